@@ -1,0 +1,20 @@
+// Which instruction set the kernels run on: the best one this machine has, or the one asked for.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "item.hpp"
+
+namespace ctckit {
+
+const Kernels& kernels();
+
+// Names of the compiled instruction sets that this machine can run, slowest first.
+std::vector<std::string> instruction_sets();
+
+std::string instruction_set();
+
+// Throws std::invalid_argument for a name that instruction_sets() does not have.
+void set_instruction_set(const std::string& name);
+
+}  // namespace ctckit

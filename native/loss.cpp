@@ -1,0 +1,145 @@
+#include "loss.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+#include "dispatch.hpp"
+#include "item.hpp"
+#include "threads.hpp"
+
+namespace ctckit {
+
+int64_t frames_needed(const int32_t* target, int64_t tokens) {
+  int64_t needed = tokens;
+  for (int64_t i = 1; i < tokens; ++i) needed += target[i] == target[i - 1];
+  return needed;
+}
+
+namespace {
+
+// Memory that each thread keeps from call to call, 64-byte aligned. Large requests are given back afterwards.
+class Workspace {
+ public:
+  std::byte* reserve(size_t bytes) {
+    if (bytes > size_) {
+      memory_.reset();
+      size_ = 0;
+      memory_.reset(static_cast<std::byte*>(::operator new(bytes, alignment)));
+      size_ = bytes;
+    }
+#if defined(CTCKIT_POISON)
+    std::memset(memory_.get(), 0xff, bytes);  // NaN: whoever reads before writing shows it
+#endif
+    return memory_.get();
+  }
+  void trim() {
+    if (size_ <= keep) return;
+    memory_.reset();
+    size_ = 0;
+  }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+  static constexpr size_t keep = 8 << 20;
+  struct Free {
+    void operator()(std::byte* memory) const { ::operator delete(memory, alignment); }
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+  size_t size_ = 0;
+};
+
+Workspace& workspace() {
+  thread_local Workspace instance;
+  return instance;
+}
+
+Outcome solve(const Item<float>& item, Range range, std::byte* memory) {
+  return kernels().solve_float(item, range, memory);
+}
+Outcome solve(const Item<double>& item, Range range, std::byte* memory) {
+  return kernels().solve_double(item, range, memory);
+}
+
+template <class Logit>
+double solve_item(const Item<Logit>& item) {
+  if (item.frames < frames_needed(item.target, item.tokens)) return std::numeric_limits<double>::infinity();
+  const auto attempt = [&](Range range) {
+    const size_t bytes =
+        kernels().workspace_bytes(range, item.frames, item.classes, item.tokens, item.gradient != nullptr);
+    return solve(item, range, workspace().reserve(bytes));
+  };
+  Outcome outcome = attempt(sizeof(Logit) == 4 ? Range::fast : Range::wide);
+  if (outcome.out_of_range) outcome = attempt(Range::wide);
+  workspace().trim();
+  return outcome.loss;
+}
+
+template <class Logit>
+Item<Logit> item_of(const Batch<Logit>& batch, int64_t b) {
+  Item<Logit> item{};
+  item.logits = batch.logits + b * batch.item_stride;
+  item.frame_stride = batch.frame_stride;
+  item.frames = static_cast<int>(batch.input_lengths[b]);
+  item.classes = static_cast<int>(batch.classes);
+  item.blank = batch.blank;
+  item.target = batch.targets + b * batch.target_stride;
+  item.tokens = static_cast<int>(batch.target_lengths[b]);
+  item.rows = batch.rows;
+  item.weight = batch.weights[b];
+  item.gradient = batch.gradient ? batch.gradient + b * batch.frames * batch.classes : nullptr;
+  return item;
+}
+
+template <class Logit>
+void run_item(const Batch<Logit>& batch, int64_t b) {
+  const Item<Logit> item = item_of(batch, b);
+  const double loss = solve_item(item);
+  batch.losses[b] = loss;
+  if (!item.gradient) return;
+  Logit* const valid_end = item.gradient + batch.input_lengths[b] * batch.classes;
+  // The kernel wrote the gradient of a finite loss; NaN stays NaN, and what cannot be emitted pulls nowhere.
+  if (std::isnan(loss)) std::fill(item.gradient, valid_end, std::numeric_limits<Logit>::quiet_NaN());
+  if (std::isinf(loss)) std::fill(item.gradient, valid_end, Logit(0));
+  std::fill(valid_end, item.gradient + batch.frames * batch.classes, Logit(0));
+}
+
+// A fresh gradient of many megabytes is paid for page by page at its first touch: 2 MiB pages make that 512 times rarer.
+void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
+#if defined(__linux__)
+  constexpr size_t huge = 2 << 20;
+  if (bytes < 2 * huge) return;
+  const auto begin = (reinterpret_cast<uintptr_t>(memory) + huge - 1) & ~(huge - 1);
+  const auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(huge - 1);
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // only advice: may fail
+#endif
+}
+
+}  // namespace
+
+template <class Logit>
+void ctc_loss(const Batch<Logit>& batch) {
+  if (batch.gradient)
+    advise_huge_pages(batch.gradient, sizeof(Logit) * static_cast<size_t>(batch.items * batch.frames * batch.classes));
+  // The costliest first, so that no thread is left with a long item at the end.
+  std::vector<int64_t> order(static_cast<size_t>(batch.items));
+  std::iota(order.begin(), order.end(), 0);
+  const auto cost = [&](int64_t b) { return batch.input_lengths[b] * (batch.target_lengths[b] + batch.classes / 16); };
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return cost(a) > cost(b); });
+  parallel_for(batch.items, [&](int64_t i) { run_item(batch, order[static_cast<size_t>(i)]); });
+}
+
+template void ctc_loss<float>(const Batch<float>&);
+template void ctc_loss<double>(const Batch<double>&);
+
+}  // namespace ctckit

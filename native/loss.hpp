@@ -1,0 +1,34 @@
+// The CTC loss of a batch and its gradient with respect to the logits.
+#pragma once
+#include <cstdint>
+#include <stdexcept>
+
+namespace ctckit {
+
+// What a row of logits x means, and what the gradient of its frame is (γ: occupancy of the classes).
+enum class Rows {
+  logits,     // emissions are the log-softmax of x;  gradient softmax(x) − γ
+  scores,     // emissions are x;                     gradient −γ
+  log_probs,  // emissions are x;                     gradient e^x − γ, which is torch's for any x
+};
+
+// All arrays are owned by the caller; lengths, labels and the blank have been checked.
+template <class Logit>
+struct Batch {
+  const Logit* logits;  // (B, T, C), classes contiguous
+  int64_t item_stride, frame_stride;
+  int64_t items, frames, classes;
+  const int32_t* targets;  // (B, N), padded
+  int64_t target_stride;
+  const int64_t *input_lengths, *target_lengths;  // (B,)
+  int32_t blank;
+  Rows rows;
+  const double* weights;  // (B,): what the gradient of each item is multiplied by
+  double* losses;         // (B,): −log p; +∞ where the target cannot be emitted
+  Logit* gradient;        // (B, T, C) contiguous, or null
+};
+
+template <class Logit>
+void ctc_loss(const Batch<Logit>& batch);
+
+}  // namespace ctckit

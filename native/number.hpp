@@ -1,0 +1,172 @@
+// Probabilities as mantissa × 2^exponent, one pair for each state.
+//
+// A lattice over T frames multiplies T emissions: e^-5000 and less is ordinary, far outside a float's range. Log space
+// would do, but pays a logarithm for each addition and loses digits to cancellation. Here the exponents are exact
+// integers: adding two numbers is a maximum, two shifts and an addition, multiplying is one multiplication and one
+// integer addition, and the mantissas keep their full relative precision at any length.
+//
+// Invariants, in every row that a kernel reads:
+//   - mantissas are 0 or lie in [2^-40, 2^40]: they are brought back to [1, 2) every `renormalize_every` frames,
+//     and one frame changes them by a factor within [0.7, 4.3];
+//   - a mantissa of 0 has the exponent `zero_exponent`, which is below every other.
+#pragma once
+#include <limits>
+
+#include "simd.hpp"
+
+namespace ctckit::CTCKIT_ISA {
+
+constexpr int renormalize_every = 16;
+
+// For float32 logits: 16 states in one AVX-512 vector. Valid while frames · |log2 emission| stays under `reach`.
+struct Fast {
+  using Mantissa = float;
+  using Exponent = int32_t;
+  using Bits = int32_t;
+  static constexpr Exponent zero_exponent = -(1 << 29);
+  static constexpr Exponent forbidden = -(1 << 28);  // added to an exponent: below every possible one, above zero's
+  static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
+  static constexpr double emission_reach = 1 << 20;  // |log2| of one emission, for the rounding trick in exp_split
+  // Two mantissas multiply to less than 2^70; taken off here, so that exponents alone decide.
+  static constexpr Exponent dead = -64 - 70;   // an occupancy under 2^-64 is dropped from the backward pass
+  static constexpr Exponent faint = -32 - 70;  // an occupancy under 2^-32 is not added to the gradient
+};
+
+// For float64 logits, and for float32 ones that outreach Fast (a mask of -1e9, say): nothing real is out of range.
+// The exponent is a float64 that holds an integer.
+struct Wide {
+  using Mantissa = double;
+  using Exponent = double;
+  using Bits = int64_t;
+  static constexpr Exponent zero_exponent = -1e300;
+  static constexpr Exponent forbidden = -1e299;
+  static constexpr double reach = 1e298;
+  static constexpr double emission_reach = 1e290;
+  static constexpr Exponent dead = -96 - 70;
+  static constexpr Exponent faint = -80 - 70;
+};
+
+template <class Real>
+struct Format;  // of an IEEE number, and what e^x needs in it
+
+template <>
+struct Format<float> {
+  using Bits = int32_t;
+  static constexpr int digits = 23, bias = 127, smallest_shift = -120;
+  static constexpr float log2_e = 1.44269504088896341f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+  static constexpr float rounder = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer, left in the low bits
+  static constexpr float underflow = -80.0f;     // e^x below this is written as 0
+  // Minimax for (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2, highest power first; the whole is right to 1 ulp.
+  static constexpr float exp_series[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                                         4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+};
+
+template <>
+struct Format<double> {
+  using Bits = int64_t;
+  static constexpr int digits = 52, bias = 1023, smallest_shift = -1000;
+  static constexpr double log2_e = 1.4426950408889634, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
+  static constexpr double rounder = 6755399441055744.0;  // 1.5 · 2^52
+  static constexpr double underflow = -700.0;
+  // 1/14! … 1/2!: Taylor's, right to 2e-17 on |r| ≤ ln 2 / 2.
+  static constexpr double exp_series[] = {1.1470745597729725e-11, 1.6059043836821613e-10, 2.0876756987868099e-9,
+                                          2.5052108385441719e-8,  2.7557319223985891e-7,  2.7557319223985888e-6,
+                                          2.4801587301587302e-5,  1.9841269841269841e-4,  1.3888888888888889e-3,
+                                          8.3333333333333332e-3,  4.1666666666666664e-2,  1.6666666666666666e-1, 0.5};
+};
+
+// e^r for |r| ≤ ln 2 / 2.
+template <class Real>
+CTCKIT_INLINE Vector<Real> exp_reduced(Vector<Real> r) {
+  Vector<Real> series = broadcast(Format<Real>::exp_series[0]);
+  for (int k = 1; k < static_cast<int>(sizeof(Format<Real>::exp_series) / sizeof(Real)); ++k)
+    series = series * r + Format<Real>::exp_series[k];
+  return (series * r) * r + r + Real(1);
+}
+
+// e^z for z ≤ 0 as an ordinary float: 0 below Format::underflow and for −∞, NaN for NaN.
+template <class Real>
+CTCKIT_INLINE Vector<Real> exp_negative(Vector<Real> z) {
+  using F = Format<Real>;
+  using Bits = Vector<typename F::Bits>;
+  const Bits flushed = z < F::underflow;
+  z = flushed ? broadcast(F::underflow) : z;
+  const Vector<Real> rounded = z * F::log2_e + F::rounder;
+  const Vector<Real> n = rounded - F::rounder;
+  const Vector<Real> mantissa = exp_reduced<Real>((z - n * F::ln2_high) - n * F::ln2_low);
+  const Bits result = reinterpret_cast<Bits>(mantissa) + (reinterpret_cast<Bits>(rounded) << F::digits);
+  return reinterpret_cast<Vector<Real>>(result & ~flushed);
+}
+
+template <class Number>
+struct Split {
+  Vector<typename Number::Mantissa> mantissa;
+  Vector<typename Number::Exponent> exponent;
+};
+
+// e^z = mantissa · 2^exponent with mantissa in [0.7, 1.42); z = −∞ gives mantissa 0.
+template <class Number>
+CTCKIT_INLINE Split<Number> exp_split(Vector<typename Number::Mantissa> z) {
+  using Real = typename Number::Mantissa;
+  using F = Format<Real>;
+  using Bits = Vector<typename F::Bits>;
+  const Bits impossible = z == -std::numeric_limits<Real>::infinity();
+  z = impossible ? broadcast(Real(0)) : z;
+  Split<Number> result;
+  if constexpr (sizeof(Real) == 4) {
+    const Vector<Real> rounded = z * F::log2_e + F::rounder;
+    const Vector<Real> n = rounded - F::rounder;
+    result.mantissa = exp_reduced<Real>((z - n * F::ln2_high) - n * F::ln2_low);
+    result.exponent = reinterpret_cast<Bits>(rounded) - reinterpret_cast<Bits>(broadcast(F::rounder));
+  } else {
+    z = maximum(z, broadcast(Real(-Number::emission_reach)));
+    // Past 2^50 the remainder of the division is lost to rounding, like the digits of z itself: only n counts there.
+    const Vector<Real> y = z * F::log2_e;
+    const Bits large = y < Real(-0x1p50);
+    const Vector<Real> n = large ? y : ((y + F::rounder) - F::rounder);
+    const Vector<Real> r = large ? broadcast(Real(0)) : (z - n * F::ln2_high) - n * F::ln2_low;
+    result.mantissa = exp_reduced<Real>(r);
+    result.exponent = n;
+  }
+  result.mantissa = impossible ? broadcast(Real(0)) : result.mantissa;
+  return result;
+}
+
+// 2^difference for a difference ≤ 0; far below it stops at a power that no sum can feel.
+template <class Number>
+CTCKIT_INLINE Vector<typename Number::Mantissa> power_of_two(Vector<typename Number::Exponent> difference) {
+  using Real = typename Number::Mantissa;
+  using F = Format<Real>;
+  using Bits = Vector<typename F::Bits>;
+  const auto limited = maximum(difference, broadcast(typename Number::Exponent(F::smallest_shift)));
+  if constexpr (sizeof(Real) == 4) {
+    return reinterpret_cast<Vector<Real>>((limited + F::bias) << F::digits);
+  } else {
+    const Bits integer = reinterpret_cast<Bits>(limited + F::rounder);  // its low 12 bits hold the difference
+    return reinterpret_cast<Vector<Real>>((integer + F::bias) << F::digits);
+  }
+}
+
+// The exponent of a freshly computed number: zero's own where the mantissa is 0.
+template <class Number>
+CTCKIT_INLINE Vector<typename Number::Exponent> mark_zero(Vector<typename Number::Mantissa> mantissa,
+                                                          Vector<typename Number::Exponent> exponent) {
+  return mantissa == 0 ? broadcast(Number::zero_exponent) : exponent;
+}
+
+// Brings mantissas back to [1, 2), in place.
+template <class Number>
+CTCKIT_INLINE void renormalize(typename Number::Mantissa* mantissas, typename Number::Exponent* exponents) {
+  using Real = typename Number::Mantissa;
+  using F = Format<Real>;
+  using Bits = Vector<typename F::Bits>;
+  const Bits bits = reinterpret_cast<Bits>(load(mantissas));
+  const Bits zero = bits == 0;
+  const Bits shift = (bits >> F::digits) - F::bias;
+  const Bits kept = (bits & ((typename F::Bits(1) << F::digits) - 1)) | (typename F::Bits(F::bias) << F::digits);
+  store(mantissas, reinterpret_cast<Vector<Real>>(kept & ~zero));
+  const auto exponent = load(exponents) + __builtin_convertvector(shift, Vector<typename Number::Exponent>);
+  store(exponents, zero ? broadcast(Number::zero_exponent) : exponent);
+}
+
+}  // namespace ctckit::CTCKIT_ISA

@@ -1,0 +1,71 @@
+// One frame of logits: its maximum, its normaliser, and its part of the gradient.
+#pragma once
+#include "number.hpp"
+
+namespace ctckit::CTCKIT_ISA {
+
+template <class Real>
+CTCKIT_INLINE Real row_maximum(const Real* x, int64_t classes) {
+  constexpr int width = lanes<Real>;
+  constexpr Real lowest = -std::numeric_limits<Real>::infinity();
+  Vector<Real> best[4] = {broadcast(lowest), broadcast(lowest), broadcast(lowest), broadcast(lowest)};
+  int64_t c = 0;
+  for (; c + 4 * width <= classes; c += 4 * width)
+    for (int k = 0; k < 4; ++k) best[k] = maximum(load(x + c + k * width), best[k]);
+  for (; c + width <= classes; c += width) best[0] = maximum(load(x + c), best[0]);
+  if (c < classes) best[1] = maximum(load_partial(x + c, classes - c, lowest), best[1]);
+  return horizontal_max<Real>(maximum(maximum(best[0], best[1]), maximum(best[2], best[3])));
+}
+
+// Σ_c e^(x_c − maximum), at least 1. NaN where a logit is NaN or +∞.
+//
+// The classes at the maximum are counted apart: where the network is sure, the rest is far below the last digit of 1, and
+// its logarithm, which is what the loss is made of, would be lost.
+template <class Real>
+CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum) {
+  using Bits = Vector<typename Format<Real>::Bits>;
+  constexpr int width = lanes<Real>;
+  Vector<Real> rest[4] = {};
+  Bits minus_count{};
+  const auto add = [&](Vector<Real> value, Vector<Real>& sum) __attribute__((always_inline)) {
+    const Vector<Real> z = value - maximum;
+    const Bits top = z == 0;
+    minus_count += top;
+    sum += top ? Vector<Real>{} : exp_negative<Real>(z);
+  };
+  int64_t c = 0;
+  for (; c + 4 * width <= classes; c += 4 * width)
+    for (int k = 0; k < 4; ++k) add(load(x + c + k * width), rest[k]);
+  for (; c + width <= classes; c += width) add(load(x + c), rest[0]);
+  if (c < classes) add(load_partial(x + c, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
+  int64_t count = 0;
+  for (int k = 0; k < width; ++k) count -= minus_count[k];
+  return static_cast<double>(count) + horizontal_sum<Real>((rest[0] + rest[1]) + (rest[2] + rest[3]));
+}
+
+// out_c = scale · e^(x_c − maximum)
+template <class Real>
+CTCKIT_INLINE void row_write_exp(const Real* x, int64_t classes, Real maximum, Real scale, Real* out) {
+  constexpr int width = lanes<Real>;
+  int64_t c = 0;
+  for (; c + width <= classes; c += width) store(out + c, exp_negative<Real>(load(x + c) - maximum) * scale);
+  if (c < classes)
+    store_partial(out + c, exp_negative<Real>(load_partial(x + c, classes - c, maximum) - maximum) * scale,
+                  classes - c);
+}
+
+template <class Real>
+CTCKIT_INLINE bool row_has_nan(const Real* x, int64_t classes) {
+  constexpr int width = lanes<Real>;
+  using Bits = Vector<typename Format<Real>::Bits>;
+  Bits found{};
+  int64_t c = 0;
+  for (; c + width <= classes; c += width) found |= load(x + c) != load(x + c);
+  if (c < classes) {
+    const Vector<Real> rest = load_partial(x + c, classes - c, Real(0));
+    found |= rest != rest;
+  }
+  return any(found);
+}
+
+}  // namespace ctckit::CTCKIT_ISA

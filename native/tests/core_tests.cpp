@@ -1,0 +1,266 @@
+// Random problems through every instruction set, against log-space loops in float64 that share no line with the kernels.
+//
+// Run under the sanitizers: every array has exactly the size that the interface promises, padding is NaN.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dispatch.hpp"
+#include "loss.hpp"
+#include "threads.hpp"
+
+namespace {
+
+using ctckit::Rows;
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  std::fprintf(stderr, "FAILED: %s\n", what.c_str());
+  std::exit(1);
+}
+
+std::string number(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
+double log_add(double a, double b) {
+  const double top = std::max(a, b);
+  return top == -infinity ? top : top + std::log1p(std::exp(std::min(a, b) - top));
+}
+
+struct Answer {
+  double loss;
+  std::vector<double> gradient;  // (T, C)
+};
+
+// −log p and softmax − occupancy of one item, state by state.
+Answer definition(const std::vector<double>& x, int T, int C, const std::vector<int32_t>& y, int blank, Rows rows) {
+  const int S = 2 * static_cast<int>(y.size()) + 1;
+  std::vector<double> scores(x), base(x.size(), 0.0);
+  for (int t = 0; t < T; ++t) {
+    const double top = *std::max_element(x.begin() + t * C, x.begin() + (t + 1) * C);
+    double normaliser = -infinity;
+    for (int c = 0; c < C; ++c) normaliser = log_add(normaliser, x[t * C + c] - top);
+    for (int c = 0; c < C; ++c) {
+      if (rows == Rows::logits) scores[t * C + c] = top == -infinity ? top : x[t * C + c] - top - normaliser;
+      if (rows != Rows::scores) base[t * C + c] = std::exp(scores[t * C + c]);
+    }
+  }
+  const auto label = [&](int s) { return s % 2 ? y[s / 2] : blank; };
+  const auto skips = [&](int s) { return s >= 2 && s % 2 && label(s) != label(s - 2); };
+  std::vector<double> alpha(static_cast<size_t>(T + 1) * S, -infinity), beta(alpha);
+  for (int t = 0; t < T; ++t)
+    for (int s = 0; s < S; ++s) {
+      double in = t == 0 && s < 2 ? 0 : -infinity;
+      if (t > 0) {
+        in = alpha[(t - 1) * S + s];
+        if (s >= 1) in = log_add(in, alpha[(t - 1) * S + s - 1]);
+        if (skips(s)) in = log_add(in, alpha[(t - 1) * S + s - 2]);
+      }
+      alpha[t * S + s] = in + scores[t * C + label(s)];
+    }
+  if (T == 0) return {S == 1 ? 0 : infinity, {}};
+  double total = alpha[T * S - 1];
+  if (S > 1) total = log_add(total, alpha[T * S - 2]);
+  if (total == -infinity) return {infinity, std::vector<double>(x.size(), 0.0)};
+  for (int t = T - 1; t >= 0; --t)
+    for (int s = 0; s < S; ++s) {
+      const auto ahead = [&](int to) { return beta[(t + 1) * S + to] + scores[(t + 1) * C + label(to)]; };
+      double out = t == T - 1 && s >= S - 2 ? 0 : -infinity;
+      if (t < T - 1) {
+        out = ahead(s);
+        if (s + 1 < S) out = log_add(out, ahead(s + 1));
+        if (s + 2 < S && skips(s + 2)) out = log_add(out, ahead(s + 2));
+      }
+      beta[t * S + s] = out;
+      base[t * C + label(s)] -= std::exp(alpha[t * S + s] + out - total);
+    }
+  return {-total, base};
+}
+
+template <class Logit>
+struct Problem {
+  int B, T, C, N, blank;
+  Rows rows;
+  std::vector<Logit> logits;
+  std::vector<int32_t> targets;
+  std::vector<int64_t> input_lengths, target_lengths;
+  std::vector<double> weights;
+
+  std::vector<double> losses;
+  std::vector<Logit> gradient;
+
+  void solve(bool with_gradient) {
+    losses.assign(B, nan_value);
+    gradient.assign(with_gradient ? logits.size() : 0, static_cast<Logit>(nan_value));
+    ctckit::Batch<Logit> batch{};
+    batch.logits = logits.data(), batch.item_stride = int64_t{T} * C, batch.frame_stride = C;
+    batch.items = B, batch.frames = T, batch.classes = C;
+    batch.targets = targets.data(), batch.target_stride = N;
+    batch.input_lengths = input_lengths.data(), batch.target_lengths = target_lengths.data();
+    batch.blank = blank, batch.rows = rows, batch.weights = weights.data();
+    batch.losses = losses.data(), batch.gradient = with_gradient ? gradient.data() : nullptr;
+    ctckit::ctc_loss(batch);
+  }
+
+  void check(const std::string& name) {
+    solve(true);
+    const std::vector<double> with_gradient = losses;
+    for (int b = 0; b < B; ++b) check_item(b, name + ", item " + std::to_string(b));
+    solve(false);
+    for (int b = 0; b < B; ++b)
+      expect(losses[b] == with_gradient[b] || std::isnan(losses[b]), name + ": the loss depends on the gradient");
+  }
+
+  void check_item(int b, const std::string& name) const {
+    const int frames = static_cast<int>(input_lengths[b]);
+    const auto begin = logits.begin() + int64_t{b} * T * C;
+    const std::vector<double> x(begin, begin + int64_t{frames} * C);
+    const std::vector<int32_t> y(targets.begin() + int64_t{b} * N, targets.begin() + int64_t{b} * N + target_lengths[b]);
+    const Answer expected = definition(x, frames, C, y, blank, rows);
+    const bool single = sizeof(Logit) == 4;
+    // The definition itself works in log space: what its sums lose grows with the size of the loss.
+    const double own_error = std::isinf(expected.loss) ? 0 : 1e-14 * std::fabs(expected.loss);
+    const double loss_tolerance = single ? 1e-5 : 1e-11, gradient_tolerance = (single ? 1e-5 : 1e-10) + own_error;
+    // Raw scores of either sign may sum to nearly nothing: their own size is the measure then, not the sum's.
+    double size = std::max(1.0, std::fabs(expected.loss));
+    if (rows != Rows::logits)
+      for (const double score : x) size = std::isinf(score) ? size : std::max(size, frames * std::fabs(score));
+    if (std::isinf(expected.loss))
+      expect(losses[b] == infinity, name + ": expected +inf, got " + std::to_string(losses[b]));
+    else
+      expect(std::fabs(losses[b] - expected.loss) <= loss_tolerance * size,
+             name + ": loss " + number(losses[b]) + ", expected " + number(expected.loss));
+    for (int k = 0; k < T * C; ++k) {
+      const double found = gradient[int64_t{b} * T * C + k];
+      const double wanted = k < frames * C ? weights[b] * expected.gradient[k] : 0.0;
+      expect(std::fabs(found - wanted) <= gradient_tolerance * std::max(1.0, std::fabs(wanted)),
+             name + ": gradient at frame " + std::to_string(k / C) + ", class " + std::to_string(k % C) + " is " +
+                 number(found) + ", expected " + number(wanted));
+    }
+  }
+};
+
+template <class Logit>
+Problem<Logit> random_problem(std::mt19937_64& random, int most_frames) {
+  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  Problem<Logit> p;
+  p.B = pick(1, 4), p.C = pick(2, pick(0, 3) ? 12 : 90), p.T = pick(0, most_frames);
+  p.N = pick(0, pick(0, 2) ? std::min(p.T, 40) : p.T + 2), p.blank = pick(0, p.C - 1);
+  p.rows = static_cast<Rows>(pick(0, 2));
+  const double scale = std::vector<double>{0.1, 1, 5, 40, 300}[pick(0, p.rows == Rows::log_probs ? 1 : 4)];
+  std::normal_distribution<double> normal(0, scale);
+  p.logits.assign(static_cast<size_t>(p.B) * p.T * p.C, static_cast<Logit>(nan_value));
+  p.targets.assign(static_cast<size_t>(p.B) * p.N, -12345);
+  const bool masks = pick(0, 3) == 0, huge = pick(0, 9) == 0;
+  for (int b = 0; b < p.B; ++b) {
+    p.input_lengths.push_back(pick(0, 3) ? p.T : pick(0, p.T));
+    p.target_lengths.push_back(pick(0, 3) ? p.N : pick(0, p.N));
+    p.weights.push_back(pick(0, 1) ? 1.0 : 0.25 * pick(-3, 5));
+    for (int64_t k = 0; k < p.input_lengths[b] * p.C; ++k) {
+      double value = normal(random);
+      if (masks && pick(0, 5) == 0) value = -infinity;
+      if (huge && pick(0, 9) == 0) value = -1e9;
+      p.logits[static_cast<int64_t>(b) * p.T * p.C + k] = static_cast<Logit>(value);
+    }
+    for (int n = 0; n < p.target_lengths[b]; ++n) {
+      const int other = pick(0, p.C - 2);
+      const bool repeat = n > 0 && pick(0, 3) == 0;
+      p.targets[b * p.N + n] = repeat ? p.targets[b * p.N + n - 1] : other + (other >= p.blank);
+    }
+  }
+  return p;
+}
+
+// Long enough for checkpoints, recomputation and a backward window far narrower than the band.
+template <class Logit>
+Problem<Logit> long_problem(std::mt19937_64& random, int T, int N, int C, double scale, double boost) {
+  Problem<Logit> p;
+  p.B = 1, p.T = T, p.N = N, p.C = C, p.blank = 0, p.rows = Rows::logits, p.weights = {1.0};
+  p.input_lengths = {T}, p.target_lengths = {N};
+  std::normal_distribution<double> normal(0, scale);
+  for (int n = 0; n < N; ++n) p.targets.push_back(1 + (n * 7 + n / 3) % (C - 1));
+  for (int64_t k = 0; k < int64_t{T} * C; ++k) p.logits.push_back(static_cast<Logit>(normal(random)));
+  for (int t = 0; t < T; ++t)  // peaky, as a trained network: each token once, blank elsewhere
+    p.logits[int64_t{t} * C + (t % (T / N) == 0 && t / (T / N) < N ? p.targets[t / (T / N)] : 0)] += boost;
+  return p;
+}
+
+void check_threads_and_fork_safety() {
+  std::mt19937_64 random(5);
+  auto problem = random_problem<float>(random, 50);
+  problem.B = 1;
+  std::vector<std::thread> callers;
+  for (int k = 0; k < 4; ++k)
+    callers.emplace_back([problem]() mutable {
+      for (int round = 0; round < 50; ++round) problem.solve(true);
+    });
+  for (std::thread& each : callers) each.join();
+
+  bool thrown = false;
+  try {
+    ctckit::parallel_for(100, [](int64_t i) {
+      if (i == 42) throw std::runtime_error("42");
+    });
+  } catch (const std::runtime_error&) {
+    thrown = true;
+  }
+  expect(thrown, "an exception in a task reaches the caller");
+}
+
+template <class Logit>
+void check_same_bits(std::mt19937_64& random) {
+  for (int round = 0; round < 20; ++round) {
+    auto problem = random_problem<Logit>(random, 60);
+    ctckit::set_num_threads(1);
+    problem.solve(true);
+    const auto losses = problem.losses;
+    const auto gradient = problem.gradient;
+    ctckit::set_num_threads(3);
+    problem.solve(true);
+    const auto same = [](const auto& a, const auto& b) {
+      return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](auto x, auto y) {
+        return x == y || (std::isnan(x) && std::isnan(y));
+      });
+    };
+    expect(same(losses, problem.losses) && same(gradient, problem.gradient), "the same bits for any number of threads");
+  }
+}
+
+}  // namespace
+
+int main() {
+  ctckit::set_num_threads(2);
+  int problems = 0;
+  for (const std::string& name : ctckit::instruction_sets()) {
+    ctckit::set_instruction_set(name);
+    std::mt19937_64 random(1);
+    for (int round = 0; round < 3000; ++round, problems += 2) {
+      random_problem<float>(random, 40).check(name + " float, round " + std::to_string(round));
+      random_problem<double>(random, 40).check(name + " double, round " + std::to_string(round));
+    }
+    for (const double boost : {0.0, 6.0, 25.0})
+      for (const double scale : {0.5, 4.0}) {
+        const std::string what = name + ", long, boost " + std::to_string(boost) + ", scale " + std::to_string(scale);
+        long_problem<float>(random, 3000, 300, 12, scale, boost).check(what + ", float");
+        long_problem<double>(random, 1500, 300, 12, scale, boost).check(what + ", double");
+        long_problem<float>(random, 1200, 150, 400, scale, boost).check(what + ", many classes");
+        problems += 3;
+      }
+    check_same_bits<float>(random);
+    check_same_bits<double>(random);
+  }
+  check_threads_and_fork_safety();
+  std::printf("%d passed, 0 failed\n", problems);
+}

@@ -1,0 +1,73 @@
+"""ctckit: the CTC toolkit for Python.
+
+Four questions, asked of one lattice (a target's states × the frames of a recording or an image):
+
+    how likely is this target?      ctc_loss, CTCLoss              loss.py       (torch)
+    what are all its alignments?    lattice → Lattice              lattice.py
+    where is each token?            TokenSpan                      alignment.py
+    which target is best?           greedy_decode → Hypothesis     decoding/
+
+Around them: ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a
+line recogniser), ``ctckit.compat`` (torch's names), ``ctckit.viz`` (figures), and the command ``ctckit``.
+
+Read in this order: topology.py, kernels/reference.py, lattice.py. Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+# Imported at once, not on demand: the function and its module share the name "lattice", and the function must win.
+from ctckit.alignment import TokenSpan
+from ctckit.decoding.greedy import greedy_decode
+from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.errors import MissingDependencyError
+from ctckit.kernels.native import num_threads, set_num_threads
+from ctckit.lattice import Lattice, lattice
+from ctckit.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ctckit.loss import CTCLoss, ctc_loss
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CTCLoss",
+    "Hypothesis",
+    "Lattice",
+    "TokenSpan",
+    "Vocabulary",
+    "ctc_loss",
+    "greedy_decode",
+    "lattice",
+    "num_threads",
+    "set_num_threads",
+]
+
+_NEED_TORCH = ("CTCLoss", "ctc_loss")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEED_TORCH:
+        raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
+    try:
+        from ctckit import loss
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        return _says_what_to_install(name)
+    value = globals()[name] = getattr(loss, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _says_what_to_install(name: str) -> Any:
+    """Stands in for a name that needs torch: it can be imported, and raises when it is used."""
+
+    def missing(*_: Any, **__: Any) -> Any:
+        raise MissingDependencyError(f"ctckit.{name}", "torch", "torch")
+
+    return missing

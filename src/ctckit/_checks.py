@@ -1,0 +1,258 @@
+"""Every check of what a caller passes in, and every message.
+
+The order is: types and ranks, then sizes, then contents, all before a kernel runs. A message says what is wrong,
+where, what was expected, what was found, and where it can, the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError, MissingDependencyError
+
+REDUCTIONS = ("mean", "sum", "none")
+INFEASIBLE = ("inf", "zero", "error")
+MOST_NAMED = 5  # items listed in one message
+
+
+@dataclass(frozen=True, eq=False)
+class TargetBatch:
+    """Checked targets and lengths, as every kernel takes them.
+
+    Attributes:
+        targets: (B, N) int32, C-contiguous, padded; what is beyond the lengths is arbitrary.
+        input_lengths: (B,) int64, frames.
+        target_lengths: (B,) int64, tokens.
+        blank: The class of the blank.
+    """
+
+    targets: npt.NDArray[np.int32]
+    input_lengths: npt.NDArray[np.int64]
+    target_lengths: npt.NDArray[np.int64]
+    blank: int
+
+    def __len__(self) -> int:
+        return len(self.input_lengths)
+
+    def target(self, item: int) -> npt.NDArray[np.int32]:
+        """(N_b,) the tokens of one item, without the padding."""
+        return self.targets[item, : self.target_lengths[item]]
+
+    @property
+    def repeats(self) -> npt.NDArray[np.int64]:
+        """(B,) adjacent repeats in each target."""
+        same = self.targets[:, 1:] == self.targets[:, :-1]
+        inside = np.arange(1, self.targets.shape[1]) < self.target_lengths[:, None]
+        return np.asarray((same & inside).sum(axis=1), dtype=np.int64)
+
+    @property
+    def feasible(self) -> npt.NDArray[np.bool_]:
+        """(B,) whether the frames can hold the target: T ≥ N + adjacent repeats."""
+        return np.asarray(self.input_lengths >= self.target_lengths + self.repeats)
+
+
+def as_array(values: Any, name: str) -> npt.NDArray[Any]:
+    """A NumPy view (where one is possible) of an array, a torch tensor or a sequence."""
+    if hasattr(values, "detach"):  # a torch tensor, told without importing torch
+        tensor = values.detach()
+        if tensor.device.type != "cpu":
+            raise InvalidInputError(f"{name} is on {tensor.device}; expected the CPU. Pass {name}.cpu().")
+        if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
+            tensor = tensor.float()
+        return np.asarray(tensor.numpy())
+    return np.asarray(values)
+
+
+def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:
+    """Integer array of the rank that ``shape`` shows, such as ``(B, N)``."""
+    array = as_array(values, name)
+    rank = shape.count(",") + (0 if shape.endswith(",)") else 1)
+    if array.size == 0 and array.dtype.kind == "f":
+        array = array.astype(np.int64)  # what NumPy makes of an empty list
+    if array.dtype.kind not in "iu":
+        hint = " Lengths are counts of frames and tokens, not fractions." if "lengths" in name else ""
+        raise InvalidInputError(f"{name} has dtype {array.dtype}; expected integers.{hint}")
+    if array.ndim != rank:
+        raise InvalidInputError(f"{name} has shape {array.shape}; expected {shape}.")
+    return array
+
+
+def floats(array: npt.NDArray[Any], name: str, shape: str) -> npt.NDArray[Any]:
+    """Floating-point array of the rank that ``shape`` shows; a wrong rank is told with the remedy."""
+    expect_floating(array.dtype.kind == "f", name, array.dtype)
+    expect_rank(array.shape, name, shape)
+    return array
+
+
+def expect_floating(is_floating: bool, name: str, dtype: object) -> None:
+    """Scores are real numbers."""
+    if not is_floating:
+        raise InvalidInputError(f"{name} has dtype {dtype}; expected a floating-point type.")
+
+
+def expect_rank(found: tuple[int, ...], name: str, shape: str) -> None:
+    """The rank that ``shape``, such as ``(B, T, C)``, shows."""
+    rank = shape.count(",") + 1
+    if len(found) == rank:
+        return
+    remedy = ""
+    if rank == 3 and len(found) == 2:
+        remedy = f" For one item pass {name}[None]."
+    if rank == 2 and len(found) == 3:
+        remedy = f" For one item of a batch pass {name}[b]."
+    raise InvalidInputError(f"{name} has shape {tuple(found)}; expected {shape}.{remedy}")
+
+
+def choice(value: str, name: str, allowed: Iterable[str]) -> str:
+    """One of the names that an option has."""
+    allowed = tuple(allowed)
+    if value not in allowed:
+        names = ", ".join(f'"{each}"' for each in allowed)
+        raise InvalidInputError(f"{name} is {value!r}; expected one of {names}.")
+    return value
+
+
+def backend(value: str, allowed: Iterable[str]) -> str:
+    """A backend that this build has, or "auto"."""
+    allowed = ("auto", *allowed)
+    if value not in allowed:
+        names = ", ".join(f'"{each}"' for each in allowed)
+        raise BackendError(f"backend={value!r} is not in this build of ctckit; expected one of {names}.")
+    return value
+
+
+def class_index(value: Any, name: str, classes: int) -> int:
+    """An integer in 0..C−1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InvalidInputError(f"{name} is {value!r}; expected the index of a class, an integer.")
+    if not 0 <= value < classes:
+        raise InvalidInputError(f"{name} is {value}; with C = {classes} the classes are 0..{classes - 1}.")
+    return int(value)
+
+
+def lengths(values: Any, name: str, items: int, most: int, limit: str) -> npt.NDArray[np.int64]:
+    """(B,) counts in 0..most; ``limit`` says in words what sets ``most``."""
+    array = integers(values, name, "(B,)")
+    if len(array) != items:
+        raise InvalidInputError(f"{name} has {len(array)} entries; expected B = {items}.")
+    bad = np.flatnonzero((array < 0) | (array > most))
+    if bad.size:
+        b = int(bad[0])
+        raise InvalidInputError(f"{name}[{b}] is {array[b]}; {limit}, so it must be in 0..{most}.")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def target_batch(
+    shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: Any, *, name: str
+) -> TargetBatch:
+    """Checks targets and lengths against the (B, T, C) of the array called ``name``.
+
+    Raises:
+        InvalidInputError: On the first thing that is wrong, with its position.
+    """
+    expect_rank(shape, name, "(B, T, C)")
+    items, frames, classes = shape
+    expect_batch_first(shape, input_lengths, name)
+    blank = class_index(blank, "blank", classes)
+    array = integers(targets, "targets", "(B, N)")
+    if len(array) != items:
+        raise InvalidInputError(f"targets has shape {array.shape}; expected (B, N) with B = {items}, as in {name}.")
+    input_lengths = lengths(input_lengths, "input_lengths", items, frames, f"{name} has T = {frames} frames")
+    tokens = array.shape[1]
+    target_lengths = lengths(target_lengths, "target_lengths", items, tokens, f"targets has N = {tokens} columns")
+    expect_classes(array, target_lengths, classes, blank)
+    return TargetBatch(np.ascontiguousarray(array, dtype=np.int32), input_lengths, target_lengths, blank)
+
+
+def expect_batch_first(shape: tuple[int, ...], input_lengths: Any, name: str) -> None:
+    """A batch whose second axis is as long as the list of lengths is most likely time-major: say so."""
+    count = len(input_lengths) if hasattr(input_lengths, "__len__") and np.ndim(input_lengths) == 1 else shape[0]
+    if count == shape[0]:
+        return
+    hint = f" It looks time-major: pass {name}.transpose(0, 1)." if count == shape[1] else ""
+    raise InvalidInputError(
+        f"{name} has shape {tuple(shape)} but input_lengths has {count} entries; expected (B, T, C).{hint}"
+    )
+
+
+def expect_classes(targets: npt.NDArray[Any], target_lengths: npt.NDArray[np.int64], classes: int, blank: int) -> None:
+    """Every token within the lengths is a class, and none is the blank."""
+    inside = np.arange(targets.shape[1]) < target_lengths[:, None]
+    outside_range = inside & ((targets < 0) | (targets >= classes))
+    if outside_range.any():
+        b, n = (int(k) for k in np.argwhere(outside_range)[0])
+        raise InvalidInputError(
+            f"targets[{b}, {n}] is {targets[b, n]}; with C = {classes} the classes are 0..{classes - 1}."
+        )
+    is_blank = inside & (targets == blank)
+    if is_blank.any():
+        b, n = (int(k) for k in np.argwhere(is_blank)[0])
+        raise InvalidInputError(
+            f"targets[{b}, {n}] is {blank}, the blank; a target holds tokens only. Blanks between tokens are put in by "
+            f"CTC itself; if {blank} is a token of yours, say blank=… for the class that is not."
+        )
+
+
+def expect_feasible(batch: TargetBatch) -> None:
+    """Every target fits its frames.
+
+    Raises:
+        InfeasibleTargetError: Names each item with T, N and repeats.
+    """
+    bad = np.flatnonzero(~batch.feasible)
+    if not bad.size:
+        return
+    repeats = batch.repeats
+    lines = [
+        f"targets[{b}] cannot be emitted: {batch.target_lengths[b]} tokens with {repeats[b]} adjacent repeats need "
+        f"{batch.target_lengths[b] + repeats[b]} frames, input_lengths[{b}] is {batch.input_lengths[b]}."
+        for b in bad[:MOST_NAMED]
+    ]
+    if bad.size > MOST_NAMED:
+        lines.append(f"… and {bad.size - MOST_NAMED} more of {len(batch)} items: {bad.tolist()}.")
+    raise InfeasibleTargetError("\n".join(lines), tuple(int(b) for b in bad))
+
+
+def impossible_items(bad: npt.NDArray[np.integer[Any]], name: str) -> InfeasibleTargetError:
+    """The error for targets that fit their frames, but only through classes that are masked."""
+    items = tuple(int(b) for b in bad)
+    return InfeasibleTargetError(
+        f"targets{list(items)} cannot be emitted: every alignment passes a class whose {name} are −∞ in its frame.",
+        items,
+    )
+
+
+def one_target(target: Any, classes: int, blank: int) -> npt.NDArray[np.int64]:
+    """(N,) the tokens of a single item."""
+    array = integers(target, "target", "(N,)")
+    for n in np.flatnonzero((array < 0) | (array >= classes))[:1]:
+        raise InvalidInputError(f"target[{n}] is {array[n]}; with C = {classes} the classes are 0..{classes - 1}.")
+    for n in np.flatnonzero(array == blank)[:1]:
+        raise InvalidInputError(f"target[{n}] is {blank}, the blank; a target holds tokens only.")
+    return array.astype(np.int64)
+
+
+def expect_scores(array: npt.NDArray[Any], name: str) -> None:
+    """Finite numbers and −∞ only."""
+    bad = np.argwhere(np.isnan(array) | np.isposinf(array))
+    if len(bad):
+        where = ", ".join(str(int(k)) for k in bad[0])
+        raise InvalidInputError(f"{name}[{where}] is {array[tuple(bad[0])]}; expected finite numbers or −∞.")
+
+
+def positive_integer(count: int, name: str) -> int:
+    """A positive whole number."""
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+        raise InvalidInputError(f"{name} is {count!r}; expected a positive integer.")
+    return int(count)
+
+
+def missing(error: ModuleNotFoundError, what: str, extra: str) -> ImportError:
+    """The error to raise for a failed import: with the command to type if an optional package is what is missing."""
+    package = (error.name or "").partition(".")[0]
+    return error if package in ("", "ctckit") else MissingDependencyError(what, package, extra)

@@ -1,0 +1,54 @@
+"""Matrices drawn in characters. Knows nothing of lattices or texts, so that every room can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+SHADES = " ·░▒▓█"  # from 0 to 1
+
+
+def shade(values: npt.NDArray[np.float64]) -> str:
+    """One character for each value in 0..1."""
+    levels = np.ceil(np.clip(values, 0.0, 1.0) * (len(SHADES) - 1) - 1e-9)
+    levels[(values > 0.005) & (levels == 0)] = 1
+    levels[values <= 0.005] = 0
+    return "".join(SHADES[int(level)] for level in levels)
+
+
+def pooled(matrix: npt.NDArray[np.float64], width: int) -> tuple[npt.NDArray[np.float64], int]:
+    """(rows, columns ≤ width): neighbouring columns merged by their maximum, and how many make one."""
+    columns = matrix.shape[1]
+    group = max(1, -(-columns // width))
+    padded = np.pad(matrix, ((0, 0), (0, -columns % group)))
+    return padded.reshape(len(matrix), -1, group).max(axis=2), group
+
+
+def ruler(columns: int, group: int) -> str:
+    """Frame numbers above the columns: 0, then every tenth."""
+    line = [" "] * columns
+    for column in range(0, columns, 10):
+        number = str(column * group)
+        if column + len(number) <= columns:
+            line[column : column + len(number)] = number
+    return "".join(line)
+
+
+def grid(rows: npt.NDArray[np.float64], names: Sequence[str], *, width: int, head: str) -> list[str]:
+    """Lines of text: a ruler, then each row with its name, shaded.
+
+    Args:
+        rows: (R, T) values in 0..1.
+        names: R row names.
+        width: Most columns for the values.
+        head: What stands above the names.
+    """
+    cells, group = pooled(rows, width)
+    margin = max(map(len, [head, *names]))
+    lines = [f"{head:>{margin}} {ruler(cells.shape[1], group)}".rstrip()]
+    lines += [f"{name:>{margin}} {shade(row)}".rstrip() for name, row in zip(names, cells, strict=True)]
+    if group > 1:
+        lines.append(f"{'':>{margin}} (one column is {group} frames)")
+    return lines

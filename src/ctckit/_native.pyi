@@ -1,0 +1,21 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+def ctc_loss(
+    logits: npt.NDArray[Any],
+    targets: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    target_lengths: npt.NDArray[np.int64],
+    blank: int,
+    rows: str,
+    weights: npt.NDArray[np.float64],
+    losses: npt.NDArray[np.float64],
+    gradient: npt.NDArray[Any] | None,
+) -> None: ...
+def instruction_sets() -> list[str]: ...
+def instruction_set() -> str: ...
+def set_instruction_set(name: str) -> None: ...
+def num_threads() -> int: ...
+def set_num_threads(count: int) -> None: ...

@@ -1,0 +1,75 @@
+"""The likeliest class of each frame, collapsed: fast, and right wherever the model is sure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.alignment import TokenSpan, spans_of_path
+from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.errors import InvalidInputError
+from ctckit.kernels import native
+
+
+def greedy_decode(log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, blank: int = 0) -> list[Hypothesis]:
+    """Best-path decoding: the arg-max of each frame, repeats merged, blanks removed.
+
+    The text of the best path is not always the best text: a text's probability is the sum over all its alignments.
+
+    Args:
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch CPU tensor, natural logarithms. Equal scores:
+            the lower class wins.
+        input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
+        blank: The class of the blank.
+
+    Returns:
+        B hypotheses: tokens, their spans, and log p(tokens | x) over all alignments.
+
+    Raises:
+        InvalidInputError: On a wrong rank, type or length, or NaN within the lengths.
+
+    Example:
+        >>> import numpy as np
+        >>> probs = np.array([[0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+        >>> best = greedy_decode(np.log(probs))[0]
+        >>> best.tokens, [(span.start, span.end) for span in best.spans]
+        ((1, 2), [(0, 2), (3, 4)])
+    """
+    array = _checks.as_array(log_probs, "log_probs")
+    if array.ndim == 2:
+        array = array[None]
+    scores = _checks.floats(array, "log_probs", "(B, T, C)")
+    items, frames, classes = scores.shape
+    _checks.class_index(blank, "blank", classes)
+    given = np.full(items, frames) if input_lengths is None else input_lengths
+    _checks.expect_batch_first(scores.shape, given, "log_probs")
+    lengths = _checks.lengths(given, "input_lengths", items, frames, f"log_probs has T = {frames} frames")
+    best = scores.argmax(axis=2)
+    spans = [_spans(scores[b, :length], best[b, :length], b, blank) for b, length in enumerate(lengths)]
+    found = [tuple(span.token for span in each) for each in spans]
+    return [
+        Hypothesis(tokens, log_prob, span)
+        for tokens, log_prob, span in zip(found, _log_probs(scores, found, lengths, blank), spans, strict=True)
+    ]
+
+
+def _spans(scores: npt.NDArray[Any], best: npt.NDArray[np.int64], item: int, blank: int) -> tuple[TokenSpan, ...]:
+    top = np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
+    for t in np.flatnonzero(np.isnan(top))[:1]:  # arg-max lands on a NaN wherever there is one
+        raise InvalidInputError(f"log_probs[{item}, {t}, {best[t]}] is nan; expected finite numbers or −∞.")
+    return spans_of_path(best, best, scores, blank)
+
+
+def _log_probs(
+    scores: npt.NDArray[Any], tokens: list[tuple[int, ...]], lengths: npt.NDArray[np.int64], blank: int
+) -> list[float]:
+    """Log p of each text, by one pass over its lattice."""
+    counts = np.array([len(each) for each in tokens], dtype=np.int64)
+    targets = np.full((len(tokens), int(counts.max(initial=0))), blank, dtype=np.int32)
+    for row, each in zip(targets, tokens, strict=True):
+        row[: len(each)] = each
+    batch = _checks.TargetBatch(targets, lengths, counts, blank)
+    return [float(-loss) for loss in native.ctc_loss(scores, batch, rows="scores")]

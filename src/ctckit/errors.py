@@ -1,0 +1,60 @@
+"""Every exception that ctckit raises on purpose.
+
+::
+
+    CTCKitError
+    ├── InvalidInputError (also a ValueError)     an argument is wrong; the message says which, where, and the remedy
+    │   ├── InfeasibleTargetError                 a target that no alignment can emit
+    │   └── BackendError                          a backend asked for by name that cannot do this call
+    ├── DataError (also a ValueError)             a file, an image or a text that cannot be used
+    │   ├── CharsetError                          a text with characters that the model does not know
+    │   └── ModelFormatError                      a model folder that is incomplete, damaged or of another version
+    └── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
+"""
+
+from __future__ import annotations
+
+
+class CTCKitError(Exception):
+    """Base class of all errors raised by ctckit."""
+
+
+class InvalidInputError(CTCKitError, ValueError):
+    """An argument has a wrong type, shape, size or content."""
+
+
+class InfeasibleTargetError(InvalidInputError):
+    """A target cannot be emitted in the frames given.
+
+    Attributes:
+        items: The batch positions of the targets concerned, ascending.
+    """
+
+    def __init__(self, message: str, items: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.items = items
+
+
+class BackendError(InvalidInputError):
+    """A backend that was asked for by name cannot serve this call."""
+
+
+class DataError(CTCKitError, ValueError):
+    """A file, an image or a text cannot be used."""
+
+
+class CharsetError(DataError):
+    """A text holds characters that are not in the charset."""
+
+
+class ModelFormatError(DataError):
+    """A model folder is incomplete, damaged or of an unknown version."""
+
+
+class MissingDependencyError(CTCKitError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f'{what} needs {package}, which is not installed. Install it: pip install "ctckit[{extra}]"')
+        self.package = package
+        self.extra = extra

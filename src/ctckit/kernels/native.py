@@ -1,0 +1,86 @@
+"""The C++ core's face: arrays in, arrays out; what is passed here has been checked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks, _native
+from ctckit._checks import TargetBatch
+from ctckit.errors import InvalidInputError
+
+Rows = Literal["logits", "scores", "log_probs"]
+
+
+def ctc_loss(
+    logits: npt.NDArray[Any],
+    batch: TargetBatch,
+    *,
+    rows: Rows,
+    weights: npt.NDArray[np.float64] | None = None,
+    gradient: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Losses of a batch, and their gradient where asked for.
+
+    Args:
+        logits: (B, T, C) float32 or float64, any strides (copied only where the classes of a frame are not
+            contiguous); other floating-point types are converted to float32.
+        batch: Checked targets and lengths.
+        rows: What a row x means: "logits": emissions log-softmax(x), gradient softmax(x) − γ; "scores": emissions x,
+            gradient −γ; "log_probs": emissions x, gradient e^x − γ (torch's).
+        weights: (B,) what each item's gradient is multiplied by; 1 by default.
+        gradient: (B, T, C) of the same type, C-contiguous: written in full, 0 beyond the lengths. None: not computed.
+
+    Returns:
+        (B,) float64 −log p(target): +∞ where it cannot be emitted (gradient 0), NaN where a logit within the length is
+        NaN or +∞ (gradient NaN).
+    """
+    if logits.dtype not in (np.float32, np.float64):
+        logits = logits.astype(np.float32)
+    if logits.strides[-1] != logits.itemsize and logits.shape[-1] > 1:
+        logits = np.ascontiguousarray(logits)
+    losses = np.empty(len(batch), dtype=np.float64)
+    if weights is None:
+        weights = np.ones(len(batch))
+    _native.ctc_loss(
+        logits, batch.targets, batch.input_lengths, batch.target_lengths, batch.blank, rows, weights, losses, gradient
+    )
+    return losses
+
+
+def instruction_sets() -> list[str]:
+    """The compiled instruction sets that this machine can run, slowest first."""
+    return list(_native.instruction_sets())
+
+
+def instruction_set() -> str:
+    """The one in use: the last of ``instruction_sets()``, unless another was set."""
+    return str(_native.instruction_set())
+
+
+def set_instruction_set(name: str) -> None:
+    """Makes the kernels run on another instruction set: for tests and measurements.
+
+    Raises:
+        InvalidInputError: If this machine does not have it.
+    """
+    try:
+        _native.set_instruction_set(name)
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from None
+
+
+def num_threads() -> int:
+    """Threads that one call uses at most; at first, the processors that this process may use."""
+    return int(_native.num_threads())
+
+
+def set_num_threads(count: int) -> None:
+    """Sets the threads that one call uses at most. Results are the same bits for any number.
+
+    Raises:
+        InvalidInputError: If ``count`` is not a positive integer.
+    """
+    _native.set_num_threads(_checks.positive_integer(count, "count"))

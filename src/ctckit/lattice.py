@@ -1,0 +1,206 @@
+"""The lattice of one item: a target's states × frames, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks, _drawing
+from ctckit.errors import InfeasibleTargetError
+from ctckit.kernels import reference
+from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology, ctc_topology
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """All alignments of one target with one sequence of frames.
+
+    With π running over the paths of states that the topology allows, and score(π) = Σ_t log_probs[t, label(π_t)] plus
+    the weights of the arrows taken:
+
+    Attributes:
+        log_probs: (T, C) float64, the scores given.
+        target: (N,) int64, the tokens.
+        topology: The S = 2N + 1 states and their arrows.
+        alpha: (T, S) float64, log-sum of the paths from the start to state s at frame t, its emission included.
+        beta: (T, S) float64, log-sum of the paths from state s at frame t to the end, its emission excluded.
+
+    ``print(lattice)`` draws the occupancy in characters.
+    """
+
+    log_probs: Floats
+    target: Ints
+    topology: Topology
+    alpha: Floats
+    beta: Floats
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Log p(target) = log Σ_π exp(score(π)), in nats; −∞ where no path exists."""
+        return reference.log_likelihood(self.alpha, self.topology)
+
+    @cached_property
+    def occupancy(self) -> Floats:
+        """(T, S) p(state s at frame t | target): each frame sums to 1; all 0 where no path exists."""
+        return reference.occupancy(self.alpha, self.beta, self.log_likelihood)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether any path exists."""
+        return self.log_likelihood > IMPOSSIBLE
+
+    @cached_property
+    def token_occupancy(self) -> Floats:
+        """(T, C) p(class c at frame t | target): the occupancy summed over the states of each class.
+
+        The gradient of −log p(target) is softmax − token_occupancy for logits, −token_occupancy for scores.
+        """
+        result = np.zeros_like(self.log_probs)
+        np.add.at(result.T, self.topology.labels, self.occupancy.T)
+        return result
+
+    def best_path(self) -> Ints:
+        """(T,) states of the likeliest single path (Viterbi).
+
+        Ties: stay wins over advance, advance over skip, a later end over an earlier one.
+
+        Raises:
+            InfeasibleTargetError: If no path exists.
+        """
+        self._expect_feasible()
+        path, _ = reference.viterbi(self.log_probs, self.topology)
+        return path
+
+    def sample(self, rng: np.random.Generator | int | None = None) -> Ints:
+        """(T,) states of one path, drawn from p(π | target).
+
+        Args:
+            rng: A NumPy generator, or a seed for one.
+
+        Raises:
+            InfeasibleTargetError: If no path exists.
+        """
+        self._expect_feasible()
+        generator = np.random.default_rng(rng)
+        frames = len(self.alpha)
+        path = np.empty(frames, dtype=np.int64)
+        if frames:
+            path[0] = generator.choice(self.topology.num_states, p=self.occupancy[0] / self.occupancy[0].sum())
+        for t in range(1, frames):
+            arrows = self._arrow_probs(t)[:, path[t - 1]]
+            path[t] = path[t - 1] + generator.choice(3, p=arrows / arrows.sum())
+        return path
+
+    def entropy(self) -> float:
+        """Entropy of p(π | target) in nats: 0 where one path has all the probability; NaN where no path exists.
+
+        Computed by the chain rule, H(π_0) + Σ_t H(π_t | π_{t−1}).
+        """
+        if not self.feasible:
+            return float("nan")
+        if len(self.alpha) == 0:
+            return 0.0
+        total = _entropy(self.occupancy[0])
+        for t in range(1, len(self.alpha)):
+            arrows = self._arrow_probs(t)
+            total += float(self.occupancy[t - 1] @ np.apply_along_axis(_entropy, 0, arrows))
+        return total
+
+    def state_names(self, names: Sequence[str] | None = None) -> list[str]:
+        """(S,) how each state is written: ``names`` of its class, by default the number; ∅ for the blank."""
+        labels = self.topology.labels.tolist()
+        if names is None:
+            return ["∅" if s % 2 == 0 else str(label) for s, label in enumerate(labels)]
+        return [names[label] or "∅" for label in labels]
+
+    def arrow_occupancy(self, t: int) -> Floats:
+        """(3, S) p(the path leaves state s by stay, advance, skip between frames t − 1 and t | target), 1 ≤ t < T."""
+        return self.occupancy[t - 1] * self._arrow_probs(t)
+
+    def draw(self, names: Sequence[str] | None = None, *, width: int = 100) -> str:
+        """The occupancy in characters: a row for each state, a column for each frame.
+
+        Args:
+            names: (C,) how each class is written; by default its number, and ∅ for the blank.
+            width: Most columns for the frames; longer lattices merge neighbours.
+
+        Returns:
+            Several lines of text.
+        """
+        written = self.state_names(names)
+        frames, states = self.alpha.shape
+        lines = [
+            f"lattice of {' '.join(written[1::2]) or 'the empty target'}: {frames} frames × {states} states, "
+            f"log p = {self.log_likelihood:.4f}"
+        ]
+        if not self.feasible:
+            return f"{lines[0]} (no path: {self.topology.frames_needed} frames are needed at least)"
+        lines += _drawing.grid(self.occupancy.T, written, width=width, head="frame")
+        best = [written[s] for s in self.best_path()]
+        if frames <= width and all(len(each) == 1 for each in best):
+            margin = max(len("frame"), *map(len, written))
+            lines.append(f"{'best':>{margin}} {''.join(best)}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.draw()
+
+    def _arrow_probs(self, t: int) -> Floats:
+        """(3, S): p(stay, advance, skip | state s at frame t − 1); 0 for states that are never visited."""
+        emission = self.log_probs[t, self.topology.labels]
+        going = reference.departures(self.beta[t] + emission, self.topology)
+        visited = self.beta[t - 1] > IMPOSSIBLE
+        return np.where(visited, np.exp(going - np.where(visited, self.beta[t - 1], 0.0)), 0.0)
+
+    def _expect_feasible(self) -> None:
+        if not self.feasible:
+            raise InfeasibleTargetError(
+                f"target cannot be emitted: {len(self.target)} tokens need {self.topology.frames_needed} frames, "
+                f"log_probs has {len(self.log_probs)}, or every path passes a class whose log_probs are −∞.",
+                (0,),
+            )
+
+
+def lattice(log_probs: npt.ArrayLike | Any, target: npt.ArrayLike | Any, *, blank: int = 0) -> Lattice:
+    """All alignments of ``target`` with the frames of ``log_probs``.
+
+    Args:
+        log_probs: (T, C) scores of the classes in each frame, natural logarithms, taken as they are; −∞ allowed. NumPy
+            array or torch CPU tensor of any floating-point type; the arithmetic is float64.
+        target: (N,) integers, classes other than the blank.
+        blank: The class of the blank.
+
+    Returns:
+        A ``Lattice``: alpha, beta, occupancy, log_likelihood, best_path(), sample(), entropy().
+
+    Raises:
+        InvalidInputError: On a wrong rank or type, a class outside 0..C−1, a blank in the target, NaN or +∞.
+
+    Example:
+        >>> import numpy as np
+        >>> probs = np.array([[0.6, 0.4], [0.6, 0.4]])  # blank, "a"
+        >>> item = lattice(np.log(probs), [1])
+        >>> round(float(np.exp(item.log_likelihood)), 2)  # aa + a∅ + ∅a
+        0.64
+        >>> item.occupancy.round(3).tolist()  # the states ∅ a ∅, frame by frame
+        [[0.375, 0.625, 0.0], [0.0, 0.625, 0.375]]
+
+    Source: Graves et al. 2006, section 4.1.
+    """
+    scores = _checks.floats(_checks.as_array(log_probs, "log_probs"), "log_probs", "(T, C)").astype(np.float64)
+    _checks.class_index(blank, "blank", scores.shape[1])
+    tokens = _checks.one_target(target, scores.shape[1], blank)
+    _checks.expect_scores(scores, "log_probs")
+    topology = ctc_topology(tokens, blank=blank)
+    alpha, beta = reference.forward(scores, topology), reference.backward(scores, topology)
+    return Lattice(scores, tokens, topology, alpha, beta)
+
+
+def _entropy(probs: Floats) -> float:
+    positive = probs[probs > 0]
+    return float(-(positive * np.log(positive)).sum())

@@ -1,0 +1,144 @@
+"""CTC itself, once: the states of a target, and which arrows lead from state to state.
+
+A target ``y`` of N tokens becomes a chain of S = 2N + 1 states, a blank before, between and behind the tokens::
+
+    state   0   1    2   3    4   5    6          for y = c, a, a
+    class   ∅   c    ∅   a    ∅   a    ∅
+
+In each frame the path is in one state and emits that state's class. From one frame to the next it takes an arrow:
+
+    stay      s → s          a token or a blank lasts another frame
+    advance   s → s + 1      the next state
+    skip      s → s + 2      over a blank, straight to the next token
+
+A skip lands only on a token that differs from the token before it: two equal neighbours (state 3 to state 5 above)
+need the blank between them, or the collapse would merge them. A path starts in one of the first two states and ends
+in one of the last two. What is drawn here is all that the kernels know about CTC: other sets of states, arrows and
+weights are other variants of CTC for the same recursion.
+
+Source: Graves et al., Connectionist Temporal Classification, ICML 2006, section 4.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+IMPOSSIBLE = -np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """A chain of S states with three arrows into each; every weight is a natural logarithm, −∞ where no arrow is.
+
+    Attributes:
+        labels: (S,) the class that each state emits.
+        stay: (S,) weight of the arrow s → s.
+        advance: (S,) weight of the arrow s − 1 → s.
+        skip: (S,) weight of the arrow s − 2 → s.
+        start: (S,) weight of starting in s.
+        final: (S,) weight of ending in s.
+        empty: Weight of the path without any frame: 0 for an empty target, else −∞.
+    """
+
+    labels: Ints
+    stay: Floats
+    advance: Floats
+    skip: Floats
+    start: Floats
+    final: Floats
+    empty: float
+
+    @property
+    def num_states(self) -> int:
+        """S, the number of states."""
+        return len(self.labels)
+
+    @property
+    def frames_needed(self) -> int:
+        """The number of states on the shortest path from a start to an end; 0 where a path may have no frame."""
+        if self.empty > IMPOSSIBLE:
+            return 0
+        shortest = np.where(self.start > IMPOSSIBLE, 1.0, np.inf)
+        for s in range(self.num_states):
+            if s >= 1 and self.advance[s] > IMPOSSIBLE:
+                shortest[s] = min(shortest[s], shortest[s - 1] + 1)
+            if s >= 2 and self.skip[s] > IMPOSSIBLE:
+                shortest[s] = min(shortest[s], shortest[s - 2] + 1)
+        return int(shortest[self.final > IMPOSSIBLE].min())
+
+
+def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
+    """The states and arrows of plain CTC.
+
+    Args:
+        target: (N,) integers, the classes of the tokens, none of them the blank.
+        blank: The class of the blank.
+
+    Returns:
+        A topology of S = 2N + 1 states.
+
+    Example:
+        >>> ctc_topology([3, 1, 1]).labels.tolist()
+        [0, 3, 0, 1, 0, 1, 0]
+        >>> ctc_topology([3, 1, 1]).skip.tolist()
+        [-inf, -inf, -inf, 0.0, -inf, -inf, -inf]
+    """
+    tokens = np.asarray(target, dtype=np.int64).reshape(-1)
+    states = 2 * len(tokens) + 1
+    labels = np.full(states, blank, dtype=np.int64)
+    labels[1::2] = tokens
+
+    always = np.zeros(states)
+    advance = always.copy()
+    advance[0] = IMPOSSIBLE
+    skip = np.full(states, IMPOSSIBLE)
+    skip[3::2][tokens[1:] != tokens[:-1]] = 0.0
+    start = np.full(states, IMPOSSIBLE)
+    start[:2] = 0.0
+    final = np.full(states, IMPOSSIBLE)
+    final[-2:] = 0.0
+    return Topology(labels, always, advance, skip, start, final, empty=IMPOSSIBLE if len(tokens) else 0.0)
+
+
+def adjacent_repeats(target: npt.ArrayLike) -> int:
+    """How often a token equals the one before it.
+
+    Example:
+        >>> adjacent_repeats([1, 16, 16, 12, 5])
+        1
+    """
+    tokens = np.asarray(target).reshape(-1)
+    return int(np.count_nonzero(tokens[1:] == tokens[:-1]))
+
+
+def frames_needed(target: npt.ArrayLike) -> int:
+    """The smallest number of frames that can emit a target under plain CTC: N + adjacent repeats.
+
+    Example:
+        >>> frames_needed([1, 16, 16, 12, 5])
+        6
+    """
+    return int(np.asarray(target).size) + adjacent_repeats(target)
+
+
+def collapse(path: npt.ArrayLike, *, blank: int = 0) -> list[int]:
+    """The target that a path of classes spells: repeats merged, then blanks removed.
+
+    Args:
+        path: (T,) integers, one class for each frame.
+        blank: The class of the blank.
+
+    Example:
+        >>> collapse([0, 3, 3, 0, 1, 0, 1])
+        [3, 1, 1]
+    """
+    classes = np.asarray(path, dtype=np.int64).reshape(-1)
+    first_of_run = np.ones(len(classes), dtype=bool)
+    first_of_run[1:] = classes[1:] != classes[:-1]
+    return [int(c) for c in classes[first_of_run & (classes != blank)]]

@@ -1,0 +1,1 @@
+"""Pictures of lattices. Drawing in characters is part of the objects themselves: ``print(lattice)``."""

@@ -1,0 +1,168 @@
+"""One tester for every backend, instruction set, row kind and dtype: all agree with the float64 reference."""
+
+import numpy as np
+import pytest
+
+from ctckit.kernels import BACKENDS, native
+from problems import random_batch
+from tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
+
+REFERENCE = BACKENDS["reference"]
+
+
+@pytest.fixture(params=native.instruction_sets())
+def instruction_set(request):
+    before = native.instruction_set()
+    native.set_instruction_set(request.param)
+    yield request.param
+    native.set_instruction_set(before)
+
+
+def expect_agreement(logits, batch, rows="logits", weights=None):
+    expected_gradient = np.empty(logits.shape)
+    expected = REFERENCE(logits.astype(np.float64), batch, rows=rows, weights=weights, gradient=expected_gradient)
+    gradient = np.full_like(logits, np.nan)  # poisoned: whatever is left unwritten shows
+    losses = native.ctc_loss(logits, batch, rows=rows, weights=weights, gradient=gradient)
+    loss_only = native.ctc_loss(logits, batch, rows=rows)
+    np.testing.assert_array_equal(losses, loss_only)
+    single = logits.dtype == np.float32
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(losses[~finite], expected[~finite])
+    size = np.maximum(1, np.abs(expected[finite]))
+    assert (np.abs(losses[finite] - expected[finite]) / size).max(initial=0) <= (SINGLE_LOSS if single else DOUBLE)
+    tolerance = SINGLE_GRADIENT if single else DOUBLE * max(1, size.max(initial=1))
+    # e^score has no bound, so it is held to its own size; probabilities are at most 1.
+    relative = tolerance if rows == "log_probs" else 0
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=relative, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
+@pytest.mark.parametrize("seed", range(12))
+def test_small_problems(instruction_set, dtype, rows, seed):
+    # Classes around the vectors' widths (4, 8, 16, and the table of 32), targets across the blocks of 16 states.
+    classes = [2, 3, 5, 8, 16, 17, 31, 32, 33, 64, 65, 130][seed]
+    tokens = [0, 1, 3, 14, 15, 16, 17, 31, 33, 40, 5, 12][seed]
+    logits, batch = random_batch(
+        seed,
+        frames=2 * tokens + 4,
+        classes=classes,
+        tokens=tokens,
+        blank=seed % classes,
+        dtype=dtype,
+        masks=seed % 3 == 1,
+    )
+    weights = np.random.default_rng(seed).uniform(-1, 2, len(batch)).clip(-0.5)
+    expect_agreement(logits, batch, rows, weights)
+
+
+def text_line(seed, scale, *, trained=False, repeats=False, items=3, frames=64, classes=97, tokens=20):
+    logits, batch = random_batch(seed, items=items, frames=frames, classes=classes, tokens=tokens, dtype=np.float32)
+    logits = np.random.default_rng(seed).standard_normal(logits.shape, dtype=np.float32) * np.float32(scale)
+    targets = batch.targets.copy()
+    if not repeats:
+        targets = (targets + np.arange(tokens)) % (classes - 1) + 1
+    if trained:  # the right alignment stands out by e^12, as after training
+        rng = np.random.default_rng(seed)
+        for b, length in enumerate(batch.input_lengths):
+            labels = np.zeros(length, dtype=int)
+            count = min(batch.target_lengths[b], length)
+            labels[np.sort(rng.choice(length, count, replace=False))] = targets[b, :count]
+            logits[b, np.arange(length), labels] += 12
+    return logits, type(batch)(
+        np.ascontiguousarray(targets, dtype=np.int32), batch.input_lengths, batch.target_lengths, 0
+    )
+
+
+def hard_cases():
+    """32 cases: workloads of several shapes at ordinary and extreme scales, and the edges of what can be emitted."""
+    shapes = {
+        "text line": {},
+        "speech": {"frames": 800, "classes": 32, "tokens": 200, "items": 2},
+        "pieces": {"frames": 400, "classes": 1024, "tokens": 60, "items": 2},
+    }
+    for name, shape in shapes.items():
+        for repeats in (False, True):
+            for scale, trained in ((2, False), (30, False), (60, False), (2, True)):
+                label = f"{name} x{scale}{' repeats' * repeats}{' trained' * trained}"
+                yield label, text_line(1, scale, trained=trained, repeats=repeats, **shape)
+    yield "large vocabulary", text_line(1, 2, frames=80, classes=6625, tokens=25)
+    long = {"frames": 3000, "classes": 32, "tokens": 600, "items": 1}
+    for scale, trained in ((2, False), (30, False), (2, True)):
+        yield f"long x{scale}{' trained' * trained}", text_line(1, scale, trained=trained, **long)
+    for scale in (1, 30, 300):
+        yield f"edges x{scale}", edges(scale)
+    yield "rush at the end", rush()
+
+
+def edges(scale):
+    """T = the minimum; infeasible; N = 0; T = 1; T = 1 and N = 0; nothing but one path."""
+    rng = np.random.default_rng(0)
+    logits = (rng.standard_normal((6, 60, 17)) * scale).astype(np.float32)
+    targets = rng.integers(1, 17, (6, 60)).astype(np.int32)
+    targets[0], targets[1], targets[5, :37] = 3 + np.arange(60) % 2, 5, 1 + np.arange(37) % 16
+    if scale == 1:
+        logits[0, 10, 5:7] = -np.inf
+        logits[2, :20, 5] = -np.inf
+    lengths = np.array([60, 60, 60, 1, 1, 37]), np.array([60, 31, 0, 1, 0, 37])
+    return logits, type(random_batch(0)[1])(targets, *lengths, 0)
+
+
+def rush():
+    """Blank is forbidding until the last moment, so that all tokens have to be emitted in the last frames."""
+    frames, tokens = 2000, 400
+    logits = (np.random.default_rng(0).standard_normal((1, frames, 8)) * 20).astype(np.float32)
+    logits[0, : frames - tokens, 0] -= 200
+    targets = (1 + np.arange(tokens) % 7)[None].astype(np.int32)
+    return logits, type(random_batch(0)[1])(targets, np.array([frames]), np.array([tokens]), 0)
+
+
+CASES = dict(hard_cases())
+
+
+def test_there_are_as_many_hard_cases_as_we_say():
+    assert len(CASES) == 32
+
+
+@pytest.fixture(scope="module")
+def reference_answers():
+    return {}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hard_cases(instruction_set, reference_answers, name):
+    logits, batch = CASES[name]
+    if name not in reference_answers:  # the reference is slow: once for all instruction sets
+        gradient = np.empty(logits.shape)
+        reference_answers[name] = REFERENCE(logits, batch, rows="logits", gradient=gradient), gradient
+    expected, expected_gradient = reference_answers[name]
+    gradient = np.full_like(logits, np.nan)
+    losses = native.ctc_loss(logits, batch, rows="logits", gradient=gradient)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(losses[~finite], expected[~finite])
+    error = np.abs(losses[finite] - expected[finite]) / np.abs(expected[finite]).clip(1e-3)
+    assert error.max(initial=0) <= SINGLE_LOSS
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
+
+
+@pytest.mark.parametrize("mask", [-1e4, -1e9, -3e38, -np.inf])
+def test_masks_of_any_size_cost_what_they_cost(instruction_set, mask):
+    """A finite mask is a cost, not an impossibility: what must pass it pays, and only −∞ is impossible."""
+    logits, batch = random_batch(5, items=1, frames=9, classes=4, tokens=4, dtype=np.float32)
+    logits = np.where(np.isnan(logits), 0, logits).astype(np.float32)
+    logits[0, :, batch.targets[0, 1]] = mask
+    expected = REFERENCE(logits, batch, rows="logits")
+    losses = native.ctc_loss(logits, batch, rows="logits")
+    np.testing.assert_allclose(losses, expected, rtol=SINGLE_LOSS)
+    assert np.isinf(losses[0]) == np.isinf(mask)
+
+
+def test_strides_are_followed():
+    logits, batch = random_batch(0, items=3, frames=10, classes=7, tokens=3)
+    expected = native.ctc_loss(logits, batch, rows="logits")
+    time_first = np.ascontiguousarray(logits.transpose(1, 0, 2)).transpose(1, 0, 2)
+    classes_last = np.asfortranarray(logits)
+    wide = np.full((3, 20, 14), np.nan)
+    wide[:, ::2, :7] = logits
+    for each in (time_first, classes_last, wide[:, ::2, :7], logits[::-1][::-1]):
+        np.testing.assert_array_equal(native.ctc_loss(each, batch, rows="logits"), expected)

@@ -1,0 +1,103 @@
+"""What the package exports, costs and needs."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import ctckit
+from ctckit import errors
+from ctckit.errors import CTCKitError, InvalidInputError, MissingDependencyError
+from ctckit.kernels import native
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages(ctckit.__path__, "ctckit."))
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_all_names_are_sorted_and_can_be_imported():
+    assert ctckit.__all__ == sorted(ctckit.__all__)
+    for name in ctckit.__all__:
+        assert name in dir(ctckit)
+        assert callable(getattr(ctckit, name))
+    with pytest.raises(AttributeError, match="module 'ctckit' has no attribute 'ctc_lose'"):
+        ctckit.ctc_lose  # noqa: B018
+
+
+def test_the_function_wins_over_the_module_of_its_name():
+    done = run("import ctckit.lattice, ctckit; from ctckit.viz import figures; assert callable(ctckit.lattice)")
+    assert done.returncode == 0, done.stderr
+
+
+def test_import_brings_nothing_heavy_and_no_warning():
+    done = run(
+        "import sys, ctckit\n"
+        "heavy = {'torch', 'matplotlib', 'PIL', 'sklearn', 'rich', 'typer', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules['torch'] = None  # an import of it fails as if it were not installed
+import numpy as np, ctckit
+item = ctckit.lattice(np.log(np.full((3, 3), 1 / 3)), [1, 2])
+assert item.best_path().shape == (3,)
+assert ctckit.greedy_decode(np.log([[.1, .9]]))[0].tokens == (1,)
+from ctckit import ctc_loss, CTCLoss
+for name in (ctc_loss, CTCLoss):
+    try:
+        name(1, 2, 3, 4)
+    except ctckit.errors.MissingDependencyError as error:
+        print(error)
+"""
+
+
+def test_without_torch_the_rest_works_and_the_loss_says_what_to_install():
+    done = run(WITHOUT_TORCH)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        'ctckit.ctc_loss needs torch, which is not installed. Install it: pip install "ctckit[torch]"',
+        'ctckit.CTCLoss needs torch, which is not installed. Install it: pip install "ctckit[torch]"',
+    ]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    failures, _ = doctest.testmod(importlib.import_module(name), raise_on_error=False)
+    assert failures == 0
+
+
+def test_the_drawn_tree_of_errors_is_the_real_one():
+    classes = [each for each in vars(errors).values() if isinstance(each, type)]
+    assert all(issubclass(each, CTCKitError) for each in classes)
+    for each in classes:
+        assert each.__name__ in errors.__doc__
+        assert each.__doc__
+    assert issubclass(InvalidInputError, ValueError)
+    assert issubclass(MissingDependencyError, ImportError)
+
+
+def test_instruction_sets_can_be_chosen():
+    before = native.instruction_set()
+    assert native.instruction_sets()[0] == "baseline"
+    assert before == native.instruction_sets()[-1]
+    native.set_instruction_set("baseline")
+    assert native.instruction_set() == "baseline"
+    native.set_instruction_set(before)
+    with pytest.raises(
+        InvalidInputError, match="instruction set 'mmx' is not available here; this machine has: baseline"
+    ):
+        native.set_instruction_set("mmx")
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True])
+def test_threads_are_counted_from_one(count):
+    with pytest.raises(InvalidInputError, match=r"count is .*; expected a positive integer\."):
+        ctckit.set_num_threads(count)

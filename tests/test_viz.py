@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+import ctckit
+from ctckit.errors import MissingDependencyError
+from ctckit.viz.figures import NODES, draw_trellis
+from problems import random_probs
+from tolerances import DOUBLE
+
+matplotlib = pytest.importorskip("matplotlib")
+
+
+def lattice(frames, target=(1, 2, 2)):
+    return ctckit.lattice(np.log(random_probs(np.random.default_rng(0), frames, 4)), list(target))
+
+
+def test_arrow_occupancies_flow_from_state_to_state():
+    item = lattice(8)
+    for t in range(1, 8):
+        leaving = item.arrow_occupancy(t)
+        np.testing.assert_allclose(leaving.sum(axis=0), item.occupancy[t - 1], atol=DOUBLE)
+        arriving = leaving[0].copy()
+        arriving[1:] += leaving[1, :-1]
+        arriving[2:] += leaving[2, :-2]
+        np.testing.assert_allclose(arriving, item.occupancy[t], atol=DOUBLE)
+
+
+def test_a_small_trellis_has_dots_lines_and_the_path():
+    item = lattice(8)
+    axes = draw_trellis(item, names=["", "a", "b", "c"])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["∅", "a", "∅", "b", "∅", "b", "∅"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), item.best_path())
+    assert len(axes.collections) == 3
+    assert not axes.images
+    assert not draw_trellis(item, best_path=False).lines
+
+
+def test_a_large_one_is_a_matrix(tmp_path):
+    item = lattice(NODES)
+    axes = draw_trellis(item)
+    np.testing.assert_array_equal(axes.images[0].get_array(), item.occupancy.T)
+    axes.figure.savefig(tmp_path / "trellis.png")
+    assert (tmp_path / "trellis.png").stat().st_size > 1000
+
+
+def test_it_draws_where_it_is_told(tmp_path):
+    axes = matplotlib.figure.Figure().add_subplot()
+    assert draw_trellis(lattice(5), axes=axes) is axes
+
+
+def test_the_impossible_is_drawn_without_a_path():
+    assert not draw_trellis(lattice(3, (1, 1, 1))).lines
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(MissingDependencyError, match=r"draw_trellis needs matplotlib.*pip install \"ctckit\[viz\]\""):
+        draw_trellis(lattice(3))

@@ -1,0 +1,36 @@
+import pytest
+
+from ctckit import Vocabulary
+from ctckit.errors import CharsetError, InvalidInputError
+
+
+@pytest.mark.parametrize("blank", [0, 2, 3])
+def test_text_goes_there_and_back(blank):
+    vocabulary = Vocabulary.from_characters("abc", blank=blank)
+    assert len(vocabulary) == 4
+    assert vocabulary.tokens[blank] == ""
+    assert vocabulary.characters == "abc"
+    assert vocabulary.decode(vocabulary.encode("cabba")) == "cabba"
+    assert blank not in vocabulary.encode("cabba")
+    assert vocabulary.decode([blank]) == ""
+
+
+def test_unknown_characters_are_named():
+    with pytest.raises(
+        CharsetError, match=r"text 'añb1' holds characters outside the charset of 2: '1' \(U\+0031\), 'ñ' \(U\+00F1\)\."
+    ):
+        Vocabulary.from_characters("ab").encode("añb1")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "blank", "message"),
+    [
+        (("", "a"), 2, r"blank is 2; with 2 tokens expected 0\.\.1\."),
+        (("a", "b"), 0, r"tokens\[0\] is 'a', but 0 is the blank; expected \"\"\."),
+        (("", "a", "a"), 0, r"tokens\[2\] is 'a', the same as tokens\[1\]\."),
+        (("", "a", ""), 0, r"tokens\[2\] is '', the same as tokens\[0\]\."),
+    ],
+)
+def test_nothing_is_guessed(tokens, blank, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Vocabulary(tokens, blank)

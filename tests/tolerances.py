@@ -1,0 +1,12 @@
+"""Every tolerance of the suite, with its reason. No test has another, and CI has none of its own."""
+
+# float64 against float64: some hundred operations of relative error 1e-16 each.
+DOUBLE = 1e-12
+# A published number, printed from float32 arithmetic.
+PUBLISHED = 1e-6
+# float32 kernels, loss relative to max(1, |loss|): each frame rounds the logit differences once, 2^-24 of their size.
+SINGLE_LOSS = 1e-5
+# float32 kernels, gradient of a loss of weight 1, absolute.
+SINGLE_GRADIENT = 1e-5
+# torch's own float32 loss and gradient on short inputs.
+TORCH_SINGLE = 1e-4
