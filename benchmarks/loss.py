@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
 import ctckit
@@ -105,7 +105,13 @@ def main(
         native.set_instruction_set(isa)
     copy = bandwidth()
     console = Console()
-    rows = [measure(each, rounds, copy) for each in track(WORKLOADS, "measuring", console=console, transient=True)]
+    rows = []
+    # Drawn by hand: a refreshing thread would wake up inside what is timed and take the interpreter's lock.
+    with Progress(console=console, transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("measuring", total=len(WORKLOADS))
+        for each in WORKLOADS:
+            rows.append(measure(each, rounds, copy))
+            progress.update(task, advance=1, refresh=True)
     machine = f"{native.instruction_set()}, {threads} thread(s), copy {copy / 1e9:.1f} GB/s"
     table = Table(title=f"Loss and gradient, float32, a fresh graph each step: {machine}")
     for column in ("", "stands for", "ctckit ms", "torch ms", "ratio", "goal", "memory limit ms"):

@@ -49,9 +49,11 @@ struct Plan {
     if (!gradient) return;
     rows = larger(frames, 1);
     if (frames * row_bytes <= cache_bytes) return;
+    // A segment that fits the cache is fastest; about √frames rows and as many checkpoints need the least memory.
     const int by_cache = static_cast<int>(cache_bytes / row_bytes);
-    const int by_root = static_cast<int>(1.4 * std::sqrt(static_cast<double>(frames)));
-    rows = larger(renormalize_every, smaller(by_cache, by_root) / renormalize_every * renormalize_every);
+    const int root = static_cast<int>(std::sqrt(static_cast<double>(frames)));
+    const int wished = larger(root / 2, smaller(by_cache, root + root / 2));
+    rows = larger(renormalize_every, wished / renormalize_every * renormalize_every);
     segments = (frames + rows - 1) / rows;
   }
   int rows, segments;

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from ctckit import errors
 from ctckit.errors import CTCKitError, InvalidInputError, MissingDependencyError
 from ctckit.kernels import native
 
+README = Path(__file__).parent.parent / "README.md"
 MODULES = sorted(module.name for module in pkgutil.walk_packages(ctckit.__path__, "ctckit."))
 
 
@@ -45,6 +47,7 @@ def test_import_brings_nothing_heavy_and_no_warning():
 
 WITHOUT_TORCH = """
 import sys
+from pathlib import Path
 sys.modules['torch'] = None  # an import of it fails as if it were not installed
 import numpy as np, ctckit
 item = ctckit.lattice(np.log(np.full((3, 3), 1 / 3)), [1, 2])
@@ -101,3 +104,9 @@ def test_instruction_sets_can_be_chosen():
 def test_threads_are_counted_from_one(count):
     with pytest.raises(InvalidInputError, match=r"count is .*; expected a positive integer\."):
         ctckit.set_num_threads(count)
+
+
+def test_the_readme_tells_the_truth():
+    pytest.importorskip("torch")
+    failures, tried = doctest.testfile(str(README), module_relative=False)
+    assert (failures, tried > 5) == (0, True)

@@ -120,7 +120,7 @@ class Lattice:
 
     def arrow_occupancy(self, t: int) -> Floats:
         """(3, S) p(the path leaves state s by stay, advance, skip between frames t − 1 and t | target), 1 ≤ t < T."""
-        return self.occupancy[t - 1] * self._arrow_probs(t)
+        return np.asarray(self.occupancy[t - 1] * self._arrow_probs(t))
 
     def draw(self, names: Sequence[str] | None = None, *, width: int = 100) -> str:
         """The occupancy in characters: a row for each state, a column for each frame.

@@ -84,7 +84,10 @@ def _draw_arrows(axes: Axes, lattice: Lattice) -> None:
 
 
 def _label(axes: Axes, lattice: Lattice, names: Sequence[str] | None) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     labels = lattice.state_names(names)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     step = max(1, -(-len(labels) // 45))
     axes.set_yticks(range(0, len(labels), step), labels[::step])
     axes.set_ylim(len(labels) - 0.4, -0.6)

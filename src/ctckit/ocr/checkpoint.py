@@ -1,0 +1,114 @@
+"""Checkpoints of a training run: one safetensors file, written atomically, never pickled.
+
+It holds the weights, the optimiser's state, the best weights so far and, in its header, the step, the curves and the
+settings, which must be the same when the run resumes. Nothing else is needed: the batch, the learning rate and the
+dropout of a step follow from the step number and the seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+
+from ctckit.errors import DataError, ModelFormatError
+from ctckit.ocr.files import make_folder, write_atomically
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run between two steps.
+
+    Attributes:
+        step: Steps done.
+        weights: The network's state.
+        best: The best weights so far; empty while there are none.
+        optimizer: The optimiser's state dict.
+        progress: JSON-ready figures of the run so far.
+    """
+
+    step: int
+    weights: Tensors
+    best: Tensors
+    optimizer: dict[str, Any]
+    progress: dict[str, Any]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: Mapping[str, Any]) -> None:
+    """Write the checkpoint in place of an older one.
+
+    Args:
+        path: The file.
+        checkpoint: What to keep.
+        settings: JSON-ready settings that must be the same when the run resumes.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    tensors = {f"weights/{name}": tensor for name, tensor in checkpoint.weights.items()}
+    tensors |= {f"best/{name}": tensor for name, tensor in checkpoint.best.items()}
+    for index, state in checkpoint.optimizer["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    header = {
+        "step": checkpoint.step,
+        "progress": checkpoint.progress,
+        "groups": checkpoint.optimizer["param_groups"],
+        "settings": dict(settings),
+    }
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    make_folder(path.parent)
+    try:
+        write_atomically(path, to_safetensors(plain, metadata={"ctckit": json.dumps(header)}))
+    except OSError as error:
+        raise DataError(f"{path}: the checkpoint cannot be written ({error.strerror}).") from error
+
+
+def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        DataError: If there is none, or if it was made with other settings; names each setting that differs.
+        ModelFormatError: If the file is damaged.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no checkpoint to resume from. Start without resuming.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["ctckit"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        step, progress, groups, made_with = (header[name] for name in ("step", "progress", "groups", "settings"))
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ModelFormatError(f"{path}: the checkpoint is damaged ({error}). Start without resuming.") from error
+    _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
+    state: dict[int, Tensors] = {}
+    for name, tensor in _under("optimizer/", tensors).items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer = {"state": state, "param_groups": groups}
+    return Checkpoint(step, _under("weights/", tensors), _under("best/", tensors), optimizer, progress)
+
+
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _check_settings(path: Path, made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    names = sorted(set(made_with) | set(asked))
+    differing = [
+        f"{name} was {made_with.get(name)}, now {asked.get(name)}"
+        for name in names
+        if made_with.get(name) != asked.get(name)
+    ]
+    if differing:
+        raise DataError(
+            f"{path}: this run cannot be resumed with other settings: {'; '.join(differing)}. "
+            "Use the same ones, or start without resuming."
+        )

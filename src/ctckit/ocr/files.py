@@ -1,0 +1,65 @@
+"""Files that are either whole or not there: written under a temporary name, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ctckit.errors import DataError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by a file with this content; whatever happens, the old file or the new one is there, whole."""
+    temporary = write_temporary(path, content)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_temporary(path: Path, content: bytes) -> Path:
+    """Write the content beside ``path`` under a unique name, flushed to the disk; returns that name."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a model is read like any other file
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and its parents.
+
+    Raises:
+        DataError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: this folder cannot be made ({error.strerror}). Choose another.") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a rename survives a power cut; does nothing where folders cannot be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,191 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ctckit import cli
+from ctckit.cli import app
+
+runner = CliRunner()
+
+
+def invoke(*arguments):
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+def bars(path, text, *, width=8):
+    image = np.full((32, width * (2 * len(text) + 1)), 255, np.uint8)
+    for index, character in enumerate(text):
+        rows = slice(2, 14) if character == "a" else slice(18, 30)
+        image[rows, width * (2 * index + 1) : width * (2 * index + 2)] = 0
+    Image.fromarray(image).save(path)
+    path.with_suffix("").with_suffix(".gt.txt").write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lines")
+    for text in ("a", "b", "ab", "ba", "aab", "abb", "bab", "bb", "aba"):
+        bars(folder / f"{text}.png", text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("models") / "bars"
+    result = invoke("train", data, "--out", out, "--epochs", 25, "--batch-size", 4, "--lr", 5e-3, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+def test_train_says_what_it_did_and_what_comes_next(model):
+    out, result = model
+    assert "Trained on 8 lines" in result.stdout
+    assert "On 1 lines kept aside: CER" in result.stdout
+    assert f"Model:  {out}" in result.stdout
+    assert f"Next:   ctckit read IMAGE... --model {out}" in result.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "weights.safetensors"]
+
+
+def test_read_prints_the_text_of_one_image(model, data):
+    result = invoke("read", data / "ab.png", "--model", model[0])
+    assert (result.exit_code, result.stdout) == (0, "ab\n")
+
+
+def test_read_prints_path_and_text_of_several(model, data):
+    result = invoke("read", data / "ab.png", data / "ba.png", "--model", model[0])
+    assert result.stdout == f"{data / 'ab.png'}\tab\n{data / 'ba.png'}\tba\n"
+
+
+def test_read_as_json(model, data):
+    result = invoke("read", data / "ab.png", "--model", model[0], "--json")
+    (reading,) = json.loads(result.stdout)
+    assert set(reading) == {"path", "text", "log_prob", "confidence", "spans"}
+    assert reading["text"] == "ab"
+    assert [span["character"] for span in reading["spans"]] == ["a", "b"]
+    assert set(reading["spans"][0]) == {"character", "start", "end", "left", "right", "log_prob"}
+
+
+def test_an_interrupted_training_says_how_to_go_on_and_does(data, tmp_path, monkeypatch):
+    from ctckit.ocr import training
+
+    keep = training.save_checkpoint
+
+    def keep_and_stop(*arguments, **options):
+        keep(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_checkpoint", keep_and_stop)
+    command = ("train", data, "--out", tmp_path / "m", "--epochs", 2, "--device", "cpu")
+    result = invoke(*command)
+    assert result.exit_code == 130
+    assert "Interrupted. Continue: the same command with --resume." in result.stderr
+    monkeypatch.undo()
+    assert invoke(*command, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "nowhere", "--out", "m"), "nowhere: there is no such folder or table"),
+        (("train", ".", "--out", "m"), "no images in this folder"),
+        (("train", ".", "--out", "m", "--lr", "0"), "learning_rate is 0.0; expected more than 0"),
+        (("read", "a.png", "--model", "nowhere"), "nowhere: no such folder. A model folder holds"),
+    ],
+)
+def test_bad_input_gives_one_message_and_code_2(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("ctckit: ")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_reading_a_missing_or_unreadable_image(model, tmp_path):
+    (tmp_path / "bad.png").write_text("no image")
+    for name, message in (("none.png", "there is no such image file"), ("bad.png", "cannot be read as an image")):
+        result = invoke("read", tmp_path / name, "--model", model[0])
+        assert result.exit_code == 2
+        assert f"ctckit: {tmp_path / name}: {message}" in result.stderr
+
+
+def test_training_on_an_image_too_narrow_for_its_text(tmp_path):
+    bars(tmp_path / "a.png", "a", width=4)
+    (tmp_path / "a.gt.txt").write_text("aabb")
+    result = invoke("train", tmp_path, "--out", tmp_path / "m")
+    assert result.exit_code == 2
+    assert "12 pixels wide at height 32, which gives 3 frames; its 4 characters with 2 adjacent repeats need 6" in (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("fly",), ("read",), ("train", "x"), ("train", "x", "-o", "m", "--device", "z")]
+)
+def test_wrong_usage_is_code_2(arguments):
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_training_on_texts_outside_the_charset(data, tmp_path):
+    result = invoke("train", data, "--out", tmp_path / "m", "--charset", "b")
+    assert result.exit_code == 2
+    assert "7 of 9 texts hold characters outside the charset: 'a', in " in result.stderr
+
+
+def test_a_missing_package_prints_the_install_command(monkeypatch):
+    find = cli.find_spec
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "lightning_fabric" else find(name))
+    result = invoke("demo")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "ctckit: ctckit demo needs lightning-fabric, which is not installed. "
+        'Install it: pip install "ctckit[ocr]"\n'
+    )  # fmt: skip
+
+
+def test_help_documents_the_exit_codes():
+    for command in ((), ("demo",), ("train",), ("read",), ("explain",)):
+        result = invoke(*command, "--help")
+        assert result.exit_code == 0
+        assert "Exit codes" in result.stdout
+
+
+def test_explain_draws_the_lattice_of_the_text():
+    result = invoke("explain", "--text", "apple")
+    assert result.exit_code == 0
+    rows = result.stdout.splitlines()
+    assert rows[0].startswith("lattice of a p p l e: 23 frames × 11 states")
+    assert [row.split()[0] for row in rows[2:13]] == list("∅a∅p∅p∅l∅e∅")
+    assert invoke("explain").stdout == result.stdout
+
+
+def test_explain_shows_a_text_that_needs_more_frames():
+    result = invoke("explain", "--text", "apple", "--frames", 5)
+    assert result.exit_code == 0
+    assert "6 frames are needed" in result.stdout
+
+
+def test_explain_of_nothing():
+    assert "the empty target" in invoke("explain", "--text", "").stdout
+
+
+def test_version():
+    assert invoke("--version").stdout.startswith("ctckit ")
+
+
+def test_help_and_explain_import_nothing_heavy():
+    code = (
+        "import sys\nfrom ctckit.cli import app\ntry:\n    app(['explain'])\nexcept SystemExit:\n    pass\n"
+        "assert not {'torch', 'matplotlib', 'sklearn', 'PIL'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "lattice of" in done.stdout

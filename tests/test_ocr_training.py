@@ -1,0 +1,167 @@
+import dataclasses
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from ctckit.errors import DataError, InvalidInputError, ModelFormatError
+from ctckit.ocr.batches import LineBatches
+from ctckit.ocr.crnn import CRNN, CRNNConfig
+from ctckit.ocr.data import Line
+from ctckit.ocr.evaluation import character_error_rate, evaluate
+from ctckit.ocr.record import TrainingRecord
+from ctckit.ocr.training import TrainingConfig, train
+from ctckit.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.from_characters("ab")
+TINY = CRNNConfig(num_classes=3, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8, dropout=0.1)
+CONFIG = TrainingConfig(steps=12, learning_rate=1e-2, validate_every=4, report_every=2, seed=5)
+
+
+def bars(text, *, width=8):
+    """A line in which "a" is a bar at the top and "b" one at the bottom."""
+    image = np.full((32, width * (2 * len(text) + 1)), 255, np.uint8)
+    for index, character in enumerate(text):
+        rows = slice(2, 14) if character == "a" else slice(18, 30)
+        image[rows, width * (2 * index + 1) : width * (2 * index + 2)] = 0
+    return Line(image, text, text)
+
+
+LINES = [bars(text) for text in ("a", "b", "ab", "ba", "aab", "abb", "bab", "aaa", "bb", "abab", "baab", "bbba")]
+
+
+def source(*, distort=True):
+    return LineBatches(LINES, VOCABULARY, TINY, batch_size=4, seed=1, distort=distort)
+
+
+def run(config=CONFIG, **options):
+    torch.manual_seed(0)
+    model = CRNN(TINY)
+    record = train(model, source(), VOCABULARY, config=config, **options)
+    return model, record
+
+
+def assert_same_weights(left, right):
+    for name, tensor in left.state_dict().items():
+        assert torch.equal(tensor, right.state_dict()[name]), name
+
+
+def test_a_tiny_model_learns_to_read():
+    torch.manual_seed(0)
+    model = CRNN(TINY)
+    config = TrainingConfig(steps=150, learning_rate=1e-2, validate_every=150)
+    record = train(model, source(distort=False), VOCABULARY, config=config, validation=LINES)
+    assert record.loss[-1] < 0.1 * record.loss[0]
+    assert record.cer[-1] < 0.1
+    assert record.validation_cer[-1] < 0.1
+    assert evaluate(model, VOCABULARY, LINES).cer == record.validation_cer[-1]
+
+
+def test_the_same_seed_gives_the_same_weights():
+    first, record = run()
+    second, again = run()
+    assert_same_weights(first, second)
+    assert record.loss == again.loss
+    other, _ = run(dataclasses.replace(CONFIG, seed=6))
+    assert not torch.equal(other.classes.weight, first.classes.weight)
+
+
+@pytest.mark.parametrize("validation", [(), tuple(LINES[:5])])
+@pytest.mark.parametrize("stop", [3, 8])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, validation, stop):
+    whole, record = run(validation=validation)
+    path = tmp_path / "checkpoint.safetensors"
+    run(validation=validation, checkpoint=path, stop_after=stop)
+    resumed, again = run(validation=validation, checkpoint=path, resume=True)
+    assert_same_weights(whole, resumed)
+    timeless = {"seconds": 0.0, "lines_per_second": 0.0, "loss_share": 0.0}
+    assert dataclasses.replace(again, **timeless) == dataclasses.replace(record, **timeless)
+
+
+def test_training_leaves_eval_mode_and_a_complete_record():
+    model, record = run(validation=LINES[:5])
+    assert not model.training
+    assert record.steps == (2, 4, 6, 8, 10, 12)
+    assert record.validation_steps == (4, 8, 12)
+    assert record.best_step == record.validation_steps[
+        max(i for i, cer in enumerate(record.validation_cer) if cer == min(record.validation_cer))
+    ]  # fmt: skip
+    assert record.seconds > 0
+    assert record.lines_per_second > 0
+    assert 0 < record.loss_share < 1
+
+
+def test_the_record_survives_json():
+    _, record = run(validation=LINES[:5])
+    assert TrainingRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero():
+    config = TrainingConfig(steps=100, learning_rate=1.0, warmup=0.1)
+    rates = [config.learning_rate_at(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert all(a > b for a, b in pairwise(rates[10:]))
+    assert rates[-1] < 0.001
+
+
+def test_resuming_without_a_checkpoint(tmp_path):
+    with pytest.raises(DataError, match=r"there is no checkpoint to resume from"):
+        run(checkpoint=tmp_path / "checkpoint.safetensors", resume=True)
+    with pytest.raises(InvalidInputError, match=r"resume=True needs checkpoint="):
+        run(resume=True)
+
+
+def test_resuming_with_other_settings_names_them(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    run(checkpoint=path, stop_after=4)
+    with pytest.raises(
+        DataError, match=r"with other settings: learning_rate was 0\.01, now 0\.02; steps was 12, now 13"
+    ):
+        run(dataclasses.replace(CONFIG, learning_rate=0.02, steps=13), checkpoint=path, resume=True)
+
+
+def test_a_damaged_checkpoint(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ModelFormatError, match=r"the checkpoint is damaged"):
+        run(checkpoint=path, resume=True)
+
+
+def test_a_vocabulary_of_another_size():
+    with pytest.raises(InvalidInputError, match=r"the vocabulary has 4 classes and the CRNN 3"):
+        train(CRNN(TINY), source(), Vocabulary.from_characters("abc"), config=CONFIG)
+
+
+def test_training_that_diverges_says_so():
+    torch.manual_seed(0)
+    model = CRNN(TINY)
+    with torch.no_grad():
+        model.classes.bias.fill_(float("nan"))
+    with pytest.raises(InvalidInputError, match=r"the loss is nan at step 1: training diverged\. Lower learning_rate"):
+        train(model, source(), VOCABULARY, config=CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, r"steps is 0; expected more than 0"),
+        ({"learning_rate": -1.0}, r"learning_rate is -1\.0"),
+        ({"warmup": 1.0}, r"warmup is 1\.0"),
+    ],
+)
+def test_settings_that_cannot_be_trained_with(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        TrainingConfig(**options)
+
+
+def test_an_evaluation_lists_its_errors():
+    model, _ = run()
+    result = evaluate(model, VOCABULARY, LINES, batch_size=5)
+    assert result.truths == tuple(line.text for line in LINES)
+    assert set(result.errors) == {i for i, line in enumerate(LINES) if result.reads[i] != line.text}
+    assert result.exact == 1 - len(result.errors) / len(LINES)
+    assert result.cer == character_error_rate(result.truths, result.reads)
+    assert result.lines_per_second > 0
