@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "curvature.hpp"
 #include "dispatch.hpp"
 #include "loss.hpp"
 #include "threads.hpp"
@@ -19,13 +20,25 @@ namespace {
 template <class T, class... Options>
 using Array = nb::ndarray<T, nb::device::cpu, Options...>;
 
+using Targets = Array<const int32_t, nb::ndim<2>, nb::c_contig>;
+using Lengths = Array<const int64_t, nb::ndim<1>, nb::c_contig>;
+using Weights = Array<const double, nb::ndim<1>, nb::c_contig>;
 template <class Logit>
-void ctc_loss(Array<const Logit, nb::ndim<3>> logits, Array<const int32_t, nb::ndim<2>, nb::c_contig> targets,
-              Array<const int64_t, nb::ndim<1>, nb::c_contig> input_lengths,
-              Array<const int64_t, nb::ndim<1>, nb::c_contig> target_lengths, int blank, const std::string& rows,
-              Array<const double, nb::ndim<1>, nb::c_contig> weights,
-              Array<double, nb::ndim<1>, nb::c_contig> losses,
-              std::optional<Array<Logit, nb::ndim<3>, nb::c_contig>> gradient) {
+using Logits = Array<const Logit, nb::ndim<3>>;
+template <class Logit>
+using Result = Array<Logit, nb::ndim<3>, nb::c_contig>;
+
+ctckit::Rows rows_of(const std::string& name) {
+  if (name == "logits") return ctckit::Rows::logits;
+  if (name == "scores") return ctckit::Rows::scores;
+  if (name == "log_probs") return ctckit::Rows::log_probs;
+  throw nb::value_error("rows is not one of logits, scores, log_probs");
+}
+
+template <class Logit>
+ctckit::Batch<Logit> batch_of(const Logits<Logit>& logits, const Targets& targets, const Lengths& input_lengths,
+                              const Lengths& target_lengths, int blank, const std::string& rows,
+                              const Weights& weights) {
   ctckit::Batch<Logit> batch{};
   batch.logits = logits.data();
   batch.item_stride = logits.stride(0);
@@ -38,14 +51,29 @@ void ctc_loss(Array<const Logit, nb::ndim<3>> logits, Array<const int32_t, nb::n
   batch.input_lengths = input_lengths.data();
   batch.target_lengths = target_lengths.data();
   batch.blank = blank;
-  batch.rows = rows == "logits" ? ctckit::Rows::logits
-               : rows == "scores" ? ctckit::Rows::scores
-                                  : ctckit::Rows::log_probs;
+  batch.rows = rows_of(rows);
   batch.weights = weights.data();
+  return batch;
+}
+
+template <class Logit>
+void ctc_loss(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
+              const std::string& rows, Weights weights, Array<double, nb::ndim<1>, nb::c_contig> losses,
+              std::optional<Result<Logit>> gradient) {
+  auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
   batch.losses = losses.data();
   batch.gradient = gradient ? gradient->data() : nullptr;
   const nb::gil_scoped_release released;
   ctckit::ctc_loss(batch);
+}
+
+template <class Logit>
+void ctc_curvature(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
+                   const std::string& rows, Weights weights, Array<const Logit, nb::ndim<3>, nb::c_contig> direction,
+                   Result<Logit> result) {
+  const auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
+  const nb::gil_scoped_release released;
+  ctckit::ctc_curvature(batch, direction.data(), result.data());
 }
 
 }  // namespace
@@ -56,6 +84,9 @@ NB_MODULE(_native, m) {
     m.def("ctc_loss", &ctc_loss<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
           "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a,
           "weights"_a.noconvert(), "losses"_a.noconvert(), "gradient"_a.noconvert().none());
+    m.def("ctc_curvature", &ctc_curvature<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
+          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a,
+          "weights"_a.noconvert(), "direction"_a.noconvert(), "result"_a.noconvert());
   };
   loss(float{});
   loss(double{});

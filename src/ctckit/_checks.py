@@ -60,12 +60,20 @@ def as_array(values: Any, name: str) -> npt.NDArray[Any]:
     """A NumPy view (where one is possible) of an array, a torch tensor or a sequence."""
     if hasattr(values, "detach"):  # a torch tensor, told without importing torch
         tensor = values.detach()
-        if tensor.device.type != "cpu":
-            raise InvalidInputError(f"{name} is on {tensor.device}; expected the CPU. Pass {name}.cpu().")
+        expect_cpu(tensor.device, name)
         if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
             tensor = tensor.float()
         return np.asarray(tensor.numpy())
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InvalidInputError(f"{name} cannot be made an array: {error} Pad its rows to one length.") from None
+
+
+def expect_cpu(device: Any, name: str) -> None:
+    """A torch device that the kernels of this build can reach."""
+    if device.type != "cpu":
+        raise BackendError(f"{name} is on {device}; this build of ctckit computes on the CPU. Pass {name}.cpu().")
 
 
 def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:

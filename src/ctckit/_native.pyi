@@ -14,6 +14,17 @@ def ctc_loss(
     losses: npt.NDArray[np.float64],
     gradient: npt.NDArray[Any] | None,
 ) -> None: ...
+def ctc_curvature(
+    logits: npt.NDArray[Any],
+    targets: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    target_lengths: npt.NDArray[np.int64],
+    blank: int,
+    rows: str,
+    weights: npt.NDArray[np.float64],
+    direction: npt.NDArray[Any],
+    result: npt.NDArray[Any],
+) -> None: ...
 def instruction_sets() -> list[str]: ...
 def instruction_set() -> str: ...
 def set_instruction_set(name: str) -> None: ...

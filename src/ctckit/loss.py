@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch.autograd.function import once_differentiable
 
 from ctckit import _checks
 from ctckit._checks import TargetBatch
-from ctckit.errors import BackendError
-from ctckit.kernels import BACKENDS
-from ctckit.kernels.native import Rows
+from ctckit.kernels import BACKENDS, native
 
 Tensor = torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Reduction:
-    """How a batch of losses becomes what the caller asked for.
-
-    Attributes:
-        weights: (B,) what each loss counts in the sum, or None to return them one by one.
-        zero_impossible: Whether a target that cannot be emitted costs 0 instead of +∞.
-        count_possible: Whether ``weights`` are a mean over those that can be emitted; a target found impossible only by
-            its masked classes is then taken out of the mean afterwards.
-    """
-
-    weights: np.ndarray[Any, np.dtype[np.float64]] | None
-    zero_impossible: bool
-    count_possible: bool = False
-
-
-def mean_weights(batch: TargetBatch, counted: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(B,) 1 / (N_b · number counted): the mean over items of each loss per token."""
-    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
 
 
 def ctc_loss(
@@ -97,21 +74,10 @@ def ctc_loss(
     _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
     _checks.backend(backend, BACKENDS)
     logits = as_logits(logits, "logits")
-    batch = _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name="logits")
-    if infeasible == "error":
-        _checks.expect_feasible(batch)
-    zero = infeasible == "zero"
-    weights = None
-    if reduction == "sum":
-        weights = np.ones(len(batch))
-    elif reduction == "mean":
-        weights = mean_weights(batch, batch.feasible if zero else np.ones(len(batch)))
-    result, losses = batch_loss(
-        logits, batch, Reduction(weights, zero, reduction == "mean"), "logits" if normalize else "scores", backend
+    rows: native.Rows = "logits" if normalize else "scores"
+    return reduced_loss(
+        logits, (targets, input_lengths, target_lengths), blank, reduction, infeasible, rows, backend=backend
     )
-    if infeasible == "error" and np.isposinf(losses).any():
-        raise _checks.impossible_items(np.flatnonzero(np.isposinf(losses)), "logits")
-    return result
 
 
 class CTCLoss(torch.nn.Module):
@@ -158,68 +124,182 @@ class CTCLoss(torch.nn.Module):
 
 def as_logits(values: Any, name: str) -> Tensor:
     """A CPU tensor that the kernels take: float32 or float64."""
-    tensor = torch.as_tensor(values)
+    tensor = values if isinstance(values, Tensor) else torch.tensor(_checks.as_array(values, name))
     _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
-    if tensor.device.type != "cpu":
-        raise BackendError(f"{name} is on {tensor.device}; this build computes on the CPU. Pass {name}.cpu().")
+    _checks.expect_cpu(tensor.device, name)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
-def batch_loss(
-    logits: Tensor, batch: TargetBatch, reduction: Reduction, rows: Rows, backend: str = "auto"
-) -> tuple[Tensor, np.ndarray[Any, np.dtype[np.float64]]]:
-    """The reduced loss (differentiable), and the (B,) losses as the kernel gave them."""
-    call = _Call(batch, reduction, rows, "native" if backend == "auto" else backend)
-    result = _CTCLoss.apply(logits, call)  # type: ignore[no-untyped-call]
-    return result, call.losses
+def reduced_loss(
+    logits: Tensor,
+    target_arguments: tuple[Any, Any, Any],
+    blank: int,
+    reduction: str,
+    infeasible: str,
+    rows: native.Rows,
+    *,
+    backend: str = "auto",
+    name: str = "logits",
+) -> Tensor:
+    """The loss of a batch through the operator below: what ``ctc_loss`` and ``compat.torch.ctc_loss`` share.
+
+    Args:
+        logits: (B, T, C) float32 or float64, on the CPU.
+        target_arguments: targets, input_lengths, target_lengths.
+        blank: The class of the blank.
+        reduction: "mean", "sum", "none".
+        infeasible: "inf", "zero", "error", or "counted": 0, but counted by the mean.
+        rows: What a row of logits means, see ``kernels.native.ctc_loss``.
+        backend: Which kernel.
+        name: What the caller calls ``logits``, for messages.
+    """
+    _checks.expect_rank(tuple(logits.shape), name, "(B, T, C)")
+    blank = _checks.class_index(blank, "blank", logits.shape[2])
+    names = ("targets", "input_lengths", "target_lengths")
+    integers = (_as_integers(each, called) for each, called in zip(target_arguments, names, strict=True))
+    with_gradient = logits.requires_grad and torch.is_grad_enabled()
+    # Compiled code wants the operator bare; torch.func wants a Function around it. Both have the same derivative.
+    operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _Function.apply
+    loss, _, _ = operator(logits, *integers, blank, reduction, infeasible, rows, backend, name, with_gradient)
+    return cast(Tensor, loss)
 
 
-class _Call:
-    """What one call hands from forward to backward, beside tensors."""
-
-    def __init__(self, batch: TargetBatch, reduction: Reduction, rows: Rows, backend: str) -> None:
-        self.batch = batch
-        self.reduction = reduction
-        self.rows = rows
-        self.backend = backend
-        self.losses = np.empty(0)
-        self.correction = 1.0  # what the weights turned out to be off by
-
-    def run(self, logits: Tensor, gradient: Tensor | None) -> Tensor:
-        reduction = self.reduction
-        self.losses = BACKENDS[self.backend](
-            logits.detach().numpy(),
-            self.batch,
-            rows=self.rows,
-            weights=reduction.weights,
-            gradient=None if gradient is None else gradient.numpy(),
-        )
-        impossible = np.isposinf(self.losses)
-        costs = np.where(impossible, 0.0, self.losses) if reduction.zero_impossible else self.losses
-        if reduction.weights is None:
-            return torch.from_numpy(costs).to(logits.dtype)
-        if reduction.zero_impossible and reduction.count_possible:
-            expected = np.count_nonzero(reduction.weights)
-            self.correction = expected / max(1, int(np.count_nonzero(~impossible)))
-        counted = costs[reduction.weights > 0] * reduction.weights[reduction.weights > 0]
-        return torch.tensor(counted.sum() * self.correction, dtype=logits.dtype)
+def _as_integers(values: Any, name: str) -> Tensor:
+    """A CPU tensor for the operator; what else may be wrong with it is said by the checks inside."""
+    if not isinstance(values, Tensor):
+        return torch.tensor(_checks.as_array(values, name))
+    _checks.expect_cpu(values.device, name)
+    return values
 
 
-class _CTCLoss(torch.autograd.Function):
+def mean_weights(batch: TargetBatch, counted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(B,) 1 / (N_b · number counted): the mean over items of each loss per token."""
+    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
+
+
+def _compute(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: int,
+    reduction: str,
+    infeasible: str,
+    rows: str,
+    backend: str,
+    name: str,
+    with_gradient: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The reduced loss, its gradient with respect to the logits (an empty tensor where not asked for), the weights.
+
+    The gradient is an output like the loss, with a derivative of its own, so that autograd can differentiate twice.
+    Checks and kernel are one opaque operator, so that ``torch.compile(fullgraph=True)`` has nothing to look into.
+    """
+    batch = _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
+    if infeasible == "error":
+        _checks.expect_feasible(batch)
+    weights = _weights(batch, reduction, infeasible)
+    gradient = torch.empty(logits.shape if with_gradient else 0, dtype=logits.dtype)
+    losses = BACKENDS["native" if backend == "auto" else backend](
+        logits.detach().numpy(), batch, rows=rows, weights=weights, gradient=gradient.numpy() if with_gradient else None
+    )
+    impossible = np.isposinf(losses)
+    if infeasible == "error" and impossible.any():
+        raise _checks.impossible_items(np.flatnonzero(impossible), name)
+    if infeasible in ("zero", "counted"):
+        losses[impossible] = 0
+    if reduction == "none":
+        return torch.from_numpy(losses).to(logits.dtype), gradient, torch.from_numpy(weights)
+    if reduction == "mean" and infeasible == "zero":
+        # Targets that only a mask makes impossible are found by the kernel: the others share the mean without them.
+        correction = int((weights > 0).sum()) / max(1, int(((weights > 0) & ~impossible).sum()))
+        if correction != 1:
+            weights = weights * correction
+            gradient.mul_(correction)
+    counted = weights > 0
+    loss = torch.tensor(weights[counted] @ losses[counted], dtype=logits.dtype)
+    return loss, gradient, torch.from_numpy(weights)
+
+
+_operator = torch.library.custom_op("ctckit::ctc_loss", _compute, mutates_args=())
+
+
+def _weights(batch: TargetBatch, reduction: str, infeasible: str) -> npt.NDArray[np.float64]:
+    """(B,) what each item's loss counts in the result."""
+    everyone = np.ones(len(batch))
+    if reduction == "mean":
+        return mean_weights(batch, batch.feasible.astype(np.float64) if infeasible == "zero" else everyone)
+    return everyone
+
+
+@_operator.register_fake
+def _(logits: Tensor, targets: Tensor, *options: Any) -> tuple[Tensor, Tensor, Tensor]:
+    reduction, with_gradient = options[3], options[-1]
+    loss = logits.new_empty(logits.shape[:1] if reduction == "none" else ())
+    gradient = torch.empty(logits.shape if with_gradient else (0,), dtype=logits.dtype, device=logits.device)
+    return loss, gradient, logits.new_empty(logits.shape[:1], dtype=torch.float64)
+
+
+@torch.library.custom_op("ctckit::ctc_curvature", mutates_args=())
+def _curvature(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    weights: Tensor,
+    direction: Tensor,
+    blank: int,
+    rows: str,
+    name: str,
+) -> Tensor:
+    """The derivative of the operator's gradient along ``direction``, (B, T, C)."""
+    batch = _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
+    result = native.ctc_curvature(logits.numpy(), batch, direction.numpy(), rows=rows, weights=weights.numpy())  # type: ignore[arg-type]
+    return torch.from_numpy(result)
+
+
+@_curvature.register_fake
+def _(logits: Tensor, *_: Any) -> Tensor:
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    logits, targets, input_lengths, target_lengths, blank, _, _, rows, _, name, _ = inputs
+    _, gradient, weights = output
+    ctx.save_for_backward(logits, targets, input_lengths, target_lengths, weights, gradient)
+    ctx.options = blank, rows, name
+    ctx.set_materialize_grads(False)
+
+
+def _backward(
+    ctx: Any, upstream: Tensor | None, gradient_upstream: Tensor | None, _: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    *problem, gradient = ctx.saved_tensors
+    result = None
+    if upstream is not None:
+        result = gradient * upstream.to(gradient.dtype).reshape(-1, 1, 1)
+    if gradient_upstream is not None:
+        second = _curvature(*problem, gradient_upstream, *ctx.options)
+        result = second if result is None else result + second
+    return result, *(None,) * 10
+
+
+_operator.register_autograd(_backward, setup_context=_remember)
+
+
+class _Function(torch.autograd.Function):
+    """The operator where nothing is compiled: torch.func sees through it, and a gradient of weight 1 is not copied."""
+
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, call: _Call) -> Tensor:
-        gradient = torch.empty(logits.shape, dtype=logits.dtype) if ctx.needs_input_grad[0] else None
-        result = call.run(logits, gradient)
-        ctx.correction = call.correction
-        if gradient is not None:
-            ctx.save_for_backward(gradient)
-        return result
+    def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+        return _compute(*arguments)
+
+    setup_context = staticmethod(_remember)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        factor = upstream * ctx.correction
-        if bool((factor == 1).all()):  # the reduction's weights are in the gradient already
-            return gradient, None
-        return gradient * factor.to(gradient.dtype).reshape(-1, 1, 1), None
+    def backward(
+        ctx: Any, upstream: Tensor | None, gradient_upstream: Tensor | None, _: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        if upstream is not None and gradient_upstream is None and bool((upstream == 1).all()):
+            return ctx.saved_tensors[-1], *(None,) * 10  # the weights of the reduction are in it already
+        return _backward(ctx, upstream, gradient_upstream, None)

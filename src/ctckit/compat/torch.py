@@ -14,7 +14,7 @@ import torch
 
 from ctckit import _checks
 from ctckit.errors import InvalidInputError
-from ctckit.loss import Reduction, as_logits, batch_loss, mean_weights
+from ctckit.loss import as_logits, reduced_loss
 
 Tensor = torch.Tensor
 
@@ -62,21 +62,15 @@ def ctc_loss(
         target_lengths = _checks.as_array(target_lengths, "target_lengths").reshape(-1)
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
-    batch_first = log_probs.transpose(0, 1)
-    batch = _checks.target_batch(
-        tuple(batch_first.shape),
-        _padded(targets, target_lengths, unbatched),
-        input_lengths,
-        target_lengths,
+    result = reduced_loss(
+        log_probs.transpose(0, 1),
+        (_padded(targets, target_lengths, unbatched), input_lengths, target_lengths),
         blank,
+        reduction,
+        "counted" if zero_infinity else "inf",
+        "log_probs",
         name="log_probs.transpose(0, 1)",
     )
-    weights = None
-    if reduction == "sum":
-        weights = np.ones(len(batch))
-    elif reduction == "mean":
-        weights = mean_weights(batch, np.ones(len(batch)))
-    result, _ = batch_loss(batch_first, batch, Reduction(weights, zero_infinity), "log_probs")
     return result[0] if unbatched and reduction == "none" else result
 
 

@@ -50,6 +50,45 @@ def ctc_loss(
     return losses
 
 
+def ctc_curvature(
+    logits: npt.NDArray[Any],
+    batch: TargetBatch,
+    direction: npt.NDArray[Any],
+    *,
+    rows: Rows,
+    weights: npt.NDArray[np.float64],
+) -> npt.NDArray[Any]:
+    """How the gradient of each item's weighted loss changes as the logits move: the Hessian times ``direction``.
+
+    With s(π) = Σ_t direction_t(π_t), the occupancies change by their covariance with s under p(π | target).
+
+    Args:
+        logits: (B, T, C) float32 or float64, as in ``ctc_loss``.
+        batch: Checked targets and lengths.
+        direction: (B, T, C) of the same type.
+        rows: As in ``ctc_loss``.
+        weights: (B,) what each item's loss is multiplied by.
+
+    Returns:
+        (B, T, C) of the same type; 0 beyond the lengths and for targets that cannot be emitted.
+    """
+    if logits.strides[-1] != logits.itemsize and logits.shape[-1] > 1:
+        logits = np.ascontiguousarray(logits)
+    result = np.empty(logits.shape, dtype=logits.dtype)
+    _native.ctc_curvature(
+        logits,
+        batch.targets,
+        batch.input_lengths,
+        batch.target_lengths,
+        batch.blank,
+        rows,
+        weights,
+        np.ascontiguousarray(direction, dtype=logits.dtype),
+        result,
+    )
+    return result
+
+
 def instruction_sets() -> list[str]:
     """The compiled instruction sets that this machine can run, slowest first."""
     return list(_native.instruction_sets())

@@ -1,0 +1,168 @@
+// A path's score s(π) = Σ_t v_t(π_t) says how fast its log-weight grows when the logits move along v. The occupancy of a
+// state is the probability of the paths through it, so it changes by the covariance
+//
+//     d occupancy_t(s) = occupancy_t(s) · (E[s(π) | π_t = s] − E[s(π)])
+//
+// The conditional mean is a_t(s) + b_t(s): the mean score of what comes before (and at) frame t, and of what follows,
+// each by the same three arrows as α and β, which weigh them. In float64 and log space, for clarity: second derivatives
+// are rare.
+#include "curvature.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "item.hpp"
+#include "threads.hpp"
+
+namespace ctckit {
+namespace {
+
+constexpr double impossible = -std::numeric_limits<double>::infinity();
+
+// A log-weight and a mean score: sums of weights average the scores.
+struct Expectation {
+  double log_weight = impossible, score = 0;
+
+  void add(const Expectation& other, double log_factor, double more_score) {
+    const double added = other.log_weight + log_factor;
+    if (added == impossible) return;
+    const double top = std::max(log_weight, added);
+    const double mine = std::exp(log_weight - top), theirs = std::exp(added - top);
+    score = (mine * score + theirs * (other.score + more_score)) / (mine + theirs);
+    log_weight = top + std::log(mine + theirs);
+  }
+};
+
+template <class Logit>
+class ItemCurvature {
+ public:
+  ItemCurvature(const Batch<Logit>& batch, int64_t b, const Logit* direction, Logit* result)
+      : x_(batch.logits + b * batch.item_stride),
+        stride_(batch.frame_stride),
+        frames_(batch.input_lengths[b]),
+        classes_(batch.classes),
+        target_(batch.targets + b * batch.target_stride),
+        tokens_(batch.target_lengths[b]),
+        states_(2 * tokens_ + 1),
+        blank_(batch.blank),
+        rows_(batch.rows),
+        weight_(batch.weights[b]),
+        direction_(direction + b * batch.frames * batch.classes),
+        result_(result + b * batch.frames * batch.classes) {}
+
+  void run() {
+    std::fill(result_, result_ + frames_ * classes_, Logit(0));
+    if (frames_ < frames_needed(target_, tokens_) || frames_ == 0) return;
+    normalize();
+    forward();
+    const Expectation total = ending();
+    if (std::isnan(total.log_weight)) return std::fill(result_, result_ + frames_ * classes_, Logit(NAN));
+    if (total.log_weight == impossible) return;
+    for (int64_t t = 0; t < frames_; ++t) add_softmax(t);
+    backward(total);
+  }
+
+ private:
+  int32_t label(int64_t s) const { return s % 2 ? target_[s / 2] : blank_; }
+  bool skips(int64_t s) const { return s >= 3 && s % 2 && label(s) != label(s - 2); }
+  double emission(int64_t t, int64_t s) const { return x_[t * stride_ + label(s)] - normaliser_[t]; }
+  double push(int64_t t, int64_t s) const { return direction_[t * classes_ + label(s)]; }
+
+  void normalize() {
+    normaliser_.assign(frames_, 0.0);
+    for (int64_t t = 0; t < frames_; ++t) {
+      const Logit* row = x_ + t * stride_;
+      const double top = *std::max_element(row, row + classes_);
+      double sum = 0;
+      for (int64_t c = 0; c < classes_; ++c) sum += std::exp(row[c] - top);
+      if (top == impossible) continue;
+      if (rows_ == Rows::logits || std::isnan(sum)) normaliser_[t] = top + std::log(sum);
+    }
+  }
+
+  void forward() {
+    alpha_.assign(frames_ * states_, {});
+    for (int64_t s = 0; s < std::min<int64_t>(2, states_); ++s) alpha_[s] = {emission(0, s), push(0, s)};
+    for (int64_t t = 1; t < frames_; ++t) {
+      const Expectation* before = &alpha_[(t - 1) * states_];
+      for (int64_t s = 0; s < states_; ++s) {
+        Expectation& here = alpha_[t * states_ + s];
+        here.add(before[s], emission(t, s), push(t, s));
+        if (s >= 1) here.add(before[s - 1], emission(t, s), push(t, s));
+        if (skips(s)) here.add(before[s - 2], emission(t, s), push(t, s));
+      }
+    }
+  }
+
+  Expectation ending() const {
+    Expectation total;
+    for (int64_t s = std::max<int64_t>(0, states_ - 2); s < states_; ++s)
+      total.add(alpha_[(frames_ - 1) * states_ + s], 0, 0);
+    for (const double each : normaliser_)
+      if (std::isnan(each)) total.log_weight = each;
+    return total;
+  }
+
+  void backward(const Expectation& total) {
+    std::vector<Expectation> next(states_), here(states_);
+    for (int64_t s = std::max<int64_t>(0, states_ - 2); s < states_; ++s) here[s].log_weight = 0;
+    for (int64_t t = frames_ - 1; t >= 0; --t) {
+      if (t < frames_ - 1) {
+        next.swap(here);
+        for (int64_t s = 0; s < states_; ++s) {
+          here[s] = {};
+          here[s].add(next[s], emission(t + 1, s), push(t + 1, s));
+          if (s + 1 < states_) here[s].add(next[s + 1], emission(t + 1, s + 1), push(t + 1, s + 1));
+          if (s + 2 < states_ && skips(s + 2)) here[s].add(next[s + 2], emission(t + 1, s + 2), push(t + 1, s + 2));
+        }
+      }
+      for (int64_t s = 0; s < states_; ++s) {
+        const Expectation& past = alpha_[t * states_ + s];
+        const double occupancy = std::exp(past.log_weight + here[s].log_weight - total.log_weight);
+        const double change = occupancy * (past.score + here[s].score - total.score);
+        result_[t * classes_ + label(s)] -= static_cast<Logit>(weight_ * change);
+      }
+    }
+  }
+
+  // What the part of the gradient that is not the occupancy contributes: softmax(x), nothing, or e^x.
+  void add_softmax(int64_t t) {
+    if (rows_ == Rows::scores) return;
+    const auto prob = [&](int64_t c) { return std::exp(x_[t * stride_ + c] - normaliser_[t]); };
+    double mean = 0;
+    if (rows_ == Rows::logits)
+      for (int64_t c = 0; c < classes_; ++c) mean += prob(c) * direction_[t * classes_ + c];
+    for (int64_t c = 0; c < classes_; ++c)
+      result_[t * classes_ + c] += static_cast<Logit>(weight_ * prob(c) * (direction_[t * classes_ + c] - mean));
+  }
+
+  const Logit* x_;
+  const int64_t stride_, frames_, classes_;
+  const int32_t* target_;
+  const int64_t tokens_, states_;
+  const int32_t blank_;
+  const Rows rows_;
+  const double weight_;
+  const Logit* direction_;
+  Logit* result_;
+  std::vector<double> normaliser_;
+  std::vector<Expectation> alpha_;
+};
+
+}  // namespace
+
+template <class Logit>
+void ctc_curvature(const Batch<Logit>& batch, const Logit* direction, Logit* result) {
+  parallel_for(batch.items, [&](int64_t b) {
+    ItemCurvature<Logit>(batch, b, direction, result).run();
+    Logit* const item = result + b * batch.frames * batch.classes;
+    std::fill(item + batch.input_lengths[b] * batch.classes, item + batch.frames * batch.classes, Logit(0));
+  });
+}
+
+template void ctc_curvature<float>(const Batch<float>&, const float*, float*);
+template void ctc_curvature<double>(const Batch<double>&, const double*, double*);
+
+}  // namespace ctckit

@@ -1,0 +1,198 @@
+"""Every derivative, and every way that PyTorch has of taking it."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+import ctckit
+from ctckit.kernels import native
+from problems import random_batch
+from tolerances import DOUBLE, SINGLE_GRADIENT
+
+T, C = 6, 4
+TARGETS = torch.tensor([[1, 1, 2], [3, 2, 1], [2, 0, 0], [1, 1, 1]])
+LENGTHS = torch.tensor([T, 4, T, 4]), torch.tensor([3, 3, 1, 3])  # the last one is infeasible
+ROWS = ("logits", "scores", "log_probs")
+
+
+def make(dtype=torch.float64):
+    return torch.randn(4, T, C, dtype=dtype, generator=torch.Generator().manual_seed(2)).requires_grad_()
+
+
+def loss_of(logits, **options):
+    return ctckit.ctc_loss(logits, TARGETS, *LENGTHS, infeasible="zero", **options)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_gradgradcheck(normalize, reduction):
+    """torch has no second derivative of its own loss at all."""
+    assert torch.autograd.gradgradcheck(lambda x: loss_of(x, normalize=normalize, reduction=reduction), make())
+
+
+def test_second_derivative_counts_a_masked_target_out_of_the_mean():
+    logits = make().detach()
+    logits[1, :, 3] = -torch.inf
+    finite = torch.isfinite(logits)
+
+    def loss(values):
+        masked = torch.full_like(logits, -torch.inf).masked_scatter(finite, values)
+        return loss_of(masked)
+
+    values = logits[finite].requires_grad_()
+    assert torch.autograd.gradcheck(loss, values)
+    assert torch.autograd.gradgradcheck(loss, values)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("seed", range(6))
+def test_curvature_is_the_derivative_of_the_gradient(rows, seed):
+    """By central differences, with weights, lengths, repeats and NaN in the padding."""
+    logits, batch = random_batch(seed, blank=seed % 6, frames=10, scale=1.0)
+    weights = np.random.default_rng(seed).uniform(-1, 2, len(batch))
+    direction = np.random.default_rng(seed + 1).standard_normal(logits.shape)
+
+    def gradient(values):
+        result = np.empty_like(values)
+        native.ctc_loss(values, batch, rows=rows, weights=weights, gradient=result)
+        return result
+
+    step = 1e-5
+    expected = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
+    found = native.ctc_curvature(logits, batch, direction, rows=rows, weights=weights)
+    np.testing.assert_allclose(found, expected, atol=1e-8)  # central differences: step² and 1e-16 / step
+
+
+def test_curvature_is_symmetric_and_follows_strides_and_types():
+    logits, batch = random_batch(1, items=3, frames=9, classes=5)
+    logits = np.nan_to_num(logits)
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal((2, *logits.shape))
+    for b, length in enumerate(batch.input_lengths):
+        u[b, length:] = v[b, length:] = 0
+    weights = np.ones(3)
+    hu, hv = (native.ctc_curvature(logits, batch, w, rows="logits", weights=weights) for w in (u, v))
+    assert (hu * v).sum() == pytest.approx((hv * u).sum(), abs=DOUBLE)
+    turned = native.ctc_curvature(np.asfortranarray(logits), batch, u, rows="logits", weights=weights)
+    np.testing.assert_array_equal(turned, hu)
+    single = native.ctc_curvature(logits.astype(np.float32), batch, u, rows="logits", weights=weights)
+    np.testing.assert_allclose(single, hu, atol=SINGLE_GRADIENT)
+
+
+def test_curvature_of_the_impossible_and_of_nan():
+    logits, batch = random_batch(3, items=2, frames=6, classes=4, tokens=2)
+    logits = np.nan_to_num(logits)
+    direction = np.ones_like(logits)
+    logits[0, :, batch.targets[0, 0]] = -np.inf
+    logits[1, 0, 0] = np.nan
+    found = native.ctc_curvature(logits, batch, direction, rows="logits", weights=np.ones(2))
+    assert not found[0].any()
+    length = batch.input_lengths[1]
+    assert 0 < length < 6
+    assert np.isnan(found[1, :length]).all()
+    assert not found[1, length:].any()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_the_operator_keeps_pytorchs_rules(reduction):
+    """Schema, fake tensors, autograd registration, AOT dispatch with dynamic shapes."""
+    arguments = (make(), TARGETS, *LENGTHS, 0, reduction, "zero", "logits", "auto", "logits", True)
+    torch.library.opcheck(torch.ops.ctckit.ctc_loss.default, arguments)
+    direction = torch.randn(4, T, C, dtype=torch.float64)
+    arguments = (make().detach(), TARGETS, *LENGTHS, torch.ones(4, dtype=torch.float64), direction, 0, "logits", "x")
+    torch.library.opcheck(torch.ops.ctckit.ctc_curvature.default, arguments)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compile_without_a_graph_break(reduction):
+    def step(logits):
+        return (2 * loss_of(logits.tanh(), reduction=reduction)).sum()
+
+    plain, compiled = make(), make()
+    step(plain).backward()
+    torch._dynamo.reset()
+    loss = torch.compile(step, fullgraph=True, backend="aot_eager")(compiled)
+    loss.backward()
+    assert loss.item() == step(plain).item()
+    torch.testing.assert_close(compiled.grad, plain.grad, rtol=0, atol=DOUBLE)
+
+
+def test_autocast_computes_in_single_precision():
+    linear = torch.nn.Linear(8, C)
+    features = torch.randn(4, T, 8, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = linear(features)
+        loss = loss_of(logits)
+    assert logits.dtype == torch.bfloat16
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert linear.weight.grad.dtype == torch.float32
+    torch.testing.assert_close(loss, loss_of(logits.detach().float()))
+
+
+def test_functional_gradients():
+    expected = torch.autograd.grad(loss_of(leaf := make()), leaf)[0]
+    torch.testing.assert_close(torch.func.grad(loss_of)(leaf.detach()), expected, rtol=0, atol=DOUBLE)
+    value_gradient, value = torch.func.grad_and_value(loss_of)(leaf.detach())
+    assert value.item() == loss_of(leaf).item()
+    torch.testing.assert_close(value_gradient, expected, rtol=0, atol=DOUBLE)
+
+
+def test_activation_checkpointing():
+    plain, saved = make(), make()
+    loss_of(plain.tanh()).backward()
+    checkpoint(lambda x: loss_of(x.tanh()), saved, use_reentrant=False).backward()
+    torch.testing.assert_close(saved.grad, plain.grad, rtol=0, atol=0)
+
+
+def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch):
+    from ctckit import loss as module
+
+    asked = []
+    kernel = module.BACKENDS["native"]
+
+    def spy(*arguments, gradient, **options):
+        asked.append(gradient is not None)
+        return kernel(*arguments, gradient=gradient, **options)
+
+    monkeypatch.setitem(module.BACKENDS, "native", spy)
+    loss_of(make().detach())
+    with torch.no_grad():
+        loss_of(make())
+    loss_of(make())
+    assert asked == [False, False, True]
+
+
+def test_what_is_saved_is_no_copy_of_the_logits():
+    kept = []
+    logits = make()
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        loss_of(logits)
+    large = [tensor for tensor in kept if tensor.shape == logits.shape]
+    assert len(large) == 2  # the logits themselves, and their gradient
+    assert {tensor.data_ptr() for tensor in large} >= {logits.data_ptr()}
+
+
+def test_the_gradient_is_handed_over_not_copied(monkeypatch):
+    """The buffer that the kernel wrote becomes .grad, and nothing of the call stays alive."""
+    from ctckit import loss as module
+
+    written = []
+    kernel = module.BACKENDS["native"]
+
+    def spy(*arguments, gradient, **options):
+        written.append(gradient.ctypes.data)
+        return kernel(*arguments, gradient=gradient, **options)
+
+    monkeypatch.setitem(module.BACKENDS, "native", spy)
+    logits = make(torch.float32)
+    loss_of(logits).backward()
+    assert written == [logits.grad.data_ptr()]
+    alive = weakref.ref(logits.grad)
+    logits.grad = None
+    gc.collect()
+    assert alive() is None
