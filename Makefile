@@ -30,6 +30,7 @@ types: $(INSTALLED)
 
 # The core alone, all warnings as errors, with AddressSanitizer, UBSan and poisoned memory.
 native-check: $(INSTALLED)
+	mkdir -p build
 	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/sanitized -DCMAKE_BUILD_TYPE=RelWithDebInfo > build/sanitized.log
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/sanitized --parallel 2
 	build/sanitized/core_tests

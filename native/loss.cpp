@@ -81,6 +81,7 @@ double solve_item(const Item<Logit>& item) {
   };
   Outcome outcome = attempt(sizeof(Logit) == 4 ? Range::fast : Range::wide);
   if (outcome.out_of_range) outcome = attempt(Range::wide);
+  if (outcome.out_of_range) throw std::logic_error("ctckit: an item is out of the wide numbers' range");
   workspace().trim();
   return outcome.loss;
 }

@@ -9,7 +9,7 @@ namespace ctckit {
 enum class Rows {
   logits,     // emissions are the log-softmax of x;  gradient softmax(x) − γ
   scores,     // emissions are x;                     gradient −γ
-  log_probs,  // emissions are x;                     gradient e^x − γ, which is torch's for any x
+  log_probs,  // emissions are x;                     gradient e^x − γ, which is torch's
 };
 
 // All arrays are owned by the caller; lengths, labels and the blank have been checked.

@@ -144,7 +144,9 @@ class Solver {
       emissions_by_table(x, top, window);
     else
       emissions_by_label(x, top, window);
-    const Split<Number> blank = exp_split<Number>(broadcast(note_lowest(static_cast<Real>(x[item_->blank]) - top)));
+    const Real blank_logit = static_cast<Real>(x[item_->blank]);
+    note_lowest(cost(broadcast(blank_logit), broadcast(blank_logit - top)));
+    const Split<Number> blank = exp_split<Number>(broadcast(blank_logit - top));
     return {emission_, emission_exponent_, blank.mantissa[0], blank.exponent[0]};
   }
 
@@ -154,7 +156,7 @@ class Solver {
       Real gathered[lanes<Real>];
       for (int k = 0; k < lanes<Real>; ++k) gathered[k] = static_cast<Real>(x[labels_[i + k]]);
       const Vector<Real> z = load(gathered) - top;
-      lowest = minimum(lowest, finite_or_zero(z));
+      lowest = minimum(lowest, cost(load(gathered), z));
       store_split(exp_split<Number>(z), emission_ + i, emission_exponent_ + i);
     }
     note_lowest(lowest);
@@ -167,7 +169,7 @@ class Solver {
       Real row[lanes<Real>];
       for (int k = 0; k < lanes<Real>; ++k) row[k] = c + k < classes_ ? static_cast<Real>(x[c + k]) : top;
       const Vector<Real> z = load(row) - top;
-      lowest = minimum(lowest, finite_or_zero(z));
+      lowest = minimum(lowest, cost(load(row), z));
       store_split(exp_split<Number>(z), table_ + c, table_exponent_ + c);
     }
     note_lowest(lowest);
@@ -198,20 +200,19 @@ class Solver {
     store(mantissa, split.mantissa);
     store(exponent, split.exponent);
   }
-  static CTCKIT_INLINE Vector<Real> finite_or_zero(Vector<Real> z) {
-    return z == -std::numeric_limits<Real>::infinity() ? Vector<Real>{} : z;
+
+  // What a class costs, 0 where it is masked. A finite logit whose difference overflows costs −∞: out of range.
+  static CTCKIT_INLINE Vector<Real> cost(Vector<Real> logit, Vector<Real> z) {
+    if constexpr (sizeof(Real) == 4) return masked<Number>(logit) ? Vector<Real>{} : z;
+    return masked<Number>(z) ? Vector<Real>{} : z;
   }
-  CTCKIT_INLINE void note_lowest(Vector<Real> z) {
-    for (int k = 0; k < lanes<Real>; ++k) note_lowest(z[k]);
-  }
-  CTCKIT_INLINE Real note_lowest(Real z) {
-    if (z < lowest_ && z != -std::numeric_limits<Real>::infinity()) lowest_ = z;
-    return z;
+  CTCKIT_INLINE void note_lowest(Vector<Real> costs) {
+    for (int k = 0; k < lanes<Real>; ++k) lowest_ = costs[k] < lowest_ ? costs[k] : lowest_;
   }
 
   bool in_range() const {
-    const double bits = -static_cast<double>(lowest_) / ln2 + 1;
-    return bits < Number::emission_reach && bits * frames_ < Number::reach;
+    const double nats = -static_cast<double>(lowest_);
+    return nats <= Number::emission_reach && (nats / ln2 + 1) * frames_ < Number::reach;
   }
 
   // The frame's maximum and normaliser, kept for the way back; their logarithms add up in float64.
@@ -337,8 +338,12 @@ class Solver {
       return;
     }
     const Logit top = maximum_[t];
-    const double unit = item_->rows == Rows::logits ? 1.0 / static_cast<double>(sum_[t]) : std::exp(static_cast<double>(top));
-    row_write_exp(item_->row(t), classes_, top, static_cast<Logit>(item_->weight * unit), out);
+    if (item_->rows == Rows::logits) {
+      row_write_exp(item_->row(t), classes_, top, static_cast<Logit>(item_->weight / static_cast<double>(sum_[t])), out);
+    } else {  // e^x itself: shifted only where it would overflow
+      const Logit shift = top > -Format<Logit>::underflow ? top : 0;
+      row_write_exp(item_->row(t), classes_, shift, static_cast<Logit>(item_->weight * std::exp(double{shift})), out);
+    }
   }
 
   const int frames_, classes_, tokens_, width_;

@@ -26,7 +26,7 @@ struct Fast {
   static constexpr Exponent zero_exponent = -(1 << 29);
   static constexpr Exponent forbidden = -(1 << 28);  // added to an exponent: below every possible one, above zero's
   static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
-  static constexpr double emission_reach = 1 << 20;  // |log2| of one emission, for the rounding trick in exp_split
+  static constexpr double emission_reach = 1 << 20;  // |log| of one emission, for the rounding trick in exp_split
   // Two mantissas multiply to less than 2^70; taken off here, so that exponents alone decide.
   static constexpr Exponent dead = -64 - 70;   // an occupancy under 2^-64 is dropped from the backward pass
   static constexpr Exponent faint = -32 - 70;  // an occupancy under 2^-32 is not added to the gradient
@@ -40,7 +40,7 @@ struct Wide {
   using Bits = int64_t;
   static constexpr Exponent zero_exponent = -1e300;
   static constexpr Exponent forbidden = -1e299;
-  static constexpr double reach = 1e298;
+  static constexpr double reach = 1e299;  // never met: 1e290 · frames stays under it
   static constexpr double emission_reach = 1e290;
   static constexpr Exponent dead = -96 - 70;
   static constexpr Exponent faint = -80 - 70;
@@ -84,7 +84,7 @@ CTCKIT_INLINE Vector<Real> exp_reduced(Vector<Real> r) {
   return (series * r) * r + r + Real(1);
 }
 
-// e^z for z ≤ 0 as an ordinary float: 0 below Format::underflow and for −∞, NaN for NaN.
+// e^z for z ≤ 0 as an ordinary float: 0 below Format::underflow and for −∞. Of NaN it makes any number.
 template <class Real>
 CTCKIT_INLINE Vector<Real> exp_negative(Vector<Real> z) {
   using F = Format<Real>;
@@ -104,13 +104,21 @@ struct Split {
   Vector<typename Number::Exponent> exponent;
 };
 
-// e^z = mantissa · 2^exponent with mantissa in [0.7, 1.42); z = −∞ gives mantissa 0.
+// Whether a class is masked: −∞, or so far below the maximum that not even Wide has an exponent for it.
+template <class Number>
+CTCKIT_INLINE Vector<typename Format<typename Number::Mantissa>::Bits> masked(Vector<typename Number::Mantissa> z) {
+  using Real = typename Number::Mantissa;
+  if constexpr (sizeof(Real) == 4) return z == -std::numeric_limits<Real>::infinity();
+  return z < Real(-Number::emission_reach);
+}
+
+// e^z = mantissa · 2^exponent with mantissa in [0.7, 1.42), or mantissa 0 where z is masked.
 template <class Number>
 CTCKIT_INLINE Split<Number> exp_split(Vector<typename Number::Mantissa> z) {
   using Real = typename Number::Mantissa;
   using F = Format<Real>;
   using Bits = Vector<typename F::Bits>;
-  const Bits impossible = z == -std::numeric_limits<Real>::infinity();
+  const Bits impossible = masked<Number>(z);
   z = impossible ? broadcast(Real(0)) : z;
   Split<Number> result;
   if constexpr (sizeof(Real) == 4) {
@@ -119,7 +127,6 @@ CTCKIT_INLINE Split<Number> exp_split(Vector<typename Number::Mantissa> z) {
     result.mantissa = exp_reduced<Real>((z - n * F::ln2_high) - n * F::ln2_low);
     result.exponent = reinterpret_cast<Bits>(rounded) - reinterpret_cast<Bits>(broadcast(F::rounder));
   } else {
-    z = maximum(z, broadcast(Real(-Number::emission_reach)));
     // Past 2^50 the remainder of the division is lost to rounding, like the digits of z itself: only n counts there.
     const Vector<Real> y = z * F::log2_e;
     const Bits large = y < Real(-0x1p50);

@@ -26,11 +26,12 @@ CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum) {
   using Bits = Vector<typename Format<Real>::Bits>;
   constexpr int width = lanes<Real>;
   Vector<Real> rest[4] = {};
-  Bits minus_count{};
+  Bits minus_count{}, unordered{};
   const auto add = [&](Vector<Real> value, Vector<Real>& sum) __attribute__((always_inline)) {
     const Vector<Real> z = value - maximum;
     const Bits top = z == 0;
     minus_count += top;
+    unordered |= z != z;
     sum += top ? Vector<Real>{} : exp_negative<Real>(z);
   };
   int64_t c = 0;
@@ -38,6 +39,7 @@ CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum) {
     for (int k = 0; k < 4; ++k) add(load(x + c + k * width), rest[k]);
   for (; c + width <= classes; c += width) add(load(x + c), rest[0]);
   if (c < classes) add(load_partial(x + c, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
+  if (any(unordered)) return std::numeric_limits<double>::quiet_NaN();
   int64_t count = 0;
   for (int k = 0; k < width; ++k) count -= minus_count[k];
   return static_cast<double>(count) + horizontal_sum<Real>((rest[0] + rest[1]) + (rest[2] + rest[3]));

@@ -1,6 +1,9 @@
 #include "threads.hpp"
 
 #include <pthread.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -8,6 +11,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -60,7 +64,11 @@ class Pool {
     if (!owner.owns_lock()) return false;
     {
       const std::lock_guard lock(mutex_);
-      while (static_cast<int>(threads_.size()) < helpers) threads_.emplace_back([this] { serve(); });
+      try {
+        while (static_cast<int>(threads_.size()) < helpers) threads_.emplace_back([this] { serve(); });
+      } catch (const std::system_error&) {
+        // The system gives no more threads: those that are there, and the caller, do the work.
+      }
       job_ = &job;
       wanted_ = helpers;
     }
@@ -113,11 +121,19 @@ Pool& the_pool() {
   return *pool;
 }
 
+int processors() {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+#endif
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
 }  // namespace
 
 int num_threads() {
   const int count = threads.load();
-  return count > 0 ? count : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return count > 0 ? count : processors();
 }
 
 void set_num_threads(int count) { threads.store(count); }

@@ -1,10 +1,12 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -158,6 +160,46 @@ def test_help_documents_the_exit_codes():
         assert "Exit codes" in result.stdout
 
 
+def test_a_model_is_not_replaced_by_accident(model, data, tmp_path):
+    out = tmp_path / "model"
+    shutil.copytree(model[0], out)
+    before = (out / "weights.safetensors").read_bytes()
+    result = invoke("train", data, "--out", out, "--epochs", 1)
+    assert result.exit_code == 2
+    assert f"ctckit: {out}: a model is in this folder already." in result.stderr
+    assert (out / "weights.safetensors").read_bytes() == before
+    result = invoke("train", data, "--out", out, "--epochs", 1, "--overwrite", "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert (out / "weights.safetensors").read_bytes() != before
+    (out / "checkpoint.safetensors").write_bytes(b"")
+    assert "an interrupted run is in this folder" in invoke("train", data, "--out", out).stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there(data, tmp_path):
+    result = invoke("train", data, "--out", tmp_path / "m", "--device", "cuda")
+    assert result.exit_code == 2
+    assert "cannot be used here (" in result.stderr
+    assert 'Use accelerator="cpu".' in result.stderr
+
+
+def test_a_training_that_diverges(data, tmp_path):
+    result = invoke("train", data, "--out", tmp_path / "m", "--lr", 1e20, "--epochs", 30, "--device", "cpu")
+    assert result.exit_code == 2
+    assert "training diverged. Lower learning_rate" in result.stderr
+
+
+def test_reading_a_folder(model, data):
+    result = invoke("read", data, "--model", model[0])
+    assert result.exit_code == 2
+    assert f"{data}: this is a folder, not an image." in result.stderr
+
+
+def test_the_package_can_be_run():
+    done = subprocess.run([sys.executable, "-m", "ctckit", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("ctckit ")
+
+
 def test_explain_draws_the_lattice_of_the_text():
     result = invoke("explain", "--text", "apple")
     assert result.exit_code == 0
@@ -170,7 +212,9 @@ def test_explain_draws_the_lattice_of_the_text():
 def test_explain_shows_a_text_that_needs_more_frames():
     result = invoke("explain", "--text", "apple", "--frames", 5)
     assert result.exit_code == 0
-    assert "6 frames are needed" in result.stdout
+    assert result.stdout.splitlines() == [
+        "lattice of a p p l e: 5 frames × 11 states, log p = -inf (no path: 5 tokens need 6 frames, log_probs has 5)"
+    ]
 
 
 def test_explain_of_nothing():

@@ -132,7 +132,12 @@ def test_positions_of_the_arguments_are_torchs(scores):
         ),
         (
             (torch.zeros(T, B, C), PADDED, (13, 9, 12), TARGET),
-            r"input_lengths\[0\] is 13; log_probs\.transpose\(0, 1\) has T = 12 frames",
+            r"input_lengths\[0\] is 13; log_probs has T = 12 frames",
+        ),
+        (
+            (torch.zeros(B, T, C), PADDED, INPUT, TARGET),
+            r"log_probs has shape \(3, 12, 6\) but input_lengths has 3 entries; expected \(T, B, C\)\. "
+            r"It looks batch-first: pass log_probs\.transpose\(0, 1\)\.",
         ),
         ((torch.zeros(T, B, C), PADDED, INPUT, TARGET, 0, "max"), r"reduction is 'max'; expected one of"),
     ],

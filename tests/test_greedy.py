@@ -65,7 +65,11 @@ def test_padding_is_not_read():
         ((np.zeros((2, 3), dtype=int),), r"log_probs has dtype int64; expected a floating-point type\."),
         ((np.zeros((3, 2, 4)), [3, 3]), r"It looks time-major: pass log_probs\.transpose\(0, 1\)\."),
         ((np.zeros((1, 2, 4)), [3]), r"input_lengths\[0\] is 3; log_probs has T = 2 frames, so it must be in 0\.\.2\."),
-        ((np.array([[0.0, 1.0], [np.nan, 0.0]]),), r"log_probs\[0, 1, 0\] is nan; expected finite numbers or −∞\."),
+        (
+            (np.array([[-1.0, 0.0], [2.5, 0.0]]),),
+            r"log_probs\[0, 1\] reaches 2\.5; logarithms of probabilities are at most",
+        ),
+        ((np.array([[-1.0, 0.0], [np.nan, 0.0]]),), r"log_probs\[0, 1, 0\] is nan; expected finite numbers or −∞\."),
     ],
 )
 def test_what_is_wrong_is_said(arguments, message):

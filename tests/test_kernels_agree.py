@@ -145,16 +145,32 @@ def test_hard_cases(instruction_set, reference_answers, name):
     np.testing.assert_allclose(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
 
 
-@pytest.mark.parametrize("mask", [-1e4, -1e9, -3e38, -np.inf])
-def test_masks_of_any_size_cost_what_they_cost(instruction_set, mask):
+@pytest.mark.parametrize("mask", [-1e4, -1e9, -3e38, -1e280, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_masks_of_any_size_cost_what_they_cost(instruction_set, mask, dtype):
     """A finite mask is a cost, not an impossibility: what must pass it pays, and only −∞ is impossible."""
-    logits, batch = random_batch(5, items=1, frames=9, classes=4, tokens=4, dtype=np.float32)
-    logits = np.where(np.isnan(logits), 0, logits).astype(np.float32)
+    if mask == -1e280 and dtype == np.float32:
+        mask = -3.4e38
+    logits, batch = random_batch(5, items=1, frames=9, classes=4, tokens=4, dtype=dtype)
+    logits = np.where(np.isnan(logits), 0, logits).astype(dtype)
     logits[0, :, batch.targets[0, 1]] = mask
     expected = REFERENCE(logits, batch, rows="logits")
     losses = native.ctc_loss(logits, batch, rows="logits")
     np.testing.assert_allclose(losses, expected, rtol=SINGLE_LOSS)
     assert np.isinf(losses[0]) == np.isinf(mask)
+
+
+@pytest.mark.parametrize("mask", [-2e290, -1e300, np.finfo(np.float64).min])
+def test_the_largest_float64_masks_are_as_good_as_minus_infinity(instruction_set, mask):
+    """torch.finfo(dtype).min is how many people write a mask: fine on what need not be passed, else impossible."""
+    logits, batch = random_batch(5, items=1, frames=9, classes=4, tokens=3)
+    logits = np.where(np.isnan(logits), 0, logits)
+    logits[0, 2, batch.targets[0, 1]] = mask
+    expect_agreement(logits, batch)
+    logits[0, :, batch.targets[0, 1]] = mask
+    gradient = np.full_like(logits, np.nan)
+    assert native.ctc_loss(logits, batch, rows="logits", gradient=gradient)[0] == np.inf
+    assert not gradient.any()
 
 
 def test_strides_are_followed():

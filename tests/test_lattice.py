@@ -66,8 +66,21 @@ def test_the_ends_of_the_range(frames, target, log_p):
     assert np.isnan(item.entropy())
     assert "no path" in str(item)
     for question in (item.best_path, item.sample):
-        with pytest.raises(InfeasibleTargetError, match=r"target cannot be emitted: \d tokens? ?s? ?need \d frames"):
+        with pytest.raises(
+            InfeasibleTargetError,
+            match=r"target cannot be emitted: no path: \d tokens need \d frames, log_probs has \d\.",
+        ):
             question()
+
+
+def test_a_mask_in_every_paths_way_is_told_from_too_few_frames():
+    item = ctckit.lattice(np.where(np.arange(3) == 1, -np.inf, np.zeros((4, 3))), [1])
+    assert str(item).endswith("(no path: each passes a class whose log_probs are −∞ in its frame)")
+
+
+def test_a_drawing_has_a_width(small):
+    with pytest.raises(InvalidInputError, match=r"width is 0; expected a positive integer\."):
+        small[1].draw(width=0)
 
 
 def test_empty_target_is_all_blank():

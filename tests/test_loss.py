@@ -232,7 +232,7 @@ def test_the_same_bits_for_any_number_of_threads(threads):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_can_compute():
     """A DataLoader's worker is forked from a process whose pool is running."""
-    logits = np.random.default_rng(0).standard_normal((8, 30, 10))
+    logits = np.log(np.random.default_rng(0).dirichlet(np.ones(10), (8, 30)))
     expected = [each.log_prob for each in ctckit.greedy_decode(logits)]
     child = os.fork()
     if child == 0:
@@ -302,6 +302,46 @@ def test_half_precision_is_computed_in_single(dtype):
     torch.testing.assert_close(half.grad, single.grad.to(dtype), rtol=0, atol=0)
 
 
+def test_the_same_graph_can_be_used_again(logits):
+    """The first gradient becomes .grad and is added to: what is kept for later must be another."""
+    loss = ctckit.ctc_loss(logits, torch.tensor([FITS] * 3), [T] * 3, [3] * 3)
+    loss.backward(retain_graph=True)
+    once = logits.grad.clone()
+    for times in (2, 3):
+        loss.backward(retain_graph=True)
+        torch.testing.assert_close(logits.grad, times * once, rtol=0, atol=DOUBLE)
+
+
+def test_an_infinite_derivative_of_an_infinite_loss_moves_nothing(logits):
+    losses = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="none")
+    losses.square().sum().backward()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[0].any()
+    assert not logits.grad[1:].any()
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFFFFFFF, 0x7FC00080, 0x7F800001])
+def test_every_kind_of_nan_is_seen(bits):
+    logits = np.zeros((1, 6, 40), dtype=np.float32)
+    logits.view(np.uint32)[0, 1, 5] = bits
+    assert ctckit.ctc_loss(logits, [[1, 2]], [6], [2]).isnan()
+
+
+def test_numpy_arrays_of_any_layout_are_taken():
+    logits = np.random.default_rng(0).standard_normal((2, 4, 5))
+    arguments = [[1, 2], [3, 4]], np.array([4, 4], dtype=np.uint8), [2, 2]
+    expected = ctckit.ctc_loss(torch.from_numpy(logits), *arguments)
+    readonly = logits.copy()
+    readonly.flags.writeable = False
+    for each in (
+        readonly,
+        logits[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+        logits.astype(">f8"),
+        np.asfortranarray(logits),
+    ):
+        assert ctckit.ctc_loss(each, *arguments).item() == expected.item()
+
+
 def test_what_autograd_does_with_it(logits):
     targets = torch.tensor([FITS] * 3)
     loss = ctckit.ctc_loss(logits, targets, [T] * 3, [3] * 3)
@@ -347,7 +387,7 @@ GOOD = {
         ),
         (
             {"logits": np.zeros((2, 4, 5), dtype=int)},
-            r"logits has dtype torch\.int64; expected a floating-point type\.",
+            r"logits has dtype int64; expected a floating-point type\.",
         ),
         (
             {"logits": np.zeros((4, 2, 5))},
@@ -356,16 +396,26 @@ GOOD = {
         ),
         (
             {"input_lengths": [4, 4, 4]},
-            r"logits has shape \(2, 4, 5\) but input_lengths has 3 entries; expected \(B, T, C\)\.",
+            r"input_lengths has 3 entries; expected one for each of the B = 2 items\.",
         ),
         ({"input_lengths": [4, 5]}, r"input_lengths\[1\] is 5; logits has T = 4 frames, so it must be in 0\.\.4\."),
         ({"input_lengths": [-1, 4]}, r"input_lengths\[0\] is -1; logits has T = 4 frames, so it must be in 0\.\.4\."),
         ({"input_lengths": [1.0, 1.0]}, r"input_lengths has dtype float64; expected integers\. Lengths are counts"),
         ({"input_lengths": [[4, 4]]}, r"input_lengths has shape \(1, 2\); expected \(B,\)\."),
         ({"target_lengths": [2, 3]}, r"target_lengths\[1\] is 3; targets has N = 2 columns, so it must be in 0\.\.2\."),
-        ({"target_lengths": [2]}, r"target_lengths has 1 entries; expected B = 2\."),
+        ({"target_lengths": [2]}, r"target_lengths has 1 entries; expected one for each of the B = 2 items\."),
         ({"targets": [[1, 2], [3]]}, r"targets cannot be made an array: .*Pad its rows to one length\."),
-        ({"targets": [1, 2, 3, 4]}, r"targets has shape \(4,\); expected \(B, N\)\."),
+        (
+            {"targets": [1, 2, 3, 4]},
+            r"targets has shape \(4,\); expected \(B, N\)\. For targets one after another use ctckit\.compat",
+        ),
+        ({"targets": [["a", "b"], ["c", "d"]]}, r"targets has dtype <U1; expected integers\."),
+        ({"input_lengths": None}, r"input_lengths has dtype object; expected integers\."),
+        (
+            {"logits": torch.zeros(2, 4, 5).to_sparse()},
+            r"logits has layout torch\.sparse_coo; expected a dense tensor\.",
+        ),
+        ({"logits": torch.zeros(2, 4, 5, dtype=torch.int32)}, r"logits has dtype torch\.int32; expected a floating"),
         ({"targets": [[1, 2]]}, r"targets has shape \(1, 2\); expected \(B, N\) with B = 2, as in logits\."),
         ({"targets": [[1.0, 2.0], [3.0, 4.0]]}, r"targets has dtype float64; expected integers\."),
         ({"targets": [[1, 2], [3, 5]]}, r"targets\[1, 1\] is 5; with C = 5 the classes are 0\.\.4\."),

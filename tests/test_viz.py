@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 import ctckit
-from ctckit.errors import MissingDependencyError
-from ctckit.viz.figures import NODES, draw_trellis
+from ctckit.errors import InvalidInputError, MissingDependencyError
+from ctckit.viz import draw_trellis
+from ctckit.viz.figures import NODES
 from problems import random_probs
 from tolerances import DOUBLE
 
@@ -43,13 +44,27 @@ def test_a_large_one_is_a_matrix(tmp_path):
     assert (tmp_path / "trellis.png").stat().st_size > 1000
 
 
+def test_where_not_all_names_have_room_tokens_are_named():
+    item = ctckit.lattice(np.zeros((200, 3)), [1, 2] * 40)
+    shown = [label.get_text() for label in draw_trellis(item, names=["", "a", "b"]).get_yticklabels()]
+    assert 20 < len(shown) <= 45
+    assert set(shown) <= {"a", "b"}
+
+
+def test_every_class_needs_a_name():
+    with pytest.raises(InvalidInputError, match=r"names has 2 entries; expected one for each of the C = 4 classes\."):
+        draw_trellis(lattice(5), names=["", "a"])
+
+
 def test_it_draws_where_it_is_told(tmp_path):
     axes = matplotlib.figure.Figure().add_subplot()
     assert draw_trellis(lattice(5), axes=axes) is axes
 
 
 def test_the_impossible_is_drawn_without_a_path():
-    assert not draw_trellis(lattice(3, (1, 1, 1))).lines
+    axes = draw_trellis(lattice(3, (1, 1, 1)))
+    assert not axes.lines
+    assert axes.get_title(loc="left") == "log p = -inf: no path"
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):

@@ -22,10 +22,17 @@ def test_unknown_characters_are_named():
         Vocabulary.from_characters("ab").encode("añb1")
 
 
+@pytest.mark.parametrize("token", [-1, 3, 1.0])
+def test_only_classes_are_decoded(token):
+    with pytest.raises(InvalidInputError, match=r"tokens\[1\] is .*"):
+        Vocabulary.from_characters("ab").decode([1, token])
+
+
 @pytest.mark.parametrize(
     ("tokens", "blank", "message"),
     [
-        (("", "a"), 2, r"blank is 2; with 2 tokens expected 0\.\.1\."),
+        (("", "a"), 2, r"blank is 2; with C = 2 the classes are 0\.\.1\."),
+        (("", "a"), None, r"blank is None; expected the index of a class, an integer\."),
         (("a", "b"), 0, r"tokens\[0\] is 'a', but 0 is the blank; expected \"\"\."),
         (("", "a", "a"), 0, r"tokens\[2\] is 'a', the same as tokens\[1\]\."),
         (("", "a", ""), 0, r"tokens\[2\] is '', the same as tokens\[0\]\."),

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <stdexcept>
@@ -197,14 +198,23 @@ Problem<Logit> long_problem(std::mt19937_64& random, int T, int N, int C, double
   return p;
 }
 
-void check_threads_and_fork_safety() {
+// Several callers at once: one gets the pool, the others work alone, all get the same bits.
+void check_concurrent_callers() {
   std::mt19937_64 random(5);
-  auto problem = random_problem<float>(random, 50);
-  problem.B = 1;
+  Problem<float> problem = random_problem<float>(random, 50);
+  while (problem.B < 3 || problem.T < 20) problem = random_problem<float>(random, 50);
+  ctckit::set_num_threads(1);
+  problem.solve(true);
+  const auto same = [](const auto& a, const auto& b) { return std::memcmp(a.data(), b.data(), sizeof a[0] * a.size()) == 0; };
+  ctckit::set_num_threads(3);
   std::vector<std::thread> callers;
   for (int k = 0; k < 4; ++k)
-    callers.emplace_back([problem]() mutable {
-      for (int round = 0; round < 50; ++round) problem.solve(true);
+    callers.emplace_back([&problem, &same]() {
+      Problem<float> own = problem;
+      for (int round = 0; round < 200; ++round) {
+        own.solve(true);
+        expect(same(own.losses, problem.losses) && same(own.gradient, problem.gradient), "concurrent calls agree");
+      }
     });
   for (std::thread& each : callers) each.join();
 
@@ -261,6 +271,6 @@ int main() {
     check_same_bits<float>(random);
     check_same_bits<double>(random);
   }
-  check_threads_and_fork_safety();
+  check_concurrent_callers();
   std::printf("%d passed, 0 failed\n", problems);
 }

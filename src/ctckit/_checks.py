@@ -6,7 +6,7 @@ where, what was expected, what was found, and where it can, the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
 
 REDUCTIONS = ("mean", "sum", "none")
 INFEASIBLE = ("inf", "zero", "error")
+LOG_PROB_SLACK = 1e-2  # half precision may leave a sure class this far above 0
 MOST_NAMED = 5  # items listed in one message
 
 
@@ -76,6 +77,12 @@ def expect_cpu(device: Any, name: str) -> None:
         raise BackendError(f"{name} is on {device}; this build of ctckit computes on the CPU. Pass {name}.cpu().")
 
 
+def expect_strided(is_strided: bool, name: str, layout: object) -> None:
+    """Sparse tensors have no rows to read."""
+    if not is_strided:
+        raise InvalidInputError(f"{name} has layout {layout}; expected a dense tensor. Pass {name}.to_dense().")
+
+
 def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:
     """Integer array of the rank that ``shape`` shows, such as ``(B, N)``."""
     array = as_array(values, name)
@@ -83,10 +90,14 @@ def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.int64)  # what NumPy makes of an empty list
     if array.dtype.kind not in "iu":
-        hint = " Lengths are counts of frames and tokens, not fractions." if "lengths" in name else ""
+        fractions = "lengths" in name and array.dtype.kind == "f"
+        hint = " Lengths are counts of frames and tokens, not fractions." if fractions else ""
         raise InvalidInputError(f"{name} has dtype {array.dtype}; expected integers.{hint}")
     if array.ndim != rank:
-        raise InvalidInputError(f"{name} has shape {array.shape}; expected {shape}.")
+        remedy = ""
+        if rank == 2 and array.ndim == 1:
+            remedy = " For targets one after another use ctckit.compat.torch.ctc_loss."
+        raise InvalidInputError(f"{name} has shape {array.shape}; expected {shape}.{remedy}")
     return array
 
 
@@ -147,7 +158,7 @@ def lengths(values: Any, name: str, items: int, most: int, limit: str) -> npt.ND
     """(B,) counts in 0..most; ``limit`` says in words what sets ``most``."""
     array = integers(values, name, "(B,)")
     if len(array) != items:
-        raise InvalidInputError(f"{name} has {len(array)} entries; expected B = {items}.")
+        raise InvalidInputError(f"{name} has {len(array)} entries; expected one for each of the B = {items} items.")
     bad = np.flatnonzero((array < 0) | (array > most))
     if bad.size:
         b = int(bad[0])
@@ -180,12 +191,11 @@ def target_batch(
 def expect_batch_first(shape: tuple[int, ...], input_lengths: Any, name: str) -> None:
     """A batch whose second axis is as long as the list of lengths is most likely time-major: say so."""
     count = len(input_lengths) if hasattr(input_lengths, "__len__") and np.ndim(input_lengths) == 1 else shape[0]
-    if count == shape[0]:
-        return
-    hint = f" It looks time-major: pass {name}.transpose(0, 1)." if count == shape[1] else ""
-    raise InvalidInputError(
-        f"{name} has shape {tuple(shape)} but input_lengths has {count} entries; expected (B, T, C).{hint}"
-    )
+    if count != shape[0] and count == shape[1]:
+        raise InvalidInputError(
+            f"{name} has shape {tuple(shape)} but input_lengths has {count} entries; expected (B, T, C). "
+            f"It looks time-major: pass {name}.transpose(0, 1)."
+        )
 
 
 def expect_classes(targets: npt.NDArray[Any], target_lengths: npt.NDArray[np.int64], classes: int, blank: int) -> None:
@@ -251,6 +261,21 @@ def expect_scores(array: npt.NDArray[Any], name: str) -> None:
     if len(bad):
         where = ", ".join(str(int(k)) for k in bad[0])
         raise InvalidInputError(f"{name}[{where}] is {array[tuple(bad[0])]}; expected finite numbers or −∞.")
+
+
+def class_names(names: Sized | None, classes: int) -> None:
+    """A name for each class, or none at all."""
+    if names is not None and len(names) != classes:
+        raise InvalidInputError(f"names has {len(names)} entries; expected one for each of the C = {classes} classes.")
+
+
+def expect_log_probs(top: npt.NDArray[Any], position: str) -> None:
+    """Logarithms of probabilities are at most 0; what is above has not been through a log-softmax."""
+    for t in np.flatnonzero(top > LOG_PROB_SLACK)[:1]:
+        raise InvalidInputError(
+            f"log_probs[{position}, {t}] reaches {top[t]:.4g}; logarithms of probabilities are at most 0. For logits "
+            f"pass their log_softmax over the classes, for probabilities their logarithm."
+        )
 
 
 def positive_integer(count: int, name: str) -> int:

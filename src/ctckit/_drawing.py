@@ -13,7 +13,6 @@ SHADES = " ·░▒▓█"  # from 0 to 1
 def shade(values: npt.NDArray[np.float64]) -> str:
     """One character for each value in 0..1."""
     levels = np.ceil(np.clip(values, 0.0, 1.0) * (len(SHADES) - 1) - 1e-9)
-    levels[(values > 0.005) & (levels == 0)] = 1
     levels[values <= 0.005] = 0
     return "".join(SHADES[int(level)] for level in levels)
 

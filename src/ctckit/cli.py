@@ -134,6 +134,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same options.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model or the interrupted run in the model folder.")
+    ] = False,
     distort: Annotated[bool, typer.Option(help="Distort the lines a little, afresh in each epoch.")] = True,
     charset: Annotated[
         str | None, typer.Option(help="The characters to know; by default those of the texts.", show_default=False)
@@ -145,6 +148,7 @@ def train(
     """Train a reader on line images of your own."""
     _need_ocr("ctckit train")
     from ctckit.ocr.fit import FitConfig, fit_lines
+    from ctckit.ocr.training import in_first_process
 
     config = FitConfig(
         epochs=epochs,
@@ -158,14 +162,15 @@ def train(
         devices=devices,
         precision=precision.value,
     )
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not in_first_process())
     try:
-        result = fit_lines(data, out, config=config, resume=resume, console=console)
+        result = fit_lines(data, out, config=config, resume=resume, overwrite=overwrite, console=console)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Continue: the same command with --resume.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(result.summary)
-    typer.echo(f"Model:  {out}\nNext:   ctckit read IMAGE... --model {out}")
+    if in_first_process():
+        typer.echo(result.summary)
+        typer.echo(f"Model:  {out}\nNext:   ctckit read IMAGE... --model {out}")
 
 
 @app.command(epilog=_CODES)
@@ -195,7 +200,9 @@ def read(
 @app.command(epilog=_CODES)
 def explain(
     text: Annotated[str, typer.Option(help="The text whose lattice to draw.")] = "apple",
-    frames: Annotated[int | None, typer.Option(min=0, help="Frames; by default a few for each character.")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=0, max=10_000, help="Frames; by default a few for each character.")
+    ] = None,
 ) -> None:
     """Draw the CTC lattice of a text: where each of its states is likely, frame by frame."""
     from ctckit.lattice import lattice
@@ -204,7 +211,10 @@ def explain(
     vocabulary = Vocabulary.from_characters(sorted(set(text)))
     target = vocabulary.encode(text)
     log_probs = _made_up_log_probs(target, len(vocabulary), frames)
-    typer.echo(lattice(log_probs, target).draw(vocabulary.tokens))
+    drawn = lattice(log_probs, target)
+    typer.echo(drawn.draw(vocabulary))
+    if not drawn.feasible:
+        return
     typer.echo(
         "\nRows: the states, a blank (∅) before, between and behind the characters. Columns: the frames. The darker,\n"
         "the likelier that a path is in this state at this frame. The frame scores are made up: one bump per character."

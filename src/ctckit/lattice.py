@@ -14,6 +14,7 @@ from ctckit import _checks, _drawing
 from ctckit.errors import InfeasibleTargetError
 from ctckit.kernels import reference
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology, ctc_topology
+from ctckit.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +112,9 @@ class Lattice:
             total += float(self.occupancy[t - 1] @ np.apply_along_axis(_entropy, 0, arrows))
         return total
 
-    def state_names(self, names: Sequence[str] | None = None) -> list[str]:
+    def state_names(self, names: Sequence[str] | Vocabulary | None = None) -> list[str]:
         """(S,) how each state is written: ``names`` of its class, by default the number; ∅ for the blank."""
+        _checks.class_names(names, self.log_probs.shape[1])
         labels = self.topology.labels.tolist()
         if names is None:
             return ["∅" if s % 2 == 0 else str(label) for s, label in enumerate(labels)]
@@ -122,16 +124,17 @@ class Lattice:
         """(3, S) p(the path leaves state s by stay, advance, skip between frames t − 1 and t | target), 1 ≤ t < T."""
         return np.asarray(self.occupancy[t - 1] * self._arrow_probs(t))
 
-    def draw(self, names: Sequence[str] | None = None, *, width: int = 100) -> str:
+    def draw(self, names: Sequence[str] | Vocabulary | None = None, *, width: int = 100) -> str:
         """The occupancy in characters: a row for each state, a column for each frame.
 
         Args:
-            names: (C,) how each class is written; by default its number, and ∅ for the blank.
+            names: (C,) how each class is written, a ``Vocabulary`` say; by default its number, and ∅ for the blank.
             width: Most columns for the frames; longer lattices merge neighbours.
 
         Returns:
             Several lines of text.
         """
+        _checks.positive_integer(width, "width")
         written = self.state_names(names)
         frames, states = self.alpha.shape
         lines = [
@@ -139,7 +142,7 @@ class Lattice:
             f"log p = {self.log_likelihood:.4f}"
         ]
         if not self.feasible:
-            return f"{lines[0]} (no path: {self.topology.frames_needed} frames are needed at least)"
+            return f"{lines[0]} ({self._why_no_path()})"
         lines += _drawing.grid(self.occupancy.T, written, width=width, head="frame")
         best = [written[s] for s in self.best_path()]
         if frames <= width and all(len(each) == 1 for each in best):
@@ -159,11 +162,13 @@ class Lattice:
 
     def _expect_feasible(self) -> None:
         if not self.feasible:
-            raise InfeasibleTargetError(
-                f"target cannot be emitted: {len(self.target)} tokens need {self.topology.frames_needed} frames, "
-                f"log_probs has {len(self.log_probs)}, or every path passes a class whose log_probs are −∞.",
-                (0,),
-            )
+            raise InfeasibleTargetError(f"target cannot be emitted: {self._why_no_path()}.", (0,))
+
+    def _why_no_path(self) -> str:
+        frames, needed = len(self.log_probs), self.topology.frames_needed
+        if frames < needed:
+            return f"no path: {len(self.target)} tokens need {needed} frames, log_probs has {frames}"
+        return "no path: each passes a class whose log_probs are −∞ in its frame"
 
 
 def lattice(log_probs: npt.ArrayLike | Any, target: npt.ArrayLike | Any, *, blank: int = 0) -> Lattice:

@@ -124,9 +124,14 @@ class CTCLoss(torch.nn.Module):
 
 def as_logits(values: Any, name: str) -> Tensor:
     """A CPU tensor that the kernels take: float32 or float64."""
-    tensor = values if isinstance(values, Tensor) else torch.tensor(_checks.as_array(values, name))
+    if not isinstance(values, Tensor):
+        array = _checks.as_array(values, name)
+        _checks.expect_floating(array.dtype.kind == "f", name, array.dtype)
+        values = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+    tensor: Tensor = values
     _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
     _checks.expect_cpu(tensor.device, name)
+    _checks.expect_strided(tensor.layout == torch.strided, name, tensor.layout)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
@@ -155,8 +160,8 @@ def reduced_loss(
     """
     _checks.expect_rank(tuple(logits.shape), name, "(B, T, C)")
     blank = _checks.class_index(blank, "blank", logits.shape[2])
-    names = ("targets", "input_lengths", "target_lengths")
-    integers = (_as_integers(each, called) for each, called in zip(target_arguments, names, strict=True))
+    expected = (("targets", "(B, N)"), ("input_lengths", "(B,)"), ("target_lengths", "(B,)"))
+    integers = (_as_integers(each, *which) for each, which in zip(target_arguments, expected, strict=True))
     with_gradient = logits.requires_grad and torch.is_grad_enabled()
     # Compiled code wants the operator bare; torch.func wants a Function around it. Both have the same derivative.
     operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _Function.apply
@@ -164,12 +169,12 @@ def reduced_loss(
     return cast(Tensor, loss)
 
 
-def _as_integers(values: Any, name: str) -> Tensor:
+def _as_integers(values: Any, name: str, shape: str) -> Tensor:
     """A CPU tensor for the operator; what else may be wrong with it is said by the checks inside."""
-    if not isinstance(values, Tensor):
-        return torch.tensor(_checks.as_array(values, name))
-    _checks.expect_cpu(values.device, name)
-    return values
+    if isinstance(values, Tensor):
+        _checks.expect_cpu(values.device, name)
+        return values
+    return torch.from_numpy(_checks.integers(values, name, shape).astype(np.int64))
 
 
 def mean_weights(batch: TargetBatch, counted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -300,6 +305,17 @@ class _Function(torch.autograd.Function):
     def backward(
         ctx: Any, upstream: Tensor | None, gradient_upstream: Tensor | None, _: Tensor | None
     ) -> tuple[Tensor | None, ...]:
+        gradient = ctx.saved_tensors[-1]
         if upstream is not None and gradient_upstream is None and bool((upstream == 1).all()):
-            return ctx.saved_tensors[-1], *(None,) * 10  # the weights of the reduction are in it already
+            # The weights of the reduction are in it already. What will be asked for again must not be given away.
+            return gradient.clone() if _graph_is_kept() else gradient, *(None,) * 10
+        if upstream is not None and upstream.ndim and not bool(upstream.isfinite().all()):
+            # Such as of the square of an infinite loss: what cannot be emitted pulls nowhere all the same.
+            upstream = torch.where(gradient.flatten(1).any(dim=1), upstream, 0)
         return _backward(ctx, upstream, gradient_upstream, None)
+
+
+def _graph_is_kept() -> bool:
+    """Whether the backward pass that is running may be run again (retain_graph); True where torch does not tell."""
+    tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return True if tell is None else bool(tell())

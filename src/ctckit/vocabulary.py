@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ctckit import _checks
 from ctckit.errors import CharsetError, InvalidInputError
 
 
@@ -29,10 +30,7 @@ class Vocabulary:
     blank: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.blank < len(self.tokens):
-            raise InvalidInputError(
-                f"blank is {self.blank}; with {len(self.tokens)} tokens expected 0..{len(self) - 1}."
-            )
+        _checks.class_index(self.blank, "blank", len(self))
         if self.tokens[self.blank] != "":
             raise InvalidInputError(
                 f'tokens[{self.blank}] is {self.tokens[self.blank]!r}, but {self.blank} is the blank; expected "".'
@@ -53,6 +51,9 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def __getitem__(self, token: int) -> str:
+        return self.tokens[token]
 
     @property
     def characters(self) -> str:
@@ -76,5 +77,12 @@ class Vocabulary:
         return [self._index[character] for character in text]
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of a list of classes; the blank is written as nothing."""
-        return "".join(self.tokens[token] for token in tokens)
+        """The text of a list of classes; the blank is written as nothing.
+
+        Raises:
+            InvalidInputError: If a class is not in 0..C−1.
+        """
+        classes = list(tokens)
+        for position, token in enumerate(classes):
+            _checks.class_index(token, f"tokens[{position}]", len(self))
+        return "".join(self.tokens[token] for token in classes)

@@ -62,6 +62,7 @@ def ctc_loss(
         target_lengths = _checks.as_array(target_lengths, "target_lengths").reshape(-1)
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
+    _expect_time_first(log_probs, input_lengths)
     result = reduced_loss(
         log_probs.transpose(0, 1),
         (_padded(targets, target_lengths, unbatched), input_lengths, target_lengths),
@@ -69,9 +70,20 @@ def ctc_loss(
         reduction,
         "counted" if zero_infinity else "inf",
         "log_probs",
-        name="log_probs.transpose(0, 1)",
+        name="log_probs",
     )
     return result[0] if unbatched and reduction == "none" else result
+
+
+def _expect_time_first(log_probs: Tensor, input_lengths: Any) -> None:
+    frames, items = log_probs.shape[:2]
+    count = len(_checks.as_array(input_lengths, "input_lengths").reshape(-1))
+    if count != items:
+        hint = " It looks batch-first: pass log_probs.transpose(0, 1)." if count == frames else ""
+        raise InvalidInputError(
+            f"log_probs has shape {tuple(log_probs.shape)} but input_lengths has {count} entries; "
+            f"expected (T, B, C).{hint}"
+        )
 
 
 def _padded(targets: Any, target_lengths: Any, unbatched: bool) -> npt.NDArray[np.integer[Any]]:

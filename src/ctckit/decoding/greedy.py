@@ -29,7 +29,7 @@ def greedy_decode(log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, 
         B hypotheses: tokens, their spans, and log p(tokens | x) over all alignments.
 
     Raises:
-        InvalidInputError: On a wrong rank, type or length, or NaN within the lengths.
+        InvalidInputError: On a wrong rank, type or length, NaN within the lengths, or values above 0.
 
     Example:
         >>> import numpy as np
@@ -60,6 +60,7 @@ def _spans(scores: npt.NDArray[Any], best: npt.NDArray[np.int64], item: int, bla
     top = np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
     for t in np.flatnonzero(np.isnan(top))[:1]:  # arg-max lands on a NaN wherever there is one
         raise InvalidInputError(f"log_probs[{item}, {t}, {best[t]}] is nan; expected finite numbers or −∞.")
+    _checks.expect_log_probs(top, str(item))
     return spans_of_path(best, best, scores, blank)
 
 

@@ -11,6 +11,7 @@ from ctckit import _checks, _native
 from ctckit._checks import TargetBatch
 from ctckit.errors import InvalidInputError
 
+MOST_THREADS = 1024  # more than any call has use for
 Rows = Literal["logits", "scores", "log_probs"]
 
 
@@ -39,8 +40,7 @@ def ctc_loss(
     """
     if logits.dtype not in (np.float32, np.float64):
         logits = logits.astype(np.float32)
-    if logits.strides[-1] != logits.itemsize and logits.shape[-1] > 1:
-        logits = np.ascontiguousarray(logits)
+    logits = _rows_contiguous(logits)
     losses = np.empty(len(batch), dtype=np.float64)
     if weights is None:
         weights = np.ones(len(batch))
@@ -72,8 +72,7 @@ def ctc_curvature(
     Returns:
         (B, T, C) of the same type; 0 beyond the lengths and for targets that cannot be emitted.
     """
-    if logits.strides[-1] != logits.itemsize and logits.shape[-1] > 1:
-        logits = np.ascontiguousarray(logits)
+    logits = _rows_contiguous(logits)
     result = np.empty(logits.shape, dtype=logits.dtype)
     _native.ctc_curvature(
         logits,
@@ -87,6 +86,14 @@ def ctc_curvature(
         result,
     )
     return result
+
+
+def _rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same array, copied only where the classes of a frame do not stand side by side."""
+    whole = all(stride % logits.itemsize == 0 for stride in logits.strides)
+    if whole and (logits.strides[-1] == logits.itemsize or logits.shape[-1] <= 1):
+        return logits
+    return np.ascontiguousarray(logits)
 
 
 def instruction_sets() -> list[str]:
@@ -122,4 +129,4 @@ def set_num_threads(count: int) -> None:
     Raises:
         InvalidInputError: If ``count`` is not a positive integer.
     """
-    _native.set_num_threads(_checks.positive_integer(count, "count"))
+    _native.set_num_threads(min(_checks.positive_integer(count, "count"), MOST_THREADS))

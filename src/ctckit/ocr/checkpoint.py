@@ -79,7 +79,9 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
         ModelFormatError: If the file is damaged.
     """
     if not path.is_file():
-        raise DataError(f"{path}: there is no checkpoint to resume from. Start without resuming.")
+        raise DataError(
+            f"{path}: there is no checkpoint to resume from: no run was interrupted here. Start without resuming."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["ctckit"])

@@ -13,10 +13,10 @@ Images become grey, with the model's height, keeping their proportions. Dark ink
 from __future__ import annotations
 
 import csv
+import io
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from PIL import Image, ImageOps
 
 from ctckit.errors import CharsetError, DataError
 from ctckit.ocr.crnn import CRNNConfig
+from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
@@ -60,6 +61,8 @@ def load_image(path: str | Path) -> Image.Image:
         DataError: If the file is missing or is not an image that Pillow can read.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path}: this is a folder, not an image. Name the images in it.")
     if not path.is_file():
         raise DataError(f"{path}: there is no such image file. Check the path.")
     try:
@@ -154,7 +157,7 @@ def _pairs_in_table(table: Path) -> list[tuple[Path, str]]:
 
 def _rows(table: Path) -> list[tuple[int, list[str]]]:
     """The table's non-empty rows with their line numbers."""
-    lines = _read_text(table).splitlines(keepends=True)
+    lines = list(io.StringIO(_read_text(table), newline=""))  # str.splitlines would cut inside texts
     if table.suffix.lower() == ".tsv":
         reader: Any = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
@@ -228,16 +231,12 @@ def frames_needed(text: str) -> int:
         >>> frames_needed("apple")
         6
     """
-    return len(text) + _adjacent_repeats(text)
-
-
-def _adjacent_repeats(text: str) -> int:
-    return sum(left == right for left, right in pairwise(text))
+    return len(text) + adjacent_repeats(list(text))
 
 
 def _too_narrow(line: Line, config: CRNNConfig) -> str:
     height, width = line.image.shape
-    repeats = _adjacent_repeats(line.text)
+    repeats = adjacent_repeats(list(line.text))
     return (
         f"{line.name} is {width} pixels wide at height {height}, which gives {config.frames(width)} frames; its "
         f"{len(line.text)} characters with {repeats} adjacent repeats need {frames_needed(line.text)}"

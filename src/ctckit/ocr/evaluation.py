@@ -71,7 +71,13 @@ def character_error_rate(truths: Sequence[str], reads: Sequence[str]) -> float:
         >>> character_error_rate(["1234", "5678"], ["1234", "568"])
         0.125
     """
-    return float(jiwer.cer(list(truths), list(reads)))
+    return float(compare_characters(truths, reads).cer)
+
+
+def compare_characters(truths: Sequence[str], reads: Sequence[str]) -> jiwer.CharacterOutput:
+    """The edits between texts, character by character; spaces count, at the ends too."""
+    whole = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
+    return jiwer.process_characters(list(truths), list(reads), reference_transform=whole, hypothesis_transform=whole)
 
 
 @contextmanager

@@ -9,18 +9,19 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from ctckit.errors import InvalidInputError
+from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.batches import LineBatches
 from ctckit.ocr.crnn import CRNN, CRNNConfig
 from ctckit.ocr.data import Line, charset_of, check_lines, read_lines, split_lines
 from ctckit.ocr.files import make_folder
-from ctckit.ocr.model_folder import save_model
+from ctckit.ocr.model_folder import RECORD_FILE, save_model
 from ctckit.ocr.progress import TrainingProgress
 from ctckit.ocr.record import TrainingRecord
-from ctckit.ocr.training import TrainingConfig, train
+from ctckit.ocr.training import TrainingConfig, in_first_process, train
 from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+_GOOD_CER = 0.05  # above it, a run whose last weights were its best was too short
 _STEPS = 1500  # without --epochs: a CRNN needs some hundreds of steps before it reads anything at all
 _EPOCHS = 10  # and at least this many looks at each line
 _VALIDATIONS = 40  # about so many in a run
@@ -87,9 +88,11 @@ class FitResult:
         if not record.validation_cer:
             return f"{told}; no lines were kept aside, so how well it reads is not known."
         best = record.validation_steps.index(record.best_step)
+        still_falling = best == len(record.validation_steps) - 1 and record.validation_cer[best] > _GOOD_CER
         return (
             f"{told}. On {self.validation_lines} lines kept aside: CER {100 * record.validation_cer[best]:.2f} %, "
             f"{100 * record.validation_exact[best]:.1f} % of the lines exact."
+            + (" The error was still falling: more epochs will help." if still_falling else "")
         )
 
 
@@ -99,6 +102,7 @@ def fit_lines(
     *,
     config: FitConfig | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     console: Console | None = None,
 ) -> FitResult:
     """Train a reader on a folder or a table of lines, and save it.
@@ -110,13 +114,16 @@ def fit_lines(
         out: The model folder.
         config: How to train; None is the defaults.
         resume: Continue the interrupted run whose checkpoint is in ``out``.
+        overwrite: Replace a model, or an interrupted run, that is in ``out`` already.
         console: Where to show the progress; None is silent.
 
     Raises:
-        DataError: If the lines cannot be used; the message says which and why.
+        DataError: If the lines cannot be used (the message says which and why), or ``out`` is taken.
         CharsetError: If texts hold characters outside ``config.charset``.
     """
     config, out = config or FitConfig(), Path(out)
+    if not resume and not overwrite:
+        _expect_free(out)
     network = CRNNConfig(num_classes=2)
     lines = read_lines(data, height=network.height)
     make_folder(out)  # a folder that cannot be written is better found now than after the training
@@ -142,9 +149,21 @@ def fit_lines(
         resume=resume,
         progress=progress,
     )
-    save_model(out, model, vocabulary, record=record)
-    checkpoint.unlink(missing_ok=True)
+    if in_first_process():
+        save_model(out, model, vocabulary, record=record)
+        checkpoint.unlink(missing_ok=True)
     return FitResult(out, record, len(training), len(validation))
+
+
+def _expect_free(out: Path) -> None:
+    if (out / CHECKPOINT_FILE).exists():
+        raise DataError(
+            f"{out}: an interrupted run is in this folder. Continue it with resume, or start over with overwrite."
+        )
+    if (out / RECORD_FILE).exists():
+        raise DataError(
+            f"{out}: a model is in this folder already. Choose another folder, or replace it with overwrite."
+        )
 
 
 def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:

@@ -8,7 +8,6 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-import jiwer
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +15,7 @@ from ctckit.errors import DataError
 from ctckit.lattice import lattice
 from ctckit.ocr import drawings
 from ctckit.ocr.data import Line
+from ctckit.ocr.evaluation import compare_characters
 from ctckit.ocr.files import make_folder, write_atomically
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.ocr.record import Evaluation, TrainingRecord
@@ -122,7 +122,7 @@ def count_confusions(truths: Sequence[str], reads: Sequence[str], characters: Se
     index = {character: position for position, character in enumerate(characters)}
     nothing = len(characters)
     counts = np.zeros((nothing + 1, nothing + 1), dtype=np.int64)
-    result = jiwer.process_characters(list(truths), list(reads))
+    result = compare_characters(truths, reads)
     for truth, read, chunks in zip(truths, reads, result.alignments, strict=True):
         for chunk in chunks:
             rows = [index[c] for c in truth[chunk.ref_start_idx : chunk.ref_end_idx]]
@@ -161,7 +161,7 @@ def _errors(lines: Sequence[Line], evaluation: Evaluation) -> str:
 def _marked(truth: str, read: str) -> tuple[str, str]:
     """Both texts as HTML, padded to one length, with what differs marked."""
     above, below = [], []
-    for chunk in jiwer.process_characters([truth], [read]).alignments[0]:
+    for chunk in compare_characters([truth], [read]).alignments[0]:
         left, right = truth[chunk.ref_start_idx : chunk.ref_end_idx], read[chunk.hyp_start_idx : chunk.hyp_end_idx]
         length = max(len(left), len(right))
         left, right = escape(left.ljust(length, "·")), escape(right.ljust(length, "·"))

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.errors import InvalidInputError
@@ -148,6 +149,21 @@ class _Curves:
         return cls(**{**values, "record": TrainingRecord.from_dict(values["record"])})
 
 
+def in_first_process() -> bool:
+    """Whether this process speaks and writes for all that train together."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
+def _fabric(config: TrainingConfig) -> Fabric:
+    try:
+        return Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)  # type: ignore[arg-type]
+    except (RuntimeError, ValueError) as error:
+        raise InvalidInputError(
+            f"accelerator={config.accelerator!r} with devices={config.devices} and precision={config.precision!r} "
+            f'cannot be used here ({error}). Use accelerator="cpu".'
+        ) from error
+
+
 class _Run:
     """One call of :func:`train`."""
 
@@ -163,7 +179,7 @@ class _Run:
     ) -> None:
         self.raw, self.source, self.vocabulary, self.config = model, source, vocabulary, config
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
-        self.fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)  # type: ignore[arg-type]
+        self.fabric = _fabric(config)
         self.fabric.launch()
         # channels-last convolutions are a tenth to a fifth faster here, on CPUs and GPUs alike
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -212,13 +228,11 @@ class _Run:
         self.curves.loss_seconds += time.perf_counter() - start
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise InvalidInputError(
-                f"the loss is {value} at step {step + 1}: training diverged. Lower learning_rate (it is "
-                f"{self.config.learning_rate})."
-            )
+            raise self._diverged(f"the loss is {value}", step + 1)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip_norm)
+        # a gradient that is not finite makes the next loss so, and that is reported with its remedy
+        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False)
         self.optimizer.step()
         self._count(step, batch, logits.detach(), lengths, value, learning_rate)
 
@@ -248,7 +262,10 @@ class _Run:
     def _validate(self, step: int) -> None:
         record = self.curves.record
         if self.validation:
-            result = evaluate(self.raw, self.vocabulary, self.validation)
+            try:
+                result = evaluate(self.raw, self.vocabulary, self.validation)
+            except InvalidInputError as error:  # the lines were checked long ago: it is the network's output
+                raise self._diverged("the network's output is not finite", step) from error
             better = not self.best or result.cer <= min(record.validation_cer)
             self.curves.record = record = replace(
                 record,
@@ -263,6 +280,11 @@ class _Run:
         if better:
             self.curves.record = replace(record, best_step=step)
         self.progress.show(step, self._record())
+
+    def _diverged(self, what: str, step: int) -> InvalidInputError:
+        return InvalidInputError(
+            f"{what} at step {step}: training diverged. Lower learning_rate (it is {self.config.learning_rate})."
+        )
 
     def _record(self) -> TrainingRecord:
         curves = self.curves

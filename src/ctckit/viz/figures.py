@@ -9,17 +9,23 @@ import numpy as np
 
 from ctckit import _checks
 from ctckit.lattice import Lattice
+from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NODES = 1500  # above this many states × frames, dots and arrows become a grey smear: a picture of the matrix instead
 INK, PATH, FAINT = "#2a6f97", "#d1495b", "#9aa5b1"
+MOST_LABELS = 45
 FAINTEST = 1e-3  # arrows under this probability are left out
 
 
 def draw_trellis(
-    lattice: Lattice, *, names: Sequence[str] | None = None, axes: Axes | None = None, best_path: bool = True
+    lattice: Lattice,
+    *,
+    names: Sequence[str] | Vocabulary | None = None,
+    axes: Axes | None = None,
+    best_path: bool = True,
 ) -> Axes:
     """The trellis of a lattice: a row for each state, a column for each frame.
 
@@ -83,16 +89,18 @@ def _draw_arrows(axes: Axes, lattice: Lattice) -> None:
     axes.add_collection(LineCollection(segments, colors=colors, linewidths=[0.4 + 2 * p for p in strengths], zorder=2))
 
 
-def _label(axes: Axes, lattice: Lattice, names: Sequence[str] | None) -> None:
+def _label(axes: Axes, lattice: Lattice, names: Sequence[str] | Vocabulary | None) -> None:
     from matplotlib.ticker import MaxNLocator
 
     labels = lattice.state_names(names)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    step = max(1, -(-len(labels) // 45))
-    axes.set_yticks(range(0, len(labels), step), labels[::step])
+    count = len(labels)
+    shown = range(count) if count <= MOST_LABELS else range(1, count, 2 * -(-(count // 2) // MOST_LABELS))
+    axes.set_yticks(shown, [labels[s] for s in shown])  # where not all have room, those of some tokens, not of blanks
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(-0.6, len(lattice.alpha) - 0.4)
     axes.set_xlabel("frame")
-    axes.set_title(f"log p = {lattice.log_likelihood:.3f}", fontsize="medium", loc="left")
+    impossible = "" if lattice.feasible else ": no path"
+    axes.set_title(f"log p = {lattice.log_likelihood:.3f}{impossible}", fontsize="medium", loc="left")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
