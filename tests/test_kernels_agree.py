@@ -173,6 +173,19 @@ def test_the_largest_float64_masks_are_as_good_as_minus_infinity(instruction_set
     assert not gradient.any()
 
 
+@pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_a_number_stays_so_in_every_backend(rows, value):
+    logits, batch = random_batch(7, items=2, frames=6, classes=4, tokens=2)
+    logits[0, 3, 1] = value
+    for kernel in BACKENDS.values():
+        gradient = np.zeros_like(logits)
+        losses = kernel(logits, batch, rows=rows, gradient=gradient)
+        assert np.isnan(losses).tolist() == [True, False]
+        assert np.isnan(gradient[0]).all()
+        assert np.isfinite(gradient[1]).all()
+
+
 def test_strides_are_followed():
     logits, batch = random_batch(0, items=3, frames=10, classes=7, tokens=3)
     expected = native.ctc_loss(logits, batch, rows="logits")

@@ -1,0 +1,103 @@
+"""The rarer messages: disks that refuse, options out of range, packages that are missing."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+from ctckit.ocr import files
+from ctckit.ocr.checkpoint import Checkpoint, save_checkpoint
+from ctckit.ocr.data import Line
+from ctckit.ocr.evaluation import character_error_rate, compare_characters
+from ctckit.ocr.fit import FitConfig, FitResult
+from ctckit.ocr.record import Evaluation, TrainingRecord
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(tmp_path, full_disk):
+    state = Checkpoint(1, {"w": torch.zeros(2)}, {}, {"state": {}, "param_groups": []}, {})
+    with pytest.raises(
+        DataError, match=r"c\.safetensors: the checkpoint cannot be written \(No space left on device\)"
+    ):
+        save_checkpoint(tmp_path / "c.safetensors", state, settings={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_whole_or_not_there(tmp_path, full_disk):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space"):
+        files.write_atomically(tmp_path / "a", b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_a_report_that_cannot_be_written(tmp_path, full_disk):
+    from ctckit.ocr.crnn import CRNN, CRNNConfig
+    from ctckit.ocr.recognizer import Recognizer
+    from ctckit.ocr.report import write_report
+    from ctckit.vocabulary import Vocabulary
+
+    recognizer = Recognizer(CRNN(CRNNConfig(num_classes=3)), Vocabulary.from_characters("ab"))
+    line = Line(np.full((32, 40), 255, np.uint8), "a", "a.png")
+    read = Evaluation(("a",), ("b",), 1.0, 0.0, 1.0)
+    with pytest.raises(DataError, match=r"the report cannot be written \(No space left on device\)"):
+        write_report(tmp_path / "index.html", recognizer, [line], read, TrainingRecord())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, r"epochs is 0; expected at least 1\."),
+        ({"batch_size": 0}, r"batch_size is 0; expected more than 0\."),
+        ({"learning_rate": -1.0}, r"learning_rate is -1\.0; expected more than 0\."),
+    ],
+)
+def test_options_out_of_range(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        FitConfig(**options)
+
+
+def test_a_summary_says_what_is_not_known_and_what_would_help():
+    unknown = FitResult(Path("m"), TrainingRecord(seconds=3.0), 10, 0)
+    assert unknown.summary == (
+        "Trained on 10 lines in 3 s; no lines were kept aside, so how well it reads is not known."
+    )
+    curves = {"validation_steps": (1, 2), "validation_exact": (0.0, 0.5), "best_step": 2}
+    falling = FitResult(Path("m"), TrainingRecord(validation_cer=(0.9, 0.3), **curves), 10, 2)
+    assert falling.summary.endswith("The error was still falling: more epochs will help.")
+    good = FitResult(Path("m"), TrainingRecord(validation_cer=(0.9, 0.01), **curves), 10, 2)
+    assert good.summary.endswith("50.0 % of the lines exact.")
+
+
+def test_a_missing_package_is_named_with_the_command(monkeypatch):
+    import ctckit.ocr
+
+    monkeypatch.delitem(sys.modules, "ctckit.ocr.model_folder", raising=False)
+    monkeypatch.delitem(sys.modules, "ctckit.ocr.recognizer", raising=False)
+    monkeypatch.delitem(ctckit.ocr.__dict__, "Recognizer", raising=False)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(MissingDependencyError, match=r'ctckit\.ocr\.Recognizer needs safetensors.*"ctckit\[ocr\]"'):
+        _ = ctckit.ocr.Recognizer
+    with pytest.raises(AttributeError, match=r"module 'ctckit\.ocr' has no attribute 'Reader'"):
+        _ = ctckit.ocr.Reader
+
+
+def test_spaces_are_characters():
+    """At the ends too: an error rate that strips them does not see what was read wrong there."""
+    assert character_error_rate(["ab"], [" ab"]) == 0.5
+    assert character_error_rate(["a b"], ["ab"]) == pytest.approx(1 / 3)
+    (chunks,) = compare_characters(["ab"], [" ab"]).alignments
+    assert [(chunk.type, chunk.hyp_start_idx, chunk.hyp_end_idx) for chunk in chunks] == [
+        ("insert", 0, 1),
+        ("equal", 1, 3),
+    ]
