@@ -9,11 +9,6 @@
 #include <numeric>
 #include <vector>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
-
 #include "dispatch.hpp"
 #include "item.hpp"
 #include "threads.hpp"
@@ -115,23 +110,10 @@ void run_item(const Batch<Logit>& batch, int64_t b) {
   std::fill(valid_end, item.gradient + batch.frames * batch.classes, Logit(0));
 }
 
-// A fresh gradient of many megabytes is paid for page by page at its first touch: 2 MiB pages make that 512 times rarer.
-void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
-#if defined(__linux__)
-  constexpr size_t huge = 2 << 20;
-  if (bytes < 2 * huge) return;
-  const auto begin = (reinterpret_cast<uintptr_t>(memory) + huge - 1) & ~(huge - 1);
-  const auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(huge - 1);
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // only advice: may fail
-#endif
-}
-
 }  // namespace
 
 template <class Logit>
 void ctc_loss(const Batch<Logit>& batch) {
-  if (batch.gradient)
-    advise_huge_pages(batch.gradient, sizeof(Logit) * static_cast<size_t>(batch.items * batch.frames * batch.classes));
   // The costliest first, so that no thread is left with a long item at the end.
   std::vector<int64_t> order(static_cast<size_t>(batch.items));
   std::iota(order.begin(), order.end(), 0);

@@ -204,9 +204,10 @@ def _compute(
     if infeasible == "error":
         _checks.expect_feasible(batch)
     weights = _weights(batch, reduction, infeasible)
-    gradient = torch.empty(logits.shape if with_gradient else 0, dtype=logits.dtype)
+    values = logits.detach().numpy()
+    gradient = torch.from_numpy(native.empty_gradient(values.shape if with_gradient else (0,), values.dtype))
     losses = BACKENDS["native" if backend == "auto" else backend](
-        logits.detach().numpy(), batch, rows=rows, weights=weights, gradient=gradient.numpy() if with_gradient else None
+        values, batch, rows=rows, weights=weights, gradient=gradient.numpy() if with_gradient else None
     )
     impossible = np.isposinf(losses)
     if infeasible == "error" and impossible.any():

@@ -11,6 +11,7 @@ from ctckit import _checks, _native
 from ctckit._checks import TargetBatch
 from ctckit.errors import InvalidInputError
 
+KEPT_FROM = 1 << 18  # bytes; smaller gradients come from the ordinary allocator, which keeps them anyway
 MOST_THREADS = 1024  # more than any call has use for
 Rows = Literal["logits", "scores", "log_probs"]
 
@@ -86,6 +87,18 @@ def ctc_curvature(
         result,
     )
     return result
+
+
+def empty_gradient(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """An uninitialised array, of memory that the last large gradient gave back if there is any.
+
+    One buffer is kept from step to step, so that a training loop does not pay for fresh pages each time.
+    """
+    kind = np.dtype(dtype)
+    bytes_needed = int(np.prod(shape)) * kind.itemsize
+    if bytes_needed < KEPT_FROM:
+        return np.empty(shape, dtype=kind)
+    return _native.buffer(bytes_needed).view(kind).reshape(shape)
 
 
 def _rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
