@@ -145,34 +145,31 @@ class Solver {
     else
       emissions_by_label(x, top, window);
     const Real blank_logit = static_cast<Real>(x[item_->blank]);
-    note_lowest(cost(broadcast(blank_logit), broadcast(blank_logit - top)));
-    const Split<Number> blank = exp_split<Number>(broadcast(blank_logit - top));
+    const Vector<Real> z = broadcast(blank_logit - top);
+    lowest_ = minimum(lowest_, cost(broadcast(blank_logit), z));
+    const Split<Number> blank = exp_split<Number>(z);
     return {emission_, emission_exponent_, blank.mantissa[0], blank.exponent[0]};
   }
 
   void emissions_by_label(const Logit* x, Real top, Window window) {
-    Vector<Real> lowest{};
     for (int i = window.from; i < window.to; i += lanes<Real>) {
       Real gathered[lanes<Real>];
       for (int k = 0; k < lanes<Real>; ++k) gathered[k] = static_cast<Real>(x[labels_[i + k]]);
       const Vector<Real> z = load(gathered) - top;
-      lowest = minimum(lowest, cost(load(gathered), z));
+      lowest_ = minimum(lowest_, cost(load(gathered), z));
       store_split(exp_split<Number>(z), emission_ + i, emission_exponent_ + i);
     }
-    note_lowest(lowest);
   }
 
   // Fewer classes than labels: one exponential for each class, then a look-up for each label.
   void emissions_by_table(const Logit* x, Real top, Window window) {
-    Vector<Real> lowest{};
     for (int c = 0; c < classes_; c += lanes<Real>) {
       Real row[lanes<Real>];
       for (int k = 0; k < lanes<Real>; ++k) row[k] = c + k < classes_ ? static_cast<Real>(x[c + k]) : top;
       const Vector<Real> z = load(row) - top;
-      lowest = minimum(lowest, cost(load(row), z));
+      lowest_ = minimum(lowest_, cost(load(row), z));
       store_split(exp_split<Number>(z), table_ + c, table_exponent_ + c);
     }
-    note_lowest(lowest);
 #if defined(__AVX512F__)  // a table of 32 entries fits two registers: one instruction looks 16 labels up
     if constexpr (sizeof(Real) == 4) {
       if (classes_ <= 32) {
@@ -206,12 +203,8 @@ class Solver {
     if constexpr (sizeof(Real) == 4) return masked<Number>(logit) ? Vector<Real>{} : z;
     return masked<Number>(z) ? Vector<Real>{} : z;
   }
-  CTCKIT_INLINE void note_lowest(Vector<Real> costs) {
-    for (int k = 0; k < lanes<Real>; ++k) lowest_ = costs[k] < lowest_ ? costs[k] : lowest_;
-  }
-
   bool in_range() const {
-    const double nats = -static_cast<double>(lowest_);
+    const double nats = -static_cast<double>(horizontal_min<Real>(lowest_));
     return nats <= Number::emission_reach && (nats / ln2 + 1) * frames_ < Number::reach;
   }
 
@@ -361,7 +354,7 @@ class Solver {
   Likelihood<Number> likelihood_{};
   Window alive_{};
   double log_scale_ = 0, product_ = 1;
-  Real lowest_ = 0;
+  Vector<Real> lowest_{};
   bool nan_ = false;
 };
 

@@ -79,14 +79,14 @@ void ctc_curvature(Logits<Logit> logits, Targets targets, Lengths input_lengths,
 }
 
 // An uninitialised array whose memory comes from the store of buffers, and goes back to it with the last reference.
-nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> buffer(size_t bytes) {
-  auto owned = std::make_unique<ctckit::Buffer>(bytes);
+nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> buffer(size_t size) {
+  auto owned = std::make_unique<ctckit::Buffer>(size);
   void* const data = owned->data();
   nb::capsule owner(owned.get(), [](void* each) noexcept {
     const std::unique_ptr<ctckit::Buffer> released(static_cast<ctckit::Buffer*>(each));
   });
   (void)owned.release();  // the capsule's from here on
-  return {data, {bytes}, owner};
+  return {data, {size}, owner};
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ NB_MODULE(_native, m) {
   };
   loss(float{});
   loss(double{});
-  m.def("buffer", &buffer, "bytes"_a);
+  m.def("buffer", &buffer, "size"_a);
   m.def("instruction_sets", &ctckit::instruction_sets);
   m.def("instruction_set", &ctckit::instruction_set);
   m.def("set_instruction_set", &ctckit::set_instruction_set, "name"_a);

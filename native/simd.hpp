@@ -53,19 +53,47 @@ CTCKIT_INLINE Vector<T> broadcast(T value) {
   return Vector<T>{} + value;
 }
 
-// The first `count` values of a row's ragged end, the other lanes holding `fill`.
+template <int Bytes>
+struct IntegerOf;
+template <>
+struct IntegerOf<4> {
+  using type = int32_t;
+};
+template <>
+struct IntegerOf<8> {
+  using type = int64_t;
+};
+
+// All bits set in the last `count` lanes.
 template <class T>
-CTCKIT_INLINE Vector<T> load_partial(const T* from, int64_t count, T fill) {
+CTCKIT_INLINE Vector<typename IntegerOf<sizeof(T)>::type> last_lanes(int64_t count) {
+  using Integer = typename IntegerOf<sizeof(T)>::type;
+  alignas(64) static constexpr struct Steps {
+    Integer values[2 * lanes<T>] = {};
+    constexpr Steps() {
+      for (int k = lanes<T>; k < 2 * lanes<T>; ++k) values[k] = -1;
+    }
+  } steps;
+  return load(steps.values + count);
+}
+
+// The last `rest` < lanes values of a row of `length`, in the upper lanes; the others hold `fill`. Nothing beyond the row
+// is read: where it is long enough the load begins earlier and the lanes seen before are masked.
+template <class T>
+CTCKIT_INLINE Vector<T> load_rest(const T* row, int64_t length, int64_t rest, T fill) {
+  if (length >= lanes<T>) return last_lanes<T>(rest) ? load(row + length - lanes<T>) : broadcast(fill);
   T buffer[lanes<T>];
-  for (int k = 0; k < lanes<T>; ++k) buffer[k] = k < count ? from[k] : fill;
+  for (int k = 0; k < lanes<T>; ++k) buffer[k] = fill;
+  for (int64_t k = 0; k < rest; ++k) buffer[lanes<T> - rest + k] = row[length - rest + k];
   return load(buffer);
 }
 
+// The counterpart: the upper lanes go to the end of the row. Where the row is long enough the other lanes are written too,
+// over values that were written before: `value` has to hold them.
 template <class T>
-CTCKIT_INLINE void store_partial(T* to, Vector<T> value, int64_t count) {
-  T buffer[lanes<T>];
-  store(buffer, value);
-  for (int64_t k = 0; k < count; ++k) to[k] = buffer[k];
+CTCKIT_INLINE void store_rest(T* row, int64_t length, int64_t rest, Vector<T> value) {
+  if (length >= lanes<T>) return store(row + length - lanes<T>, value);
+  for (int64_t k = 0; k < rest; ++k) row[length - rest + k] = value[lanes<T> - rest + k];
 }
 
 template <class V>
@@ -78,21 +106,29 @@ CTCKIT_INLINE V minimum(V a, V b) {
   return a < b ? a : b;
 }
 
-template <class T>
-CTCKIT_INLINE T horizontal_max(Vector<T> v) {
-  T best = v[0];
-  for (int k = 1; k < lanes<T>; ++k) best = v[k] > best ? v[k] : best;
-  return best;
-}
-
-// Pairwise, so that the order of the additions is fixed and the error small.
-template <class T>
-CTCKIT_INLINE T horizontal_sum(Vector<T> v) {
+// Folds a vector to one value, halves on halves, so that the order is fixed and the error of sums small.
+template <class T, class Fold>
+CTCKIT_INLINE T fold(Vector<T> v, Fold&& two) {
   T buffer[lanes<T>];
   store(buffer, v);
   for (int half = lanes<T> / 2; half > 0; half /= 2)
-    for (int k = 0; k < half; ++k) buffer[k] += buffer[k + half];
+    for (int k = 0; k < half; ++k) buffer[k] = two(buffer[k], buffer[k + half]);
   return buffer[0];
+}
+
+template <class T>
+CTCKIT_INLINE T horizontal_max(Vector<T> v) {
+  return fold<T>(v, [](T a, T b) { return a > b ? a : b; });
+}
+
+template <class T>
+CTCKIT_INLINE T horizontal_min(Vector<T> v) {
+  return fold<T>(v, [](T a, T b) { return a < b ? a : b; });
+}
+
+template <class T>
+CTCKIT_INLINE T horizontal_sum(Vector<T> v) {
+  return fold<T>(v, [](T a, T b) { return a + b; });
 }
 
 // True where any lane of a comparison's result is set.

@@ -13,7 +13,7 @@ CTCKIT_INLINE Real row_maximum(const Real* x, int64_t classes) {
   for (; c + 4 * width <= classes; c += 4 * width)
     for (int k = 0; k < 4; ++k) best[k] = maximum(load(x + c + k * width), best[k]);
   for (; c + width <= classes; c += width) best[0] = maximum(load(x + c), best[0]);
-  if (c < classes) best[1] = maximum(load_partial(x + c, classes - c, lowest), best[1]);
+  if (c < classes) best[1] = maximum(load_rest(x, classes, classes - c, lowest), best[1]);
   return horizontal_max<Real>(maximum(maximum(best[0], best[1]), maximum(best[2], best[3])));
 }
 
@@ -38,10 +38,9 @@ CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum) {
   for (; c + 4 * width <= classes; c += 4 * width)
     for (int k = 0; k < 4; ++k) add(load(x + c + k * width), rest[k]);
   for (; c + width <= classes; c += width) add(load(x + c), rest[0]);
-  if (c < classes) add(load_partial(x + c, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
+  if (c < classes) add(load_rest(x, classes, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
   if (any(unordered)) return std::numeric_limits<double>::quiet_NaN();
-  int64_t count = 0;
-  for (int k = 0; k < width; ++k) count -= minus_count[k];
+  const auto count = -horizontal_sum<typename Format<Real>::Bits>(minus_count);
   return static_cast<double>(count) + horizontal_sum<Real>((rest[0] + rest[1]) + (rest[2] + rest[3]));
 }
 
@@ -51,9 +50,10 @@ CTCKIT_INLINE void row_write_exp(const Real* x, int64_t classes, Real maximum, R
   constexpr int width = lanes<Real>;
   int64_t c = 0;
   for (; c + width <= classes; c += width) store(out + c, exp_negative<Real>(load(x + c) - maximum) * scale);
-  if (c < classes)
-    store_partial(out + c, exp_negative<Real>(load_partial(x + c, classes - c, maximum) - maximum) * scale,
-                  classes - c);
+  if (c == classes) return;
+  // The lanes before the rest repeat what stands there already, but for a row shorter than a vector.
+  const Vector<Real> end = classes >= width ? load(x + classes - width) : load_rest(x, classes, classes - c, maximum);
+  store_rest(out, classes, classes - c, exp_negative<Real>(end - maximum) * scale);
 }
 
 template <class Real>
@@ -64,7 +64,7 @@ CTCKIT_INLINE bool row_has_nan(const Real* x, int64_t classes) {
   int64_t c = 0;
   for (; c + width <= classes; c += width) found |= load(x + c) != load(x + c);
   if (c < classes) {
-    const Vector<Real> rest = load_partial(x + c, classes - c, Real(0));
+    const Vector<Real> rest = load_rest(x, classes, classes - c, Real(0));
     found |= rest != rest;
   }
   return any(found);

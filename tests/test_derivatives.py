@@ -196,3 +196,25 @@ def test_the_gradient_is_handed_over_not_copied(monkeypatch):
     logits.grad = None
     gc.collect()
     assert alive() is None
+
+
+def test_a_gradient_that_is_held_is_never_written_again():
+    """The memory of large gradients is kept for the next step, but only once nobody has the last one any more."""
+    shape = (2, 200, 400)  # 640 kB
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    arguments = torch.tensor([[1, 2], [3, 4]]), [200, 200], [2, 2]
+
+    def gradient(values):
+        leaf = values.clone().requires_grad_()
+        ctckit.ctc_loss(leaf, *arguments).backward()
+        return leaf.grad
+
+    held = gradient(logits)
+    view, copy, address = held[1:], held.clone(), held.data_ptr()
+    del held
+    others = [gradient(logits + k) for k in (1, 2)]
+    assert torch.equal(view, copy[1:])
+    assert len({address, *(each.data_ptr() for each in others)}) == 3
+    freed = others[-1].data_ptr()
+    del others[-1]
+    assert gradient(logits).data_ptr() == freed
