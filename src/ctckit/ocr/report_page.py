@@ -28,8 +28,8 @@ p { margin: .2rem 0 1rem; max-width: 44rem; }
 .quiet, header p { color: var(--quiet); }
 .tiles { list-style: none; margin: 1.8rem 0 0; padding: 0; display: grid; gap: .8rem;
   grid-template-columns: repeat(auto-fit, minmax(7.4rem, 1fr)); }
-.tiles li { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: .9rem 1rem; }
-.tiles b { display: block; font-size: 1.45rem; font-weight: 620; font-variant-numeric: tabular-nums; }
+.tiles li { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: .9rem .85rem; }
+.tiles b { display: block; font-size: 1.25rem; font-weight: 620; font-variant-numeric: tabular-nums; }
 .tiles span { color: var(--quiet); font-size: .85rem; }
 figure { margin: 0; }
 .curves { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
