@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test check format lint types native-check bench clean
+.PHONY: demo test check format lint types native-check fuzz mutants bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/ctckit demo --out demo-report
@@ -34,6 +34,19 @@ native-check: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/sanitized -DCMAKE_BUILD_TYPE=RelWithDebInfo > build/sanitized.log
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/sanitized --parallel 2
 	build/sanitized/core_tests
+
+# Some million random problems through every instruction set: minutes. ROUNDS and SEED can be given.
+ROUNDS ?= 80000
+SEED ?= 2
+fuzz: $(INSTALLED)
+	mkdir -p build
+	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/fuzz -DCMAKE_BUILD_TYPE=Release -DCTCKIT_SANITIZE=OFF > build/fuzz.log
+	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/fuzz --parallel 2
+	build/fuzz/core_tests $(ROUNDS) $(SEED)
+
+# Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.
+mutants: $(INSTALLED)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/mutants.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.loss

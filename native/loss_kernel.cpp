@@ -145,9 +145,7 @@ class Solver {
     else
       emissions_by_label(x, top, window);
     const Real blank_logit = static_cast<Real>(x[item_->blank]);
-    const Vector<Real> z = broadcast(blank_logit - top);
-    lowest_ = minimum(lowest_, cost(broadcast(blank_logit), z));
-    const Split<Number> blank = exp_split<Number>(z);
+    const Split<Number> blank = emission(broadcast(blank_logit), top);
     return {emission_, emission_exponent_, blank.mantissa[0], blank.exponent[0]};
   }
 
@@ -155,9 +153,7 @@ class Solver {
     for (int i = window.from; i < window.to; i += lanes<Real>) {
       Real gathered[lanes<Real>];
       for (int k = 0; k < lanes<Real>; ++k) gathered[k] = static_cast<Real>(x[labels_[i + k]]);
-      const Vector<Real> z = load(gathered) - top;
-      lowest_ = minimum(lowest_, cost(load(gathered), z));
-      store_split(exp_split<Number>(z), emission_ + i, emission_exponent_ + i);
+      store_split(emission(load(gathered), top), emission_ + i, emission_exponent_ + i);
     }
   }
 
@@ -166,9 +162,7 @@ class Solver {
     for (int c = 0; c < classes_; c += lanes<Real>) {
       Real row[lanes<Real>];
       for (int k = 0; k < lanes<Real>; ++k) row[k] = c + k < classes_ ? static_cast<Real>(x[c + k]) : top;
-      const Vector<Real> z = load(row) - top;
-      lowest_ = minimum(lowest_, cost(load(row), z));
-      store_split(exp_split<Number>(z), table_ + c, table_exponent_ + c);
+      store_split(emission(load(row), top), table_ + c, table_exponent_ + c);
     }
 #if defined(__AVX512F__)  // a table of 32 entries fits two registers: one instruction looks 16 labels up
     if constexpr (sizeof(Real) == 4) {
@@ -191,6 +185,12 @@ class Solver {
       emission_[i] = table_[labels_[i]];
       emission_exponent_[i] = table_exponent_[labels_[i]];
     }
+  }
+
+  CTCKIT_INLINE Split<Number> emission(Vector<Real> logit, Real top) {
+    const Difference<Real> z = subtract<Real>(logit, broadcast(top));
+    lowest_ = minimum(lowest_, cost(logit, z.value));
+    return exp_split<Number>(z);
   }
 
   static CTCKIT_INLINE void store_split(const Split<Number>& split, Real* mantissa, Exponent* exponent) {

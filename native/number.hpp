@@ -98,6 +98,19 @@ CTCKIT_INLINE Vector<Real> exp_negative(Vector<Real> z) {
   return reinterpret_cast<Vector<Real>>(result & ~flushed);
 }
 
+// a − b exactly: the rounded difference and what rounding took from it. A difference of 1000 is rounded by 3e-5 in
+// float32, which is the relative error of e^z; an unlikely class that a path has to pass counts as much as any other.
+template <class Real>
+struct Difference {
+  Vector<Real> value, error;
+};
+
+template <class Real>
+CTCKIT_INLINE Difference<Real> subtract(Vector<Real> a, Vector<Real> b) {
+  const Vector<Real> value = a - b, back = value - a;
+  return {value, (a - (value - back)) - (b + back)};
+}
+
 template <class Number>
 struct Split {
   Vector<typename Number::Mantissa> mantissa;
@@ -112,26 +125,26 @@ CTCKIT_INLINE Vector<typename Format<typename Number::Mantissa>::Bits> masked(Ve
   return z < Real(-Number::emission_reach);
 }
 
-// e^z = mantissa · 2^exponent with mantissa in [0.7, 1.42), or mantissa 0 where z is masked.
+// e^(z + error) = mantissa · 2^exponent with mantissa in [0.7, 1.42), or mantissa 0 where z is masked.
 template <class Number>
-CTCKIT_INLINE Split<Number> exp_split(Vector<typename Number::Mantissa> z) {
+CTCKIT_INLINE Split<Number> exp_split(Difference<typename Number::Mantissa> exact) {
   using Real = typename Number::Mantissa;
   using F = Format<Real>;
   using Bits = Vector<typename F::Bits>;
-  const Bits impossible = masked<Number>(z);
-  z = impossible ? broadcast(Real(0)) : z;
+  const Bits impossible = masked<Number>(exact.value);
+  const Vector<Real> z = impossible ? broadcast(Real(0)) : exact.value;
   Split<Number> result;
   if constexpr (sizeof(Real) == 4) {
     const Vector<Real> rounded = z * F::log2_e + F::rounder;
     const Vector<Real> n = rounded - F::rounder;
-    result.mantissa = exp_reduced<Real>((z - n * F::ln2_high) - n * F::ln2_low);
+    result.mantissa = exp_reduced<Real>(((z - n * F::ln2_high) - n * F::ln2_low) + exact.error);
     result.exponent = reinterpret_cast<Bits>(rounded) - reinterpret_cast<Bits>(broadcast(F::rounder));
   } else {
     // Past 2^50 the remainder of the division is lost to rounding, like the digits of z itself: only n counts there.
     const Vector<Real> y = z * F::log2_e;
     const Bits large = y < Real(-0x1p50);
     const Vector<Real> n = large ? y : ((y + F::rounder) - F::rounder);
-    const Vector<Real> r = large ? broadcast(Real(0)) : (z - n * F::ln2_high) - n * F::ln2_low;
+    const Vector<Real> r = large ? broadcast(Real(0)) : ((z - n * F::ln2_high) - n * F::ln2_low) + exact.error;
     result.mantissa = exp_reduced<Real>(r);
     result.exponent = n;
   }

@@ -250,15 +250,22 @@ void check_same_bits(std::mt19937_64& random) {
 
 }  // namespace
 
-int main() {
+// core_tests [ROUNDS [SEED]]: two random batches for each round and instruction set.
+int main(int count, char** arguments) {
   ctckit::set_num_threads(2);
-  int problems = 0;
+  const int rounds = count > 1 ? std::atoi(arguments[1]) : 3000;
+  const unsigned long seed = count > 2 ? std::strtoul(arguments[2], nullptr, 10) : 1;
+  long problems = 0;
   for (const std::string& name : ctckit::instruction_sets()) {
     ctckit::set_instruction_set(name);
-    std::mt19937_64 random(1);
-    for (int round = 0; round < 3000; ++round, problems += 2) {
-      random_problem<float>(random, 40).check(name + " float, round " + std::to_string(round));
-      random_problem<double>(random, 40).check(name + " double, round " + std::to_string(round));
+    std::mt19937_64 random(seed);
+    const auto check = [&](auto problem, const std::string& what) {
+      problem.check(what);
+      problems += problem.B;
+    };
+    for (int round = 0; round < rounds; ++round) {
+      check(random_problem<float>(random, 40), name + " float, round " + std::to_string(round));
+      check(random_problem<double>(random, 40), name + " double, round " + std::to_string(round));
     }
     for (const double boost : {0.0, 6.0, 25.0})
       for (const double scale : {0.5, 4.0}) {
@@ -272,5 +279,5 @@ int main() {
     check_same_bits<double>(random);
   }
   check_concurrent_callers();
-  std::printf("%d passed, 0 failed\n", problems);
+  std::printf("%ld passed, 0 failed\n", problems);
 }
