@@ -22,7 +22,6 @@ constexpr int renormalize_every = 16;
 struct Fast {
   using Mantissa = float;
   using Exponent = int32_t;
-  using Bits = int32_t;
   static constexpr Exponent zero_exponent = -(1 << 29);
   static constexpr Exponent forbidden = -(1 << 28);  // added to an exponent: below every possible one, above zero's
   static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
@@ -37,7 +36,6 @@ struct Fast {
 struct Wide {
   using Mantissa = double;
   using Exponent = double;
-  using Bits = int64_t;
   static constexpr Exponent zero_exponent = -1e300;
   static constexpr Exponent forbidden = -1e299;
   static constexpr double reach = 1e299;  // never met: 1e290 · frames stays under it
@@ -51,7 +49,7 @@ struct Format;  // of an IEEE number, and what e^x needs in it
 
 template <>
 struct Format<float> {
-  using Bits = int32_t;
+  using Bits = IntegerOf<4>::type;
   static constexpr int digits = 23, bias = 127, smallest_shift = -120;
   static constexpr float log2_e = 1.44269504088896341f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   static constexpr float rounder = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer, left in the low bits
@@ -63,7 +61,7 @@ struct Format<float> {
 
 template <>
 struct Format<double> {
-  using Bits = int64_t;
+  using Bits = IntegerOf<8>::type;
   static constexpr int digits = 52, bias = 1023, smallest_shift = -1000;
   static constexpr double log2_e = 1.4426950408889634, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
   static constexpr double rounder = 6755399441055744.0;  // 1.5 · 2^52

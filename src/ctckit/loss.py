@@ -163,7 +163,7 @@ def reduced_loss(
     expected = (("targets", "(B, N)"), ("input_lengths", "(B,)"), ("target_lengths", "(B,)"))
     integers = (_as_integers(each, *which) for each, which in zip(target_arguments, expected, strict=True))
     with_gradient = logits.requires_grad and torch.is_grad_enabled()
-    # Compiled code wants the operator bare; torch.func wants a Function around it. Both have the same derivative.
+    # Compiled code wants the operator bare, torch.func a Function; both have the same derivative.
     operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _Function.apply
     loss, _, _ = operator(logits, *integers, blank, reduction, infeasible, rows, backend, name, with_gradient)
     return cast(Tensor, loss)
@@ -175,11 +175,6 @@ def _as_integers(values: Any, name: str, shape: str) -> Tensor:
         _checks.expect_cpu(values.device, name)
         return values
     return torch.from_numpy(_checks.integers(values, name, shape).astype(np.int64))
-
-
-def mean_weights(batch: TargetBatch, counted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """(B,) 1 / (N_b · number counted): the mean over items of each loss per token."""
-    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
 
 
 def _compute(
@@ -231,11 +226,13 @@ _operator = torch.library.custom_op("ctckit::ctc_loss", _compute, mutates_args=(
 
 
 def _weights(batch: TargetBatch, reduction: str, infeasible: str) -> npt.NDArray[np.float64]:
-    """(B,) what each item's loss counts in the result."""
-    everyone = np.ones(len(batch))
-    if reduction == "mean":
-        return mean_weights(batch, batch.feasible.astype(np.float64) if infeasible == "zero" else everyone)
-    return everyone
+    """(B,) what each item's loss counts in the result; for "mean" 1 / (N_b · number counted)."""
+    counted = np.ones(len(batch))
+    if reduction != "mean":
+        return counted
+    if infeasible == "zero":
+        counted = batch.feasible.astype(np.float64)
+    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
 
 
 @_operator.register_fake
