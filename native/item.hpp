@@ -18,6 +18,7 @@ struct Item {
   Rows rows;
   double weight;
   Logit* gradient;  // (frames, classes) contiguous, or null
+  bool stream;      // the batch's gradient is larger than the caches
 
   // Always inlined: a copy compiled for a newer instruction set must not be shared with an older one.
   __attribute__((always_inline)) const Logit* row(int t) const { return logits + t * frame_stride; }

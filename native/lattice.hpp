@@ -39,6 +39,17 @@ struct Row {
     return {mantissas, mantissas + to_blank, exponents, exponents + to_blank};
   }
 
+  CTCKIT_INLINE Scaled<Number> label_at(int i) const { return {load(label + i), load(label_exponent + i)}; }
+  CTCKIT_INLINE Scaled<Number> blank_at(int i) const { return {load(blank + i), load(blank_exponent + i)}; }
+  CTCKIT_INLINE void put_label(int i, const Scaled<Number>& value) const {
+    store(label + i, value.mantissa);
+    store(label_exponent + i, mark_zero<Number>(value.mantissa, value.exponent));
+  }
+  CTCKIT_INLINE void put_blank(int i, const Scaled<Number>& value) const {
+    store(blank + i, value.mantissa);
+    store(blank_exponent + i, mark_zero<Number>(value.mantissa, value.exponent));
+  }
+
   void clear(int from, int to) const {
     for (int i = from; i < to; ++i) {
       label[i] = blank[i] = 0;
@@ -61,47 +72,54 @@ struct Row {
   }
 };
 
-// Which skips exist: label[i−1] → label[i] at position i, as a factor and as its exponent.
+// The arrows of plain CTC: of weight 1, and a skip only to a label that differs from the one before it.
 template <class Number>
-struct Skips {
-  const typename Number::Mantissa* allowed;  // 1 or 0
-  const typename Number::Exponent* penalty;  // 0 or Number::forbidden
+struct PlainArrows {
+  const typename Number::Mantissa* skip;           // label[i−1] → label[i], at position i: 1 or 0
+  const typename Number::Exponent* skip_exponent;  // 0 or Number::forbidden
+
+  CTCKIT_INLINE Scaled<Number> skip_at(int i) const { return {load(skip + i), load(skip_exponent + i)}; }
+
+  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
+    return sum(from.label_at(i), from.blank_at(i), from.label_at(i - 1) * skip_at(i));
+  }
+  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
+    return sum(from.blank_at(i), from.label_at(i - 1));
+  }
+  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>& to, int i) const {
+    return sum(to.label_at(i), to.blank_at(i + 1), to.label_at(i + 1) * skip_at(i + 1));
+  }
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>& to, int i) const {
+    return sum(to.blank_at(i), to.label_at(i));
+  }
 };
 
-// e^z of one frame, for each label of the target and for the blank.
+// e^z of one frame, for each label of the target; the blank's stands at the index `width`.
 template <class Number>
 struct Emission {
-  const typename Number::Mantissa* label;
-  const typename Number::Exponent* label_exponent;
-  typename Number::Mantissa blank;
-  typename Number::Exponent blank_exponent;
+  typename Number::Mantissa* label;
+  typename Number::Exponent* label_exponent;
+  int width;
+
+  static constexpr int64_t length(int width) { return width + padding; }
+
+  CTCKIT_INLINE Scaled<Number> label_at(int i) const { return {load(label + i), load(label_exponent + i)}; }
+  CTCKIT_INLINE Scaled<Number> blank() const { return {broadcast(label[width]), broadcast(label_exponent[width])}; }
+  CTCKIT_INLINE void put(int i, const Scaled<Number>& value) const {
+    store(label + i, value.mantissa);
+    store(label_exponent + i, value.exponent);
+  }
 };
 
 // α of the next frame: (sum over the arrows that arrive) · emission, for states [from, to).
-template <class Number>
-__attribute__((noinline)) void forward_step(const Row<Number> before, const Row<Number> after,
-                                            const Emission<Number>& emission, const Skips<Number> skips, int from,
-                                            int to) {
+template <class Number, class Arrows>
+CTCKIT_INLINE void forward_step(const Row<Number>& before, const Row<Number>& after, const Emission<Number>& emission,
+                                const Arrows& arrows, int from, int to) {
+  const Scaled<Number> blank_emission = emission.blank();
   for (int i = from; i < to; i += lanes<typename Number::Mantissa>) {
-    const auto stay_exponent = load(before.label_exponent + i);
-    const auto blank_exponent = load(before.blank_exponent + i);
-    const auto left_exponent = load(before.label_exponent + i - 1);
-    const auto skip_exponent = left_exponent + load(skips.penalty + i);
-    const auto blank = load(before.blank + i), left = load(before.label + i - 1);
-
-    auto shared = maximum(stay_exponent, maximum(blank_exponent, skip_exponent));
-    auto sum = load(before.label + i) * power_of_two<Number>(stay_exponent - shared) +
-               blank * power_of_two<Number>(blank_exponent - shared) +
-               left * load(skips.allowed + i) * power_of_two<Number>(skip_exponent - shared);
-    sum *= load(emission.label + i);
-    store(after.label + i, sum);
-    store(after.label_exponent + i, mark_zero<Number>(sum, shared + load(emission.label_exponent + i)));
-
-    shared = maximum(blank_exponent, left_exponent);
-    sum = blank * power_of_two<Number>(blank_exponent - shared) + left * power_of_two<Number>(left_exponent - shared);
-    sum *= emission.blank;
-    store(after.blank + i, sum);
-    store(after.blank_exponent + i, mark_zero<Number>(sum, shared + emission.blank_exponent));
+    const Scaled<Number> label = arrows.into_label(before, i), blank = arrows.into_blank(before, i);
+    after.put_label(i, label * emission.label_at(i));
+    after.put_blank(i, blank * blank_emission);
   }
 }
 
@@ -116,58 +134,49 @@ struct Window {
   int from, to;
 };
 
+// What the occupancies of a frame are taken from: the gradient's row, −weight times each.
+template <class Real>
+struct Sink {
+  Real* row;
+  const int32_t* labels;  // of the target
+  int tokens, blank_class;
+  double weight;
+};
+
 // u of this frame from u of the next; −weight · occupancy goes to the gradient's row on the way.
 // Returns the blocks in which any state is still alive, or an empty window.
-template <class Number, class Logit>
-__attribute__((noinline)) Window backward_step(const Row<Number> next, const Row<Number> here, const Row<Number> alpha,
-                                               const Emission<Number>& emission, const Skips<Number> skips,
-                                               const Likelihood<Number> likelihood, const int32_t* labels, int tokens,
-                                               int blank_class, double weight, Logit* gradient, int from, int to) {
-  using Real = typename Number::Mantissa;
+template <class Number, class Arrows, class Real>
+CTCKIT_INLINE Window backward_step(const Row<Number>& next, const Row<Number>& here, const Row<Number>& alpha,
+                                   const Emission<Number>& emission, const Arrows& arrows,
+                                   const Likelihood<Number>& likelihood, const Sink<Real>& sink, Window window) {
+  using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
-  const Real scale = static_cast<Real>(weight / likelihood.mantissa);
-  Vector<Real> blank_sum{};
-  Window alive{to, from};
-  for (int i = from; i < to; i += lanes<Real>) {
-    const auto stay_exponent = load(next.label_exponent + i);
-    const auto blank_exponent = load(next.blank_exponent + i);
-    const auto right_exponent = load(next.blank_exponent + i + 1);
-    const auto skip_exponent = load(next.label_exponent + i + 1) + load(skips.penalty + i + 1);
-    const auto label = load(next.label + i);
+  const Scaled<Number> blank_emission = emission.blank();
+  const Mantissa scale = static_cast<Mantissa>(sink.weight / likelihood.mantissa);
+  Vector<Mantissa> blank_sum{};
+  Window alive{window.to, window.from};
+  for (int i = window.from; i < window.to; i += lanes<Mantissa>) {
+    const Scaled<Number> label_beta = arrows.out_of_label(next, i), blank_beta = arrows.out_of_blank(next, i);
+    here.put_label(i, label_beta * emission.label_at(i));
+    here.put_blank(i, blank_beta * blank_emission);
 
-    const auto label_shared = maximum(stay_exponent, maximum(right_exponent, skip_exponent));
-    const auto label_beta =
-        label * power_of_two<Number>(stay_exponent - label_shared) +
-        load(next.blank + i + 1) * power_of_two<Number>(right_exponent - label_shared) +
-        load(next.label + i + 1) * load(skips.allowed + i + 1) * power_of_two<Number>(skip_exponent - label_shared);
-    const auto label_u = label_beta * load(emission.label + i);
-    store(here.label + i, label_u);
-    store(here.label_exponent + i, mark_zero<Number>(label_u, label_shared + load(emission.label_exponent + i)));
-
-    const auto blank_shared = maximum(blank_exponent, stay_exponent);
-    const auto blank_beta = load(next.blank + i) * power_of_two<Number>(blank_exponent - blank_shared) +
-                            label * power_of_two<Number>(stay_exponent - blank_shared);
-    const auto blank_u = blank_beta * emission.blank;
-    store(here.blank + i, blank_u);
-    store(here.blank_exponent + i, mark_zero<Number>(blank_u, blank_shared + emission.blank_exponent));
-
-    const auto label_gap = load(alpha.label_exponent + i) + label_shared - likelihood.exponent;
-    const auto blank_gap = load(alpha.blank_exponent + i) + blank_shared - likelihood.exponent;
+    const Scaled<Number> label = alpha.label_at(i) * label_beta, blank = alpha.blank_at(i) * blank_beta;
+    const auto label_gap = label.exponent - likelihood.exponent, blank_gap = blank.exponent - likelihood.exponent;
     if (!any(maximum(label_gap, blank_gap) > Number::dead)) continue;
     alive.from = i < alive.from ? i : alive.from;
-    alive.to = i + lanes<Real>;
+    alive.to = i + lanes<Mantissa>;
 
     // No occupancy exceeds 1: where the gap is above what small mantissas explain, one of them is 0.
     const auto most = broadcast(Exponent(100));
-    blank_sum += load(alpha.blank + i) * blank_beta * power_of_two<Number>(minimum(blank_gap, most));
+    blank_sum += blank.mantissa * power_of_two<Number>(minimum(blank_gap, most));
     if (!any(label_gap > Number::faint)) continue;
-    Real occupancy[lanes<Real>];
-    store(occupancy, load(alpha.label + i) * label_beta * power_of_two<Number>(minimum(label_gap, most)) * scale);
-    const int count = tokens - i < lanes<Real> ? tokens - i : lanes<Real>;
-    for (int k = 0; k < count; ++k) gradient[labels[i + k]] -= static_cast<Logit>(occupancy[k]);
+    alignas(vector_bytes) Mantissa occupancy[lanes<Mantissa>];
+    store(occupancy, label.mantissa * power_of_two<Number>(minimum(label_gap, most)) * scale);
+    const int count = sink.tokens - i < lanes<Mantissa> ? sink.tokens - i : lanes<Mantissa>;
+    for (int k = 0; k < count; ++k) sink.row[sink.labels[i + k]] -= static_cast<Real>(occupancy[k]);
   }
-  gradient[blank_class] -= static_cast<Logit>(horizontal_sum<Real>(blank_sum) * scale);
-  return alive.from < alive.to ? Window{round_down(alive.from), round_up(alive.to)} : Window{from, from};
+  sink.row[sink.blank_class] -= static_cast<Real>(horizontal_sum<Mantissa>(blank_sum) * scale);
+  return alive.from < alive.to ? Window{round_down(alive.from), round_up(alive.to)} : Window{window.from, window.from};
 }
 
 }  // namespace ctckit::CTCKIT_ISA

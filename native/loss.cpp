@@ -81,6 +81,8 @@ double solve_item(const Item<Logit>& item) {
   return outcome.loss;
 }
 
+constexpr int64_t beyond_caches = 24 << 20;  // bytes
+
 template <class Logit>
 Item<Logit> item_of(const Batch<Logit>& batch, int64_t b) {
   Item<Logit> item{};
@@ -94,6 +96,7 @@ Item<Logit> item_of(const Batch<Logit>& batch, int64_t b) {
   item.rows = batch.rows;
   item.weight = batch.weights[b];
   item.gradient = batch.gradient ? batch.gradient + b * batch.frames * batch.classes : nullptr;
+  item.stream = batch.items * batch.frames * batch.classes * static_cast<int64_t>(sizeof(Logit)) > beyond_caches;
   return item;
 }
 

@@ -11,35 +11,12 @@
 // occupancy is over 2^-64. All that is dropped sums to less than T · S · 2^-64 of P.
 #include <cmath>
 
+#include "emissions.hpp"
 #include "item.hpp"
-#include "lattice.hpp"
 #include "softmax.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 namespace {
-
-constexpr double ln2 = 0.69314718055994530942;
-
-int smaller(int a, int b) { return a < b ? a : b; }
-int larger(int a, int b) { return a > b ? a : b; }
-
-// Hands out aligned arrays from a stretch of memory; without memory it only counts.
-class Arena {
- public:
-  explicit Arena(std::byte* memory) : memory_(memory) {}
-
-  template <class T>
-  T* take(int64_t count) {
-    T* result = memory_ ? reinterpret_cast<T*>(memory_ + used_) : nullptr;
-    used_ += (static_cast<size_t>(count) * sizeof(T) + 63) & ~size_t{63};
-    return result;
-  }
-  size_t used() const { return used_; }
-
- private:
-  std::byte* memory_;
-  size_t used_ = 0;
-};
 
 // How many α rows are kept: all, or those of one segment and one checkpoint for each segment.
 struct Plan {
@@ -59,7 +36,17 @@ struct Plan {
   int rows, segments;
 };
 
-template <class Number, class Logit>
+// How the base of the gradient, weight · softmax, comes about; the occupancies are taken from it on the way back.
+enum class Base {
+  kept,      // small items: the forward pass leaves its exponentials in the gradient, still in the cache on the way back
+  written,   // computed again from the logits
+  streamed,  // the same in a row of its own, copied past the caches: for gradients larger than these
+  patched,   // streamed by the forward pass already, while the logits are at hand: few entries will change again
+};
+
+constexpr int labels_per_class = 64;  // a label's cache line holds 16 classes; reading it again costs more than writing
+
+template <class Number, class Logit, class Arrows>
 class Solver {
   using Real = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
@@ -72,33 +59,31 @@ class Solver {
         classes_(classes),
         tokens_(tokens),
         width_(round_up(tokens + 1)),
-        plan_(frames, RowType::length(width_) * static_cast<int64_t>(sizeof(Real) + sizeof(Exponent)), gradient),
-        by_table_(classes <= tokens),
-        arena_(memory) {
+        plan_(frames, (RowType::length(width_) + Emission<Number>::length(width_)) *
+                          static_cast<int64_t>(sizeof(Real) + sizeof(Exponent)), gradient),
+        arena_(memory),
+        emitter_(classes, tokens, width_, arena_) {
     const int64_t length = RowType::length(width_), padded = width_ + padding;
     alpha_ = take_rows(plan_.rows + 1, length);  // the last one is the row before the first frame
+    emission_ = take_rows(plan_.rows, Emission<Number>::length(width_));
     checkpoints_ = take_rows(plan_.segments > 1 ? plan_.segments : 0, length);
     beta_ = take_rows(gradient ? 2 : 0, length);
-    labels_ = arena_.take<int32_t>(padded);
-    skip_allowed_ = arena_.take<Real>(padded);
-    skip_penalty_ = arena_.take<Exponent>(padded);
-    emission_ = arena_.take<Real>(padded);
-    emission_exponent_ = arena_.take<Exponent>(padded);
+    skip_ = arena_.take<Real>(padded);
+    skip_exponent_ = arena_.take<Exponent>(padded);
     maximum_ = arena_.take<Logit>(frames);
     sum_ = arena_.take<Logit>(frames);
-    const int64_t table = by_table_ ? classes + block : 0;
-    table_ = arena_.take<Real>(table);
-    table_exponent_ = arena_.take<Exponent>(table);
+    canvas_ = arena_.take<Logit>(gradient ? classes : 0);
   }
 
   size_t bytes() const { return arena_.used(); }
 
   Outcome solve(const Item<Logit>& item) {
     item_ = &item;
+    base_ = choose_base();
     prepare_target();
     const RowType last = forward();
     if (nan_) return {std::nan(""), false};
-    if (!in_range()) return {0, true};
+    if (!emitter_.in_range(frames_)) return {0, true};
     if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
     if (item.gradient) backward();
     return {loss(), false};
@@ -117,16 +102,28 @@ class Solver {
   }
   RowType alpha(int index) const { return row(alpha_, index); }
 
-  Skips<Number> skips() const { return {skip_allowed_, skip_penalty_}; }
+  Emission<Number> emission(int t) const {
+    const int64_t start = (t % plan_.rows) * Emission<Number>::length(width_);
+    return {emission_.mantissas + start, emission_.exponents + start, width_};
+  }
+
+  Base choose_base() const {
+    const bool logits = item_->gradient && item_->rows == Rows::logits;
+    if (item_->stream) return logits && tokens_ * labels_per_class < classes_ ? Base::patched : Base::streamed;
+    const bool small = int64_t{frames_} * classes_ * static_cast<int64_t>(sizeof(Logit)) <= Plan::cache_bytes;
+    return logits && small ? Base::kept : Base::written;
+  }
+
+  Arrows arrows() const { return {skip_, skip_exponent_}; }
 
   // The topology, as arrays: beyond the target stand blanks that nothing can reach by a skip.
   void prepare_target() {
     const int32_t* y = item_->target;
+    emitter_.set_target(y, tokens_, item_->blank);
     for (int i = 0; i < width_ + padding; ++i) {
       const bool skip = i > 0 && i < tokens_ && y[i] != y[i - 1];
-      labels_[i] = i < tokens_ ? y[i] : item_->blank;
-      skip_allowed_[i] = skip;
-      skip_penalty_[i] = skip ? Exponent(0) : Number::forbidden;
+      skip_[i] = skip;
+      skip_exponent_[i] = skip ? Exponent(0) : Number::forbidden;
     }
   }
 
@@ -136,81 +133,9 @@ class Solver {
     return {round_down(from), smaller(width_, round_up(to))};
   }
 
-  // Frame t's emissions for the states of a window; z = logit − maximum of the frame.
-  Emission<Number> emissions(int t, Window window) {
-    const Logit* x = item_->row(t);
-    const Real top = maximum_[t];
-    if (by_table_)
-      emissions_by_table(x, top, window);
-    else
-      emissions_by_label(x, top, window);
-    const Real blank_logit = static_cast<Real>(x[item_->blank]);
-    const Split<Number> blank = emission(broadcast(blank_logit), top);
-    return {emission_, emission_exponent_, blank.mantissa[0], blank.exponent[0]};
-  }
-
-  void emissions_by_label(const Logit* x, Real top, Window window) {
-    for (int i = window.from; i < window.to; i += lanes<Real>) {
-      Real gathered[lanes<Real>];
-      for (int k = 0; k < lanes<Real>; ++k) gathered[k] = static_cast<Real>(x[labels_[i + k]]);
-      store_split(emission(load(gathered), top), emission_ + i, emission_exponent_ + i);
-    }
-  }
-
-  // Fewer classes than labels: one exponential for each class, then a look-up for each label.
-  void emissions_by_table(const Logit* x, Real top, Window window) {
-    for (int c = 0; c < classes_; c += lanes<Real>) {
-      Real row[lanes<Real>];
-      for (int k = 0; k < lanes<Real>; ++k) row[k] = c + k < classes_ ? static_cast<Real>(x[c + k]) : top;
-      store_split(emission(load(row), top), table_ + c, table_exponent_ + c);
-    }
-#if defined(__AVX512F__)  // a table of 32 entries fits two registers: one instruction looks 16 labels up
-    if constexpr (sizeof(Real) == 4) {
-      if (classes_ <= 32) {
-        const int upper = classes_ > 16 ? 16 : 0;
-        const __m512 low = _mm512_loadu_ps(table_), high = _mm512_loadu_ps(table_ + upper);
-        const __m512i low_exponent = _mm512_loadu_si512(table_exponent_);
-        const __m512i high_exponent = _mm512_loadu_si512(table_exponent_ + upper);
-        for (int i = window.from; i < window.to; i += 16) {
-          const __m512i index = _mm512_loadu_si512(labels_ + i);
-          _mm512_storeu_ps(emission_ + i, _mm512_permutex2var_ps(low, index, high));
-          _mm512_storeu_si512(emission_exponent_ + i,
-                              _mm512_permutex2var_epi32(low_exponent, index, high_exponent));
-        }
-        return;
-      }
-    }
-#endif
-    for (int i = window.from; i < window.to; ++i) {
-      emission_[i] = table_[labels_[i]];
-      emission_exponent_[i] = table_exponent_[labels_[i]];
-    }
-  }
-
-  CTCKIT_INLINE Split<Number> emission(Vector<Real> logit, Real top) {
-    const Difference<Real> z = subtract<Real>(logit, broadcast(top));
-    lowest_ = minimum(lowest_, cost(logit, z.value));
-    return exp_split<Number>(z);
-  }
-
-  static CTCKIT_INLINE void store_split(const Split<Number>& split, Real* mantissa, Exponent* exponent) {
-    store(mantissa, split.mantissa);
-    store(exponent, split.exponent);
-  }
-
-  // What a class costs, 0 where it is masked. A finite logit whose difference overflows costs −∞: out of range.
-  static CTCKIT_INLINE Vector<Real> cost(Vector<Real> logit, Vector<Real> z) {
-    if constexpr (sizeof(Real) == 4) return masked<Number>(logit) ? Vector<Real>{} : z;
-    return masked<Number>(z) ? Vector<Real>{} : z;
-  }
-  bool in_range() const {
-    const double nats = -static_cast<double>(horizontal_min<Real>(lowest_));
-    return nats <= Number::emission_reach && (nats / ln2 + 1) * frames_ < Number::reach;
-  }
-
   // The frame's maximum and normaliser, kept for the way back; their logarithms add up in float64.
   void normalize(int t) {
-    const Logit* x = item_->row(t);
+    const Logit *x = item_->row(t), *next = item_->row(smaller(t + 1, frames_ - 1));
     Logit top = row_maximum(x, classes_);
     double sum = 1;
     if (top == -std::numeric_limits<Logit>::infinity()) {
@@ -218,7 +143,10 @@ class Solver {
       top = 0;
       nan_ |= row_has_nan(x, classes_);
     } else if (item_->rows == Rows::logits) {
-      sum = row_sum_exp(x, classes_, top);
+      Logit* const kept = base_ == Base::kept ? item_->gradient_row(t) : base_ == Base::patched ? canvas_ : nullptr;
+      sum = kept ? row_sum_exp<true>(x, classes_, top, next, kept) : row_sum_exp<false>(x, classes_, top, next, kept);
+      if (base_ == Base::patched)
+        stream_row(item_->gradient_row(t), canvas_, classes_, static_cast<Logit>(item_->weight / sum));
       nan_ |= !(sum < std::numeric_limits<double>::infinity());
       product_ *= sum;
     } else {
@@ -249,7 +177,8 @@ class Solver {
   }
 
   void advance(int t, const RowType& before, const RowType& after, Window window) {
-    forward_step<Number>(before, after, emissions(t, window), skips(), window.from, window.to);
+    emitter_.compute(item_->row(t), maximum_[t], window, emission(t));
+    forward_step<Number>(before, after, emission(t), arrows(), window.from, window.to);
     if (t % renormalize_every == renormalize_every - 1) after.renormalize(window.from, window.to);
     // What the next frame reads beside this window is a true zero: its band is at most one block wider.
     after.label[window.from - 1] = 0;
@@ -289,6 +218,7 @@ class Solver {
       if (segment < plan_.segments - 1) recompute(segment, first, past);
       for (int t = past - 1; t >= first; --t) retreat(t, beta[(t + 1) % 2], beta[t % 2]);
     }
+    if (item_->stream) finish_streaming();
   }
 
   // α of a segment again, from its checkpoint, for the states that may still turn out to be alive: a path moves by at
@@ -310,11 +240,13 @@ class Solver {
     const Window reachable = band(t);
     alive_.from = larger(reachable.from, round_down(larger(0, alive_.from - 1)));
     alive_.to = larger(smaller(reachable.to, alive_.to), alive_.from + block);
-    write_gradient_base(t);
+    Logit* const out = base_ == Base::streamed ? canvas_ : item_->gradient_row(t);
+    if (base_ != Base::patched) write_base(t, out);
     const Window window = alive_;
-    const Window alive = backward_step<Number, Logit>(
-        next, here, alpha(t % plan_.rows), emissions(t, window), skips(), likelihood_, labels_, tokens_, item_->blank,
-        item_->weight, item_->gradient_row(t), window.from, window.to);
+    const Sink<Logit> sink{out, emitter_.labels(), tokens_, item_->blank, item_->weight};
+    const Window alive =
+        backward_step<Number>(next, here, alpha(t % plan_.rows), emission(t), arrows(), likelihood_, sink, window);
+    if (base_ == Base::streamed) stream_row(item_->gradient_row(t), out, classes_, Logit(1));
     if (t % renormalize_every == 0) here.renormalize(window.from, window.to);
     if (alive.from >= alive.to) return;
     for (const RowType& each : {next, here}) {  // both: the other one is read again two frames on
@@ -324,37 +256,40 @@ class Solver {
     alive_ = alive;
   }
 
-  void write_gradient_base(int t) {
-    Logit* out = item_->gradient_row(t);
+  void write_base(int t, Logit* out) const {
+    const Logit *x = item_->row(t), *next = item_->row(larger(t - 1, 0));
     if (item_->rows == Rows::scores) {
       std::memset(out, 0, sizeof(Logit) * classes_);
       return;
     }
     const Logit top = maximum_[t];
     if (item_->rows == Rows::logits) {
-      row_write_exp(item_->row(t), classes_, top, static_cast<Logit>(item_->weight / static_cast<double>(sum_[t])), out);
+      const Logit scale = static_cast<Logit>(item_->weight / static_cast<double>(sum_[t]));
+      if (base_ == Base::kept)
+        row_scale(out, classes_, scale);
+      else
+        row_write_exp(x, classes_, top, scale, next, out);
     } else {  // e^x itself: shifted only where it would overflow
       const Logit shift = top > -Format<Logit>::underflow ? top : 0;
-      row_write_exp(item_->row(t), classes_, shift, static_cast<Logit>(item_->weight * std::exp(double{shift})), out);
+      row_write_exp(x, classes_, shift, static_cast<Logit>(item_->weight * std::exp(double{shift})), next, out);
     }
   }
 
   const int frames_, classes_, tokens_, width_;
   const Plan plan_;
-  const bool by_table_;
   Arena arena_;
+  Emitter<Number, Logit> emitter_;
   const Item<Logit>* item_ = nullptr;
+  Base base_ = Base::written;
 
-  RowMemory alpha_{}, checkpoints_{}, beta_{};
-  int32_t* labels_;
-  Real *skip_allowed_, *emission_, *table_;
-  Exponent *skip_penalty_, *emission_exponent_, *table_exponent_;
-  Logit *maximum_, *sum_;
+  RowMemory alpha_{}, emission_{}, checkpoints_{}, beta_{};
+  Real* skip_;
+  Exponent* skip_exponent_;
+  Logit *maximum_, *sum_, *canvas_;
 
   Likelihood<Number> likelihood_{};
   Window alive_{};
   double log_scale_ = 0, product_ = 1;
-  Vector<Real> lowest_{};
   bool nan_ = false;
 };
 
@@ -362,7 +297,7 @@ template <class Logit>
 Outcome solve(const Item<Logit>& item, Range range, std::byte* workspace) {
   const auto with = [&](auto number) {
     using Number = decltype(number);
-    Solver<Number, Logit> solver(item.frames, item.classes, item.tokens, item.gradient != nullptr, workspace);
+    Solver<Number, Logit, PlainArrows<Number>> solver(item.frames, item.classes, item.tokens, item.gradient != nullptr, workspace);
     return solver.solve(item);
   };
   if constexpr (sizeof(Logit) == 4)
@@ -371,8 +306,8 @@ Outcome solve(const Item<Logit>& item, Range range, std::byte* workspace) {
 }
 
 size_t workspace_bytes(Range range, int frames, int classes, int tokens, bool gradient) {
-  if (range == Range::fast) return Solver<Fast, float>(frames, classes, tokens, gradient, nullptr).bytes();
-  return Solver<Wide, double>(frames, classes, tokens, gradient, nullptr).bytes();
+  if (range == Range::fast) return Solver<Fast, float, PlainArrows<Fast>>(frames, classes, tokens, gradient, nullptr).bytes();
+  return Solver<Wide, double, PlainArrows<Wide>>(frames, classes, tokens, gradient, nullptr).bytes();
 }
 
 }  // namespace

@@ -109,8 +109,9 @@ CTCKIT_INLINE Difference<Real> subtract(Vector<Real> a, Vector<Real> b) {
   return {value, (a - (value - back)) - (b + back)};
 }
 
+// A vector of numbers, mantissa · 2^exponent.
 template <class Number>
-struct Split {
+struct Scaled {
   Vector<typename Number::Mantissa> mantissa;
   Vector<typename Number::Exponent> exponent;
 };
@@ -125,13 +126,13 @@ CTCKIT_INLINE Vector<typename Format<typename Number::Mantissa>::Bits> masked(Ve
 
 // e^(z + error) = mantissa · 2^exponent with mantissa in [0.7, 1.42), or mantissa 0 where z is masked.
 template <class Number>
-CTCKIT_INLINE Split<Number> exp_split(Difference<typename Number::Mantissa> exact) {
+CTCKIT_INLINE Scaled<Number> exp_split(Difference<typename Number::Mantissa> exact) {
   using Real = typename Number::Mantissa;
   using F = Format<Real>;
   using Bits = Vector<typename F::Bits>;
   const Bits impossible = masked<Number>(exact.value);
   const Vector<Real> z = impossible ? broadcast(Real(0)) : exact.value;
-  Split<Number> result;
+  Scaled<Number> result;
   if constexpr (sizeof(Real) == 4) {
     const Vector<Real> rounded = z * F::log2_e + F::rounder;
     const Vector<Real> n = rounded - F::rounder;
@@ -170,6 +171,21 @@ template <class Number>
 CTCKIT_INLINE Vector<typename Number::Exponent> mark_zero(Vector<typename Number::Mantissa> mantissa,
                                                           Vector<typename Number::Exponent> exponent) {
   return mantissa == 0 ? broadcast(Number::zero_exponent) : exponent;
+}
+
+template <class Number>
+CTCKIT_INLINE Scaled<Number> operator*(const Scaled<Number>& a, const Scaled<Number>& b) {
+  return {a.mantissa * b.mantissa, a.exponent + b.exponent};
+}
+
+// The sum of several, under the largest of their exponents.
+template <class Number, class... More>
+CTCKIT_INLINE Scaled<Number> sum(const Scaled<Number>& first, const More&... more) {
+  auto shared = first.exponent;
+  ((shared = maximum(shared, more.exponent)), ...);
+  auto total = first.mantissa * power_of_two<Number>(first.exponent - shared);
+  ((total += more.mantissa * power_of_two<Number>(more.exponent - shared)), ...);
+  return {total, shared};
 }
 
 // Brings mantissas back to [1, 2), in place.

@@ -1,4 +1,7 @@
 // One frame of logits: its maximum, its normaliser, and its part of the gradient.
+//
+// Rows are long where the vocabulary is (26 kB for 6,625 classes) and the hardware's prefetcher stops at each page: while
+// the exponentials of one row are computed, the next row is fetched.
 #pragma once
 #include "number.hpp"
 
@@ -17,28 +20,40 @@ CTCKIT_INLINE Real row_maximum(const Real* x, int64_t classes) {
   return horizontal_max<Real>(maximum(maximum(best[0], best[1]), maximum(best[2], best[3])));
 }
 
-// Σ_c e^(x_c − maximum), at least 1. NaN where a logit is NaN or +∞.
+// Σ_c e^(x_c − maximum), at least 1. NaN where a logit is NaN or +∞. The exponentials are kept in `kept`, if there is one.
 //
 // The classes at the maximum are counted apart: where the network is sure, the rest is far below the last digit of 1, and
 // its logarithm, which is what the loss is made of, would be lost.
-template <class Real>
-CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum) {
+template <bool Keep, class Real>
+CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum, const Real* next, Real* kept) {
   using Bits = Vector<typename Format<Real>::Bits>;
   constexpr int width = lanes<Real>;
   Vector<Real> rest[4] = {};
   Bits minus_count{}, unordered{};
   const auto add = [&](Vector<Real> value, Vector<Real>& sum) __attribute__((always_inline)) {
-    const Vector<Real> z = value - maximum;
+    const Vector<Real> z = value - maximum, power = exp_negative<Real>(z);
     const Bits top = z == 0;
     minus_count += top;
     unordered |= z != z;
-    sum += top ? Vector<Real>{} : exp_negative<Real>(z);
+    sum += top ? Vector<Real>{} : power;
+    return power;
   };
   int64_t c = 0;
   for (; c + 4 * width <= classes; c += 4 * width)
-    for (int k = 0; k < 4; ++k) add(load(x + c + k * width), rest[k]);
-  for (; c + width <= classes; c += width) add(load(x + c), rest[0]);
-  if (c < classes) add(load_rest(x, classes, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
+    for (int k = 0; k < 4; ++k) {
+      __builtin_prefetch(next + c + k * width);
+      const Vector<Real> power = add(load(x + c + k * width), rest[k]);
+      if constexpr (Keep) store(kept + c + k * width, power);
+    }
+  for (; c + width <= classes; c += width) {
+    const Vector<Real> power = add(load(x + c), rest[0]);
+    if constexpr (Keep) store(kept + c, power);
+  }
+  if (c < classes) {
+    const Vector<Real> power =
+        add(load_rest(x, classes, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
+    if constexpr (Keep) store_masked_rest(kept, classes, classes - c, power);
+  }
   if (any(unordered)) return std::numeric_limits<double>::quiet_NaN();
   const auto count = -horizontal_sum<typename Format<Real>::Bits>(minus_count);
   return static_cast<double>(count) + horizontal_sum<Real>((rest[0] + rest[1]) + (rest[2] + rest[3]));
@@ -46,14 +61,26 @@ CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum) {
 
 // out_c = scale · e^(x_c − maximum)
 template <class Real>
-CTCKIT_INLINE void row_write_exp(const Real* x, int64_t classes, Real maximum, Real scale, Real* out) {
+CTCKIT_INLINE void row_write_exp(const Real* x, int64_t classes, Real maximum, Real scale, const Real* next,
+                                 Real* out) {
   constexpr int width = lanes<Real>;
   int64_t c = 0;
-  for (; c + width <= classes; c += width) store(out + c, exp_negative<Real>(load(x + c) - maximum) * scale);
+  for (; c + width <= classes; c += width) {
+    __builtin_prefetch(next + c);
+    store(out + c, exp_negative<Real>(load(x + c) - maximum) * scale);
+  }
   if (c == classes) return;
   // The lanes before the rest repeat what stands there already, but for a row shorter than a vector.
   const Vector<Real> end = classes >= width ? load(x + classes - width) : load_rest(x, classes, classes - c, maximum);
   store_rest(out, classes, classes - c, exp_negative<Real>(end - maximum) * scale);
+}
+
+template <class Real>
+CTCKIT_INLINE void row_scale(Real* row, int64_t classes, Real scale) {
+  constexpr int width = lanes<Real>;
+  int64_t c = 0;
+  for (; c + width <= classes; c += width) store(row + c, load(row + c) * scale);
+  for (; c < classes; ++c) row[c] *= scale;
 }
 
 template <class Real>
