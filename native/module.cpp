@@ -108,5 +108,6 @@ NB_MODULE(_native, m) {
   m.def("instruction_set", &ctckit::instruction_set);
   m.def("set_instruction_set", &ctckit::set_instruction_set, "name"_a);
   m.def("num_threads", &ctckit::num_threads);
+  m.def("share_openmp", &ctckit::share_openmp, "library"_a);
   m.def("set_num_threads", &ctckit::set_num_threads, "count"_a);
 }

@@ -1,5 +1,6 @@
 #include "threads.hpp"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #if defined(__linux__)
 #include <sched.h>
@@ -11,8 +12,10 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace ctckit {
@@ -35,6 +38,11 @@ class Job {
     }
   }
 
+  // For teams of a given size: only the first so many threads to come take part.
+  void work_as_one_of(int wanted) {
+    if (joined_.fetch_add(1) < wanted) work();
+  }
+
   void rethrow() const {
     if (error_) std::rethrow_exception(error_);
   }
@@ -43,6 +51,7 @@ class Job {
   const int64_t count_;
   const std::function<void(int64_t)>& task_;
   std::atomic<int64_t> next_{0};
+  std::atomic<int> joined_{0};
   std::mutex mutex_;
   std::exception_ptr error_;
 };
@@ -104,10 +113,37 @@ class Pool {
   bool stopping_ = false;
 };
 
+// The threads of an OpenMP runtime that another library in this process keeps: PyTorch, whose operators run just before
+// and after ours. Its idle workers spin for some milliseconds before they sleep, and a second pool would have to share
+// the processors with them, at up to twice the time. So we work on the same threads.
+struct OpenMP {
+  using Parallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
+  using Ask = int (*)();
+  Parallel parallel = nullptr;
+  Ask in_parallel = nullptr, max_threads = nullptr;
+  std::thread::id owner;  // each thread that opens a parallel region gets a team of its own: only this one shares
+
+  bool run(Job& job, int wanted) const {
+    if (!parallel || std::this_thread::get_id() != owner || in_parallel()) return false;
+    const int team = max_threads();  // always the whole team: the runtime ends the threads that a smaller one leaves out
+    if (team < wanted) return false;
+    std::pair<Job*, int> work{&job, wanted};
+    parallel(
+        [](void* data) {
+          const auto& [task, most] = *static_cast<std::pair<Job*, int>*>(data);
+          task->work_as_one_of(most);
+        },
+        &work, static_cast<unsigned>(team), 0);
+    return true;
+  }
+};
+
+OpenMP openmp;
 std::unique_ptr<Pool> pool;
 std::atomic<int> threads{0};
 
-void forget_pool_in_child() {
+void forget_threads_in_child() {
+  openmp = {};
   (void)pool.release();  // its threads exist in the parent only; joining or destroying them here would hang
   pool = std::make_unique<Pool>();
 }
@@ -116,7 +152,7 @@ Pool& the_pool() {
   static std::once_flag once;
   std::call_once(once, [] {
     pool = std::make_unique<Pool>();
-    pthread_atfork(nullptr, nullptr, forget_pool_in_child);
+    pthread_atfork(nullptr, nullptr, forget_threads_in_child);
   });
   return *pool;
 }
@@ -138,10 +174,24 @@ int num_threads() {
 
 void set_num_threads(int count) { threads.store(count); }
 
+bool share_openmp(const std::string& library) {
+  the_pool();  // and with it, what a forked child has to forget
+  void* const handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (!handle) return false;
+  OpenMP found;
+  found.parallel = reinterpret_cast<OpenMP::Parallel>(dlsym(handle, "GOMP_parallel"));
+  found.in_parallel = reinterpret_cast<OpenMP::Ask>(dlsym(handle, "omp_in_parallel"));
+  found.max_threads = reinterpret_cast<OpenMP::Ask>(dlsym(handle, "omp_get_max_threads"));
+  found.owner = std::this_thread::get_id();
+  if (!found.parallel || !found.in_parallel || !found.max_threads) return false;
+  openmp = found;
+  return true;
+}
+
 void parallel_for(int64_t count, const std::function<void(int64_t)>& task) {
   Job job(count, task);
   const int helpers = static_cast<int>(std::min<int64_t>(num_threads(), count)) - 1;
-  if (helpers <= 0 || !the_pool().run(job, helpers)) job.work();
+  if (helpers <= 0 || !(openmp.run(job, helpers + 1) || the_pool().run(job, helpers))) job.work();
   job.rethrow();
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,8 @@ from ctckit._checks import TargetBatch
 from ctckit.kernels import BACKENDS, native
 
 Tensor = torch.Tensor
+
+native.share_openmp(Path(torch.__file__).parent / "lib")
 
 
 def ctc_loss(

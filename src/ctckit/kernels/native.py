@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -143,3 +144,20 @@ def set_num_threads(count: int) -> None:
         InvalidInputError: If ``count`` is not a positive integer.
     """
     _native.set_num_threads(min(_checks.positive_integer(count, "count"), MOST_THREADS))
+
+
+def share_openmp(folder: Path) -> bool:
+    """Runs the calls of this Python thread on the threads that another library's OpenMP runtime keeps.
+
+    PyTorch's idle workers spin for milliseconds after each operator; a second pool beside them would get half of the
+    processors. In other threads, in forked children, and where torch has fewer threads than ``num_threads()``, the
+    core's own pool works as ever. Results do not change.
+
+    Args:
+        folder: Where the runtime's library lies.
+
+    Returns:
+        Whether one was found there that is loaded already.
+    """
+    libraries = (path for name in ("libgomp*.so*", "libiomp5*.so*") for path in folder.glob(name))
+    return any(_native.share_openmp(str(path)) for path in libraries)
