@@ -49,12 +49,14 @@ class ItemCurvature {
         blank_(batch.blank),
         rows_(batch.rows),
         weight_(batch.weights[b]),
+        chain_(batch.chains ? batch.chains->weights + b * Chains::rows * batch.chains->states : nullptr),
+        chain_states_(batch.chains ? batch.chains->states : 0),
         direction_(direction + b * batch.frames * batch.classes),
         result_(result + b * batch.frames * batch.classes) {}
 
   void run() {
     std::fill(result_, result_ + frames_ * classes_, Logit(0));
-    if (frames_ < frames_needed(target_, tokens_) || frames_ == 0) return;
+    if (frames_ == 0 || (!chain_ && frames_ < frames_needed(target_, tokens_))) return;
     normalize();
     forward();
     const Expectation total = ending();
@@ -66,7 +68,14 @@ class ItemCurvature {
 
  private:
   int32_t label(int64_t s) const { return s % 2 ? target_[s / 2] : blank_; }
-  bool skips(int64_t s) const { return s >= 3 && s % 2 && label(s) != label(s - 2); }
+  // The log-weights of topology.py: of the arrow s − k → s, of starting, of ending.
+  double arrow(int64_t k, int64_t s) const {
+    if (chain_) return chain_[k * chain_states_ + s];
+    return k < 2 || (k == 2 && s % 2 && label(s) != label(s - 2)) ? 0 : impossible;
+  }
+  double start(int64_t s) const { return chain_ ? chain_[5 * chain_states_ + s] : s < 2 ? 0 : impossible; }
+  double final(int64_t s) const { return chain_ ? chain_[6 * chain_states_ + s] : s >= states_ - 2 ? 0 : impossible; }
+  static constexpr int64_t arrows = 5;
   double emission(int64_t t, int64_t s) const { return x_[t * stride_ + label(s)] - normaliser_[t]; }
   double push(int64_t t, int64_t s) const { return direction_[t * classes_ + label(s)]; }
 
@@ -84,22 +93,19 @@ class ItemCurvature {
 
   void forward() {
     alpha_.assign(frames_ * states_, {});
-    for (int64_t s = 0; s < std::min<int64_t>(2, states_); ++s) alpha_[s] = {emission(0, s), push(0, s)};
+    for (int64_t s = 0; s < states_; ++s) alpha_[s] = {start(s) + emission(0, s), push(0, s)};
     for (int64_t t = 1; t < frames_; ++t) {
       const Expectation* before = &alpha_[(t - 1) * states_];
       for (int64_t s = 0; s < states_; ++s) {
         Expectation& here = alpha_[t * states_ + s];
-        here.add(before[s], emission(t, s), push(t, s));
-        if (s >= 1) here.add(before[s - 1], emission(t, s), push(t, s));
-        if (skips(s)) here.add(before[s - 2], emission(t, s), push(t, s));
+        for (int64_t k = 0; k < arrows && k <= s; ++k) here.add(before[s - k], arrow(k, s) + emission(t, s), push(t, s));
       }
     }
   }
 
   Expectation ending() const {
     Expectation total;
-    for (int64_t s = std::max<int64_t>(0, states_ - 2); s < states_; ++s)
-      total.add(alpha_[(frames_ - 1) * states_ + s], 0, 0);
+    for (int64_t s = 0; s < states_; ++s) total.add(alpha_[(frames_ - 1) * states_ + s], final(s), 0);
     for (const double each : normaliser_)
       if (std::isnan(each)) total.log_weight = each;
     return total;
@@ -107,15 +113,14 @@ class ItemCurvature {
 
   void backward(const Expectation& total) {
     std::vector<Expectation> next(states_), here(states_);
-    for (int64_t s = std::max<int64_t>(0, states_ - 2); s < states_; ++s) here[s].log_weight = 0;
+    for (int64_t s = 0; s < states_; ++s) here[s].log_weight = final(s);
     for (int64_t t = frames_ - 1; t >= 0; --t) {
       if (t < frames_ - 1) {
         next.swap(here);
         for (int64_t s = 0; s < states_; ++s) {
           here[s] = {};
-          here[s].add(next[s], emission(t + 1, s), push(t + 1, s));
-          if (s + 1 < states_) here[s].add(next[s + 1], emission(t + 1, s + 1), push(t + 1, s + 1));
-          if (s + 2 < states_ && skips(s + 2)) here[s].add(next[s + 2], emission(t + 1, s + 2), push(t + 1, s + 2));
+          for (int64_t k = 0; k < arrows && s + k < states_; ++k)
+            here[s].add(next[s + k], arrow(k, s + k) + emission(t + 1, s + k), push(t + 1, s + k));
         }
       }
       for (int64_t s = 0; s < states_; ++s) {
@@ -145,6 +150,8 @@ class ItemCurvature {
   const int32_t blank_;
   const Rows rows_;
   const double weight_;
+  const double* chain_;
+  const int64_t chain_states_;
   const Logit* direction_;
   Logit* result_;
   std::vector<double> normaliser_;

@@ -24,7 +24,7 @@ class Emitter {
   }
 
   // Beyond the target stand blanks.
-  CTCKIT_INLINE void set_target(const int32_t* target, int tokens, int32_t blank) {
+  void set_target(const int32_t* target, int tokens, int32_t blank) {
     for (int i = 0; i < width_ + padding; ++i) labels_[i] = i < tokens ? target[i] : blank;
     blank_ = blank;
   }
@@ -40,9 +40,10 @@ class Emitter {
     out.label[out.width] = blank.mantissa[0], out.label_exponent[out.width] = blank.exponent[0];
   }
 
-  // Whether all that was emitted, over so many frames, lies within what Number can hold.
-  CTCKIT_INLINE bool in_range(int frames) const {
-    const double nats = -static_cast<double>(horizontal_min<Mantissa>(lowest_));
+  // Whether all that was emitted, over so many frames, each with an arrow's weight of at most so many nats, lies within
+  // what Number can hold.
+  CTCKIT_INLINE bool in_range(int frames, double greatest_weight) const {
+    const double nats = -static_cast<double>(horizontal_min<Mantissa>(lowest_)) + greatest_weight;
     return nats <= Number::emission_reach && (nats / ln2 + 1) * frames < Number::reach;
   }
 

@@ -7,8 +7,17 @@
 
 namespace ctckit {
 
+// One item of Chains: rows of `states` values each.
+struct ChainWeights {
+  const double* weights;
+  double* counts;  // or null
+  int64_t states;
+};
+
 template <class Logit>
 struct Item {
+  using Compute = typename ComputedIn<Logit>::type;
+
   const Logit* logits;  // (frames, classes)
   int64_t frame_stride;
   int frames, classes;
@@ -19,6 +28,10 @@ struct Item {
   double weight;
   Logit* gradient;  // (frames, classes) contiguous, or null
   bool stream;      // the batch's gradient is larger than the caches
+  Compute* normalizers;       // (2, frames), or null
+  int64_t normalizer_stride;  // between the maxima and the normalisers
+  bool normalized;            // they are known
+  const ChainWeights* chain;  // null: plain CTC
 
   // Always inlined: a copy compiled for a newer instruction set must not be shared with an older one.
   __attribute__((always_inline)) const Logit* row(int t) const { return logits + t * frame_stride; }
@@ -34,12 +47,30 @@ struct Outcome {
   bool out_of_range;  // nothing is valid: solve again with Range::wide
 };
 
-// The compiled kernels of one instruction set. `workspace` is 64-byte aligned memory of at least workspace_bytes().
+struct Size {
+  int frames, classes, tokens;
+  bool gradient, weighted;
+};
+
+template <class Logit>
+__attribute__((always_inline)) inline Size size_of(const Item<Logit>& item) {
+  return {item.frames, item.classes, item.tokens, item.gradient != nullptr, item.chain != nullptr};
+}
+
+// For logits of one type. `workspace` is 64-byte aligned memory of at least workspace_bytes().
+template <class Logit>
+struct ItemKernel {
+  size_t (*workspace_bytes)(Range range, const Size& size);
+  Outcome (*solve)(const Item<Logit>& item, Range range, std::byte* workspace);
+};
+
+// The compiled kernels of one instruction set.
 struct Kernels {
   const char* name;
-  size_t (*workspace_bytes)(Range range, int frames, int classes, int tokens, bool gradient);
-  Outcome (*solve_float)(const Item<float>& item, Range range, std::byte* workspace);
-  Outcome (*solve_double)(const Item<double>& item, Range range, std::byte* workspace);
+  ItemKernel<float> float32;
+  ItemKernel<double> float64;
+  ItemKernel<Half> float16;
+  ItemKernel<Brain> bfloat16;
 };
 
 // Smallest number of frames that can emit the target: its length and one blank between equal neighbours.

@@ -10,6 +10,8 @@
 //     label[i]  ←  label[i] (stay),  blank[i] (advance),  label[i−1] (skip, where y_i ≠ y_{i−1})
 //     blank[i]  ←  blank[i] (stay),  label[i−1] (advance)
 //
+// (those of arrows.hpp: PlainArrows, or WeightedArrows for variants).
+//
 // Forward, α_t(s) is the probability of all partial paths that are in s at frame t, frame t's emission included.
 // Backward, the rows hold u_t(s) = β_t(s) · emission_t(s), where β_t(s) is the probability of the rest of the path after
 // frame t; β itself exists only inside backward_step, where α_t(s) · β_t(s) / P is the occupancy of s at t.
@@ -69,28 +71,6 @@ struct Row {
       CTCKIT_ISA::renormalize<Number>(label + i, label_exponent + i);
       CTCKIT_ISA::renormalize<Number>(blank + i, blank_exponent + i);
     }
-  }
-};
-
-// The arrows of plain CTC: of weight 1, and a skip only to a label that differs from the one before it.
-template <class Number>
-struct PlainArrows {
-  const typename Number::Mantissa* skip;           // label[i−1] → label[i], at position i: 1 or 0
-  const typename Number::Exponent* skip_exponent;  // 0 or Number::forbidden
-
-  CTCKIT_INLINE Scaled<Number> skip_at(int i) const { return {load(skip + i), load(skip_exponent + i)}; }
-
-  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
-    return sum(from.label_at(i), from.blank_at(i), from.label_at(i - 1) * skip_at(i));
-  }
-  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
-    return sum(from.blank_at(i), from.label_at(i - 1));
-  }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>& to, int i) const {
-    return sum(to.label_at(i), to.blank_at(i + 1), to.label_at(i + 1) * skip_at(i + 1));
-  }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>& to, int i) const {
-    return sum(to.blank_at(i), to.label_at(i));
   }
 };
 
@@ -160,11 +140,13 @@ CTCKIT_INLINE Window backward_step(const Row<Number>& next, const Row<Number>& h
     here.put_label(i, label_beta * emission.label_at(i));
     here.put_blank(i, blank_beta * blank_emission);
 
+    // Occupancies, but for 1 / P.
     const Scaled<Number> label = alpha.label_at(i) * label_beta, blank = alpha.blank_at(i) * blank_beta;
     const auto label_gap = label.exponent - likelihood.exponent, blank_gap = blank.exponent - likelihood.exponent;
     if (!any(maximum(label_gap, blank_gap) > Number::dead)) continue;
     alive.from = i < alive.from ? i : alive.from;
     alive.to = i + lanes<Mantissa>;
+    if constexpr (Arrows::weighted) arrows.count(alpha, next, likelihood, i);
 
     // No occupancy exceeds 1: where the gap is above what small mantissas explain, one of them is 0.
     const auto most = broadcast(Exponent(100));

@@ -59,26 +59,44 @@ Workspace& workspace() {
   return instance;
 }
 
-Outcome solve(const Item<float>& item, Range range, std::byte* memory) {
-  return kernels().solve_float(item, range, memory);
+const ItemKernel<float>& kernel(float) { return kernels().float32; }
+const ItemKernel<double>& kernel(double) { return kernels().float64; }
+const ItemKernel<Half>& kernel(Half) { return kernels().float16; }
+const ItemKernel<Brain>& kernel(Brain) { return kernels().bfloat16; }
+
+template <class Logit>
+Logit not_a_number() {
+  return std::numeric_limits<Logit>::quiet_NaN();
 }
-Outcome solve(const Item<double>& item, Range range, std::byte* memory) {
-  return kernels().solve_double(item, range, memory);
+template <>
+Half not_a_number() {
+  return {0x7e00};
+}
+template <>
+Brain not_a_number() {
+  return {0x7fc0};
 }
 
 template <class Logit>
 double solve_item(const Item<Logit>& item) {
-  if (item.frames < frames_needed(item.target, item.tokens)) return std::numeric_limits<double>::infinity();
+  if (!item.chain && item.frames < frames_needed(item.target, item.tokens))
+    return std::numeric_limits<double>::infinity();
   const auto attempt = [&](Range range) {
-    const size_t bytes =
-        kernels().workspace_bytes(range, item.frames, item.classes, item.tokens, item.gradient != nullptr);
-    return solve(item, range, workspace().reserve(bytes));
+    const size_t bytes = kernel(Logit{}).workspace_bytes(range, size_of(item));
+    return kernel(Logit{}).solve(item, range, workspace().reserve(bytes));
   };
-  Outcome outcome = attempt(sizeof(Logit) == 4 ? Range::fast : Range::wide);
+  // Counts add up over all frames: in float64.
+  const bool wide = sizeof(Logit) == 8 || (item.chain && item.chain->counts);
+  Outcome outcome = attempt(wide ? Range::wide : Range::fast);
   if (outcome.out_of_range) outcome = attempt(Range::wide);
   if (outcome.out_of_range) throw std::logic_error("ctckit: an item is out of the wide numbers' range");
   workspace().trim();
   return outcome.loss;
+}
+
+ChainWeights chain_of(const Chains& chains, int64_t b) {
+  const int64_t start = b * Chains::rows * chains.states;
+  return {chains.weights + start, chains.counts ? chains.counts + start : nullptr, chains.states};
 }
 
 constexpr int64_t beyond_caches = 24 << 20;  // bytes
@@ -97,20 +115,25 @@ Item<Logit> item_of(const Batch<Logit>& batch, int64_t b) {
   item.weight = batch.weights[b];
   item.gradient = batch.gradient ? batch.gradient + b * batch.frames * batch.classes : nullptr;
   item.stream = batch.items * batch.frames * batch.classes * static_cast<int64_t>(sizeof(Logit)) > beyond_caches;
+  item.normalizers = batch.normalizers ? batch.normalizers + b * 2 * batch.frames : nullptr;
+  item.normalizer_stride = batch.frames;
+  item.normalized = batch.normalized;
   return item;
 }
 
 template <class Logit>
 void run_item(const Batch<Logit>& batch, int64_t b) {
-  const Item<Logit> item = item_of(batch, b);
+  Item<Logit> item = item_of(batch, b);
+  const ChainWeights chain = batch.chains ? chain_of(*batch.chains, b) : ChainWeights{};
+  if (batch.chains) item.chain = &chain;
   const double loss = solve_item(item);
   batch.losses[b] = loss;
   if (!item.gradient) return;
   Logit* const valid_end = item.gradient + batch.input_lengths[b] * batch.classes;
   // The kernel wrote the gradient of a finite loss; NaN stays NaN, and what cannot be emitted pulls nowhere.
-  if (std::isnan(loss)) std::fill(item.gradient, valid_end, std::numeric_limits<Logit>::quiet_NaN());
-  if (std::isinf(loss)) std::fill(item.gradient, valid_end, Logit(0));
-  std::fill(valid_end, item.gradient + batch.frames * batch.classes, Logit(0));
+  if (std::isnan(loss)) std::fill(item.gradient, valid_end, not_a_number<Logit>());
+  if (std::isinf(loss)) std::fill(item.gradient, valid_end, Logit{});
+  std::fill(valid_end, item.gradient + batch.frames * batch.classes, Logit{});
 }
 
 }  // namespace
@@ -127,5 +150,7 @@ void ctc_loss(const Batch<Logit>& batch) {
 
 template void ctc_loss<float>(const Batch<float>&);
 template void ctc_loss<double>(const Batch<double>&);
+template void ctc_loss<Half>(const Batch<Half>&);
+template void ctc_loss<Brain>(const Batch<Brain>&);
 
 }  // namespace ctckit

@@ -11,7 +11,9 @@
 // occupancy is over 2^-64. All that is dropped sums to less than T · S · 2^-64 of P.
 #include <cmath>
 
+#include "arrows.hpp"
 #include "emissions.hpp"
+#include "half.hpp"
 #include "item.hpp"
 #include "softmax.hpp"
 
@@ -48,31 +50,36 @@ constexpr int labels_per_class = 64;  // a label's cache line holds 16 classes; 
 
 template <class Number, class Logit, class Arrows>
 class Solver {
-  using Real = typename Number::Mantissa;
+  using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
+  using Real = typename ComputedIn<Logit>::type;
   using RowType = Row<Number>;
+  static constexpr bool native_type = sizeof(Logit) == sizeof(Real);
+  static constexpr int renormalize_each = Arrows::weighted ? renormalize_every / 2 : renormalize_every;
 
  public:
   // With null memory: only to ask bytes().
-  Solver(int frames, int classes, int tokens, bool gradient, std::byte* memory)
-      : frames_(frames),
-        classes_(classes),
-        tokens_(tokens),
-        width_(round_up(tokens + 1)),
-        plan_(frames, (RowType::length(width_) + Emission<Number>::length(width_)) *
-                          static_cast<int64_t>(sizeof(Real) + sizeof(Exponent)), gradient),
+  Solver(const Size& size, std::byte* memory)
+      : frames_(size.frames),
+        classes_(size.classes),
+        tokens_(size.tokens),
+        width_(round_up(tokens_ + 1)),
+        plan_(frames_,
+              (RowType::length(width_) + Emission<Number>::length(width_)) *
+                  static_cast<int64_t>(sizeof(Mantissa) + sizeof(Exponent)),
+              size.gradient),
         arena_(memory),
-        emitter_(classes, tokens, width_, arena_) {
-    const int64_t length = RowType::length(width_), padded = width_ + padding;
+        emitter_(classes_, tokens_, width_, arena_),
+        arrows_(tokens_, width_, arena_) {
+    const int64_t length = RowType::length(width_);
     alpha_ = take_rows(plan_.rows + 1, length);  // the last one is the row before the first frame
     emission_ = take_rows(plan_.rows, Emission<Number>::length(width_));
     checkpoints_ = take_rows(plan_.segments > 1 ? plan_.segments : 0, length);
-    beta_ = take_rows(gradient ? 2 : 0, length);
-    skip_ = arena_.take<Real>(padded);
-    skip_exponent_ = arena_.take<Exponent>(padded);
-    maximum_ = arena_.take<Logit>(frames);
-    sum_ = arena_.take<Logit>(frames);
-    canvas_ = arena_.take<Logit>(gradient ? classes : 0);
+    beta_ = take_rows(size.gradient ? 2 : 0, length);
+    maximum_ = arena_.take<Real>(frames_);
+    sum_ = arena_.take<Real>(frames_);
+    canvas_ = arena_.take<Real>(size.gradient ? classes_ : 0);
+    decoded_ = arena_.take<Real>(native_type ? 0 : classes_);
   }
 
   size_t bytes() const { return arena_.used(); }
@@ -80,10 +87,18 @@ class Solver {
   Outcome solve(const Item<Logit>& item) {
     item_ = &item;
     base_ = choose_base();
-    prepare_target();
+    emitter_.set_target(item.target, tokens_, item.blank);
+    arrows_.set(item);
+    if (!windows_meet()) return {std::numeric_limits<double>::infinity(), false};
+    if (item.normalized) std::memcpy(maximum_, item.normalizers, sizeof(Real) * frames_);
+    if (item.normalized) std::memcpy(sum_, item.normalizers + item.normalizer_stride, sizeof(Real) * frames_);
     const RowType last = forward();
+    if (item.normalizers && !item.normalized) {
+      std::memcpy(item.normalizers, maximum_, sizeof(Real) * frames_);
+      std::memcpy(item.normalizers + item.normalizer_stride, sum_, sizeof(Real) * frames_);
+    }
     if (nan_) return {std::nan(""), false};
-    if (!emitter_.in_range(frames_)) return {0, true};
+    if (!emitter_.in_range(frames_, arrows_.greatest())) return {0, true};
     if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
     if (item.gradient) backward();
     return {loss(), false};
@@ -91,11 +106,11 @@ class Solver {
 
  private:
   struct RowMemory {
-    Real* mantissas;
+    Mantissa* mantissas;
     Exponent* exponents;
   };
   RowMemory take_rows(int64_t count, int64_t length) {
-    return {arena_.take<Real>(count * length), arena_.take<Exponent>(count * length)};
+    return {arena_.take<Mantissa>(count * length), arena_.take<Exponent>(count * length)};
   }
   RowType row(const RowMemory& memory, int64_t index) const {
     return RowType::at(memory.mantissas, memory.exponents, width_, index);
@@ -107,96 +122,139 @@ class Solver {
     return {emission_.mantissas + start, emission_.exponents + start, width_};
   }
 
-  Base choose_base() const {
-    const bool logits = item_->gradient && item_->rows == Rows::logits;
-    if (item_->stream) return logits && tokens_ * labels_per_class < classes_ ? Base::patched : Base::streamed;
-    const bool small = int64_t{frames_} * classes_ * static_cast<int64_t>(sizeof(Logit)) <= Plan::cache_bytes;
-    return logits && small ? Base::kept : Base::written;
+  // The logits of a frame in the type they are computed in; valid until the next call.
+  const Real* logits(int t) const {
+    if constexpr (native_type) {
+      return item_->row(t);
+    } else {
+      decode_row(item_->row(t), classes_, decoded_);
+      return decoded_;
+    }
+  }
+  // What to fetch while frame `current` is worked on.
+  const Real* upcoming(int t, const Real* current) const {
+    if constexpr (native_type) return t >= 0 && t < frames_ ? item_->row(t) : current;
+    return current;
   }
 
-  Arrows arrows() const { return {skip_, skip_exponent_}; }
-
-  // The topology, as arrays: beyond the target stand blanks that nothing can reach by a skip.
-  void prepare_target() {
-    const int32_t* y = item_->target;
-    emitter_.set_target(y, tokens_, item_->blank);
-    for (int i = 0; i < width_ + padding; ++i) {
-      const bool skip = i > 0 && i < tokens_ && y[i] != y[i - 1];
-      skip_[i] = skip;
-      skip_exponent_[i] = skip ? Exponent(0) : Number::forbidden;
-    }
+  Base choose_base() const {
+    const bool ours = native_type && item_->gradient && item_->rows == Rows::logits && !item_->normalized;
+    if (native_type && item_->stream)
+      return ours && tokens_ * labels_per_class < classes_ ? Base::patched : Base::streamed;
+    const bool small = int64_t{frames_} * classes_ * static_cast<int64_t>(sizeof(Logit)) <= Plan::cache_bytes;
+    return ours && small ? Base::kept : Base::written;
+  }
+  // Where the gradient of a frame is put together.
+  Real* canvas(int t) const {
+    if constexpr (native_type)
+      if (base_ != Base::streamed) return item_->gradient_row(t);
+    return canvas_;
   }
 
   // States that lie on a complete path at frame t, in whole blocks.
   Window band(int t) const {
-    const int from = larger(0, tokens_ - (frames_ - t)), to = smaller(tokens_, t + 1) + 1;
+    const int from = larger(0, arrows_.first_final() + 1 - Arrows::speed * (frames_ - t));
+    const int to = smaller(tokens_, arrows_.last_start() + Arrows::speed * t + 1) + 1;
     return {round_down(from), smaller(width_, round_up(to))};
+  }
+  // Both ends of the band move at the same speed: where they pass each other there is no path.
+  bool windows_meet() const {
+    return arrows_.first_final() - Arrows::speed * frames_ <= arrows_.last_start();
   }
 
   // The frame's maximum and normaliser, kept for the way back; their logarithms add up in float64.
-  void normalize(int t) {
-    const Logit *x = item_->row(t), *next = item_->row(smaller(t + 1, frames_ - 1));
-    Logit top = row_maximum(x, classes_);
-    double sum = 1;
-    if (top == -std::numeric_limits<Logit>::infinity()) {
-      // Every class is masked: nothing can be emitted here, and every emission is e^−∞ whatever the maximum.
-      top = 0;
-      nan_ |= row_has_nan(x, classes_);
-    } else if (item_->rows == Rows::logits) {
-      Logit* const kept = base_ == Base::kept ? item_->gradient_row(t) : base_ == Base::patched ? canvas_ : nullptr;
-      sum = kept ? row_sum_exp<true>(x, classes_, top, next, kept) : row_sum_exp<false>(x, classes_, top, next, kept);
-      if (base_ == Base::patched)
-        stream_row(item_->gradient_row(t), canvas_, classes_, static_cast<Logit>(item_->weight / sum));
-      nan_ |= !(sum < std::numeric_limits<double>::infinity());
+  void normalize(int t, const Real* x) {
+    const double sum = item_->normalized ? static_cast<double>(sum_[t]) : find_normalizer(t, x);
+    nan_ |= sum != sum;
+    if (item_->rows == Rows::logits)
       product_ *= sum;
-    } else {
-      nan_ |= row_has_nan(x, classes_) || top == std::numeric_limits<Logit>::infinity();
-      log_scale_ -= top;
-    }
-    maximum_[t] = top;
-    sum_[t] = static_cast<Logit>(sum);
+    else
+      log_scale_ -= maximum_[t];
     if (t % renormalize_every == renormalize_every - 1 || t == frames_ - 1) {
       log_scale_ += std::log(product_);
       product_ = 1;
     }
   }
 
+  double find_normalizer(int t, const Real* x) const {
+    Real top = row_maximum(x, classes_);
+    double sum = 1;
+    if (top == -std::numeric_limits<Real>::infinity()) {
+      // Every class is masked: nothing can be emitted here, and every emission is e^−∞ whatever the maximum.
+      top = 0;
+      if (row_has_nan(x, classes_)) sum = std::nan("");
+    } else if (item_->rows == Rows::logits) {
+      sum = exponentials(t, x, top);
+      if (!(sum < std::numeric_limits<double>::infinity())) sum = std::nan("");
+    } else if (row_has_nan(x, classes_) || top == std::numeric_limits<Real>::infinity()) {
+      sum = std::nan("");
+    }
+    maximum_[t] = top;
+    sum_[t] = static_cast<Real>(sum);
+    return sum;
+  }
+
+  double exponentials(int t, const Real* x, Real top) const {
+    const Real* const next = upcoming(t + 1, x);
+    if constexpr (native_type) {
+      if (base_ == Base::kept) return row_sum_exp<true>(x, classes_, top, next, item_->gradient_row(t));
+      if (base_ == Base::patched) {
+        const double sum = row_sum_exp<true>(x, classes_, top, next, canvas_);
+        stream_row(item_->gradient_row(t), canvas_, classes_, static_cast<Real>(item_->weight / sum));
+        return sum;
+      }
+    }
+    return row_sum_exp<false>(x, classes_, top, next, canvas_);
+  }
+
   RowType forward() {
     RowType before = alpha(plan_.rows);
     before.clear(-padding, width_ + padding);
-    before.blank[0] = 1, before.blank_exponent[0] = 0;
+    if constexpr (!Arrows::weighted) before.blank[0] = 1, before.blank_exponent[0] = 0;
     for (int t = 0; t < frames_; ++t) {
-      normalize(t);
+      const Real* const x = logits(t);
+      normalize(t, x);
       if (plan_.segments > 1 && t % plan_.rows == 0)
         row(checkpoints_, t / plan_.rows).copy_from(before, -padding, width_ + padding);
       const RowType after = alpha(t % plan_.rows);
-      advance(t, before, after, band(t));
+      advance(t, x, before, after, band(t));
       before = after;
     }
     return before;
   }
 
-  void advance(int t, const RowType& before, const RowType& after, Window window) {
-    emitter_.compute(item_->row(t), maximum_[t], window, emission(t));
-    forward_step<Number>(before, after, emission(t), arrows(), window.from, window.to);
-    if (t % renormalize_every == renormalize_every - 1) after.renormalize(window.from, window.to);
+  void advance(int t, const Real* x, const RowType& before, const RowType& after, Window window) {
+    emitter_.compute(x, maximum_[t], window, emission(t));
+    if (Arrows::weighted && t == 0)
+      forward_step<Number>(before, after, emission(t), arrows_.start(), window.from, window.to);
+    else
+      forward_step<Number>(before, after, emission(t), arrows_.inside(), window.from, window.to);
+    if (t % renormalize_each == renormalize_each - 1) after.renormalize(window.from, window.to);
     // What the next frame reads beside this window is a true zero: its band is at most one block wider.
-    after.label[window.from - 1] = 0;
-    after.label_exponent[window.from - 1] = Number::zero_exponent;
+    for (int i = window.from - Arrows::speed; i < window.from; ++i)
+      after.label[i] = 0, after.label_exponent[i] = Number::zero_exponent;
     after.clear(window.to, smaller(window.to + block, width_ + padding));
   }
 
   bool find_likelihood(const RowType& last) {
-    const double blank = last.blank[tokens_], label = tokens_ ? last.label[tokens_ - 1] : 0;
-    if (!(blank > 0) && !(label > 0)) return false;
-    const double blank_exponent = last.blank_exponent[tokens_];
-    const double label_exponent = tokens_ ? last.label_exponent[tokens_ - 1] : Number::zero_exponent;
-    const double shared = blank_exponent > label_exponent ? blank_exponent : label_exponent;
-    const auto shifted = [&](double mantissa, double exponent) {
-      return exponent - shared < -2000 ? 0.0 : std::ldexp(mantissa, static_cast<int>(exponent - shared));
+    double total = 0, shared = Number::zero_exponent;
+    const auto each_end = [&](auto&& take) {
+      for (int i = larger(0, arrows_.first_final()); i <= tokens_; ++i) {
+        if (i < tokens_) take(last.label[i], last.label_exponent[i], arrows_.final_label(i));
+        take(last.blank[i], last.blank_exponent[i], arrows_.final_blank(i));
+      }
     };
+    each_end([&](double mantissa, double exponent, const Factor<Number>& factor) {
+      if (mantissa * factor.mantissa > 0 && exponent + factor.exponent > shared) shared = exponent + factor.exponent;
+    });
+    each_end([&](double mantissa, double exponent, const Factor<Number>& factor) {
+      const double gap = exponent + factor.exponent - shared;
+      if (mantissa * factor.mantissa > 0 && gap > -2000)
+        total += std::ldexp(mantissa * factor.mantissa, static_cast<int>(gap));
+    });
+    if (!(total > 0)) return false;
     int shift = 0;
-    likelihood_.mantissa = std::frexp(shifted(blank, blank_exponent) + shifted(label, label_exponent), &shift);
+    likelihood_.mantissa = std::frexp(total, &shift);
     likelihood_.exponent = static_cast<Exponent>(shared + shift);
     return true;
   }
@@ -204,50 +262,59 @@ class Solver {
   double loss() const {
     const double result = log_scale_ - (std::log(likelihood_.mantissa) + likelihood_.exponent * ln2);
     // A probability is at most 1; rounding may pass it by an ulp.
-    return item_->rows == Rows::logits && result < 0 ? 0 : result;
+    return !Arrows::weighted && item_->rows == Rows::logits && result < 0 ? 0 : result;
   }
 
   void backward() {
     const RowType beta[2] = {row(beta_, 0), row(beta_, 1)};
     for (const RowType& each : beta) each.clear(-padding, width_ + padding);
     const RowType& end = beta[frames_ % 2];
-    end.blank[tokens_] = 1, end.blank_exponent[tokens_] = 0;
-    alive_ = {round_down(larger(tokens_ - 1, 0)), smaller(width_, round_up(tokens_ + 1))};
+    if constexpr (!Arrows::weighted) end.blank[tokens_] = 1, end.blank_exponent[tokens_] = 0;
+    alive_ = {round_down(larger(arrows_.first_final(), 0)), smaller(width_, round_up(tokens_ + 1))};
     for (int segment = plan_.segments - 1; segment >= 0; --segment) {
       const int first = segment * plan_.rows, past = smaller(frames_, first + plan_.rows);
       if (segment < plan_.segments - 1) recompute(segment, first, past);
       for (int t = past - 1; t >= first; --t) retreat(t, beta[(t + 1) % 2], beta[t % 2]);
     }
     if (item_->stream) finish_streaming();
+    arrows_.write_counts(item_->chain);
   }
 
   // α of a segment again, from its checkpoint, for the states that may still turn out to be alive: a path moves by at
-  // most one label a frame, so what lies further left than that cannot come into the window before the segment ends.
+  // most `speed` labels a frame, so what lies further left than that cannot come into the window before the segment ends.
   void recompute(int segment, int first, int past) {
     RowType before = alpha(plan_.rows);
     before.copy_from(row(checkpoints_, segment), -padding, width_ + padding);
     for (int t = first; t < past; ++t) {
       Window window = band(t);
-      window.from = larger(window.from, round_down(larger(0, alive_.from - (past - t) - block)));
+      window.from = larger(window.from, round_down(larger(0, alive_.from - Arrows::speed * (past - t) - block)));
       window.to = larger(smaller(window.to, alive_.to), window.from + block);
       const RowType after = alpha(t - first);
-      advance(t, before, after, window);
+      advance(t, logits(t), before, after, window);
       before = after;
     }
   }
 
   void retreat(int t, const RowType& next, const RowType& here) {
     const Window reachable = band(t);
-    alive_.from = larger(reachable.from, round_down(larger(0, alive_.from - 1)));
+    alive_.from = larger(reachable.from, round_down(larger(0, alive_.from - Arrows::speed)));
     alive_.to = larger(smaller(reachable.to, alive_.to), alive_.from + block);
-    Logit* const out = base_ == Base::streamed ? canvas_ : item_->gradient_row(t);
+    Real* const out = canvas(t);
     if (base_ != Base::patched) write_base(t, out);
     const Window window = alive_;
-    const Sink<Logit> sink{out, emitter_.labels(), tokens_, item_->blank, item_->weight};
-    const Window alive =
-        backward_step<Number>(next, here, alpha(t % plan_.rows), emission(t), arrows(), likelihood_, sink, window);
-    if (base_ == Base::streamed) stream_row(item_->gradient_row(t), out, classes_, Logit(1));
-    if (t % renormalize_every == 0) here.renormalize(window.from, window.to);
+    const Sink<Real> sink{out, emitter_.labels(), tokens_, item_->blank, item_->weight};
+    const auto step = [&](const auto& arrows) {
+      return backward_step<Number>(next, here, alpha(t % plan_.rows), emission(t), arrows, likelihood_, sink, window);
+    };
+    const bool at_end = Arrows::weighted && t == frames_ - 1;
+    const Window alive = at_end ? step(arrows_.final()) : step(arrows_.inside());
+    if constexpr (!native_type)
+      encode_row(out, classes_, item_->gradient_row(t));
+    else if (base_ == Base::streamed)
+      stream_row(item_->gradient_row(t), out, classes_, Real(1));
+    if (at_end) arrows_.count_final(alpha(t % plan_.rows), likelihood_, window);
+    if (t == 0) arrows_.count_start(here, likelihood_, window);
+    if (t % renormalize_each == 0) here.renormalize(window.from, window.to);
     if (alive.from >= alive.to) return;
     for (const RowType& each : {next, here}) {  // both: the other one is read again two frames on
       each.clear(window.from, alive.from);
@@ -256,36 +323,35 @@ class Solver {
     alive_ = alive;
   }
 
-  void write_base(int t, Logit* out) const {
-    const Logit *x = item_->row(t), *next = item_->row(larger(t - 1, 0));
+  void write_base(int t, Real* out) const {
     if (item_->rows == Rows::scores) {
-      std::memset(out, 0, sizeof(Logit) * classes_);
+      std::memset(out, 0, sizeof(Real) * classes_);
       return;
     }
-    const Logit top = maximum_[t];
+    const Real top = maximum_[t];
     if (item_->rows == Rows::logits) {
-      const Logit scale = static_cast<Logit>(item_->weight / static_cast<double>(sum_[t]));
-      if (base_ == Base::kept)
-        row_scale(out, classes_, scale);
-      else
-        row_write_exp(x, classes_, top, scale, next, out);
+      const Real scale = static_cast<Real>(item_->weight / static_cast<double>(sum_[t]));
+      if (base_ == Base::kept) return row_scale(out, classes_, scale);
+      const Real* const x = logits(t);
+      row_write_exp(x, classes_, top, scale, upcoming(t - 1, x), out);
     } else {  // e^x itself: shifted only where it would overflow
-      const Logit shift = top > -Format<Logit>::underflow ? top : 0;
-      row_write_exp(x, classes_, shift, static_cast<Logit>(item_->weight * std::exp(double{shift})), next, out);
+      const Real* const x = logits(t);
+      const Real shift = top > -Format<Real>::underflow ? top : 0;
+      row_write_exp(x, classes_, shift, static_cast<Real>(item_->weight * std::exp(double{shift})), upcoming(t - 1, x),
+                    out);
     }
   }
 
   const int frames_, classes_, tokens_, width_;
   const Plan plan_;
   Arena arena_;
-  Emitter<Number, Logit> emitter_;
+  Emitter<Number, Real> emitter_;
+  Arrows arrows_;
   const Item<Logit>* item_ = nullptr;
   Base base_ = Base::written;
 
   RowMemory alpha_{}, emission_{}, checkpoints_{}, beta_{};
-  Real* skip_;
-  Exponent* skip_exponent_;
-  Logit *maximum_, *sum_, *canvas_;
+  Real *maximum_, *sum_, *canvas_, *decoded_;
 
   Likelihood<Number> likelihood_{};
   Window alive_{};
@@ -293,28 +359,45 @@ class Solver {
   bool nan_ = false;
 };
 
-template <class Logit>
-Outcome solve(const Item<Logit>& item, Range range, std::byte* workspace) {
-  const auto with = [&](auto number) {
-    using Number = decltype(number);
-    Solver<Number, Logit, PlainArrows<Number>> solver(item.frames, item.classes, item.tokens, item.gradient != nullptr, workspace);
-    return solver.solve(item);
-  };
-  if constexpr (sizeof(Logit) == 4)
-    if (range == Range::fast) return with(Fast{});
-  return with(Wide{});
+template <class T>
+struct Type {
+  using type = T;
+};
+
+// Calls `with` the solver type for numbers of a range and arrows with or without weights.
+template <class Logit, class With>
+auto choose(Range range, bool weighted, With&& with) {
+  using Real = typename ComputedIn<Logit>::type;
+  if constexpr (sizeof(Real) == 4)
+    if (range == Range::fast)
+      return weighted ? with(Type<Solver<Fast, Logit, WeightedArrows<Fast>>>{})
+                      : with(Type<Solver<Fast, Logit, PlainArrows<Fast>>>{});
+  return weighted ? with(Type<Solver<Wide, Logit, WeightedArrows<Wide>>>{})
+                  : with(Type<Solver<Wide, Logit, PlainArrows<Wide>>>{});
 }
 
-size_t workspace_bytes(Range range, int frames, int classes, int tokens, bool gradient) {
-  if (range == Range::fast) return Solver<Fast, float, PlainArrows<Fast>>(frames, classes, tokens, gradient, nullptr).bytes();
-  return Solver<Wide, double, PlainArrows<Wide>>(frames, classes, tokens, gradient, nullptr).bytes();
+template <class Logit>
+size_t workspace_bytes(Range range, const Size& size) {
+  return choose<Logit>(range, size.weighted, [&](auto chosen) {
+    return typename decltype(chosen)::type(size, nullptr).bytes();
+  });
 }
+
+template <class Logit>
+Outcome solve(const Item<Logit>& item, Range range, std::byte* workspace) {
+  return choose<Logit>(range, item.chain != nullptr, [&](auto chosen) {
+    return typename decltype(chosen)::type(size_of(item), workspace).solve(item);
+  });
+}
+
+template <class Logit>
+constexpr ItemKernel<Logit> kernel = {workspace_bytes<Logit>, solve<Logit>};
 
 }  // namespace
 
 #define CTCKIT_STRING_OF(name) #name
 #define CTCKIT_STRING(name) CTCKIT_STRING_OF(name)
 extern const Kernels kernels;
-const Kernels kernels = {CTCKIT_STRING(CTCKIT_ISA), workspace_bytes, solve<float>, solve<double>};
+const Kernels kernels = {CTCKIT_STRING(CTCKIT_ISA), kernel<float>, kernel<double>, kernel<Half>, kernel<Brain>};
 
 }  // namespace ctckit::CTCKIT_ISA

@@ -25,10 +25,30 @@ using Array = nb::ndarray<T, nb::device::cpu, Options...>;
 using Targets = Array<const int32_t, nb::ndim<2>, nb::c_contig>;
 using Lengths = Array<const int64_t, nb::ndim<1>, nb::c_contig>;
 using Weights = Array<const double, nb::ndim<1>, nb::c_contig>;
+template <class T>
+using Cube = Array<T, nb::ndim<3>, nb::c_contig>;
+
+// Half-sized floating-point types have no name in nanobind: they come as the 16-bit integers that hold their bits.
 template <class Logit>
-using Logits = Array<const Logit, nb::ndim<3>>;
+struct StoredAs {
+  using type = Logit;
+};
+template <>
+struct StoredAs<ctckit::Half> {
+  using type = uint16_t;
+};
+template <>
+struct StoredAs<ctckit::Brain> {
+  using type = uint16_t;
+};
 template <class Logit>
-using Result = Array<Logit, nb::ndim<3>, nb::c_contig>;
+using Stored = typename StoredAs<Logit>::type;
+template <class Logit>
+using Logits = Array<const Stored<Logit>, nb::ndim<3>>;
+template <class Logit>
+using Result = Cube<Stored<Logit>>;
+template <class Logit>
+using Normalizers = Cube<typename ctckit::ComputedIn<Logit>::type>;
 
 ctckit::Rows rows_of(const std::string& name) {
   if (name == "logits") return ctckit::Rows::logits;
@@ -37,12 +57,17 @@ ctckit::Rows rows_of(const std::string& name) {
   throw nb::value_error("rows is not one of logits, scores, log_probs");
 }
 
+ctckit::Chains chains_of(const std::optional<Cube<const double>>& weights, const std::optional<Cube<double>>& counts) {
+  if (!weights) return {};
+  return {weights->data(), counts ? counts->data() : nullptr, static_cast<int64_t>(weights->shape(2))};
+}
+
 template <class Logit>
 ctckit::Batch<Logit> batch_of(const Logits<Logit>& logits, const Targets& targets, const Lengths& input_lengths,
                               const Lengths& target_lengths, int blank, const std::string& rows,
                               const Weights& weights) {
   ctckit::Batch<Logit> batch{};
-  batch.logits = logits.data();
+  batch.logits = reinterpret_cast<const Logit*>(logits.data());
   batch.item_stride = logits.stride(0);
   batch.frame_stride = logits.stride(1);
   batch.items = static_cast<int64_t>(logits.shape(0));
@@ -61,19 +86,26 @@ ctckit::Batch<Logit> batch_of(const Logits<Logit>& logits, const Targets& target
 template <class Logit>
 void ctc_loss(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
               const std::string& rows, Weights weights, Array<double, nb::ndim<1>, nb::c_contig> losses,
-              std::optional<Result<Logit>> gradient) {
+              std::optional<Result<Logit>> gradient, std::optional<Normalizers<Logit>> normalizers, bool normalized,
+              std::optional<Cube<const double>> chains, std::optional<Cube<double>> counts) {
   auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
   batch.losses = losses.data();
-  batch.gradient = gradient ? gradient->data() : nullptr;
+  batch.gradient = gradient ? reinterpret_cast<Logit*>(gradient->data()) : nullptr;
+  batch.normalizers = normalizers ? normalizers->data() : nullptr;
+  batch.normalized = normalized;
+  const ctckit::Chains weighted = chains_of(chains, counts);
+  if (chains) batch.chains = &weighted;
   const nb::gil_scoped_release released;
   ctckit::ctc_loss(batch);
 }
 
 template <class Logit>
 void ctc_curvature(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
-                   const std::string& rows, Weights weights, Array<const Logit, nb::ndim<3>, nb::c_contig> direction,
-                   Result<Logit> result) {
-  const auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
+                   const std::string& rows, Weights weights, Cube<const Logit> direction, Result<Logit> result,
+                   std::optional<Cube<const double>> chains) {
+  auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
+  const ctckit::Chains weighted = chains_of(chains, std::nullopt);
+  if (chains) batch.chains = &weighted;
   const nb::gil_scoped_release released;
   ctckit::ctc_curvature(batch, direction.data(), result.data());
 }
@@ -93,16 +125,23 @@ nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> buffer(size_t size) {
 
 NB_MODULE(_native, m) {
   m.doc() = "The C++ core of ctckit. Use ctckit.kernels.native.";
-  const auto loss = [&]<class Logit>(Logit) {
-    m.def("ctc_loss", &ctc_loss<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
-          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a,
-          "weights"_a.noconvert(), "losses"_a.noconvert(), "gradient"_a.noconvert().none());
+  const auto loss = [&]<class Logit>(Logit, const char* name) {
+    m.def(name, &ctc_loss<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(), "input_lengths"_a.noconvert(),
+          "target_lengths"_a.noconvert(), "blank"_a, "rows"_a, "weights"_a.noconvert(), "losses"_a.noconvert(),
+          "gradient"_a.noconvert().none(), "normalizers"_a.noconvert().none(), "normalized"_a,
+          "chains"_a.noconvert().none(), "counts"_a.noconvert().none());
+  };
+  loss(float{}, "ctc_loss_float32");
+  loss(double{}, "ctc_loss_float64");
+  loss(ctckit::Half{}, "ctc_loss_float16");
+  loss(ctckit::Brain{}, "ctc_loss_bfloat16");
+  const auto curvature = [&]<class Logit>(Logit) {
     m.def("ctc_curvature", &ctc_curvature<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
           "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a,
-          "weights"_a.noconvert(), "direction"_a.noconvert(), "result"_a.noconvert());
+          "weights"_a.noconvert(), "direction"_a.noconvert(), "result"_a.noconvert(), "chains"_a.noconvert().none());
   };
-  loss(float{});
-  loss(double{});
+  curvature(float{});
+  curvature(double{});
   m.def("buffer", &buffer, "size"_a);
   m.def("instruction_sets", &ctckit::instruction_sets);
   m.def("instruction_set", &ctckit::instruction_set);

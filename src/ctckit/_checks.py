@@ -94,10 +94,7 @@ def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]
         hint = " Lengths are counts of frames and tokens, not fractions." if fractions else ""
         raise InvalidInputError(f"{name} has dtype {array.dtype}; expected integers.{hint}")
     if array.ndim != rank:
-        remedy = ""
-        if rank == 2 and array.ndim == 1:
-            remedy = " For targets one after another use ctckit.compat.torch.ctc_loss."
-        raise InvalidInputError(f"{name} has shape {array.shape}; expected {shape}.{remedy}")
+        raise InvalidInputError(f"{name} has shape {array.shape}; expected {shape}.")
     return array
 
 
@@ -178,7 +175,10 @@ def target_batch(
     items, frames, classes = shape
     expect_batch_first(shape, input_lengths, name)
     blank = class_index(blank, "blank", classes)
-    array = integers(targets, "targets", "(B, N)")
+    array = as_array(targets, "targets")
+    array = integers(array, "targets", "(Σ N_b,)" if array.ndim == 1 else "(B, N)")
+    if array.ndim == 1:
+        array = padded(array, target_lengths, items)
     if len(array) != items:
         raise InvalidInputError(f"targets has shape {array.shape}; expected (B, N) with B = {items}, as in {name}.")
     input_lengths = lengths(input_lengths, "input_lengths", items, frames, f"{name} has T = {frames} frames")
@@ -186,6 +186,19 @@ def target_batch(
     target_lengths = lengths(target_lengths, "target_lengths", items, tokens, f"targets has N = {tokens} columns")
     expect_classes(array, target_lengths, classes, blank)
     return TargetBatch(np.ascontiguousarray(array, dtype=np.int32), input_lengths, target_lengths, blank)
+
+
+def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDArray[Any]:
+    """(B, N) targets from all of them one after another."""
+    counts = integers(target_lengths, "target_lengths", "(B,)")
+    if len(counts) != items or (counts < 0).any() or counts.sum() != len(tokens):
+        raise InvalidInputError(
+            f"targets has {len(tokens)} entries, one after another; expected (B, N), or the sum of the B = {items} "
+            f"target_lengths, {counts.sum()}."
+        )
+    result = np.zeros((items, int(counts.max(initial=0))), dtype=tokens.dtype)
+    result[np.arange(result.shape[1]) < counts[:, None]] = tokens
+    return result
 
 
 def expect_batch_first(shape: tuple[int, ...], input_lengths: Any, name: str) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-def ctc_loss(
+def ctc_loss_float32(
     logits: npt.NDArray[Any],
     targets: npt.NDArray[np.int32],
     input_lengths: npt.NDArray[np.int64],
@@ -13,6 +13,55 @@ def ctc_loss(
     weights: npt.NDArray[np.float64],
     losses: npt.NDArray[np.float64],
     gradient: npt.NDArray[Any] | None,
+    normalizers: npt.NDArray[Any] | None,
+    normalized: bool,
+    chains: npt.NDArray[np.float64] | None,
+    counts: npt.NDArray[np.float64] | None,
+) -> None: ...
+def ctc_loss_float64(
+    logits: npt.NDArray[Any],
+    targets: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    target_lengths: npt.NDArray[np.int64],
+    blank: int,
+    rows: str,
+    weights: npt.NDArray[np.float64],
+    losses: npt.NDArray[np.float64],
+    gradient: npt.NDArray[Any] | None,
+    normalizers: npt.NDArray[Any] | None,
+    normalized: bool,
+    chains: npt.NDArray[np.float64] | None,
+    counts: npt.NDArray[np.float64] | None,
+) -> None: ...
+def ctc_loss_float16(
+    logits: npt.NDArray[Any],
+    targets: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    target_lengths: npt.NDArray[np.int64],
+    blank: int,
+    rows: str,
+    weights: npt.NDArray[np.float64],
+    losses: npt.NDArray[np.float64],
+    gradient: npt.NDArray[Any] | None,
+    normalizers: npt.NDArray[Any] | None,
+    normalized: bool,
+    chains: npt.NDArray[np.float64] | None,
+    counts: npt.NDArray[np.float64] | None,
+) -> None: ...
+def ctc_loss_bfloat16(
+    logits: npt.NDArray[Any],
+    targets: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    target_lengths: npt.NDArray[np.int64],
+    blank: int,
+    rows: str,
+    weights: npt.NDArray[np.float64],
+    losses: npt.NDArray[np.float64],
+    gradient: npt.NDArray[Any] | None,
+    normalizers: npt.NDArray[Any] | None,
+    normalized: bool,
+    chains: npt.NDArray[np.float64] | None,
+    counts: npt.NDArray[np.float64] | None,
 ) -> None: ...
 def ctc_curvature(
     logits: npt.NDArray[Any],
@@ -24,6 +73,7 @@ def ctc_curvature(
     weights: npt.NDArray[np.float64],
     direction: npt.NDArray[Any],
     result: npt.NDArray[Any],
+    chains: npt.NDArray[np.float64] | None,
 ) -> None: ...
 def buffer(size: int) -> npt.NDArray[np.uint8]: ...
 def instruction_sets() -> list[str]: ...
@@ -31,3 +81,4 @@ def instruction_set() -> str: ...
 def set_instruction_set(name: str) -> None: ...
 def num_threads() -> int: ...
 def set_num_threads(count: int) -> None: ...
+def share_openmp(library: str) -> bool: ...

@@ -94,7 +94,7 @@ class Lattice:
             path[0] = generator.choice(self.topology.num_states, p=self.occupancy[0] / self.occupancy[0].sum())
         for t in range(1, frames):
             arrows = self._arrow_probs(t)[:, path[t - 1]]
-            path[t] = path[t - 1] + generator.choice(3, p=arrows / arrows.sum())
+            path[t] = path[t - 1] + generator.choice(len(arrows), p=arrows / arrows.sum())
         return path
 
     def entropy(self) -> float:
@@ -121,7 +121,7 @@ class Lattice:
         return [names[label] or "∅" for label in labels]
 
     def arrow_occupancy(self, t: int) -> Floats:
-        """(3, S) p(the path leaves state s by stay, advance, skip between frames t − 1 and t | target), 1 ≤ t < T."""
+        """(K, S) p(the path leaves state s by stay, advance, skip … between frames t − 1 and t | target), 1 ≤ t < T."""
         return np.asarray(self.occupancy[t - 1] * self._arrow_probs(t))
 
     def draw(self, names: Sequence[str] | Vocabulary | None = None, *, width: int = 100) -> str:
@@ -154,7 +154,7 @@ class Lattice:
         return self.draw()
 
     def _arrow_probs(self, t: int) -> Floats:
-        """(3, S): p(stay, advance, skip | state s at frame t − 1); 0 for states that are never visited."""
+        """(K, S): p(stay, advance, skip … | state s at frame t − 1); 0 for states that are never visited."""
         emission = self.log_probs[t, self.topology.labels]
         going = reference.departures(self.beta[t] + emission, self.topology)
         visited = self.beta[t - 1] > IMPOSSIBLE

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from ctckit import _checks
-from ctckit._checks import TargetBatch
-from ctckit.kernels import BACKENDS, native
+from ctckit import _checks, loss_operator
+from ctckit.errors import InvalidInputError
+from ctckit.kernels import BACKENDS
+from ctckit.loss_operator import Options
+from ctckit.variants import CTCVariant, chains
 
 Tensor = torch.Tensor
-
-native.share_openmp(Path(torch.__file__).parent / "lib")
 
 
 def ctc_loss(
@@ -30,6 +28,8 @@ def ctc_loss(
     infeasible: str = "inf",
     normalize: bool = True,
     backend: str = "auto",
+    variant: CTCVariant | None = None,
+    arrow_weights: Tensor | None = None,
 ) -> Tensor:
     r"""Negative log-probability of the targets, summed over all alignments.
 
@@ -43,7 +43,8 @@ def ctc_loss(
         logits: (B, T, C) network output before the softmax, on the CPU. float32 and float64 are computed as they are,
             float16 and bfloat16 in float32. Log-probabilities pass too: they are their own log-softmax. −∞ masks a
             class.
-        targets: (B, N) integers, classes other than the blank, padded; what is beyond the lengths is not read.
+        targets: (B, N) integers, classes other than the blank, padded; what is beyond the lengths is not read. Or all
+            targets one after another, (Σ N_b,).
         input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.
         target_lengths: (B,) integers, tokens of each item, 0..N.
         blank: The class of the blank.
@@ -53,9 +54,14 @@ def ctc_loss(
             case.
         normalize: False takes ``logits`` as scores that need not sum to 1; the gradient is then −γ.
         backend: "auto", "native" (the C++ core) or "reference" (float64 NumPy, slow).
+        variant: Another CTC than the plain one: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
+        arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the arrows s − k → s (k = 0..4), of starting and
+            of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is, none comes.
+            Its gradient is minus the expected number of times that each is taken.
 
     Returns:
-        A scalar, or (B,) for "none". NaN for an item with NaN or +∞ within its length (and its gradient), for no other.
+        A scalar, or (B,) for "none"; float32 for half-precision logits. NaN for an item with NaN or +∞ within its
+        length (and its gradient), for no other.
 
     Raises:
         InvalidInputError: On wrong types, ranks, sizes, lengths, classes; before anything is computed.
@@ -77,10 +83,11 @@ def ctc_loss(
     _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
     _checks.backend(backend, BACKENDS)
     logits = as_logits(logits, "logits")
-    rows: native.Rows = "logits" if normalize else "scores"
-    return reduced_loss(
-        logits, (targets, input_lengths, target_lengths), blank, reduction, infeasible, rows, backend=backend
-    )
+    options = Options(blank, reduction, infeasible, "logits" if normalize else "scores", backend)
+    if variant is None and arrow_weights is None:
+        return reduced_loss(logits, (targets, input_lengths, target_lengths), options)
+    integers = targets, input_lengths, target_lengths
+    return _variant_loss(logits, integers, variant or CTCVariant(), arrow_weights, options)
 
 
 class CTCLoss(torch.nn.Module):
@@ -96,13 +103,19 @@ class CTCLoss(torch.nn.Module):
     """
 
     def __init__(
-        self, blank: int = 0, reduction: str = "mean", infeasible: str = "inf", normalize: bool = True
+        self,
+        blank: int = 0,
+        reduction: str = "mean",
+        infeasible: str = "inf",
+        normalize: bool = True,
+        variant: CTCVariant | None = None,
     ) -> None:
         super().__init__()
         self.blank = blank
         self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
         self.infeasible = _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
         self.normalize = normalize
+        self.variant = variant
 
     def forward(self, logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """See ``ctc_loss``."""
@@ -115,6 +128,7 @@ class CTCLoss(torch.nn.Module):
             reduction=self.reduction,
             infeasible=self.infeasible,
             normalize=self.normalize,
+            variant=self.variant,
         )
 
     def extra_repr(self) -> str:
@@ -126,7 +140,7 @@ class CTCLoss(torch.nn.Module):
 
 
 def as_logits(values: Any, name: str) -> Tensor:
-    """A CPU tensor that the kernels take: float32 or float64."""
+    """A CPU tensor that the kernels take."""
     if not isinstance(values, Tensor):
         array = _checks.as_array(values, name)
         _checks.expect_floating(array.dtype.kind == "f", name, array.dtype)
@@ -135,188 +149,65 @@ def as_logits(values: Any, name: str) -> Tensor:
     _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
     _checks.expect_cpu(tensor.device, name)
     _checks.expect_strided(tensor.layout == torch.strided, name, tensor.layout)
-    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
+    known = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    return tensor if tensor.dtype in known else tensor.float()
 
 
-def reduced_loss(
-    logits: Tensor,
-    target_arguments: tuple[Any, Any, Any],
-    blank: int,
-    reduction: str,
-    infeasible: str,
-    rows: native.Rows,
-    *,
-    backend: str = "auto",
-    name: str = "logits",
-) -> Tensor:
-    """The loss of a batch through the operator below: what ``ctc_loss`` and ``compat.torch.ctc_loss`` share.
+def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options: Options) -> Tensor:
+    """Plain CTC of a batch: what ``ctc_loss`` and ``compat.torch.ctc_loss`` share.
 
     Args:
-        logits: (B, T, C) float32 or float64, on the CPU.
-        target_arguments: targets, input_lengths, target_lengths.
-        blank: The class of the blank.
-        reduction: "mean", "sum", "none".
-        infeasible: "inf", "zero", "error", or "counted": 0, but counted by the mean.
-        rows: What a row of logits means, see ``kernels.native.ctc_loss``.
-        backend: Which kernel.
-        name: What the caller calls ``logits``, for messages.
+        logits: (B, T, C) from ``as_logits``.
+        target_arguments: targets, input_lengths, target_lengths, as they came.
+        options: See there.
     """
-    _checks.expect_rank(tuple(logits.shape), name, "(B, T, C)")
-    blank = _checks.class_index(blank, "blank", logits.shape[2])
-    expected = (("targets", "(B, N)"), ("input_lengths", "(B,)"), ("target_lengths", "(B,)"))
-    integers = (_as_integers(each, *which) for each, which in zip(target_arguments, expected, strict=True))
-    with_gradient = logits.requires_grad and torch.is_grad_enabled()
-    # Compiled code wants the operator bare, torch.func a Function; both have the same derivative.
-    operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _Function.apply
-    loss, _, _ = operator(logits, *integers, blank, reduction, infeasible, rows, backend, name, with_gradient)
-    return cast(Tensor, loss)
+    _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
+    blank = _checks.class_index(options.blank, "blank", logits.shape[2])
+    names = ("targets", "input_lengths", "target_lengths")
+    tokens, frames, lengths = (_as_integers(each, name) for each, name in zip(target_arguments, names, strict=True))
+    return loss_operator.apply(logits, tokens, frames, lengths, None, replace(options, blank=blank))
 
 
-def _as_integers(values: Any, name: str, shape: str) -> Tensor:
+def _as_integers(values: Any, name: str) -> Tensor:
     """A CPU tensor for the operator; what else may be wrong with it is said by the checks inside."""
     if isinstance(values, Tensor):
         _checks.expect_cpu(values.device, name)
         return values
-    return torch.from_numpy(_checks.integers(values, name, shape).astype(np.int64))
+    array = _checks.as_array(values, name)
+    rank = "(Σ N_b,)" if name == "targets" and array.ndim == 1 else "(B, N)" if name == "targets" else "(B,)"
+    return torch.from_numpy(_checks.integers(array, name, rank).astype(np.int64))
 
 
-def _compute(
+def _variant_loss(
     logits: Tensor,
-    targets: Tensor,
-    input_lengths: Tensor,
-    target_lengths: Tensor,
-    blank: int,
-    reduction: str,
-    infeasible: str,
-    rows: str,
-    backend: str,
-    name: str,
-    with_gradient: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The reduced loss, its gradient with respect to the logits (an empty tensor where not asked for), the weights.
-
-    The gradient is an output like the loss, with a derivative of its own, so that autograd can differentiate twice.
-    Checks and kernel are one opaque operator, so that ``torch.compile(fullgraph=True)`` has nothing to look into.
-    """
-    batch = _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
-    if infeasible == "error":
-        _checks.expect_feasible(batch)
-    weights = _weights(batch, reduction, infeasible)
-    values = logits.detach().numpy()
-    gradient = torch.from_numpy(native.empty_gradient(values.shape if with_gradient else (0,), values.dtype))
-    losses = BACKENDS["native" if backend == "auto" else backend](
-        values, batch, rows=rows, weights=weights, gradient=gradient.numpy() if with_gradient else None
-    )
-    impossible = np.isposinf(losses)
-    if infeasible == "error" and impossible.any():
-        raise _checks.impossible_items(np.flatnonzero(impossible), name)
-    if infeasible in ("zero", "counted"):
-        losses[impossible] = 0
-    if reduction == "none":
-        return torch.from_numpy(losses).to(logits.dtype), gradient, torch.from_numpy(weights)
-    if reduction == "mean" and infeasible == "zero":
-        # Targets that only a mask makes impossible are found by the kernel: the others share the mean without them.
-        correction = int((weights > 0).sum()) / max(1, int(((weights > 0) & ~impossible).sum()))
-        if correction != 1:
-            weights = weights * correction
-            gradient.mul_(correction)
-    counted = weights > 0
-    loss = torch.tensor(weights[counted] @ losses[counted], dtype=logits.dtype)
-    return loss, gradient, torch.from_numpy(weights)
-
-
-_operator = torch.library.custom_op("ctckit::ctc_loss", _compute, mutates_args=())
-
-
-def _weights(batch: TargetBatch, reduction: str, infeasible: str) -> npt.NDArray[np.float64]:
-    """(B,) what each item's loss counts in the result; for "mean" 1 / (N_b · number counted)."""
-    counted = np.ones(len(batch))
-    if reduction != "mean":
-        return counted
-    if infeasible == "zero":
-        counted = batch.feasible.astype(np.float64)
-    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
-
-
-@_operator.register_fake
-def _(logits: Tensor, targets: Tensor, *options: Any) -> tuple[Tensor, Tensor, Tensor]:
-    reduction, with_gradient = options[3], options[-1]
-    loss = logits.new_empty(logits.shape[:1] if reduction == "none" else ())
-    gradient = torch.empty(logits.shape if with_gradient else (0,), dtype=logits.dtype, device=logits.device)
-    return loss, gradient, logits.new_empty(logits.shape[:1], dtype=torch.float64)
-
-
-@torch.library.custom_op("ctckit::ctc_curvature", mutates_args=())
-def _curvature(
-    logits: Tensor,
-    targets: Tensor,
-    input_lengths: Tensor,
-    target_lengths: Tensor,
-    weights: Tensor,
-    direction: Tensor,
-    blank: int,
-    rows: str,
-    name: str,
+    target_arguments: tuple[Any, Any, Any],
+    variant: CTCVariant,
+    arrow_weights: Tensor | None,
+    options: Options,
 ) -> Tensor:
-    """The derivative of the operator's gradient along ``direction``, (B, T, C)."""
-    batch = _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
-    result = native.ctc_curvature(logits.numpy(), batch, direction.numpy(), rows=rows, weights=weights.numpy())  # type: ignore[arg-type]
-    return torch.from_numpy(result)
-
-
-@_curvature.register_fake
-def _(logits: Tensor, *_: Any) -> Tensor:
-    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
-
-
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    logits, targets, input_lengths, target_lengths, blank, _, _, rows, _, name, _ = inputs
-    _, gradient, weights = output
-    ctx.save_for_backward(logits, targets, input_lengths, target_lengths, weights, gradient)
-    ctx.options = blank, rows, name
-    ctx.set_materialize_grads(False)
-
-
-def _backward(
-    ctx: Any, upstream: Tensor | None, gradient_upstream: Tensor | None, _: Tensor | None
-) -> tuple[Tensor | None, ...]:
-    *problem, gradient = ctx.saved_tensors
-    result = None
-    if upstream is not None:
-        result = gradient * upstream.to(gradient.dtype).reshape(-1, 1, 1)
-    if gradient_upstream is not None:
-        second = _curvature(*problem, gradient_upstream, *ctx.options)
-        result = second if result is None else result + second
-    return result, *(None,) * 10
-
-
-_operator.register_autograd(_backward, setup_context=_remember)
-
-
-class _Function(torch.autograd.Function):
-    """The operator where nothing is compiled: torch.func sees through it, and a gradient of weight 1 is not copied."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-        return _compute(*arguments)
-
-    setup_context = staticmethod(_remember)
-
-    @staticmethod
-    def backward(
-        ctx: Any, upstream: Tensor | None, gradient_upstream: Tensor | None, _: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
-        gradient = ctx.saved_tensors[-1]
-        if upstream is not None and gradient_upstream is None and bool((upstream == 1).all()):
-            # The weights of the reduction are in it already. What will be asked for again must not be given away.
-            return gradient.clone() if _graph_is_kept() else gradient, *(None,) * 10
-        if upstream is not None and upstream.ndim and not bool(upstream.isfinite().all()):
-            # Such as of the square of an infinite loss: what cannot be emitted pulls nowhere all the same.
-            upstream = torch.where(gradient.flatten(1).any(dim=1), upstream, 0)
-        return _backward(ctx, upstream, gradient_upstream, None)
-
-
-def _graph_is_kept() -> bool:
-    """Whether the backward pass that is running may be run again (retain_graph); True where torch does not tell."""
-    tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
-    return True if tell is None else bool(tell())
+    """Targets become chains; a wildcard becomes one more class, whose score is the log-sum of all others."""
+    _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
+    classes = logits.shape[2]
+    shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
+    batch = _checks.target_batch(shape, *target_arguments, options.blank, name=options.name)
+    built = chains(
+        batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
+    )
+    weights = torch.from_numpy(built.weights)
+    weights[:, 5] += torch.from_numpy(built.offset)[:, None]
+    if arrow_weights is not None:
+        if tuple(arrow_weights.shape) not in (tuple(weights.shape), tuple(weights.shape[1:])):
+            raise InvalidInputError(
+                f"arrow_weights has shape {tuple(arrow_weights.shape)}; expected (B, 7, S) or (7, S) with "
+                f"(B, 7, S) = {tuple(weights.shape)}."
+            )
+        weights = weights + arrow_weights.double()
+    scores = logits if logits.dtype == torch.float64 else logits.float()
+    if variant.wildcards is not None:
+        if options.rows == "logits":
+            scores = torch.log_softmax(scores, dim=-1)
+            options = replace(options, rows="scores")
+        scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
+    tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(built.lengths)
+    frames = torch.from_numpy(batch.input_lengths)
+    return loss_operator.apply(scores, tokens, frames, lengths, weights, replace(options, blank=batch.blank))

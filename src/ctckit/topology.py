@@ -14,7 +14,11 @@ In each frame the path is in one state and emits that state's class. From one fr
 A skip lands only on a token that differs from the token before it: two equal neighbours (state 3 to state 5 above)
 need the blank between them, or the collapse would merge them. A path starts in one of the first two states and ends
 in one of the last two. What is drawn here is all that the kernels know about CTC: other sets of states, arrows and
-weights are other variants of CTC for the same recursion.
+weights are other variants of CTC (variants.py) for the same recursion. They may use a fourth arrow, which passes over a
+whole token:
+
+    hop     s → s + 3    from a token to the blank behind the next token
+            s → s + 4    from a token to the token after the next
 
 Source: Graves et al., Connectionist Temporal Classification, ICML 2006, section 4.1.
 """
@@ -34,22 +38,18 @@ IMPOSSIBLE = -np.inf
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """A chain of S states with three arrows into each; every weight is a natural logarithm, −∞ where no arrow is.
+    """A chain of S states; every weight is a natural logarithm, −∞ where no arrow is.
 
     Attributes:
         labels: (S,) the class that each state emits.
-        stay: (S,) weight of the arrow s → s.
-        advance: (S,) weight of the arrow s − 1 → s.
-        skip: (S,) weight of the arrow s − 2 → s.
+        arrows: (K, S) weight of the arrow s − k → s at [k, s]: stay, advance, skip, and with K = 5 the two hops.
         start: (S,) weight of starting in s.
         final: (S,) weight of ending in s.
         empty: Weight of the path without any frame: 0 for an empty target, else −∞.
     """
 
     labels: Ints
-    stay: Floats
-    advance: Floats
-    skip: Floats
+    arrows: Floats
     start: Floats
     final: Floats
     empty: float
@@ -60,16 +60,30 @@ class Topology:
         return len(self.labels)
 
     @property
+    def stay(self) -> Floats:
+        """(S,) weight of the arrow s → s."""
+        return np.asarray(self.arrows[0])
+
+    @property
+    def advance(self) -> Floats:
+        """(S,) weight of the arrow s − 1 → s."""
+        return np.asarray(self.arrows[1])
+
+    @property
+    def skip(self) -> Floats:
+        """(S,) weight of the arrow s − 2 → s."""
+        return np.asarray(self.arrows[2])
+
+    @property
     def frames_needed(self) -> int:
         """The number of states on the shortest path from a start to an end; 0 where a path may have no frame."""
         if self.empty > IMPOSSIBLE:
             return 0
         shortest = np.where(self.start > IMPOSSIBLE, 1.0, np.inf)
         for s in range(self.num_states):
-            if s >= 1 and self.advance[s] > IMPOSSIBLE:
-                shortest[s] = min(shortest[s], shortest[s - 1] + 1)
-            if s >= 2 and self.skip[s] > IMPOSSIBLE:
-                shortest[s] = min(shortest[s], shortest[s - 2] + 1)
+            for k in range(1, min(len(self.arrows), s + 1)):
+                if self.arrows[k, s] > IMPOSSIBLE:
+                    shortest[s] = min(shortest[s], shortest[s - k] + 1)
         return int(shortest[self.final > IMPOSSIBLE].min())
 
 
@@ -94,16 +108,15 @@ def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
     labels = np.full(states, blank, dtype=np.int64)
     labels[1::2] = tokens
 
-    always = np.zeros(states)
-    advance = always.copy()
-    advance[0] = IMPOSSIBLE
-    skip = np.full(states, IMPOSSIBLE)
-    skip[3::2][tokens[1:] != tokens[:-1]] = 0.0
+    arrows = np.full((3, states), IMPOSSIBLE)
+    arrows[0] = 0.0
+    arrows[1, 1:] = 0.0
+    arrows[2, 3::2][tokens[1:] != tokens[:-1]] = 0.0
     start = np.full(states, IMPOSSIBLE)
     start[:2] = 0.0
     final = np.full(states, IMPOSSIBLE)
     final[-2:] = 0.0
-    return Topology(labels, always, advance, skip, start, final, empty=IMPOSSIBLE if len(tokens) else 0.0)
+    return Topology(labels, arrows, start, final, empty=IMPOSSIBLE if len(tokens) else 0.0)
 
 
 def adjacent_repeats(target: npt.ArrayLike) -> int:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from ctckit import _checks
 from ctckit.errors import InvalidInputError
 from ctckit.loss import as_logits, reduced_loss
+from ctckit.loss_operator import Options
 
 Tensor = torch.Tensor
 
@@ -63,15 +62,10 @@ def ctc_loss(
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
     _expect_time_first(log_probs, input_lengths)
-    result = reduced_loss(
-        log_probs.transpose(0, 1),
-        (_padded(targets, target_lengths, unbatched), input_lengths, target_lengths),
-        blank,
-        reduction,
-        "counted" if zero_infinity else "inf",
-        "log_probs",
-        name="log_probs",
-    )
+    options = Options(blank, reduction, "counted" if zero_infinity else "inf", "log_probs", name="log_probs")
+    if unbatched:
+        targets = _checks.as_array(targets, "targets")[None]
+    result = reduced_loss(log_probs.transpose(0, 1), (targets, input_lengths, target_lengths), options)
     return result[0] if unbatched and reduction == "none" else result
 
 
@@ -84,23 +78,6 @@ def _expect_time_first(log_probs: Tensor, input_lengths: Any) -> None:
             f"log_probs has shape {tuple(log_probs.shape)} but input_lengths has {count} entries; "
             f"expected (T, B, C).{hint}"
         )
-
-
-def _padded(targets: Any, target_lengths: Any, unbatched: bool) -> npt.NDArray[np.integer[Any]]:
-    """(B, N) targets from torch's other two forms: one after another, or a single one."""
-    array = _checks.as_array(targets, "targets")
-    if array.ndim != 1:
-        return array
-    if unbatched:
-        return array[None]
-    counts = _checks.integers(target_lengths, "target_lengths", "(B,)")
-    if (counts < 0).any() or counts.sum() != len(array):
-        raise InvalidInputError(
-            f"targets has {len(array)} entries, one after another; expected the sum of target_lengths, {counts.sum()}."
-        )
-    padded = np.zeros((len(counts), int(counts.max(initial=0))), dtype=array.dtype)
-    padded[np.arange(padded.shape[1]) < counts[:, None]] = array
-    return padded
 
 
 class CTCLoss(torch.nn.Module):

@@ -24,32 +24,72 @@ def ctc_loss(
     rows: Rows,
     weights: npt.NDArray[np.float64] | None = None,
     gradient: npt.NDArray[Any] | None = None,
+    normalizers: npt.NDArray[Any] | None = None,
+    normalized: bool = False,
+    arrows: npt.NDArray[np.float64] | None = None,
+    counts: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Losses of a batch, and their gradient where asked for.
 
     Args:
-        logits: (B, T, C) float32 or float64, any strides (copied only where the classes of a frame are not
-            contiguous); other floating-point types are converted to float32.
+        logits: (B, T, C) of any strides (copied only where the classes of a frame are not contiguous). float32 and
+            float64 are computed as they are, float16 in float32; uint16 stands for the bits of bfloat16.
         batch: Checked targets and lengths.
         rows: What a row x means: "logits": emissions log-softmax(x), gradient softmax(x) − γ; "scores": emissions x,
             gradient −γ; "log_probs": emissions x, gradient e^x − γ (torch's).
         weights: (B,) what each item's gradient is multiplied by; 1 by default.
         gradient: (B, T, C) of the same type, C-contiguous: written in full, 0 beyond the lengths. None: not computed.
+        normalizers: (B, 2, T) float32, or float64 for such logits: maximum and normaliser of each frame, written for
+            a later call to use.
+        normalized: The normalisers are known from such a call: the logits are read for the gradient only.
+        arrows: (B, 7, S) the weights of other chains than plain CTC's, see ``variants.Chains``; −∞ forbids.
+        counts: (B, 7, S) how often, given the target, a path takes each; written.
 
     Returns:
         (B,) float64 −log p(target): +∞ where it cannot be emitted (gradient 0), NaN where a logit within the length is
         NaN or +∞ (gradient NaN).
     """
-    if logits.dtype not in (np.float32, np.float64):
-        logits = logits.astype(np.float32)
     logits = _rows_contiguous(logits)
     losses = np.empty(len(batch), dtype=np.float64)
     if weights is None:
         weights = np.ones(len(batch))
-    _native.ctc_loss(
-        logits, batch.targets, batch.input_lengths, batch.target_lengths, batch.blank, rows, weights, losses, gradient
+    _KERNELS[logits.dtype.name](
+        _bits(logits),
+        batch.targets,
+        batch.input_lengths,
+        batch.target_lengths,
+        batch.blank,
+        rows,
+        weights,
+        losses,
+        None if gradient is None else _bits(gradient),
+        normalizers,
+        normalized,
+        arrows,
+        counts,
     )
+    if arrows is not None:
+        losses[batch.input_lengths == 0] = empty_path_loss(arrows[batch.input_lengths == 0])
     return losses
+
+
+def empty_path_loss(arrows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(B,) the loss of having no frame: 0 where a path may start and end in the same blank, else +∞."""
+    through = (arrows[:, 5, 0::2] > -np.inf) & (arrows[:, 6, 0::2] > -np.inf)
+    return np.where(through.any(axis=1), 0.0, np.inf)
+
+
+_KERNELS = {
+    "float32": _native.ctc_loss_float32,
+    "float64": _native.ctc_loss_float64,
+    "float16": _native.ctc_loss_float16,
+    "uint16": _native.ctc_loss_bfloat16,
+}
+
+
+def _bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What the core calls float16 is an array of 16-bit integers."""
+    return array.view(np.uint16) if array.dtype == np.float16 else array
 
 
 def ctc_curvature(
@@ -59,6 +99,7 @@ def ctc_curvature(
     *,
     rows: Rows,
     weights: npt.NDArray[np.float64],
+    arrows: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[Any]:
     """How the gradient of each item's weighted loss changes as the logits move: the Hessian times ``direction``.
 
@@ -70,6 +111,7 @@ def ctc_curvature(
         direction: (B, T, C) of the same type.
         rows: As in ``ctc_loss``.
         weights: (B,) what each item's loss is multiplied by.
+        arrows: (B, 7, S) as in ``ctc_loss``; held fixed.
 
     Returns:
         (B, T, C) of the same type; 0 beyond the lengths and for targets that cannot be emitted.
@@ -86,6 +128,7 @@ def ctc_curvature(
         weights,
         np.ascontiguousarray(direction, dtype=logits.dtype),
         result,
+        arrows,
     )
     return result
 

@@ -28,20 +28,18 @@ def emissions(log_probs: Floats, topology: Topology) -> Floats:
 
 
 def arrivals(before: Floats, topology: Topology) -> Floats:
-    """(3, S): what comes into each state by stay, by advance and by skip, from the states ``before``."""
-    result = np.full((3, len(before)), IMPOSSIBLE)
-    result[0] = before + topology.stay
-    result[1, 1:] = before[:-1] + topology.advance[1:]
-    result[2, 2:] = before[:-2] + topology.skip[2:]
+    """(K, S): what comes into each state by stay, advance, skip (and hop), from the states ``before``."""
+    result = np.full(topology.arrows.shape, IMPOSSIBLE)
+    for k, weights in enumerate(topology.arrows):
+        result[k, k:] = before[: max(len(before) - k, 0)] + weights[k:]
     return result
 
 
 def departures(after: Floats, topology: Topology) -> Floats:
-    """(3, S): what goes out of each state by stay, by advance and by skip, into the states ``after``."""
-    result = np.full((3, len(after)), IMPOSSIBLE)
-    result[0] = after + topology.stay
-    result[1, :-1] = after[1:] + topology.advance[1:]
-    result[2, :-2] = after[2:] + topology.skip[2:]
+    """(K, S): what goes out of each state by stay, advance, skip (and hop), into the states ``after``."""
+    result = np.full(topology.arrows.shape, IMPOSSIBLE)
+    for k, weights in enumerate(topology.arrows):
+        result[k, : max(len(after) - k, 0)] = after[k:] + weights[k:]
     return result
 
 
@@ -95,7 +93,7 @@ def viterbi(log_probs: Floats, topology: Topology) -> tuple[Ints, float]:
     if frames == 0:
         return np.zeros(0, dtype=np.int64), topology.empty
     best = topology.start + emission[0]
-    arrow = np.zeros((frames, states), dtype=np.int64)  # 0 stay, 1 advance, 2 skip: how far back
+    arrow = np.zeros((frames, states), dtype=np.int64)  # how far back: 0 stay, 1 advance, 2 skip …
     for t in range(1, frames):
         arriving = arrivals(best, topology)
         arrow[t] = arriving.argmax(axis=0)

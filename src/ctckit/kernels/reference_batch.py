@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit._checks import TargetBatch
-from ctckit.kernels import reference
-from ctckit.topology import ctc_topology
+from ctckit.kernels import native, reference
+from ctckit.topology import Topology, ctc_topology
 
 
 def ctc_loss(
@@ -19,27 +19,76 @@ def ctc_loss(
     rows: str,
     weights: npt.NDArray[np.float64] | None = None,
     gradient: npt.NDArray[Any] | None = None,
+    normalizers: npt.NDArray[Any] | None = None,
+    normalized: bool = False,
+    arrows: npt.NDArray[np.float64] | None = None,
+    counts: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Losses of a batch, and their gradient where asked for: see ``native.ctc_loss``."""
+    """Losses of a batch, and their gradient where asked for: see ``native.ctc_loss``. It keeps no normalisers."""
     losses = np.empty(len(batch))
     if gradient is not None:
         gradient[...] = 0
     for b, frames in enumerate(batch.input_lengths):
-        losses[b], item = _item(logits[b, :frames].astype(np.float64), batch, b, rows)
+        topology = _topology(batch, b, arrows)
+        x = as_float64(logits[b, :frames])
+        losses[b], item = _item(x, topology, rows)
         if gradient is not None:
-            gradient[b, :frames] = item * (1.0 if weights is None else weights[b])
+            _write(gradient[b, :frames], item * (1.0 if weights is None else weights[b]))
+        if counts is not None:
+            counts[b] = 0
+            counts[b, :, : topology.num_states] = _counts(x, topology, rows, losses[b])
     return losses
 
 
-def _item(x: npt.NDArray[np.float64], batch: TargetBatch, b: int, rows: str) -> tuple[float, npt.NDArray[np.float64]]:
-    topology = ctc_topology(batch.target(b), blank=batch.blank)
-    if len(x) < topology.frames_needed:
-        return np.inf, np.zeros_like(x)
+def as_float64(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Any of the kernels' types as float64; uint16 holds the bits of bfloat16, the upper ones of a float32."""
+    if values.dtype == np.uint16:
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float64)
+
+
+def _write(target: npt.NDArray[Any], values: npt.NDArray[np.float64]) -> None:
+    if target.dtype == np.uint16:
+        bits = values.astype(np.float32).view(np.uint32)
+        nearest = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+        target[...] = np.where(np.isnan(values), np.uint16(0x7FC0), nearest)
+    else:
+        target[...] = values
+
+
+def _topology(batch: TargetBatch, b: int, arrows: npt.NDArray[np.float64] | None) -> Topology:
+    plain = ctc_topology(batch.target(b), blank=batch.blank)
+    if arrows is None:
+        return plain
+    weights = arrows[b, :, : plain.num_states]
+    empty = -float(native.empty_path_loss(weights[None])[0])
+    return Topology(plain.labels, weights[:5], weights[5], weights[6], empty)
+
+
+def _item(x: npt.NDArray[np.float64], topology: Topology, rows: str) -> tuple[float, npt.NDArray[np.float64]]:
     if np.isnan(x).any() or np.isposinf(x).any():
-        return np.nan, np.full_like(x, np.nan)
+        possible = len(x) >= topology.frames_needed
+        return (np.nan, np.full_like(x, np.nan)) if possible else (np.inf, np.zeros_like(x))
     if rows == "logits":
         return reference.logit_gradient(x, topology)
     loss, gradient = reference.score_gradient(x, topology)
     if rows == "log_probs" and np.isfinite(loss):
         gradient += np.exp(x)
     return loss, gradient
+
+
+def _counts(x: npt.NDArray[np.float64], topology: Topology, rows: str, loss: float) -> npt.NDArray[np.float64]:
+    """(7, S): how often, given the target, a path takes each arrow, starts and ends in each state."""
+    result = np.zeros((7, topology.num_states))
+    if not np.isfinite(loss) or not len(x):
+        return result
+    scores = reference.log_softmax(x) if rows == "logits" else x
+    alpha, beta = reference.forward(scores, topology), reference.backward(scores, topology)
+    emission = reference.emissions(scores, topology)
+    for t in range(1, len(x)):
+        result[: len(topology.arrows)] += np.exp(
+            reference.arrivals(alpha[t - 1], topology) + emission[t] + beta[t] + loss
+        )
+    result[5] = np.exp(alpha[0] + beta[0] + loss)
+    result[6] = np.exp(alpha[-1] + topology.final + loss)
+    return result

@@ -1,0 +1,242 @@
+// The arrows into and out of each state: those of plain CTC, and those of chains whose weights are given, which are other
+// variants of CTC for the same two steps of lattice.hpp.
+#pragma once
+#include "arena.hpp"
+#include "item.hpp"
+#include "lattice.hpp"
+
+namespace ctckit::CTCKIT_ISA {
+
+// One number, mantissa · 2^exponent.
+template <class Number>
+struct Factor {
+  typename Number::Mantissa mantissa;
+  typename Number::Exponent exponent;
+};
+
+// A factor for each label, or for each blank.
+template <class Number>
+struct Factors {
+  typename Number::Mantissa* mantissa;
+  typename Number::Exponent* exponent;
+
+  static Factors take(int64_t length, Arena& arena) {
+    return {arena.take<typename Number::Mantissa>(length), arena.take<typename Number::Exponent>(length)};
+  }
+  CTCKIT_INLINE Scaled<Number> at(int i) const { return {load(mantissa + i), load(exponent + i)}; }
+  Factor<Number> one(int i) const { return {mantissa[i], exponent[i]}; }
+
+  // e^log of the states first, first + 2, …; beyond the chain nothing passes. Returns the greatest |log|.
+  double assign(const double* logs, int first, int states, int length) const {
+    double greatest = 0;
+    for (int i = 0; i < length; ++i) {
+      const int s = first + 2 * i;
+      const double log = s < states ? logs[s] : -std::numeric_limits<double>::infinity();
+      split_exp<Number>(log, mantissa[i], exponent[i]);
+      if (mantissa[i] > 0 && std::fabs(log) > greatest) greatest = std::fabs(log);
+    }
+    return greatest;
+  }
+};
+
+// Plain CTC: all arrows have weight 1, and a skip leads only to a label that differs from the one before it.
+template <class Number>
+class PlainArrows {
+  using Mantissa = typename Number::Mantissa;
+  using Exponent = typename Number::Exponent;
+
+ public:
+  static constexpr bool weighted = false;
+  static constexpr int speed = 1;  // labels that a path may advance in one frame
+
+  PlainArrows(int tokens, int width, Arena& arena)
+      : tokens_(tokens), length_(width + padding), skip_(Factors<Number>::take(length_, arena)) {}
+
+  template <class Logit>
+  void set(const Item<Logit>& item) {
+    const int32_t* const y = item.target;
+    for (int i = 0; i < length_; ++i) {
+      const bool skip = i > 0 && i < tokens_ && y[i] != y[i - 1];
+      skip_.mantissa[i] = skip;
+      skip_.exponent[i] = skip ? Exponent(0) : Number::forbidden;
+    }
+  }
+
+  // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]: as if it came from a blank[0] before the
+  // first frame and went to a blank[N] after the last.
+  const PlainArrows& start() const { return *this; }
+  const PlainArrows& inside() const { return *this; }
+  const PlainArrows& final() const { return *this; }
+  int last_start() const { return 0; }
+  int first_final() const { return tokens_ - 1; }
+  Factor<Number> final_label(int i) const { return {Mantissa(i == tokens_ - 1), 0}; }
+  Factor<Number> final_blank(int i) const { return {Mantissa(i == tokens_), 0}; }
+  double greatest() const { return 0; }
+
+  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
+    return sum(from.label_at(i), from.blank_at(i), from.label_at(i - 1) * skip_.at(i));
+  }
+  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
+    return sum(from.blank_at(i), from.label_at(i - 1));
+  }
+  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>& to, int i) const {
+    return sum(to.label_at(i), to.blank_at(i + 1), to.label_at(i + 1) * skip_.at(i + 1));
+  }
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>& to, int i) const {
+    return sum(to.blank_at(i), to.label_at(i));
+  }
+
+  // Arrows of a fixed weight are not counted.
+  void count_start(const Row<Number>&, const Likelihood<Number>&, Window) const {}
+  void count_final(const Row<Number>&, const Likelihood<Number>&, Window) const {}
+  void write_counts(const ChainWeights*) const {}
+
+ private:
+  const int tokens_, length_;
+  const Factors<Number> skip_;
+};
+
+// What arrives in the first frame, and what leaves the last one: there are no arrows then, only these weights.
+template <class Number>
+struct Boundary {
+  Factors<Number> label, blank;
+
+  static constexpr bool weighted = false;
+
+  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>&, int i) const { return label.at(i); }
+  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>&, int i) const { return blank.at(i); }
+  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>&, int i) const { return label.at(i); }
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>&, int i) const { return blank.at(i); }
+};
+
+// Arrows, starts and ends with given weights. Beside stay, advance and skip there is the hop, over a whole token:
+// label[i−2] → label[i] and label[i−2] → blank[i].
+template <class Number>
+class WeightedArrows {
+  using Mantissa = typename Number::Mantissa;
+  using Exponent = typename Number::Exponent;
+
+ public:
+  static constexpr bool weighted = true;
+  static constexpr int speed = 2;
+
+  WeightedArrows(int tokens, int width, Arena& arena) : tokens_(tokens), length_(width + padding) {
+    for (Kind& each : kinds_) each = {Factors<Number>::take(length_, arena), arena.take<Mantissa>(length_)};
+  }
+
+  template <class Logit>
+  void set(const Item<Logit>& item) {
+    const ChainWeights& chain = *item.chain;
+    greatest_ = 0;
+    for (int kind = 0; kind < kinds; ++kind) {
+      const double here = kinds_[kind].weights.assign(chain.weights + rows[kind] * chain.states, first_state(kind), 2 * tokens_ + 1, length_);
+      greatest_ = here > greatest_ ? here : greatest_;
+      for (int i = 0; i < length_; ++i) kinds_[kind].count[i] = 0;
+    }
+    counting_ = chain.counts != nullptr;
+    last_start_ = -1, first_final_ = tokens_;
+    for (int i = tokens_; i >= 0; --i) {
+      if (any_at(final_label_, i) || any_at(final_blank_, i)) first_final_ = i;
+      if (last_start_ < 0 && (any_at(start_label, i) || any_at(start_blank, i))) last_start_ = i;
+    }
+  }
+
+  Boundary<Number> start() const { return {kinds_[start_label].weights, kinds_[start_blank].weights}; }
+  const WeightedArrows& inside() const { return *this; }
+  Boundary<Number> final() const { return {kinds_[final_label_].weights, kinds_[final_blank_].weights}; }
+  int last_start() const { return last_start_; }
+  int first_final() const { return first_final_; }
+  Factor<Number> final_label(int i) const { return kinds_[final_label_].weights.one(i); }
+  Factor<Number> final_blank(int i) const { return kinds_[final_blank_].weights.one(i); }
+  double greatest() const { return greatest_; }
+
+  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
+    return sum(from.label_at(i) * at(label_stay, i), from.blank_at(i) * at(label_advance, i),
+               from.label_at(i - 1) * at(label_skip, i), from.label_at(i - 2) * at(label_hop, i));
+  }
+  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
+    return sum(from.blank_at(i) * at(blank_stay, i), from.label_at(i - 1) * at(blank_advance, i),
+               from.label_at(i - 2) * at(blank_hop, i));
+  }
+  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>& to, int i) const {
+    return sum(to.label_at(i) * at(label_stay, i), to.blank_at(i + 1) * at(blank_advance, i + 1),
+               to.label_at(i + 1) * at(label_skip, i + 1), to.blank_at(i + 2) * at(blank_hop, i + 2),
+               to.label_at(i + 2) * at(label_hop, i + 2));
+  }
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>& to, int i) const {
+    return sum(to.blank_at(i) * at(blank_stay, i), to.label_at(i) * at(label_advance, i));
+  }
+
+  // How often, given the target, a path takes each arrow out of these states: the derivative of log P by its log-weight.
+  CTCKIT_INLINE void count(const Row<Number>& alpha, const Row<Number>& next, const Likelihood<Number>& likelihood,
+                           int i) const {
+    if (!counting_) return;
+    const Scaled<Number> label = alpha.label_at(i), blank = alpha.blank_at(i);
+    add(label_stay, i, label * next.label_at(i), likelihood);
+    add(blank_advance, i + 1, label * next.blank_at(i + 1), likelihood);
+    add(label_skip, i + 1, label * next.label_at(i + 1), likelihood);
+    add(blank_hop, i + 2, label * next.blank_at(i + 2), likelihood);
+    add(label_hop, i + 2, label * next.label_at(i + 2), likelihood);
+    add(blank_stay, i, blank * next.blank_at(i), likelihood);
+    add(label_advance, i, blank * next.label_at(i), likelihood);
+  }
+
+  // The same for starting in a state, u being that of the first frame, and for ending in it.
+  void count_start(const Row<Number>& u, const Likelihood<Number>& likelihood, Window window) const {
+    count_boundary(start_label, start_blank, u, likelihood, window);
+  }
+  void count_final(const Row<Number>& alpha, const Likelihood<Number>& likelihood, Window window) const {
+    count_boundary(final_label_, final_blank_, alpha, likelihood, window);
+  }
+
+  void write_counts(const ChainWeights* chain) const {
+    if (!counting_) return;
+    for (int kind = 0; kind < kinds; ++kind)
+      for (int i = 0, s = first_state(kind); s <= 2 * tokens_; ++i, s += 2)
+        chain->counts[rows[kind] * chain->states + s] = kinds_[kind].count[i];
+  }
+
+ private:
+  enum {
+    label_stay, label_advance, label_skip, label_hop, blank_stay, blank_advance, blank_hop,
+    start_label, start_blank, final_label_, final_blank_, kinds
+  };
+  // Where each stands in ChainWeights.
+  static constexpr int rows[kinds] = {0, 1, 2, 4, 0, 1, 3, 5, 5, 6, 6};
+  struct Kind {
+    Factors<Number> weights;
+    Mantissa* count;
+  };
+
+  // Labels are the odd states, blanks the even ones.
+  static int first_state(int kind) {
+    return kind <= label_hop || kind == start_label || kind == final_label_ ? 1 : 0;
+  }
+  bool any_at(int kind, int i) const { return kinds_[kind].weights.mantissa[i] > 0; }
+  CTCKIT_INLINE Scaled<Number> at(int kind, int i) const { return kinds_[kind].weights.at(i); }
+
+  CTCKIT_INLINE void add(int kind, int i, const Scaled<Number>& value, const Likelihood<Number>& likelihood) const {
+    const Scaled<Number> product = value * at(kind, i);
+    const auto gap = minimum(product.exponent - likelihood.exponent, broadcast(Exponent(100)));
+    const Mantissa scale = static_cast<Mantissa>(1 / likelihood.mantissa);
+    Mantissa* const count = kinds_[kind].count + i;
+    store(count, load(count) + product.mantissa * power_of_two<Number>(gap) * scale);
+  }
+
+  void count_boundary(int label, int blank, const Row<Number>& row, const Likelihood<Number>& likelihood,
+                      Window window) const {
+    if (!counting_) return;
+    for (int i = window.from; i < window.to; i += lanes<Mantissa>) {
+      add(label, i, row.label_at(i), likelihood);
+      add(blank, i, row.blank_at(i), likelihood);
+    }
+  }
+
+  const int tokens_, length_;
+  Kind kinds_[kinds];
+  int last_start_ = 0, first_final_ = 0;
+  double greatest_ = 0;
+  bool counting_ = false;
+};
+
+}  // namespace ctckit::CTCKIT_ISA

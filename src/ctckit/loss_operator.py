@@ -1,0 +1,367 @@
+"""The loss as operators of PyTorch: checks and kernel in one opaque call, every derivative registered.
+
+Two ways, chosen by ``reduction`` and type:
+
+    fused      "mean", "sum"; float32, float64: the forward pass computes the gradient too, weighted; the backward pass
+               hands it over. The logits are read once for their normaliser and the gradient is written once.
+    two steps  "none", and half precision: the forward pass keeps the normalisers of the frames (8 bytes each), the
+               backward pass computes the gradient with each item's upstream gradient as its weight, in float32.
+
+Each operator exists twice with the same derivative: compiled code wants it bare, torch.func as a Function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ctckit import _checks
+from ctckit._checks import TargetBatch
+from ctckit.errors import CTCKitError
+from ctckit.kernels import BACKENDS, native
+
+Tensor = torch.Tensor
+
+native.share_openmp(Path(torch.__file__).parent / "lib")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the operators take beside tensors."""
+
+    blank: int
+    reduction: str  # "mean", "sum", "none"
+    infeasible: str  # "inf", "zero", "error", or "counted": 0, but counted by the mean
+    rows: native.Rows
+    backend: str = "auto"
+    name: str = "logits"  # what the caller calls them
+
+
+def apply(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    options: Options,
+) -> Tensor:
+    """The reduced loss of a batch.
+
+    Args:
+        logits: (B, T, C) on the CPU: float16, bfloat16, float32 or float64.
+        targets: (B, N) integers, not yet checked; so are the lengths.
+        input_lengths: (B,).
+        target_lengths: (B,).
+        arrows: (B, 7, S) float64, the weights of other chains than plain CTC's (``variants.Chains``), or None.
+        options: Everything else.
+    """
+    differentiated = torch.is_grad_enabled() and (logits.requires_grad or (arrows is not None and arrows.requires_grad))
+    operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _Loss.apply
+    o = options
+    flags = (o.blank, o.reduction, o.infeasible, o.rows, o.backend, o.name, differentiated)
+    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
+
+
+def _is_fused(logits: Tensor, reduction: str) -> bool:
+    return reduction != "none" and logits.dtype in (torch.float32, torch.float64)
+
+
+def _loss_dtype(logits: Tensor) -> torch.dtype:
+    """Half precision is computed, and its loss returned, in float32."""
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+
+def _array(tensor: Tensor) -> npt.NDArray[Any]:
+    """The same memory for the kernels, which take the bits of bfloat16 as uint16."""
+    tensor = tensor.detach()
+    return tensor.view(torch.int16).numpy().view(np.uint16) if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+
+def _empty_gradient(logits: Tensor) -> Tensor:
+    if logits.dtype == torch.bfloat16:
+        bits = native.empty_gradient(tuple(logits.shape), np.int16)
+        return torch.from_numpy(bits).view(torch.bfloat16)
+    return torch.from_numpy(native.empty_gradient(tuple(logits.shape), _array(logits).dtype))
+
+
+def _compute(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    blank: int,
+    reduction: str,
+    infeasible: str,
+    rows: str,
+    backend: str,
+    name: str,
+    differentiated: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The reduced loss; its weighted gradients by logits and arrows (fused) or the normalisers; the items' weights.
+
+    What is not asked for is an empty tensor. The gradient is an output like the loss, with a derivative of its own, so
+    that autograd can differentiate twice.
+    """
+    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
+    if infeasible == "error" and arrows is None:
+        _checks.expect_feasible(batch)
+    weights = _weights(batch, reduction, infeasible, arrows)
+    fused = _is_fused(logits, reduction)
+    values = _array(logits)
+    nothing = torch.empty(0)
+    gradient, normalizers, counts = nothing.to(logits.dtype), nothing.to(_loss_dtype(logits)), nothing.double()
+    if differentiated and fused:
+        gradient = _empty_gradient(logits)
+        counts = nothing.double() if arrows is None or not arrows.requires_grad else torch.zeros(arrows.shape).double()
+    elif differentiated:
+        normalizers = torch.empty((values.shape[0], 2, values.shape[1]), dtype=_loss_dtype(logits))
+    losses = BACKENDS["native" if backend == "auto" else backend](
+        values,
+        batch,
+        rows=rows,
+        weights=weights,
+        gradient=_array(gradient) if gradient.numel() else None,
+        normalizers=normalizers.numpy() if normalizers.numel() else None,
+        arrows=None if arrows is None else arrows.detach().numpy(),
+        counts=counts.numpy() if counts.numel() else None,
+    )
+    impossible = np.isposinf(losses)
+    if infeasible == "error" and impossible.any():
+        raise _checks.impossible_items(np.flatnonzero(impossible), name)
+    if infeasible in ("zero", "counted"):
+        losses[impossible] = 0
+    if reduction == "mean" and infeasible == "zero":
+        # Targets that only a mask or a variant makes impossible are found by the kernel: the others share the mean.
+        correction = int((weights > 0).sum()) / max(1, int(((weights > 0) & ~impossible).sum()))
+        if correction != 1:
+            weights = weights * correction
+            gradient.mul_(correction)
+    if reduction == "none":
+        loss = torch.from_numpy(losses)
+    else:
+        counted = weights > 0
+        loss = torch.tensor(weights[counted] @ losses[counted])
+    return loss.to(_loss_dtype(logits)), gradient, normalizers, counts, torch.from_numpy(weights)
+
+
+def _batch(
+    logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any, blank: int, name: str, arrows: Tensor | None
+) -> TargetBatch:
+    """Checked here for plain CTC; chains were built from checked targets."""
+    if arrows is None:
+        return _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
+    return TargetBatch(targets.numpy(), input_lengths.numpy(), target_lengths.numpy(), blank)
+
+
+def _weights(batch: TargetBatch, reduction: str, infeasible: str, arrows: Tensor | None) -> npt.NDArray[np.float64]:
+    """(B,) what each item's loss counts in the result; for "mean" 1 / (N_b · number counted)."""
+    counted = np.ones(len(batch))
+    if reduction != "mean":
+        return counted
+    if infeasible == "zero" and arrows is None:
+        counted = batch.feasible.astype(np.float64)
+    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
+
+
+_operator = torch.library.custom_op("ctckit::ctc_loss", _compute, mutates_args=())
+
+
+@_operator.register_fake
+def _(
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *options: Any
+) -> tuple[Tensor, ...]:
+    reduction, differentiated = options[1], options[-1]
+    fused, kind = _is_fused(logits, reduction), _loss_dtype(logits)
+    loss = logits.new_empty(logits.shape[:1] if reduction == "none" else (), dtype=kind)
+    gradient = torch.empty(logits.shape if differentiated and fused else (0,), dtype=logits.dtype, device=logits.device)
+    frames = (logits.shape[0], 2, logits.shape[1])
+    normalizers = logits.new_empty(frames if differentiated and not fused else (0,), dtype=kind)
+    counted = differentiated and fused and arrows is not None and arrows.requires_grad
+    counts = logits.new_empty(arrows.shape if counted and arrows is not None else (0,), dtype=torch.float64)
+    return loss, gradient, normalizers, counts, logits.new_empty(logits.shape[:1], dtype=torch.float64)
+
+
+def _compute_gradient(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    weights: Tensor,
+    normalizers: Tensor,
+    blank: int,
+    rows: str,
+    backend: str,
+    name: str,
+) -> tuple[Tensor, Tensor]:
+    """The gradient of Σ_b weights_b · loss_b by the logits, and by the arrows if they want one (or an empty tensor)."""
+    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
+    gradient = _empty_gradient(logits)
+    counted = arrows is not None and arrows.requires_grad
+    counts = torch.zeros(arrows.shape if arrows is not None and counted else (0,), dtype=torch.float64)
+    BACKENDS["native" if backend == "auto" else backend](
+        _array(logits),
+        batch,
+        rows=rows,
+        weights=weights.numpy(),
+        gradient=_array(gradient),
+        normalizers=normalizers.numpy(),
+        normalized=True,
+        arrows=None if arrows is None else arrows.detach().numpy(),
+        counts=counts.numpy() if counted else None,
+    )
+    return gradient, counts
+
+
+_gradient_operator = torch.library.custom_op("ctckit::ctc_gradient", _compute_gradient, mutates_args=())
+
+
+@_gradient_operator.register_fake
+def _(logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *_: Any) -> tuple[Tensor, Tensor]:
+    counted = arrows is not None and arrows.requires_grad
+    counts = logits.new_empty(arrows.shape if arrows is not None and counted else (0,), dtype=torch.float64)
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), counts
+
+
+@torch.library.custom_op("ctckit::ctc_curvature", mutates_args=())
+def _curvature(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    weights: Tensor,
+    direction: Tensor,
+    blank: int,
+    rows: str,
+    name: str,
+) -> Tensor:
+    """The derivative of the gradient along ``direction``, (B, T, C)."""
+    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
+    kind = _loss_dtype(logits)
+    result = native.ctc_curvature(
+        logits.to(kind).numpy(),
+        batch,
+        direction.to(kind).numpy(),
+        rows=rows,  # type: ignore[arg-type]
+        weights=weights.numpy(),
+        arrows=None if arrows is None else arrows.detach().numpy(),
+    )
+    return torch.from_numpy(result).to(logits.dtype)
+
+
+@_curvature.register_fake
+def _(logits: Tensor, *_: Any) -> Tensor:
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+
+
+def _second(problem: tuple[Any, ...], weights: Tensor, direction: Tensor, options: tuple[Any, ...]) -> Tensor:
+    arrows = problem[4]
+    if arrows is not None and arrows.requires_grad:
+        raise CTCKitError("Second derivatives are not there for arrow weights that want a gradient. Detach them.")
+    return cast(Tensor, _curvature(*problem, weights, direction, *options))
+
+
+# --- the loss ---------------------------------------------------------------------------------------------------------
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    *problem, blank, reduction, _, rows, backend, name, _ = inputs
+    _, gradient, normalizers, counts, weights = output
+    ctx.save_for_backward(*problem, gradient, normalizers, counts, weights)
+    ctx.options = blank, rows, backend, name
+    ctx.fused = _is_fused(inputs[0], reduction)
+    ctx.set_materialize_grads(False)
+
+
+def _backward(ctx: Any, of_gradient: Callable[..., Any], *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The derivative by logits and arrows. ``of_gradient`` is the second operator, bare or as a Function."""
+    *problem, gradient, normalizers, counts, weights = ctx.saved_tensors
+    upstream, direction = upstreams[:2]
+    blank, rows, backend, name = ctx.options
+    of_logits = of_arrows = None
+    if upstream is not None and not ctx.fused:
+        each = weights * upstream
+        of_logits, counts = of_gradient(*problem, each, normalizers, blank, rows, backend, name)
+        of_arrows = -counts * each.reshape(-1, 1, 1) if counts.numel() else None
+    elif upstream is not None:
+        of_logits = gradient * upstream.to(gradient.dtype)
+        of_arrows = -counts * (weights * upstream).reshape(-1, 1, 1) if counts.numel() else None
+    if direction is not None:
+        second = _second(tuple(problem), weights, direction, (blank, rows, name))
+        of_logits = second if of_logits is None else of_logits + second
+    return (of_logits, None, None, None, of_arrows, *(None,) * 7)
+
+
+_operator.register_autograd(
+    lambda ctx, *upstreams: _backward(ctx, _gradient_operator, *upstreams), setup_context=_remember
+)
+
+
+class _Loss(torch.autograd.Function):
+    """The operator where nothing is compiled: torch.func sees through it, and the gradient is not copied needlessly."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> tuple[Tensor, ...]:
+        return _compute(*arguments)
+
+    setup_context = staticmethod(_remember)
+
+    @staticmethod
+    def backward(ctx: Any, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
+        upstream, direction = upstreams[:2]
+        if upstream is not None and ctx.fused and direction is None and not _graph_is_kept():
+            gradient, _, counts, _ = ctx.saved_tensors[-4:]
+            if not counts.numel() and not torch.is_grad_enabled():
+                # The reduction's weights are in it already, and nobody will ask for it again: it is given away.
+                return gradient if bool(upstream == 1) else gradient.mul_(upstream), *(None,) * 11
+        return _backward(ctx, _Gradient.apply, *upstreams)
+
+
+def _graph_is_kept() -> bool:
+    """Whether the backward pass that is running may be run again (retain_graph); True where torch does not tell."""
+    tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return True if tell is None else bool(tell())
+
+
+# --- its gradient -----------------------------------------------------------------------------------------------------
+
+
+def _remember_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    *problem, weights, normalizers, blank, rows, backend, name = inputs
+    ctx.save_for_backward(*problem, weights, normalizers)
+    ctx.options = blank, rows, backend, name
+    ctx.set_materialize_grads(False)
+
+
+def _gradient_backward(ctx: Any, direction: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    *problem, weights, normalizers = ctx.saved_tensors
+    blank, rows, backend, name = ctx.options
+    of_logits = of_weights = None
+    if direction is not None:
+        of_logits = _second(tuple(problem), weights, direction, (blank, rows, name))
+        ones = torch.ones_like(weights)
+        unit, _ = _gradient_operator(*problem, ones, normalizers, blank, rows, backend, name)
+        of_weights = (unit.double() * direction.double()).sum(dim=(1, 2))
+    return of_logits, None, None, None, None, of_weights, *(None,) * 5
+
+
+_gradient_operator.register_autograd(_gradient_backward, setup_context=_remember_gradient)
+
+
+class _Gradient(torch.autograd.Function):
+    """The same, where nothing is compiled."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> tuple[Tensor, Tensor]:
+        return _compute_gradient(*arguments)
+
+    setup_context = staticmethod(_remember_gradient)
+    backward = staticmethod(_gradient_backward)

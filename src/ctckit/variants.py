@@ -1,0 +1,288 @@
+"""Variants of CTC: other states, arrows and weights for the same recursion.
+
+A ``CTCVariant`` says how a target becomes a chain of states. Three primitives make all of them:
+
+    states    tokens repeated (minimum duration), wildcards inserted, blanks left out
+    arrows    which exist, and with what weight (wildcards may be hopped over; entering one costs)
+    weights   of a state, in every frame that the path spends there (bias, prior, delay penalty)
+
+A state's weight stands on all arrows into it. The delay penalty needs no clock: a token that begins at frame t is
+behind the path for T − t frames, so a weight of λ · (tokens begun so far) on every state adds up to λ · Σ_i (T − t_i).
+
+``chains`` builds the states of a whole batch at once; a single target is a batch of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.errors import InvalidInputError
+from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
+
+WILDCARD_PLACES = ("targets", "ends", "between", "everywhere")
+
+
+@dataclass(frozen=True, eq=False)
+class CTCVariant:
+    """How a target becomes a chain of states. The defaults are plain CTC.
+
+    Attributes:
+        log_prior: (C,) subtracted from each class's log-probability, scaled as you wish: divides the posterior of the
+            classes by their prior. For less peaky outputs and for use with an external language model.
+        blank_bias: Nats added to the blank's log-probability. Negative: fewer blanks, tokens last longer.
+        delay_penalty: λ ≥ 0, nats a frame and token: a path's log-probability gains λ · Σ_i ((T − 1) / 2 − t_i), t_i
+            being the frame in which token i begins. Tokens come earlier: for streaming, and for time stamps.
+        min_frames: Every token lasts at least so many frames.
+        use_blank: False leaves the blank out: tokens follow each other directly and share all frames among them, equal
+            neighbours included (as in an HMM).
+        wildcards: Where wildcards stand. A wildcard emits anything, blanks included, for one frame or more; in targets
+            it is written as class C, one past the last. "targets": where the targets have one; it has to be passed.
+            "ends": also before and behind each target (W-CTC: the transcript covers a part only). "between": also
+            between all tokens (STC: tokens may be missing from the transcript). "everywhere": both. With these three a
+            path may leave any wildcard out.
+        wildcard_penalty: Nats for each wildcard that is entered, however long it lasts.
+
+    Raises:
+        InvalidInputError: On values outside these ranges.
+
+    Example:
+        >>> CTCVariant(delay_penalty=0.01).min_frames
+        1
+
+    Sources: Zeyer et al. 2021, Why does CTC result in peaky behavior? (log_prior); Yao et al. 2022, Delay-penalized
+    CTC; Cai et al. 2022, W-CTC; Pratap et al. 2022, Star temporal classification.
+    """
+
+    log_prior: npt.ArrayLike | None = None
+    blank_bias: float = 0.0
+    delay_penalty: float = 0.0
+    min_frames: int = 1
+    use_blank: bool = True
+    wildcards: str | None = None
+    wildcard_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.min_frames, bool) or not isinstance(self.min_frames, int) or self.min_frames < 1:
+            raise InvalidInputError(f"min_frames is {self.min_frames!r}; expected a positive integer.")
+        if self.wildcards is not None and self.wildcards not in WILDCARD_PLACES:
+            raise InvalidInputError(f"wildcards is {self.wildcards!r}; expected None or one of {WILDCARD_PLACES}.")
+        for name in ("blank_bias", "delay_penalty", "wildcard_penalty"):
+            if not np.isfinite(getattr(self, name)):
+                raise InvalidInputError(f"{name} is {getattr(self, name)!r}; expected a finite number.")
+        for name in ("delay_penalty", "wildcard_penalty"):
+            if getattr(self, name) < 0:
+                raise InvalidInputError(f"{name} is {getattr(self, name)!r}; expected 0 or more.")
+
+    def class_weights(self, classes: int, blank: int) -> Floats:
+        """(C + 1,) what a frame spent on each class weighs beside its log-probability; the last is the wildcard's.
+
+        Raises:
+            InvalidInputError: If log_prior is not (C,) finite numbers.
+        """
+        weights = np.zeros(classes + 1)
+        if self.log_prior is not None:
+            prior = np.asarray(self.log_prior, dtype=np.float64)
+            if prior.shape != (classes,) or not np.isfinite(prior).all():
+                raise InvalidInputError(
+                    f"log_prior has shape {prior.shape}; expected ({classes},), a finite number for each class."
+                )
+            weights[:classes] = -prior
+        weights[blank] += self.blank_bias
+        return weights
+
+
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """The chains of a batch, padded.
+
+    Attributes:
+        tokens: (B, M) int32, the token of each odd state; C is the wildcard.
+        lengths: (B,) int64, M_b; S_b = 2 M_b + 1 states.
+        weights: (B, 7, 2M + 1) float64: arrows s − k → s for k = 0..4, start, final; natural logarithms.
+        empty: (B,) float64, the weight of the path without frames: 0 or −∞.
+        offset: (B,) float64, a constant to be added to the log-likelihood.
+        blank: The class of the blank.
+    """
+
+    tokens: npt.NDArray[np.int32]
+    lengths: Ints
+    weights: Floats
+    empty: Floats
+    offset: Floats
+    blank: int
+
+    def topology(self, b: int) -> Topology:
+        """The states of one item."""
+        tokens = self.tokens[b, : self.lengths[b]]
+        states = 2 * len(tokens) + 1
+        labels = np.full(states, self.blank, dtype=np.int64)
+        labels[1::2] = tokens
+        weights = self.weights[b, :, :states]
+        return Topology(labels, weights[:5], weights[5], weights[6], float(self.empty[b]))
+
+
+def chains(
+    targets: npt.NDArray[np.integer],
+    target_lengths: npt.NDArray[np.integer],
+    input_lengths: npt.NDArray[np.integer],
+    variant: CTCVariant,
+    *,
+    classes: int,
+    blank: int = 0,
+) -> Chains:
+    """The states of each target of a batch under a variant.
+
+    Args:
+        targets: (B, N) integers, padded; class C is the wildcard.
+        target_lengths: (B,) tokens.
+        input_lengths: (B,) frames; the delay penalty is measured from their middle.
+        variant: How a target becomes states.
+        classes: C.
+        blank: The class of the blank.
+
+    Returns:
+        The chains, padded to the longest.
+
+    Example:
+        >>> one = chains(np.array([[3, 1]]), np.array([2]), np.array([9]), CTCVariant(min_frames=2), classes=4)
+        >>> one.tokens.tolist()
+        [[3, 3, 1, 1]]
+    """
+    inside = np.arange(targets.shape[1]) < target_lengths[:, None]
+    wildcard, tokens, inside = classes, *_with_wildcards(targets, inside, variant, classes)
+    item, position, lengths, fill = _spread(inside, np.where(tokens == wildcard, 1, variant.min_frames))
+    width = int(lengths.max(initial=0))
+
+    def padded(values: npt.NDArray[np.integer]) -> Ints:
+        result = np.zeros((len(targets), width), dtype=np.int64)
+        result[item, position] = values
+        return result
+
+    token, part = padded(tokens[inside][fill.source]), padded(fill.part)
+    here = np.arange(width) < lengths[:, None]
+    star = here & (token == wildcard)
+    optional = star & (variant.wildcards != "targets")
+    first = here & (part == 0)
+    begun = np.cumsum(first & ~star, axis=1)
+    empty = np.where(optional.sum(axis=1) == lengths, 0.0, IMPOSSIBLE)
+
+    weights = np.full((len(targets), 7, 2 * width + 1), IMPOSSIBLE)
+    odd, even = weights[:, :, 1::2], weights[:, :, 0::2]
+    _label_arrows(odd, token, first, here, optional, variant.use_blank)
+    if variant.use_blank:
+        _blank_arrows(even, first, lengths, optional)
+    _ends(weights, lengths, optional, variant.use_blank)
+
+    of_class = variant.class_weights(classes, blank)
+    odd[:, :6] += (of_class[token] + variant.delay_penalty * begun)[:, None]
+    odd[:, 1:6] -= (variant.wildcard_penalty * star)[:, None]
+    before = np.concatenate([np.zeros((len(targets), 1)), begun], axis=1)
+    even[:, :6] += (of_class[blank] + variant.delay_penalty * before)[:, None]
+    count = begun.max(axis=1, initial=0)
+    offset = -variant.delay_penalty * count * (np.asarray(input_lengths) + 1) / 2
+    return Chains(token.astype(np.int32), lengths, weights, empty, offset, blank)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fill:
+    source: Ints  # for each state that emits a token: which token of the batch, counted through
+    part: Ints  # and its how many-th frame at least
+
+
+def _with_wildcards(
+    targets: npt.NDArray[np.integer], inside: npt.NDArray[np.bool_], variant: CTCVariant, wildcard: int
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Targets with wildcards put in, and which entries count. Next to another one a wildcard says nothing: dropped."""
+    items, width = targets.shape
+    if variant.wildcards not in ("ends", "between", "everywhere"):
+        tokens, counted = targets.astype(np.int64), inside
+    else:
+        tokens = np.full((items, 2 * width + 1), wildcard, dtype=np.int64)
+        tokens[:, 1::2] = targets
+        counted = np.zeros(tokens.shape, dtype=bool)
+        counted[:, 1::2] = inside
+        lengths = inside.sum(axis=1)
+        gap = np.arange(width + 1)
+        ends = (gap == 0) | (gap == lengths[:, None])
+        between = (gap > 0) & (gap < lengths[:, None])
+        counted[:, 0::2] = {"ends": ends, "between": between, "everywhere": ends | between}[variant.wildcards]
+    star = counted & (tokens == wildcard)
+    last_counted = np.where(counted, np.arange(tokens.shape[1]), -1)
+    previous = np.maximum.accumulate(last_counted, axis=1)
+    before = np.concatenate([np.full((items, 1), -1), previous[:, :-1]], axis=1)
+    after_star = np.take_along_axis(star, np.maximum(before, 0), axis=1) & (before >= 0)
+    return tokens, counted & ~(star & after_star)
+
+
+def _spread(inside: npt.NDArray[np.bool_], copies: Ints) -> tuple[Ints, Ints, Ints, _Fill]:
+    """Each counted token, as often as asked for: its item, its position there, the items' lengths, its origin."""
+    counts = copies[inside]
+    source = np.repeat(np.arange(len(counts)), counts)
+    starts = np.cumsum(counts) - counts
+    part = np.arange(len(source)) - starts[source]
+    item = np.nonzero(inside)[0][source]
+    lengths = np.bincount(item, minlength=len(inside)).astype(np.int64)
+    position = np.arange(len(source)) - (np.cumsum(lengths) - lengths)[item]
+    return item, position, lengths, _Fill(source, part)
+
+
+def _label_arrows(
+    odd: Floats,
+    token: Ints,
+    first: npt.NDArray[np.bool_],
+    here: npt.NDArray[np.bool_],
+    optional: npt.NDArray[np.bool_],
+    use_blank: bool,
+) -> None:
+    """The arrows into tokens: (B, 7, M)."""
+    last = here.copy()  # only the last of a token's states lasts longer than a frame
+    last[:, :-1] &= first[:, 1:] | ~here[:, 1:]
+    odd[:, 0][last] = 0.0
+    if use_blank:
+        odd[:, 1][first] = 0.0
+    if token.shape[1] > 1:
+        differs = token[:, 1:] != token[:, :-1]
+        inner = here[:, 1:] & ~first[:, 1:]
+        odd[:, 2, 1:][inner | (first[:, 1:] & (differs | (not use_blank)))] = 0.0
+    if token.shape[1] > 2:
+        differs = token[:, 2:] != token[:, :-2]
+        odd[:, 4, 2:][first[:, 2:] & optional[:, 1:-1] & (differs | (not use_blank))] = 0.0
+
+
+def _blank_arrows(even: Floats, first: npt.NDArray[np.bool_], lengths: Ints, optional: npt.NDArray[np.bool_]) -> None:
+    """The arrows into blanks: (B, 7, M + 1). There is none within a token that has several states."""
+    places = np.arange(even.shape[2])
+    exists = np.zeros((len(lengths), even.shape[2]), dtype=bool)
+    exists[:, :-1] = first
+    exists |= places == lengths[:, None]
+    even[:, 0][exists] = 0.0
+    even[:, 1][exists & (places > 0)] = 0.0
+    if even.shape[2] > 2:
+        even[:, 3, 2:][exists[:, 2:] & optional[:, 1:]] = 0.0
+
+
+def _ends(weights: Floats, lengths: Ints, optional: npt.NDArray[np.bool_], use_blank: bool) -> None:
+    """Where paths start and end: at the outermost states, or beyond a wildcard there that may be left out."""
+    items = np.arange(len(lengths))
+    start, final = weights[:, 5], weights[:, 6]
+    last = 2 * lengths
+    if use_blank:
+        start[:, 0] = 0.0
+        final[items, last] = 0.0
+    some = items[lengths > 0]
+    none = items[lengths == 0]  # an empty target emits blanks, whatever the variant
+    weights[none, 0, 0] = start[none, 0] = final[none, 0] = 0.0
+    start[some, 1] = 0.0
+    final[some, last[some] - 1] = 0.0
+    if not optional.shape[1]:
+        return
+    at_start = items[(lengths > 0) & optional[:, 0]]
+    if use_blank:
+        start[at_start, 2] = 0.0
+    more = at_start[lengths[at_start] > 1]
+    start[more, 3] = 0.0
+    at_end = items[(lengths > 1) & optional[items, np.maximum(lengths - 1, 0)]]
+    final[at_end, last[at_end] - 3] = 0.0
