@@ -46,3 +46,27 @@ def entropy(probs, target, blank):
     found = path_probs(probs, target, blank)
     total = sum(found.values())
     return -sum(p / total * math.log(p / total) for p in found.values() if p > 0)
+
+
+def variant_alignments(elements, frames, *, min_frames=1, use_blank=True, optional=False):
+    """Every way to lay a target over the frames, by its stretches: lists of (symbol, start, end), blanks left out.
+
+    elements: tokens and "*" for a wildcard; ``optional`` ones may be left out. A stretch of a token lasts min_frames or
+    more, that of a wildcard 1 or more. Between two equal tokens, and nowhere else, a blank is needed.
+    """
+
+    def lay(rest, start, previous):
+        if not rest:
+            if start == frames or use_blank or not elements:
+                yield []
+            return
+        symbol, *more = rest
+        if symbol == "*" and optional:
+            yield from lay(more, start, previous)
+        least = 1 if symbol == previous and use_blank else 0
+        for begin in range(start + least, frames if use_blank else start + 1):
+            for end in range(begin + (1 if symbol == "*" else min_frames), frames + 1):
+                for tail in lay(more, end, symbol):
+                    yield [(symbol, begin, end), *tail]
+
+    yield from lay(list(elements), 0, None)

@@ -100,10 +100,13 @@ def test_curvature_of_the_impossible_and_of_nan():
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_the_operator_keeps_pytorchs_rules(reduction):
     """Schema, fake tensors, autograd registration, AOT dispatch with dynamic shapes."""
-    arguments = (make(), TARGETS, *LENGTHS, 0, reduction, "zero", "logits", "auto", "logits", True)
+    arguments = (make(), TARGETS, *LENGTHS, None, 0, reduction, "zero", "logits", "auto", "logits", True)
     torch.library.opcheck(torch.ops.ctckit.ctc_loss.default, arguments)
+    _, _, normalizers, _, weights = torch.ops.ctckit.ctc_loss(make(), *arguments[1:6], "none", *arguments[7:])
+    arguments = (make(), TARGETS, *LENGTHS, None, weights, normalizers, 0, "logits", "auto", "logits")
+    torch.library.opcheck(torch.ops.ctckit.ctc_gradient.default, arguments)
     direction = torch.randn(4, T, C, dtype=torch.float64)
-    arguments = (make().detach(), TARGETS, *LENGTHS, torch.ones(4, dtype=torch.float64), direction, 0, "logits", "x")
+    arguments = (make().detach(), TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "x")
     torch.library.opcheck(torch.ops.ctckit.ctc_curvature.default, arguments)
 
 

@@ -97,5 +97,6 @@ def test_a_broken_topology_is_noticed_by_the_oracle(mutation):
 
     probs, log_probs, target, _ = case([1, 1, 2], 6, 0)
     skips, topology = broken_skips(target, 0)
-    loss, _ = reference.score_gradient(log_probs, replace(topology, skip=skips[mutation]))
+    arrows = np.stack([topology.stay, topology.advance, skips[mutation]])
+    loss, _ = reference.score_gradient(log_probs, replace(topology, arrows=arrows))
     assert abs(loss - oracle.loss(probs.tolist(), target, 0)) > 1e-3

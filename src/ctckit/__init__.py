@@ -24,6 +24,7 @@ from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
 from ctckit.lattice import Lattice, lattice
+from ctckit.variants import CTCVariant
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CTCLoss",
+    "CTCVariant",
     "Hypothesis",
     "Lattice",
     "TokenSpan",

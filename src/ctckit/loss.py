@@ -204,6 +204,8 @@ def _variant_loss(
         weights = weights + arrow_weights.double()
     scores = logits if logits.dtype == torch.float64 else logits.float()
     if variant.wildcards is not None:
+        beyond = torch.arange(logits.shape[1]) >= torch.from_numpy(batch.input_lengths)[:, None]
+        scores = scores.masked_fill(beyond[:, :, None], 0)  # NaN there would come back in the gradient as 0 · NaN
         if options.rows == "logits":
             scores = torch.log_softmax(scores, dim=-1)
             options = replace(options, rows="scores")

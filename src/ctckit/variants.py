@@ -266,23 +266,23 @@ def _blank_arrows(even: Floats, first: npt.NDArray[np.bool_], lengths: Ints, opt
 
 def _ends(weights: Floats, lengths: Ints, optional: npt.NDArray[np.bool_], use_blank: bool) -> None:
     """Where paths start and end: at the outermost states, or beyond a wildcard there that may be left out."""
-    items = np.arange(len(lengths))
     start, final = weights[:, 5], weights[:, 6]
     last = 2 * lengths
-    if use_blank:
-        start[:, 0] = 0.0
-        final[items, last] = 0.0
-    some = items[lengths > 0]
-    none = items[lengths == 0]  # an empty target emits blanks, whatever the variant
-    weights[none, 0, 0] = start[none, 0] = final[none, 0] = 0.0
-    start[some, 1] = 0.0
-    final[some, last[some] - 1] = 0.0
-    if not optional.shape[1]:
-        return
-    at_start = items[(lengths > 0) & optional[:, 0]]
-    if use_blank:
-        start[at_start, 2] = 0.0
-    more = at_start[lengths[at_start] > 1]
-    start[more, 3] = 0.0
-    at_end = items[(lengths > 1) & optional[items, np.maximum(lengths - 1, 0)]]
-    final[at_end, last[at_end] - 3] = 0.0
+
+    def allow(boundary: Floats, items: npt.NDArray[np.bool_], states: Ints) -> None:
+        boundary[np.flatnonzero(items), states[items]] = 0.0
+
+    first = np.zeros_like(lengths)
+    some, more = lengths > 0, lengths > 1
+    blanks = ~some | use_blank  # an empty target emits blanks, whatever the variant
+    weights[~some, 0, 0] = 0.0
+    allow(start, blanks, first)
+    allow(final, blanks, last)
+    allow(start, some, first + 1)
+    allow(final, some, last - 1)
+    if optional.shape[1]:
+        at_start = optional[:, 0]
+        at_end = np.take_along_axis(optional, np.maximum(lengths - 1, 0)[:, None], axis=1)[:, 0]
+        allow(start, some & at_start & use_blank, first + 2)
+        allow(start, more & at_start, first + 3)
+        allow(final, more & at_end, last - 3)
