@@ -154,7 +154,7 @@ def test_a_missing_package_prints_the_install_command(monkeypatch):
 
 
 def test_help_documents_the_exit_codes():
-    for command in ((), ("demo",), ("train",), ("read",), ("explain",)):
+    for command in ((), ("demo",), ("train",), ("read",), ("explain",), ("diagnose",)):
         result = invoke(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout

@@ -109,9 +109,10 @@ class Reading:
         return self.tokens_read / self.tokens_expected if self.tokens_expected else math.nan
 
     @property
-    def share_right(self) -> float:
-        """Tokens right over tokens expected, 0..1; NaN without any."""
-        return self.tokens_right / self.tokens_expected if self.tokens_expected else math.nan
+    def agreement(self) -> float:
+        """Tokens right over the mean of tokens expected and read, 0..1: babble scores low too; NaN without any."""
+        tokens = self.tokens_expected + self.tokens_read
+        return 2 * self.tokens_right / tokens if tokens else math.nan
 
 
 @dataclass(frozen=True)

@@ -76,12 +76,14 @@ def infeasible_items(problem: Problem) -> tuple[InfeasibleItem, ...]:
 
 def _faults(problem: Problem, item: int, scores: Floats | None) -> tuple[str, ...]:
     """Codes of what keeps an item out of the figures."""
-    tokens, frames = problem.tokens(item), int(problem.frames[item])
+    frames, count = int(problem.frames[item]), int(problem.target_lengths[item])
+    countable = 0 <= count <= problem.targets.shape[1]
+    tokens = problem.tokens(item) if countable else problem.targets[item, :0]
     possible = problem.length_is_possible(item)
     classes = problem.shape[2]
     checks = {
         "lengths-not-in-frames": frames > problem.shape[1],
-        "lengths-out-of-range": frames < 0 or not 0 <= int(problem.target_lengths[item]) <= problem.targets.shape[1],
+        "lengths-out-of-range": frames < 0 or not countable,
         "labels-out-of-range": bool(((tokens < 0) | (tokens >= classes)).any()),
         "blank-in-target": bool((tokens == problem.blank).any()),
         "infeasible-data": possible and frames < len(tokens) + adjacent_repeats(tokens),

@@ -81,7 +81,8 @@ def _frames(diagnosis: Diagnosis) -> str:
     text = f"{min(lengths)} to {max(lengths)}"
     if math.isnan(peaks.frames_available):
         return text
-    return f"{text}; {peaks.frames_available:.1f} for each token, {peaks.tightest:.1f} for what the tightest item needs"
+    each = f"{peaks.frames_available:.1f} for each token"
+    return f"{text}; {each}; the tightest item has {peaks.tightest:.1f} times what it needs"
 
 
 def _losses(diagnosis: Diagnosis) -> str:

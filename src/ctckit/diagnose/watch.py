@@ -10,7 +10,7 @@ from ctckit import _checks
 from ctckit.diagnose.diagnosis import Diagnosis
 
 PATIENCE = 300  # steps: twice the blank phase of the demo, which lasts from step 10 to 130
-LEAST_FALL = 0.02  # share: a phase in which the loss creeps down by less is a plateau to any eye
+LEAST_FALL = 0.05  # share: in a blank phase the loss creeps down by 1 to 3 %, after it by a half
 
 
 class TrainingWatch:
@@ -26,6 +26,9 @@ class TrainingWatch:
         patience: Steps in which a loss must have fallen; at least 3.
         least_fall: By what share of itself.
         write: Where the page goes; ``print`` by default.
+
+    Attributes:
+        step: Steps seen so far; set it where a run is resumed.
 
     Example:
         >>> import numpy as np
@@ -48,8 +51,8 @@ class TrainingWatch:
         self.patience = max(3, _checks.positive_integer(patience, "patience"))
         self.least_fall = least_fall
         self.write = write
+        self.step = 0
         self._told: set[str] = set()
-        self._step = 0
         self._not_before = 0
         self._pause = 1
         self._count = 0
@@ -71,18 +74,35 @@ class TrainingWatch:
         Returns:
             The diagnosis, if one was told; None otherwise.
         """
-        self._step += 1
+        self.step += 1
         value = float(loss)
         batch = (logits, targets, input_lengths, target_lengths)
         if not math.isfinite(value):
             return self._not_finite(value, batch)
         return self._plateau(value, batch)
 
+    def explain(
+        self, reason: str, logits: Any, targets: Any, input_lengths: Any, target_lengths: Any
+    ) -> Diagnosis | None:
+        """Diagnose at once, whatever the loss: for a loop whose loss function has raised.
+
+        Args:
+            reason: Why, in words; stands above the page.
+            logits: (B, T, C).
+            targets: (B, N).
+            input_lengths: (B,).
+            target_lengths: (B,).
+
+        Returns:
+            The diagnosis, if its cause had not been told before.
+        """
+        return self._tell(reason, (logits, targets, input_lengths, target_lengths), whatever=True)
+
     def _not_finite(self, loss: float, batch: tuple[Any, ...]) -> Diagnosis | None:
-        if self._step < self._not_before:
+        if self.step < self._not_before:
             return None
         # The next one later and later, so that a loss that is infinite in every step does not cost a diagnosis in each.
-        self._not_before, self._pause = self._step + self._pause, 2 * self._pause
+        self._not_before, self._pause = self.step + self._pause, 2 * self._pause
         return self._tell(f"the loss is {loss}", batch, whatever=True)
 
     def _plateau(self, loss: float, batch: tuple[Any, ...]) -> Diagnosis | None:
@@ -109,5 +129,5 @@ class TrainingWatch:
         if found.cause in self._told or not (whatever or found.explains_trouble):
             return None
         self._told.add(found.cause)
-        self.write(f"step {self._step}: {reason}.\n{found}")
+        self.write(f"step {self.step}: {reason}.\n{found}")
         return found
