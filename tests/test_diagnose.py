@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import ctckit
 from ctckit import diagnose
 from ctckit.diagnose import TrainingWatch
-from ctckit.diagnose.measures import common_tokens
+from ctckit.diagnose.relabelling import common_tokens
 from ctckit.errors import InvalidInputError
 from ctckit.lattice import lattice
 from problems import random_batch
@@ -276,6 +276,13 @@ def test_a_charset_shifted_by_one(shift):
     assert found.relabellings[0].relabelled == pytest.approx(
         np.median(diagnose(**batch).loss_per_token) if shift == 1 else found.relabellings[0].relabelled
     )
+
+
+def test_a_shift_is_seen_in_an_unsure_network_that_reads():
+    batch = sound(classes=7, sure=3.0)
+    found = diagnose(**{**batch, "targets": padded([[label + 1 for label in text] for text in TEXTS])})
+    assert found.cause == "charset-mismatch"
+    assert found.relabellings[0].relabelled > 1
 
 
 def test_a_shift_is_not_claimed_of_a_network_that_knows_nothing():

@@ -124,6 +124,7 @@ class Relabelled:
         items: Items that could be compared.
         as_given: Median loss per token of these items with the labels as given; +∞ where they have none.
         relabelled: The same with the labels changed.
+        agreement: How well the changed labels agree with what the arg-max reads, 0..1, as in ``Reading``.
         blank: The class of the blank in this trial.
         shift: What was added to each label; None for a permutation.
         mapping: For a permutation, pairs (label, class that the network reads there), without those left alone.
@@ -133,6 +134,7 @@ class Relabelled:
     items: int
     as_given: float
     relabelled: float
+    agreement: float
     blank: int
     shift: int | None = None
     mapping: tuple[tuple[int, int], ...] = ()

@@ -16,9 +16,8 @@ MOST_NAMED = 5  # items or classes listed in one sentence
 BLANK_SHARE = 0.95  # arg-max share from which "nearly all blank": trained line and speech models lie at 0.6 to 0.9 …
 READ_SHARE = 0.1  # … or above with long silence, but these read their tokens; in a blank phase next to none are read
 SAME_OUTPUT = 0.02  # nats; the demo's untrained network: 0.006, its blank phase 0.02 to 0.06, when it reads 0.4 to 1.0
-DROP = 3.0  # how many times cheaper labels must become for another labelling to be believed …
-DROP_NATS = 1.0  # … and by how much per token, so that 0.003 against 0.001 proves nothing
-CERTAIN = 0.5  # … and the cost, as a share of log C, must show that the network reads at all
+DROP = 1.5  # how many times cheaper labels must become for another labelling to be believed …
+DROP_NATS = 1.0  # … and by how much per token, so that 0.003 against 0.001 proves nothing; and READS, below
 READS = 0.5  # agreement of reading and targets from which a network is said to read
 MOSTLY_EMPTY = 0.5  # share of empty targets that no longer looks intended
 ALMOST_ONE = 1e-2  # half precision leaves the sum of probabilities this far from 1
@@ -99,7 +98,7 @@ def _divided_twice(figures: Diagnosis, problem: Problem) -> int:
 
 
 def _relabelled(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
-    believed = [trial for trial in figures.relabellings if _is_believed(trial, figures.shape[2])]
+    believed = [trial for trial in figures.relabellings if _is_believed(trial)]
     if not believed:
         return
     best = believed[0]
@@ -128,10 +127,10 @@ def _relabelled(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
         )
 
 
-def _is_believed(trial: Relabelled, classes: int) -> bool:
-    """Whether another labelling is so much cheaper that the network must have been trained with it."""
-    reads = trial.relabelled <= CERTAIN * math.log(max(2, classes - 1))
-    return reads and trial.relabelled * DROP <= trial.as_given and trial.relabelled + DROP_NATS <= trial.as_given
+def _is_believed(trial: Relabelled) -> bool:
+    """Whether another labelling is so much cheaper, and so well read, that the network was trained with it."""
+    cheaper = trial.relabelled * DROP <= trial.as_given and trial.relabelled + DROP_NATS <= trial.as_given
+    return cheaper and trial.agreement >= READS
 
 
 def _lengths(figures: Diagnosis, problem: Problem) -> Iterator[Finding]:
@@ -246,13 +245,12 @@ def _blank_phase(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
     shares, reading = figures.blank_shares, figures.reading
     if not (shares.argmax >= BLANK_SHARE and reading.share_read <= READ_SHARE):
         return
-    same = _same_output(figures)
-    where = "whatever the input: the same in every frame" if same else "and has not yet learned where the tokens are"
+    where = "its output is the same in every frame" if _same_output(figures) else "it has not found the tokens yet"
     yield Finding(
         "blank-phase",
-        f"The network says blank in {_percent(shares.argmax)} of the frames, {where}, and reads "
-        f"{reading.tokens_read} of {reading.tokens_expected} tokens. Blank has probability {shares.prob:.2f} "
-        f"(the targets ask for {shares.occupancy:.2f}) and {_percent(shares.gradient)} of the gradient.",
+        f"The network says blank in {_percent(shares.argmax)} of the frames and reads {reading.tokens_read} of "
+        f"{reading.tokens_expected} tokens: {where}. Blank has probability {shares.prob:.2f} (the targets ask for "
+        f"{shares.occupancy:.2f}) and {_percent(shares.gradient)} of the gradient.",
         remedies.blank_phase(figures.peakiness),
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ctckit.diagnose.diagnosis import BlankShares, Diagnosis, InfeasibleItem, LeftOut, Peakiness, Reading
 from ctckit.diagnose.inputs import Problem, one_item
-from ctckit.diagnose.relabelling import try_other_labels
+from ctckit.diagnose.relabelling import common_tokens, try_other_labels
 from ctckit.kernels import native
 from ctckit.topology import Floats, Ints, adjacent_repeats, collapse
 
@@ -190,28 +189,6 @@ class _Sums:
             never_in_targets=tuple(sorted(tokens - labels)),
             only_read=tuple(sorted(self.read_classes - labels)),
         )
-
-
-def common_tokens(left: Iterable[int], right: Iterable[int]) -> int:
-    """Length of the longest common subsequence, a column of the table at a time in the bits of one integer.
-
-    Example:
-        >>> common_tokens([1, 2, 3, 4], [2, 4, 4, 1])
-        2
-
-    Source: Hyyrö, Bit-Parallel LCS-length Computation Revisited, AWOCA 2004.
-    """
-    places: dict[int, int] = {}
-    bit = 1
-    for token in left:
-        places[token] = places.get(token, 0) | bit
-        bit <<= 1
-    every = bit - 1
-    column = every
-    for token in right:
-        matched = column & places.get(token, 0)
-        column = ((column + matched) | (column - matched)) & every
-    return (every ^ column).bit_count()
 
 
 def _entropies(probs: Floats) -> Floats:

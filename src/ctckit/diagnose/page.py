@@ -56,7 +56,7 @@ def _rows(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
         ("  gradient", shares.gradient),
     ):
         yield name, _bar(share)
-    yield "alignment", _alignment(diagnosis)
+    yield "peakiness", _peakiness(diagnosis)
     reading = diagnosis.reading
     yield "read", f"{reading.tokens_read} tokens of {reading.tokens_expected}, {reading.tokens_right} of them right"
     yield (
@@ -99,7 +99,7 @@ def _trial(trial: Relabelled) -> str:
     return f"{trial.relabelled:.3f} with {trial.name}, as given {given} ({_count(trial.items, 'item')})"
 
 
-def _alignment(diagnosis: Diagnosis) -> str:
+def _peakiness(diagnosis: Diagnosis) -> str:
     peaks = diagnosis.peakiness
     information = (
         f"{_number(peaks.information)} nats shared by frame and class (log C = {math.log(diagnosis.shape[2]):.2f})"
@@ -125,7 +125,7 @@ def _list(values: Sequence[int]) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3g}"
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def _count(number: int, what: str) -> str:

@@ -6,8 +6,8 @@ Only a network that has learned something can tell: until then every labelling c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -29,25 +29,50 @@ def try_other_labels(problem: Problem) -> tuple[Relabelled, ...]:
     trials = [*_shifts(problem), *_permutation(problem)]
     if not trials:
         return ()
-    costs: list[tuple[list[float], list[float]]] = [([], []) for _ in trials]
+    tallies = [_Tally() for _ in trials]
     compared = 0
     for scores, tokens in _items(problem):
         compared += 1
         given = loss_per_token(scores, tokens, problem.blank)
-        for (trial, relabel), (as_given, relabelled) in zip(trials, costs, strict=True):
+        for (trial, relabel), tally in zip(trials, tallies, strict=True):
             other = relabel(tokens)
-            if trial.blank == problem.blank and (other == tokens).all():
-                continue
-            cost = loss_per_token(scores, other, trial.blank)
-            if np.isfinite(cost):
-                as_given.append(given)
-                relabelled.append(cost)
+            if trial.blank != problem.blank or (other != tokens).any():
+                tally.add(given, scores, other, trial.blank)
     results = [
-        replace(trial, items=len(after), as_given=float(np.median(before)), relabelled=float(np.median(after)))
-        for (trial, _), (before, after) in zip(trials, costs, strict=True)
-        if after and (trial.mapping or len(after) >= COMPARED * compared)
+        tally.result(trial)
+        for (trial, _), tally in zip(trials, tallies, strict=True)
+        if tally.relabelled and (trial.mapping or len(tally.relabelled) >= COMPARED * compared)
     ]
     return tuple(sorted(results, key=lambda each: each.relabelled))
+
+
+@dataclass
+class _Tally:
+    """What a trial adds up to over the items that it can label."""
+
+    as_given: list[float] = field(default_factory=list)
+    relabelled: list[float] = field(default_factory=list)
+    tokens: int = 0
+    right: int = 0
+
+    def add(self, given: float, scores: Floats, tokens: Ints, blank: int) -> None:
+        cost = loss_per_token(scores, tokens, blank)
+        if not np.isfinite(cost):
+            return
+        read = collapse(scores.argmax(axis=1), blank=blank)
+        self.as_given.append(given)
+        self.relabelled.append(cost)
+        self.tokens += len(tokens) + len(read)
+        self.right += common_tokens(tokens.tolist(), read)
+
+    def result(self, trial: Relabelled) -> Relabelled:
+        return replace(
+            trial,
+            items=len(self.relabelled),
+            as_given=float(np.median(self.as_given)),
+            relabelled=float(np.median(self.relabelled)),
+            agreement=2 * self.right / self.tokens,
+        )
 
 
 def loss_per_token(scores: Floats, tokens: Ints, blank: int) -> float:
@@ -56,6 +81,28 @@ def loss_per_token(scores: Floats, tokens: Ints, blank: int) -> float:
     if ((tokens < 0) | (tokens >= classes) | (tokens == blank)).any() or len(scores) < frames_needed(tokens):
         return float("inf")
     return float(native.ctc_loss(scores[None], one_item(scores, tokens, blank), rows="scores")[0]) / len(tokens)
+
+
+def common_tokens(left: Iterable[int], right: Iterable[int]) -> int:
+    """Length of the longest common subsequence, a column of the table at a time in the bits of one integer.
+
+    Example:
+        >>> common_tokens([1, 2, 3, 4], [2, 4, 4, 1])
+        2
+
+    Source: Hyyrö, Bit-Parallel LCS-length Computation Revisited, AWOCA 2004.
+    """
+    places: dict[int, int] = {}
+    bit = 1
+    for token in left:
+        places[token] = places.get(token, 0) | bit
+        bit <<= 1
+    every = bit - 1
+    column = every
+    for token in right:
+        matched = column & places.get(token, 0)
+        column = ((column + matched) | (column - matched)) & every
+    return (every ^ column).bit_count()
 
 
 def _items(problem: Problem) -> Iterator[tuple[Floats, Ints]]:
@@ -75,7 +122,7 @@ def _shifts(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
                 continue
             parts = [f"labels {signed(shift)}"] if shift else []
             parts += [f"blank = {blank}"] if blank != problem.blank else []
-            yield Relabelled(", ".join(parts), 0, 0.0, 0.0, blank, shift), partial(np.add, shift)
+            yield Relabelled(", ".join(parts), 0, 0.0, 0.0, 0.0, blank, shift), partial(np.add, shift)
 
 
 def _permutation(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
@@ -87,7 +134,7 @@ def _permutation(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
             pairs.update(zip(tokens.tolist(), read, strict=True))
     meant = _consistently_read_as(pairs)
     moved = {label: cls for label, cls in meant.items() if label != cls}
-    if not moved:
+    if not moved or {cls - label for label, cls in moved.items()} in ({1}, {-1}):  # the shifts have their own trials
         return
     aligned = sum(pairs.values())
     moved_tokens = sum(count for (label, _), count in pairs.items() if label in moved)
@@ -99,7 +146,7 @@ def _permutation(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
         return np.array([moved.get(label, label) for label in tokens.tolist()], dtype=np.int64)
 
     mapping = tuple(sorted(moved.items()))
-    yield Relabelled("classes exchanged", 0, 0.0, 0.0, problem.blank, None, mapping), relabel
+    yield Relabelled("classes exchanged", 0, 0.0, 0.0, 0.0, problem.blank, None, mapping), relabel
 
 
 def _consistently_read_as(pairs: Counter[tuple[int, int]]) -> dict[int, int]:
