@@ -217,7 +217,7 @@ def _infeasible(figures: Diagnosis, problem: Problem) -> Iterator[Finding]:
         f"{len(figures.infeasible)} of {len(problem.frames)} items cannot be emitted: targets[{first.item}] has "
         f"{first.tokens} tokens with {repeats} and needs {first.tokens + first.repeats} frames of {first.frames}."
         + (f" The worst lacks {missing} frames." if missing > 1 else ""),
-        remedies.infeasible(len(figures.infeasible) / len(problem.frames)),
+        remedies.infeasible(len(figures.infeasible), len(problem.frames)),
     )
 
 

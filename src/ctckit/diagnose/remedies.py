@@ -70,9 +70,9 @@ def _only_at_the_end(tokens: Ints, blank: int) -> bool:
     return bool((np.diff(is_blank.astype(np.int8)) >= 0).all())
 
 
-def infeasible(share: float) -> str:
+def infeasible(count: int, items: int) -> str:
     """For targets that do not fit."""
-    if share <= RARE:
+    if count <= max(1, RARE * items):
         return (
             'Correct or leave out these items; infeasible="zero" leaves them out of the loss. One such item makes the '
             "mean infinite."
