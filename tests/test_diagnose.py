@@ -116,6 +116,13 @@ def test_lengths_swapped():
     assert "24..24" in only(found).seen
 
 
+def test_items_that_fit_both_ways_do_not_hide_the_swap():
+    batch = sound()
+    batch["input_lengths"][1] = 2  # as many frames as tokens
+    swapped = {**batch, "input_lengths": batch["target_lengths"], "target_lengths": batch["input_lengths"]}
+    assert diagnose(**swapped).cause == "lengths-swapped"
+
+
 def test_swapped_lengths_within_the_padding():
     batch = sound()
     targets = np.pad(batch["targets"], ((0, 0), (0, 30)))
@@ -142,6 +149,12 @@ def test_lengths_in_another_unit(factor, unit):
     assert found.loss_per_token == expected.loss_per_token
 
 
+def test_a_unit_that_is_no_whole_number_rounds_right():
+    found = diagnose(**{**sound(texts=TEXTS[:3], frames=7), "input_lengths": [17] * 3})  # 17 / (17 / 7) > 7
+    assert found.frames == (7, 7, 7)
+    assert found.read_as == ("input_lengths divided by 2.429, rounded up",)
+
+
 def test_lengths_one_frame_too_long():
     batch = sound()
     found = diagnose(**{**batch, "input_lengths": [25, *[24] * 7]})
@@ -163,6 +176,10 @@ def test_lengths_divided_twice():
     assert codes(found)[0] == "lengths-not-in-frames"
     assert "with lengths 4 times as long all would" in found.findings[0].seen
     assert found.has("infeasible-data")
+
+
+def test_one_bad_item_in_a_widely_padded_batch_says_nothing_of_the_unit():
+    assert codes(diagnose(**{**sound(), "input_lengths": [6, 6, 6, 6, 6, 6, 6, 3]})) == ["infeasible-data"]
 
 
 def test_a_batch_padded_far_beyond_its_items_is_in_order():
@@ -263,6 +280,8 @@ def test_probabilities():
     assert diagnose(**{**batch, "logits": probs.astype(np.float16)}).cause == "probs-not-logits"
     assert only(diagnose(**{**batch, "logits": np.log(probs)})).code == "healthy"
     assert only(diagnose(**{**batch, "logits": np.maximum(batch["logits"], 0)})).code == "healthy"
+    sum_to_one = batch["logits"] - batch["logits"].mean(axis=2, keepdims=True) + 1 / CLASSES
+    assert only(diagnose(**{**batch, "logits": sum_to_one})).code == "healthy"
 
 
 @pytest.mark.parametrize("shift", [1, -1])
@@ -273,6 +292,7 @@ def test_a_charset_shifted_by_one(shift):
     assert found.cause == "charset-mismatch"
     assert f"with labels {'−1' if shift == 1 else '+1'} a target costs" in found.findings[0].seen
     assert found.relabellings[0].shift == -shift
+    assert not any(trial.mapping for trial in found.relabellings)  # the same thing once more
     assert found.relabellings[0].relabelled == pytest.approx(
         np.median(diagnose(**batch).loss_per_token) if shift == 1 else found.relabellings[0].relabelled
     )
@@ -306,6 +326,15 @@ def test_two_classes_exchanged():
     found = diagnose(**{**batch, "targets": order[batch["targets"]]})
     assert only(found).code == "charset-mismatch"
     assert found.relabellings[0].mapping == ((1, 2), (2, 1))
+
+
+def test_a_part_of_another_charset():
+    texts = [[1, 2, 3], [2, 1], [3, 3], [1, 3, 2]] * 4
+    order = np.array([0, 2, 5, 4])  # the labels 2, 5 and 4 are read as 1, 2 and 3
+    batch = sound(texts=texts)
+    found = diagnose(**{**batch, "targets": order[batch["targets"]]})
+    assert only(found).code == "charset-mismatch"
+    assert found.relabellings[0].mapping == ((2, 1), (4, 3), (5, 2))
 
 
 def test_one_class_read_as_another_is_an_error_of_the_network():
@@ -360,6 +389,17 @@ def test_the_blank_phase():
     assert found.reading.never_read == (1, 2, 3, 4, 5)
 
 
+def test_another_class_everywhere_is_no_blank_phase():
+    texts = [[1, 2, 3, 4] * 3] * 4
+    logits = np.zeros((4, 24, CLASSES))
+    logits[:, :, 3] = 2
+    found = diagnose(**{**sound(texts=texts), "logits": logits})
+    assert found.reading.share_read < 0.1
+    assert only(found).code == "constant-output"
+    logits[:, :12, 0] = 4  # half the frames blank, and still one token from each item
+    assert not diagnose(**{**sound(texts=texts), "logits": logits}).has("blank-phase")
+
+
 def test_much_silence_is_not_the_blank_phase():
     found = diagnose(**sound(frames=400))
     assert found.blank_shares.argmax > 0.98
@@ -389,6 +429,11 @@ def test_items_that_stand_out():
     assert only(found).code == "outlier-items"
     assert found.outliers == (0,)
     assert not found.explains_trouble
+    silent = reader([[]] * 8)
+    silent[0] *= 4
+    found = diagnose(**{**batch, "logits": silent})  # a network that does not read yet
+    assert found.outliers == (0,)
+    assert only(found).code == "blank-phase"
     few = {name: values[:7] for name, values in batch.items()}  # too few to say what is usual
     assert diagnose(**few).outliers == ()
 
@@ -452,14 +497,15 @@ def test_padding_changes_nothing(seed):
         assert str(diagnose(other, targets, *arguments[1:])) == str(expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_page_keeps_its_width_and_the_dict_is_json(seed):
     rng = np.random.default_rng(seed)
     logits, batch = random_batch(seed, items=int(rng.integers(1, 40)), classes=int(rng.integers(2, 60)))
     input_lengths = batch.input_lengths + rng.integers(-1, 2, len(batch)) * rng.integers(0, 30)
     targets = batch.targets + (rng.random(batch.targets.shape) < 0.1) * rng.integers(-60, 60)
-    found = diagnose(logits, targets, input_lengths, batch.target_lengths)
+    target_lengths = batch.target_lengths + rng.integers(-1, 2, len(batch)) * rng.integers(0, 30)
+    found = diagnose(logits, targets, input_lengths, target_lengths, blank=int(rng.integers(0, 2)))
     lines = str(found).splitlines()
     assert max(map(len, lines)) <= 96
     assert lines[0].startswith(f"diagnosis: {found.cause}, ")
@@ -568,6 +614,13 @@ def test_the_watch_tells_a_plateau_once():
     assert told[29].cause == "blank-phase"
     (page,) = pages
     assert page.startswith("step 30: the loss has not fallen in 30 steps (mean 2.6, then 2.6).\ndiagnosis: blank-phase")
+
+
+def test_the_first_fall_does_not_hide_the_plateau():
+    watch, pages = watching(patience=30)
+    for loss in [20.0] * 10 + [2.6] * 20:
+        watch(loss, **BLANKS)
+    assert len(pages) == 1
 
 
 def test_the_watch_is_silent_while_the_loss_falls_or_the_network_reads():

@@ -53,7 +53,7 @@ def _swapped(_: Diagnosis, problem: Problem) -> Iterator[Finding]:
     if problem.swapped:
         yield Finding(
             "lengths-swapped",
-            f"No target fits with input_lengths {_span(problem.target_lengths)} and target_lengths "
+            f"Not all targets fit with input_lengths {_span(problem.target_lengths)} and target_lengths "
             f"{_span(problem.input_lengths)}; with the two exchanged, all fit the {problem.shape[1]} frames.",
             "The order is (logits, targets, input_lengths, target_lengths). The rest of this page exchanges them.",
         )

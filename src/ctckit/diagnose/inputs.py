@@ -134,7 +134,7 @@ def _axes(shape: tuple[int, ...], lengths: Ints, labels: Ints) -> str:
 
 
 def _look_swapped(problem: Problem) -> bool:
-    """Whether no item fits as given and each one would with the lengths exchanged.
+    """Whether some item does not fit as given, and each one does with the lengths exchanged.
 
     That alone could be data without enough frames. What such data does not do is to have a target length of exactly T,
     or one beyond the columns of ``targets``.
@@ -146,13 +146,7 @@ def _look_swapped(problem: Problem) -> bool:
         return False
     if tokens.max() <= columns and (tokens.max() != most_frames or frames.max() == most_frames):
         return False
-    as_given = any(
-        t >= frames_needed(labels[:n]) for labels, t, n in zip(problem.targets, frames, tokens, strict=True) if t >= n
-    )
-    exchanged = all(
-        n >= frames_needed(labels[:t]) for labels, t, n in zip(problem.targets, frames, tokens, strict=True)
-    )
-    return exchanged and not as_given
+    return all(t >= frames_needed(labels[:n]) for labels, t, n in zip(problem.targets, tokens, frames, strict=True))
 
 
 def _divided(lengths: Ints, unit: float) -> Ints:
