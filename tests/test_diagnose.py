@@ -656,6 +656,16 @@ def test_the_watch_speaks_even_if_the_batch_is_innocent():
     assert len(pages) == 1
 
 
+def test_the_watch_does_not_end_a_training_whose_batches_it_cannot_read():
+    watch, pages = watching()
+    for _ in range(5):
+        assert watch(math.inf, np.zeros((4, 5)), [1], [4], [1]) is None
+    assert pages == [
+        "step 1: the loss is inf. The batch cannot be diagnosed: logits has shape (4, 5); expected (B, T, C). "
+        "For one item pass logits[None]."
+    ]
+
+
 def test_the_watch_checks_its_patience():
     with pytest.raises(InvalidInputError, match=r"patience is 0; expected a positive integer"):
         TrainingWatch(patience=0)

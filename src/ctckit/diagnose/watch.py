@@ -8,9 +8,11 @@ from typing import Any
 
 from ctckit import _checks
 from ctckit.diagnose.diagnosis import Diagnosis
+from ctckit.errors import InvalidInputError
 
 PATIENCE = 300  # steps: twice the blank phase of the demo, which lasts from step 10 to 130
 LEAST_FALL = 0.05  # share: in a blank phase the loss creeps down by 1 to 3 %, after it by a half
+UNREADABLE = "unreadable"  # stands among the causes told
 
 
 class TrainingWatch:
@@ -19,7 +21,8 @@ class TrainingWatch:
     A step costs an addition; no tensor is kept. The batch of a step is diagnosed when its loss is NaN or infinite, and
     after every ``patience`` steps whose last third has no lower mean, by ``least_fall``, than the third before it (the
     first third is not counted: there the loss falls from its first height to the plateau). A cause is told once. A
-    plateau of a network that reads well is no trouble, and nothing is said.
+    plateau of a network that reads well is no trouble, and nothing is said. A batch that ``diagnose`` refuses is told
+    once as well; nothing is raised.
 
     Args:
         blank: The class of the blank.
@@ -125,7 +128,13 @@ class TrainingWatch:
     def _tell(self, reason: str, batch: tuple[Any, ...], *, whatever: bool) -> Diagnosis | None:
         from ctckit.diagnose import diagnose  # which imports this module
 
-        found = diagnose(*batch, blank=self.blank)
+        try:
+            found = diagnose(*batch, blank=self.blank)
+        except InvalidInputError as error:  # what watches a training must not be what ends it
+            if UNREADABLE not in self._told:
+                self._told.add(UNREADABLE)
+                self.write(f"step {self.step}: {reason}. The batch cannot be diagnosed: {error}")
+            return None
         if found.cause in self._told or not (whatever or found.explains_trouble):
             return None
         self._told.add(found.cause)
