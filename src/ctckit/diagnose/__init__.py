@@ -16,9 +16,6 @@ from __future__ import annotations
 from typing import Any
 
 from ctckit.diagnose.diagnosis import Diagnosis, Finding
-from ctckit.diagnose.findings import find_causes
-from ctckit.diagnose.inputs import read_problem
-from ctckit.diagnose.measures import measure
 from ctckit.diagnose.watch import TrainingWatch
 
 __all__ = ["Diagnosis", "Finding", "TrainingWatch", "diagnose"]
@@ -70,6 +67,11 @@ def diagnose(
 
     Source: Graves et al., Connectionist Temporal Classification, ICML 2006, equation 16, for the gradient.
     """
+    # Imported when used: they are a quarter of what ctckit takes to import beside NumPy (8 of 31 ms measured).
+    from ctckit.diagnose.findings import find_causes
+    from ctckit.diagnose.inputs import read_problem
+    from ctckit.diagnose.measures import measure
+
     problem = read_problem(logits, targets, input_lengths, target_lengths, blank)
     measured = measure(problem)
     return measured.with_findings(find_causes(measured, problem))
