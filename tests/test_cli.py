@@ -154,7 +154,7 @@ def test_a_missing_package_prints_the_install_command(monkeypatch):
 
 
 def test_help_documents_the_exit_codes():
-    for command in ((), ("demo",), ("train",), ("read",), ("explain",)):
+    for command in ((), ("demo",), ("train",), ("read",), ("explain",), ("diagnose",)):
         result = invoke(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout
@@ -219,6 +219,35 @@ def test_explain_shows_a_text_that_needs_more_frames():
 
 def test_explain_of_nothing():
     assert "the empty target" in invoke("explain", "--text", "").stdout
+
+
+def test_diagnose_prints_the_page_or_json(tmp_path):
+    path = tmp_path / "batch.npz"
+    np.savez(path, logits=np.zeros((1, 2, 3)), targets=[[1, 1]], input_lengths=[2], target_lengths=[2])
+    result = invoke("diagnose", path)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("diagnosis: infeasible-data, 1 item, T = 2, C = 3, blank 0\n")
+    found = json.loads(invoke("diagnose", path, "--json", "--blank", "2").stdout)
+    assert found["infeasible"] == [{"item": 0, "frames": 2, "tokens": 2, "repeats": 1, "missing": 1}]
+    assert found["blank"] == 2
+
+
+def test_diagnose_of_what_is_no_batch(tmp_path):
+    np.savez(tmp_path / "half.npz", logits=np.zeros((1, 2, 3)))
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "text.npz").write_text("no batch")
+    (tmp_path / "empty.npz").touch()
+    expected = {
+        "half.npz": "targets is missing; expected logits, targets, input_lengths, target_lengths.",
+        "none.npz": "there is no such file.",
+        "one.npy": "not a .npz file.",
+        "text.npz": "not a .npz file.",
+        "empty.npz": "not a .npz file.",
+    }
+    for name, message in expected.items():
+        result = invoke("diagnose", tmp_path / name)
+        assert result.exit_code == 2
+        assert f"ctckit: {tmp_path / name}: {message}" in result.stderr
 
 
 def test_version():

@@ -1,16 +1,19 @@
 import dataclasses
+import io
 import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.ocr.batches import LineBatches
 from ctckit.ocr.crnn import CRNN, CRNNConfig
 from ctckit.ocr.data import Line
 from ctckit.ocr.evaluation import character_error_rate, evaluate
+from ctckit.ocr.progress import TrainingProgress
 from ctckit.ocr.record import TrainingRecord
 from ctckit.ocr.training import TrainingConfig, train
 from ctckit.vocabulary import Vocabulary
@@ -140,8 +143,21 @@ def test_training_that_diverges_says_so():
     model = CRNN(TINY)
     with torch.no_grad():
         model.classes.bias.fill_(float("nan"))
+    shown = io.StringIO()
+    progress = TrainingProgress(Console(file=shown, width=60))
     with pytest.raises(InvalidInputError, match=r"the loss is nan at step 1: training diverged\. Lower learning_rate"):
-        train(model, source(), VOCABULARY, config=CONFIG)
+        train(model, source(), VOCABULARY, config=CONFIG, progress=progress)
+    assert shown.getvalue().startswith("step 1: the loss is nan.\ndiagnosis: not-finite, 4 items, ")
+
+
+def test_a_plateau_after_resuming_is_told_with_its_step(tmp_path):
+    config = dataclasses.replace(CONFIG, learning_rate=1e-12, patience=4, clip_norm=1e-12)
+    path = tmp_path / "checkpoint.safetensors"
+    run(config, checkpoint=path, stop_after=4)
+    shown = io.StringIO()
+    run(config, checkpoint=path, resume=True, progress=TrainingProgress(Console(file=shown)))
+    assert "step 8: the loss has not fallen in 4 steps" in shown.getvalue()
+    assert shown.getvalue().count("diagnosis: ") == 1
 
 
 @pytest.mark.parametrize(
@@ -150,6 +166,7 @@ def test_training_that_diverges_says_so():
         ({"steps": 0}, r"steps is 0; expected more than 0"),
         ({"learning_rate": -1.0}, r"learning_rate is -1\.0"),
         ({"warmup": 1.0}, r"warmup is 1\.0"),
+        ({"patience": 0}, r"patience is 0; expected more than 0"),
     ],
 )
 def test_settings_that_cannot_be_trained_with(options, message):

@@ -7,6 +7,8 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
     where is each token?            TokenSpan                      alignment.py
     which target is best?           greedy_decode → Hypothesis     decoding/
 
+And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in diagnose/.
+
 Around them: ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a
 line recogniser), ``ctckit.compat`` (torch's names), ``ctckit.viz`` (figures), and the command ``ctckit``.
 
@@ -17,10 +19,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-# Imported at once, not on demand: the function and its module share the name "lattice", and the function must win.
+# Imported at once, not on demand: the functions lattice and diagnose share their modules' names, and must win.
 from ctckit.alignment import TokenSpan
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
 from ctckit.lattice import Lattice, lattice
@@ -35,11 +38,13 @@ __version__ = "0.1.0"
 __all__ = [
     "CTCLoss",
     "CTCVariant",
+    "Diagnosis",
     "Hypothesis",
     "Lattice",
     "TokenSpan",
     "Vocabulary",
     "ctc_loss",
+    "diagnose",
     "greedy_decode",
     "lattice",
     "num_threads",

@@ -163,6 +163,14 @@ def lengths(values: Any, name: str, items: int, most: int, limit: str) -> npt.ND
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+def expect_entries(count: int, name: str, items: int) -> None:
+    """One for each entry of ``input_lengths``."""
+    if count != items:
+        raise InvalidInputError(
+            f"{name} has {count} entries but input_lengths has {items}; expected one for each item."
+        )
+
+
 def target_batch(
     shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: Any, *, name: str
 ) -> TargetBatch:

@@ -1,4 +1,4 @@
-"""The command line: ``ctckit demo``, ``train``, ``read``, ``explain``.
+"""The command line: ``ctckit demo``, ``train``, ``read``, ``explain``, ``diagnose``.
 
 Thin: each command calls one verb of the library. Heavy imports stand inside the commands, so that
 ``ctckit --help`` is quick.
@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from ctckit.errors import CTCKitError, MissingDependencyError
+from ctckit.errors import CTCKitError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -219,6 +219,43 @@ def explain(
         "\nRows: the states, a blank (∅) before, between and behind the characters. Columns: the frames. The darker,\n"
         "the likelier that a path is in this state at this frame. The frame scores are made up: one bump per character."
     )
+
+
+@app.command(epilog=_CODES)
+def diagnose(
+    batch: Annotated[
+        Path,
+        typer.Argument(
+            help="A .npz file of logits (B, T, C), targets (B, N), input_lengths (B,) and target_lengths (B,).",
+            metavar="FILE.npz",
+        ),
+    ],
+    blank: Annotated[int, typer.Option(min=0, help="The class of the blank.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that was measured, as JSON.")] = False,
+) -> None:
+    """Say why a network does not learn from a batch: what is wrong with it, and what to do."""
+    from ctckit.diagnose import diagnose as diagnose_batch
+
+    found = diagnose_batch(**_load_batch(batch), blank=blank)
+    typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=2) if as_json else str(found))
+
+
+def _load_batch(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The four arrays of ``ctckit diagnose``, by name."""
+    from zipfile import BadZipFile
+
+    import numpy as np
+
+    names = ("logits", "targets", "input_lengths", "target_lengths")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file.") from None
+    except KeyError as error:
+        raise DataError(f"{path}: {error.args[0].split()[0]} is missing; expected {', '.join(names)}.") from None
+    except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError):
+        raise DataError(f"{path}: not a .npz file. Write one with numpy.savez(path, logits=…, …).") from None
 
 
 def _made_up_log_probs(target: list[int], classes: int, frames: int | None) -> npt.NDArray[np.float64]:

@@ -294,7 +294,7 @@ def _backward(ctx: Any, of_gradient: Callable[..., Any], *upstreams: Tensor | No
     elif upstream is not None:
         of_logits = gradient * upstream.to(gradient.dtype)
         of_arrows = -counts * (weights * upstream).reshape(-1, 1, 1) if counts.numel() else None
-    if direction is not None:
+    if direction is not None and ctx.fused:
         second = _second(tuple(problem), weights, direction, (blank, rows, name))
         of_logits = second if of_logits is None else of_logits + second
     return (of_logits, None, None, None, of_arrows, *(None,) * 7)

@@ -66,6 +66,11 @@ class TrainingProgress:
                 f"step {step}/{self._steps}  {figures(record)}  {record.seconds:.0f} s", highlight=False, soft_wrap=True
             )
 
+    def tell(self, text: str) -> None:
+        """Print a page of text above the bar."""
+        if not self._quiet:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
 
 def figures(record: TrainingRecord) -> str:
     """The figures of one moment, in words.

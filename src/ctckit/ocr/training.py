@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from ctckit.decoding.greedy import greedy_decode
+from ctckit.diagnose.watch import PATIENCE, TrainingWatch
 from ctckit.errors import InvalidInputError
 from ctckit.loss import ctc_loss
 from ctckit.ocr.batches import Batch, BatchSource, prefetch
@@ -46,6 +47,7 @@ class TrainingConfig:
         precision: Fabric's: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"``.
         report_every: Steps between two points of the curves.
         validate_every: Steps between two readings of the validation lines, and between two checkpoints.
+        patience: Steps in which the loss must have fallen; a diagnosis is shown when it has not.
     """
 
     steps: int = 1000
@@ -59,10 +61,11 @@ class TrainingConfig:
     precision: str = "32-true"
     report_every: int = 10
     validate_every: int = 100
+    patience: int = PATIENCE
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        for name in ("steps", "learning_rate", "clip_norm", "devices", "report_every", "validate_every"):
+        for name in ("steps", "learning_rate", "clip_norm", "devices", "report_every", "validate_every", "patience"):
             if not getattr(self, name) > 0:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; expected more than 0.")
         if not 0.0 <= self.warmup < 1.0:
@@ -101,7 +104,7 @@ def train(
         validation: Lines to read every ``config.validate_every`` steps.
         checkpoint: A file to keep the state of the run in, renewed with each validation.
         resume: Continue from that file.
-        progress: Shows the progress; None is silent.
+        progress: Shows the progress, and a diagnosis when the loss is not finite or does not fall; None is silent.
         stop_after: End early after this many steps, with a checkpoint, as if interrupted.
 
     Returns:
@@ -189,9 +192,10 @@ class _Run:
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.curves = _Curves()
         self.best: Tensors = {}
+        self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
 
     def execute(self, *, resume: bool, stop_after: int | None) -> TrainingRecord:
-        first = self._restore() if resume else 0
+        first = self.watch.step = self._restore() if resume else 0
         last = self.config.steps if stop_after is None else min(stop_after, self.config.steps)
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
         batches = prefetch(self.source, [step * ranks + rank for step in range(first, last)])
@@ -217,16 +221,10 @@ class _Run:
         device = self.fabric.device
         logits, lengths = self.model(batch.images.to(device), batch.widths.to(device))
         start = time.perf_counter()
-        loss = ctc_loss(  # on the CPU, wherever the network is: ctckit's core computes there
-            logits.float().cpu(),
-            batch.targets,
-            lengths.cpu(),
-            batch.target_lengths,
-            blank=self.vocabulary.blank,
-            infeasible="error",
-        ).to(device)
+        loss = self._loss(logits, batch, lengths).to(device)
         self.curves.loss_seconds += time.perf_counter() - start
         value = float(loss.detach())
+        self.watch(value, logits, batch.targets, lengths, batch.target_lengths)
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}", step + 1)
         self.optimizer.zero_grad()
@@ -235,6 +233,22 @@ class _Run:
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False)
         self.optimizer.step()
         self._count(step, batch, logits.detach(), lengths, value, learning_rate)
+
+    def _loss(self, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor:
+        try:
+            return ctc_loss(  # on the CPU, wherever the network is: ctckit's core computes there
+                logits.float().cpu(),
+                batch.targets,
+                lengths.cpu(),
+                batch.target_lengths,
+                blank=self.vocabulary.blank,
+                infeasible="error",
+            )
+        except InvalidInputError:
+            self.watch.step += 1
+            reason = "the loss cannot be computed"
+            self.watch.explain(reason, logits, batch.targets, lengths, batch.target_lengths)
+            raise
 
     def _count(
         self,

@@ -1,0 +1,18 @@
+"""The examples in docs/guides run and print what they say."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+GUIDES = sorted((Path(__file__).parent.parent / "docs" / "guides").glob("*.md"))
+
+
+def test_there_are_guides():
+    assert GUIDES
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_the_examples_run(guide):
+    failures, tried = doctest.testfile(str(guide), module_relative=False, encoding="utf-8")
+    assert (failures, tried > 0) == (0, True)
