@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 import ctckit
 from ctckit.kernels import native
 from problems import random_batch
-from tolerances import DOUBLE, SINGLE_GRADIENT
+from tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT
 
 T, C = 6, 4
 TARGETS = torch.tensor([[1, 1, 2], [3, 2, 1], [2, 0, 0], [1, 1, 1]])
@@ -64,7 +64,7 @@ def test_curvature_is_the_derivative_of_the_gradient(rows, seed):
     step = 1e-5
     expected = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
     found = native.ctc_curvature(logits, batch, direction, rows=rows, weights=weights)
-    np.testing.assert_allclose(found, expected, atol=1e-8)  # central differences: step² and 1e-16 / step
+    np.testing.assert_allclose(found, expected, atol=CENTRAL_DIFFERENCE)
 
 
 def test_curvature_is_symmetric_and_follows_strides_and_types():
