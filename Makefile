@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test check format lint types native-check fuzz mutants bench clean
+.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/ctckit demo --out demo-report
@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-check: $(INSTALLED) lint types native-check test
+check: $(INSTALLED) lint types native-check native-check-threads test
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
@@ -34,15 +34,29 @@ native-check: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/sanitized -DCMAKE_BUILD_TYPE=RelWithDebInfo > build/sanitized.log
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/sanitized --parallel 2
 	build/sanitized/core_tests
+	build/sanitized/thread_tests
+	$(BIN)/python native/tests/mutants.py --patterns
 
-# Some million random problems through every instruction set: minutes. ROUNDS and SEED can be given.
+# Many callers at once under ThreadSanitizer, which needs addresses that are not too random: setarch, where it may.
+FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+native-check-threads: $(INSTALLED)
+	mkdir -p build
+	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/threads -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCTCKIT_SANITIZE=OFF -DCTCKIT_SANITIZE_THREADS=ON > build/threads.log
+	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/threads --parallel 2 --target thread_tests
+	$(FIXED_ADDRESSES) build/threads/thread_tests
+
+# Some million random problems through every instruction set, then random calls from Python, right and wrong ones:
+# minutes. ROUNDS, CALLS and SEED can be given.
 ROUNDS ?= 80000
+CALLS ?= 60000
 SEED ?= 2
 fuzz: $(INSTALLED)
 	mkdir -p build
 	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/fuzz -DCMAKE_BUILD_TYPE=Release -DCTCKIT_SANITIZE=OFF > build/fuzz.log
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/fuzz --parallel 2
+	build/fuzz/thread_tests
 	build/fuzz/core_tests $(ROUNDS) $(SEED)
+	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
 
 # Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.
 mutants: $(INSTALLED)

@@ -1,6 +1,7 @@
 """Every derivative, and every way that PyTorch has of taking it."""
 
 import gc
+import shutil
 import weakref
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 import ctckit
 from ctckit.kernels import native
 from problems import random_batch
-from tolerances import DOUBLE, SINGLE_GRADIENT
+from tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
 
 T, C = 6, 4
 TARGETS = torch.tensor([[1, 1, 2], [3, 2, 1], [2, 0, 0], [1, 1, 1]])
@@ -64,7 +65,7 @@ def test_curvature_is_the_derivative_of_the_gradient(rows, seed):
     step = 1e-5
     expected = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
     found = native.ctc_curvature(logits, batch, direction, rows=rows, weights=weights)
-    np.testing.assert_allclose(found, expected, atol=1e-8)  # central differences: step² and 1e-16 / step
+    np.testing.assert_allclose(found, expected, atol=CENTRAL_DIFFERENCE)
 
 
 def test_curvature_is_symmetric_and_follows_strides_and_types():
@@ -124,6 +125,24 @@ def test_compile_without_a_graph_break(reduction):
     torch.testing.assert_close(compiled.grad, plain.grad, rtol=0, atol=DOUBLE)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None and shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor's own
+def test_compile_with_inductor():
+    """The whole way, to machine code: a dozen seconds, nearly all of it inductor's and the C++ compiler's."""
+
+    def step(logits):
+        return (2 * loss_of(logits.tanh(), reduction="none")).sum()
+
+    plain, compiled = make(torch.float32), make(torch.float32)
+    step(plain).backward()
+    torch._dynamo.reset()
+    loss = torch.compile(step, fullgraph=True)(compiled)
+    loss.backward()
+    torch.testing.assert_close(loss, step(plain), rtol=SINGLE_LOSS, atol=0)
+    torch.testing.assert_close(compiled.grad, plain.grad, rtol=0, atol=SINGLE_GRADIENT)
+
+
 def test_autocast_computes_in_single_precision():
     linear = torch.nn.Linear(8, C)
     features = torch.randn(4, T, 8, generator=torch.Generator().manual_seed(0))
@@ -143,6 +162,34 @@ def test_functional_gradients():
     value_gradient, value = torch.func.grad_and_value(loss_of)(leaf.detach())
     assert value.item() == loss_of(leaf).item()
     torch.testing.assert_close(value_gradient, expected, rtol=0, atol=DOUBLE)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.func's own use of torch.jit
+@pytest.mark.parametrize("transform", [torch.vmap, lambda f: lambda x: torch.func.jvp(f, (x,), (x,))])
+def test_what_torch_func_cannot_do_is_refused_not_wrong(transform):
+    with pytest.raises(RuntimeError, match=r"vmap|jvp"):
+        transform(lambda x: ctckit.ctc_loss(x.reshape(-1, T, C), TARGETS[:1], [T], [3]))(make()[:1].detach())
+
+
+def test_there_is_no_third_derivative_and_none_is_made_up():
+    logits = make()
+    first = torch.autograd.grad(loss_of(logits), logits, create_graph=True)[0]
+    second = torch.autograd.grad(first.square().sum(), logits, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+        second.sum().backward()
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_checkpointed_layer_has_the_gradients_of_a_plain_one(use_reentrant):
+    features = torch.randn(4, T, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    linear = torch.nn.Linear(8, C)
+    loss_of(linear(features)).backward()
+    plain = [each.grad.clone() for each in (features, *linear.parameters())]
+    for each in (features, *linear.parameters()):
+        each.grad = None
+    checkpoint(lambda x: loss_of(linear(x)), features, use_reentrant=use_reentrant).backward()
+    for each, expected in zip((features, *linear.parameters()), plain, strict=True):
+        torch.testing.assert_close(each.grad, expected, rtol=0, atol=0)
 
 
 def test_activation_checkpointing():

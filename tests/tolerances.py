@@ -10,3 +10,7 @@ SINGLE_LOSS = 1e-5
 SINGLE_GRADIENT = 1e-5
 # torch's own float32 loss and gradient on short inputs.
 TORCH_SINGLE = 1e-4
+# A gradient handed on in half precision: rounded once, to the nearest of 11 or of 8 bits, relative to its size.
+HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
+# A second derivative by central differences of the gradient: step² and 1e-16 / step, with a step of 1e-5.
+CENTRAL_DIFFERENCE = 1e-8

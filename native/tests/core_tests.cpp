@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "curvature.hpp"
 #include "dispatch.hpp"
 #include "loss.hpp"
 #include "threads.hpp"
@@ -102,17 +103,22 @@ struct Problem {
   std::vector<double> losses;
   std::vector<Logit> gradient;
 
+  ctckit::Batch<Logit> batch() const {
+    ctckit::Batch<Logit> result{};
+    result.logits = logits.data(), result.item_stride = int64_t{T} * C, result.frame_stride = C;
+    result.items = B, result.frames = T, result.classes = C;
+    result.targets = targets.data(), result.target_stride = N;
+    result.input_lengths = input_lengths.data(), result.target_lengths = target_lengths.data();
+    result.blank = blank, result.rows = rows, result.weights = weights.data();
+    return result;
+  }
+
   void solve(bool with_gradient) {
     losses.assign(B, nan_value);
     gradient.assign(with_gradient ? logits.size() : 0, static_cast<Logit>(nan_value));
-    ctckit::Batch<Logit> batch{};
-    batch.logits = logits.data(), batch.item_stride = int64_t{T} * C, batch.frame_stride = C;
-    batch.items = B, batch.frames = T, batch.classes = C;
-    batch.targets = targets.data(), batch.target_stride = N;
-    batch.input_lengths = input_lengths.data(), batch.target_lengths = target_lengths.data();
-    batch.blank = blank, batch.rows = rows, batch.weights = weights.data();
-    batch.losses = losses.data(), batch.gradient = with_gradient ? gradient.data() : nullptr;
-    ctckit::ctc_loss(batch);
+    ctckit::Batch<Logit> all = batch();
+    all.losses = losses.data(), all.gradient = with_gradient ? gradient.data() : nullptr;
+    ctckit::ctc_loss(all);
   }
 
   void check(const std::string& name) {
@@ -198,6 +204,36 @@ Problem<Logit> long_problem(std::mt19937_64& random, int T, int N, int C, double
   return p;
 }
 
+// The second derivative along a direction, by central differences of the definition's gradient.
+void check_curvature(std::mt19937_64& random, const std::string& name) {
+  Problem<double> p = random_problem<double>(random, 12);
+  std::normal_distribution<double> normal;
+  std::vector<double> direction(p.logits.size());
+  for (double& each : direction) each = normal(random);
+  for (double& each : p.logits)
+    if (std::isfinite(each)) each = std::fmod(each, 3.0);  // steep problems have no use for a finite step
+  ctckit::Batch<double> batch = p.batch();
+  std::vector<double> found(p.logits.size(), nan_value);
+  ctckit::ctc_curvature(batch, direction.data(), found.data());
+  const double step = 1e-5, tolerance = 1e-7;  // step² times third derivatives of size e^3, and 1e-14 / step
+  for (int b = 0; b < p.B; ++b) {
+    const int frames = static_cast<int>(p.input_lengths[b]), first = b * p.T * p.C;
+    const auto y = p.targets.begin() + int64_t{b} * p.N;
+    const auto gradient = [&](double sign) {
+      std::vector<double> x;
+      for (int k = first; k < first + frames * p.C; ++k) x.push_back(p.logits[k] + sign * step * direction[k]);
+      return definition(x, frames, p.C, {y, y + p.target_lengths[b]}, p.blank, p.rows).gradient;
+    };
+    const std::vector<double> up = gradient(1), down = gradient(-1);
+    for (int k = 0; k < p.T * p.C; ++k) {
+      const double wanted = k < frames * p.C ? p.weights[b] * (up[k] - down[k]) / (2 * step) : 0;
+      expect(std::fabs(found[first + k] - wanted) <= tolerance * std::max(1.0, std::fabs(wanted)),
+             name + ": curvature at frame " + std::to_string(k / p.C) + ", class " + std::to_string(k % p.C) + " is " +
+                 number(found[first + k]) + ", expected " + number(wanted));
+    }
+  }
+}
+
 // Several callers at once: one gets the pool, the others work alone, all get the same bits.
 void check_concurrent_callers() {
   std::mt19937_64 random(5);
@@ -278,6 +314,9 @@ int main(int count, char** arguments) {
     check_same_bits<float>(random);
     check_same_bits<double>(random);
   }
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < std::max(50, rounds / 5); ++round)
+    check_curvature(random, "curvature, round " + std::to_string(round));
   check_concurrent_callers();
   std::printf("%ld passed, 0 failed\n", problems);
 }
