@@ -21,7 +21,8 @@ def draw(runs: list[Results], path: Path) -> None:
     for axes, run in zip(panels, runs, strict=True):
         draw_run(axes, run)
     panels[0].set_ylabel("times ctckit's time, forward + backward", color=INK)
-    handles, labels = panels[0].get_legend_handles_labels()
+    goal_line, *bars = zip(*panels[0].get_legend_handles_labels(), strict=True)
+    handles, labels = zip(*bars, goal_line, strict=True)
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, labelcolor=INK)
     figure.savefig(path, dpi=110, facecolor=GROUND, metadata={"Software": None})
 
@@ -33,23 +34,31 @@ def draw_run(axes: Axes, run: Results) -> None:
     for i, peer in enumerate(others):
         bars = [(x, value) for x, row in enumerate(run["rows"]) if (value := ratio(row, peer))]
         places = [x + (i - (len(others) - 1) / 2) * width for x, _ in bars]
-        drawn = axes.bar(places, [value for _, value in bars], 0.92 * width, color=COLOURS[peer], label=peer)
-        axes.bar_label(drawn, [f"{value:.0f}" for _, value in bars], fontsize=7.5, color=INK, padding=1)
-    first = -(len(others) - 1) / 2 * width
-    goals = [(x + first, value) for x, row in enumerate(run["rows"]) if (value := goal(run, row))]
-    axes.scatter(
-        *zip(*goals, strict=True), marker="_", s=150, color=INK, linewidths=2, zorder=3, label="goal against torch"
-    )
-    axes.set_xticks(
-        range(len(run["rows"])), [f"{row['workload']}\n{row['stands_for'].replace(', ', '\n')}" for row in run["rows"]]
-    )
+        axes.bar(places, [value for _, value in bars], 0.92 * width, color=COLOURS[peer], label=peer)
+        tops = [max(value, (goal(run, run["rows"][x]) or 0) if i == 0 else 0) for x, value in bars]
+        for place, top, (_, value) in zip(places, tops, bars, strict=True):
+            axes.text(place, 1.06 * top, f"{value:.0f}", fontsize=7.5, color=INK, ha="center", va="bottom")
+    mark_goals(axes, run, -(len(others) - 1) / 2 * width)
+    names = [
+        f"{row['workload']}\n" + row["stands_for"].replace(", ", "\n").replace("long ", "long\n") for row in run["rows"]
+    ]
+    axes.set_xticks(range(len(names)), names)
     axes.set_title("1 thread" if run["threads"] == 1 else f"{run['threads']} threads", color=INK, fontsize=11)
     dress(axes)
+
+
+def mark_goals(axes: Axes, run: Results, shift: float) -> None:
+    """A stroke across torch's bars, which are ``shift`` away from the middle of their groups."""
+    goals = {x + shift: goal(run, row) for x, row in enumerate(run["rows"]) if goal(run, row)}
+    style = {"marker": "_", "s": 150, "color": INK, "linewidths": 2, "zorder": 3}
+    axes.scatter(list(goals), list(goals.values()), label="goal against torch", **style)
 
 
 def dress(axes: Axes) -> None:
     """Scale, grid and colours."""
     axes.set_yscale("log")
+    axes.set_ylim(bottom=1)
+    axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     axes.set_facecolor(GROUND)
     axes.set_axisbelow(True)

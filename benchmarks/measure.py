@@ -12,7 +12,9 @@ import numpy as np
 from benchmarks.crew import Member, WorkerError
 from benchmarks.workloads import Problem, Workload
 
-TOLERANCE = 0.05  # of the gradient of one item's loss, which lies in [−1, 1]; float32 in log space is off by 0.03 at W5
+# Of the gradient of one item's loss, which lies in [−1, 1]. It is to find a peer that is set up wrong, which is off by
+# about 1; float32 in log space is itself off by up to 0.08 at W5.
+TOLERANCE = 0.1
 LOSS_TOLERANCE = 1e-4  # relative
 PATIENCE = 60.0  # seconds for compiling and two steps; who needs more is not timed
 TURN_SECONDS = 0.1  # how long the timed steps of one turn take together, about
@@ -84,7 +86,7 @@ def enter(member: Member, truth: Reference, folder: Path) -> Entry:
         errors[peer] = truth.errors(answer["loss"], np.load(gradient))
         expected = {step: expected[step] + answer[step] for step in STEPS}
         if not (errors[peer]["gradient"] <= TOLERANCE and errors[peer]["loss"] <= LOSS_TOLERANCE):
-            raise WorkerError(f"disagrees with float64: {errors[peer]}")
+            raise WorkerError("disagrees with float64: " + ", ".join(f"{k} {v:.1e}" for k, v in errors[peer].items()))
     return Entry(member, expected, errors)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import measure
+from benchmarks.crew import REST_SECONDS
 from benchmarks.goals import memory_goal
-from benchmarks.measure import BUDGET_SECONDS, LEAST_ROUNDS, LOSS_TOLERANCE, PATIENCE, TOLERANCE
+from benchmarks.peers import PEERS
 from benchmarks.table import (
     Results,
     Row,
@@ -25,11 +27,11 @@ from benchmarks.table import (
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-NOTES = ROOT / "benchmarks" / "notes" / "loss.md"
+NOTES = ROOT / "benchmarks" / "notes"
 PAGE = ROOT / "docs" / "benchmarks" / "loss.md"
 FIGURE = ROOT / "docs" / "images" / "loss-ratios.png"
 QUIET = 0.5  # load average, where it counts as quiet
-COPIES = ("ctckit", "torch")
+HEAD = "<!-- Made by `make bench-page` from benchmarks/results and benchmarks/notes: edit those. -->\n"
 
 
 def saved() -> list[Results]:
@@ -104,9 +106,7 @@ def not_quiet(runs: list[Results]) -> str:
     busy = [f"{title(run)}: {run['load_before']}" for run in runs if run["load_before"] > QUIET]
     if not busy:
         return ""
-    return (
-        f"**The machine was not quiet** (load average before the run: {'; '.join(busy)}): take these as rough figures."
-    )
+    return f"**The machine was not quiet** (load average before the run: {'; '.join(busy)}): rough figures.\n\n"
 
 
 def times_table(run: Results, step: str) -> str:
@@ -132,7 +132,7 @@ def ratios_table(run: Results) -> str:
 
     others = peers_of(run)[1:]
     return markdown_table(
-        ("forward + backward / forward", *others),
+        ("", *others),
         ([row["workload"], *(cell(row, peer) for peer in others)] for row in run["rows"]),
     )
 
@@ -171,7 +171,8 @@ def memory_cell(row: Row, figures: dict[str, Any]) -> str:
     if not figures["memory"]:
         return "–"
     first, warm, kept = (figures["memory"][kind] for kind in ("first", "warm", "kept"))
-    return f"{first:.1f} / {warm:.1f} / {kept:.1f} ({1e8 * max(first, warm) / row['logits_bytes']:.1f} %)"
+    share = 1e8 * max(first, warm) / row["logits_bytes"]
+    return f"{first:.1f} / {warm:.1f} / {kept:.1f} ({share:.{1 if share < 10 else 0}f} %)"
 
 
 def error_cell(_: Row, figures: dict[str, Any]) -> str:
@@ -192,8 +193,9 @@ def about(run: Results) -> str:
     """Machine, versions, what did not work."""
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     lines = [
-        f"{run['processor']}, {run['cores']} cores; {run['system']}; huge pages: {run['huge_pages']}; load before: {run['load_before']}.",
-        f"{run['date']}, commit {run['commit']}, {run['rounds']} rounds. {versions}.",
+        f"{run['processor']}, {run['cores']} cores; {run['system']}; huge pages: {run['huge_pages']}.",
+        f"{run['date']}, commit {run['commit']}, {run['rounds']} rounds, load before: {run['load_before']}.",
+        f"{versions}.",
         f"Memory: {run['limits']['read']} GB/s read, {run['limits']['copy']} GB/s copied (reads and writes counted).",
         "Processor time of each process while others had their turn: "
         + ", ".join(f"{name} {share} %" for name, share in run["idle_cpu_percent"].items())
@@ -205,101 +207,50 @@ def about(run: Results) -> str:
 
 def section(run: Results) -> str:
     """All of one run."""
-    parts = [
-        f"## {title(run)}",
-        about(run),
-        "Forward + backward, milliseconds, median (quartiles), each library in a process of its own:",
-        times_table(run, "both"),
-        "Forward alone:",
-        times_table(run, "forward"),
-        "Times ctckit's time:",
-        ratios_table(run),
-        "ctckit against the memory: the logits read once and the gradient written once; lattice cells Σ T·(2N + 1). Batches "
-        "that fit into the cache (W1, W3, W5) can beat that limit; the time of their lattices is not in it:",
-        limits_table(run),
-        "Memory beyond logits and gradient, MB: first step / later steps / still resident when all gradients are gone "
-        "(the greater of the first two as a share of the logits):",
-        by_peer(run, "MB", memory_cell),
-        "Largest distance from float64, of the gradient of one item's loss (absolute) / of the loss (relative):",
-        by_peer(run, "", error_cell),
-    ]
-    return "\n\n".join(parts)
-
-
-HEAD = """\
-<!-- Made by `make bench-page` from benchmarks/results and benchmarks/notes/loss.md: edit those. -->
-
-# The loss on the CPU, against other libraries
-
-How long one step takes, from float32 logits to the loss and its gradient, on the same inputs in one run.
-
-![Times ctckit's time, by workload and library](../images/loss-ratios.png)"""
-
-GOALS = """\
-## Against the goals
-
-How many times torch's speed, forward + backward. "Own processes": each library alone in its process. "One process":
-ctckit and torch take turns step by step, as next to torch's other operators in a training loop; with several threads,
-torch's OpenMP workers still spin for some milliseconds after their work and hold the processors that ctckit's threads want."""
-
-METHOD = f"""\
-## How it is measured
-
-- **Inputs**: `benchmarks/workloads.py`, NumPy's default generator with seed 0: logits normal with standard deviation 2,
-  targets without adjacent repeats. Every process reads the same file. W1's frames are 32–64 an item, the others' are full.
-- **Each library as its users call it**, in the layout that suits it best, which is prepared outside of what is timed: time
-  first for torch and TensorFlow, blank last for TensorFlow's C++ kernel, lengths as paddings for optax. Compiling is not
-  timed. All reduce alike: the mean over items of loss / N.
-- **Right before fast**: a library is timed only if its loss is within {LOSS_TOLERANCE:.0e} (relative) and its gradient within {TOLERANCE} of
-  torch's in float64. The gradient is compared as that of one item's own loss, whose entries lie in [−1, 1]: a wrong
-  blank, padding or scale shows as about 1, while float32 in log space is up to 0.04 off on long recordings.
-- **Turns**: a process for each library, pinned to as many processors as there are threads, besides the library's own
-  setting of threads; environment variables of OpenMP are left alone. Round by round each takes a turn: one step that is not
-  timed, then up to ten within about 0.1 s. After a turn there is a rest of 20 ms, in which its threads go to sleep. A library that
-  would need more than {BUDGET_SECONDS:.0f} s for one workload takes part in fewer rounds, but in {LEAST_ROUNDS}; one that needs more than {PATIENCE:.0f} s to load,
-  or to compile and take its first steps, has no figure.
-- **Memory**: in a fresh process, the high-water mark of resident memory during one step, less what was resident before, less the
-  gradient's size. The first step comes after one on a tiny batch, so code and threads are there, but nothing that the
-  library keeps for this size. Later steps run while earlier gradients are still held. ctckit keeps the memory of the
-  last gradient for the next step: held gradients make it take fresh memory in these steps like the others, and what it keeps
-  shows in the third figure. Compilation is not counted. Goal: {100 * 0.05:.0f} % of the logits, or 1 MB where that is more.
-- **Limits**: the best of several passes over 256 MiB with as many threads, repeated before each workload."""
-
-AGAIN = """\
-## Run it again
-
-```console
-$ make bench-peers          # once: optax, TensorFlow and Keras in .venv-bench
-$ make bench                # one thread, then two: minutes; writes benchmarks/results
-$ make bench-page           # this page and its figure
-```
-
-`python -m benchmarks.loss --help` lists the options: `--threads`, `--rounds`, `--isa`, `--peers`, `--workloads`, `--out`."""
+    return fill(
+        "run.md",
+        title=title(run),
+        about=about(run),
+        both=times_table(run, "both"),
+        forward=times_table(run, "forward"),
+        ratios=ratios_table(run),
+        limits=limits_table(run),
+        memory=by_peer(run, "MB", memory_cell),
+        errors=by_peer(run, "", error_cell),
+    )
 
 
 def calls(run: Results) -> str:
     """What is called."""
-    return "\n".join(f"- {name}: `{call}`" for name, call in run["calls"].items())
+    return "\n".join(f"- {name}: {PEERS[name].call}" for name in run["calls"])
+
+
+def fill(name: str, **values: object) -> str:
+    """A text of ``benchmarks/notes`` with its blanks filled in."""
+    return (NOTES / name).read_text(encoding="utf-8").strip().format(**values)
 
 
 def page(runs: list[Results]) -> str:
     """The whole page."""
-    parts = [
-        HEAD,
-        not_quiet(runs),
-        "The workloads:",
-        workloads_table(runs[0]),
-        "The calls:",
-        calls(runs[0]),
-        GOALS,
-        goals_table(runs),
-        missed(runs),
-        NOTES.read_text(encoding="utf-8").strip(),
-        *map(section, runs),
-        METHOD,
-        AGAIN,
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = fill(
+        "page.md",
+        warning=not_quiet(runs),
+        workloads=workloads_table(runs[0]),
+        calls=calls(runs[0]),
+        goals=goals_table(runs),
+        missed=missed(runs),
+        what_bounds_it=(NOTES / "what_bounds_it.md").read_text(encoding="utf-8").strip(),
+        runs="\n\n".join(map(section, runs)),
+        tolerance=measure.TOLERANCE,
+        loss_tolerance=measure.LOSS_TOLERANCE,
+        most_steps=measure.MOST_STEPS,
+        turn_seconds=measure.TURN_SECONDS,
+        rest_ms=1e3 * REST_SECONDS,
+        budget=measure.BUDGET_SECONDS,
+        least_rounds=measure.LEAST_ROUNDS,
+        patience=measure.PATIENCE,
+    )
+    return f"{HEAD}\n{text}\n"
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ class CTCKit(Peer):
     """ctckit: batch first, from logits."""
 
     name = "ctckit"
-    call = "ctckit.ctc_loss(logits, …).backward()"
+    call = "`ctckit.ctc_loss(logits, …).backward()`"
     packages = ("ctckit", "torch", "numpy")
     ours = True
 
@@ -96,7 +96,7 @@ class Torch(Peer):
     """torch: a log-softmax in front, time first."""
 
     name = "torch"
-    call = "F.ctc_loss(F.log_softmax(logits, 2), …).backward()"
+    call = "`F.ctc_loss(F.log_softmax(logits, 2), …).backward()`"
     packages = ("torch", "numpy")
     ours = True
     dtype: ClassVar[str] = "float32"
@@ -145,7 +145,7 @@ class Optax(Peer):
     """optax on JAX, compiled ahead of time."""
 
     name = "optax"
-    call = "jax.jit(jax.value_and_grad(mean of optax.ctc_loss / N))"
+    call = "`jax.jit(jax.value_and_grad(…))` of the mean of `optax.ctc_loss(…)` / N"
     packages = ("optax", "jax", "jaxlib", "numpy")
 
     def __init__(self, threads: int, instruction_set: str = "") -> None:
@@ -186,7 +186,7 @@ class TensorFlow(Peer):
     """TensorFlow with sparse labels: a C++ kernel, which its documentation calls significantly faster on CPUs."""
 
     name = "tensorflow"
-    call = "tf.nn.ctc_loss(sparse labels, …) under tf.GradientTape in a tf.function"
+    call = "`tf.nn.ctc_loss` with sparse labels, under `tf.GradientTape` in a `tf.function`"
     packages = ("tensorflow-cpu", "numpy")
     options: ClassVar[dict[str, bool]] = {}
 
@@ -248,7 +248,7 @@ class Keras(TensorFlow):
     """Keras on TensorFlow: dense labels, batch first; on JAX it is a copy of optax's code, not timed again."""
 
     name = "keras"
-    call = "keras.ops.ctc_loss on TensorFlow, under tf.GradientTape in a tf.function compiled by XLA (Keras's default)"
+    call = "`keras.ops.ctc_loss` on TensorFlow, under `tf.GradientTape`, compiled by XLA as Keras does by default"
     packages = ("keras", "tensorflow-cpu", "numpy")
     options: ClassVar[dict[str, bool]] = {"jit_compile": True}
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.goals import GOALS, MOONSHOTS
+from benchmarks.goals import GOALS, MOONSHOTS, memory_goal
 
 Row = dict[str, Any]
 Results = dict[str, Any]
@@ -64,7 +64,7 @@ def peers_of(results: Results) -> list[str]:
 
 def print_tables(console: Console, results: Results) -> None:
     """Times, then ratios, limits and memory."""
-    limits, peers = results["limits"], peers_of(results)
+    peers = peers_of(results)
     head = f"{results['instruction_set']}, {results['threads']} thread(s)"
     times = Table(title=f"Forward + backward / forward, ms, {head}")
     for column in ("", "stands for", *peers):
@@ -76,27 +76,42 @@ def print_tables(console: Console, results: Results) -> None:
         )
         times.add_row(row["workload"], row["stands_for"], *cells)
     console.print(times)
-    console.print(
-        ratio_table(results, f"Times ctckit's time, memory {limits['read']} GB/s read, {limits['copy']} copied")
-    )
+    console.print(ratio_table(results))
+    limits = results["limits"]
+    console.print(limits_table(results, f"Memory: {limits['read']} GB/s read, {limits['copy']} GB/s copied"))
 
 
-def ratio_table(results: Results, title: str) -> Table:
-    """One row for each workload."""
+def ratio_table(results: Results) -> Table:
+    """How many times ctckit's time."""
     others = peers_of(results)[1:]
-    table = Table(title=title)
-    for column in ("", *others, "torch, one process", "goal", "GB/s", "Gcells/s", "limit ms", "extra MB first/warm"):
+    table = Table(title="Times ctckit's time, forward + backward")
+    for column in ("", *others, "torch, one process", "goal", "moonshot"):
         table.add_column(column, justify="right" if column else "left")
     for row in results["rows"]:
-        memory = row["peers"]["ctckit"]["memory"] or {}
         table.add_row(
             row["workload"],
             *(number(ratio(row, peer), ".1f", "×") for peer in others),
             number(ratio(row, "torch", place="together"), ".1f", "×"),
             number(goal(results, row), ".0f", "×"),
+            number(moonshot(results, row), ".0f", "×"),
+        )
+    return table
+
+
+def limits_table(results: Results, title: str) -> Table:
+    """Ctckit against the memory's bandwidth, and what memory it needs."""
+    table = Table(title=title)
+    for column in ("", "ctckit GB/s", "G cells/s", "ms", "limit ms", "extra MB first / later", "goal"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in results["rows"]:
+        memory = row["peers"]["ctckit"]["memory"] or {}
+        table.add_row(
+            row["workload"],
             number(gigabytes_per_second(row)),
             number(gigacells_per_second(row), ".2f"),
+            number(milliseconds(row, "ctckit"), ".2f"),
             number(limit_ms(results, row), ".2f"),
             f"{number(memory.get('first'), '.2f')} / {number(memory.get('warm'), '.2f')}",
+            number(memory_goal(row["logits_bytes"]) / 1e6, ".1f"),
         )
     return table
