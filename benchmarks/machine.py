@@ -31,10 +31,14 @@ def huge_pages() -> str:
 
 
 def commit() -> str:
-    """The commit that was measured; "-dirty" where something else was."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit that was measured; "-dirty" where code was changed since (results and texts do not count)."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+
+    name = git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown"
+    unchanged = git("diff", "--quiet", "HEAD", "--", "*.py", "*.cpp", "*.hpp", "*.txt", "*.toml").returncode == 0
+    return name if unchanged else f"{name}-dirty"
 
 
 def about() -> dict[str, str | int | float]:
