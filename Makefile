@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench clean
+.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench bench-peers bench-page clean
 
 demo: $(INSTALLED)
 	$(BIN)/ctckit demo --out demo-report
@@ -62,8 +62,23 @@ fuzz: $(INSTALLED)
 mutants: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/mutants.py
 
+# The loss against other libraries: minutes, on a machine that does nothing else. Without bench-peers: against torch alone.
+BENCH := $(BIN)/python -m benchmarks.loss --out benchmarks/results/loss-threads-
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks.loss
+	$(BENCH)1.json --threads 1
+	$(BENCH)2.json --threads 2
+
+# The peers have an environment of their own, so that they pull nothing into the package's.
+BENCH_PEERS := .venv-bench
+bench-peers: $(BENCH_PEERS)/.installed
+
+$(BENCH_PEERS)/.installed: benchmarks/requirements.txt
+	test -x $(BENCH_PEERS)/bin/python || $(PYTHON) -m venv $(BENCH_PEERS)
+	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+bench-page: $(INSTALLED)
+	$(BIN)/python -m benchmarks.page
 
 clean:
 	rm -rf build dist demo-report .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

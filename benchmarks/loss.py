@@ -1,136 +1,152 @@
-"""The loss and its gradient on the CPU, against torch: ``python -m benchmarks.loss --threads 1``.
+"""The loss and its gradient on the CPU, against other libraries: ``python -m benchmarks.loss --threads 1``.
 
-What a training loop does: a fresh graph and a fresh gradient at each step. ctckit and torch take turns in one process;
-times are medians; before anything is timed, the two gradients are compared. The limit is what the memory alone would
-take, at the bandwidth measured in the same run: the logits read once, the gradient written once.
+Each peer has a process of its own, pinned to as many processors as there are threads, and they take turns round by
+round on the same inputs. ctckit and torch take turns once more inside one process, as in a training loop, whose other
+operators keep torch's threads awake. A peer is timed only if its gradient agrees with a float64 one.
 """
 
 from __future__ import annotations
 
 import json
-import platform
-import statistics
-import subprocess
-import time
-from collections.abc import Callable
-from datetime import date
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
-import torch
-import torch.nn.functional as F
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-import ctckit
+from benchmarks import machine, measure
+from benchmarks.crew import Member, WorkerError
+from benchmarks.peers import PEERS, TIMED
+from benchmarks.table import print_tables
 from benchmarks.workloads import WORKLOADS, Workload
-from ctckit.kernels import native
-
-AGREEMENT = 1e-4  # of gradients reduced by the mean; torch's own float32 ones are off by up to 0.02 an item at W5
-GOALS = {"W1": 3.0, "W2": 4.0, "W3": 15.0, "W4": 5.0, "W5": 30.0}
 
 
-def ours(logits, targets, input_lengths, target_lengths):
-    """One step with ctckit; returns the gradient."""
-    leaf = logits.detach().requires_grad_()
-    ctckit.ctc_loss(leaf, targets, input_lengths, target_lengths).backward()
-    return leaf.grad
+class Run:
+    """All of one call: the members, and what went wrong with whom."""
+
+    def __init__(self, threads: int, rounds: int, isa: str, console: Console) -> None:
+        self.threads, self.rounds, self.isa, self.console = threads, rounds, isa, console
+        self.members: dict[tuple[str, ...], Member] = {}
+        self.refused: dict[str, str] = {}
+        self.limits = {"read": 0.0, "copy": 0.0}
+        self.versions: dict[str, str] = {}
+        self.instruction_set = ""
+
+    def refuse(self, peers: tuple[str, ...], where: str, error: WorkerError) -> None:
+        """Take note that there is no figure, and why."""
+        self.refused[" + ".join(peers) + where] = str(error)
+        self.console.print(f"{' + '.join(peers)}{where}: {error}", style="yellow")
+
+    def start(self, peers: tuple[str, ...], where: str = "") -> None:
+        """A process for these peers; one that cannot be had is noted."""
+        try:
+            member = self.members[peers] = Member(peers, self.threads, self.isa)
+        except WorkerError as error:
+            self.refuse(peers, where, error)
+            return
+        self.versions |= member.about["versions"]
+        self.instruction_set = member.about["instruction_set"] or self.instruction_set
+
+    def end(self) -> None:
+        """Stop all processes."""
+        for member in self.members.values():
+            member.end()
+
+    def measure_limits(self) -> None:
+        """Bandwidth, the best so far."""
+        with Member((), self.threads) as member:
+            now = member.ask("limits", measure.PATIENCE)
+        self.limits = {kind: max(self.limits[kind], round(now[kind] / 1e9, 2)) for kind in now}
+
+    def enter_all(self, workload: str, truth: measure.Reference, folder: Path) -> list[measure.Entry]:
+        """All members that take part; one that fails is started anew for the next workload."""
+        entries = []
+        for peers, member in list(self.members.items()):
+            try:
+                entries.append(measure.enter(member, truth, folder))
+            except WorkerError as error:
+                self.refuse(peers, f", {workload}", error)
+                member.end()
+                del self.members[peers]
+                self.start(peers)
+        return entries
+
+    def measure(self, workload: Workload, progress: Progress) -> dict[str, Any]:
+        """One workload."""
+        task = progress.add_task(workload.name, total=self.rounds + 1)
+
+        def tick() -> None:
+            progress.update(task, advance=1, refresh=True)
+
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            problem = workload.make()
+            problem.save(folder / "problem.npz")
+            self.measure_limits()
+            truth = measure.reference(problem, folder, self.threads)
+            entries = self.enter_all(workload.name, truth, folder)
+            tick()
+            measure.take_turns(entries, self.rounds, tick)
+            row = measure.row(workload, problem, entries)
+            for peer, figures in row["peers"].items():
+                figures["memory"] = measure.peak_memory(peer, folder, self.threads, self.isa)
+        return row
+
+    def idle_cpu(self) -> dict[str, float]:
+        """Per cent of a processor that each process used while others had their turn: close to 0, or they disturbed."""
+        used = {" + ".join(peers): member for peers, member in self.members.items() if member.idle_seconds}
+        return {name: round(100 * member.idle_cpu / member.idle_seconds, 2) for name, member in used.items()}
 
 
-def theirs(logits, targets, input_lengths, target_lengths):
-    """One step with torch, on a time-first copy as its users have it; returns the gradient, time-first."""
-    leaf = logits.detach().requires_grad_()
-    log_probs = F.log_softmax(leaf, dim=2)
-    F.ctc_loss(log_probs, targets, input_lengths, target_lengths).backward()
-    return leaf.grad
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """How long one call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def bandwidth() -> float:
-    """Bytes per second of a copy of 256 MiB, read and write counted, the best of five."""
-    source = np.ones(1 << 26, dtype=np.float32)
-    target = np.empty_like(source)
-    return 2 * source.nbytes / min(seconds(lambda: np.copyto(target, source)) for _ in range(5))
-
-
-def measure(workload: Workload, rounds: int, copy: float) -> dict[str, float | str]:
-    """Medians and ratios of one workload."""
-    logits, *rest = workload.make()
-    time_first = logits.transpose(0, 1).contiguous()
-    difference = float((ours(logits, *rest) - theirs(time_first, *rest).transpose(0, 1)).abs().max())
-    if difference > AGREEMENT:
-        raise SystemExit(f"{workload.name}: the gradients differ by {difference}: nothing to time.")
-    times: dict[str, list[float]] = {"ctckit": [], "torch": []}
-    for _ in range(rounds):
-        times["ctckit"].append(seconds(lambda: ours(logits, *rest)))
-        times["torch"].append(seconds(lambda: theirs(time_first, *rest)))
-    mine, peer = (statistics.median(each) for each in times.values())
-    limit = 2 * logits.numel() * logits.element_size() / copy
-    return {
-        "workload": workload.name,
-        "stands_for": workload.stands_for,
-        "ctckit_ms": 1e3 * mine,
-        "torch_ms": 1e3 * peer,
-        "ratio": peer / mine,
-        "limit_ms": 1e3 * limit,
-        "difference": difference,
-    }
-
-
-def commit() -> str:
-    """The commit that was measured."""
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+def chosen(names: str, known: tuple[str, ...], option: str) -> list[str]:
+    """The names between commas; all of them for "all"."""
+    wanted = known if names == "all" else tuple(names.split(","))
+    if unknown := set(wanted) - set(known):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; known are {', '.join(known)}", param_hint=option)
+    return [name for name in known if name in wanted]
 
 
 def main(
-    threads: Annotated[int, typer.Option(help="Threads for both.")] = 1,
-    rounds: Annotated[int, typer.Option(help="Repetitions; medians are reported.")] = 9,
-    isa: Annotated[str, typer.Option(help="Instruction set; the best one by default.")] = "",
+    threads: Annotated[int, typer.Option(help="Threads, and processors, of every peer.", min=1)] = 1,
+    rounds: Annotated[int, typer.Option(help="Rounds in which all take a turn.", min=1)] = 9,
+    isa: Annotated[str, typer.Option(help="ctckit's instruction set; the best one by default.")] = "",
+    peers: Annotated[str, typer.Option(help="Such as torch,optax; ctckit is always there.")] = "all",
+    workloads: Annotated[str, typer.Option(help="Such as W1,W3.")] = "all",
     out: Annotated[Path | None, typer.Option(help="Write the results to this JSON file.")] = None,
 ) -> None:
     """Measure W1–W5."""
-    ctckit.set_num_threads(threads)
-    torch.set_num_threads(threads)
-    if isa:
-        native.set_instruction_set(isa)
-    copy = bandwidth()
+    names = chosen(peers, TIMED[1:], "--peers")
+    wanted = chosen(workloads, tuple(each.name for each in WORKLOADS), "--workloads")
     console = Console()
-    rows = []
-    # Drawn by hand: a refreshing thread would wake up inside what is timed and take the interpreter's lock.
-    with Progress(console=console, transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("measuring", total=len(WORKLOADS))
-        for each in WORKLOADS:
-            rows.append(measure(each, rounds, copy))
-            progress.update(task, advance=1, refresh=True)
-    machine = f"{native.instruction_set()}, {threads} thread(s), copy {copy / 1e9:.1f} GB/s"
-    table = Table(title=f"Loss and gradient, float32, a fresh graph each step: {machine}")
-    for column in ("", "stands for", "ctckit ms", "torch ms", "ratio", "goal", "memory limit ms"):
-        table.add_column(column, justify="left" if column in ("", "stands for") else "right")
-    for row in rows:
-        name = str(row["workload"])
-        table.add_row(
-            name,
-            str(row["stands_for"]),
-            *(f"{row[key]:.2f}" for key in ("ctckit_ms", "torch_ms", "ratio")),
-            f"{GOALS[name]:.0f}×",
-            f"{row['limit_ms']:.2f}",
-        )
-    console.print(table)
+    about = machine.about()
+    run = Run(threads, rounds, isa, console)
+    with ExitStack() as stack:
+        stack.callback(run.end)
+        for each in [("ctckit",), *((name,) for name in names), *([measure.TOGETHER] if "torch" in names else [])]:
+            run.start(each)
+        # Drawn by hand: a refreshing thread would wake up inside what is timed.
+        progress = stack.enter_context(Progress(console=console, transient=True, auto_refresh=False))
+        rows = [run.measure(each, progress) for each in WORKLOADS if each.name in wanted]
+        idle = run.idle_cpu()
+    results = {
+        **about,
+        "threads": threads,
+        "rounds": rounds,
+        "instruction_set": run.instruction_set,
+        "isa_asked_for": isa,
+        "versions": dict(sorted(run.versions.items())),
+        "calls": {name: PEERS[name].call for name in ["ctckit", *names]},
+        "limits": run.limits,
+        "idle_cpu_percent": idle,
+        "refused": run.refused,
+        "rows": rows,
+    }
+    print_tables(console, results)
     if out:
-        versions = {"ctckit": ctckit.__version__, "torch": torch.__version__, "numpy": np.__version__}
-        about = {"date": date.today().isoformat(), "commit": commit(), "versions": versions, "machine": machine}
-        about["processor"] = platform.processor() or platform.machine()
-        out.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,51 @@
-"""The workloads W1–W5: float32 logits and targets, seeded."""
+"""The workloads W1–W5: float32 logits and targets, seeded; NumPy alone, so that every peer's environment has them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A batch as ctckit takes it: padded, batch first, the blank is class 0."""
+
+    logits: Array  # (B, T, C) float32
+    targets: Array  # (B, N) int64
+    input_lengths: Array  # (B,) int64
+    target_lengths: Array  # (B,) int64
+
+    def save(self, path: Path) -> None:
+        """Write it where the peers' processes read it: they all get the same bits."""
+        np.savez(path, **vars(self))
+
+    @staticmethod
+    def load(path: Path) -> Problem:
+        """Read what ``save`` wrote."""
+        with np.load(path) as arrays:
+            return Problem(**arrays)
+
+    @property
+    def weights(self) -> Array:
+        """(B,) 1 / (N_b · B): what each item's loss counts in the mean."""
+        return 1 / (self.target_lengths * len(self.target_lengths))
+
+    @property
+    def cells(self) -> int:
+        """States × frames of all items, Σ T_b · (2 N_b + 1)."""
+        return int(self.input_lengths @ (2 * self.target_lengths + 1))
+
+    @property
+    def bytes_moved(self) -> int:
+        """The least that has to move: the logits within the lengths read once, the whole gradient written once."""
+        row = self.logits.shape[2] * self.logits.itemsize
+        return int(self.input_lengths.sum()) * row + self.logits.nbytes
 
 
 @dataclass(frozen=True)
@@ -20,8 +60,8 @@ class Workload:
     tokens: tuple[int, int]
     least_frames: int
 
-    def make(self, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Logits (B, T, C), targets (B, N), input_lengths (B,), target_lengths (B,); no adjacent repeats."""
+    def make(self, seed: int = 0) -> Problem:
+        """Logits of standard deviation 2; targets without adjacent repeats."""
         rng = np.random.default_rng(seed)
         logits = rng.standard_normal((self.items, self.frames, self.classes), dtype=np.float32) * np.float32(2)
         input_lengths = rng.integers(self.least_frames, self.frames + 1, self.items)
@@ -29,7 +69,7 @@ class Workload:
         target_lengths = rng.integers(self.tokens[0], self.tokens[1] + 1, self.items)
         steps = rng.integers(1, self.classes - 1, (self.items, int(target_lengths.max())))
         targets = 1 + np.cumsum(steps, axis=1) % (self.classes - 1)  # a step is never 0 modulo C − 1: no repeats
-        return tuple(map(torch.from_numpy, (logits, targets, input_lengths, target_lengths)))  # type: ignore[return-value]
+        return Problem(logits, targets, input_lengths, target_lengths)
 
 
 WORKLOADS = (
@@ -39,3 +79,4 @@ WORKLOADS = (
     Workload("W4", "speech, BPE", 400, 32, 1024, (40, 80), 400),
     Workload("W5", "long recordings", 5000, 2, 32, (950, 1050), 5000),
 )
+WARM_UP = Workload("W0", "a first step, so that code and threads are there", 8, 2, 8, (2, 3), 8)
