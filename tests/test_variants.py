@@ -28,8 +28,7 @@ def elements_of(target, places):
     for n, token in enumerate(target):
         inner += (between if n else []) + [token]
     ends = ["*"] if places in ("ends", "everywhere") else []
-    with_ends = ends + inner + (ends if target else [])
-    return with_ends
+    return ends + inner + (ends if target else [])
 
 
 def oracle_loss(scores, target, variant, blank=0):
