@@ -201,8 +201,7 @@ def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDA
     counts = integers(target_lengths, "target_lengths", "(B,)")
     if len(counts) != items or (counts < 0).any() or counts.sum() != len(tokens):
         raise InvalidInputError(
-            f"targets has {len(tokens)} entries, one after another; expected the sum of target_lengths, {counts.sum()}, "
-            f"or (B, N) with B = {items}."
+            f"targets has {len(tokens)} entries, one after another; expected the sum of target_lengths, {counts.sum()}."
         )
     result = np.zeros((items, int(counts.max(initial=0))), dtype=tokens.dtype)
     result[np.arange(result.shape[1]) < counts[:, None]] = tokens
