@@ -409,8 +409,8 @@ GOOD = {
         ({"target_lengths": [2]}, r"target_lengths has 1 entries; expected one for each of the B = 2 items\."),
         ({"targets": [[1, 2], [3]]}, r"targets cannot be made an array: .*Pad its rows to one length\."),
         (
-            {"targets": [1, 2, 3, 4]},
-            r"targets has 4 entries, one after another; expected the sum of target_lengths, \d",
+            {"targets": [1, 2, 3, 4, 5]},
+            r"targets has 5 entries, one after another; expected the sum of target_lengths, \d",
         ),
         ({"targets": [["a", "b"], ["c", "d"]]}, r"targets has dtype <U1; expected integers\."),
         ({"input_lengths": None}, r"input_lengths has dtype object; expected integers\."),
