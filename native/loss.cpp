@@ -77,8 +77,17 @@ Brain not_a_number() {
   return {0x7fc0};
 }
 
+// Without any frame: possible where a path may start and end in the same blank.
+double empty_path_loss(const ChainWeights& chain, int tokens) {
+  const double *const start = chain.weights + 5 * chain.states, *const final = start + chain.states;
+  for (int s = 0; s <= 2 * tokens; s += 2)
+    if (!std::isinf(start[s]) && !std::isinf(final[s])) return 0;
+  return std::numeric_limits<double>::infinity();
+}
+
 template <class Logit>
 double solve_item(const Item<Logit>& item) {
+  if (item.chain && item.frames == 0) return empty_path_loss(*item.chain, item.tokens);
   if (!item.chain && item.frames < frames_needed(item.target, item.tokens))
     return std::numeric_limits<double>::infinity();
   const auto attempt = [&](Range range) {

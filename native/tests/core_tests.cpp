@@ -44,51 +44,118 @@ double log_add(double a, double b) {
 struct Answer {
   double loss;
   std::vector<double> gradient;  // (T, C)
+  std::vector<double> counts;    // (7, S)
 };
 
+// Weights of a chain, (7, S) as in ctckit::Chains; those of plain CTC.
+std::vector<double> plain_chain(const std::vector<int32_t>& y) {
+  const int S = 2 * static_cast<int>(y.size()) + 1;
+  std::vector<double> chain(size_t{7} * S, -infinity);
+  for (int s = 0; s < S; ++s) {
+    chain[s] = 0;
+    if (s >= 1) chain[S + s] = 0;
+    if (s >= 3 && s % 2 && y[s / 2] != y[s / 2 - 1]) chain[2 * S + s] = 0;
+    if (s < 2) chain[5 * S + s] = 0;
+    if (s >= S - 2) chain[6 * S + s] = 0;
+  }
+  return chain;
+}
+
+double value_of(float x) { return x; }
+double value_of(double x) { return x; }
+double value_of(ctckit::Brain x) {
+  const uint32_t bits = uint32_t{x.bits} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+double value_of(ctckit::Half x) {
+  const int exponent = x.bits >> 10 & 31, fraction = x.bits & 1023;
+  const double size = exponent == 31 ? (fraction ? nan_value : infinity)
+                      : exponent ? std::ldexp(1024 + fraction, exponent - 25)
+                                 : std::ldexp(fraction, -24);
+  return x.bits & 0x8000 ? -size : size;
+}
+
+template <class Logit>
+Logit make(double value) {
+  return static_cast<Logit>(value);
+}
+template <>
+ctckit::Brain make(double value) {  // cut off, not rounded: any value will do
+  const float single = static_cast<float>(value);
+  uint32_t bits;
+  std::memcpy(&bits, &single, sizeof bits);
+  return {static_cast<uint16_t>(std::isnan(value) ? 0x7fc0 : bits >> 16)};
+}
+template <>
+ctckit::Half make(double value) {
+  const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  const double size = std::fabs(value);
+  if (std::isnan(value)) return {0x7e01};
+  if (size >= 65504) return {static_cast<uint16_t>(sign | (std::isinf(size) ? 0x7c00 : 0x7bff))};
+  int exponent;
+  const double fraction = std::frexp(size, &exponent);  // size = fraction · 2^exponent, fraction in [0.5, 1)
+  if (exponent < -13) return {static_cast<uint16_t>(sign | static_cast<uint16_t>(std::ldexp(size, 24)))};
+  return {static_cast<uint16_t>(sign | (exponent + 14) << 10 | (static_cast<int>(std::ldexp(fraction, 11)) & 1023))};
+}
+
+// One unit in the last place of a gradient of size 1.
+template <class Logit>
+constexpr double resolution = 0;
+template <>
+constexpr double resolution<ctckit::Half> = 1.0 / 2048;
+template <>
+constexpr double resolution<ctckit::Brain> = 1.0 / 256;
+
 // −log p and softmax − occupancy of one item, state by state.
-Answer definition(const std::vector<double>& x, int T, int C, const std::vector<int32_t>& y, int blank, Rows rows) {
+Answer definition(const std::vector<double>& x, int T, int C, const std::vector<int32_t>& y, int blank, Rows rows,
+                  const std::vector<double>& chain) {
   const int S = 2 * static_cast<int>(y.size()) + 1;
   std::vector<double> scores(x), base(x.size(), 0.0);
   for (int t = 0; t < T; ++t) {
     const double top = *std::max_element(x.begin() + t * C, x.begin() + (t + 1) * C);
-    double normaliser = -infinity;
-    for (int c = 0; c < C; ++c) normaliser = log_add(normaliser, x[t * C + c] - top);
+    double sum = 0;
+    for (int c = 0; c < C; ++c) sum += std::exp(x[t * C + c] - top);
+    const double normaliser = std::log(sum);
     for (int c = 0; c < C; ++c) {
       if (rows == Rows::logits) scores[t * C + c] = top == -infinity ? top : x[t * C + c] - top - normaliser;
       if (rows != Rows::scores) base[t * C + c] = std::exp(scores[t * C + c]);
     }
   }
   const auto label = [&](int s) { return s % 2 ? y[s / 2] : blank; };
-  const auto skips = [&](int s) { return s >= 2 && s % 2 && label(s) != label(s - 2); };
+  const auto weight = [&](int row, int s) { return chain[row * S + s]; };
   std::vector<double> alpha(static_cast<size_t>(T + 1) * S, -infinity), beta(alpha);
   for (int t = 0; t < T; ++t)
     for (int s = 0; s < S; ++s) {
-      double in = t == 0 && s < 2 ? 0 : -infinity;
-      if (t > 0) {
-        in = alpha[(t - 1) * S + s];
-        if (s >= 1) in = log_add(in, alpha[(t - 1) * S + s - 1]);
-        if (skips(s)) in = log_add(in, alpha[(t - 1) * S + s - 2]);
-      }
+      double in = t == 0 ? weight(5, s) : -infinity;
+      for (int k = 0; t > 0 && k < 5 && k <= s; ++k) in = log_add(in, alpha[(t - 1) * S + s - k] + weight(k, s));
       alpha[t * S + s] = in + scores[t * C + label(s)];
     }
-  if (T == 0) return {S == 1 ? 0 : infinity, {}};
-  double total = alpha[T * S - 1];
-  if (S > 1) total = log_add(total, alpha[T * S - 2]);
-  if (total == -infinity) return {infinity, std::vector<double>(x.size(), 0.0)};
+  std::vector<double> counts(size_t{7} * S, 0.0);
+  if (T == 0) {  // a path without frames: where it may start and end in the same blank
+    bool through = false;
+    for (int s = 0; s < S; s += 2) through |= weight(5, s) > -infinity && weight(6, s) > -infinity;
+    return {through ? 0 : infinity, {}, counts};
+  }
+  double total = -infinity;
+  for (int s = 0; s < S; ++s) total = log_add(total, alpha[(T - 1) * S + s] + weight(6, s));
+  if (total == -infinity) return {infinity, std::vector<double>(x.size(), 0.0), counts};
   for (int t = T - 1; t >= 0; --t)
     for (int s = 0; s < S; ++s) {
-      const auto ahead = [&](int to) { return beta[(t + 1) * S + to] + scores[(t + 1) * C + label(to)]; };
-      double out = t == T - 1 && s >= S - 2 ? 0 : -infinity;
-      if (t < T - 1) {
-        out = ahead(s);
-        if (s + 1 < S) out = log_add(out, ahead(s + 1));
-        if (s + 2 < S && skips(s + 2)) out = log_add(out, ahead(s + 2));
+      double out = t == T - 1 ? weight(6, s) : -infinity;
+      for (int k = 0; t < T - 1 && k < 5 && s + k < S; ++k) {
+        const double ahead = weight(k, s + k) + scores[(t + 1) * C + label(s + k)] + beta[(t + 1) * S + s + k];
+        out = log_add(out, ahead);
+        counts[k * S + s + k] += std::exp(alpha[t * S + s] + ahead - total);
       }
       beta[t * S + s] = out;
-      base[t * C + label(s)] -= std::exp(alpha[t * S + s] + out - total);
+      const double occupancy = std::exp(alpha[t * S + s] + out - total);
+      base[t * C + label(s)] -= occupancy;
+      if (t == 0) counts[5 * S + s] = occupancy;
+      if (t == T - 1) counts[6 * S + s] = occupancy;
     }
-  return {-total, base};
+  return {-total, base, counts};
 }
 
 template <class Logit>
@@ -100,8 +167,14 @@ struct Problem {
   std::vector<int64_t> input_lengths, target_lengths;
   std::vector<double> weights;
 
+  std::vector<double> chains;  // (B, 7, 2N + 1); empty for plain CTC
+
   std::vector<double> losses;
   std::vector<Logit> gradient;
+  std::vector<double> counts;
+
+  using Real = typename ctckit::ComputedIn<Logit>::type;
+  int states() const { return 2 * N + 1; }
 
   ctckit::Batch<Logit> batch() const {
     ctckit::Batch<Logit> result{};
@@ -113,12 +186,35 @@ struct Problem {
     return result;
   }
 
-  void solve(bool with_gradient) {
+  void forget() {
     losses.assign(B, nan_value);
-    gradient.assign(with_gradient ? logits.size() : 0, static_cast<Logit>(nan_value));
-    ctckit::Batch<Logit> all = batch();
+    gradient.assign(logits.size(), make<Logit>(nan_value));
+    counts.assign(chains.size(), 0.0);
+  }
+
+  void run(ctckit::Batch<Logit> all, bool with_gradient) {
+    const ctckit::Chains weighted{chains.data(), with_gradient ? counts.data() : nullptr, states()};
+    if (!chains.empty()) all.chains = &weighted;
     all.losses = losses.data(), all.gradient = with_gradient ? gradient.data() : nullptr;
     ctckit::ctc_loss(all);
+  }
+
+  void solve(bool with_gradient) {
+    forget();
+    run(batch(), with_gradient);
+  }
+
+  // The forward pass first, the gradient later, from the frames' normalisers.
+  void solve_in_two_steps() {
+    forget();
+    std::vector<Real> normalizers(size_t{2} * B * T);
+    ctckit::Batch<Logit> all = batch();
+    all.normalizers = normalizers.data();
+    run(all, false);
+    const std::vector<double> first = losses;
+    all.normalized = true;
+    run(all, true);
+    losses = first;
   }
 
   void check(const std::string& name) {
@@ -126,38 +222,80 @@ struct Problem {
     const std::vector<double> with_gradient = losses;
     for (int b = 0; b < B; ++b) check_item(b, name + ", item " + std::to_string(b));
     solve(false);
-    for (int b = 0; b < B; ++b)
+    const bool counted = !chains.empty();  // counts are computed in float64, and the loss with them
+    for (int b = 0; b < B && !counted; ++b)
       expect(losses[b] == with_gradient[b] || std::isnan(losses[b]), name + ": the loss depends on the gradient");
+    solve_in_two_steps();
+    for (int b = 0; b < B; ++b) check_item(b, name + ", in two steps, item " + std::to_string(b));
   }
 
   void check_item(int b, const std::string& name) const {
-    const int frames = static_cast<int>(input_lengths[b]);
-    const auto begin = logits.begin() + int64_t{b} * T * C;
-    const std::vector<double> x(begin, begin + int64_t{frames} * C);
-    const std::vector<int32_t> y(targets.begin() + int64_t{b} * N, targets.begin() + int64_t{b} * N + target_lengths[b]);
-    const Answer expected = definition(x, frames, C, y, blank, rows);
-    const bool single = sizeof(Logit) == 4;
+    const int frames = static_cast<int>(input_lengths[b]), tokens = static_cast<int>(target_lengths[b]);
+    std::vector<double> x;
+    for (int64_t k = 0; k < int64_t{frames} * C; ++k) x.push_back(value_of(logits[int64_t{b} * T * C + k]));
+    const std::vector<int32_t> y(targets.begin() + int64_t{b} * N, targets.begin() + int64_t{b} * N + tokens);
+    const Answer expected = definition(x, frames, C, y, blank, rows, chain_of(b));
+    const bool single = sizeof(Real) == 4;
     // The definition itself works in log space: what its sums lose grows with the size of the loss.
     const double own_error = std::isinf(expected.loss) ? 0 : 1e-14 * std::fabs(expected.loss);
     const double loss_tolerance = single ? 1e-5 : 1e-11, gradient_tolerance = (single ? 1e-5 : 1e-10) + own_error;
-    // Raw scores of either sign may sum to nearly nothing: their own size is the measure then, not the sum's.
+    // Raw scores, and weights, of either sign may sum to nearly nothing: their own size is the measure then.
     double size = std::max(1.0, std::fabs(expected.loss));
-    if (rows != Rows::logits)
-      for (const double score : x) size = std::isinf(score) ? size : std::max(size, frames * std::fabs(score));
+    for (const double score : x)
+      if (rows != Rows::logits && !std::isinf(score)) size = std::max(size, frames * std::fabs(score));
+    for (const double weight : chains)
+      if (!std::isinf(weight)) size = std::max(size, frames * std::fabs(weight));
     if (std::isinf(expected.loss))
       expect(losses[b] == infinity, name + ": expected +inf, got " + std::to_string(losses[b]));
     else
       expect(std::fabs(losses[b] - expected.loss) <= loss_tolerance * size,
              name + ": loss " + number(losses[b]) + ", expected " + number(expected.loss));
     for (int k = 0; k < T * C; ++k) {
-      const double found = gradient[int64_t{b} * T * C + k];
+      const double found = value_of(gradient[int64_t{b} * T * C + k]);
       const double wanted = k < frames * C ? weights[b] * expected.gradient[k] : 0.0;
-      expect(std::fabs(found - wanted) <= gradient_tolerance * std::max(1.0, std::fabs(wanted)),
+      const double tolerance = gradient_tolerance * std::max(1.0, std::fabs(wanted)) + resolution<Logit> * std::fabs(wanted);
+      expect(std::fabs(found - wanted) <= tolerance,
              name + ": gradient at frame " + std::to_string(k / C) + ", class " + std::to_string(k % C) + " is " +
                  number(found) + ", expected " + number(wanted));
     }
+    for (int k = 0; !chains.empty() && k < 7 * (2 * tokens + 1); ++k) {
+      const int row = k / (2 * tokens + 1), s = k % (2 * tokens + 1);
+      const double found = counts[(int64_t{b} * 7 + row) * states() + s];
+      expect(std::fabs(found - expected.counts[k]) <= (1e-9 + frames * own_error) * std::max(1.0, expected.counts[k]),
+             name + ": count " + std::to_string(row) + ", state " + std::to_string(s) + " is " + number(found) +
+                 ", expected " + number(expected.counts[k]));
+    }
+  }
+
+  std::vector<double> chain_of(int b) const {
+    const int tokens = static_cast<int>(target_lengths[b]), mine = 2 * tokens + 1;
+    if (chains.empty())
+      return plain_chain({targets.begin() + int64_t{b} * N, targets.begin() + int64_t{b} * N + tokens});
+    std::vector<double> result;
+    for (int row = 0; row < 7; ++row) {
+      const auto begin = chains.begin() + (int64_t{b} * 7 + row) * states();
+      result.insert(result.end(), begin, begin + mine);
+    }
+    return result;
   }
 };
+
+// Any arrows that the kernels know: skips and long hops into labels only, short hops into blanks only.
+template <class Logit>
+void add_chains(Problem<Logit>& p, std::mt19937_64& random) {
+  std::normal_distribution<double> normal(0, 1.5);
+  const auto chance = [&](double share) { return std::uniform_real_distribution<double>()(random) < share; };
+  p.chains.assign(size_t{7} * p.B * p.states(), -infinity);
+  for (int b = 0; b < p.B; ++b)
+    for (int row = 0; row < 7; ++row)
+      for (int s = 0; s < p.states(); ++s) {
+        const bool label = s % 2, known = row == 2 || row == 4 ? label : row != 3 || !label;
+        const bool inside = row >= 5 || s >= row;
+        const bool often = row < 5 || (row == 5 ? s < 4 : s >= 2 * p.target_lengths[b] - 3);
+        if (known && inside && chance(often ? 0.7 : 0.02))
+          p.chains[(int64_t{b} * 7 + row) * p.states() + s] = normal(random);
+      }
+}
 
 template <class Logit>
 Problem<Logit> random_problem(std::mt19937_64& random, int most_frames) {
@@ -168,9 +306,9 @@ Problem<Logit> random_problem(std::mt19937_64& random, int most_frames) {
   p.rows = static_cast<Rows>(pick(0, 2));
   const double scale = std::vector<double>{0.1, 1, 5, 40, 300}[pick(0, p.rows == Rows::log_probs ? 1 : 4)];
   std::normal_distribution<double> normal(0, scale);
-  p.logits.assign(static_cast<size_t>(p.B) * p.T * p.C, static_cast<Logit>(nan_value));
+  p.logits.assign(static_cast<size_t>(p.B) * p.T * p.C, make<Logit>(nan_value));
   p.targets.assign(static_cast<size_t>(p.B) * p.N, -12345);
-  const bool masks = pick(0, 3) == 0, huge = pick(0, 9) == 0;
+  const bool masks = pick(0, 3) == 0, huge = sizeof(Logit) > 2 && pick(0, 9) == 0;
   for (int b = 0; b < p.B; ++b) {
     p.input_lengths.push_back(pick(0, 3) ? p.T : pick(0, p.T));
     p.target_lengths.push_back(pick(0, 3) ? p.N : pick(0, p.N));
@@ -179,7 +317,7 @@ Problem<Logit> random_problem(std::mt19937_64& random, int most_frames) {
       double value = normal(random);
       if (masks && pick(0, 5) == 0) value = -infinity;
       if (huge && pick(0, 9) == 0) value = -1e9;
-      p.logits[static_cast<int64_t>(b) * p.T * p.C + k] = static_cast<Logit>(value);
+      p.logits[static_cast<int64_t>(b) * p.T * p.C + k] = make<Logit>(value);
     }
     for (int n = 0; n < p.target_lengths[b]; ++n) {
       const int other = pick(0, p.C - 2);
@@ -222,7 +360,7 @@ void check_curvature(std::mt19937_64& random, const std::string& name) {
     const auto gradient = [&](double sign) {
       std::vector<double> x;
       for (int k = first; k < first + frames * p.C; ++k) x.push_back(p.logits[k] + sign * step * direction[k]);
-      return definition(x, frames, p.C, {y, y + p.target_lengths[b]}, p.blank, p.rows).gradient;
+      return definition(x, frames, p.C, {y, y + p.target_lengths[b]}, p.blank, p.rows, plain_chain({y, y + p.target_lengths[b]})).gradient;
     };
     const std::vector<double> up = gradient(1), down = gradient(-1);
     for (int k = 0; k < p.T * p.C; ++k) {
@@ -302,6 +440,15 @@ int main(int count, char** arguments) {
     for (int round = 0; round < rounds; ++round) {
       check(random_problem<float>(random, 40), name + " float, round " + std::to_string(round));
       check(random_problem<double>(random, 40), name + " double, round " + std::to_string(round));
+      if (round % 4) continue;
+      check(random_problem<ctckit::Half>(random, 40), name + " float16, round " + std::to_string(round));
+      check(random_problem<ctckit::Brain>(random, 40), name + " bfloat16, round " + std::to_string(round));
+      const auto with_chains = [&](auto problem, const std::string& what) {
+        add_chains(problem, random);
+        check(problem, name + what + " with chains, round " + std::to_string(round));
+      };
+      with_chains(random_problem<float>(random, 40), " float");
+      with_chains(random_problem<double>(random, 40), " double");
     }
     for (const double boost : {0.0, 6.0, 25.0})
       for (const double scale : {0.5, 4.0}) {
@@ -311,6 +458,12 @@ int main(int count, char** arguments) {
         long_problem<float>(random, 1200, 150, 400, scale, boost).check(what + ", many classes");
         problems += 3;
       }
+    for (const int N : {20, 200}) {  // gradients beyond the caches: patched where few labels, streamed where many
+      Problem<float> wide = long_problem<float>(random, 1600, N, 4099, 2.0, 6.0);
+      wide.solve(true);
+      wide.check_item(0, name + ", wide, " + std::to_string(N) + " tokens");
+      problems += 1;
+    }
     check_same_bits<float>(random);
     check_same_bits<double>(random);
   }

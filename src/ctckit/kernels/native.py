@@ -68,15 +68,7 @@ def ctc_loss(
         arrows,
         counts,
     )
-    if arrows is not None:
-        losses[batch.input_lengths == 0] = empty_path_loss(arrows[batch.input_lengths == 0])
     return losses
-
-
-def empty_path_loss(arrows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(B,) the loss of having no frame: 0 where a path may start and end in the same blank, else +∞."""
-    through = (arrows[:, 5, 0::2] > -np.inf) & (arrows[:, 6, 0::2] > -np.inf)
-    return np.where(through.any(axis=1), 0.0, np.inf)
 
 
 _KERNELS = {

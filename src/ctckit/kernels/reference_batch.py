@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit._checks import TargetBatch
-from ctckit.kernels import native, reference
-from ctckit.topology import Topology, ctc_topology
+from ctckit.kernels import reference
+from ctckit.topology import IMPOSSIBLE, Topology, ctc_topology
 
 
 def ctc_loss(
@@ -61,8 +61,9 @@ def _topology(batch: TargetBatch, b: int, arrows: npt.NDArray[np.float64] | None
     if arrows is None:
         return plain
     weights = arrows[b, :, : plain.num_states]
-    empty = -float(native.empty_path_loss(weights[None])[0])
-    return Topology(plain.labels, weights[:5], weights[5], weights[6], empty)
+    start, final = weights[5], weights[6]
+    through = (start[0::2] > IMPOSSIBLE) & (final[0::2] > IMPOSSIBLE)  # a path without frames: the same blank twice
+    return Topology(plain.labels, weights[:5], start, final, empty=0.0 if through.any() else IMPOSSIBLE)
 
 
 def _item(x: npt.NDArray[np.float64], topology: Topology, rows: str) -> tuple[float, npt.NDArray[np.float64]]:
