@@ -254,15 +254,15 @@ struct Problem {
       const double found = value_of(gradient[int64_t{b} * T * C + k]);
       const double wanted = k < frames * C ? weights[b] * expected.gradient[k] : 0.0;
       const double tolerance = gradient_tolerance * std::max(1.0, std::fabs(wanted)) + resolution<Logit> * std::fabs(wanted);
-      expect(std::fabs(found - wanted) <= tolerance,
-             name + ": gradient at frame " + std::to_string(k / C) + ", class " + std::to_string(k % C) + " is " +
+      if (std::fabs(found - wanted) <= tolerance) continue;  // the message costs more than the check
+      expect(false, name + ": gradient at frame " + std::to_string(k / C) + ", class " + std::to_string(k % C) + " is " +
                  number(found) + ", expected " + number(wanted));
     }
     for (int k = 0; !chains.empty() && k < 7 * (2 * tokens + 1); ++k) {
       const int row = k / (2 * tokens + 1), s = k % (2 * tokens + 1);
       const double found = counts[(int64_t{b} * 7 + row) * states() + s];
-      expect(std::fabs(found - expected.counts[k]) <= (1e-9 + frames * own_error) * std::max(1.0, expected.counts[k]),
-             name + ": count " + std::to_string(row) + ", state " + std::to_string(s) + " is " + number(found) +
+      if (std::fabs(found - expected.counts[k]) <= (1e-9 + frames * own_error) * std::max(1.0, expected.counts[k])) continue;
+      expect(false, name + ": count " + std::to_string(row) + ", state " + std::to_string(s) + " is " + number(found) +
                  ", expected " + number(expected.counts[k]));
     }
   }

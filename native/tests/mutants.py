@@ -53,7 +53,12 @@ MUTANTS = (
     Mutant("counts", "arrows.hpp", "add(label_skip, i + 1, label * next.label_at(i + 1), likelihood);", ""),
     Mutant("two labels a frame", "arrows.hpp", "static constexpr int speed = 2;", "static constexpr int speed = 1;"),
     Mutant("half precision", "half.hpp", "(magnitude + 0xfffu +", "(magnitude +"),
-    Mutant("sparse gradient", "loss_kernel.cpp", "stream_row(item_->gradient_row(t), canvas_, classes_, static", "if (t) stream_row(item_->gradient_row(t), canvas_, classes_, static"),
+    Mutant(
+        "sparse gradient",
+        "loss_kernel.cpp",
+        "stream_row(item_->gradient_row(t), canvas_, classes_, static",
+        "if (t) stream_row(item_->gradient_row(t), canvas_, classes_, static",
+    ),
     Mutant("kept exponentials", "loss_kernel.cpp", "return row_scale(out, classes_, scale);", "return;"),
     Mutant("length mask", "loss.cpp", "  std::fill(valid_end,", "  if (false) std::fill(valid_end,"),
     Mutant("input length", "loss.cpp", "static_cast<int>(batch.input_lengths[b])", "static_cast<int>(batch.frames)"),
@@ -78,7 +83,9 @@ MUTANTS = (
         "before.copy_from(row(checkpoints_, 0)",
     ),
     Mutant("recomputation", "loss_kernel.cpp", "if (segment < plan_.segments - 1) recompute(", "if (false) recompute("),
-    Mutant("recomputation's window", "loss_kernel.cpp", "alive_.from - Arrows::speed * (past - t) - block", "alive_.from"),
+    Mutant(
+        "recomputation's window", "loss_kernel.cpp", "alive_.from - Arrows::speed * (past - t) - block", "alive_.from"
+    ),
     Mutant("posterior pruning", "number.hpp", "dead = -64 - 70", "dead = -4"),
     Mutant(
         "masked classes",
@@ -87,8 +94,15 @@ MUTANTS = (
         "const Bits impossible = exact.value != exact.value;",
     ),
     Mutant("out of range", "loss.cpp", "if (outcome.out_of_range) outcome", "if (false) outcome"),
-    Mutant("nothing to emit", "loss.cpp", "if (!item.chain && item.frames < frames_needed(item.target, item.tokens))", "if (false)"),
-    Mutant("curvature: repeat rule", "curvature.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"),
+    Mutant(
+        "nothing to emit",
+        "loss.cpp",
+        "if (!item.chain && item.frames < frames_needed(item.target, item.tokens))",
+        "if (false)",
+    ),
+    Mutant(
+        "curvature: repeat rule", "curvature.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"
+    ),
     Mutant(
         "curvature: mean score",
         "curvature.cpp",

@@ -298,6 +298,11 @@ def expect_log_probs(top: npt.NDArray[Any], position: str) -> None:
         )
 
 
+def differing_shapes(name: str, shape: tuple[int, ...], other: str, expected: tuple[int, ...]) -> InvalidInputError:
+    """The error for two arrays that have to be of one shape."""
+    return InvalidInputError(f"{name} has shape {shape}; expected that of {other}, {expected}.")
+
+
 def positive_integer(count: int, name: str) -> int:
     """A positive whole number."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
