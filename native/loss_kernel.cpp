@@ -20,22 +20,37 @@
 namespace ctckit::CTCKIT_ISA {
 namespace {
 
-// How many α rows are kept: all, or those of one segment and one checkpoint for each segment.
+// How many α rows are kept: all; or those of one segment and a checkpoint for each segment, the row before it; or, where
+// that is too much, the checkpoints of one stretch of segments and one more for each stretch. What is not kept is computed
+// again on the way back: each frame once, or twice.
 struct Plan {
   static constexpr int64_t cache_bytes = 384 << 10;
+  static constexpr int64_t budget = 4 << 20;
 
-  Plan(int frames, int64_t row_bytes, bool gradient) : rows(2), segments(1) {
+  Plan(int frames, int64_t row_bytes, int64_t checkpoint_bytes, bool gradient) {
     if (!gradient) return;
     rows = larger(frames, 1);
     if (frames * row_bytes <= cache_bytes) return;
     // A segment that fits the cache is fastest; about √frames rows and as many checkpoints need the least memory.
     const int by_cache = static_cast<int>(cache_bytes / row_bytes);
     const int root = static_cast<int>(std::sqrt(static_cast<double>(frames)));
-    const int wished = larger(root / 2, smaller(by_cache, root + root / 2));
+    split(frames, larger(root / 2, smaller(by_cache, root + root / 2)));
+    if (rows * row_bytes + segments * checkpoint_bytes <= budget) return;
+    split(frames, by_cache);
+    stretch = larger(1, static_cast<int>(std::sqrt(static_cast<double>(segments))));
+    stretches = (segments + stretch - 1) / stretch;
+  }
+
+  int rows = 2, segments = 1;
+  int stretch = 0, stretches = 0;  // segments in a stretch, and how many there are; 0 where all checkpoints are kept
+
+  int checkpoints() const { return segments == 1 ? 0 : stretches ? stretch : segments; }
+
+ private:
+  void split(int frames, int wished) {
     rows = larger(renormalize_every, wished / renormalize_every * renormalize_every);
     segments = (frames + rows - 1) / rows;
   }
-  int rows, segments;
 };
 
 // How the base of the gradient, weight · softmax, comes about; the occupancies are taken from it on the way back.
@@ -54,6 +69,7 @@ class Solver {
   using Exponent = typename Number::Exponent;
   using Real = typename ComputedIn<Logit>::type;
   using RowType = Row<Number>;
+  static constexpr int64_t state_bytes = sizeof(Mantissa) + sizeof(Exponent);
   static constexpr bool native_type = sizeof(Logit) == sizeof(Real);
   static constexpr int renormalize_each = Arrows::weighted ? renormalize_every / 2 : renormalize_every;
 
@@ -65,8 +81,8 @@ class Solver {
         tokens_(size.tokens),
         width_(round_up(tokens_ + 1)),
         plan_(frames_,
-              (RowType::length(width_) + Emission<Number>::length(width_)) *
-                  static_cast<int64_t>(sizeof(Mantissa) + sizeof(Exponent)),
+              (RowType::length(width_) + Emission<Number>::length(width_)) * state_bytes,
+              RowType::length(width_) * state_bytes,
               size.gradient),
         arena_(memory),
         emitter_(classes_, tokens_, width_, arena_),
@@ -74,7 +90,8 @@ class Solver {
     const int64_t length = RowType::length(width_);
     alpha_ = take_rows(plan_.rows + 1, length);  // the last one is the row before the first frame
     emission_ = take_rows(plan_.rows, Emission<Number>::length(width_));
-    checkpoints_ = take_rows(plan_.segments > 1 ? plan_.segments : 0, length);
+    checkpoints_ = take_rows(plan_.checkpoints(), length);
+    stretch_starts_ = take_rows(plan_.stretches, length);
     beta_ = take_rows(size.gradient ? 2 : 0, length);
     maximum_ = arena_.take<Real>(frames_);
     sum_ = arena_.take<Real>(frames_);
@@ -214,13 +231,21 @@ class Solver {
     for (int t = 0; t < frames_; ++t) {
       const Real* const x = logits(t);
       normalize(t, x);
-      if (plan_.segments > 1 && t % plan_.rows == 0)
-        row(checkpoints_, t / plan_.rows).copy_from(before, -padding, width_ + padding);
+      if (plan_.segments > 1 && t % plan_.rows == 0) {
+        const int segment = t / plan_.rows;
+        keep(checkpoint(segment), before);
+        if (plan_.stretches && segment % plan_.stretch == 0) keep(row(stretch_starts_, segment / plan_.stretch), before);
+      }
       const RowType after = alpha(t % plan_.rows);
       advance(t, x, before, after, band(t));
       before = after;
     }
     return before;
+  }
+
+  void keep(const RowType& where, const RowType& what) const { where.copy_from(what, -padding, width_ + padding); }
+  RowType checkpoint(int segment) const {
+    return row(checkpoints_, plan_.stretches ? segment % plan_.stretch : segment);
   }
 
   void advance(int t, const Real* x, const RowType& before, const RowType& after, Window window) {
@@ -273,26 +298,44 @@ class Solver {
     alive_ = {round_down(larger(arrows_.first_final(), 0)), smaller(width_, round_up(tokens_ + 1))};
     for (int segment = plan_.segments - 1; segment >= 0; --segment) {
       const int first = segment * plan_.rows, past = smaller(frames_, first + plan_.rows);
-      if (segment < plan_.segments - 1) recompute(segment, first, past);
+      if (segment < plan_.segments - 1) {
+        if (plan_.stretches && segment % plan_.stretch == plan_.stretch - 1) recompute_checkpoints(segment);
+        recompute(segment, first, past);
+      }
       for (int t = past - 1; t >= first; --t) retreat(t, beta[(t + 1) % 2], beta[t % 2]);
     }
     if (item_->stream) finish_streaming();
     arrows_.write_counts(item_->chain);
   }
 
-  // α of a segment again, from its checkpoint, for the states that may still turn out to be alive: a path moves by at
-  // most `speed` labels a frame, so what lies further left than that cannot come into the window before the segment ends.
+  // α of a segment again, from its checkpoint.
   void recompute(int segment, int first, int past) {
     RowType before = alpha(plan_.rows);
-    before.copy_from(row(checkpoints_, segment), -padding, width_ + padding);
-    for (int t = first; t < past; ++t) {
-      Window window = band(t);
-      window.from = larger(window.from, round_down(larger(0, alive_.from - Arrows::speed * (past - t) - block)));
-      window.to = larger(smaller(window.to, alive_.to), window.from + block);
-      const RowType after = alpha(t - first);
-      advance(t, logits(t), before, after, window);
-      before = after;
+    keep(before, checkpoint(segment));
+    for (int t = first; t < past; ++t) before = again(t, past, before);
+  }
+
+  // The checkpoints of the stretch that ends with a segment, from the stretch's own.
+  void recompute_checkpoints(int last) {
+    const int first = last - (plan_.stretch - 1), past = (last + 1) * plan_.rows;
+    RowType before = alpha(plan_.rows);
+    keep(before, row(stretch_starts_, first / plan_.stretch));
+    for (int segment = first; segment <= last; ++segment) {
+      keep(checkpoint(segment), before);
+      for (int t = segment * plan_.rows; segment < last && t < (segment + 1) * plan_.rows; ++t)
+        before = again(t, past, before);
     }
+  }
+
+  // α of a frame again, for the states that may still turn out to be alive: a path moves by at most `speed` labels a frame,
+  // so what lies further left than that cannot come into the window before `past`, where the backward pass stands.
+  RowType again(int t, int past, const RowType& before) {
+    Window window = band(t);
+    window.from = larger(window.from, round_down(larger(0, alive_.from - Arrows::speed * (past - t) - block)));
+    window.to = larger(smaller(window.to, alive_.to), window.from + block);
+    const RowType after = alpha(t % plan_.rows);
+    advance(t, logits(t), before, after, window);
+    return after;
   }
 
   void retreat(int t, const RowType& next, const RowType& here) {
@@ -350,7 +393,7 @@ class Solver {
   const Item<Logit>* item_ = nullptr;
   Base base_ = Base::written;
 
-  RowMemory alpha_{}, emission_{}, checkpoints_{}, beta_{};
+  RowMemory alpha_{}, emission_{}, checkpoints_{}, stretch_starts_{}, beta_{};
   Real *maximum_, *sum_, *canvas_, *decoded_;
 
   Likelihood<Number> likelihood_{};

@@ -458,6 +458,11 @@ int main(int count, char** arguments) {
         long_problem<float>(random, 1200, 150, 400, scale, boost).check(what + ", many classes");
         problems += 3;
       }
+    // So long that checkpoints are computed again too.
+    Problem<double> longer = long_problem<double>(random, 3000, 700, 12, 1.0, 3.0);
+    longer.solve(true);
+    longer.check_item(0, name + ", checkpoints of checkpoints");
+    problems += 1;
     for (const int N : {20, 200}) {  // gradients beyond the caches: patched where few labels, streamed where many
       Problem<float> wide = long_problem<float>(random, 1600, N, 4099, 2.0, 6.0);
       wide.solve(true);

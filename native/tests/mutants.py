@@ -79,10 +79,11 @@ MUTANTS = (
     Mutant(
         "checkpoint",
         "loss_kernel.cpp",
-        "before.copy_from(row(checkpoints_, segment)",
-        "before.copy_from(row(checkpoints_, 0)",
+        "    keep(before, checkpoint(segment));",
+        "    keep(before, checkpoint(0));",
     ),
-    Mutant("recomputation", "loss_kernel.cpp", "if (segment < plan_.segments - 1) recompute(", "if (false) recompute("),
+    Mutant("recomputation", "loss_kernel.cpp", "        recompute(segment, first, past);", ""),
+    Mutant("checkpoints of checkpoints", "loss_kernel.cpp", "recompute_checkpoints(segment);", "(void)0;"),
     Mutant(
         "recomputation's window", "loss_kernel.cpp", "alive_.from - Arrows::speed * (past - t) - block", "alive_.from"
     ),
