@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <stdexcept>
 #include <vector>
 
 #include "dispatch.hpp"
@@ -149,6 +150,7 @@ void run_item(const Batch<Logit>& batch, int64_t b) {
 
 template <class Logit>
 void ctc_loss(const Batch<Logit>& batch) {
+  if (sizeof(Logit) < 4 && batch.chains) throw std::invalid_argument("chains are for float32 and float64 logits only");
   // The costliest first, so that no thread is left with a long item at the end.
   std::vector<int64_t> order(static_cast<size_t>(batch.items));
   std::iota(order.begin(), order.end(), 0);

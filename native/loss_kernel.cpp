@@ -107,13 +107,12 @@ class Solver {
     emitter_.set_target(item.target, tokens_, item.blank);
     arrows_.set(item);
     if (!windows_meet()) return {std::numeric_limits<double>::infinity(), false};
-    if (item.normalized) std::memcpy(maximum_, item.normalizers, sizeof(Real) * frames_);
-    if (item.normalized) std::memcpy(sum_, item.normalizers + item.normalizer_stride, sizeof(Real) * frames_);
+    Real* const kept_maximum = item.normalizers;
+    Real* const kept_sum = kept_maximum ? kept_maximum + item.normalizer_stride : nullptr;
+    for (int t = 0; item.normalized && t < frames_; ++t) maximum_[t] = kept_maximum[t], sum_[t] = kept_sum[t];
     const RowType last = forward();
-    if (item.normalizers && !item.normalized) {
-      std::memcpy(item.normalizers, maximum_, sizeof(Real) * frames_);
-      std::memcpy(item.normalizers + item.normalizer_stride, sum_, sizeof(Real) * frames_);
-    }
+    for (int t = 0; kept_maximum && !item.normalized && t < frames_; ++t)
+      kept_maximum[t] = maximum_[t], kept_sum[t] = sum_[t];
     if (nan_) return {std::nan(""), false};
     if (!emitter_.in_range(frames_, arrows_.greatest())) return {0, true};
     if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
@@ -407,16 +406,19 @@ struct Type {
   using type = T;
 };
 
-// Calls `with` the solver type for numbers of a range and arrows with or without weights.
+// Calls `with` the solver type for numbers of a range and arrows with or without weights (loss.cpp has no weighted ones
+// for half precision).
 template <class Logit, class With>
 auto choose(Range range, bool weighted, With&& with) {
-  using Real = typename ComputedIn<Logit>::type;
-  if constexpr (sizeof(Real) == 4)
-    if (range == Range::fast)
-      return weighted ? with(Type<Solver<Fast, Logit, WeightedArrows<Fast>>>{})
-                      : with(Type<Solver<Fast, Logit, PlainArrows<Fast>>>{});
-  return weighted ? with(Type<Solver<Wide, Logit, WeightedArrows<Wide>>>{})
-                  : with(Type<Solver<Wide, Logit, PlainArrows<Wide>>>{});
+  const auto with_arrows = [&](auto number) {
+    using Number = typename decltype(number)::type;
+    if constexpr (sizeof(Logit) >= 4)
+      if (weighted) return with(Type<Solver<Number, Logit, WeightedArrows<Number>>>{});
+    return with(Type<Solver<Number, Logit, PlainArrows<Number>>>{});
+  };
+  if constexpr (sizeof(Logit) <= 4)
+    if (range == Range::fast) return with_arrows(Type<Fast>{});
+  return with_arrows(Type<Wide>{});
 }
 
 template <class Logit>

@@ -427,7 +427,7 @@ void check_same_bits(std::mt19937_64& random) {
 // core_tests [ROUNDS [SEED]]: two random batches for each round and instruction set.
 int main(int count, char** arguments) {
   ctckit::set_num_threads(2);
-  const int rounds = count > 1 ? std::atoi(arguments[1]) : 3000;
+  const int rounds = count > 1 ? std::atoi(arguments[1]) : 1500;
   const unsigned long seed = count > 2 ? std::strtoul(arguments[2], nullptr, 10) : 1;
   long problems = 0;
   for (const std::string& name : ctckit::instruction_sets()) {
