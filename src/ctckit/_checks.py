@@ -61,7 +61,7 @@ class TargetBatch:
 def as_array(values: Any, name: str) -> npt.NDArray[Any]:
     """A NumPy view (where one is possible) of an array, a torch tensor or a sequence."""
     if hasattr(values, "detach"):  # a torch tensor, told without importing torch
-        return _array_of_tensor(values.detach(), name)
+        return _array_of_tensor(values, name)
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # the last two come from tensors in a list
@@ -72,15 +72,18 @@ def as_array(values: Any, name: str) -> npt.NDArray[Any]:
 
 def _array_of_tensor(tensor: Any, name: str) -> npt.NDArray[Any]:
     expect_dense(tensor, name)
-    tensor = tensor.resolve_conj().resolve_neg()  # views that NumPy cannot read; all others are returned as they are
+    tensor = tensor.detach().resolve_conj().resolve_neg()  # views that NumPy cannot read; all others stay as they are
     try:
         if tensor.is_floating_point() and str(tensor.dtype) not in NUMPY_FLOATS:
             tensor = tensor.float()
         return np.asarray(tensor.numpy())
-    except (TypeError, RuntimeError):
+    except (TypeError, NotImplementedError):
         raise InvalidInputError(
             f"{name} has dtype {tensor.dtype}; expected numbers of a type that NumPy has. Convert it before."
         ) from None
+    except RuntimeError:  # inside of torch.func no tensor has memory that could be shared
+        kind = str(tensor.dtype).removeprefix("torch.")
+        return np.array(tensor.tolist(), dtype=kind).reshape(tuple(tensor.shape))
 
 
 def _sentence(error: Exception) -> str:

@@ -7,7 +7,8 @@ Two ways, chosen by ``reduction`` and type:
     two steps  "none", and half precision: the forward pass keeps the normalisers of the frames (8 bytes each), the
                backward pass computes the gradient with each item's upstream gradient as its weight, in float32.
 
-Each operator exists twice with the same derivative: compiled code wants it bare, torch.func as a Function.
+Each operator exists twice with the same derivative: compiled code wants it bare, torch.func as a Function. torch.func
+inside of compiled code is what torch refuses, as it refuses second derivatives of what it compiled.
 """
 
 from __future__ import annotations
@@ -391,7 +392,7 @@ def _factors(upstream: Tensor, gradient: Tensor, input_lengths: Tensor, weights:
 
     That is in the padding and in items that cannot be emitted: an upstream of NaN or ∞ would make NaN of their 0.
     """
-    read = torch.arange(gradient.shape[1]) < input_lengths[:, None]
+    read = torch.arange(gradient.shape[1], device=gradient.device) < input_lengths.long()[:, None]
     return torch.where((read & (weights > 0)[:, None])[:, :, None], upstream.to(gradient.dtype), 0)
 
 
@@ -433,5 +434,5 @@ def _graph_is_kept() -> bool:
     return True if tell is None else bool(tell())
 
 
-_BARE = Operators(_gradient_operator, _curvature_operator)
-_FUNCTIONS = Operators(_Gradient.apply, _Curvature.apply)
+_BARE: Operators = Operators(_gradient_operator, _curvature_operator)
+_FUNCTIONS: Operators = Operators(_Gradient.apply, _Curvature.apply)
