@@ -1,5 +1,7 @@
 #include "buffers.hpp"
 
+#include <pthread.h>
+
 #include <cstdint>
 #include <mutex>
 #include <new>
@@ -22,10 +24,14 @@ struct Store {
   size_t capacity = 0;
 };
 
-Store& store() {
-  static Store& instance = *new Store;  // outlives every tensor that Python may free while the process ends
-  return instance;
-}
+// Made while the library is loaded, not at the first call, which a fork might cut in half; outlives every tensor that
+// Python may free while the process ends.
+Store& kept = *new Store;
+
+// A child has the thread that forked and no other. If another one held the mutex then, nobody there would ever release
+// it: so the thread that forks takes it first.
+[[maybe_unused]] const int registered =
+    pthread_atfork([] { kept.mutex.lock(); }, [] { kept.mutex.unlock(); }, [] { kept.mutex.unlock(); });
 
 Buffer::Memory allocate(size_t bytes) {
   Buffer::Memory memory(static_cast<std::byte*>(::operator new(bytes, alignment)));
@@ -42,7 +48,6 @@ void Buffer::Free::operator()(std::byte* memory) const { ::operator delete(memor
 
 Buffer::Buffer(size_t bytes) : capacity_(bytes) {
   {
-    Store& kept = store();
     const std::lock_guard lock(kept.mutex);
     // Batches vary a little in size: what is at most twice too large will do.
     if (kept.memory && kept.capacity >= bytes && kept.capacity / 2 <= bytes) {
@@ -54,9 +59,8 @@ Buffer::Buffer(size_t bytes) : capacity_(bytes) {
 }
 
 Buffer::~Buffer() {
-  Store& kept = store();
   const std::lock_guard lock(kept.mutex);
-  kept.memory = std::move(memory_);  // what was there is freed
+  std::swap(kept.memory, memory_);  // what was there is freed with this
   kept.capacity = capacity_;
 }
 

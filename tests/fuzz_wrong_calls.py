@@ -14,9 +14,9 @@ from ctckit.errors import CTCKitError
 GARBAGE = (None, "text", object(), {}, {1, 2}, [["a"]], [None], b"bytes", lambda: None, 1j, [[1], [1, 2]])
 BLANKS = (None, "0", 0.0, True, -1, 2**70, -(2**70), [0], float("nan"), torch.tensor(0.5))
 OPTIONS = {
-    "reduction": ("avg", "MEAN", "", None, 0, ["mean"]),
-    "infeasible": ("nan", "", None, 0, True),
-    "backend": ("cuda", "triton", "cudnn", "", None, 5),
+    "reduction": ("avg", "MEAN", "", None, 0, ["mean"], np.array(["mean", "sum"])),
+    "infeasible": ("nan", "", None, 0, True, np.array(["inf", "zero"])),
+    "backend": ("cuda", "triton", "cudnn", "", None, 5, np.array(["auto", "native"])),
 }
 FUNCTIONS = {
     "ctc_loss": ctckit.ctc_loss,
@@ -266,6 +266,28 @@ def joined_overflow(rng, call):
     return "target"
 
 
+def scores_nested(rng, call):
+    call[call.scores] = torch.nested.nested_tensor(list(call[call.scores]), layout=torch.jagged)
+    return rf"{call.scores} is a nested tensor"
+
+
+def targets_nested(rng, call):
+    call[call.targets] = torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.jagged).to(torch.int64)
+    return rf"{call.targets} is a nested tensor"
+
+
+def lengths_sparse(rng, call):
+    name = lengths_name(rng, call)
+    call[name] = torch.as_tensor(call[name]).to_sparse()
+    return rf"{name} has layout"
+
+
+def flag_wrong(rng, call):
+    name = "normalize" if call.function == "ctc_loss" else "zero_infinity"
+    call[name] = (None, "no", 0, 1, 1.0, [True], np.array([True, False]), torch.tensor(True))[rng.integers(8)]
+    return rf"{name} is .*; expected True or False"
+
+
 def scores_long_double(rng, call):
     """A type that torch does not have; the functions without torch take it."""
     call[call.scores] = np.asarray(call[call.scores]).astype(np.longdouble)
@@ -285,6 +307,7 @@ SPOILERS = {
     scores_garbage: ALL,
     scores_elsewhere: ALL,
     scores_sparse: ALL,
+    scores_nested: ALL,
     scores_without_classes: ALL,
     scores_not_a_number: NUMPY,
     targets_rank: WITH_TARGETS,
@@ -292,6 +315,7 @@ SPOILERS = {
     targets_garbage: WITH_TARGETS,
     targets_elsewhere: WITH_TARGETS,
     targets_sparse: WITH_TARGETS,
+    targets_nested: WITH_TARGETS,
     targets_rows: LOSSES,
     targets_narrow: LOSSES,
     label_outside: WITH_TARGETS,
@@ -303,19 +327,12 @@ SPOILERS = {
     lengths_rank: WITH_LENGTHS,
     lengths_garbage: WITH_LENGTHS,
     lengths_ragged: WITH_LENGTHS,
+    lengths_sparse: WITH_LENGTHS,
     lengths_elsewhere: WITH_LENGTHS,
     blank_wrong: ALL,
     option_wrong: LOSSES,
+    flag_wrong: LOSSES,
     joined_sum: ("compat.torch.ctc_loss",),
-    joined_overflow: ("compat.torch.ctc_loss",),
-    scores_long_double: LOSSES,
-    scores_listed_tensors: ALL,
-}
-# Refused, but not yet with an error of ours. test_fuzz.py expects them to fail: whoever mends one takes it out here.
-UNMENDED = {
-    scores_sparse: NUMPY,
-    targets_sparse: WITH_TARGETS,
-    lengths_ragged: ("greedy_decode",),
     joined_overflow: ("compat.torch.ctc_loss",),
     scores_long_double: LOSSES,
     scores_listed_tensors: ALL,
@@ -323,12 +340,8 @@ UNMENDED = {
 
 
 def spoilers_of(function):
-    """Those that have to be refused as they should be, in a fixed order."""
-    return [
-        spoiler
-        for spoiler, functions in SPOILERS.items()
-        if function in functions and function not in UNMENDED.get(spoiler, ())
-    ]
+    """Those that spoil a call of this function, in a fixed order."""
+    return [spoiler for spoiler, functions in SPOILERS.items() if function in functions]
 
 
 def no_kernel(*_, **__):

@@ -10,6 +10,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 import ctckit
+from ctckit.compat import torch as compat
+from ctckit.errors import CTCKitError
 from ctckit.kernels import native
 from problems import random_batch
 from tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
@@ -164,6 +166,44 @@ def test_functional_gradients():
     torch.testing.assert_close(value_gradient, expected, rtol=0, atol=DOUBLE)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("rows", ROWS)
+def test_second_derivatives_by_torch_func(reduction, rows):
+    """Those of torch.autograd; with "none" through an upstream that depends on the logits as well."""
+
+    def loss(x):
+        if rows == "log_probs":
+            losses = compat.ctc_loss(x.transpose(0, 1), TARGETS, *LENGTHS, reduction=reduction, zero_infinity=True)
+        else:
+            losses = loss_of(x, reduction=reduction, normalize=rows == "logits")
+        return losses.square().sum()
+
+    logits = make()
+    (gradient,) = torch.autograd.grad(loss(logits), logits, create_graph=True)
+    (expected,) = torch.autograd.grad(gradient.square().sum(), logits)
+    found = torch.func.grad(lambda x: torch.func.grad(loss)(x).square().sum())(logits.detach())
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_torch_func_with_every_form_of_the_arguments():
+    """Tensors that nobody differentiates, unbatched items, variants."""
+    item = make().detach()[:1]
+    expected = torch.func.grad(lambda x: ctckit.ctc_loss(x, TARGETS[:1], [T], [3]))(item)
+    calls = (
+        lambda x: ctckit.ctc_loss(x, TARGETS[:1], torch.tensor([T]), torch.tensor([3]), variant=ctckit.CTCVariant()),
+        lambda x: compat.ctc_loss(x[0].log_softmax(-1), TARGETS[0], torch.tensor(T), torch.tensor(3)),
+        lambda x: compat.ctc_loss(x.log_softmax(-1).transpose(0, 1), TARGETS[0], torch.tensor([T]), torch.tensor([3])),
+    )
+    for call in calls:
+        torch.testing.assert_close(torch.func.grad(call)(item), expected, rtol=0, atol=DOUBLE)
+
+
+def test_a_transform_inside_of_another_that_it_has_no_part_in():
+    scale = torch.ones(2, dtype=torch.float64)
+    found = torch.func.grad(lambda x: torch.func.grad(lambda y: (y * loss_of(x)).sum())(scale).sum())(make().detach())
+    torch.testing.assert_close(found, 2 * torch.func.grad(loss_of)(make().detach()), rtol=0, atol=DOUBLE)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.func's own use of torch.jit
 @pytest.mark.parametrize("transform", [torch.vmap, lambda f: lambda x: torch.func.jvp(f, (x,), (x,))])
 def test_what_torch_func_cannot_do_is_refused_not_wrong(transform):
@@ -171,12 +211,110 @@ def test_what_torch_func_cannot_do_is_refused_not_wrong(transform):
         transform(lambda x: ctckit.ctc_loss(x.reshape(-1, T, C), TARGETS[:1], [T], [3]))(make()[:1].detach())
 
 
-def test_there_is_no_third_derivative_and_none_is_made_up():
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_there_is_no_third_derivative_and_none_is_made_up(reduction):
     logits = make()
-    first = torch.autograd.grad(loss_of(logits), logits, create_graph=True)[0]
+    first = torch.autograd.grad(loss_of(logits, reduction=reduction).sum(), logits, create_graph=True)[0]
     second = torch.autograd.grad(first.square().sum(), logits, create_graph=True)[0]
-    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+    with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
         second.sum().backward()
+
+
+def test_the_bare_operator_has_no_third_derivative_either():
+    logits, weights = make(), torch.ones(4, dtype=torch.float64)
+    direction = torch.ones_like(logits)
+    second = torch.ops.ctckit.ctc_curvature(logits, TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "logits")
+    with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
+        second.sum().backward()
+
+
+@pytest.mark.parametrize("function", ["ctc_loss", "compat"])
+@pytest.mark.parametrize("upstream", [1.0, 2.0])
+def test_a_first_derivative_is_a_plain_tensor(function, upstream):
+    """Without a history, that nobody asked for and that would keep what the backward pass has saved."""
+    logits = make()
+    if function == "ctc_loss":
+        loss = loss_of(logits)
+    else:
+        loss = compat.ctc_loss(logits.transpose(0, 1), TARGETS, *LENGTHS, zero_infinity=True)
+    (gradient,) = torch.autograd.grad(loss, logits, torch.tensor(upstream, dtype=torch.float64))
+    assert not gradient.requires_grad
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_a_first_derivative_does_not_keep_the_logits_alive(reduction):
+    logits = make()
+    alive = weakref.ref(logits)
+    gradient = torch.autograd.grad(loss_of(logits, reduction=reduction).sum(), logits)
+    del logits
+    gc.collect()
+    assert gradient is not None
+    assert alive() is None
+
+
+def test_a_hook_sees_a_plain_tensor():
+    """What a hook on the logits keeps, say the gradient's norm, does not carry the graph along."""
+    logits, seen = make(), []
+    between = logits * 1
+    between.register_hook(lambda gradient: seen.append(gradient.requires_grad))
+    loss_of(between).backward()
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("retain_graph", [False, True])
+@pytest.mark.parametrize("upstream", [torch.inf, -torch.inf, torch.nan])
+def test_what_has_no_gradient_has_none_whatever_the_upstream(reduction, retain_graph, upstream):
+    """Padding and what cannot be emitted, by its length or by a mask: exactly 0. All others follow IEEE."""
+    logits = make().detach()
+    logits[2, :, 2] = -torch.inf
+    logits.requires_grad_()
+    loss = loss_of(logits, reduction=reduction)
+    loss.backward(torch.full_like(loss, upstream), retain_graph=retain_graph)
+    assert not logits.grad[2:].any()
+    assert not logits.grad[1, 4:].any()
+    read = torch.cat([logits.grad[0], logits.grad[1, :4]])
+    assert not read.isfinite().any()
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_an_infinite_loss_squared(backend, reduction, infeasible):
+    """An upstream of ∞ that comes from the impossible item itself, or of NaN from 0 · ∞ before."""
+    logits = make()
+    loss = ctckit.ctc_loss(
+        logits, TARGETS, *LENGTHS, reduction=reduction, infeasible=infeasible, backend=backend
+    ).square()
+    loss.sum().backward()
+    assert not logits.grad[3].any()
+    assert not logits.grad[1, 4:].any()
+    assert logits.grad[:3].isfinite().all() == (reduction == "none" or infeasible == "zero")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compiled_and_eager_agree_on_an_infinite_derivative_of_an_infinite_loss(reduction):
+    def step(logits):
+        return ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction=reduction).square()
+
+    torch._dynamo.reset()
+    plain, compiled = make(), make()
+    step(plain).sum().backward()
+    torch.compile(step, fullgraph=True, backend="aot_eager")(compiled).sum().backward()
+    assert not plain.grad[3].any()
+    torch.testing.assert_close(compiled.grad, plain.grad, equal_nan=True)
+
+
+def test_second_derivatives_in_the_midst_of_compiled_code():
+    """torch compiles neither torch.func around an operator nor second derivatives: this is the way around it."""
+
+    def curvature(x):
+        return torch.func.grad(lambda y: torch.func.grad(loss_of)(y).square().sum())(x)
+
+    torch._dynamo.reset()
+    around = torch.compiler.disable(curvature)
+    found = torch.compile(lambda x: around(2 * x).square().sum(), backend="aot_eager")(make().detach())
+    torch.testing.assert_close(found, curvature(2 * make().detach()).square().sum())
 
 
 @pytest.mark.parametrize("use_reentrant", [True, False])

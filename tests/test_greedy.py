@@ -46,6 +46,19 @@ def test_layouts_and_types():
     assert [each.tokens for each in single] == [each.tokens for each in expected]
 
 
+@pytest.mark.parametrize("kind", [">f8", "longdouble"])
+def test_no_precision_is_lost(kind):
+    log_probs = np.log(np.random.default_rng(0).dirichlet(np.ones(4), (1, 300)))
+    assert ctckit.greedy_decode(log_probs.astype(kind)) == ctckit.greedy_decode(log_probs)
+
+
+def test_types_that_numpy_does_not_have():
+    log_probs = torch.randn(1, 6, 4, generator=torch.Generator().manual_seed(0)).log_softmax(2)
+    for kind in (torch.bfloat16, torch.float8_e5m2):
+        narrow = log_probs.to(kind)
+        assert ctckit.greedy_decode(narrow) == ctckit.greedy_decode(narrow.float())
+
+
 def test_nothing_to_read():
     assert ctckit.greedy_decode(np.zeros((0, 4, 3))) == []
     empty = ctckit.greedy_decode(np.zeros((1, 0, 3)))[0]
@@ -70,6 +83,23 @@ def test_padding_is_not_read():
             r"log_probs\[0, 1\] reaches 2\.5; logarithms of probabilities are at most",
         ),
         ((np.array([[-1.0, 0.0], [np.nan, 0.0]]),), r"log_probs\[0, 1, 0\] is nan; expected finite numbers or −∞\."),
+        ((np.zeros((2, 3, 4)), [[1], [1, 2]]), r"input_lengths cannot be made an array: .*\. Pad its rows"),
+        (
+            (torch.zeros(2, 3).to_sparse(),),
+            r"log_probs has layout torch\.sparse_coo; expected a dense tensor\. Pass log_probs\.to_dense\(\)\.",
+        ),
+        (
+            ([torch.zeros(2, 3, requires_grad=True)] * 2,),
+            r"log_probs cannot be made an array: .*\. Pass torch\.stack\(log_probs\)\.",
+        ),
+        (
+            (torch.zeros(2, 3, dtype=torch.complex64).conj(),),
+            r"log_probs has dtype complex64; expected a floating-point type\.",
+        ),
+        (
+            (torch.zeros(2, 3, dtype=torch.bits8),),
+            r"log_probs has dtype torch\.bits8; expected numbers of a type that NumPy has\.",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(arguments, message):

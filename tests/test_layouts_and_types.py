@@ -42,7 +42,56 @@ def test_views_have_the_values_and_the_gradient_of_copies(layout, dtype):
     torch.testing.assert_close(gradient, expected_gradient, rtol=rounding, atol=SINGLE_GRADIENT)
 
 
-@pytest.mark.parametrize("kind", [torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16])
+def negated_view(values):
+    """The imaginary part of a conjugate: torch negates it when it is read, and NumPy cannot see it."""
+    view = torch.complex(torch.zeros_like(values), -values).conj().imag
+    assert view.is_neg()
+    return view
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("function", ["ctc_loss", "greedy_decode", "lattice", "diagnose"])
+def test_views_that_are_negated_when_they_are_read(function, dtype):
+    values = torch.randn(B, T, C, generator=torch.Generator().manual_seed(0)).to(dtype).log_softmax(2)
+    labels = torch._neg_view(-torch.tensor(TARGETS))
+    calls = {
+        "ctc_loss": lambda x: ctckit.ctc_loss(x, labels, *LENGTHS).item(),
+        "greedy_decode": lambda x: ctckit.greedy_decode(x),
+        "lattice": lambda x: ctckit.lattice(x[0], labels[0]).log_likelihood,
+        "diagnose": lambda x: str(ctckit.diagnose(x, labels, *LENGTHS)),
+    }
+    assert calls[function](negated_view(values)) == calls[function](values)
+
+
+def test_derivatives_through_views_that_are_negated_when_they_are_read():
+    """The logits, what comes from above, and the direction of the second derivative."""
+    values = torch.randn(B, T, C, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def derivatives(leaf, view):
+        losses = ctckit.ctc_loss(view(leaf), TARGETS, *LENGTHS, reduction="none")
+        (first,) = torch.autograd.grad(losses, leaf, view(UPSTREAM.double()), create_graph=True)
+        return first, torch.autograd.grad(first, leaf, view(values))[0]
+
+    found, expected = (derivatives(values.clone().requires_grad_(), view) for view in (negated_view, torch.clone))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+UNSIGNED = [torch.uint8, torch.uint16, torch.uint32, torch.uint64]
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.int16, torch.int32, torch.int64, *UNSIGNED])
+@pytest.mark.parametrize("upstream", [2.0, torch.inf])
+def test_lengths_of_every_width_where_the_gradient_is_scaled(kind, upstream):
+    leaf = torch.randn(B, T, C, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    frames, tokens = (torch.tensor(each).to(kind) for each in LENGTHS)
+    loss = ctckit.ctc_loss(leaf, TARGETS, frames, tokens)
+    loss.backward(torch.tensor(upstream), retain_graph=True)
+    assert not leaf.grad[1, 5:].any()
+    assert leaf.grad[0].all()
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.int16, torch.int32, torch.int64, *UNSIGNED])
 def test_integers_of_every_width(kind):
     logits = torch.randn(B, T, C, generator=torch.Generator().manual_seed(0))
     targets, lengths = torch.tensor(TARGETS).to(kind), tuple(torch.tensor(each).to(kind) for each in LENGTHS)

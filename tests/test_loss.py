@@ -419,6 +419,54 @@ GOOD = {
             r"logits has layout torch\.sparse_coo; expected a dense tensor\.",
         ),
         ({"logits": torch.zeros(2, 4, 5, dtype=torch.int32)}, r"logits has dtype torch\.int32; expected a floating"),
+        (
+            {"logits": np.zeros((2, 4, 5), dtype=np.longdouble)},
+            r"logits has dtype .*; expected float16, float32 or float64\. Pass logits\.astype\(numpy\.float64\)\.",
+        ),
+        (
+            {"logits": [torch.zeros(4, 5, requires_grad=True)] * 2},
+            r"logits cannot be made an array: .*\. Pass torch\.stack\(logits\)\.",
+        ),
+        (
+            {"targets": torch.ones(2, 2, dtype=torch.long).to_sparse()},
+            r"targets has layout torch\.sparse_coo; expected a dense tensor\. Pass targets\.to_dense\(\)\.",
+        ),
+        (
+            {"target_lengths": torch.ones(2, dtype=torch.long).to_sparse()},
+            r"target_lengths has layout torch\.sparse_coo; expected a dense tensor\.",
+        ),
+        *(
+            (
+                {name: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.jagged).to(kind)},
+                rf"{name} is a nested tensor; expected a dense one.* Pass torch\.nested\.to_padded_tensor\({name}, 0\)",
+            )
+            for name, kind in (("logits", torch.float32), ("targets", torch.int64), ("input_lengths", torch.int64))
+        ),
+        (
+            {"targets": np.array([[2**64 - 1, 2], [1, 1]], dtype=np.uint64)},
+            r"targets\[0, 0\] is 18446744073709551615; with C = 5",
+        ),
+        (
+            {"target_lengths": np.array([2**64 - 1, 2], dtype=np.uint64)},
+            r"target_lengths\[0\] is 18446744073709551615; targets has N = 2 columns",
+        ),
+        (
+            {"targets": np.ones(7, dtype=int), "target_lengths": [-1, 8]},
+            r"target_lengths\[0\] is -1; targets has 7 entries, so it must be in 0\.\.7\.",
+        ),
+        (
+            {"targets": np.ones(7, dtype=int), "target_lengths": [2**63 - 1, 2**63 - 1]},
+            r"targets has 7 entries, one after another; expected the sum of target_lengths, 18446744073709551614\.",
+        ),
+        (
+            {"targets": np.ones(3, dtype=int), "target_lengths": [1, 1, 1]},
+            r"target_lengths has 3 entries; expected one",
+        ),
+        ({"normalize": "no"}, r"normalize is 'no'; expected True or False\."),
+        ({"normalize": 1}, r"normalize is 1; expected True or False\."),
+        ({"reduction": np.array(["mean", "sum"])}, r"reduction is array\(.*; expected one of \"mean\""),
+        ({"infeasible": np.array(["inf", "zero"])}, r"infeasible is array\(.*; expected one of \"inf\""),
+        ({"backend": np.array(["auto", "native"])}, r"backend=array\(.* is not in this build"),
         ({"targets": [[1, 2]]}, r"targets has shape \(1, 2\); expected \(B, N\) with B = 2, as in logits\."),
         ({"targets": [[1.0, 2.0], [3.0, 4.0]]}, r"targets has dtype float64; expected integers\."),
         ({"targets": [[1, 2], [3, 5]]}, r"targets\[1, 1\] is 5; with C = 5 the classes are 0\.\.4\."),
@@ -448,8 +496,25 @@ def test_another_device_is_refused():
         ctckit.ctc_loss(**{**GOOD, "targets": torch.zeros(2, 2, device="meta", dtype=torch.long)})
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage:UserWarning")
+def test_nested_tensors_of_the_older_layout_are_refused_too():
+    for name, kind in (("logits", torch.float32), ("targets", torch.int64)):
+        nested = torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.strided).to(kind)
+        with pytest.raises(InvalidInputError, match=f"{name} is a nested tensor"):
+            ctckit.ctc_loss(**{**GOOD, name: nested})
+
+
 def test_the_module_checks_its_options_at_once():
     with pytest.raises(InvalidInputError, match="reduction is 'avg'"):
         ctckit.CTCLoss(reduction="avg")
     with pytest.raises(InvalidInputError, match="infeasible is 'never'"):
         ctckit.CTCLoss(infeasible="never")
+    with pytest.raises(InvalidInputError, match="normalize is None"):
+        ctckit.CTCLoss(normalize=None)
+
+
+def test_numpys_booleans_are_booleans(logits):
+    arguments = logits, torch.tensor([FITS] * 3), [T] * 3, [3] * 3
+    for value in (True, False):
+        found = ctckit.ctc_loss(*arguments, normalize=np.bool_(value))
+        assert found.item() == ctckit.ctc_loss(*arguments, normalize=value).item()

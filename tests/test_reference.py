@@ -64,6 +64,15 @@ def test_the_sum_of_alpha_and_beta_is_the_same_in_every_frame():
     np.testing.assert_allclose(totals, totals[0], atol=DOUBLE)
 
 
+def test_a_frame_with_every_class_masked_stays_so_quietly():
+    """−∞ − (−∞) on the way is no surprise: warnings are errors here."""
+    logits = np.zeros((2, 3))
+    logits[1] = -np.inf
+    log_probs = reference.log_softmax(logits)
+    np.testing.assert_allclose(log_probs[0], -np.log(3), atol=DOUBLE)
+    assert np.isneginf(log_probs[1]).all()
+
+
 def test_the_gradient_is_the_derivative():
     rng = np.random.default_rng(3)
     logits, topology = rng.standard_normal((6, 4)), ctc_topology([1, 1, 3])

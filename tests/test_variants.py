@@ -274,6 +274,7 @@ def test_wildcard_frames_pull_nowhere():
     ("options", "message"),
     [
         ({"min_frames": 0}, r"min_frames is 0; expected a positive integer"),
+        ({"use_blank": "no"}, r"use_blank is 'no'; expected True or False"),
         ({"min_frames": True}, r"min_frames is True; expected a positive integer"),
         ({"wildcards": "start"}, r"wildcards is 'start'; expected None or one of"),
         ({"delay_penalty": -0.1}, r"delay_penalty is -0\.1; expected 0 or more"),

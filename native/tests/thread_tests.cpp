@@ -240,6 +240,27 @@ void check_forks(bool parent_is_busy) {
   if (busy.joinable()) busy.join();
 }
 
+// A child takes and gives back memory, although a thread that only the parent has may be doing so at the fork.
+void check_forks_amid_buffers() {
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) ctckit::Buffer{size_t{1} << 22};
+  });
+  for (int round = 0; round < 300; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);
+      { const ctckit::Buffer own(size_t{1} << 22); }
+      std::_Exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    expect(status == 0, "a forked child has buffers, status " + std::to_string(status));
+  }
+  stop = true;
+  busy.join();
+}
+
 }  // namespace
 
 int main() {
@@ -253,5 +274,6 @@ int main() {
   check_tasks();
   if (can_fork) check_forks(false);
   if (can_fork_while_busy) check_forks(true);
+  if (can_fork_while_busy) check_forks_amid_buffers();
   std::printf("threads: passed\n");
 }

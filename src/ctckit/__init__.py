@@ -10,8 +10,8 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
 And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in diagnose/.
 
 Around them: ``CTCVariant`` (wildcards, priors, durations: variants.py), ``ctckit.objectives`` (what is trained beside
-the loss), ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a line
-recogniser), ``ctckit.compat`` (torch's names), ``ctckit.viz`` (figures), and the command ``ctckit``.
+the loss), ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a
+line recogniser), ``ctckit.compat`` (torch's names), ``ctckit.viz`` (figures), and the command ``ctckit``.
 
 Read in this order: topology.py, kernels/reference.py, lattice.py. Nothing heavy is imported until it is used.
 """

@@ -17,6 +17,7 @@ from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
 
 REDUCTIONS = ("mean", "sum", "none")
 INFEASIBLE = ("inf", "zero", "error")
+NUMPY_FLOATS = ("torch.float16", "torch.float32", "torch.float64")
 LOG_PROB_SLACK = 1e-2  # half precision may leave a sure class this far above 0
 MOST_NAMED = 5  # items listed in one message
 
@@ -60,27 +61,52 @@ class TargetBatch:
 def as_array(values: Any, name: str) -> npt.NDArray[Any]:
     """A NumPy view (where one is possible) of an array, a torch tensor or a sequence."""
     if hasattr(values, "detach"):  # a torch tensor, told without importing torch
-        tensor = values.detach()
-        expect_cpu(tensor.device, name)
-        if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
-            tensor = tensor.float()
-        return np.asarray(tensor.numpy())
+        return _array_of_tensor(values, name)
     try:
         return np.asarray(values)
-    except ValueError as error:
-        raise InvalidInputError(f"{name} cannot be made an array: {error} Pad its rows to one length.") from None
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two come from tensors in a list
+        tensors = isinstance(values, (list, tuple)) and any(hasattr(each, "detach") for each in values)
+        remedy = f"Pass torch.stack({name})." if tensors else "Pad its rows to one length."
+        raise InvalidInputError(f"{name} cannot be made an array: {_sentence(error)} {remedy}") from None
+
+
+def _array_of_tensor(tensor: Any, name: str) -> npt.NDArray[Any]:
+    expect_dense(tensor, name)
+    tensor = tensor.detach().resolve_conj().resolve_neg()  # views that NumPy cannot read; all others stay as they are
+    try:
+        if tensor.is_floating_point() and str(tensor.dtype) not in NUMPY_FLOATS:
+            tensor = tensor.float()
+        return np.asarray(tensor.numpy())
+    except (TypeError, NotImplementedError):
+        raise InvalidInputError(
+            f"{name} has dtype {tensor.dtype}; expected numbers of a type that NumPy has. Convert it before."
+        ) from None
+    except RuntimeError:  # inside of torch.func no tensor has memory that could be shared
+        kind = str(tensor.dtype).removeprefix("torch.")
+        return np.array(tensor.tolist(), dtype=kind).reshape(tuple(tensor.shape))
+
+
+def _sentence(error: Exception) -> str:
+    """An error's text, with a full stop behind it."""
+    return f"{str(error).rstrip('.')}."
+
+
+def expect_dense(tensor: Any, name: str) -> None:
+    """A torch tensor with rows to read, on a device that the kernels of this build can reach."""
+    expect_cpu(tensor.device, name)
+    if tensor.is_nested:
+        raise InvalidInputError(
+            f"{name} is a nested tensor; expected a dense one, its rows padded to one length. "
+            f"Pass torch.nested.to_padded_tensor({name}, 0)."
+        )
+    if str(tensor.layout) != "torch.strided":
+        raise InvalidInputError(f"{name} has layout {tensor.layout}; expected a dense tensor. Pass {name}.to_dense().")
 
 
 def expect_cpu(device: Any, name: str) -> None:
     """A torch device that the kernels of this build can reach."""
     if device.type != "cpu":
         raise BackendError(f"{name} is on {device}; this build of ctckit computes on the CPU. Pass {name}.cpu().")
-
-
-def expect_strided(is_strided: bool, name: str, layout: object) -> None:
-    """Sparse tensors have no rows to read."""
-    if not is_strided:
-        raise InvalidInputError(f"{name} has layout {layout}; expected a dense tensor. Pass {name}.to_dense().")
 
 
 def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:
@@ -99,16 +125,30 @@ def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]
 
 
 def floats(array: npt.NDArray[Any], name: str, shape: str) -> npt.NDArray[Any]:
-    """Floating-point array of the rank that ``shape`` shows; a wrong rank is told with the remedy."""
+    """Floating-point array of the rank that ``shape`` shows, of a type that the kernels take.
+
+    A wrong rank is told with the remedy. Numbers of the other byte order keep their precision; beyond float64 there is
+    none to be kept.
+    """
     expect_floating(array.dtype.kind == "f", name, array.dtype)
     expect_rank(array.shape, name, shape)
-    return array
+    if array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def expect_floating(is_floating: bool, name: str, dtype: object) -> None:
     """Scores are real numbers."""
     if not is_floating:
         raise InvalidInputError(f"{name} has dtype {dtype}; expected a floating-point type.")
+
+
+def expect_torch_float(dtype: np.dtype[Any], name: str) -> None:
+    """One of NumPy's floating-point types that torch has as well."""
+    if dtype.itemsize > 8:
+        raise InvalidInputError(
+            f"{name} has dtype {dtype}; expected float16, float32 or float64. Pass {name}.astype(numpy.float64)."
+        )
 
 
 def expect_rank(found: tuple[int, ...], name: str, shape: str) -> None:
@@ -127,16 +167,23 @@ def expect_rank(found: tuple[int, ...], name: str, shape: str) -> None:
 def choice(value: str, name: str, allowed: Iterable[str]) -> str:
     """One of the names that an option has."""
     allowed = tuple(allowed)
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:  # an array would be compared entry by entry
         names = ", ".join(f'"{each}"' for each in allowed)
         raise InvalidInputError(f"{name} is {value!r}; expected one of {names}.")
     return value
 
 
+def flag(value: Any, name: str) -> bool:
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInputError(f"{name} is {value!r}; expected True or False.")
+    return bool(value)
+
+
 def backend(value: str, allowed: Iterable[str]) -> str:
     """A backend that this build has, or "auto"."""
     allowed = ("auto", *allowed)
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         names = ", ".join(f'"{each}"' for each in allowed)
         raise BackendError(f"backend={value!r} is not in this build of ctckit; expected one of {names}.")
     return value
@@ -199,10 +246,12 @@ def target_batch(
 def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDArray[Any]:
     """(B, N) targets from all of them one after another."""
     counts = integers(target_lengths, "target_lengths", "(B,)")
-    if len(counts) != items or (counts < 0).any() or counts.sum() != len(tokens):
+    total = sum(counts.tolist())  # of Python's integers: it cannot overflow
+    if len(counts) == items and total != len(tokens):
         raise InvalidInputError(
-            f"targets has {len(tokens)} entries, one after another; expected the sum of target_lengths, {counts.sum()}."
+            f"targets has {len(tokens)} entries, one after another; expected the sum of target_lengths, {total}."
         )
+    counts = lengths(counts, "target_lengths", items, len(tokens), f"targets has {len(tokens)} entries")
     result = np.zeros((items, int(counts.max(initial=0))), dtype=tokens.dtype)
     result[np.arange(result.shape[1]) < counts[:, None]] = tokens
     return result
@@ -210,7 +259,8 @@ def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDA
 
 def expect_batch_first(shape: tuple[int, ...], input_lengths: Any, name: str) -> None:
     """A batch whose second axis is as long as the list of lengths is most likely time-major: say so."""
-    count = len(input_lengths) if hasattr(input_lengths, "__len__") and np.ndim(input_lengths) == 1 else shape[0]
+    array = as_array(input_lengths, "input_lengths")
+    count = len(array) if array.ndim == 1 else shape[0]
     if count != shape[0] and count == shape[1]:
         raise InvalidInputError(
             f"{name} has shape {tuple(shape)} but input_lengths has {count} entries; expected (B, T, C). "

@@ -11,6 +11,7 @@ import torch
 from ctckit import _checks, loss_operator
 from ctckit.errors import InvalidInputError
 from ctckit.kernels import BACKENDS
+from ctckit.kernels.native import Rows
 from ctckit.loss_operator import Options
 from ctckit.variants import CTCVariant, chains
 
@@ -82,8 +83,9 @@ def ctc_loss(
     _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
     _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
     _checks.backend(backend, BACKENDS)
+    rows: Rows = "logits" if _checks.flag(normalize, "normalize") else "scores"
     logits = as_logits(logits, "logits")
-    options = Options(blank, reduction, infeasible, "logits" if normalize else "scores", backend)
+    options = Options(blank, reduction, infeasible, rows, backend)
     if variant is None and arrow_weights is None:
         return reduced_loss(logits, (targets, input_lengths, target_lengths), options)
     integers = targets, input_lengths, target_lengths
@@ -114,7 +116,7 @@ class CTCLoss(torch.nn.Module):
         self.blank = blank
         self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
         self.infeasible = _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
-        self.normalize = normalize
+        self.normalize = _checks.flag(normalize, "normalize")
         self.variant = variant
 
     def forward(self, logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
@@ -144,11 +146,11 @@ def as_logits(values: Any, name: str) -> Tensor:
     if not isinstance(values, Tensor):
         array = _checks.as_array(values, name)
         _checks.expect_floating(array.dtype.kind == "f", name, array.dtype)
+        _checks.expect_torch_float(array.dtype, name)
         values = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
     tensor: Tensor = values
     _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
-    _checks.expect_cpu(tensor.device, name)
-    _checks.expect_strided(tensor.layout == torch.strided, name, tensor.layout)
+    _checks.expect_dense(tensor, name)
     known = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     return tensor if tensor.dtype in known else tensor.float()
 
@@ -171,11 +173,13 @@ def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options
 def _as_integers(values: Any, name: str) -> Tensor:
     """A CPU tensor for the operator; what else may be wrong with it is said by the checks inside."""
     if isinstance(values, Tensor):
-        _checks.expect_cpu(values.device, name)
+        _checks.expect_dense(values, name)
         return values
     array = _checks.as_array(values, name)
     rank = "(Σ N_b,)" if name == "targets" and array.ndim == 1 else "(B, N)" if name == "targets" else "(B,)"
-    return torch.from_numpy(_checks.integers(array, name, rank).astype(np.int64))
+    array = _checks.integers(array, name, rank)
+    beyond_signed = array.dtype.kind == "u" and array.dtype.itemsize == 8  # a message shows what was given
+    return torch.from_numpy(array.astype(np.uint64 if beyond_signed else np.int64))
 
 
 def _variant_loss(

@@ -7,11 +7,13 @@ Two ways, chosen by ``reduction`` and type:
     two steps  "none", and half precision: the forward pass keeps the normalisers of the frames (8 bytes each), the
                backward pass computes the gradient with each item's upstream gradient as its weight, in float32.
 
-Each operator exists twice with the same derivative: compiled code wants it bare, torch.func as a Function.
+Each operator exists twice with the same derivative: compiled code wants it bare, torch.func as a Function. torch.func
+inside of compiled code is what torch refuses, as it refuses second derivatives of what it compiled.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,14 @@ class Options:
     rows: native.Rows
     backend: str = "auto"
     name: str = "logits"  # what the caller calls them
+
+
+@dataclass(frozen=True)
+class Operators:
+    """What a derivative is computed with: the bare operators, or the Functions around them."""
+
+    gradient: Callable[..., Any]
+    curvature: Callable[..., Any]
 
 
 def apply(
@@ -78,8 +88,11 @@ def _loss_dtype(logits: Tensor) -> torch.dtype:
 
 
 def _array(tensor: Tensor) -> npt.NDArray[Any]:
-    """The same memory for the kernels, which take the bits of bfloat16 as uint16."""
-    tensor = tensor.detach()
+    """The same memory for the kernels, which take the bits of bfloat16 as uint16.
+
+    Only a view that torch negates when it is read, the imaginary part of a conjugate say, is written out.
+    """
+    tensor = tensor.detach().resolve_neg()
     return tensor.view(torch.int16).numpy().view(np.uint16) if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 
@@ -106,6 +119,7 @@ def _compute(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The reduced loss; its weighted gradients by logits and arrows (fused) or the normalisers; the items' weights.
 
+    The weights are what each item's gradient counts: 0 for what cannot be emitted, positive for all others.
     What is not asked for is an empty tensor. The gradient is an output like the loss, with a derivative of its own, so
     that autograd can differentiate twice.
     """
@@ -148,6 +162,7 @@ def _compute(
     else:
         counted = weights > 0
         loss = torch.tensor(weights[counted] @ losses[counted])
+    weights = np.where(impossible, 0.0, weights)
     return loss.to(_loss_dtype(logits)), gradient, normalizers, counts, torch.from_numpy(weights)
 
 
@@ -230,8 +245,7 @@ def _(logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | 
     return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), counts
 
 
-@torch.library.custom_op("ctckit::ctc_curvature", mutates_args=())
-def _curvature(
+def _compute_curvature(
     logits: Tensor,
     targets: Tensor,
     input_lengths: Tensor,
@@ -247,9 +261,9 @@ def _curvature(
     batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
     kind = _loss_dtype(logits)
     result = native.ctc_curvature(
-        logits.to(kind).numpy(),
+        _array(logits.to(kind)),
         batch,
-        direction.to(kind).numpy(),
+        _array(direction.to(kind)),
         rows=rows,  # type: ignore[arg-type]
         weights=weights.numpy(),
         arrows=None if arrows is None else arrows.detach().numpy(),
@@ -257,16 +271,89 @@ def _curvature(
     return torch.from_numpy(result).to(logits.dtype)
 
 
-@_curvature.register_fake
+_curvature_operator = torch.library.custom_op("ctckit::ctc_curvature", _compute_curvature, mutates_args=())
+
+
+@_curvature_operator.register_fake
 def _(logits: Tensor, *_: Any) -> Tensor:
     return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
 
 
-def _second(problem: tuple[Any, ...], weights: Tensor, direction: Tensor, options: tuple[Any, ...]) -> Tensor:
+# --- how it bends -----------------------------------------------------------------------------------------------------
+
+
+def _third_derivative(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    raise CTCKitError("Third derivatives of the loss are not there. Differentiate at most twice.")
+
+
+def _remember_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    """What cannot be differentiated has nothing to remember."""
+
+
+_curvature_operator.register_autograd(_third_derivative, setup_context=_remember_nothing)
+
+
+class _Curvature(torch.autograd.Function):
+    """The operator where nothing is compiled: torch.func sees through it."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> Tensor:
+        return _compute_curvature(*arguments)
+
+    setup_context = staticmethod(_remember_nothing)
+    backward = staticmethod(_third_derivative)
+
+
+# --- its gradient -----------------------------------------------------------------------------------------------------
+
+
+def _remember_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    *problem, weights, normalizers, blank, rows, backend, name = inputs
+    ctx.save_for_backward(*problem, weights, normalizers)
+    ctx.options = blank, rows, backend, name
+    ctx.set_materialize_grads(False)
+
+
+def _gradient_backward(
+    ctx: Any, operators: Operators, direction: Tensor | None, _: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    *problem, weights, normalizers = ctx.saved_tensors
+    blank, rows, backend, name = ctx.options
+    of_logits = of_weights = None
+    if direction is not None:
+        of_logits = _second(operators, tuple(problem), weights, direction, (blank, rows, name))
+        ones = torch.ones_like(weights)
+        unit, _ = operators.gradient(*problem, ones, normalizers, blank, rows, backend, name)
+        of_weights = (unit.double() * direction.double()).sum(dim=(1, 2))
+    return of_logits, None, None, None, None, of_weights, *(None,) * 5
+
+
+def _second(
+    operators: Operators, problem: tuple[Any, ...], weights: Tensor, direction: Tensor, options: tuple[Any, ...]
+) -> Tensor:
     arrows = problem[4]
     if arrows is not None and arrows.requires_grad:
         raise CTCKitError("Second derivatives are not there for arrow weights that want a gradient. Detach them.")
-    return cast(Tensor, _curvature(*problem, weights, direction, *options))
+    return cast(Tensor, operators.curvature(*problem, weights, direction, *options))
+
+
+_gradient_operator.register_autograd(
+    lambda ctx, *upstreams: _gradient_backward(ctx, _BARE, *upstreams), setup_context=_remember_gradient
+)
+
+
+class _Gradient(torch.autograd.Function):
+    """The same, where nothing is compiled."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> tuple[Tensor, Tensor]:
+        return _compute_gradient(*arguments)
+
+    setup_context = staticmethod(_remember_gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
+        return _gradient_backward(ctx, _FUNCTIONS, *upstreams)
 
 
 # --- the loss ---------------------------------------------------------------------------------------------------------
@@ -281,32 +368,39 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> 
     ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, of_gradient: Callable[..., Any], *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
-    """The derivative by logits and arrows. ``of_gradient`` is the second operator, bare or as a Function."""
+def _backward(ctx: Any, operators: Operators, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The derivative by logits and arrows."""
     *problem, gradient, normalizers, counts, weights = ctx.saved_tensors
     upstream, direction = upstreams[:2]
     blank, rows, backend, name = ctx.options
     of_logits = of_arrows = None
-    if upstream is not None and not ctx.fused:
-        each = weights * upstream
-        of_logits, counts = of_gradient(*problem, each, normalizers, blank, rows, backend, name)
+    if upstream is not None:
+        each = torch.where(weights > 0, weights * upstream, 0)  # 0 · ∞ is NaN, but what is impossible pulls nowhere
+        if ctx.fused:
+            of_logits = gradient * _factors(upstream, gradient, problem[2], weights)
+        else:
+            of_logits, counts = operators.gradient(*problem, each, normalizers, blank, rows, backend, name)
         of_arrows = -counts * each.reshape(-1, 1, 1) if counts.numel() else None
-    elif upstream is not None:
-        of_logits = gradient * upstream.to(gradient.dtype)
-        of_arrows = -counts * (weights * upstream).reshape(-1, 1, 1) if counts.numel() else None
     if direction is not None and ctx.fused:
-        second = _second(tuple(problem), weights, direction, (blank, rows, name))
+        second = _second(operators, tuple(problem), weights, direction, (blank, rows, name))
         of_logits = second if of_logits is None else of_logits + second
     return (of_logits, None, None, None, of_arrows, *(None,) * 7)
 
 
-_operator.register_autograd(
-    lambda ctx, *upstreams: _backward(ctx, _gradient_operator, *upstreams), setup_context=_remember
-)
+def _factors(upstream: Tensor, gradient: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:
+    """(B, T, 1) what a fused gradient is multiplied by: ``upstream``, but 0 where the gradient is 0 by definition.
+
+    That is in the padding and in items that cannot be emitted: an upstream of NaN or ∞ would make NaN of their 0.
+    """
+    read = torch.arange(gradient.shape[1], device=gradient.device) < input_lengths.long()[:, None]
+    return torch.where((read & (weights > 0)[:, None])[:, :, None], upstream.to(gradient.dtype), 0)
+
+
+_operator.register_autograd(lambda ctx, *upstreams: _backward(ctx, _BARE, *upstreams), setup_context=_remember)
 
 
 class _Loss(torch.autograd.Function):
-    """The operator where nothing is compiled: torch.func sees through it, and the gradient is not copied needlessly."""
+    """The same, where nothing is compiled; and the gradient is not copied needlessly."""
 
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, ...]:
@@ -318,11 +412,20 @@ class _Loss(torch.autograd.Function):
     def backward(ctx: Any, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
         upstream, direction = upstreams[:2]
         if upstream is not None and ctx.fused and direction is None and not _graph_is_kept():
-            gradient, _, counts, _ = ctx.saved_tensors[-4:]
+            _, _, input_lengths, _, _, gradient, _, counts, weights = ctx.saved_tensors
             if not counts.numel() and not torch.is_grad_enabled():
-                # The reduction's weights are in it already, and nobody will ask for it again: it is given away.
-                return gradient if bool(upstream == 1) else gradient.mul_(upstream), *(None,) * 11
-        return _backward(ctx, _Gradient.apply, *upstreams)
+                # The reduction's weights are in it already, and nobody will ask for it again: it is given away, without
+                # the history that it has as an output of this function.
+                return _scaled(gradient.detach(), upstream, input_lengths, weights), *(None,) * 11
+        return _backward(ctx, _FUNCTIONS, *upstreams)
+
+
+def _scaled(gradient: Tensor, upstream: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:
+    """The fused gradient times ``upstream``, in place."""
+    value = float(upstream)
+    if value == 1:
+        return gradient
+    return gradient.mul_(upstream if math.isfinite(value) else _factors(upstream, gradient, input_lengths, weights))
 
 
 def _graph_is_kept() -> bool:
@@ -331,37 +434,5 @@ def _graph_is_kept() -> bool:
     return True if tell is None else bool(tell())
 
 
-# --- its gradient -----------------------------------------------------------------------------------------------------
-
-
-def _remember_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    *problem, weights, normalizers, blank, rows, backend, name = inputs
-    ctx.save_for_backward(*problem, weights, normalizers)
-    ctx.options = blank, rows, backend, name
-    ctx.set_materialize_grads(False)
-
-
-def _gradient_backward(ctx: Any, direction: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    *problem, weights, normalizers = ctx.saved_tensors
-    blank, rows, backend, name = ctx.options
-    of_logits = of_weights = None
-    if direction is not None:
-        of_logits = _second(tuple(problem), weights, direction, (blank, rows, name))
-        ones = torch.ones_like(weights)
-        unit, _ = _gradient_operator(*problem, ones, normalizers, blank, rows, backend, name)
-        of_weights = (unit.double() * direction.double()).sum(dim=(1, 2))
-    return of_logits, None, None, None, None, of_weights, *(None,) * 5
-
-
-_gradient_operator.register_autograd(_gradient_backward, setup_context=_remember_gradient)
-
-
-class _Gradient(torch.autograd.Function):
-    """The same, where nothing is compiled."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor, Tensor]:
-        return _compute_gradient(*arguments)
-
-    setup_context = staticmethod(_remember_gradient)
-    backward = staticmethod(_gradient_backward)
+_BARE: Operators = Operators(_gradient_operator, _curvature_operator)
+_FUNCTIONS: Operators = Operators(_Gradient.apply, _Curvature.apply)

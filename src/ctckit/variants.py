@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ctckit import _checks
 from ctckit.errors import InvalidInputError
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
@@ -65,6 +66,7 @@ class CTCVariant:
     wildcard_penalty: float = 0.0
 
     def __post_init__(self) -> None:
+        _checks.flag(self.use_blank, "use_blank")
         if isinstance(self.min_frames, bool) or not isinstance(self.min_frames, int) or self.min_frames < 1:
             raise InvalidInputError(f"min_frames is {self.min_frames!r}; expected a positive integer.")
         if self.wildcards is not None and self.wildcards not in WILDCARD_PLACES:

@@ -53,6 +53,7 @@ def ctc_loss(
         True
     """
     _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
+    infeasible = "counted" if _checks.flag(zero_infinity, "zero_infinity") else "inf"
     log_probs = as_logits(log_probs, "log_probs")
     unbatched = log_probs.ndim == 2
     if unbatched:
@@ -62,7 +63,7 @@ def ctc_loss(
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
     _expect_time_first(log_probs, input_lengths)
-    options = Options(blank, reduction, "counted" if zero_infinity else "inf", "log_probs", name="log_probs")
+    options = Options(blank, reduction, infeasible, "log_probs", name="log_probs")
     if unbatched:
         targets = _checks.as_array(targets, "targets")[None]
     result = reduced_loss(log_probs.transpose(0, 1), (targets, input_lengths, target_lengths), options)
@@ -92,7 +93,7 @@ class CTCLoss(torch.nn.Module):
         super().__init__()
         self.blank = blank
         self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
-        self.zero_infinity = zero_infinity
+        self.zero_infinity = _checks.flag(zero_infinity, "zero_infinity")
 
     def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """See ``ctc_loss``."""

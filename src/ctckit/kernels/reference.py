@@ -139,4 +139,4 @@ def log_softmax(logits: Floats) -> Floats:
     shifted = logits - np.where(np.isneginf(top), 0.0, top)
     with np.errstate(divide="ignore", invalid="ignore"):
         normaliser = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(np.where(np.isneginf(logits), IMPOSSIBLE, shifted - normaliser))
+        return np.asarray(np.where(np.isneginf(logits), IMPOSSIBLE, shifted - normaliser))
