@@ -135,7 +135,7 @@ def _compute(
         gradient = _empty_gradient(logits)
         counts = nothing.double() if arrows is None or not arrows.requires_grad else torch.zeros(arrows.shape).double()
     elif differentiated:
-        normalizers = torch.empty((values.shape[0], 2, values.shape[1]), dtype=_loss_dtype(logits))
+        normalizers = torch.zeros((values.shape[0], 2, values.shape[1]), dtype=_loss_dtype(logits))
     losses = BACKENDS["native" if backend == "auto" else backend](
         values,
         batch,

@@ -32,7 +32,7 @@ def focal(losses: Tensor, target_lengths: Any | None = None, *, focus: float = 2
 
     Example:
         >>> import torch
-        >>> focal(torch.tensor([0.1, 2.0])).round(decimals=4).tolist()
+        >>> [round(value, 4) for value in focal(torch.tensor([0.1, 2.0])).tolist()]
         [0.0009, 1.4953]
 
     Source: Feng et al. 2019, Focal CTC Loss for Chinese Optical Character Recognition.
