@@ -320,3 +320,18 @@ def test_the_reference_needs_as_many_frames_as_the_alignments():
             assert found == possible, (name, target, frames)
             if found:
                 assert frames >= needed
+
+
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_the_mean_is_over_the_tokens_of_the_targets(infeasible):
+    """Not over those of the chains, which repeat them and put wildcards in."""
+    logits, targets = torch.randn(3, 9, C, dtype=torch.float64), torch.tensor([[1, 2, 3], [2, 2, 0], [1, 1, 1]])
+    frames, tokens = [9, 9, 2 if infeasible == "zero" else 9], torch.tensor([3, 2, 1])
+    variant = CTCVariant(min_frames=3 if infeasible == "zero" else 2, wildcards="ends", wildcard_penalty=1.0)
+    arguments = targets, frames, tokens
+    losses = ctc_loss(logits, *arguments, reduction="none", infeasible=infeasible, variant=variant)
+    possible = losses > 0
+    assert possible.tolist() == [True, True, infeasible == "inf"]
+    expected = (losses / tokens)[possible].mean()
+    found = ctc_loss(logits, *arguments, infeasible=infeasible, variant=variant)
+    assert found.item() == pytest.approx(expected.item(), abs=DOUBLE)

@@ -214,6 +214,6 @@ def _variant_loss(
             scores = torch.log_softmax(scores, dim=-1)
             options = replace(options, rows="scores")
         scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
-    tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(built.lengths)
+    tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
     frames = torch.from_numpy(batch.input_lengths)
     return loss_operator.apply(scores, tokens, frames, lengths, weights, replace(options, blank=batch.blank))

@@ -65,15 +65,19 @@ def apply(
 
     Args:
         logits: (B, T, C) on the CPU: float16, bfloat16, float32 or float64.
-        targets: (B, N) integers, not yet checked; so are the lengths.
+        targets: (B, N) integers, not yet checked; so are the lengths. With ``arrows`` the tokens of the chains.
         input_lengths: (B,).
-        target_lengths: (B,).
+        target_lengths: (B,) tokens of the targets, which the mean divides by, whatever the chains make of them.
         arrows: (B, 7, S) float64, the weights of other chains than plain CTC's (``variants.Chains``), or None.
         options: Everything else.
     """
     differentiated = torch.is_grad_enabled() and (logits.requires_grad or (arrows is not None and arrows.requires_grad))
-    operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _Loss.apply
     o = options
+    operator: Callable[..., Any] = _EagerLoss.apply
+    if torch.compiler.is_compiling():
+        operator = _operator
+    elif _is_transformed():
+        operator = _Loss.apply
     flags = (o.blank, o.reduction, o.infeasible, o.rows, o.backend, o.name, differentiated)
     return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
 
@@ -126,7 +130,9 @@ def _compute(
     batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
     if infeasible == "error" and arrows is None:
         _checks.expect_feasible(batch)
-    weights = _weights(batch, reduction, infeasible, arrows)
+    tokens = batch.target_lengths if arrows is None else target_lengths.numpy()
+    counted = batch.feasible if infeasible == "zero" and arrows is None else np.ones(len(batch), dtype=bool)
+    weights = _weights(tokens, counted, reduction)
     fused = _is_fused(logits, reduction)
     values = _array(logits)
     nothing = torch.empty(0)
@@ -160,8 +166,8 @@ def _compute(
     if reduction == "none":
         loss = torch.from_numpy(losses)
     else:
-        counted = weights > 0
-        loss = torch.tensor(weights[counted] @ losses[counted])
+        some = weights > 0
+        loss = torch.tensor(weights[some] @ losses[some])
     weights = np.where(impossible, 0.0, weights)
     return loss.to(_loss_dtype(logits)), gradient, normalizers, counts, torch.from_numpy(weights)
 
@@ -169,20 +175,18 @@ def _compute(
 def _batch(
     logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any, blank: int, name: str, arrows: Tensor | None
 ) -> TargetBatch:
-    """Checked here for plain CTC; chains were built from checked targets."""
+    """Checked here for plain CTC; chains were built from checked targets, and are as long as their tokens are ≥ 0."""
     if arrows is None:
         return _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
-    return TargetBatch(targets.numpy(), input_lengths.numpy(), target_lengths.numpy(), blank)
+    tokens = targets.numpy()
+    return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), blank)
 
 
-def _weights(batch: TargetBatch, reduction: str, infeasible: str, arrows: Tensor | None) -> npt.NDArray[np.float64]:
+def _weights(tokens: npt.NDArray[np.int64], counted: npt.NDArray[np.bool_], reduction: str) -> npt.NDArray[np.float64]:
     """(B,) what each item's loss counts in the result; for "mean" 1 / (N_b · number counted)."""
-    counted = np.ones(len(batch))
     if reduction != "mean":
-        return counted
-    if infeasible == "zero" and arrows is None:
-        counted = batch.feasible.astype(np.float64)
-    return np.asarray(counted / (np.maximum(batch.target_lengths, 1) * max(1, int(counted.sum()))))
+        return np.ones(len(tokens))
+    return np.asarray(counted / (np.maximum(tokens, 1) * max(1, int(counted.sum()))))
 
 
 _operator = torch.library.custom_op("ctckit::ctc_loss", _compute, mutates_args=())
@@ -418,6 +422,24 @@ class _Loss(torch.autograd.Function):
                 # the history that it has as an output of this function.
                 return _scaled(gradient.detach(), upstream, input_lengths, weights), *(None,) * 11
         return _backward(ctx, _FUNCTIONS, *upstreams)
+
+
+class _EagerLoss(torch.autograd.Function):
+    """The same outside torch.func, without what torch does at each call for functions that torch.func can see through."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+        output = _compute(*arguments)
+        _remember(ctx, arguments, output)
+        return output
+
+    backward = staticmethod(_Loss.backward)
+
+
+def _is_transformed() -> bool:
+    """Whether this runs inside torch.func; True where torch does not tell."""
+    tell = getattr(torch._C, "_are_functorch_transforms_active", None)
+    return True if tell is None else bool(tell())
 
 
 def _scaled(gradient: Tensor, upstream: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class Chains:
     """The chains of a batch, padded.
 
     Attributes:
-        tokens: (B, M) int32, the token of each odd state; C is the wildcard.
+        tokens: (B, M) int32, the token of each odd state; C is the wildcard; −1 beyond the lengths.
         lengths: (B,) int64, M_b; S_b = 2 M_b + 1 states.
         weights: (B, 7, 2M + 1) float64: arrows s − k → s for k = 0..4, start, final; natural logarithms.
         empty: (B,) float64, the weight of the path without frames: 0 or −∞.
@@ -185,7 +185,7 @@ def chains(
     even[:, :6] += (of_class[blank] + variant.delay_penalty * before)[:, None]
     count = begun.max(axis=1, initial=0)
     offset = -variant.delay_penalty * count * (np.asarray(input_lengths) + 1) / 2
-    return Chains(token.astype(np.int32), lengths, weights, empty, offset, blank)
+    return Chains(np.where(here, token, -1).astype(np.int32), lengths, weights, empty, offset, blank)
 
 
 @dataclass(frozen=True, eq=False)
