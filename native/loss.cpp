@@ -35,7 +35,9 @@ class Workspace {
       size_ = bytes;
     }
 #if defined(CTCKIT_POISON)
-    std::memset(memory_.get(), 0xff, bytes);  // NaN: whoever reads before writing shows it
+    // Whoever reads before writing shows it: NaN, which spreads, or large numbers, which comparisons do not pass over.
+    poison_ = poison_ == 0xff ? 0x4b : 0xff;
+    std::memset(memory_.get(), poison_, bytes);
 #endif
     return memory_.get();
   }
@@ -53,6 +55,9 @@ class Workspace {
   };
   std::unique_ptr<std::byte, Free> memory_;
   size_t size_ = 0;
+#if defined(CTCKIT_POISON)
+  int poison_ = 0;
+#endif
 };
 
 Workspace& workspace() {

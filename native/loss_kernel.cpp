@@ -262,8 +262,9 @@ class Solver {
 
   bool find_likelihood(const RowType& last) {
     double total = 0, shared = Number::zero_exponent;
+    const int past = frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;  // beyond it stands anything
     const auto each_end = [&](auto&& take) {
-      for (int i = larger(0, arrows_.first_final()); i <= tokens_; ++i) {
+      for (int i = larger(0, arrows_.first_final()); i < past; ++i) {
         if (i < tokens_) take(last.label[i], last.label_exponent[i], arrows_.final_label(i));
         take(last.blank[i], last.blank_exponent[i], arrows_.final_blank(i));
       }

@@ -285,6 +285,8 @@ template <class Logit>
 void add_chains(Problem<Logit>& p, std::mt19937_64& random) {
   std::normal_distribution<double> normal(0, 1.5);
   const auto chance = [&](double share) { return std::uniform_real_distribution<double>()(random) < share; };
+  for (int64_t& frames : p.input_lengths)  // few frames: paths that reach some of the ends only
+    if (chance(0.4)) frames = (frames + 3) / 4;
   p.chains.assign(size_t{7} * p.B * p.states(), -infinity);
   for (int b = 0; b < p.B; ++b)
     for (int row = 0; row < 7; ++row)
@@ -292,7 +294,7 @@ void add_chains(Problem<Logit>& p, std::mt19937_64& random) {
         const bool label = s % 2, known = row == 2 || row == 4 ? label : row != 3 || !label;
         const bool inside = row >= 5 || s >= row;
         const bool often = row < 5 || (row == 5 ? s < 4 : s >= 2 * p.target_lengths[b] - 3);
-        if (known && inside && chance(often ? 0.7 : 0.02))
+        if (known && inside && chance(often ? 0.7 : row == 5 ? 0.003 : 0.02))
           p.chains[(int64_t{b} * 7 + row) * p.states() + s] = normal(random);
       }
 }

@@ -425,7 +425,7 @@ class _Loss(torch.autograd.Function):
 
 
 class _EagerLoss(torch.autograd.Function):
-    """The same outside torch.func, without what torch does at each call for functions that torch.func can see through."""
+    """The same outside torch.func, without what torch does at each call for functions that it can see through."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
