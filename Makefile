@@ -47,7 +47,7 @@ native-check-threads: $(INSTALLED)
 
 # Some million random problems through every instruction set, then random calls from Python, right and wrong ones:
 # minutes. ROUNDS, CALLS and SEED can be given.
-ROUNDS ?= 45000
+ROUNDS ?= 60000
 CALLS ?= 60000
 SEED ?= 2
 fuzz: $(INSTALLED)

@@ -405,6 +405,19 @@ void check_concurrent_callers() {
   expect(thrown, "an exception in a task reaches the caller");
 }
 
+// A target that its frames cannot hold costs infinity, whatever the frames are.
+void check_nothing_to_emit() {
+  for (const std::vector<int32_t>& target : {std::vector<int32_t>{1, 1, 1}, {1, 2, 1, 2}}) {
+    Problem<float> p;
+    p.B = 1, p.T = 3, p.N = static_cast<int>(target.size()), p.C = 3, p.blank = 0, p.rows = Rows::logits;
+    p.weights = {1.0}, p.targets = target, p.input_lengths = {3}, p.target_lengths = {p.N};
+    p.logits.assign(9, static_cast<float>(nan_value));
+    p.solve(true);
+    expect(p.losses[0] == infinity, "what cannot be emitted costs infinity, NaN or not");
+    for (const float each : p.gradient) expect(each == 0, "what cannot be emitted pulls nowhere");
+  }
+}
+
 template <class Logit>
 void check_same_bits(std::mt19937_64& random) {
   for (int round = 0; round < 20; ++round) {
@@ -477,6 +490,7 @@ int main(int count, char** arguments) {
   std::mt19937_64 random(seed);
   for (int round = 0; round < std::max(50, rounds / 5); ++round)
     check_curvature(random, "curvature, round " + std::to_string(round));
+  check_nothing_to_emit();
   check_concurrent_callers();
   std::printf("%ld passed, 0 failed\n", problems);
 }

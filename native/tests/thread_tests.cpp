@@ -209,6 +209,25 @@ void check_tasks() {
   });
 }
 
+// Who finds the pool taken works alone, and does not wait for the other's tasks: they may need this one to go on.
+void check_a_taken_pool() {
+  ctckit::set_num_threads(2);
+  std::atomic<int> inside{0};
+  std::atomic<bool> release{false};
+  std::thread other([&] {
+    ctckit::parallel_for(2, [&](int64_t) {
+      ++inside;
+      while (!release) std::this_thread::yield();
+    });
+  });
+  while (inside < 2) std::this_thread::yield();
+  std::atomic<int> done{0};
+  ctckit::parallel_for(5, [&](int64_t) { ++done; });
+  expect(done == 5, "a caller without the pool does its own work");
+  release = true;
+  other.join();
+}
+
 // A child of a process whose pool has threads, at work or idle, computes, with a pool of its own, and ends.
 void check_forks(bool parent_is_busy) {
   std::mt19937_64 random(13);
@@ -272,6 +291,7 @@ int main() {
   check_curvature_is_symmetric();
   check_buffers();
   check_tasks();
+  check_a_taken_pool();
   if (can_fork) check_forks(false);
   if (can_fork_while_busy) check_forks(true);
   if (can_fork_while_busy) check_forks_amid_buffers();
