@@ -61,7 +61,7 @@ enum class Base {
   patched,   // streamed by the forward pass already, while the logits are at hand: few entries will change again
 };
 
-constexpr int labels_per_class = 64;  // a label's cache line holds 16 classes; reading it again costs more than writing
+constexpr int classes_per_label = 64;  // a label's cache line holds 16 classes; reading it again costs more than writing
 
 template <class Number, class Logit, class Arrows>
 class Solver {
@@ -156,7 +156,7 @@ class Solver {
   Base choose_base() const {
     const bool ours = native_type && item_->gradient && item_->rows == Rows::logits && !item_->normalized;
     if (native_type && item_->stream)
-      return ours && tokens_ * labels_per_class < classes_ ? Base::patched : Base::streamed;
+      return ours && tokens_ * classes_per_label < classes_ ? Base::patched : Base::streamed;
     const bool small = int64_t{frames_} * classes_ * static_cast<int64_t>(sizeof(Logit)) <= Plan::cache_bytes;
     return ours && small ? Base::kept : Base::written;
   }
