@@ -6,6 +6,7 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
     what are all its alignments?    lattice → Lattice              lattice.py
     where is each token?            TokenSpan                      alignment.py
     which target is best?           greedy_decode → Hypothesis     decoding/
+                                    NGramModel                     decoding/language_model.py
 
 And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in diagnose/.
 
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ctckit.alignment import TokenSpan
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.language_model import NGramModel
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
@@ -42,6 +44,7 @@ __all__ = [
     "Diagnosis",
     "Hypothesis",
     "Lattice",
+    "NGramModel",
     "TokenSpan",
     "Vocabulary",
     "ctc_loss",
