@@ -44,8 +44,8 @@ nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>> body(const std::shared_ptr<co
   return {data, {model->header().bytes - sizeof(NGram::Header)}, owner};
 }
 
-nb::bytes header(const NGram& model, std::string_view note) {
-  const NGram::Header found = ctckit::file_header(model, note);
+nb::bytes header(const NGram& model, const nb::bytes& note) {
+  const NGram::Header found = ctckit::file_header(model, {note.c_str(), note.size()});
   return nb::bytes(&found, sizeof found);
 }
 
