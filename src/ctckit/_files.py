@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ctckit.errors import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
-
-def write_atomically(path: Path, *parts: bytes | npt.NDArray[np.uint8]) -> None:
+def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
     """Replace ``path`` by a file of these parts; whatever happens, the old file or the new one is there, whole."""
     temporary = write_temporary(path, *parts)
     try:
@@ -25,7 +20,7 @@ def write_atomically(path: Path, *parts: bytes | npt.NDArray[np.uint8]) -> None:
     sync_folder(path.parent)
 
 
-def write_temporary(path: Path, *parts: bytes | npt.NDArray[np.uint8]) -> Path:
+def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
     """Write the parts in a row, beside ``path`` under a unique name, flushed to the disk; returns that name."""
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     temporary = Path(name)

@@ -68,7 +68,7 @@ class NGramModel:
         True
         >>> log_prob, state = model.score(model.start, "the")
         >>> round(log_prob, 3), round(model.log_prob("the", eos=False), 3)
-        (-0.942, -0.942)
+        (-0.936, -0.936)
     """
 
     discounts: tuple[Discounts, ...] | None = None
@@ -183,7 +183,7 @@ class NGramModel:
                 _files.write_atomically(path, _model_text.compressed(native.arpa(), path))
             else:
                 note = json.dumps({"unit": self.unit, "space": self.space}).encode()
-                _files.write_atomically(path, native.header(note), native.body())
+                _files.write_atomically(path, native.header(note), native.body().data)
         except (OSError, _native.FormatError) as error:
             raise DataError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}).") from error
 
