@@ -24,6 +24,8 @@ Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor
     const auto letters = plan_.letters[c];
     ends_word_[c] = std::find(letters.begin(), letters.end(), boundary) != letters.end();
     longest = std::max(longest, letters.size());
+    const auto first_letter = std::find_if(letters.begin(), letters.end(), [](int32_t each) { return each != boundary; });
+    boundaries_first_ &= std::find(first_letter, letters.end(), boundary) == letters.end();
   }
   double gain = 0;  // the most that a token can add to the potential of hotwords and to what is found
   if (hotwords_) {
@@ -100,8 +102,13 @@ Step Factors::end_word(const Context& context) const {
 }
 
 float Factors::end_word_bound(const Context& context) const {
+  if (context.letters == 0) return 1;
   const double potential = lexicon_ ? lexicon_->potential(context.node, context.letters) : 0;
-  return std::isinf(potential) ? 0.0f : factor_of(plan_.word_bonus - potential);
+  return std::isinf(potential) ? 1.0f : std::max(factor_of(plan_.word_bonus - potential), 1.0f);
+}
+
+float Factors::more_letters_bound(const Context& context) const {
+  return lexicon_ ? std::max(lexicon_->leaving(context.node, context.letters), 1.0f) : 1.0f;
 }
 
 float Factors::letters(Context& context, int token, const Step* ended) const {

@@ -38,7 +38,7 @@ class Factors {
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor differs from 1.
   bool any() const { return any_; }
-  // No factor of a token is more than this, not counting the end of a word.
+  // No factor of a token is more than this, but for what happens to the word that it continues or ends.
   float largest() const { return largest_; }
   bool ends_word(int token) const { return ends_word_[static_cast<size_t>(token)]; }
   bool has_fine() const { return plan_.fine_model != nullptr; }
@@ -51,8 +51,12 @@ class Factors {
   Step hot(uint32_t state, int token, bool inside) const;
   // The end of the word that the context is in.
   Step end_word(const Context& context) const;
-  // An upper bound of its factor.
+  // At least 1, and at least the factor of the word's end, at once or after more letters.
   float end_word_bound(const Context& context) const;
+  // The same of more letters without an end.
+  float more_letters_bound(const Context& context) const;
+  // Whether boundaries stand at the beginning of tokens only.
+  bool boundaries_first() const { return boundaries_first_; }
   // The rest of a token's factor: its letters walked through words; `ended` is end_word(context) if it is known.
   float letters(Context& context, int token, const Step* ended) const;
   float token_factor() const { return token_factor_; }
@@ -80,7 +84,7 @@ class Factors {
   std::optional<Hotwords> hotwords_;
   std::vector<bool> ends_word_;
   float token_factor_, largest_ = 1;
-  bool any_;
+  bool any_, boundaries_first_ = true;
 };
 
 }  // namespace ctckit

@@ -37,9 +37,13 @@ float Lexicon::step(uint32_t& node, int32_t letter, int32_t letters) const {
     node = next;
     return entering_[next];
   }
-  const float before = potential_[node];
+  const float factor = leaving(node, letters);
   node = outside;
-  return std::exp(outside_potential(letters + 1) - before);
+  return factor;
+}
+
+float Lexicon::leaving(uint32_t node, int32_t letters) const {
+  return node == outside ? oov_letter_factor_ : std::exp(outside_potential(letters + 1) - potential_[node]);
 }
 
 }  // namespace ctckit

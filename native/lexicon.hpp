@@ -18,6 +18,8 @@ class Lexicon {
   float potential(uint32_t node, int32_t letters) const {
     return node == outside ? outside_potential(letters) : potential_[node];
   }
+  // The factor of a letter that leads out of the trie; more than 1 where unknown words are likelier than those below.
+  float leaving(uint32_t node, int32_t letters) const;
   // The words that end here: positions in SearchPlan::words.
   std::span<const int32_t> words_at(uint32_t node) const {
     return node == outside ? std::span<const int32_t>{} : trie_.lists_at(node);

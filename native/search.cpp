@@ -69,6 +69,7 @@ Search::Search(std::shared_ptr<const Factors> factors)
     each->assign(entries, 0);
   for (auto* each : {&token_, &source_, &next_with_token_}) each->assign(entries, 0);
   entries_.resize(entries);
+  inner_bound_.assign(entries, 1);
   end_bound_.assign(entries, 1);
   probs_.assign(classes, 0);
   likely_.assign(classes + beam_block, 0);
@@ -91,7 +92,7 @@ void Search::reset() {
   masses_[0] = masses_[static_cast<size_t>(capacity_)] = unit;
   factor_[0] = 1;
   entries_[0] = {PrefixTree::root, PrefixTree::none, factors_->start(), {-1, 0}};
-  end_bound_[0] = 1;
+  inner_bound_[0] = end_bound_[0] = 1;
   tree_[PrefixTree::root].entry = 0;
   top_ = unit;
   log_scale_ = -std::log(static_cast<double>(unit));
@@ -176,6 +177,7 @@ void Search::move_entry(int from, int to) {
   factor_[b] = factor_[a];
   token_[b] = token_[a];
   entries_[b] = entries_[a];
+  inner_bound_[b] = inner_bound_[a];
   end_bound_[b] = end_bound_[a];
   if (entries_[b].node != PrefixTree::none) tree_[entries_[b].node].entry = to;
 }
@@ -196,16 +198,14 @@ void Search::rescale(float top) {
 // At least what each entry's mass can become by one more token, but for the token's own probability; returns the largest.
 float Search::weigh() {
   if (!weighted_) return top_;
+  const auto count = static_cast<size_t>(count_);
   const float most = factors_->largest();
-  float best = top_ * most;
-  for (size_t i = 0; i < static_cast<size_t>(count_); ++i) inner_weights_[i] = masses_[i] * most;
-  for (size_t i = static_cast<size_t>(count_); i < static_cast<size_t>(whole_blocks(count_)); ++i)
-    inner_weights_[i] = ending_weights_[i] = 0;
+  float best = 0;
+  for (size_t i = 0; i < count; ++i) inner_weights_[i] = masses_[i] * most * inner_bound_[i];
   if (plan_.has_words)
-    for (size_t i = 0; i < static_cast<size_t>(count_); ++i) {
-      ending_weights_[i] = inner_weights_[i] * end_bound_[i];
-      best = std::max(best, ending_weights_[i]);
-    }
+    for (size_t i = 0; i < count; ++i) ending_weights_[i] = masses_[i] * most * end_bound_[i];
+  for (size_t i = 0; i < count; ++i) best = std::max(best, std::max(inner_weights_[i], ending_weights_[i]));
+  for (size_t i = count; i < static_cast<size_t>(whole_blocks(count_)); ++i) inner_weights_[i] = ending_weights_[i] = 0;
   return best;
 }
 
@@ -309,7 +309,7 @@ float Search::factor(int entry, int token, Context& after) {
   if (!plan_.has_words) return result;
   if (inside && factors_->ends_word(token) && each.ended.factor < 0) {
     each.ended = factors_->end_word(each.context);
-    end_bound_[static_cast<size_t>(entry)] = std::max(each.ended.factor, 1.0f);
+    if (factors_->boundaries_first()) end_bound_[static_cast<size_t>(entry)] = std::max(each.ended.factor, 1.0f);
   }
   return result * factors_->letters(after, token, each.ended.factor < 0 ? nullptr : &each.ended);
 }
@@ -381,9 +381,10 @@ void Search::place(int slot, const Arrival& arrival) {
   factor_[i] = arrival.factor;
   token_[i] = arrival.token;
   entries_[i] = arrival.entry;
-  end_bound_[i] = plan_.has_words && arrival.entry.context.letters > 0
-                      ? std::max(factors_->end_word_bound(arrival.entry.context), 1.0f)
-                      : 1.0f;
+  if (plan_.has_words) {
+    inner_bound_[i] = factors_->more_letters_bound(arrival.entry.context);
+    end_bound_[i] = factors_->end_word_bound(arrival.entry.context);
+  }
   if (arrival.entry.node != PrefixTree::none) tree_[arrival.entry.node].entry = slot;
 }
 

@@ -112,7 +112,7 @@ class Search {
   std::vector<float> next_total_, next_blank_, next_label_;
   std::vector<int32_t> token_, source_;
   std::vector<Entry> entries_;
-  std::vector<float> end_bound_;  // of each entry, at least the factor of its word's end
+  std::vector<float> inner_bound_, end_bound_;  // of each entry: see Factors
   PrefixTree tree_;
   size_t tidy_from_ = 0;   // nodes at which those that nobody needs are cleared away
   bool changed_ = true;    // entries came or went since find_sources()
