@@ -9,32 +9,36 @@ namespace ctckit {
 
 namespace {
 
-constexpr double largest_log = 55;  // no edge factor exceeds e^55: beam masses must not overflow
-
-float factor_of(double log_factor) { return static_cast<float>(std::exp(std::min(log_factor, largest_log))); }
+float factor_of(double log_factor) {
+  return static_cast<float>(std::exp(std::min(log_factor, static_cast<double>(largest_log))));
+}
 
 }  // namespace
 
 Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
   if (plan_.has_lexicon) lexicon_.emplace(plan_);
-  if (plan_.hotwords.size() > 0) hotwords_.emplace(plan_.hotwords, plan_.hotword_weights);
-  ends_word_.resize(static_cast<size_t>(plan_.classes));
-  size_t longest = 1;
-  for (size_t c = 0; c < ends_word_.size(); ++c) {
-    const auto letters = plan_.letters[c];
-    ends_word_[c] = std::find(letters.begin(), letters.end(), boundary) != letters.end();
-    longest = std::max(longest, letters.size());
-    const auto first_letter = std::find_if(letters.begin(), letters.end(), [](int32_t each) { return each != boundary; });
-    boundaries_first_ &= std::find(first_letter, letters.end(), boundary) == letters.end();
+  if (plan_.hotwords.size() > 0) {
+    size_t most_letters = 0;
+    for (size_t c = 0; c < plan_.letters.size(); ++c) most_letters = std::max(most_letters, plan_.letters[c].size());
+    hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
   }
-  double gain = 0;  // the most that a token can add to the potential of hotwords and to what is found
-  if (hotwords_) {
-    float most = 0;
-    for (float weight : plan_.hotword_weights) most = std::max(most, weight);
-    gain = static_cast<double>(most) + hotwords_->most_found() * static_cast<double>(longest);
-  }
-  largest_ = factor_of(std::min(gain + std::max(plan_.token_bonus, 0.0), largest_log));
+  find_kinds();
   any_ = has_fine() || plan_.has_words || has_hotwords() || plan_.token_bonus != 0;
+}
+
+void Factors::find_kinds() {
+  for (size_t c = 0; c < plan_.letters.size(); ++c) {
+    const auto letters = plan_.letters[c];
+    const auto is_boundary = [](int32_t each) { return each == boundary; };
+    const auto first_letter = std::find_if_not(letters.begin(), letters.end(), is_boundary);
+    boundaries_first_ &= std::none_of(first_letter, letters.end(), is_boundary);
+    const Kind found = {std::any_of(letters.begin(), letters.end(), is_boundary), hotwords_ ? letters.size() : 0};
+    const auto known = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) {
+      return each.ends_word == found.ends_word && each.letters == found.letters;
+    });
+    kind_.push_back(static_cast<uint8_t>(known - kinds_.begin()));
+    if (known == kinds_.end()) kinds_.push_back(found);
+  }
 }
 
 Context Factors::start() const {

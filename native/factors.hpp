@@ -38,9 +38,19 @@ class Factors {
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor differs from 1.
   bool any() const { return any_; }
-  // No factor of a token is more than this, but for what happens to the word that it continues or ends.
-  float largest() const { return largest_; }
-  bool ends_word(int token) const { return ends_word_[static_cast<size_t>(token)]; }
+  bool ends_word(int token) const { return kinds_[kind(token)].ends_word; }
+
+  // Tokens of one kind have one bound: of their factor, in any context.
+  struct Kind {
+    bool ends_word;
+    size_t letters;  // as far as hotwords make a difference of it
+  };
+  const std::vector<Kind>& kinds() const { return kinds_; }
+  size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
+  // The part of the bound that hotwords contribute; see also end_word_bound and more_letters_bound.
+  float hot_bound(uint32_t state, const Kind& kind) const {
+    return hotwords_ ? hotwords_->bound(state, kind.letters) : 1.0f;
+  }
   bool has_fine() const { return plan_.fine_model != nullptr; }
   bool has_hotwords() const { return hotwords_.has_value(); }
 
@@ -72,6 +82,7 @@ class Factors {
     uint32_t state;
     int32_t position;  // in the lexicon, −1 for none
   };
+  void find_kinds();
   Word best_word(const Context& context) const;
   double word_value(const Context& context, const Word& word) const;
   double fine_end(uint32_t state) const;
@@ -82,8 +93,9 @@ class Factors {
   SearchPlan plan_;
   std::optional<Lexicon> lexicon_;
   std::optional<Hotwords> hotwords_;
-  std::vector<bool> ends_word_;
-  float token_factor_, largest_ = 1;
+  std::vector<Kind> kinds_;
+  std::vector<uint8_t> kind_;  // of each class
+  float token_factor_;
   bool any_, boundaries_first_ = true;
 };
 

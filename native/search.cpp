@@ -25,6 +25,13 @@ constexpr uint64_t nothing = ~uint64_t{0};
 int32_t bits(float value) { return std::bit_cast<int32_t>(value); }
 float from_bits(int32_t value) { return std::bit_cast<float>(value); }
 
+template <class Candidates>
+float largest(const Candidates& candidates) {
+  float most = 0;
+  for (int k = 0; k < candidates.count; ++k) most = std::max(most, candidates.values[static_cast<size_t>(k)]);
+  return most;
+}
+
 uint64_t mixed(uint64_t key) {
   key *= 0x9E3779B97F4A7C15u;
   return key ^ (key >> 32);
@@ -63,10 +70,9 @@ Search::Search(std::shared_ptr<const Factors> factors)
       beam_factor_(static_cast<float>(std::exp(plan_.beam_threshold))),
       capacity_(whole_blocks(plan_.beam_width)) {
   const auto entries = static_cast<size_t>(capacity_), classes = static_cast<size_t>(whole_blocks(plan_.classes));
-  const size_t most_candidates = 4 * entries + 512;
+  const size_t most_candidates = 6 * entries + 512;
   masses_.assign(2 * entries + beam_block, 0);
-  for (auto* each : {&label_, &factor_, &next_total_, &next_blank_, &next_label_, &inner_weights_, &ending_weights_})
-    each->assign(entries, 0);
+  for (auto* each : {&label_, &factor_, &next_total_, &next_blank_, &next_label_}) each->assign(entries, 0);
   for (auto* each : {&token_, &source_, &next_with_token_}) each->assign(entries, 0);
   entries_.resize(entries);
   inner_bound_.assign(entries, 1);
@@ -75,9 +81,11 @@ Search::Search(std::shared_ptr<const Factors> factors)
   likely_.assign(classes + beam_block, 0);
   with_token_.assign(classes, -1);
   existing_.assign(entries / 64 + 1, 0);
-  values_.assign(most_candidates, 0);
-  from_entry_.assign(most_candidates, 0);
-  with_.assign(most_candidates, 0);
+  candidates_.resize(most_candidates);
+  if (weighted_) {
+    pending_.resize(most_candidates);
+    weights_.assign(factors_->kinds().size(), {std::vector<float>(entries, 0), 0, false});
+  }
   if (factors_->has_fine()) fine_memory_.assign(1 << 15, {nothing, {}});
   if (factors_->has_hotwords()) hot_memory_.assign(1 << 12, {nothing, {}});
   reset();
@@ -110,15 +118,16 @@ void Search::frame(const float* log_probs) {
   log_scale_ += best_class;
   if (changed_) find_sources();
   const Extremes stays = kernels.stay(arrays(), probs_.data(), probs_[static_cast<size_t>(plan_.blank)]);
+  most_stay_ = stays.most;
   float bar = std::max(stays.most * beam_factor_, smallest);
   if (count_ == plan_.beam_width) bar = std::max(bar, stays.least);
   // The best class of a frame is always tried.
   const double token_bound = std::min(std::exp(plan_.token_threshold - static_cast<double>(best_class)), 1.0);
-  candidates_ = 0;
-  bar = extend(bar, std::nextafter(static_cast<float>(token_bound), 0.0f), stays);
-  const float top = std::max(stays.most, top_candidate());
+  candidates_.count = pending_.count = 0;
+  bar = extend(bar, std::nextafter(static_cast<float>(token_bound), 0.0f));
+  const float top = std::max(stays.most, largest(candidates_));
   bar = std::max(bar, top * beam_factor_);
-  replace(count_ + candidates_ > plan_.beam_width ? select(bar, top) : Selection{bits(bar), 0});
+  replace(count_ + candidates_.count > plan_.beam_width ? select(candidates_, bar) : Selection{bits(bar), 0});
   rescale(top);
   if (tree_.size() > tidy_from_) {
     tree_.keep(PrefixTree::root, used_nodes());
@@ -195,34 +204,53 @@ void Search::rescale(float top) {
 
 // --- one token more --------------------------------------------------------------------------------------------------
 
-// At least what each entry's mass can become by one more token, but for the token's own probability; returns the largest.
-float Search::weigh() {
-  if (!weighted_) return top_;
+// At least what the entries' masses can become by one more token of a kind, but for the token's own probability.
+const Search::Weights& Search::weights(size_t kind) {
+  Weights& result = weights_[kind];
+  if (result.known) return result;
+  const Factors::Kind& tokens = factors_->kinds()[kind];
   const auto count = static_cast<size_t>(count_);
-  const float most = factors_->largest();
-  float best = 0;
-  for (size_t i = 0; i < count; ++i) inner_weights_[i] = masses_[i] * most * inner_bound_[i];
-  if (plan_.has_words)
-    for (size_t i = 0; i < count; ++i) ending_weights_[i] = masses_[i] * most * end_bound_[i];
-  for (size_t i = 0; i < count; ++i) best = std::max(best, std::max(inner_weights_[i], ending_weights_[i]));
-  for (size_t i = count; i < static_cast<size_t>(whole_blocks(count_)); ++i) inner_weights_[i] = ending_weights_[i] = 0;
-  return best;
+  const auto& word_bound = tokens.ends_word ? end_bound_ : inner_bound_;
+  result.most = 0;
+  for (size_t i = 0; i < count; ++i) {
+    float bound = masses_[i] * factors_->token_factor() * word_bound[i];
+    if (factors_->has_hotwords()) bound *= factors_->hot_bound(entries_[i].context.hot, tokens);
+    result.values[i] = bound;
+    result.most = std::max(result.most, bound);
+  }
+  std::fill(result.values.begin() + count_, result.values.begin() + whole_blocks(count_), 0.0f);
+  result.known = true;
+  return result;
+}
+
+float Search::largest_weight() {
+  if (!weighted_) return top_;
+  float most = 0;
+  for (Weights& each : weights_) each.known = false;
+  for (size_t kind = 0; kind < weights_.size(); ++kind) most = std::max(most, weights(kind).most);
+  return most;
 }
 
 // Collects the candidates above the bar, which rises as better ones are found; returns where it ends.
-float Search::extend(float bar, float token_bound, const Extremes& stays) {
-  const float best_weight = weigh();
+float Search::extend(float bar, float token_bound) {
+  const float largest = largest_weight();
   const int found = beam_kernels().likely_classes(probs_.data(), plan_.classes, plan_.blank,
-                                                  std::max(bar / best_weight, token_bound), likely_.data());
+                                                  std::max(bar / largest, token_bound), likely_.data());
   const auto prob = [&](int32_t token) { return probs_[static_cast<size_t>(token)]; };
   std::sort(likely_.begin(), likely_.begin() + found,
             [&](int32_t a, int32_t b) { return prob(a) > prob(b) || (prob(a) == prob(b) && a < b); });
   for (int k = 0; k < found; ++k) {
     const int32_t token = likely_[static_cast<size_t>(k)];
-    if (prob(token) * best_weight <= bar) break;
+    if (prob(token) * largest <= bar) break;
+    if (weighted_ && prob(token) * weights(factors_->kind(token)).most <= bar) continue;
     extend_by(token, bar);
-    if (count_ + candidates_ > 2 * plan_.beam_width + 256) bar = tighten(bar, std::max(stays.most, top_candidate()));
+    if (weighted_) {
+      if (pending_.count > 2 * plan_.beam_width) bar = settle(bar);
+    } else if (count_ + candidates_.count > 2 * plan_.beam_width + 256) {
+      bar = tighten(bar);
+    }
   }
+  if (weighted_) bar = settle(bar);
   return bar;
 }
 
@@ -250,37 +278,47 @@ void Search::unmark(int token) {
 
 void Search::extend_by(int token, float bar) {
   const float prob = probs_[static_cast<size_t>(token)];
-  const auto from = static_cast<size_t>(candidates_);
-  const auto& weights = !weighted_ ? masses_ : factors_->ends_word(token) ? ending_weights_ : inner_weights_;
+  Candidates& into = weighted_ ? pending_ : candidates_;
+  const auto from = static_cast<size_t>(into.count);
+  const float* const weights = weighted_ ? weights_[factors_->kind(token)].values.data() : masses_.data();
   mark(token);
-  size_t to = from + static_cast<size_t>(beam_kernels().extend(weights.data(), count_, prob, bar, existing_.data(),
-                                                               &values_[from], &from_entry_[from]));
+  size_t to = from + static_cast<size_t>(beam_kernels().extend(weights, count_, prob, bar, existing_.data(),
+                                                               &into.values[from], &into.entries[from]));
   unmark(token);
-  if (weighted_)
-    for (size_t k = from; k < to; ++k) values_[k] = masses_[static_cast<size_t>(from_entry_[k])] * prob;
   for (int32_t i : repeats_) {
-    const float mass = masses_[static_cast<size_t>(capacity_ + i)] * prob;
-    if (!weighted_ && !(mass > bar)) continue;
-    values_[to] = mass;
-    from_entry_[to++] = i;
+    const auto entry = static_cast<size_t>(i);
+    const float whole = masses_[entry], blank = masses_[static_cast<size_t>(capacity_) + entry];
+    const float mass = weighted_ ? weights[i] * prob * (blank / whole) : blank * prob;
+    if (!(mass > bar)) continue;
+    into.values[to] = mass;
+    into.entries[to++] = i;
   }
-  if (weighted_) to = apply_factors(from, to, token, bar);
-  std::fill(with_.begin() + static_cast<std::ptrdiff_t>(from), with_.begin() + static_cast<std::ptrdiff_t>(to), token);
-  candidates_ = static_cast<int>(to);
+  std::fill(into.tokens.begin() + into.count, into.tokens.begin() + static_cast<std::ptrdiff_t>(to), token);
+  into.count = static_cast<int>(to);
 }
 
-// Multiplies the masses of candidates by their factors and drops those that are not above the bar; returns the new end.
-size_t Search::apply_factors(size_t from, size_t to, int token, float bar) {
-  Context unused;
-  size_t kept = from;
-  for (size_t k = from; k < to; ++k) {
-    const int32_t entry = from_entry_[k];
-    const float mass = values_[k] * factor(entry, token, unused);
-    if (!(mass > bar)) continue;
-    values_[kept] = mass;
-    from_entry_[kept++] = entry;
+// Gives the pending candidates their factors, those with the highest bounds first, since what they reach makes the bar rise.
+float Search::settle(float bar) {
+  const int32_t likeliest = pending_.count > plan_.beam_width ? select(pending_, bar).least : 0;
+  for (const bool first : {true, false}) {
+    for (int k = 0; k < pending_.count; ++k) {
+      const auto at = static_cast<size_t>(k);
+      if ((bits(pending_.values[at]) >= likeliest) == first && pending_.values[at] > bar)
+        settle_one(pending_.entries[at], pending_.tokens[at], bar);
+    }
+    if (count_ + candidates_.count > plan_.beam_width) bar = tighten(bar);
   }
-  return kept;
+  pending_.count = 0;
+  return bar;
+}
+
+void Search::settle_one(int32_t entry, int32_t token, float bar) {
+  const auto i = static_cast<size_t>(entry);
+  const bool repeats = token_[i] == token;
+  Context unused;
+  const float mass = masses_[repeats ? static_cast<size_t>(capacity_) + i : i] * probs_[static_cast<size_t>(token)] *
+                     factor(entry, token, unused);
+  if (mass > bar) candidates_.add(mass, entry, token);
 }
 
 Step Search::remembered(std::vector<Remembered>& memory, Compute compute, uint32_t state, int token, bool inside) {
@@ -316,22 +354,17 @@ float Search::factor(int entry, int token, Context& after) {
 
 // --- choosing --------------------------------------------------------------------------------------------------------
 
-float Search::top_candidate() const {
-  float top = 0;
-  for (int k = 0; k < candidates_; ++k) top = std::max(top, values_[static_cast<size_t>(k)]);
-  return top;
-}
-
 // The beam_width best of the entries that stay and the candidates, by bisection on the bits of their values. Among equals
 // those that stay come first, then the candidates in their order.
-Search::Selection Search::select(float bar, float top) {
+Search::Selection Search::select(Candidates& candidates, float bar) {
   const BeamKernels& kernels = beam_kernels();
-  std::fill(values_.begin() + candidates_, values_.begin() + whole_blocks(candidates_), 0.0f);
+  const auto end = candidates.values.begin() + candidates.count;
+  std::fill(end, candidates.values.begin() + whole_blocks(candidates.count), 0.0f);
   const auto count = [&](int32_t least) {
     return kernels.count_at_least(next_total_.data(), count_, least) +
-           kernels.count_at_least(values_.data(), candidates_, least);
+           kernels.count_at_least(candidates.values.data(), candidates.count, least);
   };
-  int32_t low = bits(bar), high = bits(top) + 1;
+  int32_t low = bits(bar), high = bits(std::max({bar, most_stay_, largest(candidates)})) + 1;
   if (count(low) <= plan_.beam_width) return {low, 0};
   int above = 0;  // values at or over `high`
   while (high - low > 1) {
@@ -349,26 +382,26 @@ Search::Selection Search::select(float bar, float top) {
 }
 
 // Drops the candidates that will not be among the best; returns the bar that new ones have to be above.
-float Search::tighten(float bar, float top) {
-  Selection selection = select(bar, top);
+float Search::tighten(float bar) {
+  Selection selection = select(candidates_, bar);
   for (int i = 0; i < count_; ++i) selection.keeps(next_total_[static_cast<size_t>(i)]);  // equals: these come first
   int kept = 0;
-  for (int k = 0; k < candidates_; ++k) {
+  for (int k = 0; k < candidates_.count; ++k) {
     const auto from = static_cast<size_t>(k), to = static_cast<size_t>(kept);
-    if (!selection.keeps(values_[from])) continue;
-    values_[to] = values_[from];
-    from_entry_[to] = from_entry_[from];
-    with_[to] = with_[from];
+    if (!selection.keeps(candidates_.values[from])) continue;
+    candidates_.values[to] = candidates_.values[from];
+    candidates_.entries[to] = candidates_.entries[from];
+    candidates_.tokens[to] = candidates_.tokens[from];
     ++kept;
   }
-  candidates_ = kept;
+  candidates_.count = kept;
   return std::max(bar, from_bits(selection.least - 1));
 }
 
 Search::Arrival Search::arrival(int candidate) {
   const auto k = static_cast<size_t>(candidate);
-  const int32_t from = from_entry_[k], token = with_[k];
-  Arrival result{{PrefixTree::none, node_of(from), {}, {-1, 0}}, token, values_[k], 1};
+  const int32_t from = candidates_.entries[k], token = candidates_.tokens[k];
+  Arrival result{{PrefixTree::none, node_of(from), {}, {-1, 0}}, token, candidates_.values[k], 1};
   if (weighted_) result.factor = factor(from, token, result.entry.context);
   result.entry.node = tree_.child(result.entry.parent, token);
   return result;
@@ -394,8 +427,8 @@ void Search::replace(Selection selection) {
   arrivals_.clear();
   for (int i = 0; i < count_; ++i)
     if (!selection.keeps(next_total_[static_cast<size_t>(i)])) freed_.push_back(i);
-  for (int k = 0; k < candidates_; ++k)
-    if (selection.keeps(values_[static_cast<size_t>(k)])) arrivals_.push_back(arrival(k));
+  for (int k = 0; k < candidates_.count; ++k)
+    if (selection.keeps(candidates_.values[static_cast<size_t>(k)])) arrivals_.push_back(arrival(k));
   const auto all = static_cast<size_t>(whole_blocks(count_));
   std::copy_n(next_total_.begin(), all, masses_.begin());
   std::copy_n(next_blank_.begin(), all, masses_.begin() + capacity_);

@@ -64,6 +64,29 @@ class Search {
     int ties;
     bool keeps(float value);
   };
+  // New texts: an entry and one more token.
+  struct Candidates {
+    int count = 0;
+    std::vector<float> values;  // masses, or bounds of them
+    std::vector<int32_t> entries, tokens;
+
+    void resize(size_t size) {
+      values.resize(size);
+      entries.resize(size);
+      tokens.resize(size);
+    }
+    void add(float value, int32_t entry, int32_t token) {
+      const auto k = static_cast<size_t>(count++);
+      values[k] = value;
+      entries[k] = entry;
+      tokens[k] = token;
+    }
+  };
+  struct Weights {
+    std::vector<float> values;  // of each entry
+    float most;
+    bool known;  // in this frame
+  };
   struct Arrival {
     Entry entry;
     int32_t token;
@@ -73,17 +96,18 @@ class Search {
   void frame(const float* log_probs);
   void find_sources();
   BeamArrays arrays();
-  float weigh();
-  float extend(float bar, float token_bound, const Extremes& stays);
-  void extend_by(int token, float bar);
+  const Weights& weights(size_t kind);
+  float largest_weight();
+  float extend(float bar, float token_bound);
   void mark(int token);
   void unmark(int token);
+  void extend_by(int token, float bar);
+  float settle(float bar);
+  void settle_one(int32_t entry, int32_t token, float bar);
   int32_t parent_entry(int entry) const;
-  size_t apply_factors(size_t from, size_t to, int token, float bar);
   float factor(int entry, int token, Context& after);
-  float top_candidate() const;
-  float tighten(float bar, float top);
-  Selection select(float bar, float top);
+  Selection select(Candidates& candidates, float bar);
+  float tighten(float bar);
   void replace(Selection selection);
   Arrival arrival(int candidate);
   void place(int slot, const Arrival& arrival);
@@ -125,10 +149,9 @@ class Search {
   std::vector<int32_t> with_token_, next_with_token_, listed_tokens_;  // entries by their last token, as linked lists
   std::vector<uint64_t> existing_;                     // one bit for each entry
   std::vector<int32_t> repeats_;
-  std::vector<float> inner_weights_, ending_weights_;  // at least the mass of an entry times any factor
-  int candidates_ = 0;
-  std::vector<float> values_;                          // of the candidates: masses
-  std::vector<int32_t> from_entry_, with_;             // and what they are made of
+  std::vector<Weights> weights_;   // of each kind of tokens: at least the mass of an entry times any factor
+  Candidates candidates_, pending_;  // pending: with bounds for masses, their factors are not known yet
+  float most_stay_ = 0;
   std::vector<int32_t> freed_;
   std::vector<Arrival> arrivals_;
   std::vector<Remembered> fine_memory_, hot_memory_;
