@@ -112,14 +112,14 @@ float Factors::end_word_bound(const Context& context) const {
 }
 
 float Factors::more_letters_bound(const Context& context) const {
-  return lexicon_ ? std::max(lexicon_->leaving(context.node, context.letters), 1.0f) : 1.0f;
+  return lexicon_ ? std::max(lexicon_->leaving(context.node), 1.0f) : 1.0f;
 }
 
 float Factors::letters(Context& context, int token, const Step* ended) const {
   float factor = 1;
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter != boundary) {
-      if (lexicon_) factor *= lexicon_->step(context.node, letter, context.letters);
+      if (lexicon_) factor *= lexicon_->step(context.node, letter);
       ++context.letters;
     } else if (context.letters > 0) {
       const Step step = ended ? *ended : end_word(context);
@@ -188,7 +188,7 @@ void Factors::walk(Context& context, int token, Parts& parts) const {
     if (letter == boundary) {
       close_word(context, parts);
     } else {
-      if (lexicon_) lexicon_->step(context.node, letter, context.letters);
+      if (lexicon_) lexicon_->step(context.node, letter);
       ++context.letters;
     }
   }

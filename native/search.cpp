@@ -73,7 +73,7 @@ Search::Search(std::shared_ptr<const Factors> factors)
   const size_t most_candidates = 6 * entries + 512;
   masses_.assign(2 * entries + beam_block, 0);
   for (auto* each : {&label_, &factor_, &next_total_, &next_blank_, &next_label_}) each->assign(entries, 0);
-  for (auto* each : {&token_, &source_, &next_with_token_}) each->assign(entries, 0);
+  for (auto* each : {&token_, &source_, &parent_entry_, &next_with_token_}) each->assign(entries, 0);
   entries_.resize(entries);
   inner_bound_.assign(entries, 1);
   end_bound_.assign(entries, 1);
@@ -137,16 +137,13 @@ void Search::frame(const float* log_probs) {
 
 // --- what is in the beam ---------------------------------------------------------------------------------------------
 
-int32_t Search::parent_entry(int entry) const {
-  const int32_t parent = entries_[static_cast<size_t>(entry)].parent;
-  return parent == PrefixTree::none ? -1 : tree_[parent].entry;
-}
-
 void Search::find_sources() {
   for (int32_t token : listed_tokens_) with_token_[static_cast<size_t>(token)] = -1;
   listed_tokens_.clear();
   for (int i = 0; i < count_; ++i) {
-    const int32_t parent = parent_entry(i), token = token_[static_cast<size_t>(i)];
+    const int32_t above = entries_[static_cast<size_t>(i)].parent, token = token_[static_cast<size_t>(i)];
+    const int32_t parent = above == PrefixTree::none ? -1 : tree_[above].entry;
+    parent_entry_[static_cast<size_t>(i)] = parent;
     const bool repeats = parent >= 0 && token_[static_cast<size_t>(parent)] == token;
     source_[static_cast<size_t>(i)] = parent < 0 ? 2 * capacity_ : repeats ? capacity_ + parent : parent;
     int32_t& first = with_token_[static_cast<size_t>(token)];
@@ -236,13 +233,18 @@ float Search::extend(float bar, float token_bound) {
   const float largest = largest_weight();
   const int found = beam_kernels().likely_classes(probs_.data(), plan_.classes, plan_.blank,
                                                   std::max(bar / largest, token_bound), likely_.data());
-  const auto prob = [&](int32_t token) { return probs_[static_cast<size_t>(token)]; };
-  std::sort(likely_.begin(), likely_.begin() + found,
-            [&](int32_t a, int32_t b) { return prob(a) > prob(b) || (prob(a) == prob(b) && a < b); });
+  // By falling probability, then by class: both in one number, whose order is quick to find.
+  ranked_.clear();
   for (int k = 0; k < found; ++k) {
-    const int32_t token = likely_[static_cast<size_t>(k)];
-    if (prob(token) * largest <= bar) break;
-    if (weighted_ && prob(token) * weights(factors_->kind(token)).most <= bar) continue;
+    const auto token = static_cast<uint32_t>(likely_[static_cast<size_t>(k)]);
+    ranked_.push_back(uint64_t{~static_cast<uint32_t>(bits(probs_[token]))} << 32 | token);
+  }
+  std::sort(ranked_.begin(), ranked_.end());
+  for (uint64_t each : ranked_) {
+    const auto token = static_cast<int32_t>(each & ~uint32_t{0});
+    const float prob = probs_[static_cast<size_t>(token)];
+    if (prob * largest <= bar) break;
+    if (weighted_ && prob * weights(factors_->kind(token)).most <= bar) continue;
     extend_by(token, bar);
     if (weighted_) {
       if (pending_.count > 2 * plan_.beam_width) bar = settle(bar);
@@ -263,7 +265,7 @@ void Search::mark(int token) {
   const int32_t first = with_token_[static_cast<size_t>(token)];
   repeats_.clear();
   for (int32_t i = first; i >= 0; i = next(i))
-    if (const int32_t parent = parent_entry(i); parent >= 0) mark(parent);
+    if (const int32_t parent = parent_entry_[static_cast<size_t>(i)]; parent >= 0) mark(parent);
   for (int32_t i = first; i >= 0; i = next(i))
     if (!is_marked(i)) repeats_.push_back(i);
   for (int32_t i = first; i >= 0; i = next(i)) mark(i);
@@ -272,7 +274,7 @@ void Search::mark(int token) {
 void Search::unmark(int token) {
   for (int32_t i = with_token_[static_cast<size_t>(token)]; i >= 0; i = next_with_token_[static_cast<size_t>(i)]) {
     existing_[static_cast<size_t>(i) / 64] = 0;
-    if (const int32_t parent = parent_entry(i); parent >= 0) existing_[static_cast<size_t>(parent) / 64] = 0;
+    if (const int32_t parent = parent_entry_[static_cast<size_t>(i)]; parent >= 0) existing_[static_cast<size_t>(parent) / 64] = 0;
   }
 }
 

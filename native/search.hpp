@@ -104,7 +104,6 @@ class Search {
   void extend_by(int token, float bar);
   float settle(float bar);
   void settle_one(int32_t entry, int32_t token, float bar);
-  int32_t parent_entry(int entry) const;
   float factor(int entry, int token, Context& after);
   Selection select(Candidates& candidates, float bar);
   float tighten(float bar);
@@ -134,7 +133,7 @@ class Search {
   int count_ = 0;
   std::vector<float> masses_, label_, factor_;  // see BeamArrays
   std::vector<float> next_total_, next_blank_, next_label_;
-  std::vector<int32_t> token_, source_;
+  std::vector<int32_t> token_, source_, parent_entry_;
   std::vector<Entry> entries_;
   std::vector<float> inner_bound_, end_bound_;  // of each entry: see Factors
   PrefixTree tree_;
@@ -146,6 +145,7 @@ class Search {
   // One frame's work.
   std::vector<float> probs_;
   std::vector<int32_t> likely_;
+  std::vector<uint64_t> ranked_;
   std::vector<int32_t> with_token_, next_with_token_, listed_tokens_;  // entries by their last token, as linked lists
   std::vector<uint64_t> existing_;                     // one bit for each entry
   std::vector<int32_t> repeats_;
