@@ -98,7 +98,7 @@ class Stretch {
   }
 
  private:
-  static constexpr float least_log = -14;  // classes this far below a frame's best are no alternatives
+  static constexpr float least_log = -17;  // classes this far below a frame's best are no alternatives
 
   double& mass(int32_t c) { return mass_[static_cast<size_t>(c)]; }
   float prob(int64_t t, int32_t c) const { return std::exp(frames_.row(t)[c] - tops_[static_cast<size_t>(t)]); }

@@ -32,12 +32,14 @@ void Factors::find_kinds() {
     const auto is_boundary = [](int32_t each) { return each == boundary; };
     const auto first_letter = std::find_if_not(letters.begin(), letters.end(), is_boundary);
     boundaries_first_ &= std::none_of(first_letter, letters.end(), is_boundary);
-    const Kind found = {std::any_of(letters.begin(), letters.end(), is_boundary), hotwords_ ? letters.size() : 0};
+    const Kind found = {std::any_of(letters.begin(), letters.end(), is_boundary), hotwords_ ? letters.size() : 0, {}};
     const auto known = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) {
       return each.ends_word == found.ends_word && each.letters == found.letters;
     });
-    kind_.push_back(static_cast<uint8_t>(known - kinds_.begin()));
+    const auto kind = static_cast<size_t>(known - kinds_.begin());
     if (known == kinds_.end()) kinds_.push_back(found);
+    if (static_cast<int>(c) != plan_.blank) kinds_[kind].tokens.push_back(static_cast<int32_t>(c));
+    kind_.push_back(static_cast<uint16_t>(kind));
   }
 }
 

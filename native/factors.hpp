@@ -44,6 +44,8 @@ class Factors {
   struct Kind {
     bool ends_word;
     size_t letters;  // as far as hotwords make a difference of it
+    std::vector<int32_t> tokens;
+    bool rare() const { return tokens.size() <= 4; }
   };
   const std::vector<Kind>& kinds() const { return kinds_; }
   size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
@@ -94,7 +96,7 @@ class Factors {
   std::optional<Lexicon> lexicon_;
   std::optional<Hotwords> hotwords_;
   std::vector<Kind> kinds_;
-  std::vector<uint8_t> kind_;  // of each class
+  std::vector<uint16_t> kind_;  // of each class
   float token_factor_;
   bool any_, boundaries_first_ = true;
 };

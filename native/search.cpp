@@ -220,31 +220,42 @@ const Search::Weights& Search::weights(size_t kind) {
   return result;
 }
 
-float Search::largest_weight() {
-  if (!weighted_) return top_;
-  float most = 0;
-  for (Weights& each : weights_) each.known = false;
-  for (size_t kind = 0; kind < weights_.size(); ++kind) most = std::max(most, weights(kind).most);
-  return most;
+// The classes that may begin a candidate above the bar, by falling probability.
+void Search::rank_classes(float bar, float token_bound) {
+  float most = weighted_ ? 0 : top_;
+  ranked_.clear();
+  const auto rank = [&](int32_t token) {  // probability and class in one number, whose order is quick to find
+    const auto falling = ~static_cast<uint32_t>(bits(probs_[static_cast<size_t>(token)]));
+    ranked_.push_back(uint64_t{falling} << 32 | static_cast<uint32_t>(token));
+  };
+  for (size_t kind = 0; kind < weights_.size(); ++kind) {
+    weights_[kind].known = false;
+    const Weights& each = weights(kind);
+    if (!factors_->kinds()[kind].rare()) {
+      most = std::max(most, each.most);
+      continue;
+    }
+    for (int32_t token : factors_->kinds()[kind].tokens)  // their bounds may be far above the others'
+      if (const float prob = probs_[static_cast<size_t>(token)]; prob > token_bound && prob * each.most > bar) rank(token);
+  }
+  if (most > 0) {
+    const int found = beam_kernels().likely_classes(probs_.data(), plan_.classes, plan_.blank,
+                                                    std::max(bar / most, token_bound), likely_.data());
+    for (int k = 0; k < found; ++k) {
+      const int32_t token = likely_[static_cast<size_t>(k)];
+      if (!weighted_ || !factors_->kinds()[factors_->kind(token)].rare()) rank(token);
+    }
+  }
+  std::sort(ranked_.begin(), ranked_.end());
 }
 
 // Collects the candidates above the bar, which rises as better ones are found; returns where it ends.
 float Search::extend(float bar, float token_bound) {
-  const float largest = largest_weight();
-  const int found = beam_kernels().likely_classes(probs_.data(), plan_.classes, plan_.blank,
-                                                  std::max(bar / largest, token_bound), likely_.data());
-  // By falling probability, then by class: both in one number, whose order is quick to find.
-  ranked_.clear();
-  for (int k = 0; k < found; ++k) {
-    const auto token = static_cast<uint32_t>(likely_[static_cast<size_t>(k)]);
-    ranked_.push_back(uint64_t{~static_cast<uint32_t>(bits(probs_[token]))} << 32 | token);
-  }
-  std::sort(ranked_.begin(), ranked_.end());
+  rank_classes(bar, token_bound);
   for (uint64_t each : ranked_) {
     const auto token = static_cast<int32_t>(each & ~uint32_t{0});
-    const float prob = probs_[static_cast<size_t>(token)];
-    if (prob * largest <= bar) break;
-    if (weighted_ && prob * weights(factors_->kind(token)).most <= bar) continue;
+    const float most = weighted_ ? weights(factors_->kind(token)).most : top_;
+    if (probs_[static_cast<size_t>(token)] * most <= bar) continue;
     extend_by(token, bar);
     if (weighted_) {
       if (pending_.count > 2 * plan_.beam_width) bar = settle(bar);
@@ -252,8 +263,7 @@ float Search::extend(float bar, float token_bound) {
       bar = tighten(bar);
     }
   }
-  if (weighted_) bar = settle(bar);
-  return bar;
+  return weighted_ ? settle(bar) : bar;
 }
 
 // Marks the entries whose extension by the token is in the beam already, and those that end in it, which get it once more

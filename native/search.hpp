@@ -97,7 +97,7 @@ class Search {
   void find_sources();
   BeamArrays arrays();
   const Weights& weights(size_t kind);
-  float largest_weight();
+  void rank_classes(float bar, float token_bound);
   float extend(float bar, float token_bound);
   void mark(int token);
   void unmark(int token);
