@@ -92,10 +92,7 @@ def found_hotwords(text, words, hotwords, has_words):
                 if words[at : at + len(wanted)] == wanted:
                     yield phrase, weight
         return
-    begin = 0
-    for end in range(1, len(text) + 1):
-        ending = [phrase for phrase in hotwords if text[begin:end].endswith(phrase)]
-        if ending:
-            phrase = max(ending, key=len)
-            yield phrase, hotwords[phrase]
-            begin = end
+    for phrase, weight in hotwords.items():
+        for at in range(len(text)):
+            if text.startswith(phrase, at):
+                yield phrase, weight
