@@ -14,3 +14,7 @@ TORCH_SINGLE = 1e-4
 HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 # A second derivative by central differences of the gradient: step² and 1e-16 / step, with a step of 1e-5.
 CENTRAL_DIFFERENCE = 1e-8
+# A language model's log-probability, nats: float32 sums of at most seven parts, each up to 30 in size.
+LM_NATS = 2e-5
+# log10 of a probability or a back-off, from float32 logarithms printed with seven digits: ours, and lmplz'.
+LM_LOG10 = 2e-6
