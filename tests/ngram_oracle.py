@@ -4,8 +4,6 @@ import math
 import random
 from collections import Counter, defaultdict
 
-LONGEST = 8  # words of context, more than any model in the tests has: what is too long is in none, without a back-off
-
 
 def read_arpa(text):
     """{n-gram: (log10 p, log10 back-off)}."""
@@ -30,9 +28,9 @@ def write_arpa(model):
     return "\n".join([*lines, "", "\\end\\", ""])
 
 
-def log_prob(model, context, word):
+def log_prob(model, context, word, order):
     """log p(word | context), nats."""
-    context = tuple(each if (each,) in model else "<unk>" for each in context)[-LONGEST:]
+    context = tuple(each if (each,) in model else "<unk>" for each in context)[max(0, len(context) - order + 1) :]
     word = word if (word,) in model else "<unk>"
     back_off = 0.0
     while (*context, word) not in model and context:

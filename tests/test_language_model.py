@@ -28,20 +28,21 @@ def load_text(tmp_path, text, **options):
 
 
 def expect_same_scores(model, reference, lines):
+    order = max(map(len, reference))
     for line in lines:
         context, state, total = ["<s>"], model.start, 0.0
         for word in line:
             found, state = model.score(state, word)
-            expected = oracle.log_prob(reference, context, word)
+            expected = oracle.log_prob(reference, context, word, order)
             assert found == pytest.approx(expected, abs=LM_NATS)
             context.append(word)
             total += expected
-        assert model.end(state) == pytest.approx(oracle.log_prob(reference, context, "</s>"), abs=LM_NATS)
+        assert model.end(state) == pytest.approx(oracle.log_prob(reference, context, "</s>", order), abs=LM_NATS)
         assert model.log_prob(line, eos=False) == pytest.approx(total, abs=LM_NATS * (1 + len(line)))
-        total += oracle.log_prob(reference, context, "</s>")
+        total += oracle.log_prob(reference, context, "</s>", order)
         assert model.log_prob(line) == pytest.approx(total, abs=LM_NATS * (1 + len(line)))
         if line:
-            alone = sum(oracle.log_prob(reference, line[:i], word) for i, word in enumerate(line))
+            alone = sum(oracle.log_prob(reference, line[:i], word, order) for i, word in enumerate(line))
             assert model.log_prob(line, bos=False, eos=False) == pytest.approx(alone, abs=LM_NATS * (1 + len(line)))
 
 
@@ -56,7 +57,7 @@ def test_queries_are_those_of_the_file(tmp_path, order, seed):
     assert (set(model), len(model)) == (words, len(words))
     assert "<unk>" in model
     assert "never-seen" not in model
-    assert model.unknown_log_prob == pytest.approx(oracle.log_prob(reference, (), "<unk>"), rel=1e-6)
+    assert model.unknown_log_prob == pytest.approx(oracle.log_prob(reference, (), "<unk>", order), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(8))
