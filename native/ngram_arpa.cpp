@@ -47,20 +47,17 @@ bool is_text(std::string_view bytes) {
 }
 
 std::string quote(std::string_view text) {
-  std::string shown(text.substr(0, quoted));
-  for (char& each : shown) {
-    if (static_cast<unsigned char>(each) < ' ') each = ' ';
+  size_t size = std::min(text.size(), quoted);
+  const bool cut = size < text.size();
+  if (cut) {  // between two characters
+    while (size && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
   }
-  // A cut through a character would be no text any more.
-  if (text.size() > quoted) {
-    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) shown.pop_back();
-    if (!shown.empty() && static_cast<unsigned char>(shown.back()) >= 0xC0) shown.pop_back();
-    if (is_text(shown)) shown += "…";
-  }
+  std::string shown(text.substr(0, size));
+  std::replace_if(shown.begin(), shown.end(), [](char each) { return static_cast<unsigned char>(each) < ' '; }, ' ');
   if (!is_text(shown)) {
     std::replace_if(shown.begin(), shown.end(), [](char each) { return static_cast<unsigned char>(each) >= 0x80; }, '?');
   }
-  return '"' + shown + '"';
+  return '"' + shown + (cut ? "…\"" : "\"");
 }
 
 bool blank(char each) { return each == ' ' || each == '\t'; }
