@@ -41,18 +41,18 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("search: repeat rule", "search.cpp", "repeats ? capacity_ + parent : parent;", "parent;"),
+    Mutant("search: repeat rule", "beam.cpp", "repeats ? capacity_ + parent : parent;", "parent;"),
     Mutant("search: repeat rule, new token", "search.cpp", ": blank * prob;", ": whole * prob;"),
     Mutant(
         "search: extensions that exist",
-        "search.cpp",
-        "if (!is_marked(i)) repeats_.push_back(i);",
-        "repeats_.push_back(i);",
+        "beam.cpp",
+        "if (bits_[list * words_ + i / 64] >> (i % 64) & 1) continue;",
+        "",
     ),
-    Mutant("search: scale", "search.cpp", "log_scale_ -= shift * ln2;", ""),
+    Mutant("search: scale", "beam.cpp", "log_scale_ -= shift * ln2;", ""),
     Mutant(
         "search: padding of candidates",
-        "search.cpp",
+        "candidates.cpp",
         "candidates.values.begin() + whole_blocks(candidates.count)",
         "end",
     ),
