@@ -35,6 +35,7 @@ native-check: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/sanitized --parallel 2
 	build/sanitized/core_tests
 	build/sanitized/thread_tests
+	build/sanitized/ngram_tests
 	$(BIN)/python native/tests/mutants.py --patterns
 
 # Many callers at once under ThreadSanitizer, which needs addresses that are not too random: setarch, where it may.
@@ -56,6 +57,7 @@ fuzz: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/fuzz --parallel 2
 	build/fuzz/thread_tests
 	build/fuzz/core_tests $(ROUNDS) $(SEED)
+	build/fuzz/ngram_tests 2000 $(SEED)
 	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
 
 # Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.
