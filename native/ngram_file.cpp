@@ -3,6 +3,7 @@
 // The header has a checksum and says how long the file is: a truncated file, one of another version or byte order, or
 // one whose header was damaged is refused at once. The body has a checksum of its own, which takes one pass over the
 // file: whoever loads it decides when. Until then a damaged body can only give wrong probabilities: see ngram.hpp.
+// What no program can survive is that a file is cut short while it is mapped; we never write to one that is there.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <limits>
 
 #include "ngram_io.hpp"
+#include "ngram_memory.hpp"
 
 namespace ctckit {
 namespace {
@@ -63,6 +65,22 @@ bool is_sound(const NGram::Header& header) {
          NGram::sections(header).bytes == header.bytes;
 }
 
+void check_header(const std::byte* memory, size_t bytes) {
+  NGram::Header header;
+  std::memcpy(&header, memory, sizeof header);
+  if (header.magic != magic) throw FormatError("this is no language model of ctckit.");
+  if (header.byte_order != byte_order) throw FormatError("written on a machine with another byte order.");
+  if (header.version != version) {
+    throw FormatError("version " + std::to_string(header.version) + " of the format; this ctckit reads version " +
+                      std::to_string(version) + ".");
+  }
+  if (header.header_checksum != checksum_of(header) || !is_sound(header)) throw FormatError("the header is damaged.");
+  if (header.bytes != bytes) {
+    throw FormatError("the file has " + std::to_string(bytes) + " bytes; its header says " +
+                      std::to_string(header.bytes) + ". Is it truncated?");
+  }
+}
+
 class File {
  public:
   explicit File(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
@@ -97,20 +115,18 @@ std::shared_ptr<const NGram> ngram_from_file(const std::string& path) {
   const size_t bytes = file.bytes();
   if (bytes < sizeof(NGram::Header)) throw FormatError("the file is truncated: not even its header is whole.");
   std::shared_ptr<const std::byte> memory = file.map(bytes);
-  NGram::Header header;
-  std::memcpy(&header, memory.get(), sizeof header);
-  if (header.magic != magic) throw FormatError("this is no language model of ctckit.");
-  if (header.byte_order != byte_order) throw FormatError("written on a machine with another byte order.");
-  if (header.version != version) {
-    throw FormatError("version " + std::to_string(header.version) + " of the format; this ctckit reads version " +
-                      std::to_string(version) + ".");
-  }
-  if (header.header_checksum != checksum_of(header) || !is_sound(header)) throw FormatError("the header is damaged.");
-  if (header.bytes != bytes) {
-    throw FormatError("the file has " + std::to_string(bytes) + " bytes; its header says " +
-                      std::to_string(header.bytes) + ". Is it truncated?");
-  }
+  check_header(memory.get(), bytes);
   return std::make_shared<const NGram>(std::move(memory));
+}
+
+std::shared_ptr<const NGram> ngram_from_bytes(std::string_view bytes) {
+  if (bytes.size() < sizeof(NGram::Header)) throw FormatError("the model is truncated.");
+  const std::shared_ptr<std::byte> memory = zeroed_memory(bytes.size());
+  std::memcpy(memory.get(), bytes.data(), bytes.size());
+  check_header(memory.get(), bytes.size());
+  auto model = std::make_shared<const NGram>(memory);
+  if (!is_intact(*model)) throw FormatError("the model is damaged.");
+  return model;
 }
 
 bool is_intact(const NGram& model) { return body_checksum(model) == model.header().body_checksum; }

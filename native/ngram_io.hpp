@@ -14,6 +14,8 @@ std::string arpa_text(const NGram& model);
 
 // A file of our own, mapped: its header and its length are checked, its body is not.
 std::shared_ptr<const NGram> ngram_from_file(const std::string& path);
+// The same from memory, which is copied; its body is checked.
+std::shared_ptr<const NGram> ngram_from_bytes(std::string_view bytes);
 // Whether the body is what was written.
 bool is_intact(const NGram& model);
 // What the file begins with; the rest of it is the model's memory as it is.

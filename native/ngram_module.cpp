@@ -116,6 +116,10 @@ void bind_ngram(nb::module_& m) {
         return nb::bytes(text.data(), text.size());
       });
   m.def("ngram_from_file", &ctckit::ngram_from_file, "path"_a);
+  m.def(
+      "ngram_from_bytes",
+      [](const nb::bytes& content) { return ctckit::ngram_from_bytes({content.c_str(), content.size()}); },
+      "content"_a);
   nb::class_<ctckit::NGramTrainer>(m, "NGramTrainer")
       .def(nb::init<int, std::vector<uint64_t>>(), "order"_a, "prune"_a)
       .def(

@@ -125,7 +125,8 @@ class Estimator {
     for (size_t j = 1; j <= 3; ++j) {
       const auto whole = static_cast<double>(j);
       const double amount = whole - (whole + 1) * y * seen[j + 1] / seen[j];
-      if (amount < 0 || amount > whole) return fallback;
+      // lmplz takes 0 as well, and then leaves contexts without any mass for what they were not seen with.
+      if (amount <= 0 || amount > whole) return fallback;
       found.amounts[j - 1] = amount;
     }
     return found;

@@ -127,4 +127,4 @@ def _discounts(seen):
         return FALLBACK
     y = seen[1] / (seen[1] + 2 * seen[2])
     found = tuple(j - (j + 1) * y * seen[j + 1] / seen[j] for j in (1, 2, 3))
-    return found if all(0 <= amount <= j for j, amount in enumerate(found, 1)) else FALLBACK
+    return found if all(0 < amount <= j for j, amount in enumerate(found, 1)) else FALLBACK

@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import math
+import pickle
 import random
 import re
 import shutil
@@ -125,6 +126,17 @@ def test_a_file_may_be_saved_over_the_one_it_was_loaded_from(tmp_path):
     assert first.log_prob("the cat") == before
     first.save(tmp_path / "m.ctclm")
     assert NGramModel.load(tmp_path / "m.ctclm").log_prob("the cat") == before
+
+
+def test_a_model_can_be_sent_to_another_process():
+    model = NGramModel.train(["ab ba"], order=3, unit="char", space="_")
+    again = pickle.loads(pickle.dumps(model))
+    assert (again.unit, again.space, again.discounts) == (model.unit, model.space, model.discounts)
+    assert again.native.arpa() == model.native.arpa()
+    unpickle, (content, *rest) = model.__reduce__()
+    for damaged, message in [(content[:5000], "Is it truncated"), (content[:-70] + bytes(70), "is damaged"), (b"", "")]:
+        with pytest.raises(errors.ModelFormatError, match=f"a pickled NGramModel: .*{message}"):
+            unpickle(damaged, *rest)
 
 
 # ---- training

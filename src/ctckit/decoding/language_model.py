@@ -22,6 +22,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ctckit import _checks, _files, _native
 from ctckit.decoding import _model_text
@@ -186,10 +187,17 @@ class NGramModel:
             if _model_text.is_arpa_name(path):
                 _files.write_atomically(path, _model_text.compressed(native.arpa(), path))
             else:
-                note = json.dumps({"unit": self.unit, "space": self.space}).encode()
-                _files.write_atomically(path, native.header(note), native.body().data)
+                _files.write_atomically(path, native.header(self._note), native.body().data)
         except (OSError, _native.FormatError) as error:
             raise DataError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}).") from error
+
+    @property
+    def _note(self) -> bytes:
+        return json.dumps({"unit": self.unit, "space": self.space}).encode()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        content = self.native.header(self._note) + self.native.body().tobytes()
+        return _unpickled, (content, self.unit, self.space, self.discounts)
 
     @property
     def native(self) -> _native.NGram:
@@ -223,7 +231,8 @@ class NGramModel:
 
         Args:
             tokens: Its entries; or the text as one string: its characters where the unit is "char" (white space
-                becomes ``space``), its words where it is "word". Unknown entries count as ``<unk>``.
+                becomes one ``space``, and at the ends nothing), its words where it is "word". Unknown entries count
+                as ``<unk>``.
             bos: The text begins here (after ``<s>``); otherwise there is no context before it.
             eos: It ends here: log p(</s> | …) is included.
 
@@ -270,6 +279,16 @@ class NGramModel:
 
     def __repr__(self) -> str:
         return f"NGramModel(order={self.order}, unit={self.unit!r}, counts={self.counts})"
+
+
+def _unpickled(content: bytes, unit: str, space: str, discounts: tuple[Discounts, ...] | None) -> NGramModel:
+    try:
+        native = _native.ngram_from_bytes(content)
+    except _native.FormatError as error:
+        raise ModelFormatError(f"a pickled NGramModel: {error}") from None
+    model = NGramModel(native, unit=unit, space=space)
+    model.discounts = discounts
+    return model
 
 
 def _expect_order(order: int) -> None:
