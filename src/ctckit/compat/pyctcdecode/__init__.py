@@ -1,0 +1,2 @@
+"""stub"""
+from ctckit.compat.pyctcdecode.decoder import BeamSearchDecoderCTC, build_ctcdecoder

@@ -1,0 +1,155 @@
+"""What is wrong with a call or a folder, in words. All of it is said before anything is decoded or written."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.compat import kenlm
+from ctckit.errors import DataError, InvalidInputError
+
+MODEL_SUFFIXES = (".arpa", ".bin", ".binary")
+
+
+def labels(values: Sequence[str], is_bpe: bool) -> None:
+    """Each label once; pieces without spaces."""
+    first: dict[str, int] = {}
+    for position, label in enumerate(values):
+        if label in first:
+            raise InvalidInputError(f"labels[{position}] is {label!r}, the same as labels[{first[label]}].")
+        first[label] = position
+        if is_bpe and " " in label:
+            raise InvalidInputError(
+                f"labels[{position}] is {label!r}: a space in an alphabet of pieces, where '▁' begins a word."
+            )
+
+
+def scores(values: Any, count: int) -> npt.NDArray[Any]:
+    """(T, C) finite floating-point numbers or −∞, one column for each label."""
+    array = _checks.floats(_checks.as_array(values, "logits"), "logits", "(T, C)")
+    if array.shape[1] != count:
+        raise InvalidInputError(
+            f"logits has shape {array.shape} but the alphabet has {count} labels, the blank included; expected "
+            f"(T, {count}). Where labels have no blank, one is appended at the end."
+        )
+    _checks.expect_scores(array, "logits")
+    for t in np.flatnonzero(np.isneginf(array).all(axis=1))[:1]:
+        raise InvalidInputError(f"logits[{t}] is −∞ in every class; expected a finite number in at least one.")
+    return array
+
+
+def strings(values: Any, name: str) -> list[str]:
+    """A list of strings, and not one string, whose letters would count as its entries."""
+    if isinstance(values, str):
+        raise InvalidInputError(f"{name} is the string {values!r}; expected a list of strings. Pass [{values!r}].")
+    found = list(values)
+    for position, each in enumerate(found):
+        if not isinstance(each, str):
+            raise InvalidInputError(f"{name}[{position}] is {each!r}; expected a string.")
+    return found
+
+
+def beam(width: Any, prune: Any) -> None:
+    """Something has to be left in the beam."""
+    _checks.positive_integer(width, "beam_width")
+    if not prune <= 0:
+        raise InvalidInputError(f"beam_prune_logp is {prune!r}; expected nats below the best entry, 0 or less.")
+
+
+def parameter(value: Any, name: str, kind: type) -> Any:
+    """A number, or a truth value, of exactly that type."""
+    if not isinstance(value, kind):
+        raise InvalidInputError(f"{name} is {value!r}; expected a {kind.__name__}.")
+    return value
+
+
+def only_strict(what: str, why: str) -> InvalidInputError:
+    """The error for what only the original's own search can do."""
+    return InvalidInputError(f"{what} needs strict=True: {why}")
+
+
+def json_object(content: str, what: str, keys: Collection[str]) -> dict[str, Any]:
+    """A JSON object with exactly those keys."""
+    try:
+        found = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{what} is not JSON: {error}.") from None
+    names = sorted(found) if isinstance(found, dict) else type(found).__name__
+    if names != sorted(keys):
+        raise DataError(f"{what} holds {names}; expected an object with the keys {sorted(keys)}.")
+    return dict(found)
+
+
+def folder(path: str | os.PathLike[str], expected: str) -> list[str]:
+    """The names in a folder, without hidden ones."""
+    try:
+        names = os.listdir(path)
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}; expected a folder with {expected}.") from None
+    return sorted(name for name in names if not name.startswith((".", "__")))
+
+
+def incomplete(path: str | os.PathLike[str], names: Sequence[str], expected: str) -> DataError:
+    """The error for a folder that holds other files than it should."""
+    return DataError(f"{os.fspath(path)} holds {list(names)}; expected {expected}.")
+
+
+def exists(path: str | os.PathLike[str]) -> DataError:
+    """The error for a folder that would be overwritten."""
+    return DataError(f"{os.fspath(path)} holds files already; expected no such folder. Save to another, or empty it.")
+
+
+def no_unigrams(path: str | os.PathLike[str]) -> DataError:
+    """The error for an ARPA file without words."""
+    return DataError(f"{os.fspath(path)} has no unigram with a back-off weight; expected an ARPA file of order 2 or more.")
+
+
+def several(models: Sequence[Any]) -> list[Any]:
+    """Two or more."""
+    if len(models) < 2:
+        raise InvalidInputError(f"language_models has {len(models)} entries; expected two or more.")
+    return list(models)
+
+
+def state_maker(model: Any) -> Callable[[], Any]:
+    """The class of a model's states, for ctckit's models and for those of the kenlm package."""
+    methods = ("BaseScore", "BeginSentenceWrite", "NullContextWrite", "order", "__contains__")
+    missing = [name for name in methods if not hasattr(model, name)]
+    module = sys.modules.get(type(model).__module__)
+    state = getattr(module, "State", None)
+    if missing or not callable(state):
+        raise InvalidInputError(
+            f"kenlm_model is {model!r}; expected an NGramModel, a ctckit.compat.kenlm.Model or a kenlm.Model."
+        )
+    return state
+
+
+def kenlm_package(path: str | os.PathLike[str]) -> Any:
+    """The kenlm package, to read its own binary files; ctckit's stand-in of that name does not count."""
+    with contextlib.suppress(ModuleNotFoundError):
+        package = importlib.import_module("kenlm")
+        if package is not kenlm:
+            return package
+    raise DataError(
+        f"{os.fspath(path)} is in KenLM's own binary format, which only the kenlm package reads. Install that, or give the "
+        f"ARPA file that it was made from."
+    )
+
+
+def huggingface_hub() -> Any:
+    """The package huggingface_hub."""
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ModuleNotFoundError:
+        raise ImportError(
+            "load_from_hf_hub needs huggingface_hub, which is not installed. Install it: pip install huggingface_hub"
+        ) from None
