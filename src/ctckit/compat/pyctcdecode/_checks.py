@@ -153,3 +153,47 @@ def huggingface_hub() -> Any:
         raise ImportError(
             "load_from_hf_hub needs huggingface_hub, which is not installed. Install it: pip install huggingface_hub"
         ) from None
+
+
+def free(name: str, is_free: bool) -> None:
+    """A module's name that no other module has."""
+    if not is_free:
+        raise InvalidInputError(
+            f"{name} is imported already, from {getattr(sys.modules[name], '__file__', 'somewhere else')}; expected no "
+            f"such module. Call install() before anything imports it."
+        )
+
+
+def model_of_words(model: Any) -> Any:
+    """None, or a ``LanguageModel`` whose texts are sentences: what ``BeamDecoder`` can work with."""
+    weights = [getattr(model, name, None) for name in ("alpha", "beta", "unk_score_offset", "score_boundary")]
+    if model is None:
+        return None
+    if None in weights or not hasattr(model, "kenlm_model"):
+        raise only_strict(f"A {type(model).__name__}", "only a LanguageModel works with ctckit's own search.")
+    if not model.score_boundary:
+        raise only_strict("lm_score_boundary=False", "ctckit's own search takes a text for a sentence.")
+    if not (model.alpha >= 0 and model.unk_score_offset <= 0):
+        raise only_strict(
+            f"alpha={model.alpha}, unk_score_offset={model.unk_score_offset}",
+            "ctckit's own search takes an alpha of 0 or more and an unk_score_offset of 0 or less.",
+        )
+    return model
+
+
+def no_start_state(state: Any) -> None:
+    """``BeamDecoder`` begins where a text begins."""
+    if state is not None:
+        raise only_strict("lm_start_state", "to decode bit by bit without it, use BeamDecoder(…).stream().")
+
+
+def arpa_of(model: Any) -> str:
+    """The file that a model of the kenlm package was read from."""
+    path = os.fsdecode(model.path)
+    with open(path, "rb") as file:
+        binary = file.read(8) == b"mmap lm "
+    if binary:
+        raise only_strict(
+            f"{path} in KenLM's own binary format", "ctckit's own search reads ARPA files; give the one it was made from."
+        )
+    return path

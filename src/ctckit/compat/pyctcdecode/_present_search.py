@@ -1,4 +1,182 @@
-"""stub"""
+"""The original's calls on ``BeamDecoder``: what each of its settings becomes, and its tuples from hypotheses.
+
+    alpha              lm_weight
+    beta               word_bonus, where there is a language model
+    unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word: a word of
+                       six letters, a usual one, is charged what the original charges for any unknown word
+    unigrams           lexicon
+    hotwords           the same; a phrase counts as a whole, hotword_weight for each of its words
+    beam_prune_logp    beam_threshold
+    token_min_logp     token_threshold
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.compat import kenlm
+from ctckit.compat.pyctcdecode import _checks
+from ctckit.compat.pyctcdecode._original_search import OutputBeam, Pruning
+from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
+from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_FACTOR
+from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
+from ctckit.decoding.beam import BeamDecoder
+from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.vocabulary import Vocabulary
+
+PROBABILITY_SLACK = 1e-3  # of a row's sum: what half precision leaves
+
+logger = logging.getLogger(__name__)
+
+
 class PresentDecoder:
-    def __init__(self, alphabet: Any) -> None: ...
+    """Decodes for one alphabet, and keeps the last ``BeamDecoder`` that it made.
+
+    Args:
+        alphabet: The labels.
+    """
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        self._alphabet = alphabet
+        self._kept: tuple[Any, BeamDecoder] | None = None
+
+    def __reduce__(self) -> tuple[type[PresentDecoder], tuple[Alphabet]]:
+        return PresentDecoder, (self._alphabet,)
+
+    def decode(
+        self,
+        items: Sequence[npt.NDArray[Any]],
+        model: AbstractLanguageModel | None,
+        pruning: Pruning,
+        hotwords: Sequence[str],
+        hotword_weight: float,
+    ) -> list[list[OutputBeam]]:
+        """The texts of each item's (T, C) scores, best first."""
+        words = _checks.model_of_words(model)
+        decoder = self._decoder(words, hotwords, hotword_weight).with_settings(
+            beam_width=pruning.beam_width,
+            beam_threshold=pruning.beam_prune_logp,
+            token_threshold=pruning.token_min_logp,
+            **_weights(words),
+        )
+        log_probs = [log_probs_of(each) for each in items]
+        lengths = np.array([len(each) for each in items], dtype=np.int64)
+        found = decoder.decode(_padded(log_probs), lengths, n_best=pruning.beam_width) if items else []
+        return [_beams(each, words, pruning.beam_prune_logp) for each in found]
+
+    def _decoder(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
+        made_of = model, tuple(hotwords), weight
+        if self._kept is None or self._kept[0] != made_of:
+            self._kept = made_of, self._made(model, hotwords, weight)
+        return self._kept[1]
+
+    def _made(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
+        vocabulary = vocabulary_of(self._alphabet)
+        letters = set("".join(part for parts in vocabulary.word_parts for part in parts))
+        ngrams = None if model is None else ngrams_of(model.kenlm_model)
+        known = None if model is None else model.unigrams
+        return BeamDecoder(
+            vocabulary,
+            language_model=ngrams,
+            lexicon=[word for word in known if letters.issuperset(word)] if known else None,
+            hotwords=_spellable(hotwords, weight, letters) or None,
+        )
+
+
+def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
+    """The alphabet with its marks stated."""
+    labels = alphabet.labels
+    blank = labels.index("")
+    if alphabet.is_bpe:
+        marked = any(BPE_TOKEN in label for label in labels)
+        return Vocabulary(tuple(labels), blank, word_start=BPE_TOKEN if marked else None)
+    return Vocabulary(tuple(labels), blank, separator=" " if " " in labels else None)
+
+
+def ngrams_of(model: Any) -> Any:
+    """ctckit's n-gram model: that of its own ``kenlm.Model``, or read from the file of the kenlm package's."""
+    ours = model if isinstance(model, kenlm.Model) else kenlm.Model(_checks.arpa_of(model))
+    return ours.ngrams
+
+
+def _weights(model: LanguageModel | None) -> dict[str, float]:
+    if model is None:
+        return {"word_bonus": 0.0}
+    return {
+        "lm_weight": model.alpha,
+        "word_bonus": model.beta,
+        "oov_charge": -model.alpha * model.unk_score_offset * LOG_BASE_CHANGE_FACTOR / AVG_TOKEN_LEN,
+    }
+
+
+def _spellable(hotwords: Sequence[str], weight: float, letters: set[str]) -> dict[str, float]:
+    """Each phrase that the alphabet can write, with its weight."""
+    phrases = [phrase.split() for phrase in hotwords]
+    for words in phrases:
+        if not letters.issuperset("".join(words)):
+            logger.warning("The hotword %r has letters that are not among the labels: it is left out.", " ".join(words))
+    return {
+        " ".join(words): weight * len(words)
+        for words in phrases
+        if words and weight != 0 and letters.issuperset("".join(words))
+    }
+
+
+def log_probs_of(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(T, C) log-probabilities: of probabilities, where every row is a distribution within 1e-3, else of logits."""
+    if scores.dtype == np.float16:
+        scores = scores.astype(np.float32)
+    if scores.size and scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() <= PROBABILITY_SLACK:
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
+            return np.asarray(np.log(np.minimum(scores, 1)))
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def _padded(items: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """(B, T, C) of items of different lengths."""
+    longest = max(len(each) for each in items)
+    result = np.zeros((len(items), longest, items[0].shape[1]), dtype=np.result_type(*items))
+    for row, each in zip(result, items, strict=True):
+        row[: len(each)] = each
+    return result
+
+
+def _beams(found: Sequence[Hypothesis], model: LanguageModel | None, prune: float) -> list[OutputBeam]:
+    """Tuples, those of one text (it may end in a separator or not) added up, without those far below the best."""
+    by_text = sorted(enumerate(found), key=lambda numbered: (numbered[1].text, numbered[0]))
+    beams = [
+        _beam([each for _, each in group], model) for _, group in groupby(by_text, key=lambda numbered: numbered[1].text)
+    ]
+    beams.sort(key=lambda beam: beam[4], reverse=True)
+    return [beam for beam in beams if beam[4] >= beams[0][4] + prune]
+
+
+def _beam(same: Sequence[Hypothesis], model: LanguageModel | None) -> OutputBeam:
+    best = same[0]
+    words = _words(best)
+    log_prob = float(np.logaddexp.reduce([each.log_prob for each in same]))
+    score = float(np.logaddexp.reduce([each.score for each in same]))
+    return best.text, _state_after(words, model), words, log_prob, score
+
+
+def _words(found: Hypothesis) -> list[tuple[str, tuple[int, int]]]:
+    """The words with their frames; the whole text is one where nothing marks words."""
+    if found.words or not found.text:
+        return [(word.text, (word.start, word.end)) for word in found.words]
+    return [(found.text, (found.spans[0].start, found.spans[-1].end))]
+
+
+def _state_after(words: Sequence[tuple[str, Any]], model: LanguageModel | None) -> Any:
+    if model is None:
+        return None
+    state = model.get_start_state()
+    for word, _ in words:
+        _, state = model.score(state, word)
+    return state

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import multiprocessing as mp
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +34,7 @@ from ctckit.compat.pyctcdecode.language_model import (
 )
 
 OutputBeamMPSafe = tuple[str, list[tuple[str, tuple[int, int]]], float, float]
+Settings = tuple[Pruning, list[str], float]  # hotwords and their weight
 
 logger = logging.getLogger(__name__)
 
@@ -138,14 +138,23 @@ class BeamSearchDecoderCTC:
         Raises:
             InvalidInputError: On a wrong shape or type, NaN, or settings that leave no entry.
         """
+        settings = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, hotwords, hotword_weight)
         scores = _checks.scores(logits, len(self._alphabet.labels))
-        _checks.beam(beam_width, beam_prune_logp)
-        words = _checks.strings(hotwords or (), "hotwords")
-        pruning = Pruning(beam_width, beam_prune_logp, token_min_logp, prune_history)
-        if not self.strict:
-            return self._present.decode(scores, self._language_model, pruning, words, hotword_weight, lm_start_state)
-        scorer = HotwordScorer.build_scorer(words, hotword_weight)
-        search = Search(self._labels, self._language_model, scorer, pruning, lm_start_state)
+        if self.strict:
+            return self._as_the_original(scores, settings, lm_start_state)
+        _checks.no_start_state(lm_start_state)
+        return self._present.decode([scores], self._language_model, *settings)[0]
+
+    def _settings(
+        self, width: int, prune: float, least: float, history: bool, hotwords: Iterable[str] | None, weight: float
+    ) -> Settings:
+        _checks.beam(width, prune)
+        return Pruning(width, prune, least, history), _checks.strings(hotwords or (), "hotwords"), weight
+
+    def _as_the_original(self, scores: Any, settings: Settings, start_state: Any) -> list[OutputBeam]:
+        pruning, hotwords, weight = settings
+        scorer = HotwordScorer.build_scorer(hotwords, weight)
+        search = Search(self._labels, self._language_model, scorer, pruning, start_state)
         return search.run(log_probs_as_the_original(scores))
 
     def decode(
@@ -187,20 +196,16 @@ class BeamSearchDecoderCTC:
             hotwords: 〃
             hotword_weight: 〃
         """
-        words = _checks.strings(hotwords or (), "hotwords")
-        one = partial(
-            self._without_state,
-            beam_width=beam_width,
-            beam_prune_logp=beam_prune_logp,
-            token_min_logp=token_min_logp,
-            prune_history=prune_history,
-            hotwords=words,
-            hotword_weight=hotword_weight,
-        )
-        return list(self._mapping(pool)(one, logits_list))
+        settings = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, hotwords, hotword_weight)
+        items = [_checks.scores(each, len(self._alphabet.labels)) for each in logits_list]
+        if self.strict:
+            found = _mapping(pool)(partial(self._sendable, settings=settings), items)
+        else:
+            found = map(_without_state, self._present.decode(items, self._language_model, *settings))
+        return list(found)
 
-    def _without_state(self, logits: Any, **settings: Any) -> list[OutputBeamMPSafe]:
-        return [(text, *rest) for text, _, *rest in self.decode_beams(logits, **settings)]
+    def _sendable(self, scores: Any, settings: Settings) -> list[OutputBeamMPSafe]:
+        return _without_state(self._as_the_original(scores, settings, None))
 
     def decode_batch(
         self,
@@ -213,25 +218,10 @@ class BeamSearchDecoderCTC:
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
     ) -> list[str]:
         """``decode`` for a list of items; ``pool`` as in ``decode_beams_batch``."""
-        words = _checks.strings(hotwords or (), "hotwords")
-        one = partial(
-            self.decode,
-            beam_width=beam_width,
-            beam_prune_logp=beam_prune_logp,
-            token_min_logp=token_min_logp,
-            hotwords=words,
-            hotword_weight=hotword_weight,
+        beams = self.decode_beams_batch(
+            pool, logits_list, beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight
         )
-        return list(self._mapping(pool)(one, logits_list))
-
-    def _mapping(self, pool: Any) -> Any:
-        """The pool's map, or the plain one."""
-        if pool is None or not self.strict:
-            return map
-        if isinstance(pool._ctx, mp.context.SpawnContext):
-            logger.warning("A pool of spawned processes has no language model: items are decoded one after another.")
-            return map
-        return pool.map
+        return [each[0][0] for each in beams]
 
     def save_to_dir(self, filepath: str | os.PathLike[str]) -> None:
         """Writes alphabet.json and, with a language model, the folder language_model: the original's files.
@@ -290,6 +280,18 @@ class BeamSearchDecoderCTC:
         hub = _checks.huggingface_hub()
         cache = cache_dir or os.path.join(Path.home(), ".cache", "pyctcdecode")
         return cls.load_from_dir(hub.snapshot_download(model_id, cache_dir=cache, **kwargs), strict=strict)
+
+
+def _without_state(beams: Iterable[OutputBeam]) -> list[OutputBeamMPSafe]:
+    return [(text, words, logit_score, lm_score) for text, _, words, logit_score, lm_score in beams]
+
+
+def _mapping(pool: Any) -> Any:
+    """The pool's map, or the plain one."""
+    if pool is not None and isinstance(pool._ctx, SpawnContext):
+        logger.warning("A pool of spawned processes has no language model: items are decoded one after another.")
+        pool = None
+    return map if pool is None else pool.map
 
 
 def build_ctcdecoder(
