@@ -348,6 +348,17 @@ def expect_log_probs(top: npt.NDArray[Any], position: str) -> None:
         )
 
 
+def expect_vocabulary(blank_there: int, tokens: int, blank: int, classes: int) -> None:
+    """A vocabulary of the model's classes and blank."""
+    if tokens != classes:
+        hint = " The blank is one of them." if tokens + 1 == classes else ""
+        raise InvalidInputError(
+            f"log_probs has C = {classes} classes, but vocabulary has {tokens}; expected a token for each class.{hint}"
+        )
+    if blank_there != blank:
+        raise InvalidInputError(f"blank is {blank}, but vocabulary says {blank_there}; expected the same class.")
+
+
 def differing_shapes(name: str, shape: tuple[int, ...], other: str, expected: tuple[int, ...]) -> InvalidInputError:
     """The error for two arrays that have to be of one shape."""
     return InvalidInputError(f"{name} has shape {shape}; expected that of {other}, {expected}.")
@@ -358,6 +369,14 @@ def positive_integer(count: int, name: str) -> int:
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
         raise InvalidInputError(f"{name} is {count!r}; expected a positive integer.")
     return int(count)
+
+
+def number(value: Any, name: str, least: float, most: float) -> float:
+    """A real number in ``least``..``most``."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not real or not least <= value <= most:  # a NaN is in no range
+        raise InvalidInputError(f"{name} is {value!r}; expected a number in {least:g}..{most:g}.")
+    return float(value)
 
 
 def missing(error: ModuleNotFoundError, what: str, extra: str) -> ImportError:
