@@ -11,6 +11,25 @@ from pathlib import Path
 import numpy as np
 
 RANDOM_CASES = 300
+ALPHABETS = [
+    ["", " ", "a"],
+    ["a", "b", "|"],
+    ["_", "|", " ", "a"],
+    ["", "_", "a", " "],
+    ["<pad>", "<s>", "</s>", "<unk>", "|", "E", "T", "'"],
+    ["[PAD]", "[UNK]", "a", " "],
+    ["<PAD>", "", "a", " "],
+    ["ab", "c"],
+    ["a", "a", " "],
+    ["[PAD]", "[UNK]", "[CLS]", "cat", "##s", "▁"],
+    ["cat", "##s", "<unk>", "▁⁇▁"],
+    ["cat", "##s", "▁dog", ""],
+    ["<unk>", "▁cat", "s", "<pad>"],
+    ["▁cat", "s", "▁"],
+    ["▁cat", "s t"],
+    ["▁cat", "▁cat"],
+    ["#", "a", " "],
+]
 MOST_KEPT = 5  # texts of a case whose scores are kept; of all the others, a digest of the texts
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 REAL_SETS = {"ocr_ppv4": 60, "ocr_ppv6": 60, "asr_hama": 11, "nanopore_chiron": 12}

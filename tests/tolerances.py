@@ -14,3 +14,5 @@ TORCH_SINGLE = 1e-4
 HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 # A second derivative by central differences of the gradient: step² and 1e-16 / step, with a step of 1e-5.
 CENTRAL_DIFFERENCE = 1e-8
+# pyctcdecode's scores: KenLM counts in float32 log10, ctckit in float32 nats, some thirty words each.
+PYCTCDECODE = 1e-4

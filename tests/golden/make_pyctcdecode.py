@@ -13,6 +13,7 @@ import argparse
 import json
 import logging
 import lzma
+import math
 import os
 import subprocess
 import sys
@@ -49,13 +50,51 @@ def ask(run, folder):
 
     def answer(case, seed):
         if run:
-            noise = np.random.default_rng([run, seed]).uniform(-NUDGE, NUDGE, case.logits.shape)
-            case.logits = (case.logits * (1 + noise)).astype(case.logits.dtype)
+            case.logits = nudged(case.logits, np.random.default_rng([run, seed]))
         return cases.answer(decoder(case), case)
 
     return {
+        "alphabets": alphabets(),
+        "files": saved_files(folder),
         "random": [answer(cases.random_case(seed), seed) for seed in range(cases.RANDOM_CASES)],
         "real": [answer(cases.real_case(*name), seed) for seed, name in enumerate(cases.real_names())],
+    }
+
+
+def nudged(logits, rng):
+    """Scores that are hardly others; what the original takes for probabilities stays that."""
+    found = logits * (1 + rng.uniform(-NUDGE, NUDGE, logits.shape))
+    if len(logits) and math.isclose(logits.sum(axis=1).mean(), 1):
+        found /= found.sum(axis=1, keepdims=True)
+    return found.astype(logits.dtype)
+
+
+def alphabets():
+    """What becomes of lists of labels; None where they are refused."""
+    from pyctcdecode import Alphabet
+
+    found = []
+    for labels in cases.ALPHABETS:
+        try:
+            alphabet = Alphabet.build_alphabet(labels)
+            found.append([alphabet.labels, alphabet.is_bpe, alphabet.dumps()])
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def saved_files(folder):
+    """Names and contents of what ``save_to_dir`` writes; of the model only the name."""
+    import pyctcdecode
+
+    saved = Path(tempfile.mkdtemp(dir=folder))
+    words = [*cases.vocabulary()[::3], "zebra"]
+    decoder = pyctcdecode.build_ctcdecoder(["", " ", *"abc"], str(folder / "small.arpa"), words, alpha=0.25, beta=2.0)
+    decoder.save_to_dir(str(saved))
+    files = sorted(path for path in saved.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(saved)): None if path.suffix == ".arpa" else path.read_text(encoding="utf-8")
+        for path in files
     }
 
 
@@ -94,12 +133,16 @@ def main():
             done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
             runs.append(json.loads(done.stdout))
             print(f"run {run} of {RUNS} done", file=sys.stderr)
-    kept = {kind: [combined(answers) for answers in zip(*(run[kind] for run in runs), strict=True)] for kind in runs[0]}
+    kept = {
+        kind: [combined(answers) for answers in zip(*(run[kind] for run in runs), strict=True)]
+        for kind in ("random", "real")
+    }
+    kept |= {kind: runs[0][kind] for kind in ("alphabets", "files")}
     content = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
     (HERE / "pyctcdecode.json.xz").write_bytes(lzma.compress(content, preset=9))
-    for kind, answers in kept.items():
-        differ = sum("differing" in each for each in answers)
-        print(f"{kind}: {len(answers)} cases, {differ} with parts that depend on hashes or rounding", file=sys.stderr)
+    for kind in ("random", "real"):
+        differ = sum("differing" in each for each in kept[kind])
+        print(f"{kind}: {len(kept[kind])} cases, {differ} with parts that depend on hashes or rounding", file=sys.stderr)
 
 
 if __name__ == "__main__":

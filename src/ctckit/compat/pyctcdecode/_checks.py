@@ -197,3 +197,9 @@ def arpa_of(model: Any) -> str:
             f"{path} in KenLM's own binary format", "ctckit's own search reads ARPA files; give the one it was made from."
         )
     return path
+
+
+def has_model(kept: bool) -> None:
+    """The decoder's language model has not been let go."""
+    if not kept:
+        raise InvalidInputError("The decoder's language model is gone after cleanup(); build the decoder again.")

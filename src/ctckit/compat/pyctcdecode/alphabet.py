@@ -125,5 +125,5 @@ def _with_blank(labels: list[str], also: str | None = None) -> list[str]:
 def verify_alphabet_coverage(alphabet: Alphabet, unigrams: Collection[str]) -> None:
     """Warns where more than a fifth of the letters of the unigrams are not among the labels."""
     letters = set().union(*unigrams)
-    if len(letters - set(alphabet.labels)) > MOST_UNCOVERED * len(letters):
+    if len(letters - set("".join(alphabet.labels))) > MOST_UNCOVERED * len(letters):
         logger.warning("The unigrams and the labels do not seem to go together: many letters are not among the labels.")

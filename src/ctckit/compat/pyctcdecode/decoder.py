@@ -103,6 +103,7 @@ class BeamSearchDecoderCTC:
 
     @property
     def _language_model(self) -> AbstractLanguageModel | None:
+        _checks.has_model(self._model_key in BeamSearchDecoderCTC.model_container)
         return BeamSearchDecoderCTC.model_container[self._model_key]
 
     def decode_beams(
