@@ -16,3 +16,5 @@ HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 CENTRAL_DIFFERENCE = 1e-8
 # pyctcdecode's scores: KenLM counts in float32 log10, ctckit in float32 nats, some thirty words each.
 PYCTCDECODE = 1e-4
+# The native search: sums of float32 masses over some tens of frames, relative to max(1, |score|).
+SEARCH_SINGLE = 1e-4

@@ -348,6 +348,30 @@ def expect_log_probs(top: npt.NDArray[Any], position: str) -> None:
         )
 
 
+def expect_frames(scores: npt.NDArray[Any], item: int | None, first: int = 0) -> None:
+    """(T, C) frames to search in: no NaN, nothing above 0, a possible class in each. One maximum for each frame.
+
+    Args:
+        scores: The frames.
+        item: Their place in a batch; None for a stream.
+        first: The frames of the stream before.
+    """
+    top = scores.max(axis=1, initial=-np.inf)
+    if ((top > -np.inf) & (top <= LOG_PROB_SLACK)).all():  # no NaN is
+        return
+    t = int(np.flatnonzero(~((top > -np.inf) & (top <= LOG_PROB_SLACK)))[0])
+    where = f"log_probs[{t}] (frame {first + t} of the stream)" if item is None else f"log_probs[{item}, {t}]"
+    if np.isnan(top[t]):
+        bad = int(np.flatnonzero(np.isnan(scores[t]))[0])
+        raise InvalidInputError(f"{where} is nan for class {bad}; expected finite numbers or −∞.")
+    if top[t] > 0:
+        raise InvalidInputError(
+            f"{where} reaches {top[t]:.4g}; logarithms of probabilities are at most 0. For logits pass their "
+            f"log_softmax over the classes, for probabilities their logarithm."
+        )
+    raise InvalidInputError(f"{where} is −∞ for every class: none is possible. Leave such frames out.")
+
+
 def expect_vocabulary(blank_there: int, tokens: int, blank: int, classes: int) -> None:
     """A vocabulary of the model's classes and blank."""
     if tokens != classes:

@@ -6,43 +6,24 @@ its words token by token, and the tokens are not characters (phonemes, say), eac
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ctckit import _checks
+from ctckit.decoding.language_model import SPECIAL, NGramModel
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search_plan import NGram, Ragged
+from ctckit.kernels.search_plan import Ragged
 from ctckit.vocabulary import Vocabulary
 
 BOUNDARY = 0
 HEAVIEST = 60.0  # nats; a factor of 10²⁶ leaves nothing for the recording to say
-SPECIAL = ("<s>", "</s>", "<unk>")
 
 Letters = tuple[int, ...]
 Spellings = Mapping[str, "str | Sequence[str] | Sequence[Sequence[str]]"]
-
-
-class LanguageModel(Protocol):
-    """What the decoder asks of an ``NGramModel``."""
-
-    @property
-    def unit(self) -> str:
-        """What an entry is: "word", "char" or "token"."""
-
-    @property
-    def space(self) -> str:
-        """How a model of characters writes the space."""
-
-    @property
-    def native(self) -> NGram:
-        """The model itself."""
-
-    def __iter__(self) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +194,7 @@ def _named(units: Sequence[str]) -> str:
     return ", ".join(f"{unit!r} U+{ord(unit):04X}" if len(unit) == 1 else repr(unit) for unit in units)
 
 
-def lexicon_of_model(model: LanguageModel, vocabulary: Vocabulary) -> Lexicon:
+def lexicon_of_model(model: NGramModel, vocabulary: Vocabulary) -> Lexicon:
     """The entries of a model of words that the vocabulary can write.
 
     Raises:
@@ -285,7 +266,7 @@ class _Phrases:
         return [] if self.lexicon is None else self.lexicon.spelled(word)
 
 
-def fine_ids_of(model: LanguageModel, vocabulary: Vocabulary) -> tuple[Ragged, int]:
+def fine_ids_of(model: NGramModel, vocabulary: Vocabulary) -> tuple[Ragged, int]:
     """The numbers that a model of characters or tokens is asked for, for each class; and that of the boundary, or −1.
 
     Raises:
@@ -293,7 +274,7 @@ def fine_ids_of(model: LanguageModel, vocabulary: Vocabulary) -> tuple[Ragged, i
     """
     asks = _tokens_asked if model.unit == "token" else _characters_asked
     ids, space = asks(model, vocabulary)
-    unknown = model.native.unknown()
+    unknown = model.native.unknown
     if all(each in (unknown, space) for one in ids for each in one):
         example = next((token for token in vocabulary.tokens if token), "")
         raise InvalidInputError(
@@ -303,13 +284,13 @@ def fine_ids_of(model: LanguageModel, vocabulary: Vocabulary) -> tuple[Ragged, i
     return Ragged.of(ids), space
 
 
-def _tokens_asked(model: LanguageModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
+def _tokens_asked(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
     return [[model.native.find(token)] if token else [] for token in vocabulary.tokens], -1
 
 
-def _characters_asked(model: LanguageModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
+def _characters_asked(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
     """Where the space is written by another character, that character itself is unknown to the model."""
-    native, unknown = model.native, model.native.unknown()
+    native, unknown = model.native, model.native.unknown
     space = native.find(model.space)
     if vocabulary.has_words and space == unknown:
         raise InvalidInputError(
@@ -331,11 +312,7 @@ def _characters_asked(model: LanguageModel, vocabulary: Vocabulary) -> tuple[lis
     return ids, space if vocabulary.has_words else -1
 
 
-def word_ids_of(model: LanguageModel, lexicon: Lexicon) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """(W,) the number of each word of the lexicon in a model of words."""
-    return np.array([model.native.find(word) for word in lexicon.words], dtype=np.int32)
-
-
-def charge(value: float | None) -> float:
-    """The charge for a letter of an unknown word; None forbids such words."""
-    return math.inf if value is None else _checks.number(value, "oov_charge", 0.0, HEAVIEST)
+def word_ids_of(model: NGramModel | None, lexicon: Lexicon) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """(W,) the number of each word of the lexicon in a model of words; −1 without one."""
+    ids = [-1 if model is None else model.native.find(word) for word in lexicon.words]
+    return np.array(ids, dtype=np.int32)

@@ -64,9 +64,9 @@ class Factors:
         fine, word = self.plan.fine_model, self.plan.word_model
         return Context(
             boundary=True,
-            fine_state=0 if fine is None else fine.start(),
+            fine_state=0 if fine is None else fine.start,
             fine_boundary=True,
-            word_state=0 if word is None else word.start(),
+            word_state=0 if word is None else word.start,
             node=ROOT,
             letters=0,
             hotword=self.hotwords.start,
@@ -115,10 +115,10 @@ class Factors:
             gained, word_state = self._word(word_state, context.node, context.letters)
             gained += Parts(hotwords=self.hotwords.step(context.hotword, BOUNDARY)[1])
         if self.plan.word_model is not None:
-            gained += Parts(word_log_prob=self.plan.word_model.query(word_state, self.plan.word_model.end())[0])
+            gained += Parts(word_log_prob=self.plan.word_model.query(word_state, self.plan.word_model.end)[0])
         if self.plan.fine_model is not None:
             fine = self.plan.fine_model
-            gained += Parts(fine_log_prob=fine.query(context.fine_state, fine.end())[0])
+            gained += Parts(fine_log_prob=fine.query(context.fine_state, fine.end)[0])
         return gained
 
     def _fine(self, context: Context, token: int) -> tuple[float, int, bool]:
@@ -144,7 +144,7 @@ class Factors:
                 word_indices=(spelled[0] if spelled else -1,),
             ), state
         if not spelled:
-            log_prob, behind = model.query(state, model.unknown())
+            log_prob, behind = model.query(state, model.unknown)
             return Parts(word_log_prob=log_prob, words=1, oov_letters=letters, word_indices=(-1,)), behind
         asked = [(*model.query(state, int(self.plan.word_ids[index])), index) for index in spelled]
         log_prob, behind, index = max(asked, key=lambda each: each[0])  # of equals, the first in the lexicon
@@ -192,7 +192,7 @@ class Lexicon:
         if node == ROOT:
             return 0.0
         if node == OFF_LEXICON:
-            unknown = 0.0 if model is None else self._plan.word_weight * model.unigram(model.unknown())
+            unknown = 0.0 if model is None else self._plan.word_weight * model.unigram(model.unknown)
             return unknown - self._plan.oov_charge * letters
         return 0.0 if model is None else self._plan.word_weight * self._best[node]
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class Search:
 
     def __init__(self, plan: SearchPlan) -> None:
         self._plan = plan
-        self._factors = Factors(plan)
+        self._factors = _factors(plan)
         self._beam = [Entry((), NO_TOKEN, self._factors.start(), blank=0.0)]
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
@@ -80,9 +81,16 @@ class Search:
         for frame in log_probs:
             self._step(frame.astype(np.float64).tolist())
 
-    def best(self, n: int) -> list[Found]:
-        """The n best texts if the frames ended here, best first; fewer where fewer are possible. Changes nothing."""
-        found = [Found(each.tokens, each.total + self._factors.close(each.context)) for each in self._beam]
+    def best(self, n: int, *, ended: bool = True) -> list[Found]:
+        """The n best texts so far, best first; fewer where fewer are possible. Changes nothing.
+
+        Args:
+            n: How many.
+            ended: As if the text ended here: the last word, </s> and the credit in advance are settled. Otherwise in
+                the order of the beam, by mass, as it is.
+        """
+        closing = [self._factors.close(each.context) if ended else 0.0 for each in self._beam]
+        found = [Found(each.tokens, each.total + more) for each, more in zip(self._beam, closing, strict=True)]
         possible = [each for each in found if each.score > IMPOSSIBLE]
         return sorted(possible, key=lambda each: -each.score)[:n]
 
@@ -136,9 +144,15 @@ class Search:
         return [each for total, each in ranked if total > IMPOSSIBLE and total >= least]
 
 
+@lru_cache(maxsize=8)
+def _factors(plan: SearchPlan) -> Factors:
+    """The models of a plan, made once."""
+    return Factors(plan)
+
+
 def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
     """What ``score`` adds to log p(tokens | x), by walking the tokens once."""
-    factors = Factors(plan)
+    factors = _factors(plan)
     context, gained = factors.start(), Parts()
     for token in tokens:
         more, context = factors.walk(context, token)

@@ -33,9 +33,11 @@ Float64 = npt.NDArray[np.float64]
 class NGram(Protocol):
     """What the search asks of an n-gram model; entries and states are numbers, log-probabilities are in nats."""
 
+    @property
     def start(self) -> int:
         """The state behind <s>."""
 
+    @property
     def empty(self) -> int:
         """The state without any context."""
 
@@ -48,12 +50,15 @@ class NGram(Protocol):
     def find(self, word: str) -> int:
         """An entry's number; that of <unk> if there is no such entry."""
 
+    @property
     def unknown(self) -> int:
         """The number of <unk>."""
 
+    @property
     def begin(self) -> int:
         """The number of <s>."""
 
+    @property
     def end(self) -> int:
         """The number of </s>."""
 
