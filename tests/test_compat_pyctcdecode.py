@@ -79,7 +79,7 @@ def test_real_posteriors_give_the_original_s_texts_and_scores(name, setting, req
         expect_equal(cases.answer(decoder, case), GOLDEN["real"][n])
 
 
-@pytest.mark.parametrize(("labels", "expected"), zip(cases.ALPHABETS, GOLDEN["alphabets"], strict=True), ids=str)
+@pytest.mark.parametrize(("labels", "expected"), list(zip(cases.ALPHABETS, GOLDEN["alphabets"], strict=True)), ids=str)
 def test_labels_are_rewritten_as_by_the_original(labels, expected):
     given = list(labels)
     if expected is None:
@@ -94,7 +94,9 @@ def test_labels_are_rewritten_as_by_the_original(labels, expected):
 
 
 def small_decoder(arpa, **options):
-    return build_ctcdecoder(["", " ", *"abc"], arpa, [*cases.vocabulary()[::3], "zebra"], alpha=0.25, beta=2.0, **options)
+    return build_ctcdecoder(
+        ["", " ", *"abc"], arpa, [*cases.vocabulary()[::3], "zebra"], alpha=0.25, beta=2.0, **options
+    )
 
 
 def test_a_folder_has_the_original_s_files(arpa, tmp_path):
@@ -167,7 +169,10 @@ def test_models_that_are_no_arpa_file_are_saved_as_one(arpa, tmp_path):
         (lambda folder: (folder / "language_model" / "attrs.json").unlink(), r"expected attrs\.json, unigrams\.txt"),
         (lambda folder: (folder / "language_model" / "attrs.json").write_text('{"alpha": 1}'), "holds .'alpha'.; exp"),
         (lambda folder: (folder / "language_model" / "more.arpa").touch(), r"'more\.arpa'.*expected attrs\.json"),
-        (lambda folder: (folder / "language_model" / "small.arpa").rename(folder / "language_model" / "a"), "expected a"),
+        (
+            lambda folder: (folder / "language_model" / "small.arpa").rename(folder / "language_model" / "a"),
+            "expected a",
+        ),
         (lambda folder: (folder / "language_model" / "small.arpa").write_text("no"), r"small\.arpa"),
     ],
 )
@@ -324,7 +329,9 @@ def test_kenlm_s_own_files_are_told(tmp_path, monkeypatch):
     path = tmp_path / "model.bin"
     path.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0")
     monkeypatch.setitem(sys.modules, "kenlm", None)
-    with pytest.raises(DataError, match=r"model\.bin is in KenLM's own binary format, which only the kenlm package reads"):
+    with pytest.raises(
+        DataError, match=r"model\.bin is in KenLM's own binary format, which only the kenlm package reads"
+    ):
         build_ctcdecoder(LETTERS, path)
 
 
@@ -388,6 +395,8 @@ def test_the_hub_s_package_is_asked_for(monkeypatch, tmp_path):
     asked = []
     build_ctcdecoder(LETTERS).save_to_dir(tmp_path)
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub)
-    decoder = BeamSearchDecoderCTC.load_from_hf_hub("someone/model", cache_dir="here", allow_patterns=["*"], strict=True)
+    decoder = BeamSearchDecoderCTC.load_from_hf_hub(
+        "someone/model", cache_dir="here", allow_patterns=["*"], strict=True
+    )
     assert decoder.strict
     assert asked == [("someone/model", "here", {"allow_patterns": ["*"]})]

@@ -142,7 +142,9 @@ def main():
     (HERE / "pyctcdecode.json.xz").write_bytes(lzma.compress(content, preset=9))
     for kind in ("random", "real"):
         differ = sum("differing" in each for each in kept[kind])
-        print(f"{kind}: {len(kept[kind])} cases, {differ} with parts that depend on hashes or rounding", file=sys.stderr)
+        print(
+            f"{kind}: {len(kept[kind])} cases, {differ} with parts that depend on hashes or rounding", file=sys.stderr
+        )
 
 
 if __name__ == "__main__":

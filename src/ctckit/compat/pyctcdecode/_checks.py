@@ -94,7 +94,9 @@ def folder(path: str | os.PathLike[str], expected: str) -> list[str]:
     try:
         names = os.listdir(path)
     except OSError as error:
-        raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}; expected a folder with {expected}.") from None
+        raise DataError(
+            f"{os.fspath(path)} cannot be read: {error.strerror}; expected a folder with {expected}."
+        ) from None
     return sorted(name for name in names if not name.startswith((".", "__")))
 
 
@@ -110,7 +112,9 @@ def exists(path: str | os.PathLike[str]) -> DataError:
 
 def no_unigrams(path: str | os.PathLike[str]) -> DataError:
     """The error for an ARPA file without words."""
-    return DataError(f"{os.fspath(path)} has no unigram with a back-off weight; expected an ARPA file of order 2 or more.")
+    return DataError(
+        f"{os.fspath(path)} has no unigram with a back-off weight; expected an ARPA file of order 2 or more."
+    )
 
 
 def several(models: Sequence[Any]) -> list[Any]:
@@ -181,6 +185,12 @@ def model_of_words(model: Any) -> Any:
     return model
 
 
+def words_end(model: Any, has_words: bool) -> None:
+    """A model of words is of use only where words end."""
+    if model is not None and not has_words:
+        raise only_strict("A language model without ' ' or '▁' among the labels", "no word ever ends, all is one word.")
+
+
 def no_start_state(state: Any) -> None:
     """``BeamDecoder`` begins where a text begins."""
     if state is not None:
@@ -194,7 +204,8 @@ def arpa_of(model: Any) -> str:
         binary = file.read(8) == b"mmap lm "
     if binary:
         raise only_strict(
-            f"{path} in KenLM's own binary format", "ctckit's own search reads ARPA files; give the one it was made from."
+            f"{path} in KenLM's own binary format",
+            "ctckit's own search reads ARPA files; give the one it was made from.",
         )
     return path
 

@@ -63,7 +63,7 @@ class Part:
         self.string = string
         self.score = score
         self.base = base
-        self.after: dict[int, Part] = {}
+        self.after: dict[int, Part] | None = None  # most are never gone on with
 
 
 Words = tuple[Any, ...]
@@ -148,11 +148,14 @@ class Search:
                 yield self._followed(text, part.string), new_part, label, new_words, *frames, score + log_prob
                 self._break_next = is_bpe and labels.texts[index].endswith(BPE_TOKEN)
             else:
-                new_part = part.after.get(index) or self._continued(part, index)
+                new_part = (part.after and part.after.get(index)) or self._continued(part, index)
                 yield text, new_part, label, words, frame if start < 0 else start, frame + 1, score + log_prob
 
     def _continued(self, part: Part, index: int) -> Part:
-        new = part.after[index] = self._part(part.string + self._labels.texts[index])
+        new = self._part(part.string + self._labels.texts[index])
+        if part.after is None:
+            part.after = {}
+        part.after[index] = new
         return new
 
     def _part(self, string: str) -> Part:
@@ -213,7 +216,13 @@ class Search:
             merged[string] = text, part.string, words, score
         counted = [self._last_word_counted(string, *found) for string, found in merged.items()]
         return [
-            (" ".join(string.split()), state, list(zip(string.split(), _in_order(words), strict=False)), log_prob, total)
+            (
+                " ".join(string.split()),
+                state,
+                list(zip(string.split(), _in_order(words), strict=False)),
+                log_prob,
+                total,
+            )
             for total, (string, words, state, log_prob) in self._best(counted)
         ]
 

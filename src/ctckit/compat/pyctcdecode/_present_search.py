@@ -1,13 +1,13 @@
 """The original's calls on ``BeamDecoder``: what each of its settings becomes, and its tuples from hypotheses.
 
-    alpha              lm_weight
-    beta               word_bonus, where there is a language model
-    unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word: a word of
-                       six letters, a usual one, is charged what the original charges for any unknown word
-    unigrams           lexicon
-    hotwords           the same; a phrase counts as a whole, hotword_weight for each of its words
-    beam_prune_logp    beam_threshold
-    token_min_logp     token_threshold
+alpha              lm_weight
+beta               word_bonus, where there is a language model
+unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word: a word of
+                   six letters, a usual one, is charged what the original charges for any unknown word
+unigrams           lexicon
+hotwords           the same; a phrase counts as a whole, hotword_weight for each of its words
+beam_prune_logp    beam_threshold
+token_min_logp     token_threshold
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class PresentDecoder:
     def _made(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
         vocabulary = vocabulary_of(self._alphabet)
         letters = set("".join(part for parts in vocabulary.word_parts for part in parts))
+        _checks.words_end(model, vocabulary.has_words)
         ngrams = None if model is None else ngrams_of(model.kenlm_model)
         known = None if model is None else model.unigrams
         return BeamDecoder(
@@ -152,7 +153,8 @@ def _beams(found: Sequence[Hypothesis], model: LanguageModel | None, prune: floa
     """Tuples, those of one text (it may end in a separator or not) added up, without those far below the best."""
     by_text = sorted(enumerate(found), key=lambda numbered: (numbered[1].text, numbered[0]))
     beams = [
-        _beam([each for _, each in group], model) for _, group in groupby(by_text, key=lambda numbered: numbered[1].text)
+        _beam([each for _, each in group], model)
+        for _, group in groupby(by_text, key=lambda numbered: numbered[1].text)
     ]
     beams.sort(key=lambda beam: beam[4], reverse=True)
     return [beam for beam in beams if beam[4] >= beams[0][4] + prune]
