@@ -1,4 +1,4 @@
-"""The command line: ``ctckit demo``, ``train``, ``read``, ``explain``, ``diagnose``.
+"""The command line: ``ctckit demo``, ``train``, ``read``, ``lm``, ``explain``, ``diagnose``.
 
 Thin: each command calls one verb of the library. Heavy imports stand inside the commands, so that
 ``ctckit --help`` is quick.
@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from ctckit import cli_lm
 from ctckit.errors import CTCKitError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_lm.app, name="lm", epilog=_CODES)
 
 
 def main() -> None:
