@@ -80,7 +80,7 @@ class Model:
         state.number = self.ngrams.empty
 
     def BaseScore(self, in_state: State, word: str, out_state: State) -> float:  # noqa: N802
-        """log10 p(word | in_state); the context after it is written to ``out_state``. An unknown word counts as <unk>."""
+        """log10 p(word | in_state), an unknown word counted as <unk>; ``out_state`` becomes the context after it."""
         nats, out_state.number = self.ngrams.score(in_state.number, word)
         return nats / LN_10
 

@@ -129,8 +129,8 @@ def state_maker(model: Any) -> Callable[[], Any]:
     methods = ("BaseScore", "BeginSentenceWrite", "NullContextWrite", "order", "__contains__")
     missing = [name for name in methods if not hasattr(model, name)]
     module = sys.modules.get(type(model).__module__)
-    state = getattr(module, "State", None)
-    if missing or not callable(state):
+    state: Callable[[], Any] | None = getattr(module, "State", None)
+    if missing or state is None:
         raise InvalidInputError(
             f"kenlm_model is {model!r}; expected an NGramModel, a ctckit.compat.kenlm.Model or a kenlm.Model."
         )
@@ -144,8 +144,8 @@ def kenlm_package(path: str | os.PathLike[str]) -> Any:
         if package is not kenlm:
             return package
     raise DataError(
-        f"{os.fspath(path)} is in KenLM's own binary format, which only the kenlm package reads. Install that, or give the "
-        f"ARPA file that it was made from."
+        f"{os.fspath(path)} is in KenLM's own binary format, which only the kenlm package reads. Install that, or give "
+        "the ARPA file that it was made from."
     )
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files and folders that are whole or not there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ctckit import _files
 from ctckit.compat.pyctcdecode import _checks
 
 KENLM_BINARY = b"mmap lm http://kheafield.com/code"
@@ -23,9 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, content: str, encoding: str | None = None) -> None:
-    """Writes a text file, UTF-8 unless told otherwise, "\\n" at the end of lines everywhere."""
-    with replacing(path) as unfinished:
-        unfinished.write_bytes(content.encode(encoding or "utf-8"))
+    """Writes a text file, in UTF-8 unless told otherwise."""
+    _files.write_atomically(path, content.encode(encoding or "utf-8"))
 
 
 @contextlib.contextmanager

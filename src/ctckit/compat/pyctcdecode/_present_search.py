@@ -101,7 +101,7 @@ def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
 
 
 def ngrams_of(model: Any) -> Any:
-    """ctckit's n-gram model: that of its own ``kenlm.Model``, or read from the file of the kenlm package's."""
+    """The n-gram model in ctckit's ``kenlm.Model``, or one read from the file of the kenlm package's model."""
     ours = model if isinstance(model, kenlm.Model) else kenlm.Model(_checks.arpa_of(model))
     return ours.ngrams
 

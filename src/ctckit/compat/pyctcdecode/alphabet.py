@@ -60,8 +60,8 @@ class Alphabet:
         """Rewrites a model's labels.
 
         Characters: "|" becomes " " and "_" becomes "" where there is no such label; pieces: "##s" becomes "s" and "cat"
-        becomes "▁cat". Everywhere "<pad>" or "[PAD]" becomes "", "<unk>" becomes "⁇" (pieces: "▁⁇▁"), and where there is
-        no blank, one is appended at the end.
+        becomes "▁cat". Everywhere "<pad>" or "[PAD]" becomes "", "<unk>" becomes "⁇" (pieces: "▁⁇▁"), and where there
+        is no blank, one is appended at the end.
 
         Raises:
             InvalidInputError: If a label occurs twice, or pieces hold spaces.

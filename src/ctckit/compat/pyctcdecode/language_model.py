@@ -129,7 +129,7 @@ class AbstractLanguageModel(abc.ABC):
         """Reads a model from a folder."""
         raise NotImplementedError(f"{cls.__name__} has no load_from_dir")
 
-    def reset_params(self, **params: Any) -> None:
+    def reset_params(self, **params: Any) -> None:  # noqa: B027, a model may have none
         """Changes parameters in place."""
 
 
@@ -315,7 +315,7 @@ class MultiLanguageModel(AbstractLanguageModel):
     @property
     def order(self) -> int:
         """The longest n-gram of all."""
-        return max(model.order for model in self._language_models)
+        return max(int(model.order) for model in self._language_models)
 
     def get_start_state(self) -> list[Any]:
         """Each model's."""
@@ -323,9 +323,8 @@ class MultiLanguageModel(AbstractLanguageModel):
 
     def score_partial_token(self, partial_token: str) -> float:
         """The mean."""
-        return sum(model.score_partial_token(partial_token) for model in self._language_models) / len(
-            self._language_models
-        )
+        each = [float(model.score_partial_token(partial_token)) for model in self._language_models]
+        return sum(each) / len(each)
 
     def score(self, prev_state: Sequence[Any], word: str, is_last_word: bool = False) -> tuple[float, list[Any]]:
         """The mean, and each model's state."""
