@@ -31,7 +31,9 @@ def transformers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         pyctcdecode.install()
-        yield pytest.importorskip("transformers")
+        import transformers
+
+        yield transformers
         pyctcdecode.uninstall()
 
 
