@@ -1,0 +1,47 @@
+// Many short lists of letters as a tree. Nodes are numbered level by level, so that the children of a node stand side by side.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "search_plan.hpp"
+
+namespace ctckit {
+
+class Trie {
+ public:
+  static constexpr uint32_t root = 0;
+  static constexpr uint32_t none = ~uint32_t{0};
+
+  explicit Trie(const Ragged& lists);
+
+  uint32_t size() const { return static_cast<uint32_t>(parent_.size()); }
+  uint32_t parent(uint32_t node) const { return parent_[node]; }
+  int32_t letter(uint32_t node) const { return nodes_[node].letter; }  // the last one; −1 for the root
+  uint32_t first_child(uint32_t node) const { return nodes_[node].first_child; }
+  uint32_t end_child(uint32_t node) const { return nodes_[node + 1].first_child; }
+  // The lists that end here.
+  std::span<const int32_t> lists_at(uint32_t node) const { return ending_[node]; }
+
+  uint32_t child(uint32_t node, int32_t letter) const {
+    uint32_t from = first_child(node), to = end_child(node);
+    while (to - from > 8) {
+      const uint32_t middle = from + (to - from) / 2;
+      (nodes_[middle].letter <= letter ? from : to) = middle;
+    }
+    for (; from < to; ++from)
+      if (nodes_[from].letter == letter) return from;
+    return none;
+  }
+
+ private:
+  struct Node {
+    uint32_t first_child;
+    int32_t letter;
+  };
+  std::vector<Node> nodes_;  // and one more, where the last one's children end
+  std::vector<uint32_t> parent_;
+  Ragged ending_;
+};
+
+}  // namespace ctckit
