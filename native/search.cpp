@@ -468,10 +468,10 @@ void Search::append_tokens(int entry, std::vector<int32_t>& tokens) const {
   tokens.push_back(token_[static_cast<size_t>(entry)]);
 }
 
-std::vector<Found> Search::best(size_t n) const {
+std::vector<Found> Search::best(size_t n, bool ended) const {
   std::vector<std::pair<double, int>> scores;
   for (int i = 0; i < count_; ++i) {
-    const double end = weighted_ ? factors_->finish(entries_[static_cast<size_t>(i)].context) : 0;
+    const double end = weighted_ && ended ? factors_->finish(entries_[static_cast<size_t>(i)].context) : 0;
     const double score = std::log(static_cast<double>(masses_[static_cast<size_t>(i)])) + log_scale_ + end;
     if (!std::isinf(score)) scores.emplace_back(-score, i);
   }

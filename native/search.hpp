@@ -39,8 +39,8 @@ class Search {
   // More frames, (frames, classes) with classes side by side; finite or −∞.
   void push(const float* log_probs, int64_t frame_stride, int64_t frames);
 
-  // The best n texts, as if the frames ended here, best first.
-  std::vector<Found> best(size_t n) const;
+  // The best n texts, best first: as if the text ended here, or in the order of the beam, by mass.
+  std::vector<Found> best(size_t n, bool ended) const;
 
   // The tokens that all entries of the beam begin with, since the last forget().
   std::vector<int32_t> stable();

@@ -24,7 +24,7 @@ from search_problems import (
     text_probs,
 )
 
-EVERYTHING = 1 << 20
+EVERYTHING = 1 << 12
 
 
 @pytest.fixture(scope="module")

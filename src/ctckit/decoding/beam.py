@@ -15,12 +15,12 @@ from ctckit.decoding import planning, streaming
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.language_model import NGramModel
 from ctckit.decoding.words import Spellings
-from ctckit.kernels import reference_search
+from ctckit.kernels import native_search
 from ctckit.kernels.search_plan import Decoded
 from ctckit.vocabulary import Vocabulary
 
-# The execution of the search: Search, describe, score_parts and decode_batch as in kernels/reference_search.py.
-_engine: Any = reference_search
+# The execution of the search; kernels/reference_search.py has the same names.
+_engine: Any = native_search
 
 
 class BeamDecoder:
@@ -36,7 +36,7 @@ class BeamDecoder:
 
     all in nats. Words exist where the vocabulary has a mark of words. A model of words is asked where a word ends, and
     its words (or those of the lexicon) steer the search before; a model of characters or tokens is asked at each of
-    them. Results are the same bits for any number of threads.
+    them. The search computes in float32; results are the same bits for any number of threads.
 
     Args:
         vocabulary: A ``Vocabulary``, or its C tokens, "" for the blank.
