@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_FACTOR
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
 from ctckit.decoding.beam import BeamDecoder
-from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.hypothesis import Hypothesis, words_of
 from ctckit.vocabulary import Vocabulary
 
 PROBABILITY_SLACK = 1e-3  # of a row's sum: what half precision leaves
@@ -56,8 +55,9 @@ class PresentDecoder:
         pruning: Pruning,
         hotwords: Sequence[str],
         hotword_weight: float,
+        n_best: int | None = None,
     ) -> list[list[OutputBeam]]:
-        """The texts of each item's (T, C) scores, best first."""
+        """The texts of each item's (T, C) scores, best first: those of the whole beam, or of its ``n_best`` entries."""
         words = _checks.model_of_words(model)
         decoder = self._decoder(words, hotwords, hotword_weight).with_settings(
             beam_width=pruning.beam_width,
@@ -67,8 +67,9 @@ class PresentDecoder:
         )
         log_probs = [log_probs_of(each) for each in items]
         lengths = np.array([len(each) for each in items], dtype=np.int64)
-        found = decoder.decode(_padded(log_probs), lengths, n_best=pruning.beam_width) if items else []
-        return [_beams(each, words, pruning.beam_prune_logp) for each in found]
+        most = min(n_best or pruning.beam_width, pruning.beam_width)
+        found = decoder.decode(_padded(log_probs), lengths, n_best=most) if items else []
+        return [_beams(each, decoder.vocabulary, words, pruning.beam_prune_logp) for each in found]
 
     def _decoder(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
         made_of = model, tuple(hotwords), weight
@@ -149,30 +150,35 @@ def _padded(items: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return result
 
 
-def _beams(found: Sequence[Hypothesis], model: LanguageModel | None, prune: float) -> list[OutputBeam]:
+def _beams(
+    found: Sequence[Hypothesis], vocabulary: Vocabulary, model: LanguageModel | None, prune: float
+) -> list[OutputBeam]:
     """Tuples, those of one text (it may end in a separator or not) added up, without those far below the best."""
-    by_text = sorted(enumerate(found), key=lambda numbered: (numbered[1].text, numbered[0]))
-    beams = [
-        _beam([each for _, each in group], model)
-        for _, group in groupby(by_text, key=lambda numbered: numbered[1].text)
-    ]
+    by_text: dict[str, list[Hypothesis]] = {}
+    for each in found:
+        by_text.setdefault(each.text, []).append(each)
+    beams = [_beam(text, same, vocabulary, model) for text, same in by_text.items()]
     beams.sort(key=lambda beam: beam[4], reverse=True)
     return [beam for beam in beams if beam[4] >= beams[0][4] + prune]
 
 
-def _beam(same: Sequence[Hypothesis], model: LanguageModel | None) -> OutputBeam:
-    best = same[0]
-    words = _words(best)
-    log_prob = float(np.logaddexp.reduce([each.log_prob for each in same]))
-    score = float(np.logaddexp.reduce([each.score for each in same]))
-    return best.text, _state_after(words, model), words, log_prob, score
+def _beam(text: str, same: Sequence[Hypothesis], vocabulary: Vocabulary, model: LanguageModel | None) -> OutputBeam:
+    words = _words(same[0], text, vocabulary)
+    log_prob = _log_sum([each.log_prob for each in same])
+    return text, _state_after(words, model), words, log_prob, _log_sum([each.score for each in same])
 
 
-def _words(found: Hypothesis) -> list[tuple[str, tuple[int, int]]]:
+def _log_sum(values: Sequence[float]) -> float:
+    return values[0] if len(values) == 1 else float(np.logaddexp.reduce(values))
+
+
+def _words(found: Hypothesis, text: str, vocabulary: Vocabulary) -> list[tuple[str, tuple[int, int]]]:
     """The words with their frames; the whole text is one where nothing marks words."""
-    if found.words or not found.text:
-        return [(word.text, (word.start, word.end)) for word in found.words]
-    return [(found.text, (found.spans[0].start, found.spans[-1].end))]
+    starts, ends = found.decoded.description.starts.tolist(), found.decoded.description.ends.tolist()
+    if not vocabulary.has_words:
+        return [(text, (starts[0], ends[-1]))] if text else []
+    words = words_of(found.tokens, vocabulary)
+    return [(word, (starts[members[0]], ends[members[-1]])) for word, members in words]
 
 
 def _state_after(words: Sequence[tuple[str, Any]], model: LanguageModel | None) -> Any:

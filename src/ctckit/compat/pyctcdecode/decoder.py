@@ -34,6 +34,7 @@ from ctckit.compat.pyctcdecode.language_model import (
 )
 
 OutputBeamMPSafe = tuple[str, list[tuple[str, tuple[int, int]]], float, float]
+LOOKED_AT = 10  # entries of the beam, where only the best text is asked for
 Settings = tuple[Pruning, list[str], float]  # hotwords and their weight
 
 logger = logging.getLogger(__name__)
@@ -140,11 +141,14 @@ class BeamSearchDecoderCTC:
             InvalidInputError: On a wrong shape or type, NaN, or settings that leave no entry.
         """
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, hotwords, hotword_weight)
+        return self._beams(logits, settings, lm_start_state)
+
+    def _beams(self, logits: Any, settings: Settings, start_state: Any, n_best: int | None = None) -> list[OutputBeam]:
         scores = _checks.scores(logits, len(self._alphabet.labels))
         if self.strict:
-            return self._as_the_original(scores, settings, lm_start_state)
-        _checks.no_start_state(lm_start_state)
-        return self._present.decode([scores], self._language_model, *settings)[0]
+            return self._as_the_original(scores, settings, start_state)
+        _checks.no_start_state(start_state)
+        return self._present.decode([scores], self._language_model, *settings, n_best)[0]
 
     def _settings(
         self, width: int, prune: float, least: float, history: bool, hotwords: Iterable[str] | None, weight: float
@@ -168,10 +172,13 @@ class BeamSearchDecoderCTC:
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
         lm_start_state: Any = None,
     ) -> str:
-        """The best text; the arguments are those of ``decode_beams``. ``strict``: with ``prune_history``."""
-        return self.decode_beams(
-            logits, beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight, lm_start_state
-        )[0][0]
+        """The best text; the arguments are those of ``decode_beams``.
+
+        It is that of the same search. Only its ten best entries are looked at closely, which takes less time.
+        ``strict``: it is that of a search with ``prune_history``.
+        """
+        settings = self._settings(beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight)
+        return self._beams(logits, settings, lm_start_state, LOOKED_AT)[0][0]
 
     def decode_beams_batch(
         self,
@@ -198,12 +205,15 @@ class BeamSearchDecoderCTC:
             hotword_weight: 〃
         """
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, hotwords, hotword_weight)
+        return self._batch(pool, logits_list, settings)
+
+    def _batch(
+        self, pool: Any, logits_list: Sequence[Any], settings: Settings, n_best: int | None = None
+    ) -> list[list[OutputBeamMPSafe]]:
         items = [_checks.scores(each, len(self._alphabet.labels)) for each in logits_list]
         if self.strict:
-            found = _mapping(pool)(partial(self._sendable, settings=settings), items)
-        else:
-            found = map(_without_state, self._present.decode(items, self._language_model, *settings))
-        return list(found)
+            return list(_mapping(pool)(partial(self._sendable, settings=settings), items))
+        return [_without_state(each) for each in self._present.decode(items, self._language_model, *settings, n_best)]
 
     def _sendable(self, scores: Any, settings: Settings) -> list[OutputBeamMPSafe]:
         return _without_state(self._as_the_original(scores, settings, None))
@@ -219,10 +229,8 @@ class BeamSearchDecoderCTC:
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
     ) -> list[str]:
         """``decode`` for a list of items; ``pool`` as in ``decode_beams_batch``."""
-        beams = self.decode_beams_batch(
-            pool, logits_list, beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight
-        )
-        return [each[0][0] for each in beams]
+        settings = self._settings(beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight)
+        return [each[0][0] for each in self._batch(pool, logits_list, settings, LOOKED_AT)]
 
     def save_to_dir(self, filepath: str | os.PathLike[str]) -> None:
         """Writes alphabet.json and, with a language model, the folder language_model: the original's files.
