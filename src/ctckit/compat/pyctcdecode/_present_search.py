@@ -31,6 +31,8 @@ from ctckit.vocabulary import Vocabulary
 
 PROBABILITY_SLACK = 1e-3  # of a row's sum: what half precision leaves
 
+MARKS = ("<s>", "</s>", "<unk>")  # the original takes what it reads of them for words
+
 logger = logging.getLogger(__name__)
 
 
@@ -44,6 +46,7 @@ class PresentDecoder:
     def __init__(self, alphabet: Alphabet) -> None:
         self._alphabet = alphabet
         self._kept: tuple[Any, BeamDecoder] | None = None
+        self._ready: tuple[Any, BeamDecoder] | None = None
 
     def __reduce__(self) -> tuple[type[PresentDecoder], tuple[Alphabet]]:
         return PresentDecoder, (self._alphabet,)
@@ -59,17 +62,19 @@ class PresentDecoder:
     ) -> list[list[OutputBeam]]:
         """The texts of each item's (T, C) scores, best first: those of the whole beam, or of its ``n_best`` entries."""
         words = _checks.model_of_words(model)
-        decoder = self._decoder(words, hotwords, hotword_weight).with_settings(
-            beam_width=pruning.beam_width,
-            beam_threshold=pruning.beam_prune_logp,
-            token_threshold=pruning.token_min_logp,
-            **_weights(words),
-        )
+        decoder = self._with_settings(self._decoder(words, hotwords, hotword_weight), _settings(words, pruning))
         log_probs = [log_probs_of(each) for each in items]
         lengths = np.array([len(each) for each in items], dtype=np.int64)
         most = min(n_best or pruning.beam_width, pruning.beam_width)
         found = decoder.decode(_padded(log_probs), lengths, n_best=most) if items else []
         return [_beams(each, decoder.vocabulary, words, pruning.beam_prune_logp) for each in found]
+
+    def _with_settings(self, decoder: BeamDecoder, settings: dict[str, float]) -> BeamDecoder:
+        """The last one again, if nothing has changed: the search has its own copy of a decoder's words."""
+        made_of = decoder, settings
+        if self._ready is None or self._ready[0] != made_of:
+            self._ready = made_of, decoder.with_settings(**settings)
+        return self._ready[1]
 
     def _decoder(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
         made_of = model, tuple(hotwords), weight
@@ -86,7 +91,7 @@ class PresentDecoder:
         return BeamDecoder(
             vocabulary,
             language_model=ngrams,
-            lexicon=[word for word in known if letters.issuperset(word)] if known else None,
+            lexicon=[word for word in known if word not in MARKS and letters.issuperset(word)] if known else None,
             hotwords=_spellable(hotwords, weight, letters) or None,
         )
 
@@ -107,14 +112,16 @@ def ngrams_of(model: Any) -> Any:
     return ours.ngrams
 
 
-def _weights(model: LanguageModel | None) -> dict[str, float]:
-    if model is None:
-        return {"word_bonus": 0.0}
-    return {
-        "lm_weight": model.alpha,
-        "word_bonus": model.beta,
-        "oov_charge": -model.alpha * model.unk_score_offset * LOG_BASE_CHANGE_FACTOR / AVG_TOKEN_LEN,
+def _settings(model: LanguageModel | None, pruning: Pruning) -> dict[str, float]:
+    settings = {
+        "beam_width": pruning.beam_width,
+        "beam_threshold": pruning.beam_prune_logp,
+        "token_threshold": pruning.token_min_logp,
     }
+    if model is None:
+        return {**settings, "word_bonus": 0.0}
+    charge = -model.alpha * model.unk_score_offset * LOG_BASE_CHANGE_FACTOR / AVG_TOKEN_LEN
+    return {**settings, "lm_weight": model.alpha, "word_bonus": model.beta, "oov_charge": charge}
 
 
 def _spellable(hotwords: Sequence[str], weight: float, letters: set[str]) -> dict[str, float]:
