@@ -278,6 +278,13 @@ def test_decoders_are_copied_and_let_go(arpa):
         decoder.decode(peaked("bagu"))
 
 
+@pytest.mark.parametrize("row", [[0.0, -np.inf], [0.0, -100.0], [1.0, 0.0]])  # logits, and probabilities
+def test_probabilities_are_clipped_as_by_the_original(row):
+    settings = {"token_min_logp": -200.0, "beam_prune_logp": -200.0}
+    beams = build_ctcdecoder(["", "a"], strict=True).decode_beams(np.array([row]), **settings)
+    assert [beam[:1] + beam[3:] for beam in beams] == [("", 0.0, 0.0), ("a", np.log(1e-15), np.log(1e-15))]
+
+
 def test_states_go_on(arpa):
     decoder = build_ctcdecoder(LETTERS, arpa, lm_score_boundary=False, strict=True)
     whole = decoder.decode_beams(peaked("bagu be"))[0]

@@ -42,7 +42,7 @@ def collapsed(path, blank=0):
     return tuple(label for label in kept if label != blank)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_logit_scores_are_the_sum_over_all_alignments_of_a_text(seed):
     log_probs = random_log_probs(seed, 5, 4)
     mass = {}
@@ -51,6 +51,7 @@ def test_logit_scores_are_the_sum_over_all_alignments_of_a_text(seed):
         mass[text] = np.logaddexp(mass.get(text, -np.inf), sum(log_probs[t, label] for t, label in enumerate(path)))
     beams = build_ctcdecoder(SMALL).decode_beams(log_probs, **WIDE)
     assert {beam[0]: beam[3] for beam in beams} == pytest.approx(mass, abs=SEARCH_SINGLE)
+    assert [beam[4] for beam in beams] == sorted((beam[4] for beam in beams), reverse=True)
 
 
 def test_probabilities_that_were_rounded_are_not_softmaxed_again():
@@ -76,6 +77,14 @@ def test_logits_whose_sums_happen_to_be_one_are_logits():
     assert original.decode_beams(logits)[0][3] != pytest.approx(original.decode_beams(log_probs)[0][3], abs=0.01)
 
 
+def test_numbers_with_one_row_that_sums_to_another_number_are_logits():
+    logits = np.array([[0.9, 0.6, 0.0, 0.0], [0.0, 0.0, 0.1, 0.4]])
+    assert logits.sum(axis=1).mean() == 1
+    expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    decoder = build_ctcdecoder(SMALL)
+    assert decoder.decode_beams(logits)[0][3] == pytest.approx(decoder.decode_beams(expected)[0][3], abs=SEARCH_SINGLE)
+
+
 def worth(text, arpa, alpha=DEFAULT_ALPHA, beta=DEFAULT_BETA, oov_letters=0):
     ngrams = ctckit.NGramModel.load(arpa, unit="word")
     charge = -alpha * DEFAULT_UNK_LOGP_OFFSET * np.log(10) / AVG_TOKEN_LEN
@@ -97,6 +106,15 @@ def test_unknown_words_are_charged_by_the_letter(arpa):
     beam = build_ctcdecoder(LETTERS, arpa).decode_beams(logits)[0]
     assert beam[0] == "bagu zz"
     assert beam[4] - beam[3] == pytest.approx(worth("bagu zz", arpa, oov_letters=2), abs=PYCTCDECODE)
+
+
+def test_marks_of_sentences_are_no_words(arpa):
+    labels = [*LETTERS, "<", ">"]
+    beam = build_ctcdecoder(labels, arpa).decode_beams(peaked("<s>", labels, height=12.0))[0]
+    ngrams = ctckit.NGramModel.load(arpa, unit="word")
+    charge = 3 * DEFAULT_ALPHA * DEFAULT_UNK_LOGP_OFFSET * np.log(10) / AVG_TOKEN_LEN
+    expected = DEFAULT_ALPHA * ngrams.log_prob(["<unk>"]) + DEFAULT_BETA + charge
+    assert (beam[0], beam[4] - beam[3]) == ("<s>", pytest.approx(expected, abs=PYCTCDECODE))
 
 
 def test_the_state_is_the_one_after_the_last_word(arpa):
