@@ -49,7 +49,13 @@ def test_hypotheses_tell_all(models, engine):
     log_probs, lengths = batch(0)
     hotwords = {"ab": 1.5}
     decoder = BeamDecoder(
-        LETTERS, language_model=models["words"], lm_weight=0.3, word_bonus=0.7, token_bonus=0.1, hotwords=hotwords
+        LETTERS,
+        language_model=models["words"],
+        lm_weight=0.3,
+        word_bonus=0.7,
+        token_bonus=0.1,
+        oov_charge=1.0,
+        hotwords=hotwords,
     )
     for row, length, found in zip(log_probs, lengths, decoder.decode(log_probs, lengths, n_best=6), strict=True):
         assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
@@ -189,8 +195,8 @@ def test_other_numbers_for_the_same_decoder(models):
     other = decoder.with_settings(lm_weight=(0.3, 0.4), word_bonus=0.5, oov_charge=None, beam_width=7)
     plan = other.plan
     assert (plan.fine_weight, plan.word_weight, plan.word_bonus, plan.beam_width) == (0.3, 0.4, 0.5, 7)
-    assert (plan.oov_charge, decoder.plan.oov_charge) == (math.inf, 1.0)
-    assert (decoder.plan.fine_weight, decoder.plan.word_weight, decoder.plan.word_bonus) == (0.1, 0.2, 1.0)
+    assert (plan.oov_charge, decoder.plan.oov_charge) == (math.inf, 0.25)
+    assert (decoder.plan.fine_weight, decoder.plan.word_weight, decoder.plan.word_bonus) == (0.1, 0.2, 2.0)
     assert decoder.with_settings(lm_weight=0.9).plan.fine_weight == 0.9
     assert "beam_width=7" in repr(other)
 

@@ -8,6 +8,7 @@ import pytest
 
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
+from ctckit.decoding import planning
 from ctckit.kernels.reference_factors import Factors, HotwordAutomaton
 from ctckit.kernels.search_plan import Ragged, SearchPlan
 from problems import random_probs
@@ -74,7 +75,7 @@ def made(name, models, **changes):
     used = [models[each] for each in names]
     given = {"beam_width": EVERYTHING, "language_model": used, **arguments, **changes}
     decoder = BeamDecoder(vocabulary, **given)
-    weights = arguments.get("lm_weight", 0.5)
+    weights = arguments.get("lm_weight", planning.LM_WEIGHT)
     by_kind = dict.fromkeys(("word", "fine"))
     lm_weight = dict.fromkeys(("word", "fine"), 0.0)
     for n, each in enumerate(used):
@@ -83,8 +84,8 @@ def made(name, models, **changes):
     hotwords = arguments.get("hotwords", {})
     if not isinstance(hotwords, dict):
         hotwords = dict.fromkeys(hotwords, arguments["hotword_weight"])
-    word_bonus = arguments.get("word_bonus", 1.0 if by_kind["word"] else 0.0)
-    oov_charge = arguments.get("oov_charge", 1.0)
+    word_bonus = arguments.get("word_bonus", planning.WORD_BONUS if by_kind["word"] else 0.0)
+    oov_charge = arguments.get("oov_charge", planning.OOV_CHARGE)
 
     def worth(tokens):
         fine, word, words, unknown, boosted = naive_parts(
@@ -327,7 +328,7 @@ def test_texts_that_begin_otherwise_are_dropped(engine):
 
 def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):
     search, tolerance = engine
-    plan = BeamDecoder(LETTERS, language_model=models["words"], oov_charge=None).plan
+    plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=0.5, word_bonus=1.0, oov_charge=None).plan
     running = search.Search(plan)
     running.push(np.log(np.array([[0.01, 0.97, 0.01, 0.01], [0.97, 0.01, 0.01, 0.01]])))
     words = models["words"]

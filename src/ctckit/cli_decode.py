@@ -23,7 +23,7 @@ Models = Annotated[
     list[Path] | None,
     typer.Option("--lm", help="A language model, .arpa (.gz, .xz) or .ctclm; twice for words and characters."),
 ]
-Weights = Annotated[list[float] | None, typer.Option("--lm-weight", help="Its weight, 0.5 by default; one for each.")]
+Weights = Annotated[list[float] | None, typer.Option("--lm-weight", help="Its weight, 0.3 by default; one for each.")]
 Hotwords = Annotated[
     Path | None, typer.Option(help="Words or phrases to favour, one a line; a tab and nats behind it: its own weight.")
 ]
@@ -65,7 +65,7 @@ def decode(
         list[str] | None, typer.Option(help="word, char or token; by default what the file says or looks like.")
     ] = None,
     word_bonus: Annotated[
-        float | None, typer.Option(help="Nats for each word; 1 with a model of words, else 0.")
+        float | None, typer.Option(help="Nats for each word; 2 with a model of words, else 0.")
     ] = None,
     token_bonus: Annotated[float, typer.Option(help="Nats for each token.")] = 0.0,
     lexicon: Annotated[
@@ -74,7 +74,7 @@ def decode(
             help="The words that are known, one a line; a tab and tokens between spaces behind: its spelling."
         ),
     ] = None,
-    oov_charge: Annotated[float, typer.Option(help="Nats for each letter of a word that is not known.")] = 1.0,
+    oov_charge: Annotated[float, typer.Option(help="Nats for each letter of a word that is not known.")] = 0.25,
     closed: Annotated[bool, typer.Option("--closed", help="Forbid words that are not known.")] = False,
     hotwords: Hotwords = None,
     hotword_weight: HotwordWeight = 10.0,
@@ -161,8 +161,10 @@ def beam_decoder(
 
 
 def _weights(given: Sequence[float] | None) -> float | list[float]:
+    from ctckit.decoding.planning import LM_WEIGHT
+
     if not given:
-        return 0.5
+        return LM_WEIGHT
     return given[0] if len(given) == 1 else list(given)
 
 

@@ -44,7 +44,7 @@ class BeamDecoder:
         beam_width: Texts kept from frame to frame.
         language_model: An ``NGramModel``; or two, one of words and one of characters or tokens.
         lm_weight: What its log-probability is multiplied by, 0..60; for two models, a weight for each.
-        word_bonus: Nats for each word; by default 1 with a model of words, else 0.
+        word_bonus: Nats for each word; by default 2 with a model of words, else 0.
         token_bonus: Nats for each token.
         lexicon: The words that are known: an iterable of them, or a mapping from words to their spellings. A spelling
             is a string (letter by letter) or a list of tokens; a list of such lists is several spellings. With a
@@ -77,11 +77,11 @@ class BeamDecoder:
         blank: int | None = None,
         beam_width: int = 100,
         language_model: NGramModel | Sequence[NGramModel] | None = None,
-        lm_weight: float | Sequence[float] = 0.5,
+        lm_weight: float | Sequence[float] = planning.LM_WEIGHT,
         word_bonus: float | None = None,
         token_bonus: float = 0.0,
         lexicon: Iterable[str] | Spellings | None = None,
-        oov_charge: float | None = 1.0,
+        oov_charge: float | None = planning.OOV_CHARGE,
         hotwords: Iterable[str] | Mapping[str, float] | None = None,
         hotword_weight: float = 10.0,
         token_threshold: float = -math.inf,

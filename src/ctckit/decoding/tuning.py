@@ -53,7 +53,7 @@ class Tuning:
         folds: The parts of the cross-validation.
         metric: "cer" or "wer".
         names: The settings that were tuned.
-        points: (P, len(names)) all values that were tried.
+        points: (P, len(names)) the values that were tried, cross-validation left out.
         errors: (P,) the error of each.
     """
 
@@ -157,10 +157,9 @@ def tune(
     if isinstance(refinements, bool) or not isinstance(refinements, int) or refinements < 0:
         raise InvalidInputError(f"refinements is {refinements!r}; expected a whole number, 0 or more.")
     parts = _parts(folds, len(texts))
-    found = tuple(_fold(surface, axes, refinements, part) for part in parts)
     everything = np.ones(len(texts), dtype=bool)
-    best = _search(surface, axes, refinements, everything)
-    errors = np.array([surface.error(point, everything) for point in surface.points])
+    best, tried = _search(surface, axes, refinements, everything)
+    found = tuple(_fold(surface, axes, refinements, part) for part in parts)
     held_out = None
     if parts:
         chosen = [tuple(fold.settings.values()) for fold in found]
@@ -176,8 +175,8 @@ def tune(
         folds=found,
         metric=metric,
         names=tuple(axes),
-        points=np.array(surface.points),
-        errors=errors,
+        points=np.array(tried),
+        errors=np.array([surface.error(point, everything) for point in tried]),
     )
 
 
@@ -203,10 +202,6 @@ class _Surface:
         self._known: dict[Point, npt.NDArray[np.int64]] = {}
         self.units = np.array([len(each) for each in self._references])
 
-    @property
-    def points(self) -> list[Point]:
-        return list(self._known)
-
     def errors_of(self, point: Point, items: npt.NDArray[np.bool_]) -> int:
         """The errors of some items."""
         if point not in self._known:
@@ -228,8 +223,8 @@ class _Surface:
 
 def _search(
     surface: _Surface, axes: Mapping[str, list[float]], refinements: int, items: npt.NDArray[np.bool_]
-) -> Point:
-    """The best point for some items: of a grid, then of finer ones around it."""
+) -> tuple[Point, list[Point]]:
+    """The best point for some items: of a grid, then of finer ones around it; and all that were tried."""
     steps = [max((b - a for a, b in itertools.pairwise(sorted(values))), default=0.0) for values in axes.values()]
     tried = list(itertools.product(*axes.values()))
     best = _middle_of_the_best(surface, tried, items)
@@ -240,7 +235,7 @@ def _search(
         ]
         tried += [point for point in itertools.product(*moves) if _allowed(tuple(axes), point) and point not in tried]
         best = _middle_of_the_best(surface, tried, items)
-    return best
+    return best, tried
 
 
 def _middle_of_the_best(surface: _Surface, points: Sequence[Point], items: npt.NDArray[np.bool_]) -> Point:
@@ -262,7 +257,7 @@ def _allowed(names: Sequence[str], point: Point) -> bool:
 
 
 def _fold(surface: _Surface, axes: Mapping[str, list[float]], refinements: int, part: npt.NDArray[np.bool_]) -> Fold:
-    best = _search(surface, axes, refinements, ~part)
+    best, _ = _search(surface, axes, refinements, ~part)
     return Fold(dict(zip(axes, best, strict=True)), surface.error(best, part))
 
 
