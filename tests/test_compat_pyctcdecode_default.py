@@ -169,10 +169,19 @@ def test_phrases_count_as_a_whole():
     assert (beam[0], beam[4] - beam[3]) == ("ice cream", pytest.approx(10.0, abs=PYCTCDECODE))
 
 
+def test_long_phrases_are_worth_no_more_than_sixty_nats():
+    phrase = "a b c d e f g h"
+    logits = peaked(phrase, height=12.0)
+    beam = build_ctcdecoder(LETTERS).decode_beams(logits, hotwords=[phrase])[0]
+    assert (beam[0], beam[4] - beam[3]) == (phrase, pytest.approx(60.0, abs=PYCTCDECODE))
+
+
 def test_hotwords_that_cannot_be_written_are_told(caplog):
     decoder = build_ctcdecoder(LETTERS)
     assert decoder.decode(peaked("be"), hotwords=["Überfall", "  ", "be"]) == "be"
     assert "The hotword 'Überfall' has letters that are not among the labels" in caplog.text
+    assert build_ctcdecoder(["", *"be"]).decode(np.eye(3)[[1, 2]] * 9.0, hotwords=["b e"]) == "be"
+    assert "The hotword 'b e' has letters" in caplog.text
 
 
 def test_pieces_with_an_unknown_between_words():

@@ -185,9 +185,9 @@ def model_of_words(model: Any) -> Any:
     return model
 
 
-def words_end(model: Any, has_words: bool) -> None:
+def words_end(has_words: bool) -> None:
     """A model of words is of use only where words end."""
-    if model is not None and not has_words:
+    if not has_words:
         raise only_strict("A language model without ' ' or '▁' among the labels", "no word ever ends, all is one word.")
 
 

@@ -12,8 +12,10 @@ token_min_logp     token_threshold
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_F
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.hypothesis import Hypothesis, words_of
+from ctckit.decoding.words import HEAVIEST
 from ctckit.vocabulary import Vocabulary
 
 PROBABILITY_SLACK = 1e-3  # of a row's sum: what half precision leaves
@@ -45,7 +48,7 @@ class PresentDecoder:
 
     def __init__(self, alphabet: Alphabet) -> None:
         self._alphabet = alphabet
-        self._kept: tuple[Any, BeamDecoder] | None = None
+        self._known: tuple[LanguageModel | None, BeamDecoder] | None = None
         self._ready: tuple[Any, BeamDecoder] | None = None
 
     def __reduce__(self) -> tuple[type[PresentDecoder], tuple[Alphabet]]:
@@ -62,38 +65,32 @@ class PresentDecoder:
     ) -> list[list[OutputBeam]]:
         """The texts of each item's (T, C) scores, best first: those of the whole beam, or of its ``n_best`` entries."""
         words = _checks.model_of_words(model)
-        decoder = self._with_settings(self._decoder(words, hotwords, hotword_weight), _settings(words, pruning))
+        decoder = self._decoder(words, (tuple(hotwords), hotword_weight), _settings(words, pruning))
         log_probs = [log_probs_of(each) for each in items]
         lengths = np.array([len(each) for each in items], dtype=np.int64)
         most = min(n_best or pruning.beam_width, pruning.beam_width)
         found = decoder.decode(_padded(log_probs), lengths, n_best=most) if items else []
         return [_beams(each, decoder.vocabulary, words, pruning.beam_prune_logp) for each in found]
 
-    def _with_settings(self, decoder: BeamDecoder, settings: dict[str, float]) -> BeamDecoder:
-        """The last one again, if nothing has changed: the search has its own copy of a decoder's words."""
-        made_of = decoder, settings
-        if self._ready is None or self._ready[0] != made_of:
-            self._ready = made_of, decoder.with_settings(**settings)
+    def _decoder(
+        self, model: LanguageModel | None, hotwords: tuple[tuple[str, ...], float], settings: dict[str, float]
+    ) -> BeamDecoder:
+        """The last one again, if nothing has changed; its words again, if they have not."""
+        if self._known is None or self._known[0] is not model:
+            self._known, self._ready = (model, self._with_words(model)), None
+        if self._ready is None or self._ready[0] != (hotwords, settings):
+            decoder = _with_hotwords(self._known[1], *hotwords).with_settings(**settings)
+            self._ready = (hotwords, settings), decoder
         return self._ready[1]
 
-    def _decoder(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
-        made_of = model, tuple(hotwords), weight
-        if self._kept is None or self._kept[0] != made_of:
-            self._kept = made_of, self._made(model, hotwords, weight)
-        return self._kept[1]
-
-    def _made(self, model: LanguageModel | None, hotwords: Sequence[str], weight: float) -> BeamDecoder:
+    def _with_words(self, model: LanguageModel | None) -> BeamDecoder:
         vocabulary = vocabulary_of(self._alphabet)
-        letters = set("".join(part for parts in vocabulary.word_parts for part in parts))
-        _checks.words_end(model, vocabulary.has_words)
-        ngrams = None if model is None else ngrams_of(model.kenlm_model)
-        known = None if model is None else model.unigrams
-        return BeamDecoder(
-            vocabulary,
-            language_model=ngrams,
-            lexicon=[word for word in known if word not in MARKS and letters.issuperset(word)] if known else None,
-            hotwords=_spellable(hotwords, weight, letters) or None,
-        )
+        if model is None:
+            return BeamDecoder(vocabulary)
+        _checks.words_end(vocabulary.has_words)
+        letters = _letters_of(vocabulary)
+        words = [word for word in model.unigrams or () if word not in MARKS and letters.issuperset(word)]
+        return BeamDecoder(vocabulary, language_model=ngrams_of(model.kenlm_model), lexicon=words or None)
 
 
 def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
@@ -124,17 +121,26 @@ def _settings(model: LanguageModel | None, pruning: Pruning) -> dict[str, float]
     return {**settings, "lm_weight": model.alpha, "word_bonus": model.beta, "oov_charge": charge}
 
 
-def _spellable(hotwords: Sequence[str], weight: float, letters: set[str]) -> dict[str, float]:
-    """Each phrase that the alphabet can write, with its weight."""
-    phrases = [phrase.split() for phrase in hotwords]
-    for words in phrases:
-        if not letters.issuperset("".join(words)):
-            logger.warning("The hotword %r has letters that are not among the labels: it is left out.", " ".join(words))
-    return {
-        " ".join(words): weight * len(words)
-        for words in phrases
-        if words and weight != 0 and letters.issuperset("".join(words))
-    }
+def _letters_of(vocabulary: Vocabulary) -> set[str]:
+    return set("".join(part for parts in vocabulary.word_parts for part in parts))
+
+
+def _with_hotwords(decoder: BeamDecoder, hotwords: Sequence[str], weight: float) -> BeamDecoder:
+    """The decoder with those hotwords that its vocabulary can write; its words are not prepared again."""
+    letters = _letters_of(decoder.vocabulary)
+    weights: dict[str, float] = {}
+    for words in map(str.split, hotwords):
+        phrase = " ".join(words)
+        if not letters.issuperset("".join(words) if decoder.vocabulary.has_words else phrase):
+            logger.warning("The hotword %r has letters that are not among the labels: it is left out.", phrase)
+        elif words and weight != 0:
+            weights[phrase] = min(weight * len(words), HEAVIEST)
+    if not weights:
+        return decoder
+    hot = BeamDecoder(decoder.vocabulary, hotwords=weights).plan
+    other = copy.copy(decoder)
+    other.plan = replace(decoder.plan, hotwords=hot.hotwords, hotword_weights=hot.hotword_weights)
+    return other
 
 
 def log_probs_of(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
