@@ -32,7 +32,7 @@ ALPHABETS = [
 ]
 MOST_KEPT = 5  # texts of a case whose scores are kept; of all the others, a digest of the texts
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-REAL_SETS = {"ocr_ppv4": 60, "ocr_ppv6": 60, "asr_hama": 11, "nanopore_chiron": 12}
+REAL_SETS = {"ocr_ppv4": 60, "ocr_ppv6": 60, "asr_hama": 11, "nanopore_chiron": 60}
 
 MANY_LABELS = 100
 DEFAULT_TOKEN_MIN_LOGP = -5.0

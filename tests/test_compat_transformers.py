@@ -56,16 +56,27 @@ def processor(transformers, parts):
 
 
 @pytest.fixture(scope="module")
-def logits(transformers, processor):
+def model(transformers):
     import torch
 
     torch.manual_seed(0)
-    config = transformers.Wav2Vec2Config(vocab_size=len(VOCABULARY), **TINY)
-    model = transformers.Wav2Vec2ForCTC(config).eval()
-    wave = np.random.default_rng(0).normal(size=600).astype(np.float32)
-    inputs = processor(wave, sampling_rate=16_000, return_tensors="pt")
+    model = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(vocab_size=len(VOCABULARY), **TINY)).eval()
     with torch.no_grad():
-        return 10 * model(**inputs).logits.numpy()  # random weights are sure of nothing
+        model.lm_head.weight *= 10  # random weights are sure of nothing
+    return model
+
+
+@pytest.fixture(scope="module")
+def wave():
+    return np.random.default_rng(0).normal(size=600).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def logits(model, wave, processor):
+    import torch
+
+    with torch.no_grad():
+        return model(**processor(wave, sampling_rate=16_000, return_tensors="pt")).logits.numpy()
 
 
 def test_texts_words_and_scores(processor, logits):
@@ -98,6 +109,18 @@ def test_settings_pass_through(processor, logits):
     )
     assert (processor.language_model.alpha, processor.language_model.beta) == (0.1, 0.0)
     decoder.reset_params(alpha=0.5, beta=1.5, unk_score_offset=-10.0)
+
+
+def test_the_pipeline_takes_the_decoder(transformers, processor, parts, model, wave, logits):
+    extractor, tokenizer = parts[1]
+    read = transformers.pipeline(
+        "automatic-speech-recognition",
+        model=model,
+        tokenizer=tokenizer,
+        feature_extractor=extractor,
+        decoder=processor.decoder,
+    )
+    assert read(wave)["text"] == processor.decode(logits[0]).text
 
 
 @pytest.mark.parametrize("strict", [False, True])
