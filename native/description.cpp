@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "beam.hpp"
+#include "beam_kernel.hpp"
 #include "dispatch.hpp"
 #include "item.hpp"
 #include "path.hpp"
@@ -111,11 +111,14 @@ class Stretch {
       const float* const x = frames_.row(t);
       tops_.push_back(kernels.maximum(x, frames_.classes));
       blanks_.push_back(prob(t, frames_.blank));
-      const int count =
-          kernels.likely_classes(x, frames_.classes, frames_.blank, tops_.back() + least_log, found.data());
-      likely_.values.insert(likely_.values.end(), found.begin(), found.begin() + count);
+      const int count = kernels.above(x, frames_.classes, tops_.back() + least_log, found.data());
+      for (int k = 0; k < count; ++k) {
+        const int32_t c = found[static_cast<size_t>(k)];
+        if (c == frames_.blank) continue;
+        likely_.values.push_back(c);
+        probs_.push_back(prob(t, c));
+      }
       likely_.offsets.push_back(static_cast<int64_t>(likely_.values.size()));
-      for (int k = 0; k < count; ++k) probs_.push_back(prob(t, found[static_cast<size_t>(k)]));
     }
   }
 

@@ -38,7 +38,7 @@ class Factors {
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor differs from 1.
   bool any() const { return any_; }
-  bool ends_word(int token) const { return kinds_[kind(token)].ends_word; }
+  bool ends_word(int token) const { return kind_of(token).ends_word; }
 
   // Tokens of one kind have one bound: of their factor, in any context.
   struct Kind {
@@ -49,6 +49,7 @@ class Factors {
   };
   const std::vector<Kind>& kinds() const { return kinds_; }
   size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
+  const Kind& kind_of(int token) const { return kinds_[kind(token)]; }
   // The part of the bound that hotwords contribute; see also end_word_bound and more_letters_bound.
   float hot_bound(uint32_t state, const Kind& kind) const {
     return hotwords_ ? hotwords_->bound(state, kind.letters) : 1.0f;

@@ -33,6 +33,12 @@ std::tuple<double, uint32_t> query(const NGram& model, uint32_t state, uint32_t 
   return {step.log_prob, step.state};
 }
 
+// A damaged file that was not checked may hold what is no text.
+nb::str word(const NGram& model, uint32_t id) {
+  const std::string_view found = model.word(id);
+  return nb::steal<nb::str>(PyUnicode_DecodeUTF8(found.data(), static_cast<Py_ssize_t>(found.size()), "replace"));
+}
+
 // The model's memory behind its header, without a copy.
 nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>> body(const std::shared_ptr<const NGram>& model) {
   auto kept = std::make_unique<std::shared_ptr<const NGram>>(model);
@@ -95,7 +101,7 @@ void bind_ngram(nb::module_& m) {
       .def("__len__", &NGram::size)
       .def("unigram", &NGram::unigram, "word"_a)
       .def("find", &NGram::find, "word"_a)
-      .def("word", &NGram::word, "id"_a)
+      .def("word", &word, "id"_a)
       .def("query", &query, "state"_a, "word"_a)
       .def("log_prob", &log_prob, "words"_a, "bos"_a, "eos"_a)
       .def("is_intact", &ctckit::is_intact, nb::call_guard<nb::gil_scoped_release>())

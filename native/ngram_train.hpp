@@ -1,4 +1,4 @@
-// Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998; Heafield et al. 2013), as KenLM's lmplz estimates it.
+// Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998; Heafield et al. 2013), as KenLM's lmplz does it.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -26,7 +26,7 @@ class NGramTrainer {
   NGramTrainer(int order, std::vector<uint64_t> prune);
 
   // Lines that end in \n, of UTF-8: words between single spaces, or characters, of which a space becomes `space`.
-  // Lines without any are left out. FormatError where a word is <s>, </s> or <unk>; says the line, counted over all calls.
+  // Lines without any are left out. FormatError where a word is <s>, </s> or <unk>; says the line of all.
   void add(std::string_view text, Unit unit, std::string_view space);
 
   uint64_t lines() const { return lines_; }  // with something in them

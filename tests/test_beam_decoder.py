@@ -176,7 +176,7 @@ def test_hotwords_of_several_spellings():
 
 
 def test_equal_hotwords_count_once():
-    plan = BeamDecoder(LETTERS, hotwords={"a b": 1.0, " a  b ": 3.0, "a": 2.0}).plan
+    plan = BeamDecoder(LETTERS, hotwords={"a b": 1.0, " a  b ": 3.0, "a  b": 2.0, "a": 2.0}).plan
     assert (plan.hotwords.lists(), plan.hotword_weights.tolist()) == ([(0, 1, 0, 2, 0), (0, 1, 0)], [3.0, 2.0])
 
 

@@ -124,7 +124,7 @@ def test_a_token_that_lasts_for_ever(engine):
 
 
 def test_what_is_closed_can_be_taken():
-    log_probs = speech(2, 10 * W, sure=0.97)
+    log_probs = speech(4, 10 * W, sure=0.97)
     decoder = BeamDecoder(LETTERS, beam_width=8)
     whole = decoder.decode(log_probs)[0][0]
     stream, taken = decoder.stream(), []

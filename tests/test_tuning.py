@@ -97,6 +97,15 @@ def test_of_equally_good_settings_the_middle_one():
     assert (tuning.settings, tuning.error) == ({"token_bonus": 0.0}, 0.0)
 
 
+def test_refining_halves_the_step():
+    log_probs = np.log([[[0.1, 0.8, 0.05, 0.05]]])
+    grid = {"token_bonus": [-1.0, 1.0, 3.0]}
+    tuning = tune(BeamDecoder(UNMARKED, beam_width=2), log_probs, ["a"], grid=grid, refinements=2)
+    assert tuning.points[:3, 0].tolist() == [-1.0, 1.0, 3.0]
+    assert set(tuning.points[3:5, 0]) == {tuning.points[:3].mean() - 1.0, tuning.points[:3].mean() + 1.0}
+    assert np.diff(np.unique(tuning.points)).min() == 0.5
+
+
 def test_what_is_tuned_by_default(words, tmp_path):
     items, references = lines(2, count=4)
     assert tune(BeamDecoder(LETTERS, beam_width=3), items, references, refinements=0).names == ("word_bonus",)

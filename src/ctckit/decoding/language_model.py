@@ -119,8 +119,12 @@ class NGramModel:
             native = _native.ngram_from_file(str(path))
         except _native.FormatError as error:
             raise ModelFormatError(f"{path}: {error}") from None
-        note = json.loads(native.note)
-        return cls(native, unit=unit or note["unit"], space=note["space"], unverified=path if verify else None)
+        try:
+            note = json.loads(native.note)
+            unit, space = unit or note["unit"], note["space"]
+        except (ValueError, KeyError, TypeError):
+            raise ModelFormatError(f"{path}: the header is damaged.") from None
+        return cls(native, unit=unit, space=space, unverified=path if verify else None)
 
     @classmethod
     def train(
