@@ -1,6 +1,5 @@
 """ctckit.compat.pyctcdecode as it is by default: the original's calls, without its defects."""
 
-import sys
 from itertools import product
 
 import numpy as np
@@ -260,29 +259,37 @@ def test_unigrams_are_the_known_words(arpa):
     )
 
 
-def test_models_of_the_kenlm_package_are_read_from_their_file(arpa, monkeypatch):
-    class Model:
-        def __init__(self):
-            self.path = str(arpa).encode()
-            self._inner = kenlm.Model(arpa)
-            self.order = self._inner.order
+class AnotherModel:
+    """A model of another package, as kenlm's: it knows its file."""
 
-        def __contains__(self, word):
-            return word in self._inner
+    def __init__(self, path):
+        self.path = str(path).encode()
+        inner = kenlm.Model(path)
+        self.order, self._contains = inner.order, inner.__contains__
+        self.BaseScore, self.BeginSentenceWrite = inner.BaseScore, inner.BeginSentenceWrite
+        self.NullContextWrite = inner.NullContextWrite
 
-        def __getattr__(self, name):
-            if name == "ngrams":
-                raise AttributeError(name)
-            return getattr(self._inner, name)
+    def __contains__(self, word):
+        return self._contains(word)
 
-    monkeypatch.setattr(sys.modules[__name__], "State", kenlm.State, raising=False)
-    logits = peaked("bagu be")
-    for strict in (True, False):
-        found = [
-            BeamSearchDecoderCTC(Alphabet(LETTERS, False), LanguageModel(model, cases.vocabulary()), strict=strict)
-            for model in (Model(), kenlm.Model(arpa))
-        ]
-        assert found[0].decode_beams(logits) == found[1].decode_beams(logits)
+
+State = kenlm.State  # beside AnotherModel, as in kenlm's module
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_models_of_the_kenlm_package_are_taken(strict, arpa, tmp_path):
+    klm = tmp_path / "small.klm"
+    klm.write_bytes(arpa.read_bytes())
+    decoders = [
+        BeamSearchDecoderCTC(Alphabet(LETTERS, False), LanguageModel(model, cases.vocabulary()), strict=strict)
+        for model in (AnotherModel(klm), kenlm.Model(arpa))
+    ]
+    logits = peaked("bagu be", height=3.0)
+    assert decoders[0].decode_beams(logits) == decoders[1].decode_beams(logits)
+    decoders[0].save_to_dir(tmp_path)
+    assert (tmp_path / "language_model" / "small.arpa").read_bytes() == arpa.read_bytes()
+    again = BeamSearchDecoderCTC.load_from_dir(tmp_path, strict=strict)
+    assert again.decode_beams(logits) == decoders[1].decode_beams(logits)
 
 
 def test_what_only_the_original_s_search_does_is_said(arpa, tmp_path):

@@ -294,12 +294,17 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
 
 def _save_model(model: Any, folder: Path) -> None:
-    source = None if model.path is None else Path(os.fsdecode(model.path))
-    if source is not None and source.name.endswith(_checks.MODEL_SUFFIXES):
-        with _files.replacing(folder / source.name) as unfinished:
-            shutil.copyfile(source, unfinished)
-    else:  # what the original cannot read is written as ARPA
-        model.ngrams.save(folder / f"{'model' if source is None else source.name.partition('.')[0]}.arpa")
+    """Copies the model's file under a name that the original reads; one that it cannot read is written as ARPA."""
+    source = Path("model") if model.path is None else Path(os.fsdecode(model.path))
+    stem = source.name.partition(".")[0]
+    if not source.name.endswith(_checks.MODEL_SUFFIXES) and isinstance(model, kenlm.Model):
+        model.ngrams.save(folder / f"{stem}.arpa")
+        return
+    name = source.name
+    if not name.endswith(_checks.MODEL_SUFFIXES):
+        name = f"{stem}.bin" if _files.is_kenlm_binary(source) else f"{stem}.arpa"
+    with _files.replacing(folder / name) as unfinished:
+        shutil.copyfile(source, unfinished)
 
 
 class MultiLanguageModel(AbstractLanguageModel):
