@@ -36,6 +36,7 @@ native-check: $(INSTALLED)
 	build/sanitized/core_tests
 	build/sanitized/thread_tests
 	build/sanitized/search_tests
+	build/sanitized/ngram_tests
 	$(BIN)/python native/tests/mutants.py --patterns
 
 # Many callers at once under ThreadSanitizer, which needs addresses that are not too random: setarch, where it may.
@@ -59,6 +60,7 @@ fuzz: $(INSTALLED)
 	build/fuzz/thread_tests
 	build/fuzz/core_tests $(ROUNDS) $(SEED)
 	build/fuzz/search_tests $(SEARCHES) $(SEED)
+	build/fuzz/ngram_tests 2000 $(SEED)
 	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
 
 # Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.

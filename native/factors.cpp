@@ -31,16 +31,24 @@ void Factors::find_kinds() {
     const auto letters = plan_.letters[c];
     const auto is_boundary = [](int32_t each) { return each == boundary; };
     const auto first_letter = std::find_if_not(letters.begin(), letters.end(), is_boundary);
-    boundaries_first_ &= std::none_of(first_letter, letters.end(), is_boundary);
-    const Kind found = {std::any_of(letters.begin(), letters.end(), is_boundary), hotwords_ ? letters.size() : 0, {}};
+    const bool ends_word = std::any_of(letters.begin(), letters.end(), is_boundary);
+    const auto whole_words = static_cast<int>(std::count_if(first_letter, letters.end(), is_boundary));
+    const bool at_once = !letters.empty() && letters.front() == boundary;
+    const Kind found = {ends_word, at_once, whole_words, hotwords_ ? letters.size() : 0, {}};
     const auto known = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) {
-      return each.ends_word == found.ends_word && each.letters == found.letters;
+      return each.ends_word == ends_word && each.ends_it_at_once == at_once && each.whole_words == whole_words &&
+             each.letters == found.letters;
     });
     const auto kind = static_cast<size_t>(known - kinds_.begin());
     if (known == kinds_.end()) kinds_.push_back(found);
     if (static_cast<int>(c) != plan_.blank) kinds_[kind].tokens.push_back(static_cast<int32_t>(c));
     kind_.push_back(static_cast<uint16_t>(kind));
+    boundaries_first_ &= whole_words == 0;
   }
+}
+
+float Factors::token_bound(const Kind& kind) const {
+  return token_factor_ * factor_of(std::max(plan_.word_bonus, 0.0) * kind.whole_words);
 }
 
 Context Factors::start() const {

@@ -38,22 +38,21 @@ class Factors {
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor differs from 1.
   bool any() const { return any_; }
-  bool ends_word(int token) const { return kind_of(token).ends_word; }
-
   // Tokens of one kind have one bound: of their factor, in any context.
   struct Kind {
     bool ends_word;
-    size_t letters;  // as far as hotwords make a difference of it
+    bool ends_it_at_once;  // a boundary is its first letter
+    int whole_words;  // boundaries behind letters of its own
+    size_t letters;   // as far as hotwords make a difference of it
     std::vector<int32_t> tokens;
     bool rare() const { return tokens.size() <= 4; }
   };
   const std::vector<Kind>& kinds() const { return kinds_; }
   size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
   const Kind& kind_of(int token) const { return kinds_[kind(token)]; }
-  // The part of the bound that hotwords contribute; see also end_word_bound and more_letters_bound.
-  float hot_bound(uint32_t state, const Kind& kind) const {
-    return hotwords_ ? hotwords_->bound(state, kind.letters) : 1.0f;
-  }
+  // The bound is the product of this, of hot_bound, and of end_word_bound or more_letters_bound.
+  float token_bound(const Kind& kind) const;
+  float hot_bound(uint32_t state, const Kind& kind) const { return hotwords_->bound(state, kind.letters); }
   bool has_fine() const { return plan_.fine_model != nullptr; }
   bool has_hotwords() const { return hotwords_.has_value(); }
 
@@ -70,7 +69,8 @@ class Factors {
   float more_letters_bound(const Context& context) const;
   // Whether boundaries stand at the beginning of tokens only.
   bool boundaries_first() const { return boundaries_first_; }
-  // The rest of a token's factor: its letters walked through words; `ended` is end_word(context) if it is known.
+  // The rest of a token's factor: its letters walked through words. `ended`: end_word(context) if it is known, for a token
+  // that ends the word at once.
   float letters(Context& context, int token, const Step* ended) const;
   float token_factor() const { return token_factor_; }
 

@@ -87,9 +87,10 @@ void Search::weigh() {
     const Factors::Kind& tokens = factors_->kinds()[kind];
     Weights& result = weights_[kind];
     result.most = 0;
+    const float token_bound = factors_->token_bound(tokens);
     for (size_t i = 0; i < count; ++i) {
       const Beam::Entry& entry = beam_[static_cast<int>(i)];
-      float bound = beam_.totals()[i] * factors_->token_factor();
+      float bound = beam_.totals()[i] * token_bound;
       bound *= tokens.ends_word ? entry.ending_bound : entry.inner_bound;
       if (factors_->has_hotwords()) bound *= factors_->hot_bound(entry.context.hot, tokens);
       result.values[i] = bound;
@@ -199,10 +200,14 @@ float Search::tighten(float bar) {
 
 // Which entries leave, and who comes.
 void Search::replace(Selection selection) {
-  freed_.clear();
+  freed_.resize(static_cast<size_t>(beam_.count()));
+  size_t leaving = 0;
+  for (int i = 0; i < beam_.count(); ++i) {  // without a branch that nobody could foretell
+    freed_[leaving] = i;
+    leaving += !selection.keeps(beam_.staying()[static_cast<size_t>(i)]);
+  }
+  freed_.resize(leaving);
   arrivals_.clear();
-  for (int i = 0; i < beam_.count(); ++i)
-    if (!selection.keeps(beam_.staying()[static_cast<size_t>(i)])) freed_.push_back(i);
   candidates_.keep(selection, beam_.staying(), 0);
   for (int k = 0; k < candidates_.count; ++k) arrivals_.push_back(arrival(k));
 }
@@ -247,11 +252,12 @@ float Search::factor(int entry, int token, Context& after) {
     after.hot = step.state;
   }
   if (!plan_.has_words) return result;
-  if (inside && factors_->ends_word(token) && each.ended.factor < 0) {
+  const bool ends_word = inside && factors_->kind_of(token).ends_it_at_once;
+  if (ends_word && each.ended.factor < 0) {
     each.ended = factors_->end_word(each.context);
     if (factors_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
   }
-  return result * factors_->letters(after, token, each.ended.factor < 0 ? nullptr : &each.ended);
+  return result * factors_->letters(after, token, ends_word ? &each.ended : nullptr);
 }
 
 // --- results ---------------------------------------------------------------------------------------------------------

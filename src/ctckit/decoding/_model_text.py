@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, nullcontext
@@ -95,8 +96,8 @@ def batches(lines: Iterable[str | Sequence[str]], characters: bool, *, progress:
 
 
 def spinner(what: str, shown: bool) -> AbstractContextManager[Any]:
-    """Something that moves on standard error while the block runs, in a terminal."""
-    if not shown:
+    """Something that moves on standard error while the block runs; nothing where that is no terminal."""
+    if not shown or not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
 
@@ -104,7 +105,7 @@ def spinner(what: str, shown: bool) -> AbstractContextManager[Any]:
 
 
 def _tracked(lines: Iterable[str | Sequence[str]], shown: bool) -> Iterable[str | Sequence[str]]:
-    if not shown:
+    if not shown or not sys.stderr.isatty():
         return lines
     from rich.console import Console
     from rich.progress import track

@@ -151,7 +151,7 @@ class NGramModel:
             space: For unit "char": the entry that stands for white space, since ARPA files cannot hold a space.
             prune: For each order from 1 on, n-grams seen this often or less are left out; the last number holds for
                 the orders beyond. Never falling, and 0 for order 1. ``(0, 0, 1)`` drops 3-grams seen once.
-            progress: Draw a progress bar on standard error.
+            progress: Draw a progress bar on standard error, where that is a terminal.
 
         Raises:
             InvalidInputError: If an argument is out of range, or an entry holds white space.
