@@ -14,6 +14,8 @@ TORCH_SINGLE = 1e-4
 HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 # A second derivative by central differences of the gradient: step² and 1e-16 / step, with a step of 1e-5.
 CENTRAL_DIFFERENCE = 1e-8
+# pyctcdecode's scores: KenLM counts in float32 log10, ctckit in float32 nats, some thirty words each.
+PYCTCDECODE = 1e-4
 # The native search: sums of float32 masses over some tens of frames, relative to max(1, |score|).
 SEARCH_SINGLE = 1e-4
 # A language model's log-probability, nats: float32 sums of at most seven parts, each up to 30 in size.

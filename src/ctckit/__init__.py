@@ -15,7 +15,8 @@ And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in
 
 Around them: ``CTCVariant`` (wildcards, priors, durations: variants.py), ``ctckit.objectives`` (what is trained beside
 the loss), ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a
-line recogniser), ``ctckit.compat`` (torch's names), ``ctckit.viz`` (figures), and the command ``ctckit``.
+line recogniser), ``ctckit.compat`` (names of torch, pyctcdecode, kenlm), ``ctckit.viz`` (figures), and the command
+``ctckit``.
 
 Read in this order: topology.py, kernels/reference.py, lattice.py, kernels/reference_search.py. Nothing heavy is
 imported until it is used.

@@ -1,0 +1,47 @@
+"""pyctcdecode's name, given to ctckit's modules: for libraries that import it by themselves."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+
+from ctckit.compat.pyctcdecode import _checks
+
+NAME = "pyctcdecode"
+MODULES = ("", ".alphabet", ".constants", ".decoder", ".language_model")
+QUERIES = "kenlm"
+
+
+def install() -> None:
+    """From here on ``import pyctcdecode`` gives ``ctckit.compat.pyctcdecode``, in this process, until ``uninstall``.
+
+    Where the kenlm package is not installed, ``import kenlm`` gives ``ctckit.compat.kenlm``: transformers asks for both
+    before it loads a decoder. It remembers the answer, so call this before the first
+    ``Wav2Vec2ProcessorWithLM.from_pretrained``.
+
+    Raises:
+        InvalidInputError: If the original pyctcdecode is imported already: two classes of one name would be about.
+
+    Example:
+        >>> install()
+        >>> import pyctcdecode
+        >>> pyctcdecode.BeamSearchDecoderCTC.__module__
+        'ctckit.compat.pyctcdecode.decoder'
+        >>> uninstall()
+    """
+    names = {f"{NAME}{each}": f"ctckit.compat.{NAME}{each}" for each in MODULES}
+    if importlib.util.find_spec(QUERIES) is None:
+        names[QUERIES] = "ctckit.compat.kenlm"
+    modules = {name: importlib.import_module(ours) for name, ours in names.items()}
+    for name, module in modules.items():
+        _checks.free(name, sys.modules.get(name, module) is module)
+    sys.modules.update(modules)
+
+
+def uninstall() -> None:
+    """Takes back what ``install`` did; does nothing where it was not called."""
+    for name in (*(f"{NAME}{each}" for each in MODULES), QUERIES):
+        module = sys.modules.get(name)
+        if module is not None and module.__name__.startswith("ctckit."):
+            del sys.modules[name]

@@ -1,0 +1,293 @@
+"""pyctcdecode's search, rule by rule, for ``strict=True``: the same candidates in the same order, the same sums.
+
+Texts and parts of words are nodes that are found by what they continue, so that a step builds and hashes no strings,
+where the original builds and hashes whole texts. What is odd here is odd there: sets of classes in the order of a hash
+table; one flag for all entries that breaks after "▁"; the frames of the alignment merged last; an empty last word.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
+from ctckit.compat.pyctcdecode.constants import MIN_TOKEN_CLIP_P
+from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, HotwordScorer
+
+Frames = tuple[int, int]
+OutputBeam = tuple[str, Any, list[tuple[str, Frames]], float, float]
+
+NO_FRAMES: Frames = (-1, -1)
+NOTHING_READ = -1  # the last label of the entry that the search begins with
+TEXT_BITS = 44  # left for parts times labels
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What is not tried, and what is not kept."""
+
+    beam_width: int
+    beam_prune_logp: float
+    token_min_logp: float
+    prune_history: bool
+
+
+class Text:
+    """Words that are complete, and what they count."""
+
+    __slots__ = ("after", "base", "hotwords", "lm_score", "scored", "state", "string", "tail")
+
+    def __init__(self, string: str, hotwords: int, tail: tuple[str, ...], number: int) -> None:
+        self.string = string
+        self.hotwords = hotwords
+        self.tail = tail  # the last words, which the language model can see
+        self.base = number << TEXT_BITS  # plus a part's base and a label: what candidates are merged by
+        self.after: dict[str, Text] = {}
+        self.lm_score = 0.0  # of the language model alone
+        self.scored = 0.0  # with the hotwords
+        self.state: Any = None
+
+
+class Part:
+    """The beginning of a word, and what it counts until the word is complete."""
+
+    __slots__ = ("after", "base", "score", "string")
+
+    def __init__(self, string: str, score: float, base: int) -> None:
+        self.string = string
+        self.score = score
+        self.base = base
+        self.after: dict[int, Part] | None = None  # most are never gone on with
+
+
+Words = tuple[Any, ...]
+"""The frames of complete words: () or (those before, (start, end))."""
+Entry = tuple[Text, Part, int, Words, int, int, Any]
+"""Text, part, last label, frames of the text's words, start and end of the part, log-probability."""
+
+
+class Labels:
+    """What the search has to know of each label."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        labels = alphabet.labels
+        first = {label: index for index, label in reversed(list(enumerate(labels)))}
+        self.texts = labels
+        self.same = [first[label] for label in labels]  # equal labels count as one
+        self.blank = first.get("", NOTHING_READ - 1)
+        self.is_bpe = alphabet.is_bpe
+        self.breaks = [label.startswith(BPE_TOKEN) if alphabet.is_bpe else label == " " for label in labels]
+        self.pieces = [_piece(label) if alphabet.is_bpe else "" for label in labels]
+
+
+def _piece(label: str) -> str:
+    """A label that begins a word, without the marks."""
+    return label.removeprefix(BPE_TOKEN).removesuffix(BPE_TOKEN)
+
+
+class Search:
+    """One item's search.
+
+    Args:
+        labels: Of the alphabet.
+        model: A model of words, or None.
+        hotwords: Their scorer.
+        pruning: What is left out.
+        start_state: The model's state before the item; None: its own.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        model: AbstractLanguageModel | None,
+        hotwords: HotwordScorer,
+        pruning: Pruning,
+        start_state: Any = None,
+    ) -> None:
+        self._labels = labels
+        self._model = model
+        self._hotwords = hotwords
+        self._pruning = pruning
+        self._history = max(1, (1 if model is None else model.order) - 1)
+        self._break_next = False  # after a label that ends in "▁"; one for all entries, as in the original
+        text, part = Text("", 0, (), 0), Part("", hotwords.score_partial_token(""), 0)
+        text.state = model.get_start_state() if start_state is None and model is not None else start_state
+        self._texts = {"": text}
+        self._parts = {"": part}
+        self._beam: list[Entry] = [(text, part, NOTHING_READ, (), *NO_FRAMES, 0.0)]
+
+    def run(self, log_probs: npt.NDArray[Any]) -> list[OutputBeam]:
+        """Reads (T, C) log-probabilities and gives the texts of the last beam, best first."""
+        for frame, row in enumerate(_rows(log_probs)):
+            likely = _likely(log_probs[frame], self._pruning.token_min_logp)
+            merged = _merged(entry for index in likely for entry in self._read(index, frame, row[index]))
+            self._beam = [entry for _, entry in self._best(self._scored(merged))]
+            if self._pruning.prune_history:
+                self._beam = list(_with_different_futures(self._beam))
+        return self._finished()
+
+    def _read(self, index: int, frame: int, log_prob: Any) -> Iterator[Entry]:
+        """Every entry of the beam with one more frame of a label."""
+        labels = self._labels
+        label, is_bpe, breaks = labels.same[index], labels.is_bpe, labels.breaks[index]
+        for text, part, last, words, start, end, score in self._beam:
+            if label == labels.blank:
+                yield text, part, label, words, start, end, score + log_prob
+            elif label == last:
+                yield text, part, label, words, start, frame + 1, score + log_prob
+            elif breaks or (is_bpe and self._break_next):
+                new_words = (words, (start, end)) if part.string else words
+                frames = (frame, frame + 1) if is_bpe else NO_FRAMES
+                new_part = self._part(labels.pieces[index])
+                yield self._followed(text, part.string), new_part, label, new_words, *frames, score + log_prob
+                self._break_next = is_bpe and labels.texts[index].endswith(BPE_TOKEN)
+            else:
+                new_part = (part.after and part.after.get(index)) or self._continued(part, index)
+                yield text, new_part, label, words, frame if start < 0 else start, frame + 1, score + log_prob
+
+    def _continued(self, part: Part, index: int) -> Part:
+        new = self._part(part.string + self._labels.texts[index])
+        if part.after is None:
+            part.after = {}
+        part.after[index] = new
+        return new
+
+    def _part(self, string: str) -> Part:
+        known = self._parts.get(string)
+        if known is None:
+            base = len(self._parts) * len(self._labels.texts)
+            known = self._parts[string] = Part(string, self._part_score(string), base)
+        return known
+
+    def _part_score(self, part: str) -> float:
+        if self._model is None or part in self._hotwords:
+            return self._hotwords.score_partial_token(part)
+        return self._model.score_partial_token(part)
+
+    def _followed(self, text: Text, word: str) -> Text:
+        """The text with one more word, if there is a word."""
+        if not word:
+            return text
+        known = text.after.get(word)
+        if known is None:
+            known = text.after[word] = self._text(text, word)
+        return known
+
+    def _text(self, before: Text, word: str) -> Text:
+        string = _joined(before.string, word)
+        if string in self._texts:
+            return self._texts[string]
+        tail = (*before.tail, *word.split())[-self._history :]
+        text = self._texts[string] = Text(string, before.hotwords + self._hotwords.count(word), tail, len(self._texts))
+        text.scored = self._hotwords.weight * text.hotwords
+        if self._model is not None:
+            score, text.state = self._model.score(before.state, word)
+            text.lm_score = before.lm_score + score
+            text.scored = text.lm_score + text.scored
+        return text
+
+    def _scored(self, entries: Iterable[Entry]) -> list[tuple[Any, Entry]]:
+        if self._model is None:
+            return [(entry[6] + entry[0].scored + entry[1].score, entry) for entry in entries]
+        return [(entry[6] + (entry[0].scored + entry[1].score), entry) for entry in entries]
+
+    def _best(self, scored: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+        """The best, in order; equal ones stay as they were."""
+        least = max(score for score, _ in scored) + self._pruning.beam_prune_logp
+        scored = [each for each in scored if each[0] >= least]
+        scored.sort(key=itemgetter(0), reverse=True)
+        return scored[: self._pruning.beam_width]
+
+    def _finished(self) -> list[OutputBeam]:
+        """The texts, the word begun counted as the last one, even if it is empty."""
+        merged: dict[str, tuple[Text, str, Words, Any]] = {}
+        for text, part, _, words, start, end, score in self._beam:
+            string = _joined(text.string, part.string)
+            if part.string:
+                words = (words, (start, end))
+            if string in merged:
+                score = _log_add(merged[string][3], score)
+            merged[string] = text, part.string, words, score
+        counted = [self._last_word_counted(string, *found) for string, found in merged.items()]
+        return [
+            (
+                " ".join(string.split()),
+                state,
+                list(zip(string.split(), _in_order(words), strict=False)),
+                log_prob,
+                total,
+            )
+            for total, (string, words, state, log_prob) in self._best(counted)
+        ]
+
+    def _last_word_counted(
+        self, string: str, text: Text, part: str, words: Words, log_prob: Any
+    ) -> tuple[float, tuple[str, Words, Any, float]]:
+        hotwords = self._hotwords.weight * (text.hotwords + self._hotwords.count(part))
+        if self._model is None:
+            return float(log_prob + hotwords), (string, words, None, float(log_prob))
+        score, state = self._model.score(text.state, part, is_last_word=True)
+        return float(log_prob + (text.lm_score + score + hotwords)), (string, words, state, float(log_prob))
+
+
+def _rows(log_probs: npt.NDArray[Any]) -> Any:
+    """Rows to take numbers from: Python's floats where those are the same numbers, for they are quicker."""
+    return log_probs.tolist() if log_probs.dtype == np.float64 else log_probs
+
+
+def _likely(column: npt.NDArray[Any], least: float) -> set[int]:
+    # The order of this set is the order in which candidates are met: it has to be made as the original makes it.
+    return set(np.flatnonzero(column >= least).tolist()) | {int(column.argmax())}
+
+
+def _merged(candidates: Iterable[Entry]) -> Iterable[Entry]:
+    """Candidates of one text, part and label added up: at the first one's place, with the last one's frames."""
+    found: dict[int, Entry] = {}
+    for entry in candidates:
+        key = entry[0].base + entry[1].base + entry[2]
+        before = found.get(key)
+        found[key] = entry if before is None else (*entry[:6], _log_add(before[6], entry[6]))
+    return found.values()
+
+
+def _with_different_futures(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The best entry of those that nothing to come can tell apart."""
+    seen = set()
+    for entry in entries:
+        future = entry[0].tail, entry[1], entry[2]
+        if future not in seen:
+            seen.add(future)
+            yield entry
+
+
+def _log_add(first: Any, second: Any) -> Any:
+    if first >= second:
+        return first + math.log(1 + math.exp(second - first))
+    return second + math.log(1 + math.exp(first - second))
+
+
+def _joined(text: str, word: str) -> str:
+    return f"{text} {word}" if text and word else text or word
+
+
+def _in_order(words: Words) -> list[Frames]:
+    found: list[Frames] = []
+    while words:
+        words, frames = words
+        found.append(frames)
+    return found[::-1]
+
+
+def log_probs_as_the_original(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Probabilities if the rows' sums have a mean of 1 within 1e-9, logits else; at least 1e-15 in either case."""
+    if len(logits) and math.isclose(logits.sum(axis=1).mean(), 1):
+        return np.asarray(np.log(np.clip(logits, MIN_TOKEN_CLIP_P, 1)))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return np.asarray(np.clip(log_probs, np.log(MIN_TOKEN_CLIP_P), 0))

@@ -1,0 +1,340 @@
+"""Words' scores as pyctcdecode counts them: an n-gram model, a list of known words, and hotwords."""
+
+from __future__ import annotations
+
+import abc
+import json
+import logging
+import os
+import shutil
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ctckit.compat import kenlm
+from ctckit.compat.pyctcdecode import _checks, _files
+from ctckit.compat.pyctcdecode.constants import (
+    AVG_TOKEN_LEN,
+    DEFAULT_ALPHA,
+    DEFAULT_BETA,
+    DEFAULT_HOTWORD_WEIGHT,
+    DEFAULT_SCORE_LM_BOUNDARY,
+    DEFAULT_UNK_LOGP_OFFSET,
+    LOG_BASE_CHANGE_FACTOR,
+)
+from ctckit.decoding.language_model import NGramModel
+
+LEAST_RETAINED = 0.1  # of the unigrams have to be known to the model, or it is likely another language's
+ARPA_WITH_BACKOFF = 3  # columns of a unigram that has a back-off weight
+
+logger = logging.getLogger(__name__)
+
+
+def load_unigram_set_from_arpa(arpa_path: str | os.PathLike[str]) -> set[str]:
+    """The unigrams of an ARPA file that have a back-off weight, as the original reads them.
+
+    Raises:
+        DataError: If there is none.
+    """
+    found: set[str] = set()
+    inside = False
+    with open(arpa_path, encoding="utf-8") as file:
+        for line in map(str.strip, file):
+            if line == "\\2-grams:":
+                break
+            columns = line.split("\t")
+            if inside and len(columns) == ARPA_WITH_BACKOFF:
+                found.add(columns[1])
+            inside = inside or line == "\\1-grams:"
+    if not found:
+        raise _checks.no_unigrams(arpa_path)
+    return found
+
+
+class HotwordScorer:
+    """Counts hotwords in a text, and how far a part of a word has come towards one.
+
+    Phrases are taken apart: each of their words is a hotword by itself.
+
+    Args:
+        hotwords: Words or phrases.
+        weight: Nats for each occurrence of a word.
+
+    Example:
+        >>> scorer = HotwordScorer.build_scorer(["ice cream"], weight=10.0)
+        >>> scorer.score("more ice and ice cream"), scorer.score_partial_token("cr"), scorer.score_partial_token("cow")
+        (30.0, 4.0, 0.0)
+    """
+
+    def __init__(self, hotwords: Iterable[str] = (), weight: float = DEFAULT_HOTWORD_WEIGHT) -> None:
+        self._words = Counter(word for phrase in hotwords for word in phrase.split())
+        self._shortest: dict[str, int] = {}  # of each beginning of a hotword: letters of the shortest with it
+        for word in sorted(self._words, key=len, reverse=True):
+            self._shortest.update((word[:end], len(word)) for end in range(len(word) + 1))
+        self.weight = weight
+
+    def __contains__(self, item: str) -> bool:
+        """Whether a hotword begins with it."""
+        return item in self._shortest
+
+    def count(self, text: str) -> int:
+        """How many words of a text are hotwords."""
+        return sum(word in self._words for word in text.split())
+
+    def score(self, text: str) -> float:
+        """Weight times hotwords in the text."""
+        return self.weight * self.count(text)
+
+    def score_partial_token(self, token: str) -> float:
+        """The weight's share for the letters so far, of the shortest hotword that begins with them; 0 without one."""
+        length = self._shortest.get(token)
+        return self.weight * len(token) / length if length else 0.0
+
+    @classmethod
+    def build_scorer(
+        cls, hotwords: Iterable[str] | None = None, weight: float = DEFAULT_HOTWORD_WEIGHT
+    ) -> HotwordScorer:
+        """A scorer for a list of words or phrases; for none at all, one that scores 0."""
+        return cls(_checks.strings(hotwords or (), "hotwords"), weight)
+
+
+class AbstractLanguageModel(abc.ABC):
+    """What the search asks of a language model of words. Scores are nats, states are opaque."""
+
+    @property
+    @abc.abstractmethod
+    def order(self) -> int:
+        """Words that matter to the next, plus one."""
+
+    @abc.abstractmethod
+    def get_start_state(self) -> Any:
+        """The state before the first word."""
+
+    @abc.abstractmethod
+    def score_partial_token(self, partial_token: str) -> float:
+        """What the beginning of a word counts until the word is complete."""
+
+    @abc.abstractmethod
+    def score(self, prev_state: Any, word: str, is_last_word: bool = False) -> tuple[float, Any]:
+        """What a word counts after ``prev_state``, and the state after it."""
+
+    def save_to_dir(self, filepath: str) -> None:
+        """Writes the model into a folder."""
+        raise NotImplementedError(f"{type(self).__name__} has no save_to_dir")
+
+    @classmethod
+    def load_from_dir(cls, filepath: str) -> AbstractLanguageModel:
+        """Reads a model from a folder."""
+        raise NotImplementedError(f"{cls.__name__} has no load_from_dir")
+
+    def reset_params(self, **params: Any) -> None:  # noqa: B027, a model may have none
+        """Changes parameters in place."""
+
+
+class LanguageModel(AbstractLanguageModel):
+    """An n-gram model of words with pyctcdecode's weights.
+
+    A word w after a context counts alpha · (ln p(w | context) + [w is unknown] · unk_score_offset · ln 10) + beta nats.
+
+    Args:
+        kenlm_model: An ``NGramModel``, a ``ctckit.compat.kenlm.Model``, or a ``Model`` of the kenlm package.
+        unigrams: The known words; those that the model does not know are left out. None: all that the model knows.
+        alpha: Weight of the model.
+        beta: Nats for each word.
+        unk_score_offset: log10 added to unknown words.
+        score_boundary: Whether the text is a sentence: begins after <s> and ends with </s>.
+
+    Example:
+        >>> model = LanguageModel(NGramModel.train(["a rose is a rose"], order=2), ["a", "rose", "is"])
+        >>> score, state = model.score(model.get_start_state(), "a")
+        >>> score > model.score(state, "tulip")[0]
+        True
+    """
+
+    JSON_ATTRS = ("alpha", "beta", "unk_score_offset", "score_boundary")
+    _ATTRS_SERIALIZED_FILENAME = "attrs.json"
+    _UNIGRAMS_SERIALIZED_FILENAME = "unigrams.txt"
+
+    def __init__(
+        self,
+        kenlm_model: Any,
+        unigrams: Collection[str] | None = None,
+        alpha: float = DEFAULT_ALPHA,
+        beta: float = DEFAULT_BETA,
+        unk_score_offset: float = DEFAULT_UNK_LOGP_OFFSET,
+        score_boundary: bool = DEFAULT_SCORE_LM_BOUNDARY,
+    ) -> None:
+        self._kenlm_model = kenlm.Model(kenlm_model) if isinstance(kenlm_model, NGramModel) else kenlm_model
+        self._new_state = _checks.state_maker(self._kenlm_model)
+        self._unigram_set = set() if unigrams is None else _known(unigrams, self._kenlm_model)
+        self._sorted_unigrams = None if unigrams is None else sorted(self._unigram_set)
+        self.alpha = alpha
+        self.beta = beta
+        self.unk_score_offset = unk_score_offset
+        self.score_boundary = score_boundary
+
+    def reset_params(self, **params: Any) -> None:
+        """Changes alpha, beta, unk_score_offset or score_boundary; what is None stays.
+
+        Raises:
+            InvalidInputError: If one is not a float, or score_boundary not a bool.
+        """
+        for name in self.JSON_ATTRS:
+            value = params.get(name)
+            if value is not None:
+                kind = bool if name == "score_boundary" else float
+                setattr(self, name, _checks.parameter(value, name, kind))
+
+    @property
+    def order(self) -> int:
+        """The longest n-gram."""
+        return int(self._kenlm_model.order)
+
+    @property
+    def kenlm_model(self) -> Any:
+        """The model of words, with KenLM's methods."""
+        return self._kenlm_model
+
+    @property
+    def unigrams(self) -> list[str] | None:
+        """The known words, sorted; None where no list was given."""
+        return None if self._sorted_unigrams is None else list(self._sorted_unigrams)
+
+    def get_start_state(self) -> Any:
+        """The state after <s>, or without a context where ``score_boundary`` is False."""
+        state = self._new_state()
+        if self.score_boundary:
+            self._kenlm_model.BeginSentenceWrite(state)
+        else:
+            self._kenlm_model.NullContextWrite(state)
+        return state
+
+    def score_partial_token(self, partial_token: str) -> float:
+        """0 if a known word begins so; else unk_score_offset nats, in proportion beyond six letters.
+
+        Without a list of words every beginning counts as unknown.
+        """
+        if self._begins_known(partial_token):
+            return 0.0
+        return self.unk_score_offset * max(AVG_TOKEN_LEN, len(partial_token)) / AVG_TOKEN_LEN
+
+    def _begins_known(self, beginning: str) -> bool:
+        words = self._sorted_unigrams
+        if words is None:
+            return False
+        position = bisect_left(words, beginning)
+        return position < len(words) and words[position].startswith(beginning)
+
+    def score(self, prev_state: Any, word: str, is_last_word: bool = False) -> tuple[float, Any]:
+        """Nats of a word after a state, and the state after it, without </s> even where ``is_last_word``."""
+        state = self._new_state()
+        log10 = self._kenlm_model.BaseScore(prev_state, word, state)
+        if (self._unigram_set and word not in self._unigram_set) or word not in self._kenlm_model:
+            log10 += self.unk_score_offset
+        if is_last_word and self.score_boundary:
+            log10 += self._kenlm_model.BaseScore(state, "</s>", self._new_state())
+        return self.alpha * log10 * LOG_BASE_CHANGE_FACTOR + self.beta, state
+
+    @property
+    def serializable_attrs(self) -> dict[str, Any]:
+        """The weights."""
+        return {name: getattr(self, name) for name in self.JSON_ATTRS}
+
+    def save_to_dir(self, filepath: str | os.PathLike[str], unigram_encoding: str | None = None) -> None:
+        """Writes attrs.json, unigrams.txt and the model's ARPA file into an empty folder."""
+        folder = Path(filepath)
+        unigrams = "".join(f"{word}\n" for word in self._sorted_unigrams or ())
+        _files.write_text(folder / self._ATTRS_SERIALIZED_FILENAME, json.dumps(self.serializable_attrs))
+        _files.write_text(folder / self._UNIGRAMS_SERIALIZED_FILENAME, unigrams, unigram_encoding)
+        _save_model(self._kenlm_model, folder)
+
+    @classmethod
+    def parse_directory_contents(cls, filepath: str | os.PathLike[str]) -> dict[str, str]:
+        """The paths of the three files of a folder.
+
+        Raises:
+            DataError: If it holds others.
+        """
+        json_attrs, unigrams = cls._ATTRS_SERIALIZED_FILENAME, cls._UNIGRAMS_SERIALIZED_FILENAME
+        expected = f"{json_attrs}, {unigrams} and a model that ends in {' or '.join(_checks.MODEL_SUFFIXES)}"
+        names = _checks.folder(filepath, expected)
+        models = [name for name in names if name not in (json_attrs, unigrams)]
+        if len(names) != len(models) + 2 or len(models) != 1 or not models[0].endswith(_checks.MODEL_SUFFIXES):
+            raise _checks.incomplete(filepath, names, expected)
+        files = {"json_attrs": json_attrs, "unigrams": unigrams, "kenlm": models[0]}
+        return {what: os.path.join(filepath, name) for what, name in files.items()}
+
+    @classmethod
+    def load_from_dir(cls, filepath: str | os.PathLike[str], unigram_encoding: str | None = None) -> LanguageModel:
+        """Reads what ``save_to_dir`` wrote, here or in the original.
+
+        Raises:
+            DataError: If files are missing, or hold something else.
+        """
+        files = cls.parse_directory_contents(filepath)
+        attrs = Path(files["json_attrs"])
+        weights = _checks.json_object(attrs.read_text(encoding="utf-8"), str(attrs), cls.JSON_ATTRS)
+        unigrams = Path(files["unigrams"]).read_text(encoding=unigram_encoding or "utf-8").splitlines()
+        return cls(load_model(files["kenlm"]), unigrams, **weights)
+
+
+def _known(unigrams: Collection[str], model: Any) -> set[str]:
+    words = set(_checks.strings(unigrams, "unigrams"))
+    known = {word for word in words if word in model}
+    if len(known) < LEAST_RETAINED * len(words):
+        logger.warning("The model knows %d of %d unigrams: they do not seem to go together.", len(known), len(words))
+    return known
+
+
+def load_model(path: str | os.PathLike[str]) -> Any:
+    """A model of words with KenLM's methods: ctckit's, or KenLM's own for its binary files where it is installed."""
+    return _checks.kenlm_package(path).Model(os.fspath(path)) if _files.is_kenlm_binary(path) else kenlm.Model(path)
+
+
+def _save_model(model: Any, folder: Path) -> None:
+    """Copies the model's file under a name that the original reads; one that it cannot read is written as ARPA."""
+    source = Path("model") if model.path is None else Path(os.fsdecode(model.path))
+    stem = source.name.partition(".")[0]
+    if not source.name.endswith(_checks.MODEL_SUFFIXES) and isinstance(model, kenlm.Model):
+        model.ngrams.save(folder / f"{stem}.arpa")
+        return
+    name = source.name
+    if not name.endswith(_checks.MODEL_SUFFIXES):
+        name = f"{stem}.bin" if _files.is_kenlm_binary(source) else f"{stem}.arpa"
+    with _files.replacing(folder / name) as unfinished:
+        shutil.copyfile(source, unfinished)
+
+
+class MultiLanguageModel(AbstractLanguageModel):
+    """Several models side by side: the mean of what they say.
+
+    Args:
+        language_models: Two or more.
+    """
+
+    def __init__(self, language_models: Sequence[LanguageModel]) -> None:
+        self._language_models = _checks.several(language_models)
+
+    @property
+    def order(self) -> int:
+        """The longest n-gram of all."""
+        return max(int(model.order) for model in self._language_models)
+
+    def get_start_state(self) -> list[Any]:
+        """Each model's."""
+        return [model.get_start_state() for model in self._language_models]
+
+    def score_partial_token(self, partial_token: str) -> float:
+        """The mean."""
+        each = [float(model.score_partial_token(partial_token)) for model in self._language_models]
+        return sum(each) / len(each)
+
+    def score(self, prev_state: Sequence[Any], word: str, is_last_word: bool = False) -> tuple[float, list[Any]]:
+        """The mean, and each model's state."""
+        both = [
+            model.score(state, word, is_last_word)
+            for state, model in zip(prev_state, self._language_models, strict=True)
+        ]
+        return sum(score for score, _ in both) / len(both), [state for _, state in both]
