@@ -98,7 +98,8 @@ class Stretch {
   }
 
  private:
-  static constexpr float least_log = -17;  // classes this far below a frame's best are no alternatives
+  static constexpr float least_log = -17;  // classes this far below a frame's best do not begin in it
+  static constexpr double least_share = 1e-8;  // and go on through it where they have this share of what is there
 
   double& mass(int32_t c) { return mass_[static_cast<size_t>(c)]; }
   float prob(int64_t t, int32_t c) const { return std::exp(frames_.row(t)[c] - tops_[static_cast<size_t>(t)]); }
@@ -130,18 +131,22 @@ class Stretch {
     behind_own_ *= blank;
     behind_other_ *= blank;
     next_.clear();
-    const auto go_on = [&](int32_t c, double prob) {
-      const double entering = c == touching ? 0 : before_;
-      next_.push_back({c, (mass(c) + entering) * prob});
+    double most = before_;
+    for (int32_t c : on_) most = std::max(most, mass(c));
+    const auto go_on = [&](int32_t c, double prob, double entering) {
+      next_.push_back({c, (mass(c) + (c == touching ? 0 : entering)) * prob});
+      mass(c) = 0;
     };
     const auto likely = likely_[at];
     const float* const probs = probs_.data() + likely_.offsets[at];
     bool own_is_likely = false;
     for (size_t k = 0; k < likely.size(); ++k) {
-      go_on(likely[k], static_cast<double>(probs[k]));
+      go_on(likely[k], static_cast<double>(probs[k]), before_);
       own_is_likely |= likely[k] == token_;
     }
-    if (!own_is_likely) go_on(token_, static_cast<double>(prob(t, token_)));
+    if (!own_is_likely) go_on(token_, static_cast<double>(prob(t, token_)), before_);
+    for (int32_t c : on_)
+      if (mass(c) > least_share * most) go_on(c, static_cast<double>(prob(t, c)), 0);
     before_ *= blank;
     for (int32_t c : on_) mass(c) = 0;
     on_.clear();

@@ -53,8 +53,8 @@ float Factors::token_bound(const Kind& kind) const {
 
 Context Factors::start() const {
   Context context;
-  if (plan_.fine_model) context.fine = plan_.fine_model->start();
-  if (plan_.word_model) context.word = plan_.word_model->start();
+  if (plan_.fine_model && plan_.lm_boundary) context.fine = plan_.fine_model->start();
+  if (plan_.word_model && plan_.lm_boundary) context.word = plan_.word_model->start();
   if (hotwords_ && plan_.has_words) context.hot = hotwords_->step(Trie::root, boundary);
   return context;
 }
@@ -143,9 +143,15 @@ float Factors::letters(Context& context, int token, const Step* ended) const {
   return factor;
 }
 
-double Factors::fine_end(uint32_t state) const { return plan_.fine_model->query(state, plan_.fine_model->end()).log_prob; }
+double Factors::fine_end(uint32_t state) const {
+  const NGram* const model = plan_.fine_model.get();
+  return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
+}
 
-double Factors::word_end(uint32_t state) const { return plan_.word_model->query(state, plan_.word_model->end()).log_prob; }
+double Factors::word_end(uint32_t state) const {
+  const NGram* const model = plan_.word_model.get();
+  return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
+}
 
 double Factors::finish(const Context& context) const {
   double value = 0;
@@ -157,8 +163,7 @@ double Factors::finish(const Context& context) const {
     value += gained - (lexicon_ ? lexicon_->potential(context.node, context.letters) : 0);
     word_state = word.state;
   }
-  if (plan_.word_model) value += plan_.word_weight * word_end(word_state);
-  if (plan_.fine_model) value += plan_.fine_weight * fine_end(context.fine);
+  value += plan_.word_weight * word_end(word_state) + plan_.fine_weight * fine_end(context.fine);
   if (hotwords_) {
     value -= hotwords_->potential(context.hot);
     if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hot, boundary));
@@ -212,8 +217,8 @@ Parts Factors::parts(std::span<const int32_t> tokens) const {
     if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hot, boundary));
     close_word(context, parts);
   }
-  if (plan_.word_model) parts.word_log_prob += word_end(context.word);
-  if (plan_.fine_model) parts.fine_log_prob += fine_end(context.fine);
+  parts.word_log_prob += word_end(context.word);
+  parts.fine_log_prob += fine_end(context.fine);
   return parts;
 }
 

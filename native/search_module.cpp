@@ -50,6 +50,7 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   result.token_bonus = number("token_bonus");
   result.word_bonus = number("word_bonus");
   result.has_words = truth("has_words");
+  result.lm_boundary = truth("lm_boundary");
   result.letters = ragged(plan.attr("letters"));
   result.fine_model = model(plan.attr("fine_model"));
   result.fine_weight = number("fine_weight");

@@ -28,6 +28,7 @@ struct SearchPlan {
   double token_threshold, beam_threshold;  // nats, −∞: none
   double token_bonus, word_bonus;
   bool has_words;
+  bool lm_boundary;  // texts begin behind <s> and end with </s>
   Ragged letters;  // of each class
 
   std::shared_ptr<const NGram> fine_model;  // or null

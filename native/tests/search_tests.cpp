@@ -73,6 +73,7 @@ SearchPlan plain_plan(int classes, int beam_width) {
   plan.beam_width = beam_width;
   plan.token_threshold = plan.beam_threshold = -infinity;
   plan.fine_space = -1;
+  plan.lm_boundary = chance(0.8);
   for (int c = 0; c < classes; ++c) append(plan.letters, c == plan.blank ? Text{} : Text{c + 1});
   return plan;
 }

@@ -44,6 +44,8 @@ class BeamDecoder:
         beam_width: Texts kept from frame to frame.
         language_model: An ``NGramModel``; or two, one of words and one of characters or tokens.
         lm_weight: What its log-probability is multiplied by, 0..60; for two models, a weight for each.
+        lm_boundary: Whether an item is a whole text, which begins and ends as those that the models were trained on
+            (behind <s>, with </s>). False: it may be part of one.
         word_bonus: Nats for each word; by default 2 with a model of words, else 0.
         token_bonus: Nats for each token.
         lexicon: The words that are known: an iterable of them, or a mapping from words to their spellings. A spelling
@@ -78,6 +80,7 @@ class BeamDecoder:
         beam_width: int = 100,
         language_model: NGramModel | Sequence[NGramModel] | None = None,
         lm_weight: float | Sequence[float] = planning.LM_WEIGHT,
+        lm_boundary: bool = True,
         word_bonus: float | None = None,
         token_bonus: float = 0.0,
         lexicon: Iterable[str] | Spellings | None = None,
@@ -96,6 +99,7 @@ class BeamDecoder:
         settings = {
             "beam_width": beam_width,
             "lm_weight": lm_weight,
+            "lm_boundary": lm_boundary,
             "word_bonus": word_bonus,
             "token_bonus": token_bonus,
             "token_threshold": token_threshold,
@@ -109,7 +113,7 @@ class BeamDecoder:
         """The same decoder with other numbers, made in no time.
 
         Args:
-            settings: Any of beam_width, lm_weight, word_bonus, token_bonus, oov_charge, token_threshold and
+            settings: Any of beam_width, lm_weight, lm_boundary, word_bonus, token_bonus, oov_charge, token_threshold and
                 beam_threshold; the others stay.
 
         Raises:

@@ -22,7 +22,16 @@ MOST_TEXTS = 1 << 20  # a beam wider than this is a mistake
 LM_WEIGHT = 0.3
 WORD_BONUS = 2.0  # with a model of words, which would rather have fewer of them
 OOV_CHARGE = 0.25
-SETTINGS = ("beam_width", "lm_weight", "word_bonus", "token_bonus", "oov_charge", "token_threshold", "beam_threshold")
+SETTINGS = (
+    "beam_width",
+    "lm_weight",
+    "lm_boundary",
+    "word_bonus",
+    "token_bonus",
+    "oov_charge",
+    "token_threshold",
+    "beam_threshold",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +150,8 @@ def with_settings(plan: SearchPlan, models: Models, settings: Mapping[str, Any])
         _checks.number(settings["beam_width"], "beam_width", 1, MOST_TEXTS)
     if "lm_weight" in settings:
         changed |= models.weights(settings["lm_weight"])
+    if "lm_boundary" in settings:
+        changed["lm_boundary"] = _checks.flag(settings["lm_boundary"], "lm_boundary")
     for name in ("token_bonus", "word_bonus"):
         if name in settings:
             changed[name] = _checks.number(settings[name], name, -HEAVIEST, HEAVIEST)

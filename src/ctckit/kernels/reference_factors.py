@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctckit.kernels.search_plan import Parts, SearchPlan
+from ctckit.kernels.search_plan import NGram, Parts, SearchPlan
 
 BOUNDARY = 0
 ROOT = 0
@@ -64,13 +64,18 @@ class Factors:
         fine, word = self.plan.fine_model, self.plan.word_model
         return Context(
             boundary=True,
-            fine_state=0 if fine is None else fine.start,
+            fine_state=self._first_state(fine),
             fine_boundary=True,
-            word_state=0 if word is None else word.start,
+            word_state=self._first_state(word),
             node=ROOT,
             letters=0,
             hotword=self.hotwords.start,
         )
+
+    def _first_state(self, model: NGram | None) -> int:
+        if model is None:
+            return 0
+        return model.start if self.plan.lm_boundary else model.empty
 
     def extend(self, context: Context, token: int) -> tuple[float, Context]:
         """Log of the factor of one more token, −∞ where it is forbidden; and the context behind it."""
@@ -114,6 +119,8 @@ class Factors:
         if self.plan.has_words and not context.boundary:
             gained, word_state = self._word(word_state, context.node, context.letters)
             gained += Parts(hotwords=self.hotwords.step(context.hotword, BOUNDARY)[1])
+        if not self.plan.lm_boundary:
+            return gained
         if self.plan.word_model is not None:
             gained += Parts(word_log_prob=self.plan.word_model.query(word_state, self.plan.word_model.end)[0])
         if self.plan.fine_model is not None:

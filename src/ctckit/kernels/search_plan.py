@@ -4,8 +4,8 @@ A text is a list of *tokens*, the classes of the model without its blank. Tokens
 integers of their own; letter 0 is the boundary between words. The texts are ranked by
 
     score(y) = log p(y | x)                              CTC, summed over all alignments
-             + fine_weight · log p_fine(y)               a model of letters or tokens, </s> included
-             + word_weight · log p_word(y)               a model of words, </s> included
+             + fine_weight · log p_fine(y)               a model of letters or tokens, </s> included (see lm_boundary)
+             + word_weight · log p_word(y)               a model of words, the same
              + word_bonus · words(y) + token_bonus · |y|
              − oov_charge · letters in words that are out of vocabulary
              + Σ weight of each hotword in y
@@ -118,6 +118,7 @@ class SearchPlan:
         word_bonus: Nats for each word; 0 where there are no words.
         has_words: Whether letter 0 occurs.
         letters: The letters of each class; none for the blank.
+        lm_boundary: Whether texts begin behind <s> and end with </s>, as the models see them; else they are parts of one.
         fine_model: A model of letters or tokens, queried for each number in a token's ``fine_ids``, in order.
         fine_weight: What its log-probability is multiplied by.
         fine_ids: Of each class.
@@ -140,6 +141,7 @@ class SearchPlan:
     token_bonus: float = 0.0
     word_bonus: float = 0.0
     has_words: bool = False
+    lm_boundary: bool = True
     letters: Ragged
     fine_model: NGram | None = None
     fine_weight: float = 0.0
@@ -185,7 +187,7 @@ class Parts:
     """What ``score`` adds to log p(y | x), before the weights.
 
     Attributes:
-        fine_log_prob: Nats, </s> included; 0 without a model.
+        fine_log_prob: Nats, </s> included where it counts; 0 without a model.
         word_log_prob: The same of the word model.
         words: How many words the text has.
         oov_letters: The letters in those that are out of vocabulary.
