@@ -18,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
-// Files compiled for several instruction sets include this one: a copy of a function that is not inlined could be the one
-// for the newest processors, and the linker would keep it for all.
+// Files compiled for several instruction sets include this one: the copy of a function that is not inlined could be the
+// one for the newest processors, and the linker would keep it for all.
 #define CTCKIT_ALWAYS_INLINE __attribute__((always_inline))
 
 namespace ctckit {
