@@ -18,6 +18,10 @@
 #include <string_view>
 #include <vector>
 
+// Files compiled for several instruction sets include this one: the copy of a function that is not inlined could be the
+// one for the newest processors, and the linker would keep it for all.
+#define CTCKIT_ALWAYS_INLINE __attribute__((always_inline))
+
 namespace ctckit {
 
 // A text or a file that is no language model; the message says where and why.
@@ -83,18 +87,20 @@ class NGram {
   // Takes memory that begins with a header whose sizes are known to be right.
   NGram(std::shared_ptr<const std::byte> memory);
 
-  uint32_t start() const noexcept { return unigrams_[header_->begin].state; }
-  uint32_t empty() const noexcept { return 0; }
-  uint32_t unknown() const noexcept { return unknown_; }
-  uint32_t begin() const noexcept { return header_->begin; }
-  uint32_t end() const noexcept { return header_->end; }
-  int order() const noexcept { return static_cast<int>(header_->order); }
-  uint32_t size() const noexcept { return words_; }
-  float unigram(uint32_t word) const noexcept { return unigrams_[word < words_ ? word : unknown_].log_prob; }
+  CTCKIT_ALWAYS_INLINE uint32_t start() const noexcept { return unigrams_[header_->begin].state; }
+  CTCKIT_ALWAYS_INLINE uint32_t empty() const noexcept { return 0; }
+  CTCKIT_ALWAYS_INLINE uint32_t unknown() const noexcept { return unknown_; }
+  CTCKIT_ALWAYS_INLINE uint32_t begin() const noexcept { return header_->begin; }
+  CTCKIT_ALWAYS_INLINE uint32_t end() const noexcept { return header_->end; }
+  CTCKIT_ALWAYS_INLINE int order() const noexcept { return static_cast<int>(header_->order); }
+  CTCKIT_ALWAYS_INLINE uint32_t size() const noexcept { return words_; }
+  CTCKIT_ALWAYS_INLINE float unigram(uint32_t word) const noexcept {
+    return unigrams_[word < words_ ? word : unknown_].log_prob;
+  }
 
   // log p(word | state), and the state behind the word. A word or a state that does not exist counts as <unk>, or as
   // the empty context.
-  Step query(uint32_t state, uint32_t word) const noexcept {
+  CTCKIT_ALWAYS_INLINE Step query(uint32_t state, uint32_t word) const noexcept {
     if (word >= words_) word = unknown_;
     if (state >= states_) state = 0;
     float back_off = 0;
@@ -112,7 +118,7 @@ class NGram {
   }
 
   // Fetches what the first look-up of query(state, word) will need.
-  void prefetch(uint32_t state, uint32_t word) const noexcept {
+  CTCKIT_ALWAYS_INLINE void prefetch(uint32_t state, uint32_t word) const noexcept {
     __builtin_prefetch(slots_ + home(key(state, word), slot_count_));
     __builtin_prefetch(nodes_ + state);
   }
@@ -120,12 +126,12 @@ class NGram {
   uint32_t find(std::string_view word) const noexcept;  // unknown() where absent
   std::string_view word(uint32_t id) const noexcept;    // "" where there is none
   std::string_view note() const noexcept;
-  const Header& header() const noexcept { return *header_; }
-  const std::byte* data() const noexcept { return memory_.get(); }
+  CTCKIT_ALWAYS_INLINE const Header& header() const noexcept { return *header_; }
+  CTCKIT_ALWAYS_INLINE const std::byte* data() const noexcept { return memory_.get(); }
 
   // For writers, who walk through all n-grams.
-  const Slot* slots() const noexcept { return slots_; }
-  const Slot* lookup(uint32_t state, uint32_t word) const noexcept {
+  CTCKIT_ALWAYS_INLINE const Slot* slots() const noexcept { return slots_; }
+  CTCKIT_ALWAYS_INLINE const Slot* lookup(uint32_t state, uint32_t word) const noexcept {
     const uint64_t wanted = key(state, word), first = home(wanted, slot_count_);
     uint64_t i = first;
     do {
@@ -136,22 +142,32 @@ class NGram {
     } while (i != first);
     return nullptr;
   }
-  float back_off(uint32_t state) const noexcept { return state && state < states_ ? nodes_[state].back_off : 0; }
-  uint32_t unigram_state(uint32_t word) const noexcept { return word < words_ ? unigrams_[word].state : 0; }
+  CTCKIT_ALWAYS_INLINE float back_off(uint32_t state) const noexcept {
+    return state && state < states_ ? nodes_[state].back_off : 0;
+  }
+  CTCKIT_ALWAYS_INLINE uint32_t unigram_state(uint32_t word) const noexcept {
+    return word < words_ ? unigrams_[word].state : 0;
+  }
   int length(uint32_t state) const noexcept;  // words of the context
 
-  static uint64_t by_bit(uint32_t word) noexcept { return uint64_t{1} << (word & 63); }
-  static uint64_t key(uint32_t state, uint32_t word) noexcept { return uint64_t{state} << 32 | word; }
-  static uint64_t mix(uint64_t value) noexcept {
+  CTCKIT_ALWAYS_INLINE static uint64_t by_bit(uint32_t word) noexcept { return uint64_t{1} << (word & 63); }
+  CTCKIT_ALWAYS_INLINE static uint64_t key(uint32_t state, uint32_t word) noexcept {
+    return uint64_t{state} << 32 | word;
+  }
+  CTCKIT_ALWAYS_INLINE static uint64_t mix(uint64_t value) noexcept {
     value *= 0x9E3779B97F4A7C15u;
     value ^= value >> 32;
     value *= 0xBF58476D1CE4E5B9u;
     return value;
   }
   // Spreads keys over any number of places below 2³², a power of two or not.
-  static uint64_t home(uint64_t key, uint64_t places) noexcept { return (mix(key) >> 32) * places >> 32; }
+  CTCKIT_ALWAYS_INLINE static uint64_t home(uint64_t key, uint64_t places) noexcept {
+    return (mix(key) >> 32) * places >> 32;
+  }
   static uint64_t hash(std::string_view name) noexcept;
-  static uint64_t name_home(uint64_t hash, uint64_t places) noexcept { return (hash >> 32) * places >> 32; }
+  CTCKIT_ALWAYS_INLINE static uint64_t name_home(uint64_t hash, uint64_t places) noexcept {
+    return (hash >> 32) * places >> 32;
+  }
   static Sections sections(const Header& header) noexcept;
 
  private:
@@ -168,7 +184,7 @@ class NGram {
   uint32_t words_, unknown_;
 };
 
-inline uint64_t NGram::hash(std::string_view name) noexcept {
+CTCKIT_ALWAYS_INLINE inline uint64_t NGram::hash(std::string_view name) noexcept {
   uint64_t result = 0x243F6A8885A308D3u ^ name.size();
   const char* from = name.data();
   size_t left = name.size();

@@ -55,7 +55,8 @@ std::string quote(std::string_view text) {
   std::string shown(text.substr(0, size));
   std::replace_if(shown.begin(), shown.end(), [](char each) { return static_cast<unsigned char>(each) < ' '; }, ' ');
   if (!is_text(shown)) {
-    std::replace_if(shown.begin(), shown.end(), [](char each) { return static_cast<unsigned char>(each) >= 0x80; }, '?');
+    const auto strange = [](char each) { return static_cast<unsigned char>(each) >= 0x80; };
+    std::replace_if(shown.begin(), shown.end(), strange, '?');
   }
   return '"' + shown + (cut ? "…\"" : "\"");
 }

@@ -142,7 +142,8 @@ void check_queries(Random& random, const Dictionary& dictionary, const NGram& mo
 void use(Random& random, const NGram& model) {
   uint32_t state = model.start();
   for (int i = 0; i < 200; ++i) {
-    const auto word = static_cast<uint32_t>(random.below(random.chance(0.9) ? model.size() : 1ull << 32));
+    const uint64_t words = random.chance(0.9) ? model.size() : uint64_t{1} << 32;
+    const auto word = static_cast<uint32_t>(random.below(words));
     if (random.chance(0.1)) state = static_cast<uint32_t>(random.below(1ull << 32));
     model.prefetch(state, word);
     state = model.query(state, word).state;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from ctckit.errors import DataError
@@ -22,6 +21,8 @@ def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
 
 def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
     """Write the parts in a row, beside ``path`` under a unique name, flushed to the disk; returns that name."""
+    import tempfile  # only here: `import ctckit` should be quick
+
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     temporary = Path(name)
     try:
