@@ -12,6 +12,7 @@
 #include "curvature.hpp"
 #include "dispatch.hpp"
 #include "loss.hpp"
+#include "ngram_module.hpp"
 #include "threads.hpp"
 
 namespace nb = nanobind;
@@ -149,4 +150,5 @@ NB_MODULE(_native, m) {
   m.def("num_threads", &ctckit::num_threads);
   m.def("share_openmp", &ctckit::share_openmp, "library"_a);
   m.def("set_num_threads", &ctckit::set_num_threads, "count"_a);
+  bind_ngram(m);
 }

@@ -14,3 +14,5 @@ TORCH_SINGLE = 1e-4
 HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 # A second derivative by central differences of the gradient: step² and 1e-16 / step, with a step of 1e-5.
 CENTRAL_DIFFERENCE = 1e-8
+# The native search: sums of float32 masses over some tens of frames, relative to max(1, |score|).
+SEARCH_SINGLE = 1e-4

@@ -5,7 +5,9 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
     how likely is this target?      ctc_loss, CTCLoss              loss.py       (torch)
     what are all its alignments?    lattice → Lattice              lattice.py
     where is each token?            TokenSpan                      alignment.py
-    which target is best?           greedy_decode → Hypothesis     decoding/
+    which target is best?           greedy_decode → Hypothesis     decoding/greedy.py
+                                    BeamDecoder → Hypothesis       decoding/beam.py
+                                    NGramModel                     decoding/language_model.py
 
 And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in diagnose/.
 
@@ -13,7 +15,8 @@ Around them: ``CTCVariant`` (wildcards, priors, durations: variants.py), ``ctcki
 the loss), ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a
 line recogniser), ``ctckit.compat`` (torch's names), ``ctckit.viz`` (figures), and the command ``ctckit``.
 
-Read in this order: topology.py, kernels/reference.py, lattice.py. Nothing heavy is imported until it is used.
+Read in this order: topology.py, kernels/reference.py, lattice.py, kernels/reference_search.py. Nothing heavy is
+imported until it is used.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 # Imported at once, not on demand: the functions lattice and diagnose share their modules' names, and must win.
 from ctckit.alignment import TokenSpan
+from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
-from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.hypothesis import Hypothesis, WordSpan
+from ctckit.decoding.language_model import NGramModel
+from ctckit.decoding.streaming import DecodeStream
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
@@ -37,13 +43,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BeamDecoder",
     "CTCLoss",
     "CTCVariant",
+    "DecodeStream",
     "Diagnosis",
     "Hypothesis",
     "Lattice",
+    "NGramModel",
     "TokenSpan",
     "Vocabulary",
+    "WordSpan",
     "ctc_loss",
     "diagnose",
     "greedy_decode",

@@ -348,6 +348,41 @@ def expect_log_probs(top: npt.NDArray[Any], position: str) -> None:
         )
 
 
+def expect_frames(scores: npt.NDArray[Any], item: int | None, first: int = 0) -> None:
+    """(T, C) frames to search in: no NaN, nothing above 0, a possible class in each. One maximum for each frame.
+
+    Args:
+        scores: The frames.
+        item: Their place in a batch; None for a stream.
+        first: The frames of the stream before.
+    """
+    top = scores.max(axis=1, initial=-np.inf)
+    if ((top > -np.inf) & (top <= LOG_PROB_SLACK)).all():  # no NaN is
+        return
+    t = int(np.flatnonzero(~((top > -np.inf) & (top <= LOG_PROB_SLACK)))[0])
+    where = f"log_probs[{t}] (frame {first + t} of the stream)" if item is None else f"log_probs[{item}, {t}]"
+    if np.isnan(top[t]):
+        bad = int(np.flatnonzero(np.isnan(scores[t]))[0])
+        raise InvalidInputError(f"{where} is nan for class {bad}; expected finite numbers or −∞.")
+    if top[t] > 0:
+        raise InvalidInputError(
+            f"{where} reaches {top[t]:.4g}; logarithms of probabilities are at most 0. For logits pass their "
+            f"log_softmax over the classes, for probabilities their logarithm."
+        )
+    raise InvalidInputError(f"{where} is −∞ for every class: none is possible. Leave such frames out.")
+
+
+def expect_vocabulary(blank_there: int, tokens: int, blank: int, classes: int) -> None:
+    """A vocabulary of the model's classes and blank."""
+    if tokens != classes:
+        hint = " The blank is one of them." if tokens + 1 == classes else ""
+        raise InvalidInputError(
+            f"log_probs has C = {classes} classes, but vocabulary has {tokens}; expected a token for each class.{hint}"
+        )
+    if blank_there != blank:
+        raise InvalidInputError(f"blank is {blank}, but vocabulary says {blank_there}; expected the same class.")
+
+
 def differing_shapes(name: str, shape: tuple[int, ...], other: str, expected: tuple[int, ...]) -> InvalidInputError:
     """The error for two arrays that have to be of one shape."""
     return InvalidInputError(f"{name} has shape {shape}; expected that of {other}, {expected}.")
@@ -358,6 +393,14 @@ def positive_integer(count: int, name: str) -> int:
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
         raise InvalidInputError(f"{name} is {count!r}; expected a positive integer.")
     return int(count)
+
+
+def number(value: Any, name: str, least: float, most: float) -> float:
+    """A real number in ``least``..``most``."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not real or not least <= value <= most:  # a NaN is in no range
+        raise InvalidInputError(f"{name} is {value!r}; expected a number in {least:g}..{most:g}.")
+    return float(value)
 
 
 def missing(error: ModuleNotFoundError, what: str, extra: str) -> ImportError:

@@ -25,11 +25,11 @@ def pooled(matrix: npt.NDArray[np.float64], width: int) -> tuple[npt.NDArray[np.
     return padded.reshape(len(matrix), -1, group).max(axis=2), group
 
 
-def ruler(columns: int, group: int) -> str:
-    """Frame numbers above the columns: 0, then every tenth."""
+def ruler(columns: int, group: int, start: int = 0) -> str:
+    """Frame numbers above the columns: that of the first, then every tenth."""
     line = [" "] * columns
     for column in range(0, columns, 10):
-        number = str(column * group)
+        number = str(start + column * group)
         if column + len(number) <= columns:
             line[column : column + len(number)] = number
     return "".join(line)

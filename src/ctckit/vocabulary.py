@@ -1,4 +1,4 @@
-"""Tokens and their class indices. Nothing is guessed: the blank is stated, nothing is appended."""
+"""Tokens and their class indices. Nothing is guessed: the blank and the marks are stated, nothing is appended."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from ctckit.errors import CharsetError, InvalidInputError
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The C classes of a model: their tokens, in order, and which one is the blank.
+    """The C classes of a model: their tokens, in order, which one is the blank, and how they mark words.
+
+    At most one of the marks may be given; without any there are no words.
 
     Attributes:
         tokens: C different strings; ``tokens[blank]`` is "".
         blank: The class of the blank.
+        separator: The token that stands between words, such as "|" or " ".
+        word_start: What a token begins with that begins a word, such as SentencePiece's "▁".
+        continuation: What a token begins with that goes on in a word, such as WordPiece's "##"; all others begin one.
 
     Example:
         >>> vocabulary = Vocabulary.from_characters("0123456789")
@@ -24,12 +29,18 @@ class Vocabulary:
         (11, [5, 1, 8])
         >>> vocabulary.decode([5, 1, 8])
         '407'
+        >>> Vocabulary(("", "▁the", "▁cat", "s"), word_start="▁").decode([1, 2, 3])
+        'the cats'
     """
 
     tokens: tuple[str, ...]
     blank: int = 0
+    separator: str | None = None
+    word_start: str | None = None
+    continuation: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", _strings(self.tokens))
         _checks.class_index(self.blank, "blank", len(self))
         if self.tokens[self.blank] != "":
             raise InvalidInputError(
@@ -41,13 +52,30 @@ class Vocabulary:
                 other = first.get(token, self.blank)
                 raise InvalidInputError(f"tokens[{position}] is {token!r}, the same as tokens[{other}].")
             first[token] = position
+        self._check_marks()
+
+    def _check_marks(self) -> None:
+        marks = {name: getattr(self, name) for name in ("separator", "word_start", "continuation")}
+        given = {name: mark for name, mark in marks.items() if mark is not None}
+        if len(given) > 1:
+            names = " and ".join(f"{name}={mark!r}" for name, mark in given.items())
+            raise InvalidInputError(f"{names} are given; expected at most one mark of words.")
+        for name, mark in given.items():
+            if not isinstance(mark, str) or not mark:
+                raise InvalidInputError(f"{name} is {mark!r}; expected a string that is not empty, or None.")
+        if self.separator is not None and self.separator not in self._index:
+            raise InvalidInputError(f"separator is {self.separator!r}, which is not among the tokens.")
+        if self.word_start is not None and not any(self.word_start in token for token in self.tokens):
+            raise InvalidInputError(f"word_start is {self.word_start!r}, which no token holds.")
+        if self.continuation is not None and not any(token.startswith(self.continuation) for token in self.tokens):
+            raise InvalidInputError(f"continuation is {self.continuation!r}, which no token begins with.")
 
     @classmethod
-    def from_characters(cls, characters: Iterable[str], *, blank: int = 0) -> Vocabulary:
+    def from_characters(cls, characters: Iterable[str], *, blank: int = 0, separator: str | None = None) -> Vocabulary:
         """A vocabulary of single characters in the order given, with the blank put in at class ``blank``."""
         tokens = list(characters)
         tokens.insert(blank, "")
-        return cls(tuple(tokens), blank)
+        return cls(tuple(tokens), blank, separator)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -65,11 +93,19 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens) if index != self.blank}
 
     def encode(self, text: str) -> list[int]:
-        """The classes of a text's characters.
+        """The classes of a text's characters; with a separator, a space is written as that.
 
         Raises:
             CharsetError: If the text holds characters that are not in the vocabulary; names each.
+            InvalidInputError: If the tokens are pieces of words: then a text can be written in many ways.
         """
+        if self.word_start is not None or self.continuation is not None:
+            raise InvalidInputError(
+                "encode takes vocabularies of characters; in pieces of words a text can be written in many ways. "
+                "Use the tokenizer that the model was trained with."
+            )
+        if self.separator is not None and " " not in self._index:
+            text = text.replace(" ", self.separator)
         unknown = sorted({character for character in text if character not in self._index})
         if unknown:
             names = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in unknown)
@@ -77,7 +113,7 @@ class Vocabulary:
         return [self._index[character] for character in text]
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of a list of classes; the blank is written as nothing.
+        """The text of a list of classes; the blank is written as nothing, words with one space between them.
 
         Raises:
             InvalidInputError: If a class is not in 0..C−1.
@@ -85,4 +121,48 @@ class Vocabulary:
         classes = list(tokens)
         for position, token in enumerate(classes):
             _checks.class_index(token, f"tokens[{position}]", len(self))
-        return "".join(self.tokens[token] for token in classes)
+        return " ".join(word for word in self._split(classes) if word)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is a mark."""
+        return not (self.separator is None and self.word_start is None and self.continuation is None)
+
+    @cached_property
+    def word_parts(self) -> tuple[tuple[str, ...], ...]:
+        """(C,) each token, cut where a word begins or ends and without the marks.
+
+        With ``word_start="▁"``, "s" is ("s",), "▁cat" is ("", "cat") and "▁" is ("", "").
+        """
+        return tuple(self._parts(token) for token in self.tokens)
+
+    def _parts(self, token: str) -> tuple[str, ...]:
+        if token == self.separator:
+            return ("", "")
+        if self.word_start is not None:
+            return tuple(token.split(self.word_start))
+        if self.continuation is not None and token:
+            return (token[len(self.continuation) :],) if token.startswith(self.continuation) else ("", token)
+        return (token,)
+
+    def _split(self, classes: Iterable[int]) -> list[str]:
+        """The words, some of them empty."""
+        words = [[""]]
+        for each in classes:
+            first, *others = self.word_parts[each]
+            words[-1].append(first)
+            words += [[part] for part in others]
+        return ["".join(word) for word in words]
+
+
+def _strings(tokens: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(tokens, str):
+        raise InvalidInputError(
+            f"tokens is the string {tokens!r}; expected a sequence of strings. "
+            "For single characters use Vocabulary.from_characters."
+        )
+    result = tuple(tokens)
+    for position, token in enumerate(result):
+        if not isinstance(token, str):
+            raise InvalidInputError(f"tokens[{position}] is {token!r}; expected a string.")
+    return result

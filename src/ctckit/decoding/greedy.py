@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.alignment import TokenSpan, spans_of_path
+from ctckit.alignment import Runs, runs_of_path
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
 from ctckit.kernels import native
+from ctckit.kernels.search_plan import Decoded, Description, Parts
+from ctckit.vocabulary import Vocabulary
 
 
-def greedy_decode(log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, blank: int = 0) -> list[Hypothesis]:
+def greedy_decode(
+    log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, blank: int = 0, vocabulary: Vocabulary | None = None
+) -> list[Hypothesis]:
     """Best-path decoding: the arg-max of each frame, repeats merged, blanks removed.
 
     The text of the best path is not always the best text: a text's probability is the sum over all its alignments.
@@ -24,9 +28,10 @@ def greedy_decode(log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, 
             the lower class wins.
         input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
         blank: The class of the blank.
+        vocabulary: How the tokens are written in ``Hypothesis.text``; by default as numbers. Its blank is ``blank``.
 
     Returns:
-        B hypotheses: tokens, their spans, and log p(tokens | x) over all alignments.
+        B hypotheses: tokens, their spans (without confidences), and log p(tokens | x) over all alignments.
 
     Raises:
         InvalidInputError: On a wrong rank, type or length, NaN within the lengths, or values above 0.
@@ -47,25 +52,24 @@ def greedy_decode(log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, 
     given = np.full(items, frames) if input_lengths is None else input_lengths
     _checks.expect_batch_first(scores.shape, given, "log_probs")
     lengths = _checks.lengths(given, "input_lengths", items, frames, f"log_probs has T = {frames} frames")
+    if vocabulary is not None:
+        _checks.expect_vocabulary(vocabulary.blank, len(vocabulary), blank, classes)
     best = scores.argmax(axis=2)
-    spans = [_spans(scores[b, :length], best[b, :length], b, blank) for b, length in enumerate(lengths)]
-    found = [tuple(span.token for span in each) for each in spans]
-    return [
-        Hypothesis(tokens, log_prob, span)
-        for tokens, log_prob, span in zip(found, _log_probs(scores, found, lengths, blank), spans, strict=True)
-    ]
+    found = [_runs(scores[b, :length], best[b, :length], b, blank) for b, length in enumerate(lengths)]
+    totals = _log_probs(scores, [runs.tokens for runs in found], lengths, blank)
+    return [_hypothesis(runs, total, vocabulary) for runs, total in zip(found, totals, strict=True)]
 
 
-def _spans(scores: npt.NDArray[Any], best: npt.NDArray[np.int64], item: int, blank: int) -> tuple[TokenSpan, ...]:
+def _runs(scores: npt.NDArray[Any], best: npt.NDArray[np.int64], item: int, blank: int) -> Runs:
     top = np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
     for t in np.flatnonzero(np.isnan(top))[:1]:  # arg-max lands on a NaN wherever there is one
         raise InvalidInputError(f"log_probs[{item}, {t}, {best[t]}] is nan; expected finite numbers or −∞.")
     _checks.expect_log_probs(top, str(item))
-    return spans_of_path(best, best, scores, blank)
+    return runs_of_path(best, top, blank)
 
 
 def _log_probs(
-    scores: npt.NDArray[Any], tokens: list[tuple[int, ...]], lengths: npt.NDArray[np.int64], blank: int
+    scores: npt.NDArray[Any], tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int
 ) -> list[float]:
     """Log p of each text, by one pass over its lattice."""
     counts = np.array([len(each) for each in tokens], dtype=np.int64)
@@ -74,3 +78,9 @@ def _log_probs(
         row[: len(each)] = each
     batch = _checks.TargetBatch(targets, lengths, counts, blank)
     return [float(-loss) for loss in native.ctc_loss(scores, batch, rows="scores")]
+
+
+def _hypothesis(runs: Runs, log_prob: float, vocabulary: Vocabulary | None) -> Hypothesis:
+    unknown = np.full(len(runs.tokens), np.nan)
+    described = Description(log_prob, runs.starts, runs.ends, runs.log_probs, unknown)
+    return Hypothesis(Decoded(runs.tokens, described, Parts()), log_prob, vocabulary)

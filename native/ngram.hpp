@@ -1,0 +1,185 @@
+// The n-gram language model: a back-off automaton in one stretch of memory, the same in a file as in the heap.
+//
+// A state is a context that matters: it has continuations of its own, or a back-off weight. From each one but the empty
+// context (state 0) a link leads to its longest proper suffix that is a state. All n-grams of order ≥ 2 stand in one
+// open-addressing table keyed by (state of the context, word); unigrams in an array. So a query is one look-up, and one
+// more for each order that it has to back off.
+//
+// The memory may be a file that somebody damaged. Nothing read from it is trusted as an index: whatever it holds, query
+// and find stay inside it and end.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ctckit {
+
+// A text or a file that is no language model; the message says where and why.
+class FormatError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class NGram {
+ public:
+  static constexpr int max_order = 16;
+
+  struct Step {
+    float log_prob;  // nats
+    uint32_t state;
+  };
+
+  // What the memory begins with. Behind it, each aligned to 64 bytes: slots, nodes, unigrams, name slots, name ends,
+  // names.
+  struct Header {
+    std::array<char, 8> magic;
+    uint32_t version;
+    uint32_t byte_order;
+    uint64_t header_checksum;  // of the header, this field taken as 0
+    uint64_t body_checksum;    // of everything behind it
+    uint64_t bytes;            // header and body
+    uint64_t slots;
+    uint64_t name_slots;
+    uint64_t name_bytes;
+    uint64_t states;
+    uint32_t words;
+    uint32_t order;
+    uint32_t unknown, begin, end;  // <unk>, <s>, </s>
+    uint32_t note_bytes;
+    std::array<uint64_t, max_order> counts;    // n-grams of each order
+    std::array<uint32_t, max_order + 1> first;  // the first state of each context length; states are ordered by length
+    std::array<char, 3804> note;                // what the loader's caller wants to know: JSON, written by Python
+  };
+  static_assert(sizeof(Header) == 4096);
+
+  struct Slot {
+    uint64_t key;  // state << 32 | word; 0: free
+    float log_prob;
+    uint32_t state;
+  };
+  struct Node {
+    float back_off;
+    uint32_t shorter;  // always smaller than the state itself
+  };
+  struct Unigram {
+    float log_prob;
+    uint32_t state;
+  };
+  struct NameSlot {
+    uint32_t tag;  // the low half of the hash
+    uint32_t id;   // + 1; 0: free
+  };
+  struct Sections {
+    size_t slots, nodes, unigrams, name_slots, name_ends, names, bytes;
+  };
+
+  // Takes memory that begins with a header whose sizes are known to be right.
+  NGram(std::shared_ptr<const std::byte> memory);
+
+  uint32_t start() const noexcept { return unigrams_[header_->begin].state; }
+  uint32_t empty() const noexcept { return 0; }
+  uint32_t unknown() const noexcept { return unknown_; }
+  uint32_t begin() const noexcept { return header_->begin; }
+  uint32_t end() const noexcept { return header_->end; }
+  int order() const noexcept { return static_cast<int>(header_->order); }
+  uint32_t size() const noexcept { return words_; }
+  float unigram(uint32_t word) const noexcept { return unigrams_[word < words_ ? word : unknown_].log_prob; }
+
+  // log p(word | state), and the state behind the word. A word or a state that does not exist counts as <unk>, or as
+  // the empty context.
+  Step query(uint32_t state, uint32_t word) const noexcept {
+    if (word >= words_) word = unknown_;
+    if (state >= states_) state = 0;
+    float back_off = 0;
+    while (state) {
+      if (const Slot* const found = lookup(state, word)) return {back_off + found->log_prob, found->state};
+      const Node node = nodes_[state];
+      back_off += node.back_off;
+      state = node.shorter < state ? node.shorter : 0;
+    }
+    const Unigram last = unigrams_[word];
+    return {back_off + last.log_prob, last.state};
+  }
+
+  // Fetches what the first look-up of query(state, word) will need.
+  void prefetch(uint32_t state, uint32_t word) const noexcept {
+    __builtin_prefetch(slots_ + home(key(state, word), slot_count_));
+    __builtin_prefetch(nodes_ + state);
+  }
+
+  uint32_t find(std::string_view word) const noexcept;  // unknown() where absent
+  std::string_view word(uint32_t id) const noexcept;    // "" where there is none
+  std::string_view note() const noexcept;
+  const Header& header() const noexcept { return *header_; }
+  const std::byte* data() const noexcept { return memory_.get(); }
+
+  // For writers, who walk through all n-grams.
+  const Slot* slots() const noexcept { return slots_; }
+  const Slot* lookup(uint32_t state, uint32_t word) const noexcept {
+    const uint64_t wanted = key(state, word), first = home(wanted, slot_count_);
+    uint64_t i = first;
+    do {
+      const uint64_t found = slots_[i].key;
+      if (found == wanted) return slots_ + i;
+      if (!found) return nullptr;
+      if (++i == slot_count_) i = 0;
+    } while (i != first);
+    return nullptr;
+  }
+  float back_off(uint32_t state) const noexcept { return state && state < states_ ? nodes_[state].back_off : 0; }
+  uint32_t unigram_state(uint32_t word) const noexcept { return word < words_ ? unigrams_[word].state : 0; }
+  int length(uint32_t state) const noexcept;  // words of the context
+
+  static uint64_t key(uint32_t state, uint32_t word) noexcept { return uint64_t{state} << 32 | word; }
+  static uint64_t mix(uint64_t value) noexcept {
+    value *= 0x9E3779B97F4A7C15u;
+    value ^= value >> 32;
+    value *= 0xBF58476D1CE4E5B9u;
+    return value;
+  }
+  // Spreads keys over any number of places below 2³², a power of two or not.
+  static uint64_t home(uint64_t key, uint64_t places) noexcept { return (mix(key) >> 32) * places >> 32; }
+  static uint64_t hash(std::string_view name) noexcept;
+  static uint64_t name_home(uint64_t hash, uint64_t places) noexcept { return (hash >> 32) * places >> 32; }
+  static Sections sections(const Header& header) noexcept;
+
+ private:
+  std::shared_ptr<const std::byte> memory_;
+  const Header* header_;
+  const Slot* slots_;
+  const Node* nodes_;
+  const Unigram* unigrams_;
+  const NameSlot* name_slots_;
+  const uint64_t* name_ends_;
+  const char* names_;
+  uint64_t slot_count_;
+  uint64_t states_;
+  uint32_t words_, unknown_;
+};
+
+inline uint64_t NGram::hash(std::string_view name) noexcept {
+  uint64_t result = 0x243F6A8885A308D3u ^ name.size();
+  const char* from = name.data();
+  size_t left = name.size();
+  const auto stir = [&](uint64_t part) {
+    result = (result ^ part) * 0x9E3779B97F4A7C15u;
+    result ^= result >> 32;
+  };
+  for (; left >= 8; from += 8, left -= 8) {
+    uint64_t part;
+    std::memcpy(&part, from, 8);
+    stir(part);
+  }
+  uint64_t part = 0;
+  for (size_t i = 0; i < left; ++i) part |= uint64_t{static_cast<unsigned char>(from[i])} << 8 * i;
+  stir(part);
+  return result * 0xBF58476D1CE4E5B9u;
+}
+
+}  // namespace ctckit

@@ -1,0 +1,73 @@
+// Builds an NGram from its words and then its n-grams, order by order.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "ngram.hpp"
+
+namespace ctckit {
+
+class NGramBuilder {
+ public:
+  static constexpr uint32_t none = ~uint32_t{0};
+
+  explicit NGramBuilder(int order);
+
+  // Room for so many n-grams of each order: only advice.
+  void reserve(const std::vector<uint64_t>& counts);
+
+  // Words are numbered as they come. False where the word is there already.
+  bool add_word(std::string_view word, float log_prob, float back_off);
+  uint32_t find(std::string_view word) const { return find(word, NGram::hash(word)); }
+  uint32_t find(std::string_view word, uint64_t hash) const;  // none where absent
+  void prefetch(uint64_t hash) const;
+  uint32_t words() const { return static_cast<uint32_t>(name_ends_.size()); }
+
+  // `count` n-grams of one length ≥ 2, after all words and all shorter n-grams; words is (count, length). Returns how
+  // many were taken before one that was there already. A context that is itself no n-gram becomes one, as likely as
+  // backing off makes it: so no probability changes.
+  size_t add(int length, size_t count, const uint32_t* words, const float* log_probs, const float* back_offs);
+
+  // <unk> is added where it is missing, with log₁₀ p = −100; <s> and </s> must be there.
+  std::shared_ptr<const NGram> finish();
+
+ private:
+  struct Node {
+    uint32_t parent;  // the context without its last word
+    uint32_t word;    // its last word
+    uint32_t shorter;
+    float back_off;
+    uint8_t length;
+    bool extends;  // is the context of an n-gram
+    bool made_up;  // no n-gram of the caller's
+  };
+  void add_unknown();
+  NGram::Slot* slot_of(uint64_t key);
+  uint32_t own_state(uint32_t state, uint32_t word);
+  void grow();
+  void grow_names(size_t slots);
+  uint32_t add_node(uint32_t parent, uint32_t word, float back_off, bool made_up);
+  uint32_t context(const uint32_t* words, int length);
+  std::vector<uint32_t> by_length() const;
+  uint32_t longest_suffix(uint32_t state, uint32_t word);
+  void link(const std::vector<uint32_t>& nodes);
+  void give_made_up_probabilities(const std::vector<uint32_t>& nodes);
+  std::vector<uint32_t> fold(const std::vector<uint32_t>& nodes, NGram::Header& header);
+  void write_table(const std::vector<uint32_t>& renamed, NGram::Slot* slots, uint64_t count);
+
+  int order_;
+  bool known_unknown_ = false;
+  std::vector<NGram::Slot> slots_;  // while building, `state` is the n-gram's own node, and 0 at the highest order
+  size_t used_ = 0;
+  std::vector<Node> nodes_;  // 0: the empty context; 1 + w: the word w; then longer ones
+  std::vector<float> unigrams_;
+  std::vector<NGram::NameSlot> name_slots_;
+  std::vector<uint64_t> name_ends_;
+  std::vector<char> names_;
+  std::vector<uint64_t> counts_;
+  std::vector<uint32_t> contexts_;  // of the n-grams of one call of add
+};
+
+}  // namespace ctckit
