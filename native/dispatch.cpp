@@ -5,45 +5,59 @@
 
 namespace ctckit {
 
-namespace baseline {
-extern const Kernels kernels;
-}
+#define CTCKIT_DECLARE(isa)               \
+  namespace isa {                         \
+  extern const Kernels kernels;           \
+  extern const BeamKernels beam_kernels;  \
+  extern const PathKernel path_kernel;    \
+  }                                       \
+  static const InstructionSet set_##isa = {isa::kernels, isa::beam_kernels, isa::path_kernel};
+
+namespace {
+
+struct InstructionSet {
+  const Kernels& loss;
+  const BeamKernels& beam;
+  const PathKernel& path;
+};
+
+}  // namespace
+
+CTCKIT_DECLARE(baseline)
 #if defined(CTCKIT_X86)
-namespace avx2 {
-extern const Kernels kernels;
-}
-namespace avx512 {
-extern const Kernels kernels;
-}
+CTCKIT_DECLARE(avx2)
+CTCKIT_DECLARE(avx512)
 #endif
 
 namespace {
 
-std::vector<const Kernels*> available() {
-  std::vector<const Kernels*> result = {&baseline::kernels};
+std::vector<const InstructionSet*> available() {
+  std::vector<const InstructionSet*> result = {&set_baseline};
 #if defined(CTCKIT_X86)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx2) result.push_back(&avx2::kernels);
-  if (avx2 && avx512) result.push_back(&avx512::kernels);
+  if (avx2) result.push_back(&set_avx2);
+  if (avx2 && avx512) result.push_back(&set_avx512);
 #endif
   return result;
 }
 
-std::atomic<const Kernels*>& chosen() {
-  static std::atomic<const Kernels*> kernels = available().back();
-  return kernels;
+std::atomic<const InstructionSet*>& chosen() {
+  static std::atomic<const InstructionSet*> set = available().back();
+  return set;
 }
 
 }  // namespace
 
-const Kernels& kernels() { return *chosen().load(); }
+const Kernels& kernels() { return chosen().load()->loss; }
+const BeamKernels& beam_kernels() { return chosen().load()->beam; }
+const PathKernel& path_kernel() { return chosen().load()->path; }
 
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
-  for (const Kernels* each : available()) names.emplace_back(each->name);
+  for (const InstructionSet* each : available()) names.emplace_back(each->loss.name);
   return names;
 }
 
@@ -51,12 +65,12 @@ std::string instruction_set() { return kernels().name; }
 
 void set_instruction_set(const std::string& name) {
   std::string known;
-  for (const Kernels* each : available()) {
-    if (name == each->name) {
+  for (const InstructionSet* each : available()) {
+    if (name == each->loss.name) {
       chosen().store(each);
       return;
     }
-    known += (known.empty() ? "" : ", ") + std::string(each->name);
+    known += (known.empty() ? "" : ", ") + std::string(each->loss.name);
   }
   throw std::invalid_argument("instruction set '" + name + "' is not available here; this machine has: " + known + ".");
 }

@@ -3,11 +3,15 @@
 #include <string>
 #include <vector>
 
+#include "beam.hpp"
 #include "item.hpp"
+#include "path.hpp"
 
 namespace ctckit {
 
 const Kernels& kernels();
+const BeamKernels& beam_kernels();
+const PathKernel& path_kernel();
 
 // Names of the compiled instruction sets that this machine can run, slowest first.
 std::vector<std::string> instruction_sets();

@@ -73,6 +73,10 @@ struct Kernels {
   ItemKernel<Brain> bfloat16;
 };
 
+// −log p of one item, its gradient written where it has one: +∞ where the target cannot be emitted.
+template <class Logit>
+double loss_of(const Item<Logit>& item);
+
 // Smallest number of frames that can emit the target: its length and one blank between equal neighbours.
 int64_t frames_needed(const int32_t* target, int64_t tokens);
 

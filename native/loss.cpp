@@ -91,8 +91,10 @@ double empty_path_loss(const ChainWeights& chain, int tokens) {
   return std::numeric_limits<double>::infinity();
 }
 
+}  // namespace
+
 template <class Logit>
-double solve_item(const Item<Logit>& item) {
+double loss_of(const Item<Logit>& item) {
   if (item.chain && item.frames == 0) return empty_path_loss(*item.chain, item.tokens);
   if (!item.chain && item.frames < frames_needed(item.target, item.tokens))
     return std::numeric_limits<double>::infinity();
@@ -108,6 +110,10 @@ double solve_item(const Item<Logit>& item) {
   workspace().trim();
   return outcome.loss;
 }
+
+template double loss_of<float>(const Item<float>&);
+
+namespace {
 
 ChainWeights chain_of(const Chains& chains, int64_t b) {
   const int64_t start = b * Chains::rows * chains.states;
@@ -141,7 +147,7 @@ void run_item(const Batch<Logit>& batch, int64_t b) {
   Item<Logit> item = item_of(batch, b);
   const ChainWeights chain = batch.chains ? chain_of(*batch.chains, b) : ChainWeights{};
   if (batch.chains) item.chain = &chain;
-  const double loss = solve_item(item);
+  const double loss = loss_of(item);
   batch.losses[b] = loss;
   if (!item.gradient) return;
   Logit* const valid_end = item.gradient + batch.input_lengths[b] * batch.classes;

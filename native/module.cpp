@@ -13,6 +13,7 @@
 #include "dispatch.hpp"
 #include "loss.hpp"
 #include "ngram_module.hpp"
+#include "search_module.hpp"
 #include "threads.hpp"
 
 namespace nb = nanobind;
@@ -151,4 +152,5 @@ NB_MODULE(_native, m) {
   m.def("share_openmp", &ctckit::share_openmp, "library"_a);
   m.def("set_num_threads", &ctckit::set_num_threads, "count"_a);
   bind_ngram(m);
+  bind_search(m);
 }

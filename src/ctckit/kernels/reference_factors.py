@@ -200,21 +200,19 @@ class Lexicon:
 class HotwordAutomaton:
     """All hotwords at once (Aho and Corasick 1975): the state is the longest beginning of one that the text ends in.
 
-    Where there are words, hotwords are whole words (their patterns begin and end with a boundary, which neighbours
-    share) and every one that ends counts. Where there are none, occurrences do not overlap: of those that end at a
-    letter the longest counts, and the automaton starts afresh.
+    Every occurrence counts, also where two overlap. Where there are words, hotwords are whole words: their patterns
+    begin and end with a boundary, which neighbours share.
     """
 
     def __init__(self, plan: SearchPlan) -> None:
-        self._anchored = plan.has_words
         self._children: list[dict[int, int]] = [{}]
-        self._ending: list[list[float]] = [[]]  # weights of the patterns that end here, the longest first
+        self._ending: list[list[float]] = [[]]  # weights of the patterns that end here
         self.potential: list[float] = [0.0]
         for pattern, weight in zip(plan.hotwords.lists(), plan.hotword_weights.tolist(), strict=True):
             self._insert(pattern, weight)
         self._back = [ROOT] * len(self._children)
         self._link()
-        self.start = self._children[ROOT].get(BOUNDARY, ROOT) if self._anchored else ROOT
+        self.start = self._children[ROOT].get(BOUNDARY, ROOT) if plan.has_words else ROOT
 
     def _insert(self, pattern: Sequence[int], weight: float) -> None:
         node, there, needed = ROOT, 0, sum(letter != BOUNDARY for letter in pattern)
@@ -248,7 +246,4 @@ class HotwordAutomaton:
     def step(self, node: int, letter: int) -> tuple[int, float]:
         """The state behind a letter, and the weight of the hotwords that it completes."""
         node = self._goto(node, letter)
-        ending = self._ending[node]
-        if self._anchored or not ending:
-            return node, sum(ending)
-        return ROOT, ending[0]
+        return node, sum(self._ending[node])

@@ -1,0 +1,86 @@
+// The dense loops of the search: over the classes of a frame, over the entries of the beam. See beam.hpp.
+#include "beam.hpp"
+#include "lanes.hpp"
+#include "softmax.hpp"
+
+namespace ctckit::CTCKIT_ISA {
+
+namespace {
+
+constexpr int width = lanes<float>;
+static_assert(beam_block % width == 0);
+
+float most(const float* x, int classes) { return row_maximum(x, classes); }
+
+float exponentials(const float* x, int classes, float* out) {
+  const float top = row_maximum(x, classes);
+  if (top == -std::numeric_limits<float>::infinity()) {
+    for (int c = 0; c < whole_blocks(classes); ++c) out[c] = 0;
+    return top;
+  }
+  int c = 0;
+  for (; c + width <= classes; c += width) store(out + c, exp_negative<float>(load(x + c) - top));
+  alignas(vector_bytes) float rest[width];
+  for (; c < whole_blocks(classes); c += width) {
+    for (int k = 0; k < width; ++k) rest[k] = c + k < classes ? x[c + k] - top : Format<float>::underflow - 1;
+    store(out + c, exp_negative<float>(load(rest)));
+  }
+  return top;
+}
+
+Extremes stay(const BeamArrays& beam, const float* probs, float blank_prob) {
+  Vector<float> most{}, least = broadcast(std::numeric_limits<float>::infinity());
+  for (int i = 0; i < beam.count; i += width) {
+    const Vector<float> prob = gather_at<float>(probs, beam.token + i);
+    const Vector<float> arriving = gather_at<float>(beam.masses, beam.source + i) * load(beam.factor + i);
+    const Vector<float> blank = load(beam.masses + i) * blank_prob;
+    const Vector<float> label = (load(beam.label + i) + arriving) * prob;
+    const Vector<float> total = blank + label;
+    store(beam.next_blank + i, blank);
+    store(beam.next_label + i, label);
+    store(beam.next_total + i, total);
+    most = maximum(total, most);
+    least = minimum(i + width <= beam.count ? total : (first_lanes(beam.count - i) ? total : least), least);
+  }
+  return {horizontal_min<float>(least), horizontal_max<float>(most)};
+}
+
+int likely_classes(const float* x, int classes, int blank, float bound, int32_t* found) {
+  int count = 0, c = 0;
+  for (; c + width <= classes; c += width)
+    count += store_selected(found + count, lane_numbers() + c, bits_of(load(x + c) > bound));
+  for (; c < classes; ++c)
+    if (x[c] > bound) found[count++] = c;
+  int kept = 0;
+  for (int k = 0; k < count; ++k) {
+    found[kept] = found[k];
+    kept += found[k] != blank;
+  }
+  return kept;
+}
+
+int extend(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
+           int32_t* entries) {
+  int found = 0;
+  for (int i = 0; i < count; i += width) {
+    const Vector<float> value = load(weights + i) * prob;
+    const Bits selected = bits_of(value > bar) & ~static_cast<Bits>(excluded[i >> 6] >> (i & 63));
+    if (!selected) continue;
+    store_selected(values + found, value, selected);
+    found += store_selected(entries + found, lane_numbers() + i, selected);
+  }
+  return found;
+}
+
+int count_at_least(const float* values, int count, int32_t least) {
+  Vector<int32_t> minus_count{};
+  for (int i = 0; i < count; i += width) minus_count += load(reinterpret_cast<const int32_t*>(values) + i) >= least;
+  return -horizontal_sum<int32_t>(minus_count);
+}
+
+}  // namespace
+
+extern const BeamKernels beam_kernels;
+const BeamKernels beam_kernels = {most, exponentials, stay, likely_classes, extend, count_at_least};
+
+}  // namespace ctckit::CTCKIT_ISA

@@ -1,0 +1,64 @@
+#include "decoding.hpp"
+
+#include <algorithm>
+
+#include "threads.hpp"
+
+namespace ctckit {
+
+namespace {
+
+// What the score adds to log p(y | x).
+double worth(const SearchPlan& plan, const Parts& parts, size_t tokens) {
+  // A forbidden letter costs ∞; none of them cost nothing.
+  const double charge = parts.oov_letters ? plan.oov_charge * static_cast<double>(parts.oov_letters) : 0;
+  return plan.fine_weight * parts.fine_log_prob + plan.word_weight * parts.word_log_prob +
+         plan.word_bonus * static_cast<double>(parts.words.size()) + plan.token_bonus * static_cast<double>(tokens) -
+         charge + parts.hotwords;
+}
+
+}  // namespace
+
+Decoder::Decoder(SearchPlan plan) : factors_(std::make_shared<const Factors>(std::move(plan))) {}
+
+std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) const {
+  std::unique_ptr<Search> search;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!spare_.empty()) {
+      search = std::move(spare_.back());
+      spare_.pop_back();
+    }
+  }
+  if (search) {
+    search->reset();
+  } else {
+    search = std::make_unique<Search>(factors_);
+  }
+  search->push(frames.log_probs, frames.stride, frames.count);
+  std::vector<Decoded> result;
+  for (Found& found : search->best(n_best)) {
+    Decoded each{std::move(found.tokens), {}, {}, 0};
+    each.description = describe(frames, each.tokens);
+    each.parts = factors_->parts(each.tokens);
+    each.score = each.description.log_prob + worth(factors_->plan(), each.parts, each.tokens.size());
+    result.push_back(std::move(each));
+  }
+  std::stable_sort(result.begin(), result.end(), [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
+  const std::lock_guard lock(mutex_);
+  spare_.push_back(std::move(search));
+  return result;
+}
+
+std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, size_t n_best) const {
+  const SearchPlan& plan = factors_->plan();
+  std::vector<std::vector<Decoded>> results(static_cast<size_t>(posteriors.items));
+  parallel_for(posteriors.items, [&](int64_t b) {
+    const Frames frames{posteriors.log_probs + b * posteriors.item_stride, posteriors.frame_stride,
+                        posteriors.lengths[b], plan.classes, plan.blank};
+    results[static_cast<size_t>(b)] = decode_item(frames, n_best);
+  });
+  return results;
+}
+
+}  // namespace ctckit

@@ -1,0 +1,46 @@
+// A batch, searched and described: one item is one task.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "description.hpp"
+#include "factors.hpp"
+#include "search.hpp"
+
+namespace ctckit {
+
+struct Decoded {
+  std::vector<int32_t> tokens;
+  Description description;
+  Parts parts;
+  double score;  // exact: of the description and the parts
+};
+
+// (B, T, C), classes side by side; lengths have been checked.
+struct Posteriors {
+  const float* log_probs;
+  int64_t item_stride, frame_stride, items;
+  const int64_t* lengths;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(SearchPlan plan);
+
+  const std::shared_ptr<const Factors>& factors() const { return factors_; }
+
+  // Of each item the n best texts of the beam, by their exact scores.
+  std::vector<std::vector<Decoded>> decode(const Posteriors& posteriors, size_t n_best) const;
+
+ private:
+  std::vector<Decoded> decode_item(const Frames& frames, size_t n_best) const;
+
+  std::shared_ptr<const Factors> factors_;
+  // Searches that have ended, for the next ones: their memory is warm.
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Search>> spare_;
+};
+
+}  // namespace ctckit

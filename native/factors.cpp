@@ -1,0 +1,206 @@
+#include "factors.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ngram.hpp"
+
+namespace ctckit {
+
+namespace {
+
+constexpr double largest_log = 55;  // no edge factor exceeds e^55: beam masses must not overflow
+
+float factor_of(double log_factor) { return static_cast<float>(std::exp(std::min(log_factor, largest_log))); }
+
+}  // namespace
+
+Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
+  if (plan_.has_lexicon) lexicon_.emplace(plan_);
+  if (plan_.hotwords.size() > 0) hotwords_.emplace(plan_.hotwords, plan_.hotword_weights);
+  ends_word_.resize(static_cast<size_t>(plan_.classes));
+  size_t longest = 1;
+  for (size_t c = 0; c < ends_word_.size(); ++c) {
+    const auto letters = plan_.letters[c];
+    ends_word_[c] = std::find(letters.begin(), letters.end(), boundary) != letters.end();
+    longest = std::max(longest, letters.size());
+    const auto first_letter = std::find_if(letters.begin(), letters.end(), [](int32_t each) { return each != boundary; });
+    boundaries_first_ &= std::find(first_letter, letters.end(), boundary) == letters.end();
+  }
+  double gain = 0;  // the most that a token can add to the potential of hotwords and to what is found
+  if (hotwords_) {
+    float most = 0;
+    for (float weight : plan_.hotword_weights) most = std::max(most, weight);
+    gain = static_cast<double>(most) + hotwords_->most_found() * static_cast<double>(longest);
+  }
+  largest_ = factor_of(std::min(gain + std::max(plan_.token_bonus, 0.0), largest_log));
+  any_ = has_fine() || plan_.has_words || has_hotwords() || plan_.token_bonus != 0;
+}
+
+Context Factors::start() const {
+  Context context;
+  if (plan_.fine_model) context.fine = plan_.fine_model->start();
+  if (plan_.word_model) context.word = plan_.word_model->start();
+  if (hotwords_ && plan_.has_words) context.hot = hotwords_->step(Trie::root, boundary);
+  return context;
+}
+
+Step Factors::fine(uint32_t state, int token, bool inside) const {
+  double log_prob = 0;
+  for (int32_t id : plan_.fine_ids[static_cast<size_t>(token)]) {
+    if (id == plan_.fine_space && !inside) continue;
+    const NGram::Step step = plan_.fine_model->query(state, static_cast<uint32_t>(id));
+    log_prob += step.log_prob;
+    state = step.state;
+    inside = id != plan_.fine_space;
+  }
+  return {factor_of(plan_.fine_weight * log_prob), state};
+}
+
+Step Factors::hot(uint32_t state, int token, bool inside) const {
+  double gain = -hotwords_->potential(state);
+  for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    if (letter == boundary && !inside) continue;
+    state = hotwords_->step(state, letter);
+    gain += hotwords_->found(state);
+    inside = letter != boundary;
+  }
+  return {factor_of(gain + hotwords_->potential(state)), state};
+}
+
+Factors::Word Factors::best_word(const Context& context) const {
+  Word best = {0, context.word, -1};
+  if (lexicon_)
+    for (int32_t position : lexicon_->words_at(context.node)) {
+      Word word = {0, context.word, position};
+      if (plan_.word_model) {
+        const auto id = static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(position)]);
+        const NGram::Step step = plan_.word_model->query(context.word, id);
+        word = {step.log_prob, step.state, position};
+      }
+      if (best.position < 0 || word.log_prob > best.log_prob) best = word;
+    }
+  if (best.position < 0 && plan_.word_model) {
+    const NGram::Step step = plan_.word_model->query(context.word, plan_.word_model->unknown());
+    best = {step.log_prob, step.state, -1};
+  }
+  return best;
+}
+
+// What a finished word adds to the score, nats.
+double Factors::word_value(const Context& context, const Word& word) const {
+  const double value = plan_.word_weight * word.log_prob + plan_.word_bonus;
+  return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
+}
+
+Step Factors::end_word(const Context& context) const {
+  const Word word = best_word(context);
+  const double potential = lexicon_ ? lexicon_->potential(context.node, context.letters) : 0;
+  // Forbidden words have a potential of −∞ too: their difference is none.
+  const double value = word_value(context, word);
+  return {std::isinf(value) ? 0.0f : factor_of(value - potential), word.state};
+}
+
+float Factors::end_word_bound(const Context& context) const {
+  if (context.letters == 0) return 1;
+  const double potential = lexicon_ ? lexicon_->potential(context.node, context.letters) : 0;
+  return std::isinf(potential) ? 1.0f : std::max(factor_of(plan_.word_bonus - potential), 1.0f);
+}
+
+float Factors::more_letters_bound(const Context& context) const {
+  return lexicon_ ? std::max(lexicon_->leaving(context.node, context.letters), 1.0f) : 1.0f;
+}
+
+float Factors::letters(Context& context, int token, const Step* ended) const {
+  float factor = 1;
+  for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    if (letter != boundary) {
+      if (lexicon_) factor *= lexicon_->step(context.node, letter, context.letters);
+      ++context.letters;
+    } else if (context.letters > 0) {
+      const Step step = ended ? *ended : end_word(context);
+      ended = nullptr;
+      factor *= step.factor;
+      context.word = step.state;
+      context.node = Trie::root;
+      context.letters = 0;
+    }
+  }
+  return factor;
+}
+
+double Factors::fine_end(uint32_t state) const { return plan_.fine_model->query(state, plan_.fine_model->end()).log_prob; }
+
+double Factors::word_end(uint32_t state) const { return plan_.word_model->query(state, plan_.word_model->end()).log_prob; }
+
+double Factors::finish(const Context& context) const {
+  double value = 0;
+  uint32_t word_state = context.word;
+  if (plan_.has_words && context.letters > 0) {
+    const Word word = best_word(context);
+    const double gained = word_value(context, word);
+    if (std::isinf(gained)) return gained;
+    value += gained - (lexicon_ ? lexicon_->potential(context.node, context.letters) : 0);
+    word_state = word.state;
+  }
+  if (plan_.word_model) value += plan_.word_weight * word_end(word_state);
+  if (plan_.fine_model) value += plan_.fine_weight * fine_end(context.fine);
+  if (hotwords_) {
+    value -= hotwords_->potential(context.hot);
+    if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hot, boundary));
+  }
+  return value;
+}
+
+void Factors::close_word(Context& context, Parts& parts) const {
+  const Word word = best_word(context);
+  parts.word_log_prob += word.log_prob;
+  parts.words.push_back(word.position);
+  if (lexicon_ && word.position < 0) parts.oov_letters += context.letters;
+  context.word = word.state;
+  context.node = Trie::root;
+  context.letters = 0;
+}
+
+// One token, everything counted apart.
+void Factors::walk(Context& context, int token, Parts& parts) const {
+  const bool inside = context.letters > 0;
+  if (plan_.fine_model) {
+    bool within = inside;
+    for (int32_t id : plan_.fine_ids[static_cast<size_t>(token)]) {
+      if (id == plan_.fine_space && !within) continue;
+      const NGram::Step step = plan_.fine_model->query(context.fine, static_cast<uint32_t>(id));
+      parts.fine_log_prob += step.log_prob;
+      context.fine = step.state;
+      within = id != plan_.fine_space;
+    }
+  }
+  for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    if (letter == boundary && context.letters == 0) continue;
+    if (hotwords_) {
+      context.hot = hotwords_->step(context.hot, letter);
+      parts.hotwords += hotwords_->found(context.hot);
+    }
+    if (letter == boundary) {
+      close_word(context, parts);
+    } else {
+      if (lexicon_) lexicon_->step(context.node, letter, context.letters);
+      ++context.letters;
+    }
+  }
+}
+
+Parts Factors::parts(std::span<const int32_t> tokens) const {
+  Parts parts;
+  Context context = start();
+  for (int32_t token : tokens) walk(context, token, parts);
+  if (plan_.has_words && context.letters > 0) {
+    if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hot, boundary));
+    close_word(context, parts);
+  }
+  if (plan_.word_model) parts.word_log_prob += word_end(context.word);
+  if (plan_.fine_model) parts.fine_log_prob += fine_end(context.fine);
+  return parts;
+}
+
+}  // namespace ctckit

@@ -1,0 +1,90 @@
+// What the language models, the lexicon and the hotwords make of a prefix: the edge factors of the search.
+//
+// Extending a prefix by a token multiplies its mass by a factor that depends on the prefix' context alone. Look-ahead and
+// progress in a hotword are potentials: granted on the way and taken back, they steer the search and leave the score as it is.
+#pragma once
+#include <optional>
+
+#include "hotwords.hpp"
+#include "lexicon.hpp"
+#include "search_plan.hpp"
+
+namespace ctckit {
+
+struct Context {
+  uint32_t fine = 0, word = 0;  // states of the models
+  uint32_t node = Trie::root;   // in the lexicon
+  uint32_t hot = Trie::root;    // in the hotwords
+  int32_t letters = 0;          // of the current word; 0 behind a boundary
+};
+
+// A factor, and the state after it.
+struct Step {
+  float factor;
+  uint32_t state;
+};
+
+// What a text's score holds beside its log-probability under CTC; nats, weights not applied.
+struct Parts {
+  double fine_log_prob = 0, word_log_prob = 0, hotwords = 0;
+  int64_t oov_letters = 0;
+  std::vector<int32_t> words;  // of each word its position in SearchPlan::words, −1 for one that is not there
+};
+
+class Factors {
+ public:
+  explicit Factors(SearchPlan plan);
+
+  const SearchPlan& plan() const { return plan_; }
+  // Whether any factor differs from 1.
+  bool any() const { return any_; }
+  // No factor of a token is more than this, but for what happens to the word that it continues or ends.
+  float largest() const { return largest_; }
+  bool ends_word(int token) const { return ends_word_[static_cast<size_t>(token)]; }
+  bool has_fine() const { return plan_.fine_model != nullptr; }
+  bool has_hotwords() const { return hotwords_.has_value(); }
+
+  Context start() const;
+
+  // The parts that depend on one state each, to be remembered by the caller. `inside`: in a word, not behind a boundary.
+  Step fine(uint32_t state, int token, bool inside) const;
+  Step hot(uint32_t state, int token, bool inside) const;
+  // The end of the word that the context is in.
+  Step end_word(const Context& context) const;
+  // At least 1, and at least the factor of the word's end, at once or after more letters.
+  float end_word_bound(const Context& context) const;
+  // The same of more letters without an end.
+  float more_letters_bound(const Context& context) const;
+  // Whether boundaries stand at the beginning of tokens only.
+  bool boundaries_first() const { return boundaries_first_; }
+  // The rest of a token's factor: its letters walked through words; `ended` is end_word(context) if it is known.
+  float letters(Context& context, int token, const Step* ended) const;
+  float token_factor() const { return token_factor_; }
+
+  // The logarithm of what the end of the text multiplies by.
+  double finish(const Context& context) const;
+
+  Parts parts(std::span<const int32_t> tokens) const;
+
+ private:
+  struct Word {
+    float log_prob;  // of the model; 0 without one
+    uint32_t state;
+    int32_t position;  // in the lexicon, −1 for none
+  };
+  Word best_word(const Context& context) const;
+  double word_value(const Context& context, const Word& word) const;
+  double fine_end(uint32_t state) const;
+  double word_end(uint32_t state) const;
+  void walk(Context& context, int token, Parts& parts) const;
+  void close_word(Context& context, Parts& parts) const;
+
+  SearchPlan plan_;
+  std::optional<Lexicon> lexicon_;
+  std::optional<Hotwords> hotwords_;
+  std::vector<bool> ends_word_;
+  float token_factor_, largest_ = 1;
+  bool any_, boundaries_first_ = true;
+};
+
+}  // namespace ctckit

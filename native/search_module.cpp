@@ -1,0 +1,153 @@
+#include "search_module.hpp"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+
+#include "decoding.hpp"
+#include "ngram.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+template <class T, class... Options>
+using Array = nb::ndarray<T, nb::device::cpu, Options...>;
+template <class T>
+using List = Array<const T, nb::ndim<1>, nb::c_contig>;
+using Rows = Array<const float, nb::ndim<2>>;
+template <class T>
+using Result = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
+template <class T>
+std::vector<T> copied(const List<T>& list) {
+  return {list.data(), list.data() + list.shape(0)};
+}
+
+ctckit::Ragged ragged(nb::handle lists) {
+  return {copied(nb::cast<List<int32_t>>(lists.attr("values"))), copied(nb::cast<List<int64_t>>(lists.attr("offsets")))};
+}
+
+using Model = std::shared_ptr<ctckit::NGram>;
+
+Model model(nb::handle value) { return value.is_none() ? nullptr : nb::cast<Model>(value); }
+
+// Reads kernels/search_plan.py's SearchPlan.
+ctckit::SearchPlan plan_of(nb::handle plan) {
+  ctckit::SearchPlan result;
+  const auto number = [&](const char* name) { return nb::cast<double>(plan.attr(name)); };
+  const auto integer = [&](const char* name) { return nb::cast<int>(plan.attr(name)); };
+  const auto truth = [&](const char* name) { return nb::cast<bool>(plan.attr(name)); };
+  result.classes = integer("classes");
+  result.blank = integer("blank");
+  result.beam_width = integer("beam_width");
+  result.token_threshold = number("token_threshold");
+  result.beam_threshold = number("beam_threshold");
+  result.token_bonus = number("token_bonus");
+  result.word_bonus = number("word_bonus");
+  result.has_words = truth("has_words");
+  result.letters = ragged(plan.attr("letters"));
+  result.fine_model = model(plan.attr("fine_model"));
+  result.fine_weight = number("fine_weight");
+  result.fine_ids = ragged(plan.attr("fine_ids"));
+  result.fine_space = integer("fine_space");
+  result.word_model = model(plan.attr("word_model"));
+  result.word_weight = number("word_weight");
+  result.has_lexicon = truth("has_lexicon");
+  result.words = ragged(plan.attr("words"));
+  result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_ids")));
+  result.oov_charge = number("oov_charge");
+  result.hotwords = ragged(plan.attr("hotwords"));
+  result.hotword_weights = copied(nb::cast<List<float>>(plan.attr("hotword_weights")));
+  return result;
+}
+
+ctckit::Frames frames_of(const Rows& rows, int blank) {
+  return {rows.data(), rows.stride(0), static_cast<int64_t>(rows.shape(0)), static_cast<int>(rows.shape(1)), blank};
+}
+
+// An array of its own, from values of any kind that convert.
+template <class T, class From>
+Result<T> array_of(const std::vector<From>& values) {
+  auto* const memory = new T[values.size() + 1];  // the capsule's
+  nb::capsule owner(memory, [](void* each) noexcept { delete[] static_cast<T*>(each); });
+  std::copy(values.begin(), values.end(), memory);
+  return {memory, {values.size()}, owner};
+}
+
+nb::tuple parts_tuple(const ctckit::Parts& parts) {
+  return nb::make_tuple(parts.fine_log_prob, parts.word_log_prob, parts.words.size(), parts.oov_letters, parts.hotwords,
+                        nb::tuple(nb::cast(parts.words)));
+}
+
+nb::tuple description_tuple(const ctckit::Description& description) {
+  return nb::make_tuple(description.log_prob, array_of<int64_t>(description.starts), array_of<int64_t>(description.ends),
+                        array_of<double>(description.token_log_probs), array_of<double>(description.confidences));
+}
+
+nb::list decode(const ctckit::Decoder& decoder, Array<const float, nb::ndim<3>> log_probs, List<int64_t> lengths,
+                int64_t n_best) {
+  const ctckit::Posteriors posteriors{log_probs.data(), log_probs.stride(0), log_probs.stride(1),
+                                      static_cast<int64_t>(log_probs.shape(0)), lengths.data()};
+  std::vector<std::vector<ctckit::Decoded>> items;
+  {
+    const nb::gil_scoped_release released;
+    items = decoder.decode(posteriors, static_cast<size_t>(n_best));
+  }
+  nb::list results;
+  for (const auto& item : items) {
+    nb::list texts;
+    for (const auto& each : item)
+      texts.append(nb::make_tuple(array_of<int32_t>(each.tokens), description_tuple(each.description),
+                                  parts_tuple(each.parts)));
+    results.append(texts);
+  }
+  return results;
+}
+
+void push(ctckit::Search& search, const Rows& rows) {
+  const nb::gil_scoped_release released;
+  search.push(rows.data(), rows.stride(0), static_cast<int64_t>(rows.shape(0)));
+}
+
+nb::list best(const ctckit::Search& search, int64_t n) {
+  nb::list result;
+  for (const ctckit::Found& found : search.best(static_cast<size_t>(n)))
+    result.append(nb::make_tuple(nb::tuple(nb::cast(found.tokens)), found.score));
+  return result;
+}
+
+nb::tuple described(const Rows& rows, List<int32_t> tokens, int blank) {
+  ctckit::Description description;
+  {
+    const nb::gil_scoped_release released;
+    description = ctckit::describe(frames_of(rows, blank), {tokens.data(), tokens.shape(0)});
+  }
+  return description_tuple(description);
+}
+
+}  // namespace
+
+void bind_search(nb::module_& m) {
+  nb::class_<ctckit::Decoder>(m, "Decoder")
+      .def("__init__", [](ctckit::Decoder* self, nb::handle plan) { new (self) ctckit::Decoder(plan_of(plan)); }, "plan"_a)
+      .def("decode", &decode, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "n_best"_a)
+      .def("parts", [](const ctckit::Decoder& self, List<int32_t> tokens) {
+        return parts_tuple(self.factors()->parts({tokens.data(), tokens.shape(0)}));
+      }, "tokens"_a.noconvert());
+  nb::class_<ctckit::Search>(m, "Search")
+      .def("__init__", [](ctckit::Search* self, const ctckit::Decoder& decoder) {
+        new (self) ctckit::Search(decoder.factors());
+      }, "decoder"_a)
+      .def("push", &push, "log_probs"_a.noconvert())
+      .def("best", &best, "n"_a)
+      .def("stable", [](ctckit::Search& self) { return nb::tuple(nb::cast(self.stable())); })
+      .def("forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
+      .def("keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); }, "prefix"_a)
+      .def_prop_ro("nodes", &ctckit::Search::nodes);
+  m.def("describe", &described, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+}

@@ -1,0 +1,48 @@
+// What a search is asked to do. The Python twin, with every field explained, is kernels/search_plan.py.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace ctckit {
+
+class NGram;
+
+// Lists of integers, one after another.
+struct Ragged {
+  std::vector<int32_t> values;
+  std::vector<int64_t> offsets{0};  // one more than lists
+
+  size_t size() const { return offsets.size() - 1; }
+  std::span<const int32_t> operator[](size_t k) const {
+    return {values.data() + offsets[k], static_cast<size_t>(offsets[k + 1] - offsets[k])};
+  }
+};
+
+constexpr int32_t boundary = 0;  // the letter between words
+
+struct SearchPlan {
+  int classes, blank, beam_width;
+  double token_threshold, beam_threshold;  // nats, −∞: none
+  double token_bonus, word_bonus;
+  bool has_words;
+  Ragged letters;  // of each class
+
+  std::shared_ptr<const NGram> fine_model;  // or null
+  double fine_weight;
+  Ragged fine_ids;     // of each class
+  int32_t fine_space;  // −1: the model is asked for tokens, not for letters
+
+  std::shared_ptr<const NGram> word_model;  // or null
+  double word_weight;
+  bool has_lexicon;
+  Ragged words;                   // spellings
+  std::vector<int32_t> word_ids;  // of each spelling, in the word model; −1 without one
+  double oov_charge;              // nats for each letter; +∞: forbidden
+
+  Ragged hotwords;
+  std::vector<float> hotword_weights;
+};
+
+}  // namespace ctckit

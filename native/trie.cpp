@@ -1,0 +1,38 @@
+#include "trie.hpp"
+
+#include <numeric>
+
+namespace ctckit {
+
+Trie::Trie(const Ragged& lists) : letter_{-1}, parent_{none} {
+  // Sorted, lists with the same beginning stand together: a node is a range of them, its children are ranges of that.
+  std::vector<int32_t> order(lists.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto list = [&](int32_t k) { return lists[static_cast<size_t>(k)]; };
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return std::lexicographical_compare(list(a).begin(), list(a).end(), list(b).begin(), list(b).end());
+  });
+
+  struct Range {
+    size_t from, to, depth;
+  };
+  std::vector<Range> ranges = {{0, order.size(), 0}};
+  for (size_t node = 0; node < ranges.size(); ++node) {
+    auto [from, to, depth] = ranges[node];
+    first_child_.push_back(static_cast<uint32_t>(ranges.size()));
+    for (; from < to && list(order[from]).size() == depth; ++from) ending_.values.push_back(order[from]);
+    ending_.offsets.push_back(static_cast<int64_t>(ending_.values.size()));
+    while (from < to) {
+      const int32_t letter = list(order[from])[depth];
+      size_t end = from + 1;
+      while (end < to && list(order[end])[depth] == letter) ++end;
+      ranges.push_back({from, end, depth + 1});
+      letter_.push_back(letter);
+      parent_.push_back(static_cast<uint32_t>(node));
+      from = end;
+    }
+  }
+  first_child_.push_back(static_cast<uint32_t>(ranges.size()));
+}
+
+}  // namespace ctckit

@@ -1,0 +1,73 @@
+"""The C++ core's search: the same names as reference_search.py, and the same texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _native
+from ctckit.kernels.search_plan import Decoded, Description, Found, Int64, Parts, SearchPlan
+
+
+class Search:
+    """One item, frame by frame; see ``reference_search.Search``."""
+
+    def __init__(self, plan: SearchPlan) -> None:
+        self._search = _native.Search(decoder_of(plan))
+
+    def push(self, log_probs: npt.NDArray[Any]) -> None:
+        """Searches on through (T, C) frames of natural log-probabilities."""
+        self._search.push(_single(log_probs))
+
+    def best(self, n: int) -> list[Found]:
+        """The n best texts if the frames ended here, best first; fewer where fewer are possible. Changes nothing."""
+        return [Found(tokens, score) for tokens, score in self._search.best(n)]
+
+    def stable(self) -> tuple[int, ...]:
+        """The tokens that all texts of the beam begin with, since the last ``forget``."""
+        return self._search.stable()
+
+    def forget(self, count: int) -> None:
+        """The first ``count`` stable tokens will not be asked for again."""
+        self._search.forget(count)
+
+    def keep_only(self, prefix: tuple[int, ...]) -> None:
+        """Drops the texts that do not begin with ``prefix``."""
+        self._search.keep_only(list(prefix))
+
+
+def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
+    """What ``score`` adds to log p(tokens | x), by walking the tokens once."""
+    return Parts(*decoder_of(plan).parts(np.asarray(tokens, dtype=np.int32)))
+
+
+def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Description:
+    """A text held against its (T, C) frames; see ``reference_search.describe``."""
+    return Description(*_native.describe(_single(log_probs), np.asarray(tokens, dtype=np.int32), blank))
+
+
+def decode_batch(plan: SearchPlan, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
+    """The n best texts of each item, complete, by their exact score; see ``reference_search.decode_batch``."""
+    found = decoder_of(plan).decode(_single(log_probs), lengths, n_best)
+    return [
+        [Decoded(tokens, Description(*description), Parts(*parts)) for tokens, description, parts in texts]
+        for texts in found
+    ]
+
+
+def decoder_of(plan: SearchPlan) -> _native.Decoder:
+    """The core's copy of a plan: made once, kept with it."""
+    kept = plan.__dict__.get("_decoder")
+    if kept is None:
+        kept = _native.Decoder(plan)
+        object.__setattr__(plan, "_decoder", kept)
+    return kept
+
+
+def _single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """As float32, the classes of a frame side by side; no copy where they are already."""
+    rows = np.asarray(log_probs, dtype=np.float32)
+    return rows if rows.strides[-1] == rows.itemsize or rows.shape[-1] <= 1 else np.ascontiguousarray(rows)
