@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,7 @@ class Run:
 
     def measure(self, row: Row, names: list[str], progress: Progress) -> None:
         """One row."""
+        begin = time.perf_counter()
         bar = progress.add_task(row.name, total=self.settings.rounds + 1)
 
         def tick() -> None:
@@ -104,7 +106,7 @@ class Run:
                 figures["memory"] = measure.peak_memory(name, path, task, figures.get("parameters", {}))
         if row.name in OF_BITS and "ctckit" in result["peers"]:
             self.compare_bits(row)
-        self.keep(row, result)
+        self.keep(row, {**result, "seconds": round(time.perf_counter() - begin, 1)})
         progress.remove_task(bar)
 
     def compare_bits(self, row: Row) -> None:

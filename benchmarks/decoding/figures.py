@@ -36,7 +36,7 @@ def best_log_probs(row: Results) -> list[float]:
 
 def gap(row: Results, peer: str) -> float | None:
     """Nats an item below the likeliest hypotheses; None where the search was for something else (a model's weights)."""
-    if row["tuned"] or peer not in row["peers"]:
+    if not row["comparable"] or peer not in row["peers"]:
         return None
     own = row["peers"][peer]["log_probs"]
     return sum(best - each for best, each in zip(best_log_probs(row), own, strict=True)) / len(own)

@@ -11,6 +11,7 @@ import time
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.decoding import exact
 from benchmarks.decoding.data import FOLDER, SETS, DataSet, expect_available
 from benchmarks.decoding.others import words_of_arpa
 from benchmarks.decoding.peer import Task
@@ -81,8 +82,7 @@ class Files:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.training_seconds = round(time.perf_counter() - start, 2)
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise TrainingError(f"ctckit lm train failed: {last}")
+            raise TrainingError(f"ctckit lm train failed with status {done.returncode}")
 
     @cached_property
     def words(self) -> list[str]:
@@ -91,9 +91,15 @@ class Files:
 
     @cached_property
     def lexicon(self) -> Path:
-        """A word a line."""
+        """A word a line: those of the word model, and those of the lines, so that every line can be read."""
+        data = SETS["lower"]()
+        read = {
+            "".join(data.tokens[token] for token in word)
+            for reference in data.references or ()
+            for word in exact.words(reference, data.space)
+        }
         path = self.folder / "words.txt"
-        path.write_text("\n".join(self.words), encoding="utf-8")
+        path.write_text("\n".join([*self.words, *sorted(read - set(self.words))]), encoding="utf-8")
         return path
 
     @cached_property

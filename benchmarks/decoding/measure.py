@@ -24,7 +24,7 @@ TURN_SECONDS = 0.1  # how long the passes of one turn take together, about
 MOST_PASSES = 20
 BUDGET_SECONDS = 4.0  # for one decoder on one row: a slow one takes part in fewer rounds
 SLOW_SECONDS = 2.0  # a pass that takes longer is not repeated: the reading of everything was its measurement
-CHECK_SECONDS = 12.0  # who needs more to read everything once has no figure
+CHECK_SECONDS = 12.0  # who is expected to need more to read everything once has no figure
 DIGITS = 6  # of the log-probabilities that are saved
 
 
@@ -119,7 +119,10 @@ def enter(name: str, member: Member, row: Row, task: Task, path: Path, judge: Ju
         task = replace(task, parameters=parameters)
         member.ask("build", PATIENCE, task=vars(task))
         figures |= {"parameters": parameters, "settings_tried": tried}
-    answer = member.ask("check", PATIENCE, items=None, limit=CHECK_SECONDS)
+    expected = member.ask("estimate", PATIENCE)["seconds"]
+    if expected > CHECK_SECONDS:
+        raise WorkerError(f"about {expected / len(judge.data):.2g} s an item")
+    answer = member.ask("check", PATIENCE, items=None, limit=2 * CHECK_SECONDS)
     seconds = answer["seconds"]
     if len(seconds) < len(judge.data):
         raise WorkerError(f"{np.mean(seconds):.2g} s an item")
@@ -190,5 +193,6 @@ def results(row: Row, data: DataSet, entries: list[Entry]) -> dict[str, Any]:
         "beam": row.beam,
         "model": row.model,
         "tuned": row.tuned,
+        "comparable": row.comparable,
         "peers": peers,
     }

@@ -19,7 +19,7 @@ LIBRARIES = (
     "fast-ctc-decode 5e-4",
     "tensorflow",
 )
-OF_LARGE = tuple(name for name in LIBRARIES if "e⁻¹⁰" not in name and name != "flashlight 10")
+OF_LARGE = tuple(name for name in LIBRARIES if name not in ("pyctcdecode e⁻¹⁰", "flashlight 10"))
 OF_WORDS = ("greedy", "ctckit", "ctckit AVX2", "pyctcdecode", "ctc-beam-decoder", "flashlight 5", "flashlight 10")
 OF_CHARACTERS = ("greedy", "ctckit", "ctckit AVX2", "flashlight 5", "flashlight 10")
 OF_LEXICA = ("greedy", "ctckit", "flashlight 5", "flashlight 10")
@@ -37,7 +37,7 @@ class Row:
         data: Of ``data.SETS``.
         peers: Who takes part.
         model: Of ``files.MODELS``, or "".
-        lexicon: Only the words of the word model may be read.
+        lexicon: Only the words of the word model and of the references may be read.
         hotwords: How many.
         items: Only the first so many.
         beam: Beam width.
@@ -60,6 +60,11 @@ class Row:
         """Weights are tuned on the even items."""
         return bool(self.model)
 
+    @property
+    def comparable(self) -> bool:
+        """All search for the likeliest text, and nothing else: gaps have a meaning."""
+        return not (self.model or self.lexicon or self.hotwords)
+
 
 ROWS = (
     Row("ocr_ppv4", "text lines, PP-OCRv4", "ocr_ppv4", LIBRARIES, memory=True),
@@ -73,7 +78,7 @@ ROWS = (
     Row("characters", "text lines, PP-OCRv4, character 6-gram", "ocr_ppv4", OF_CHARACTERS, model="char6"),
     Row("characters, PP-OCRv6", "text lines, PP-OCRv6, character 6-gram", "ocr_ppv6", OF_CHARACTERS, model="char6"),
     Row("trained", "text lines, PP-OCRv4, `ctckit lm train`", "ocr_ppv4", ("greedy", "ctckit"), model="trained"),
-    Row("lexicon", "text lines in lower case, 57,808 words and no others", "lower", OF_LEXICA, lexicon=True),
+    Row("lexicon", "text lines in lower case, a lexicon of 58,000 words", "lower", OF_LEXICA, lexicon=True),
     Row("hotwords 10", "text lines, 10 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=10, items=12),
     Row("hotwords 100", "text lines, 100 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=100, items=12),
     Row("hotwords 1000", "text lines, 1,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=1000, items=12),

@@ -15,6 +15,7 @@ from benchmarks.decoding.peers import PEERS
 from benchmarks.worker import pin, serve
 
 Answer = dict[str, Any]
+ESTIMATED_FRAMES = 8
 
 
 class Worker:
@@ -41,6 +42,15 @@ class Worker:
         seconds = time.perf_counter() - start
         self.inputs = [self.peer.convert(self.data[i]) for i in range(len(self.data))]
         return {"seconds": seconds}
+
+    def estimate(self) -> Answer:
+        """Seconds that everything will take, as the first frames tell: at first they are decoded unseen."""
+        few = self.peer.convert(self.data[0][:ESTIMATED_FRAMES])
+        self.peer.decode(few)
+        start = time.perf_counter()
+        self.peer.decode(few)
+        each = (time.perf_counter() - start) / ESTIMATED_FRAMES
+        return {"seconds": each * len(self.data.log_probs)}
 
     def check(self, items: list[int] | None, limit: float) -> Answer:
         """What it reads, item by item, and the seconds of each; no more than ``limit`` seconds in all."""
