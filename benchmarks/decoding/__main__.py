@@ -2,7 +2,7 @@
 
 Each decoder has a process of its own, pinned to one processor, and they take turns round by round on the same inputs.
 What each reads is judged by its exact log-probability and by the reference. Where a language model takes part, the weights of
-every decoder are tuned on the even items and its errors reported on the odd ones.
+every decoder are tuned on one half of the items and its errors reported on the other, both ways.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ from benchmarks.decoding.figures import Results
 from benchmarks.decoding.tables import print_tables
 from benchmarks.loss import chosen
 
-OF_BITS = ("ocr_ppv4", "nanopore", "words", "characters")  # rows on which streams and threads are compared with whole items
+OF_BITS = (
+    "ocr_ppv4",
+    "nanopore",
+    "words",
+    "characters",
+)  # rows on which streams and threads are compared with whole items
 
 
 class Run:
@@ -70,11 +75,12 @@ class Run:
     def enter_all(self, row: Row, task: Task, judge: Judge, names: list[str]) -> list[Entry]:
         """All that take part."""
         path = self.files.save(judge.data)
-        entries = []
+        entries: list[Entry] = []
+        known: measure.Weights = {}
         for name in names:
             try:
                 member = self.member(name)
-                entries.append(measure.enter(name, member, row, task, path, judge, self.settings))
+                entries.append(measure.enter(name, member, row, task, path, judge, known))
             except WorkerError as error:
                 self.refuse(name, row.name, error)
                 self.drop(name)
@@ -103,7 +109,7 @@ class Run:
         if row.memory:
             path = self.files.save(data)
             for name, figures in result["peers"].items():
-                figures["memory"] = measure.peak_memory(name, path, task, figures.get("parameters", {}))
+                figures["memory"] = measure.peak_memory(name, path, task, figures.get("parameters", {}).get("odd", {}))
         if row.name in OF_BITS and "ctckit" in result["peers"]:
             self.compare_bits(row)
         self.keep(row, {**result, "seconds": round(time.perf_counter() - begin, 1)})
@@ -169,7 +175,7 @@ def fresh(settings: Settings) -> Results:
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="Few items, two rounds, one sweep of tuning: a rough look.")] = False,
+    quick: Annotated[bool, typer.Option(help="Few items, two rounds: a rough look.")] = False,
     rounds: Annotated[int, typer.Option(help="Rounds in which all take a turn; 0: as usual.", min=0)] = 0,
     peers: Annotated[str, typer.Option(help="Such as ctckit,flashlight: all settings of these.")] = "all",
     rows: Annotated[str, typer.Option(help="Such as ocr_ppv4,words.")] = "all",

@@ -48,13 +48,13 @@ def beaten(row: Results, peer: str) -> int:
     return sum(best > each for best, each in zip(best_log_probs(row), own, strict=True))
 
 
-def error_rate(figures: Figures | None, kind: str, half: str = "test") -> float | None:
-    """Edits over size, ``kind`` being "token" or "word", ``half`` "dev", "test" or "both"."""
+def error_rate(figures: Figures | None, kind: str, halves: tuple[str, ...] = ("even", "odd")) -> float | None:
+    """Edits over size, ``kind`` being "token" or "word"; of a decoder with weights: tuned on the other half."""
     if not figures or "errors" not in figures:
         return None
-    halves = [figures["errors"][each] for each in (("dev", "test") if half == "both" else (half,))]
-    size = sum(each[f"{kind}s"] for each in halves)
-    return sum(each[f"{kind}_edits"] for each in halves) / size if size else None
+    errors = [figures["errors"][name] for name in halves if name in figures["errors"]]
+    size = sum(each[f"{kind}s"] for each in errors)
+    return sum(each[f"{kind}_edits"] for each in errors) / size if size else None
 
 
 def equal_quality_ratio(row: Results, library: str) -> float | None:
@@ -67,7 +67,9 @@ def equal_quality_ratio(row: Results, library: str) -> float | None:
     if ours is None or not settings:
         return None
     as_good = [name for name in settings if (gap(row, name) or 0.0) <= ours + EQUAL_GAP]
-    best = min(as_good, key=lambda name: row["peers"][name]["ratio"]) if as_good else min(
-        settings, key=lambda name: gap(row, name) or 0.0
+    best = (
+        min(as_good, key=lambda name: row["peers"][name]["ratio"])
+        if as_good
+        else min(settings, key=lambda name: gap(row, name) or 0.0)
     )
     return float(row["peers"][best]["ratio"])

@@ -141,7 +141,7 @@ def loading(title: str) -> Callable[[Results], float | None]:
 
 
 def saved_words(results: Results) -> float | None:
-    """By what share the words wrong on the test half fall against greedy, with a model of ``ctckit lm train``."""
+    """By what share the words wrong fall against greedy, with a model of ``ctckit lm train``: held-out errors."""
     rates = [error_rate(figures_of(results, "trained", name), "word") for name in ("greedy", "ctckit")]
     if rates[0] is None or rates[1] is None or rates[0] == 0:
         return None
@@ -186,7 +186,7 @@ GOALS = (
         True,
     ),
     Goal("sets with other bits in chunks or threads", different_bits, 0),
-    Goal("words wrong on the test half, saved by `ctckit lm train`", saved_words, 100 / 3, None, " %", True),
+    Goal("words wrong, held out, saved by `ctckit lm train`", saved_words, 100 / 3, None, " %", True),
 )
 
 

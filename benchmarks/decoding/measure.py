@@ -13,10 +13,11 @@ import numpy as np
 from benchmarks.crew import PEERS_HOME, Member, WorkerError
 from benchmarks.decoding import exact
 from benchmarks.decoding.data import DataSet
-from benchmarks.decoding.peer import Task
+from benchmarks.decoding.peer import Parameters, Task
 from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.rows import Row
-from benchmarks.decoding.tuning import SWEEPS, tune
+from benchmarks.decoding.tuning import OTHER, Grid, cross_validated, half
+from benchmarks.workloads import Array
 
 MODULE = "benchmarks.decoding.worker"
 PATIENCE = 120.0  # seconds for one answer
@@ -28,17 +29,19 @@ CHECK_SECONDS = 12.0  # who is expected to need more to read everything once has
 DIGITS = 6  # of the log-probabilities that are saved
 
 
+Weights = dict[str, dict[str, Parameters]]  # decoder → half that they are for → weights
+
+
 @dataclass(frozen=True)
 class Settings:
     """Of a run. ``items``: of each row at most so many."""
 
     rounds: int = 5
     budget: float = BUDGET_SECONDS
-    sweeps: int = SWEEPS
     items: int | None = None
 
 
-QUICK = Settings(rounds=2, budget=0.5, sweeps=1, items=12)
+QUICK = Settings(rounds=2, budget=0.5, items=12)
 
 
 def start(name: str) -> Member:
@@ -67,9 +70,15 @@ class Judge:
         references = self.data.references or ()
         return exact.errors(tokens, [references[i] for i in items], self.data.space, self.data.count_space)
 
-    def halves(self) -> dict[str, list[int]]:
-        """Even items are for tuning, odd ones for reporting."""
-        return {"dev": list(range(0, len(self.data), 2)), "test": list(range(1, len(self.data), 2))}
+    def edits(self, tokens: list[list[int]]) -> Array:
+        """(items, 2) edits of tokens and of words."""
+        each = [self.errors([i], [found]) for i, found in enumerate(tokens)]
+        return np.array([(errors["token_edits"], errors["word_edits"]) for errors in each])
+
+    def sizes(self) -> Array:
+        """(items, 2) tokens and words of the references."""
+        each = [self.errors([i], [[]]) for i in range(len(self.data))]
+        return np.array([(errors["tokens"], errors["words"]) for errors in each])
 
     def figures(self, answer: dict[str, Any]) -> dict[str, Any]:
         """What is saved of a reading of everything."""
@@ -81,9 +90,10 @@ class Judge:
             worst = max(abs(claim - true) / max(1.0, abs(true)) for claim, true in pairs)
             result["claim_error"] = float(f"{worst:.2g}")
         if self.data.references:
-            halves = self.halves()
             result["errors"] = {
-                half: self.errors(items, [tokens[i] for i in items]) for half, items in halves.items() if items
+                name: self.errors(items, [tokens[i] for i in items])
+                for name in OTHER
+                if (items := half(len(tokens), name))
             }
         return result
 
@@ -110,44 +120,52 @@ class Entry:
         self.times.extend(self.member.ask("run", PATIENCE, passes=passes)["seconds"])
 
 
-def enter(name: str, member: Member, row: Row, task: Task, path: Path, judge: Judge, settings: Settings) -> Entry:
+def enter(name: str, member: Member, row: Row, task: Task, path: Path, judge: Judge, known: Weights) -> Entry:
     """Hand out the task, tune, read everything once; raises for one that cannot or is too slow."""
     answer = member.ask("load", PATIENCE, path=str(path), task=vars(task))
     figures: dict[str, Any] = {"build_seconds": round(answer["seconds"], 4)}
-    if row.tuned and (grid := PEERS[name].make.grids.get(task.unit)):
-        parameters, tried = tuned(member, task, grid, judge, settings)
-        task = replace(task, parameters=parameters)
-        member.ask("build", PATIENCE, task=vars(task))
-        figures |= {"parameters": parameters, "settings_tried": tried}
     expected = member.ask("estimate", PATIENCE)["seconds"]
     if expected > CHECK_SECONDS:
         raise WorkerError(f"about {expected / len(judge.data):.2g} s an item")
-    answer = member.ask("check", PATIENCE, items=None, limit=2 * CHECK_SECONDS)
-    seconds = answer["seconds"]
-    if len(seconds) < len(judge.data):
-        raise WorkerError(f"{np.mean(seconds):.2g} s an item")
-    figures |= judge.figures(answer)
-    entry = Entry(name, member, figures, sum(seconds))
+    if row.tuned and (grid := PEERS[name].make.grids.get(task.unit)):
+        weights = known[name] = known.get(PEERS[name].tuned_as) or tuned(member, task, grid, judge)
+        figures |= {"parameters": weights, "errors": held_out(member, task, weights, judge)}
+        member.ask("build", PATIENCE, task=vars(replace(task, parameters=weights["odd"])))
+    answer = read(member, list(range(len(judge.data))))
+    figures = {**judge.figures(answer), **figures}
+    entry = Entry(name, member, figures, sum(answer["seconds"]))
     if entry.expected > SLOW_SECONDS:
         entry.times.append(entry.expected)
     return entry
 
 
-def tuned(
-    member: Member, task: Task, grid: dict[str, tuple[float, ...]], judge: Judge, settings: Settings
-) -> tuple[dict[str, float], int]:
-    """Weights with the fewest words wrong on the development half, then the fewest tokens."""
-    items = judge.halves()["dev"]
+def read(member: Member, items: list[int]) -> dict[str, Any]:
+    """These items; raises for who is too slow."""
+    answer = member.ask("check", PATIENCE, items=items, limit=2 * CHECK_SECONDS)
+    seconds = answer["seconds"]
+    if len(seconds) < len(items):
+        raise WorkerError(f"{np.mean(seconds):.2g} s an item")
+    return answer
 
-    def errors_of(parameters: dict[str, float]) -> tuple[int, ...]:
+
+def tuned(member: Member, task: Task, grid: Grid, judge: Judge) -> dict[str, Parameters]:
+    """Weights for each half."""
+
+    def edits_of(parameters: Parameters) -> Array:
         member.ask("build", PATIENCE, task=vars(replace(task, parameters=parameters)))
-        answer = member.ask("check", PATIENCE, items=items, limit=CHECK_SECONDS)
-        if len(answer["tokens"]) < len(items):
-            raise WorkerError("too slow to be tuned")
-        errors = judge.errors(items, answer["tokens"])
-        return errors["word_edits"], errors["token_edits"]
+        return judge.edits(read(member, list(range(len(judge.data))))["tokens"])
 
-    return tune(grid, errors_of, settings.sweeps)
+    return cross_validated(grid, edits_of, judge.sizes())
+
+
+def held_out(member: Member, task: Task, weights: dict[str, Parameters], judge: Judge) -> dict[str, dict[str, int]]:
+    """Errors on each half with the weights that were tuned on the other."""
+    errors = {}
+    for name, parameters in weights.items():
+        items = half(len(judge.data), name)
+        member.ask("build", PATIENCE, task=vars(replace(task, parameters=parameters)))
+        errors[name] = judge.errors(items, read(member, items)["tokens"])
+    return errors
 
 
 def take_turns(entries: list[Entry], settings: Settings, tick: Callable[[], object]) -> None:

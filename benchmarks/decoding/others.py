@@ -30,13 +30,13 @@ class Flashlight(Decoder):
     packages = ("flashlight-text", "kenlm", "numpy")
     grids: ClassVar[dict[str, dict[str, tuple[float, ...]]]] = {
         "word": {
-            "lm_weight": (2.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 3.0, 4.0),
-            "word_score": (0.0, -4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0),
+            "lm_weight": (0.1, 0.25, 0.5, 1.0),
+            "word_score": (-2.0, -1.0, 0.0, 1.0),
             "glue": (0.0, 1.0),
         },
         "char": {
-            "lm_weight": (2.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.5, 3.0),
-            "sil_score": (0.0, -3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0),
+            "lm_weight": (0.25, 0.5, 0.75, 1.0, 1.5),
+            "sil_score": (-1.0, 0.0, 1.0, 2.0),
         },
     }
 
@@ -90,12 +90,8 @@ class Flashlight(Decoder):
         words = task.words() if task.lexicon else words_of_arpa(task.model)
         trie = self.trie(data, task, words, model, entries, glue)
         unknown = entries.get_index("<unk>") if entries else -1
-        options = self.module.LexiconDecoderOptions(
-            **shared, word_score=chosen["word_score"], unk_score=-math.inf
-        )
-        self.decoder = self.module.LexiconDecoder(
-            options, trie, model, self.space, data.blank, unknown, [], False
-        )
+        options = self.module.LexiconDecoderOptions(**shared, word_score=chosen["word_score"], unk_score=-math.inf)
+        self.decoder = self.module.LexiconDecoder(options, trie, model, self.space, data.blank, unknown, [], False)
 
     def trie(self, data: DataSet, task: Task, words: list[str], model: Any, entries: Any, glue: bool) -> Any:
         """The words' spellings, each with its score at the beginning of a text, smeared towards the root."""

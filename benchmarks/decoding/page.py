@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.crew import REST_SECONDS
@@ -12,7 +11,7 @@ from benchmarks.decoding.figures import EQUAL_GAP, Results, error_rate, gap, mic
 from benchmarks.decoding.goals import Judged, judged
 from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.tables import percent
-from benchmarks.decoding.tuning import SWEEPS
+from benchmarks.decoding.tuning import OTHER
 from benchmarks.page import QUIET, ROOT, fill, markdown_table
 from benchmarks.table import number
 
@@ -83,14 +82,13 @@ def cell(row: Results, name: str, column: str) -> str:
     """One figure."""
     figures = row["peers"][name]
     ms, memory = figures["ms"], figures.get("memory")
-    half = "test" if row["tuned"] else "both"
     return {
         "ms an item": lambda: f"{ms['median']:.3g} ({ms['q1']:.3g}–{ms['q3']:.3g})",
         "µs a frame": lambda: number(microseconds(row, name), ".3g"),
         "ctckit's time": lambda: number(figures.get("ratio"), ".3g", "×"),
         "gap, nats": lambda: number(gap(row, name), ".4f"),
-        "tokens wrong": lambda: percent(error_rate(figures, "token", half)),
-        "words wrong": lambda: percent(error_rate(figures, "word", half)),
+        "tokens wrong": lambda: percent(error_rate(figures, "token")),
+        "words wrong": lambda: percent(error_rate(figures, "word")),
         "MB, one item / all": lambda: f"{memory['one']:.1f} / {memory['all']:.1f}" if memory else "–",
     }[column]()
 
@@ -98,28 +96,31 @@ def cell(row: Results, name: str, column: str) -> str:
 def row_section(row: Results) -> str:
     """A row with all its decoders."""
     columns = columns_of(row)
-    table = markdown_table(("", *columns), ([name, *(cell(row, name, each) for each in columns)] for name in row["peers"]))
+    table = markdown_table(
+        ("", *columns), ([name, *(cell(row, name, each) for each in columns)] for name in row["peers"])
+    )
     size = f"{row['items']} items, {row['frames']} frames, C = {row['classes']}, beam {row['beam']}"
-    halves = "; errors on the odd items" if row["tuned"] else ""
+    halves = "; weights tuned on the other half" if row["tuned"] else ""
     return f"### {row['about'][0].upper()}{row['about'][1:]}\n\n{size}{halves}.\n\n{table}"
 
 
 def tuned_table(results: Results) -> str:
-    """The weights found, and the errors on both halves."""
-    rows: Iterable[list[str]] = (
+    """The weights found for each half, and the errors there."""
+    rows = (
         [
             row["row"],
             name,
-            ", ".join(f"{key} {value:g}" for key, value in figures.get("parameters", {}).items()) or "–",
-            *(percent(error_rate(figures, kind, half)) for half in ("dev", "test") for kind in ("token", "word")),
+            half,
+            ", ".join(f"{key} {value:g}" for key, value in figures.get("parameters", {}).get(half, {}).items()) or "–",
+            *(percent(error_rate(figures, kind, (half,))) for kind in ("token", "word")),
         ]
         for row in results["rows"]
         if row["tuned"]
         for name, figures in row["peers"].items()
         if PEERS[name].instruction_set == ""
+        for half in OTHER
     )
-    head = ("row", "", "weights", "tokens, even", "words, even", "tokens, odd", "words, odd")
-    return markdown_table(head, rows, left=3)
+    return markdown_table(("row", "", "items", "weights, tuned on the others", "tokens", "words"), rows, left=4)
 
 
 def loading_table(results: Results) -> str:
@@ -139,7 +140,7 @@ def training(results: Results) -> str:
     greedy, ours = (percent(error_rate(row["peers"].get(name), "word")) for name in ("greedy", "ctckit"))
     seconds = results["training_seconds"]
     trained = f" The model was trained in {seconds:.0f} s." if seconds else ""
-    return f"Words wrong on the odd lines: {greedy} by greedy decoding, {ours} with the model.{trained}"
+    return f"Words wrong: {greedy} by greedy decoding, {ours} with the model.{trained}"
 
 
 def about(results: Results) -> str:
@@ -170,7 +171,6 @@ def page(results: Results) -> str:
         settings=settings_list(results),
         about=about(results),
         equal_gap=EQUAL_GAP,
-        sweeps=SWEEPS,
         turn_seconds=measure.TURN_SECONDS,
         budget=measure.BUDGET_SECONDS,
         slow=measure.SLOW_SECONDS,

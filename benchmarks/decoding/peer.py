@@ -44,7 +44,7 @@ class Decoder(ABC):
     """One library, set up in one way. It imports its library when it is made, and nowhere else.
 
     Class attributes: ``packages``: whose versions are reported. ``grids``: unit of the language model → parameter →
-    values that the tuning tries, the first being where it starts.
+    values that the tuning tries, all with all.
     """
 
     packages: ClassVar[tuple[str, ...]]

@@ -22,6 +22,7 @@ class Peer:
         threads: And processors.
         instruction_set: ctckit's; the best one by default.
         options: Of the class.
+        tuned_as: Whose weights it takes, its own search being the same or nearly so.
     """
 
     make: type[Decoder]
@@ -30,6 +31,7 @@ class Peer:
     threads: int = 1
     instruction_set: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    tuned_as: str = ""
 
     @property
     def ours(self) -> bool:
@@ -42,7 +44,7 @@ WIDE = {"token_min_logp": -10.0}
 PEERS: dict[str, Peer] = {
     "greedy": Peer(Greedy, "greedy", "`ctckit.greedy_decode`"),
     "ctckit": Peer(CTCKit, "ctckit", "`BeamDecoder(...).decode(item)`, whole vocabulary, no thresholds"),
-    "ctckit AVX2": Peer(CTCKit, "ctckit", "the same, held to AVX2", instruction_set="avx2"),
+    "ctckit AVX2": Peer(CTCKit, "ctckit", "the same, held to AVX2", instruction_set="avx2", tuned_as="ctckit"),
     "ctckit batch": Peer(CTCKitBatch, "ctckit", "all items in one call of `decode`"),
     "ctckit batch, 2 threads": Peer(CTCKitBatch, "ctckit", "the same on two threads", threads=2),
     "pyctcdecode": Peer(PyCTCDecode, "pyctcdecode", "`decode`, defaults (tokens to e⁻⁵, beams to e⁻¹⁰)"),
@@ -54,11 +56,13 @@ PEERS: dict[str, Peer] = {
         Flashlight, "flashlight", "`log_add=True`, 5 tokens a frame", options={**FEW, "beam_size_token": 5}
     ),
     "flashlight 10": Peer(
-        Flashlight, "flashlight", "`log_add=True`, 10 tokens a frame", options={**FEW, "beam_size_token": 10}
+        Flashlight,
+        "flashlight",
+        "`log_add=True`, 10 tokens a frame",
+        options={**FEW, "beam_size_token": 10},
+        tuned_as="flashlight 5",
     ),
     "fast-ctc-decode": Peer(FastCTCDecode, "fast-ctc-decode", "`beam_cut_threshold=5e-3`", options={"cut": 5e-3}),
-    "fast-ctc-decode 5e-4": Peer(
-        FastCTCDecode, "fast-ctc-decode", "`beam_cut_threshold=5e-4`", options={"cut": 5e-4}
-    ),
+    "fast-ctc-decode 5e-4": Peer(FastCTCDecode, "fast-ctc-decode", "`beam_cut_threshold=5e-4`", options={"cut": 5e-4}),
     "tensorflow": Peer(TensorFlow, "tensorflow", "`tf.nn.ctc_beam_search_decoder`, compiled by `tf.function`"),
 }

@@ -57,7 +57,7 @@ class Row:
 
     @property
     def tuned(self) -> bool:
-        """Weights are tuned on the even items."""
+        """Weights are tuned on one half of the items and used on the other."""
         return bool(self.model)
 
     @property

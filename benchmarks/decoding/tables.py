@@ -9,19 +9,19 @@ from benchmarks.decoding.figures import Results, error_rate, gap, microseconds
 from benchmarks.decoding.goals import judged
 from benchmarks.table import number
 
+
 def cells(row: Results, name: str) -> tuple[str, ...]:
     """A decoder's figures, as they are printed."""
     figures = row["peers"][name]
     memory = figures.get("memory") or {}
-    half = "test" if row["tuned"] else "both"
     return (
         name,
         number(figures["ms"]["median"], ".3g"),
         number(microseconds(row, name), ".3g"),
         number(figures.get("ratio"), ".3g", "×"),
         number(gap(row, name), ".4f"),
-        percent(error_rate(figures, "token", half)),
-        percent(error_rate(figures, "word", half)),
+        percent(error_rate(figures, "token")),
+        percent(error_rate(figures, "word")),
         number(memory.get("one"), ".1f"),
     )
 

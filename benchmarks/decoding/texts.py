@@ -44,9 +44,9 @@ class PyCTCDecode(OfTexts):
     packages = ("pyctcdecode", "kenlm", "numpy")
     grids: ClassVar[dict[str, dict[str, tuple[float, ...]]]] = {
         "word": {
-            "alpha": (0.5, 0.1, 0.2, 0.3, 0.4, 0.65, 0.8, 1.0, 1.3),
-            "beta": (1.5, -1.0, 0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 6.0),
-            "unk_score_offset": (-10.0, -20.0, -15.0, -7.0, -5.0, -3.0, -1.5, 0.0),
+            "alpha": (0.05, 0.1, 0.2, 0.3, 0.5),
+            "beta": (0.0, 1.5, 3.0, 4.5),
+            "unk_score_offset": (-10.0, -5.0, -3.0, -1.5),
         }
     }
 
