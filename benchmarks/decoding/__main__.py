@@ -1,8 +1,8 @@
-"""Beam search decoders on the CPU, side by side: ``python -m benchmarks.decoding --out benchmarks/results/decoding.json``.
+"""Beam search decoders on the CPU, side by side: ``python -m benchmarks.decoding --out results.json``.
 
 Each decoder has a process of its own, pinned to one processor, and they take turns round by round on the same inputs.
-What each reads is judged by its exact log-probability and by the reference. Where a language model takes part, the weights of
-every decoder are tuned on one half of the items and its errors reported on the other, both ways.
+What each reads is judged by its exact log-probability and by the reference. Where a language model takes part, the
+weights of every decoder are tuned on one half of the items and its errors reported on the other, both ways.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from benchmarks import machine
 from benchmarks.crew import Member, WorkerError
 from benchmarks.decoding import measure
 from benchmarks.decoding.data import MissingDataError
+from benchmarks.decoding.figures import Results
 from benchmarks.decoding.files import Files, TrainingError
 from benchmarks.decoding.loading import measure_loading
 from benchmarks.decoding.measure import QUICK, Entry, Judge, Settings
 from benchmarks.decoding.peer import Task
 from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.rows import ROWS, Row
-from benchmarks.decoding.figures import Results
 from benchmarks.decoding.tables import print_tables
 from benchmarks.loss import chosen
 

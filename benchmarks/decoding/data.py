@@ -67,7 +67,7 @@ class DataSet:
         return DataSet(**{**vars(self), **changed, "references": references})
 
     def characters(self) -> list[str]:
-        """One character for each class, for libraries that give texts: the tokens, or stand-ins where they are longer."""
+        """A character for each class, for libraries that give texts: the tokens, or stand-ins where they are longer."""
         if all(len(token) == 1 for i, token in enumerate(self.tokens) if i != self.blank):
             return list(self.tokens)
         stand_ins = [chr(0x20000 + i) for i in range(self.classes)]

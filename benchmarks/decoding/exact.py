@@ -56,7 +56,7 @@ def trimmed(tokens: Tokens, space: int) -> list[int]:
 
 
 def errors(found: Sequence[Tokens], references: Sequence[Tokens], space: int, count_space: bool) -> dict[str, int]:
-    """Edits and sizes over several items, in tokens and in words; separators count as tokens only if ``count_space``."""
+    """Edits and sizes over several items, in tokens and in words; separators count as tokens if ``count_space``."""
 
     def plain(tokens: Tokens) -> list[int]:
         return trimmed(tokens, space) if count_space else [token for token in tokens if token != space]

@@ -1,4 +1,4 @@
-"""The files that all decoders read: posteriors, language models, words. Made once for each run, in a folder of its own."""
+"""The files that all decoders read: posteriors, language models, words. Made once for each run, in its own folder."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Greedy(Decoder):
 
 
 class CTCKit(Greedy):
-    """``BeamDecoder.decode``: the whole vocabulary; gives text, spans, confidences and the exact log p besides tokens."""
+    """``BeamDecoder.decode``: the whole vocabulary; gives spans, confidences and the exact log p as well."""
 
     grids: ClassVar[dict[str, dict[str, tuple[float, ...]]]] = {
         "word": {
