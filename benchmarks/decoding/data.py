@@ -23,7 +23,7 @@ class MissingDataError(Exception):
     """The posteriors are not there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataSet:
     """Items of one model; all arrays of one vocabulary.
 

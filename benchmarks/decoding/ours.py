@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,6 +69,7 @@ class CTCKit(Greedy):
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, instruction_set, **options)
         self.models: dict[str, Any] = {}
+        self.built: tuple[DataSet, Task] | None = None
 
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
         """ARPA, or its own file."""
@@ -75,8 +77,16 @@ class CTCKit(Greedy):
         self.models[path] = self.ctckit.NGramModel.load(path, unit=unit)
 
     def build(self, data: DataSet, task: Task) -> None:
-        """A decoder."""
-        arguments: dict[str, Any] = dict(task.parameters)
+        """A decoder; other weights are put into the one that is there."""
+        without = replace(task, parameters={})
+        if self.built != (data, without):
+            self.base = self.make(data, without)
+            self.built = (data, without)
+        self.decoder = self.base.with_settings(**task.parameters) if task.parameters else self.base
+
+    def make(self, data: DataSet, task: Task) -> Any:
+        """With the weights that are the default."""
+        arguments: dict[str, Any] = {}
         if task.model:
             if task.model not in self.models:
                 self.load_model(task.model, task.unit, data)
@@ -89,7 +99,7 @@ class CTCKit(Greedy):
             arguments["hotwords"] = list(task.hotwords)
         separator = None if data.space == NO_SPACE else data.tokens[data.space]
         vocabulary = self.ctckit.Vocabulary(data.tokens, data.blank, separator=separator)
-        self.decoder = self.ctckit.BeamDecoder(vocabulary, beam_width=task.beam, **arguments)
+        return self.ctckit.BeamDecoder(vocabulary, beam_width=task.beam, **arguments)
 
     def decode(self, item: Array) -> Any:
         """The best hypothesis."""

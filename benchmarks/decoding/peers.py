@@ -49,7 +49,9 @@ PEERS: dict[str, Peer] = {
     "ctckit batch, 2 threads": Peer(CTCKitBatch, "ctckit", "the same on two threads", threads=2),
     "pyctcdecode": Peer(PyCTCDecode, "pyctcdecode", "`decode`, defaults (tokens to e⁻⁵, beams to e⁻¹⁰)"),
     "pyctcdecode e⁻¹⁰": Peer(PyCTCDecode, "pyctcdecode", "tokens to e⁻¹⁰ (`token_min_logp=-10`)", options=WIDE),
-    "ctc-beam-decoder": Peer(CTCBeamDecoder, "ctc-beam-decoder", "`decode`, defaults, as pyctcdecode's"),
+    "ctc-beam-decoder": Peer(
+        CTCBeamDecoder, "ctc-beam-decoder", "`decode`, defaults, as pyctcdecode's", tuned_as="pyctcdecode"
+    ),
     "ctc-beam-decoder e⁻¹⁰": Peer(CTCBeamDecoder, "ctc-beam-decoder", "`token_min_logp=-10`", options=WIDE),
     "flashlight": Peer(Flashlight, "flashlight", "torchaudio's defaults: all tokens, maximum over alignments"),
     "flashlight 5": Peer(

@@ -99,7 +99,7 @@ class Worker:
         self.peer.build(whole, Task(**{**task, "hotwords": tuple(task["hotwords"])}))
         self.peer.decode(inputs[0])
         one = memory.resident("VmHWM") - before
-        for item in inputs:
+        for item in inputs[1:]:
             self.peer.decode(item)
         return {"memory": {"one": one, "all": memory.resident("VmHWM") - before}}
 
