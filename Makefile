@@ -78,9 +78,9 @@ $(BENCH_PEERS)/.installed: $(wildcard benchmarks/requirements*.txt)
 	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements-no-deps.txt
 	touch $@
 
-# Decoders, with one thread each (ctckit's batches with two as well): ten minutes. A run that was stopped goes on.
+# Decoders, with one thread each (ctckit's batches with two as well): ten minutes. --resume goes on with a run that was stopped.
 bench-decoding: $(INSTALLED)
-	$(BIN)/python -m benchmarks.decoding --resume --out benchmarks/results/decoding.json
+	$(BIN)/python -m benchmarks.decoding --out benchmarks/results/decoding.json
 
 bench-page: $(INSTALLED)
 	$(BIN)/python -m benchmarks.page
