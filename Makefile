@@ -35,6 +35,8 @@ native-check: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/sanitized --parallel 2
 	build/sanitized/core_tests
 	build/sanitized/thread_tests
+	build/sanitized/search_tests
+	build/sanitized/ngram_tests
 	$(BIN)/python native/tests/mutants.py --patterns
 
 # Many callers at once under ThreadSanitizer, which needs addresses that are not too random: setarch, where it may.
@@ -46,9 +48,10 @@ native-check-threads: $(INSTALLED)
 	$(FIXED_ADDRESSES) build/threads/thread_tests
 
 # Some million random problems through every instruction set, then random calls from Python, right and wrong ones:
-# minutes. ROUNDS, CALLS and SEED can be given.
+# minutes. ROUNDS, SEARCHES, CALLS and SEED can be given.
 ROUNDS ?= 60000
 CALLS ?= 60000
+SEARCHES ?= 20000
 SEED ?= 2
 fuzz: $(INSTALLED)
 	mkdir -p build
@@ -56,6 +59,8 @@ fuzz: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/fuzz --parallel 2
 	build/fuzz/thread_tests
 	build/fuzz/core_tests $(ROUNDS) $(SEED)
+	build/fuzz/search_tests $(SEARCHES) $(SEED)
+	build/fuzz/ngram_tests 2000 $(SEED)
 	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
 
 # Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.

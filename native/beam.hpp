@@ -1,45 +1,101 @@
-// The arrays of a beam, and the loops over all of its entries that are compiled once for each instruction set.
+// The texts that a search keeps: their masses, what else they carry along, and how they hang together.
 #pragma once
-#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "beam_kernel.hpp"
+#include "factors.hpp"
+#include "prefix_tree.hpp"
 
 namespace ctckit {
 
-constexpr int beam_block = 16;  // arrays of entries and of classes are padded with zeros to whole blocks
+class Beam {
+ public:
+  // What an entry carries along beside its masses.
+  struct Entry {
+    int32_t node, parent;  // in the tree; no node until it has a child
+    Context context;
+    Step ended;                      // the end of the word it is in; a negative factor while that is not known
+    float inner_bound, ending_bound;  // see Factors
+  };
+  // An entry to come.
+  struct Arrival {
+    Entry entry;
+    int32_t token;
+    float mass, factor;
+  };
 
-constexpr int whole_blocks(int n) { return (n + beam_block - 1) & ~(beam_block - 1); }
+  Beam(int width, int classes, int blank);
 
-// What one frame does to the entries, and what it needs to know of them. An entry is a prefix u of the text; its masses are
-// the probability of all alignments of u so far, in two parts: those that end in a blank, and those that end in u's last
-// token. `masses` holds the sums of both parts, then (from `capacity` on) those that end in a blank, then zeros: so that
-// one index, `source`, says what arrives from the parent prefix.
-struct BeamArrays {
-  int count, capacity;    // capacity: whole blocks
-  const float* masses;    // (2 · capacity + beam_block)
-  const float* label;     // the part that ends in the last token
-  const float* factor;    // the edge factor of the last token
-  const int32_t* token;   // the last token; the blank for the empty prefix
-  const int32_t* source;  // the parent's mass, its blank part where it ends in the same token, a zero where it is not kept
-  float *next_total, *next_blank, *next_label;
-};
+  // The empty text alone.
+  void reset(const Context& start);
 
-struct Extremes {
-  float least, most;
-};
+  int count() const { return count_; }
+  float top() const { return top_; }  // the largest total
+  // log of what the masses have to be multiplied by
+  double log_scale() const { return log_scale_; }
+  float total(int entry) const { return masses_[static_cast<size_t>(entry)]; }
+  float blank_part(int entry) const { return masses_[static_cast<size_t>(capacity_ + entry)]; }
+  const float* totals() const { return masses_.data(); }
+  int32_t token(int entry) const { return token_[static_cast<size_t>(entry)]; }
+  Entry& operator[](int entry) { return entries_[static_cast<size_t>(entry)]; }
+  const Entry& operator[](int entry) const { return entries_[static_cast<size_t>(entry)]; }
 
-struct BeamKernels {
-  float (*maximum)(const float* x, int classes);
-  // out_c = e^(x_c − max x), zeros up to whole blocks; returns the maximum.
-  float (*exponentials)(const float* x, int classes, float* out);
-  // One frame without new tokens: the blank, the last token once more, and what arrives from the parents in the beam.
-  // Returns the extremes of the new totals.
-  Extremes (*stay)(const BeamArrays& beam, const float* probs, float blank_prob);
-  // The classes with x_c > bound, ascending; returns how many. `blank` is never among them.
-  int (*likely_classes)(const float* x, int classes, int blank, float bound, int32_t* found);
-  // The entries with weights_i · prob > bar that are not excluded (one bit each); returns how many.
-  int (*extend)(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
-                int32_t* entries);
-  // How many of the values, all ≥ 0 and padded with zeros to whole blocks, have bits ≥ least.
-  int (*count_at_least)(const float* values, int count, int32_t least);
+  // One frame without new texts, kept beside the old masses until replace(); `log_scale` is what the probabilities lack.
+  Extremes stay(const float* probs, double log_scale);
+  const std::vector<float>& staying() const { return next_masses_; }  // the totals, zeros up to whole blocks
+
+  // Of which entries the extension by a token is in the beam already, or is a repetition: one bit for each.
+  const uint64_t* existing(int token) const;
+  // Calls with each entry that ends in the token and whose repetition is not in the beam.
+  template <class Call>
+  void each_repeatable(int token, Call&& call) const {
+    const int32_t list = list_of_token_[static_cast<size_t>(token)];
+    if (list < 0) return;
+    for (int32_t i = first_repeatable_[static_cast<size_t>(list)]; i >= 0; i = next_repeatable_[static_cast<size_t>(i)])
+      call(i);
+  }
+
+  // The arrival of an entry's text with one more token.
+  Arrival extension(int entry, int token, float mass);
+  // The frame's result: those `freed` (ascending) leave, the arrivals take their places. `top` is the largest mass now.
+  void replace(const std::vector<int32_t>& freed, const std::vector<Arrival>& arrivals, float top);
+
+  // Tokens since the last forget(), of one entry and of all entries together.
+  std::vector<int32_t> tokens(int entry) const;
+  std::vector<int32_t> stable();
+  void forget(size_t count);
+  void keep_only(std::span<const int32_t> prefix);
+
+  size_t nodes() const { return tree_.size(); }
+
+ private:
+  void index();
+  void mark(size_t list, int32_t entry);
+  int32_t node_of(int entry);
+  void place(int slot, const Arrival& arrival);
+  void remove(const std::vector<int32_t>& slots, size_t from);
+  void move(int from, int to);
+  void clear(int first, int last);
+  void rescale();
+  void tidy(int32_t top);
+
+  const int capacity_;  // whole blocks
+  const int blank_;
+  int count_ = 0;
+  std::vector<float> masses_, label_, factor_, next_masses_, next_label_;  // see StayInput
+  std::vector<int32_t> token_, source_;
+  std::vector<Entry> entries_;
+  PrefixTree tree_;
+  size_t tidy_from_ = 0;  // nodes at which those that nobody needs are cleared away
+  double log_scale_ = 0;
+  float top_ = 0;
+
+  // For each last token that occurs, a list: the bits of existing(), and the entries of each_repeatable().
+  bool indexed_ = false;
+  std::vector<int32_t> list_of_token_, listed_, parent_entry_, first_repeatable_, next_repeatable_;
+  std::vector<uint64_t> bits_, no_bits_;
+  const size_t words_;  // of 64 bits, for each list
 };
 
 }  // namespace ctckit

@@ -1,5 +1,5 @@
-// The dense loops of the search: over the classes of a frame, over the entries of the beam. See beam.hpp.
-#include "beam.hpp"
+// The dense loops of the search: over the classes of a frame, over the entries of the beam. See beam_kernel.hpp.
+#include "beam_kernel.hpp"
 #include "lanes.hpp"
 #include "softmax.hpp"
 
@@ -10,7 +10,7 @@ namespace {
 constexpr int width = lanes<float>;
 static_assert(beam_block % width == 0);
 
-float most(const float* x, int classes) { return row_maximum(x, classes); }
+float most(const float* x, int count) { return row_maximum(x, count); }
 
 float exponentials(const float* x, int classes, float* out) {
   const float top = row_maximum(x, classes);
@@ -28,46 +28,41 @@ float exponentials(const float* x, int classes, float* out) {
   return top;
 }
 
-Extremes stay(const BeamArrays& beam, const float* probs, float blank_prob) {
+Extremes stay(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label) {
   Vector<float> most{}, least = broadcast(std::numeric_limits<float>::infinity());
   for (int i = 0; i < beam.count; i += width) {
     const Vector<float> prob = gather_at<float>(probs, beam.token + i);
     const Vector<float> arriving = gather_at<float>(beam.masses, beam.source + i) * load(beam.factor + i);
-    const Vector<float> blank = load(beam.masses + i) * blank_prob;
-    const Vector<float> label = (load(beam.label + i) + arriving) * prob;
-    const Vector<float> total = blank + label;
-    store(beam.next_blank + i, blank);
-    store(beam.next_label + i, label);
-    store(beam.next_total + i, total);
+    const Vector<float> blank_part = load(beam.masses + i) * blank_prob;
+    const Vector<float> label_part = (load(beam.label + i) + arriving) * prob;
+    const Vector<float> total = blank_part + label_part;
+    store(masses + i, total);
+    store(masses + beam.capacity + i, blank_part);
+    store(label + i, label_part);
     most = maximum(total, most);
     least = minimum(i + width <= beam.count ? total : (first_lanes(beam.count - i) ? total : least), least);
   }
   return {horizontal_min<float>(least), horizontal_max<float>(most)};
 }
 
-int likely_classes(const float* x, int classes, int blank, float bound, int32_t* found) {
-  int count = 0, c = 0;
-  for (; c + width <= classes; c += width)
-    count += store_selected(found + count, lane_numbers() + c, bits_of(load(x + c) > bound));
-  for (; c < classes; ++c)
-    if (x[c] > bound) found[count++] = c;
-  int kept = 0;
-  for (int k = 0; k < count; ++k) {
-    found[kept] = found[k];
-    kept += found[k] != blank;
-  }
-  return kept;
+int above(const float* x, int count, float bound, int32_t* found) {
+  int result = 0, i = 0;
+  for (; i + width <= count; i += width)
+    result += store_selected(found + result, lane_numbers() + i, bits_of(load(x + i) > bound));
+  for (; i < count; ++i)
+    if (x[i] > bound) found[result++] = i;
+  return result;
 }
 
 int extend(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
-           int32_t* entries) {
+           int32_t* indices) {
   int found = 0;
   for (int i = 0; i < count; i += width) {
     const Vector<float> value = load(weights + i) * prob;
     const Bits selected = bits_of(value > bar) & ~static_cast<Bits>(excluded[i >> 6] >> (i & 63));
     if (!selected) continue;
     store_selected(values + found, value, selected);
-    found += store_selected(entries + found, lane_numbers() + i, selected);
+    found += store_selected(indices + found, lane_numbers() + i, selected);
   }
   return found;
 }
@@ -81,6 +76,6 @@ int count_at_least(const float* values, int count, int32_t least) {
 }  // namespace
 
 extern const BeamKernels beam_kernels;
-const BeamKernels beam_kernels = {most, exponentials, stay, likely_classes, extend, count_at_least};
+const BeamKernels beam_kernels = {most, exponentials, stay, above, extend, count_at_least};
 
 }  // namespace ctckit::CTCKIT_ISA

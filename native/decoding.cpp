@@ -37,7 +37,7 @@ std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) c
   }
   search->push(frames.log_probs, frames.stride, frames.count);
   std::vector<Decoded> result;
-  for (Found& found : search->best(n_best)) {
+  for (Found& found : search->best(n_best, true)) {
     Decoded each{std::move(found.tokens), {}, {}, 0};
     each.description = describe(frames, each.tokens);
     each.parts = factors_->parts(each.tokens);

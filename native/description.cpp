@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <limits>
 
-#include "beam.hpp"
+#include "beam_kernel.hpp"
 #include "dispatch.hpp"
 #include "item.hpp"
 #include "path.hpp"
@@ -78,91 +77,102 @@ double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t
 // The frames between the neighbours of one token. In front of the token, between it and its neighbours, stand blanks only.
 class Stretch {
  public:
-  explicit Stretch(const Frames& frames)
-      : frames_(frames), mass_(static_cast<size_t>(frames.classes), 0), entered_(mass_.size(), false) {
+  explicit Stretch(const Frames& frames) : frames_(frames), mass_(static_cast<size_t>(frames.classes), 0) {
     find_likely();
   }
 
   // Of `token` in frames [from, to), between neighbours of the classes `left` and `right` (−1: none).
   double confidence(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
-    double before = 1, behind_own = 0, behind_other = 0;  // blanks only; the token, or another one, and blanks
-    for (int64_t t = from; t < to; ++t) {
-      const double blank = prob(t, frames_.blank);
-      double leaving_own = 0, leaving_other = 0;
-      for (int32_t c : classes_) (c == token ? leaving_own : leaving_other) += mass(c);
-      behind_own = (behind_own + leaving_own) * blank;
-      behind_other = (behind_other + leaving_other) * blank;
-      for (int32_t c : classes_) mass(c) *= prob(t, c);
-      // Where a neighbour of the same class ends right before, the token would be the same one.
-      const auto enter = [&](int32_t c) { add(c, t == from && c == left ? 0 : before * prob(t, c)); };
-      bool own_is_likely = false;
-      for (int32_t c : likely_[static_cast<size_t>(t)]) {
-        enter(c);
-        own_is_likely |= c == token;
-      }
-      if (!own_is_likely) enter(token);
-      before *= blank;
-      rescale({&before, &behind_own, &behind_other});
-    }
-    double own = behind_own, other = behind_other;
-    for (int32_t c : classes_)
+    token_ = token;
+    before_ = 1;
+    behind_own_ = behind_other_ = 0;
+    on_.clear();
+    for (int64_t t = from; t < to; ++t) frame(t, t == from ? left : -1);
+    double own = behind_own_, other = behind_other_;
+    for (int32_t c : on_) {
       if (c != right) (c == token ? own : other) += mass(c);
-    clear();
-    const double sum = own + other + before;
+      mass(c) = 0;
+    }
+    const double sum = own + other + before_;
     return sum > 0 ? own / sum : 0;
   }
 
  private:
-  static constexpr float least_log = -20;  // classes this far below a frame's best are not counted as alternatives
+  static constexpr float least_log = -17;  // classes this far below a frame's best are no alternatives
 
   double& mass(int32_t c) { return mass_[static_cast<size_t>(c)]; }
-  double prob(int64_t t, int32_t c) const {
-    return std::exp(static_cast<double>(frames_.row(t)[c]) - static_cast<double>(tops_[static_cast<size_t>(t)]));
-  }
+  float prob(int64_t t, int32_t c) const { return std::exp(frames_.row(t)[c] - tops_[static_cast<size_t>(t)]); }
 
-  // Of each frame: the largest value, and the classes not far below it.
+  // Of each frame: the largest value, and the classes not far below it with their probabilities.
   void find_likely() {
     const BeamKernels& kernels = beam_kernels();
     std::vector<int32_t> found(static_cast<size_t>(whole_blocks(frames_.classes)) + beam_block);
     for (int64_t t = 0; t < frames_.count; ++t) {
       const float* const x = frames_.row(t);
       tops_.push_back(kernels.maximum(x, frames_.classes));
-      const int count =
-          kernels.likely_classes(x, frames_.classes, frames_.blank, tops_.back() + least_log, found.data());
-      likely_.values.insert(likely_.values.end(), found.begin(), found.begin() + count);
+      blanks_.push_back(prob(t, frames_.blank));
+      const int count = kernels.above(x, frames_.classes, tops_.back() + least_log, found.data());
+      for (int k = 0; k < count; ++k) {
+        const int32_t c = found[static_cast<size_t>(k)];
+        if (c == frames_.blank) continue;
+        likely_.values.push_back(c);
+        probs_.push_back(prob(t, c));
+      }
       likely_.offsets.push_back(static_cast<int64_t>(likely_.values.size()));
     }
   }
 
-  void add(int32_t c, double value) {
-    if (!entered_[static_cast<size_t>(c)]) classes_.push_back(c);
-    entered_[static_cast<size_t>(c)] = true;
-    mass(c) += value;
-  }
-
-  void clear() {
-    for (int32_t c : classes_) {
-      mass(c) = 0;
-      entered_[static_cast<size_t>(c)] = false;
+  // `touching`: the class that ends right before this frame; the same class would be the same token.
+  void frame(int64_t t, int32_t touching) {
+    const auto at = static_cast<size_t>(t);
+    const double blank = blanks_[at];
+    for (int32_t c : on_) (c == token_ ? behind_own_ : behind_other_) += mass(c);
+    behind_own_ *= blank;
+    behind_other_ *= blank;
+    next_.clear();
+    const auto go_on = [&](int32_t c, double prob) {
+      const double entering = c == touching ? 0 : before_;
+      next_.push_back({c, (mass(c) + entering) * prob});
+    };
+    const auto likely = likely_[at];
+    const float* const probs = probs_.data() + likely_.offsets[at];
+    bool own_is_likely = false;
+    for (size_t k = 0; k < likely.size(); ++k) {
+      go_on(likely[k], static_cast<double>(probs[k]));
+      own_is_likely |= likely[k] == token_;
     }
-    classes_.clear();
+    if (!own_is_likely) go_on(token_, static_cast<double>(prob(t, token_)));
+    before_ *= blank;
+    for (int32_t c : on_) mass(c) = 0;
+    on_.clear();
+    for (const auto& [c, value] : next_) {
+      on_.push_back(c);
+      mass(c) = value;
+    }
+    rescale();
   }
 
   // Only ratios count.
-  void rescale(std::initializer_list<double*> others) {
-    double most = 0;
-    for (const double* each : others) most = std::max(most, *each);
-    for (int32_t c : classes_) most = std::max(most, mass(c));
+  void rescale() {
+    double most = std::max({before_, behind_own_, behind_other_});
+    for (int32_t c : on_) most = std::max(most, mass(c));
     if (most == 0 || most > 1e-100) return;
-    for (double* each : others) *each /= most;
-    for (int32_t c : classes_) mass(c) /= most;
+    for (double* each : {&before_, &behind_own_, &behind_other_}) *each /= most;
+    for (int32_t c : on_) mass(c) /= most;
   }
 
+  struct Next {
+    int32_t token;
+    double mass;
+  };
+
   const Frames& frames_;
-  std::vector<double> mass_;      // by class: of the alignments that are on the token
-  std::vector<bool> entered_;     // whether a class is among classes_
-  std::vector<int32_t> classes_;
-  std::vector<float> tops_;
+  int32_t token_ = 0;
+  double before_ = 1, behind_own_ = 0, behind_other_ = 0;  // blanks only; the token, or another one, and blanks
+  std::vector<double> mass_;  // by class: of the alignments that are on the token itself
+  std::vector<int32_t> on_;   // the classes that have one
+  std::vector<Next> next_;
+  std::vector<float> tops_, blanks_, probs_;
   Ragged likely_;
 };
 

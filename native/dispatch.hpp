@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "beam.hpp"
+#include "beam_kernel.hpp"
 #include "item.hpp"
 #include "path.hpp"
 

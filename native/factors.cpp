@@ -9,32 +9,46 @@ namespace ctckit {
 
 namespace {
 
-constexpr double largest_log = 55;  // no edge factor exceeds e^55: beam masses must not overflow
-
-float factor_of(double log_factor) { return static_cast<float>(std::exp(std::min(log_factor, largest_log))); }
+float factor_of(double log_factor) {
+  return static_cast<float>(std::exp(std::min(log_factor, static_cast<double>(largest_log))));
+}
 
 }  // namespace
 
 Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
   if (plan_.has_lexicon) lexicon_.emplace(plan_);
-  if (plan_.hotwords.size() > 0) hotwords_.emplace(plan_.hotwords, plan_.hotword_weights);
-  ends_word_.resize(static_cast<size_t>(plan_.classes));
-  size_t longest = 1;
-  for (size_t c = 0; c < ends_word_.size(); ++c) {
-    const auto letters = plan_.letters[c];
-    ends_word_[c] = std::find(letters.begin(), letters.end(), boundary) != letters.end();
-    longest = std::max(longest, letters.size());
-    const auto first_letter = std::find_if(letters.begin(), letters.end(), [](int32_t each) { return each != boundary; });
-    boundaries_first_ &= std::find(first_letter, letters.end(), boundary) == letters.end();
+  if (plan_.hotwords.size() > 0) {
+    size_t most_letters = 0;
+    for (size_t c = 0; c < plan_.letters.size(); ++c) most_letters = std::max(most_letters, plan_.letters[c].size());
+    hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
   }
-  double gain = 0;  // the most that a token can add to the potential of hotwords and to what is found
-  if (hotwords_) {
-    float most = 0;
-    for (float weight : plan_.hotword_weights) most = std::max(most, weight);
-    gain = static_cast<double>(most) + hotwords_->most_found() * static_cast<double>(longest);
-  }
-  largest_ = factor_of(std::min(gain + std::max(plan_.token_bonus, 0.0), largest_log));
+  find_kinds();
   any_ = has_fine() || plan_.has_words || has_hotwords() || plan_.token_bonus != 0;
+}
+
+void Factors::find_kinds() {
+  for (size_t c = 0; c < plan_.letters.size(); ++c) {
+    const auto letters = plan_.letters[c];
+    const auto is_boundary = [](int32_t each) { return each == boundary; };
+    const auto first_letter = std::find_if_not(letters.begin(), letters.end(), is_boundary);
+    const bool ends_word = std::any_of(letters.begin(), letters.end(), is_boundary);
+    const auto whole_words = static_cast<int>(std::count_if(first_letter, letters.end(), is_boundary));
+    const bool at_once = !letters.empty() && letters.front() == boundary;
+    const Kind found = {ends_word, at_once, whole_words, hotwords_ ? letters.size() : 0, {}};
+    const auto known = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) {
+      return each.ends_word == ends_word && each.ends_it_at_once == at_once && each.whole_words == whole_words &&
+             each.letters == found.letters;
+    });
+    const auto kind = static_cast<size_t>(known - kinds_.begin());
+    if (known == kinds_.end()) kinds_.push_back(found);
+    if (static_cast<int>(c) != plan_.blank) kinds_[kind].tokens.push_back(static_cast<int32_t>(c));
+    kind_.push_back(static_cast<uint16_t>(kind));
+    boundaries_first_ &= whole_words == 0;
+  }
+}
+
+float Factors::token_bound(const Kind& kind) const {
+  return token_factor_ * factor_of(std::max(plan_.word_bonus, 0.0) * kind.whole_words);
 }
 
 Context Factors::start() const {
@@ -108,14 +122,14 @@ float Factors::end_word_bound(const Context& context) const {
 }
 
 float Factors::more_letters_bound(const Context& context) const {
-  return lexicon_ ? std::max(lexicon_->leaving(context.node, context.letters), 1.0f) : 1.0f;
+  return lexicon_ ? std::max(lexicon_->leaving(context.node), 1.0f) : 1.0f;
 }
 
 float Factors::letters(Context& context, int token, const Step* ended) const {
   float factor = 1;
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter != boundary) {
-      if (lexicon_) factor *= lexicon_->step(context.node, letter, context.letters);
+      if (lexicon_) factor *= lexicon_->step(context.node, letter);
       ++context.letters;
     } else if (context.letters > 0) {
       const Step step = ended ? *ended : end_word(context);
@@ -184,7 +198,7 @@ void Factors::walk(Context& context, int token, Parts& parts) const {
     if (letter == boundary) {
       close_word(context, parts);
     } else {
-      if (lexicon_) lexicon_->step(context.node, letter, context.letters);
+      if (lexicon_) lexicon_->step(context.node, letter);
       ++context.letters;
     }
   }

@@ -38,9 +38,21 @@ class Factors {
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor differs from 1.
   bool any() const { return any_; }
-  // No factor of a token is more than this, but for what happens to the word that it continues or ends.
-  float largest() const { return largest_; }
-  bool ends_word(int token) const { return ends_word_[static_cast<size_t>(token)]; }
+  // Tokens of one kind have one bound: of their factor, in any context.
+  struct Kind {
+    bool ends_word;
+    bool ends_it_at_once;  // a boundary is its first letter
+    int whole_words;  // boundaries behind letters of its own
+    size_t letters;   // as far as hotwords make a difference of it
+    std::vector<int32_t> tokens;
+    bool rare() const { return tokens.size() <= 4; }
+  };
+  const std::vector<Kind>& kinds() const { return kinds_; }
+  size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
+  const Kind& kind_of(int token) const { return kinds_[kind(token)]; }
+  // The bound is the product of this, of hot_bound, and of end_word_bound or more_letters_bound.
+  float token_bound(const Kind& kind) const;
+  float hot_bound(uint32_t state, const Kind& kind) const { return hotwords_->bound(state, kind.letters); }
   bool has_fine() const { return plan_.fine_model != nullptr; }
   bool has_hotwords() const { return hotwords_.has_value(); }
 
@@ -57,7 +69,8 @@ class Factors {
   float more_letters_bound(const Context& context) const;
   // Whether boundaries stand at the beginning of tokens only.
   bool boundaries_first() const { return boundaries_first_; }
-  // The rest of a token's factor: its letters walked through words; `ended` is end_word(context) if it is known.
+  // The rest of a token's factor: its letters walked through words. `ended`: end_word(context) if it is known, for a token
+  // that ends the word at once.
   float letters(Context& context, int token, const Step* ended) const;
   float token_factor() const { return token_factor_; }
 
@@ -72,6 +85,7 @@ class Factors {
     uint32_t state;
     int32_t position;  // in the lexicon, −1 for none
   };
+  void find_kinds();
   Word best_word(const Context& context) const;
   double word_value(const Context& context, const Word& word) const;
   double fine_end(uint32_t state) const;
@@ -82,8 +96,9 @@ class Factors {
   SearchPlan plan_;
   std::optional<Lexicon> lexicon_;
   std::optional<Hotwords> hotwords_;
-  std::vector<bool> ends_word_;
-  float token_factor_, largest_ = 1;
+  std::vector<Kind> kinds_;
+  std::vector<uint16_t> kind_;  // of each class
+  float token_factor_;
   bool any_, boundaries_first_ = true;
 };
 

@@ -1,10 +1,11 @@
 #include "hotwords.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ctckit {
 
-Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights)
+Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights, size_t most_letters)
     : trie_(patterns), shorter_(trie_.size(), Trie::root), potential_(trie_.size(), 0.0f), found_(trie_.size(), 0.0f) {
   // Letters that count: boundaries do not.
   std::vector<float> seen(trie_.size(), 0.0f), promise(trie_.size(), 0.0f);
@@ -24,6 +25,25 @@ Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights)
     const uint32_t parent = trie_.parent(node);
     if (parent != Trie::root) shorter_[node] = step(shorter_[parent], trie_.letter(node));
     found_[node] += found_[shorter_[node]];
+  }
+  find_bounds(most_letters);
+}
+
+// reach_n(s): the most that up to n letters from s find and hope for; letters that lead nowhere count from the shorter state.
+void Hotwords::find_bounds(size_t most_letters) {
+  const size_t states = potential_.size();
+  std::vector<float> before = potential_, reach(states);
+  bounds_.assign(states, 1.0f);
+  for (size_t n = 1; n <= most_letters; ++n) {
+    for (uint32_t state = 0; state < states; ++state) {
+      float best = std::max(before[state], state == Trie::root ? before[state] : reach[shorter_[state]]);
+      for (uint32_t next = trie_.first_child(state); next < trie_.end_child(state); ++next)
+        best = std::max(best, found_[next] + before[next]);
+      reach[state] = best;
+    }
+    for (uint32_t state = 0; state < states; ++state)
+      bounds_.push_back(std::exp(std::min(reach[state] - potential_[state], largest_log)));
+    before = reach;
   }
 }
 

@@ -11,18 +11,22 @@ namespace ctckit {
 
 class Hotwords {
  public:
-  Hotwords(const Ragged& patterns, const std::vector<float>& weights);
+  // `most_letters`: of one token.
+  Hotwords(const Ragged& patterns, const std::vector<float>& weights, size_t most_letters);
 
   uint32_t step(uint32_t state, int32_t letter) const;
   float potential(uint32_t state) const { return potential_[state]; }
   // The weights of the patterns that end in this state.
   float found(uint32_t state) const { return found_[state]; }
-  float most_found() const { return *std::max_element(found_.begin(), found_.end()); }
+  // No more than so many letters are worth more than this: e^(the best that they can find − Φ(state)).
+  float bound(uint32_t state, size_t letters) const { return bounds_[letters * potential_.size() + state]; }
 
  private:
+  void find_bounds(size_t most_letters);
+
   Trie trie_;
   std::vector<uint32_t> shorter_;  // the longest proper ending of the state that begins a pattern as well
-  std::vector<float> potential_, found_;
+  std::vector<float> potential_, found_, bounds_;
 };
 
 }  // namespace ctckit

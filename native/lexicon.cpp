@@ -11,39 +11,41 @@ namespace ctckit {
 Lexicon::Lexicon(const SearchPlan& plan)
     : trie_(plan.words),
       potential_(trie_.size(), plan.word_model ? -std::numeric_limits<float>::infinity() : 0.0f),
-      entering_(trie_.size(), 1.0f),
+      changes_(trie_.size(), {1.0f, 1.0f}),
       oov_charge_(static_cast<float>(plan.oov_charge)),
       oov_letter_factor_(std::exp(-oov_charge_)) {
-  if (!plan.word_model) return;
+  if (plan.word_model) find_potentials(plan);
+  std::vector<int32_t> letters(trie_.size(), 0);
+  for (uint32_t node = 0; node < trie_.size(); ++node) {
+    if (node != Trie::root) {
+      letters[node] = letters[trie_.parent(node)] + 1;
+      changes_[node].entering = std::exp(potential_[node] - potential_[trie_.parent(node)]);
+    }
+    changes_[node].leaving = std::exp(outside_potential(letters[node] + 1) - potential_[node]);
+  }
+}
+
+void Lexicon::find_potentials(const SearchPlan& plan) {
+  const NGram& model = *plan.word_model;
   const auto weight = static_cast<float>(plan.word_weight);
-  unknown_potential_ = weight * plan.word_model->unigram(plan.word_model->unknown());
+  unknown_potential_ = weight * model.unigram(model.unknown());
   for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {  // children before their parents
     for (int32_t word : trie_.lists_at(node)) {
       const auto id = static_cast<uint32_t>(plan.word_ids[static_cast<size_t>(word)]);
-      potential_[node] = std::max(potential_[node], weight * plan.word_model->unigram(id));
+      potential_[node] = std::max(potential_[node], weight * model.unigram(id));
     }
     float& above = potential_[trie_.parent(node)];
     above = std::max(above, potential_[node]);
   }
   potential_[Trie::root] = 0;
-  for (uint32_t node = 1; node < trie_.size(); ++node)
-    entering_[node] = std::exp(potential_[node] - potential_[trie_.parent(node)]);
 }
 
-float Lexicon::step(uint32_t& node, int32_t letter, int32_t letters) const {
+float Lexicon::step(uint32_t& node, int32_t letter) const {
   if (node == outside) return oov_letter_factor_;
   const uint32_t next = trie_.child(node, letter);
-  if (next != Trie::none) {
-    node = next;
-    return entering_[next];
-  }
-  const float factor = leaving(node, letters);
-  node = outside;
+  const float factor = next == Trie::none ? changes_[node].leaving : changes_[next].entering;
+  node = next;
   return factor;
-}
-
-float Lexicon::leaving(uint32_t node, int32_t letters) const {
-  return node == outside ? oov_letter_factor_ : std::exp(outside_potential(letters + 1) - potential_[node]);
 }
 
 }  // namespace ctckit

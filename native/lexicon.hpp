@@ -10,27 +10,32 @@ class Lexicon {
   explicit Lexicon(const SearchPlan& plan);
 
   // Where a word stands that has left the trie: it is none of the lexicon's.
-  static constexpr uint32_t outside = Trie::none;
+  static constexpr uint32_t outside = Trie::none;  // also what the trie gives for a letter that it does not have
 
-  // How one more letter changes the potential, as a factor. `letters` counts the word's so far, without this one.
-  float step(uint32_t& node, int32_t letter, int32_t letters) const;
+  // How one more letter changes the potential, as a factor.
+  float step(uint32_t& node, int32_t letter) const;
   // The potential, in nats, of a word of so many letters.
   float potential(uint32_t node, int32_t letters) const {
     return node == outside ? outside_potential(letters) : potential_[node];
   }
   // The factor of a letter that leads out of the trie; more than 1 where unknown words are likelier than those below.
-  float leaving(uint32_t node, int32_t letters) const;
+  float leaving(uint32_t node) const { return node == outside ? oov_letter_factor_ : changes_[node].leaving; }
   // The words that end here: positions in SearchPlan::words.
   std::span<const int32_t> words_at(uint32_t node) const {
     return node == outside ? std::span<const int32_t>{} : trie_.lists_at(node);
   }
 
  private:
+  void find_potentials(const SearchPlan& plan);
   float outside_potential(int32_t letters) const { return unknown_potential_ - oov_charge_ * static_cast<float>(letters); }
 
   Trie trie_;
   std::vector<float> potential_;  // of each node: weight · the best unigram log-probability of the words below, 0 at the root
-  std::vector<float> entering_;   // e^(potential of the node − potential of its parent)
+  struct Change {
+    float entering;  // e^(potential of the node − potential of its parent)
+    float leaving;   // e^(potential outside, one letter on − potential of the node)
+  };
+  std::vector<Change> changes_;
   float unknown_potential_ = 0, oov_charge_, oov_letter_factor_;
 };
 

@@ -23,18 +23,41 @@ constexpr size_t block = 64;  // n-grams that are looked up together, so that th
 constexpr double nats = 2.302585092994045684;
 constexpr size_t quoted = 60;
 
+// Whether the bytes are UTF-8, without surrogates and overlong forms.
+bool is_text(std::string_view bytes) {
+  for (size_t i = 0; i < bytes.size();) {
+    const auto lead = static_cast<unsigned char>(bytes[i]);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    const size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    if (lead < 0xC2 || lead > 0xF4 || i + more >= bytes.size()) return false;
+    for (size_t k = 1; k <= more; ++k) {
+      if ((static_cast<unsigned char>(bytes[i + k]) & 0xC0) != 0x80) return false;
+    }
+    const auto second = static_cast<unsigned char>(bytes[i + 1]);
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+        (lead == 0xF4 && second > 0x8F)) {
+      return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
 std::string quote(std::string_view text) {
-  std::string shown(text.substr(0, quoted));
-  for (char& each : shown) {
-    if (static_cast<unsigned char>(each) < ' ') each = ' ';
+  size_t size = std::min(text.size(), quoted);
+  const bool cut = size < text.size();
+  if (cut) {  // between two characters
+    while (size && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
   }
-  // A cut through a character would be no text any more.
-  if (text.size() > quoted) {
-    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) shown.pop_back();
-    if (!shown.empty() && static_cast<unsigned char>(shown.back()) >= 0xC0) shown.pop_back();
-    shown += "…";
+  std::string shown(text.substr(0, size));
+  std::replace_if(shown.begin(), shown.end(), [](char each) { return static_cast<unsigned char>(each) < ' '; }, ' ');
+  if (!is_text(shown)) {
+    std::replace_if(shown.begin(), shown.end(), [](char each) { return static_cast<unsigned char>(each) >= 0x80; }, '?');
   }
-  return '"' + shown + '"';
+  return '"' + shown + (cut ? "…\"" : "\"");
 }
 
 bool blank(char each) { return each == ' ' || each == '\t'; }
@@ -91,29 +114,6 @@ bool parse_number(const char*& from, const char* end, double& value) {
   value = scale < 0 ? value / power_of_ten(-scale) : value * power_of_ten(scale);
   if (negative) value = -value;
   from = at;
-  return true;
-}
-
-// Whether the bytes are UTF-8, without surrogates and overlong forms.
-bool is_text(std::string_view bytes) {
-  for (size_t i = 0; i < bytes.size();) {
-    const auto lead = static_cast<unsigned char>(bytes[i]);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-    if (lead < 0xC2 || lead > 0xF4 || i + more >= bytes.size()) return false;
-    for (size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(bytes[i + k]) & 0xC0) != 0x80) return false;
-    }
-    const auto second = static_cast<unsigned char>(bytes[i + 1]);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
-        (lead == 0xF4 && second > 0x8F)) {
-      return false;
-    }
-    i += more + 1;
-  }
   return true;
 }
 
@@ -211,10 +211,11 @@ class Reader {
     if (length > NGram::max_order) fail("the order is above " + std::to_string(NGram::max_order) + ".");
     // The shortest line: a digit, then a blank and a letter for each word, and the line's end.
     const uint64_t left = static_cast<uint64_t>(end_ - at_), shortest = 2 + 2 * length;
-    if (count > left / shortest) {
+    if (declared_ > left || count > (left - declared_) / shortest) {
       fail(std::to_string(count) + " " + std::to_string(length) + "-grams are declared; the " + std::to_string(left) +
            " bytes that follow cannot hold them. Is the file truncated?");
     }
+    declared_ += count * shortest;
     if (count > std::numeric_limits<uint32_t>::max() / 8) fail("more n-grams than this program can number.");
     return count;
   }
@@ -354,7 +355,8 @@ class Reader {
 
   const char* at_;
   const char* end_;
-  uint64_t number_ = 0;  // of the line read last
+  uint64_t number_ = 0;    // of the line read last
+  uint64_t declared_ = 0;  // bytes that the n-grams take at least which \data\ promises
   int length_ = 0, order_ = 0;
   NGramBuilder* builder_ = nullptr;
   std::array<float, block> log_probs_{}, back_offs_{};

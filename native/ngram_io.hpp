@@ -10,5 +10,13 @@ namespace ctckit {
 
 // ARPA text. FormatError says the line.
 std::shared_ptr<const NGram> ngram_from_arpa(std::string_view text);
+std::string arpa_text(const NGram& model);
+
+// A file of our own, mapped: its header and its length are checked, its body is not.
+std::shared_ptr<const NGram> ngram_from_file(const std::string& path);
+// Whether the body is what was written.
+bool is_intact(const NGram& model);
+// What the file begins with; the rest of it is the model's memory as it is.
+NGram::Header file_header(const NGram& model, std::string_view note);
 
 }  // namespace ctckit

@@ -114,9 +114,9 @@ void push(ctckit::Search& search, const Rows& rows) {
   search.push(rows.data(), rows.stride(0), static_cast<int64_t>(rows.shape(0)));
 }
 
-nb::list best(const ctckit::Search& search, int64_t n) {
+nb::list best(const ctckit::Search& search, int64_t n, bool ended) {
   nb::list result;
-  for (const ctckit::Found& found : search.best(static_cast<size_t>(n)))
+  for (const ctckit::Found& found : search.best(static_cast<size_t>(n), ended))
     result.append(nb::make_tuple(nb::tuple(nb::cast(found.tokens)), found.score));
   return result;
 }
@@ -144,7 +144,7 @@ void bind_search(nb::module_& m) {
         new (self) ctckit::Search(decoder.factors());
       }, "decoder"_a)
       .def("push", &push, "log_probs"_a.noconvert())
-      .def("best", &best, "n"_a)
+      .def("best", &best, "n"_a, "ended"_a)
       .def("stable", [](ctckit::Search& self) { return nb::tuple(nb::cast(self.stable())); })
       .def("forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
       .def("keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); }, "prefix"_a)

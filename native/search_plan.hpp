@@ -20,6 +20,7 @@ struct Ragged {
   }
 };
 
+constexpr float largest_log = 55;  // no edge factor exceeds e^55: the masses of a beam must not overflow
 constexpr int32_t boundary = 0;  // the letter between words
 
 struct SearchPlan {

@@ -4,7 +4,7 @@
 
 namespace ctckit {
 
-Trie::Trie(const Ragged& lists) : letter_{-1}, parent_{none} {
+Trie::Trie(const Ragged& lists) : nodes_{{0, -1}}, parent_{none} {
   // Sorted, lists with the same beginning stand together: a node is a range of them, its children are ranges of that.
   std::vector<int32_t> order(lists.size());
   std::iota(order.begin(), order.end(), 0);
@@ -19,7 +19,7 @@ Trie::Trie(const Ragged& lists) : letter_{-1}, parent_{none} {
   std::vector<Range> ranges = {{0, order.size(), 0}};
   for (size_t node = 0; node < ranges.size(); ++node) {
     auto [from, to, depth] = ranges[node];
-    first_child_.push_back(static_cast<uint32_t>(ranges.size()));
+    nodes_[node].first_child = static_cast<uint32_t>(ranges.size());
     for (; from < to && list(order[from]).size() == depth; ++from) ending_.values.push_back(order[from]);
     ending_.offsets.push_back(static_cast<int64_t>(ending_.values.size()));
     while (from < to) {
@@ -27,12 +27,12 @@ Trie::Trie(const Ragged& lists) : letter_{-1}, parent_{none} {
       size_t end = from + 1;
       while (end < to && list(order[end])[depth] == letter) ++end;
       ranges.push_back({from, end, depth + 1});
-      letter_.push_back(letter);
+      nodes_.push_back({0, letter});
       parent_.push_back(static_cast<uint32_t>(node));
       from = end;
     }
   }
-  first_child_.push_back(static_cast<uint32_t>(ranges.size()));
+  nodes_.push_back({static_cast<uint32_t>(ranges.size()), -1});
 }
 
 }  // namespace ctckit

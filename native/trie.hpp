@@ -15,28 +15,32 @@ class Trie {
 
   explicit Trie(const Ragged& lists);
 
-  uint32_t size() const { return static_cast<uint32_t>(letter_.size()); }
+  uint32_t size() const { return static_cast<uint32_t>(parent_.size()); }
   uint32_t parent(uint32_t node) const { return parent_[node]; }
-  int32_t letter(uint32_t node) const { return letter_[node]; }  // the last one; −1 for the root
-  uint32_t first_child(uint32_t node) const { return first_child_[node]; }
-  uint32_t end_child(uint32_t node) const { return first_child_[node + 1]; }
+  int32_t letter(uint32_t node) const { return nodes_[node].letter; }  // the last one; −1 for the root
+  uint32_t first_child(uint32_t node) const { return nodes_[node].first_child; }
+  uint32_t end_child(uint32_t node) const { return nodes_[node + 1].first_child; }
   // The lists that end here.
   std::span<const int32_t> lists_at(uint32_t node) const { return ending_[node]; }
 
   uint32_t child(uint32_t node, int32_t letter) const {
-    uint32_t from = first_child_[node], to = first_child_[node + 1];
+    uint32_t from = first_child(node), to = end_child(node);
     while (to - from > 8) {
       const uint32_t middle = from + (to - from) / 2;
-      (letter_[middle] <= letter ? from : to) = middle;
+      (nodes_[middle].letter <= letter ? from : to) = middle;
     }
     for (; from < to; ++from)
-      if (letter_[from] == letter) return from;
+      if (nodes_[from].letter == letter) return from;
     return none;
   }
 
  private:
-  std::vector<int32_t> letter_;
-  std::vector<uint32_t> parent_, first_child_;
+  struct Node {
+    uint32_t first_child;
+    int32_t letter;
+  };
+  std::vector<Node> nodes_;  // and one more, where the last one's children end
+  std::vector<uint32_t> parent_;
   Ragged ending_;
 };
 

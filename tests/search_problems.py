@@ -73,8 +73,9 @@ def naive_parts(tokens, vocabulary, *, word_model=None, fine_model=None, lexicon
     entries = [word if known is None or word in known else "<unk>" for word in words]
     fine = 0.0
     if fine_model is not None:
-        asked = [vocabulary[token] for token in tokens] if fine_model.unit == "token" else text
-        fine = fine_model.log_prob(asked)
+        by_token = fine_model.unit == "token"
+        asked = [vocabulary[token] for token in tokens] if by_token else text.replace(" ", fine_model.space)
+        fine = fine_model.log_prob(list(asked))
     return (
         fine,
         0.0 if word_model is None else word_model.log_prob(entries),
@@ -92,10 +93,7 @@ def found_hotwords(text, words, hotwords, has_words):
                 if words[at : at + len(wanted)] == wanted:
                     yield phrase, weight
         return
-    begin = 0
-    for end in range(1, len(text) + 1):
-        ending = [phrase for phrase in hotwords if text[begin:end].endswith(phrase)]
-        if ending:
-            phrase = max(ending, key=len)
-            yield phrase, hotwords[phrase]
-            begin = end
+    for phrase, weight in hotwords.items():
+        for at in range(len(text)):
+            if text.startswith(phrase, at):
+                yield phrase, weight

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from ctckit import _files
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
-from ctckit.ocr import files
 from ctckit.ocr.checkpoint import Checkpoint, save_checkpoint
 from ctckit.ocr.data import Line
 from ctckit.ocr.evaluation import character_error_rate, compare_characters
@@ -37,7 +37,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_nothing_behind(tmp_path, ful
 def test_a_file_is_whole_or_not_there(tmp_path, full_disk):
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(OSError, match="No space"):
-        files.write_atomically(tmp_path / "a", b"new")
+        _files.write_atomically(tmp_path / "a", b"new")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 

@@ -41,3 +41,60 @@ def test_only_classes_are_decoded(token):
 def test_nothing_is_guessed(tokens, blank, message):
     with pytest.raises(InvalidInputError, match=message):
         Vocabulary(tokens, blank)
+
+
+def test_words_of_a_separator():
+    vocabulary = Vocabulary.from_characters("ab|", separator="|")
+    assert vocabulary.has_words
+    assert vocabulary.decode([3, 1, 2, 3, 3, 0, 1, 3]) == "ab a"
+    assert vocabulary.encode("ab a") == [1, 2, 3, 1]
+    assert vocabulary.encode("a|b") == [1, 3, 2]
+    assert vocabulary.word_parts == (("",), ("a",), ("b",), ("", ""))
+    with_space = Vocabulary.from_characters("a |", separator="|")
+    assert with_space.encode("a a") == [1, 2, 1]
+    assert with_space.decode([1, 2, 2, 1, 3, 1]) == "a  a a"  # a space that is a token is one
+
+
+def test_words_of_pieces():
+    sentence = Vocabulary(("", "▁the", "▁", "s", "▁a▁b"), word_start="▁")
+    assert sentence.decode([1, 3, 2, 3, 4, 3]) == "thes s a bs"
+    assert sentence.word_parts[4] == ("", "a", "b")
+    word = Vocabulary(("", "the", "##s", "##", "."), continuation="##")
+    assert word.decode([2, 1, 2, 1, 3, 4]) == "s thes the ."
+    assert word.word_parts == (("",), ("", "the"), ("s",), ("",), ("", "."))
+    for each in (sentence, word):
+        with pytest.raises(
+            InvalidInputError, match="encode takes vocabularies of characters; in pieces of words a text"
+        ):
+            each.encode("the")
+
+
+def test_without_a_mark_there_are_no_words():
+    vocabulary = Vocabulary(("", "▁the", "##s", "|"))
+    assert not vocabulary.has_words
+    assert vocabulary.decode([1, 2, 3]) == "▁the##s|"
+
+
+def test_a_list_of_tokens_is_taken():
+    assert Vocabulary(["", "a"]) == Vocabulary(("", "a"))
+    assert hash(Vocabulary(["", "a"], separator="a")) == hash(Vocabulary(("", "a"), separator="a"))
+    assert Vocabulary(["", "a"], separator="a") != Vocabulary(["", "a"])
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        (
+            {"separator": "|", "word_start": "a"},
+            r"separator='\|' and word_start='a' are given; expected at most one mark",
+        ),
+        ({"separator": ""}, r"separator is ''; expected a string that is not empty, or None\."),
+        ({"word_start": 3}, r"word_start is 3; expected a string that is not empty, or None\."),
+        ({"separator": " "}, r"separator is ' ', which is not among the tokens\."),
+        ({"word_start": "▁"}, r"word_start is '▁', which no token holds\."),
+        ({"continuation": "##"}, r"continuation is '##', which no token begins with\."),
+    ],
+)
+def test_marks_are_checked(marks, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Vocabulary(("", "a", "|"), **marks)

@@ -16,3 +16,7 @@ HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 CENTRAL_DIFFERENCE = 1e-8
 # The native search: sums of float32 masses over some tens of frames, relative to max(1, |score|).
 SEARCH_SINGLE = 1e-4
+# A language model's log-probability, nats: float32 sums of at most seven parts, each up to 30 in size.
+LM_NATS = 2e-5
+# log10 of a probability or a back-off, from float32 logarithms printed with seven digits: ours, and lmplz'.
+LM_LOG10 = 2e-6

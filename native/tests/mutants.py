@@ -41,6 +41,33 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant("search: repeat rule", "beam.cpp", "repeats ? capacity_ + parent : parent;", "parent;"),
+    Mutant("search: repeat rule, new token", "search.cpp", ": blank * prob;", ": whole * prob;"),
+    Mutant(
+        "search: extensions that exist",
+        "beam.cpp",
+        "if (bits_[list * words_ + i / 64] >> (i % 64) & 1) continue;",
+        "",
+    ),
+    Mutant("search: scale", "beam.cpp", "log_scale_ -= shift * ln2;", ""),
+    Mutant(
+        "search: padding of candidates",
+        "candidates.cpp",
+        "candidates.values.begin() + whole_blocks(candidates.count)",
+        "end",
+    ),
+    Mutant(
+        "search: end of the text",
+        "search.cpp",
+        "weighted_ && ended ? factors_->finish",
+        "weighted_ && !ended ? factors_->finish",
+    ),
+    Mutant("hotwords inside of hotwords", "hotwords.cpp", "found_[node] += found_[shorter_[node]];", ""),
+    Mutant("look-ahead", "lexicon.cpp", ": changes_[next].entering;", ": 1.0f;"),
+    Mutant(
+        "charge of unknown words", "factors.cpp", "value - plan_.oov_charge * context.letters : value", "value : value"
+    ),
+    Mutant("repeated boundaries", "factors.cpp", "if (letter == boundary && context.letters == 0) continue;", ""),
     Mutant("repeat rule", "arrows.hpp", "i < tokens_ && y[i] != y[i - 1]", "i < tokens_"),
     Mutant("skip rule", "arrows.hpp", "i < tokens_ && y[i] != y[i - 1]", "false"),
     Mutant(
@@ -152,7 +179,10 @@ def survives(mutant: Mutant | None, folder: Path) -> bool:
     path.write_text(original, encoding="utf-8")
     if done.returncode:
         raise SystemExit(f"{mutant.rule if mutant else 'control'} does not build:\n{done.stdout}{done.stderr}")
-    return all(passes([folder / "build" / name, *rest]) for name, *rest in (["thread_tests"], ["core_tests", "1000"]))
+    return all(
+        passes([folder / "build" / name, *rest])
+        for name, *rest in (["thread_tests"], ["core_tests", "1000"], ["search_tests", "100"])
+    )
 
 
 def passes(command: list[str | Path]) -> bool:

@@ -7,7 +7,9 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
     where is each token?            TokenSpan                      alignment.py
     which target is best?           greedy_decode → Hypothesis     decoding/greedy.py
                                     BeamDecoder → Hypothesis       decoding/beam.py
+                                    DecodeStream                   decoding/streaming.py
                                     NGramModel                     decoding/language_model.py
+                                    tune → Tuning                  decoding/tuning.py
 
 And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in diagnose/.
 
@@ -30,6 +32,7 @@ from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis, WordSpan
 from ctckit.decoding.language_model import NGramModel
 from ctckit.decoding.streaming import DecodeStream
+from ctckit.decoding.tuning import Tuning, tune
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
@@ -52,6 +55,7 @@ __all__ = [
     "Lattice",
     "NGramModel",
     "TokenSpan",
+    "Tuning",
     "Vocabulary",
     "WordSpan",
     "ctc_loss",
@@ -60,6 +64,7 @@ __all__ = [
     "lattice",
     "num_threads",
     "set_num_threads",
+    "tune",
 ]
 
 _NEED_TORCH = ("CTCLoss", "ctc_loss")

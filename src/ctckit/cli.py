@@ -1,4 +1,4 @@
-"""The command line: ``ctckit demo``, ``train``, ``read``, ``explain``, ``diagnose``.
+"""The command line: ``ctckit demo``, ``train``, ``read``, ``decode``, ``lm``, ``explain``, ``diagnose``.
 
 Thin: each command calls one verb of the library. Heavy imports stand inside the commands, so that
 ``ctckit --help`` is quick.
@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from ctckit import cli_decode, cli_lm
 from ctckit.errors import CTCKitError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_lm.app, name="lm", epilog=_CODES)
+app.command(epilog=_CODES)(cli_decode.decode)
 
 
 def main() -> None:
@@ -181,12 +184,22 @@ def read(
         bool, typer.Option("--json", help="Text, log-probability, confidence and spans, as JSON.")
     ] = False,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.cpu,
+    lm: cli_decode.Models = None,
+    lm_weight: cli_decode.Weights = None,
+    hotwords: cli_decode.Hotwords = None,
+    hotword_weight: cli_decode.HotwordWeight = 10.0,
+    beam_width: cli_decode.BeamWidth = 100,
+    separator: cli_decode.Separator = None,
 ) -> None:
     """Read line images. Prints the text; with several images, path, a tab and the text."""
     _need_ocr("ctckit read")
     from ctckit.ocr.recognizer import Recognizer
 
-    readings = Recognizer.load(model, device=device.value).read(images)
+    recognizer = Recognizer.load(model, device=device.value)
+    decoder = cli_decode.beam_decoder(
+        recognizer.vocabulary, lm, lm_weight, hotwords, hotword_weight, beam_width, separator
+    )
+    readings = recognizer.read(images, decoder=decoder)
     if as_json:
         found = [{"path": str(path), **asdict(reading)} for path, reading in zip(images, readings, strict=True)]
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))

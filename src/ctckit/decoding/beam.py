@@ -15,12 +15,12 @@ from ctckit.decoding import planning, streaming
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.language_model import NGramModel
 from ctckit.decoding.words import Spellings
-from ctckit.kernels import reference_search
+from ctckit.kernels import native_search
 from ctckit.kernels.search_plan import Decoded
 from ctckit.vocabulary import Vocabulary
 
-# The execution of the search: Search, describe, score_parts and decode_batch as in kernels/reference_search.py.
-_engine: Any = reference_search
+# The execution of the search; kernels/reference_search.py has the same names.
+_engine: Any = native_search
 
 
 class BeamDecoder:
@@ -36,7 +36,7 @@ class BeamDecoder:
 
     all in nats. Words exist where the vocabulary has a mark of words. A model of words is asked where a word ends, and
     its words (or those of the lexicon) steer the search before; a model of characters or tokens is asked at each of
-    them. Results are the same bits for any number of threads.
+    them. The search computes in float32; results are the same bits for any number of threads.
 
     Args:
         vocabulary: A ``Vocabulary``, or its C tokens, "" for the blank.
@@ -44,7 +44,7 @@ class BeamDecoder:
         beam_width: Texts kept from frame to frame.
         language_model: An ``NGramModel``; or two, one of words and one of characters or tokens.
         lm_weight: What its log-probability is multiplied by, 0..60; for two models, a weight for each.
-        word_bonus: Nats for each word; by default 1 with a model of words, else 0.
+        word_bonus: Nats for each word; by default 2 with a model of words, else 0.
         token_bonus: Nats for each token.
         lexicon: The words that are known: an iterable of them, or a mapping from words to their spellings. A spelling
             is a string (letter by letter) or a list of tokens; a list of such lists is several spellings. With a
@@ -77,11 +77,11 @@ class BeamDecoder:
         blank: int | None = None,
         beam_width: int = 100,
         language_model: NGramModel | Sequence[NGramModel] | None = None,
-        lm_weight: float | Sequence[float] = 0.5,
+        lm_weight: float | Sequence[float] = planning.LM_WEIGHT,
         word_bonus: float | None = None,
         token_bonus: float = 0.0,
         lexicon: Iterable[str] | Spellings | None = None,
-        oov_charge: float | None = 1.0,
+        oov_charge: float | None = planning.OOV_CHARGE,
         hotwords: Iterable[str] | Mapping[str, float] | None = None,
         hotword_weight: float = 10.0,
         token_threshold: float = -math.inf,

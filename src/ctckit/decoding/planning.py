@@ -18,7 +18,10 @@ from ctckit.kernels.search_plan import NOTHING, Ragged, SearchPlan
 from ctckit.vocabulary import Vocabulary
 
 MOST_TEXTS = 1 << 20  # a beam wider than this is a mistake
-WORD_BONUS = 1.0  # by default with a model of words, which would rather have fewer of them
+# Defaults that made text lines better and not worse under a model of words of another domain (tune them).
+LM_WEIGHT = 0.3
+WORD_BONUS = 2.0  # with a model of words, which would rather have fewer of them
+OOV_CHARGE = 0.25
 SETTINGS = ("beam_width", "lm_weight", "word_bonus", "token_bonus", "oov_charge", "token_threshold", "beam_threshold")
 
 

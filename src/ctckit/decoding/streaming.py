@@ -169,9 +169,9 @@ class DecodeStream:
     def finish_all(self, n_best: int) -> list[Hypothesis]:
         """The n best texts, best first; what had been closed before is the same in all."""
         self._expect_open()
+        found = self._search.best(_checks.positive_integer(n_best, "n_best"))
         self._finished = True
         kept = self._kept_frames()
-        found = self._search.best(_checks.positive_integer(n_best, "n_best"))
         closed = self._take()
         texts = [each.tokens for each in found] or [()]
         decoded = [self._complete_text(closed, kept, tokens) for tokens in texts]

@@ -22,9 +22,9 @@ class Search:
         """Searches on through (T, C) frames of natural log-probabilities."""
         self._search.push(_single(log_probs))
 
-    def best(self, n: int) -> list[Found]:
-        """The n best texts if the frames ended here, best first; fewer where fewer are possible. Changes nothing."""
-        return [Found(tokens, score) for tokens, score in self._search.best(n)]
+    def best(self, n: int, *, ended: bool = True) -> list[Found]:
+        """The n best texts so far, best first; as if the text ended here, or as it is. Changes nothing."""
+        return [Found(tokens, score) for tokens, score in self._search.best(n, ended)]
 
     def stable(self) -> tuple[int, ...]:
         """The tokens that all texts of the beam begin with, since the last ``forget``."""

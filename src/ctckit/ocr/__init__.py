@@ -10,7 +10,7 @@ In reading order:
 - :mod:`~ctckit.ocr.synthetic`: the demo's handwritten digit strings
 - :mod:`~ctckit.ocr.training`, :mod:`~ctckit.ocr.checkpoint`, :mod:`~ctckit.ocr.evaluation`,
   :mod:`~ctckit.ocr.record`, :mod:`~ctckit.ocr.progress`: learning
-- :mod:`~ctckit.ocr.model_folder`, :mod:`~ctckit.ocr.files`: saving and loading
+- :mod:`~ctckit.ocr.model_folder`: saving and loading
 - :mod:`~ctckit.ocr.fit`: from a folder of lines to a model folder, what ``ctckit train`` does
 - :mod:`~ctckit.ocr.recognizer`: reading
 - :mod:`~ctckit.ocr.demo`, :mod:`~ctckit.ocr.report`, :mod:`~ctckit.ocr.drawings`, :mod:`~ctckit.ocr.report_page`:

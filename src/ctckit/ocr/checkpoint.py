@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
+from ctckit._files import make_folder, write_atomically
 from ctckit.errors import DataError, ModelFormatError
-from ctckit.ocr.files import make_folder, write_atomically
 
 Tensors = dict[str, torch.Tensor]
 

@@ -13,11 +13,11 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from ctckit._files import make_folder
 from ctckit.lattice import lattice
 from ctckit.ocr.crnn import CRNN, CRNNConfig
 from ctckit.ocr.data import TEXT_SUFFIX, GreyImage, Line
 from ctckit.ocr.evaluation import evaluate
-from ctckit.ocr.files import make_folder
 from ctckit.ocr.model_folder import save_model
 from ctckit.ocr.progress import TrainingProgress
 from ctckit.ocr.recognizer import Recognizer

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from ctckit._files import make_folder
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.batches import LineBatches
 from ctckit.ocr.crnn import CRNN, CRNNConfig
 from ctckit.ocr.data import Line, charset_of, check_lines, read_lines, split_lines
-from ctckit.ocr.files import make_folder
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
 from ctckit.ocr.progress import TrainingProgress
 from ctckit.ocr.record import TrainingRecord

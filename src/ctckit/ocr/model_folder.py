@@ -19,9 +19,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
+from ctckit._files import make_folder, sync_folder, write_temporary
 from ctckit.errors import CTCKitError, DataError, ModelFormatError
 from ctckit.ocr.crnn import CRNN, CRNNConfig
-from ctckit.ocr.files import make_folder, sync_folder, write_temporary
 from ctckit.ocr.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 

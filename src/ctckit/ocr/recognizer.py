@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
@@ -108,13 +109,17 @@ class Recognizer:
             raise InvalidInputError(f'device="{device}" cannot be used here ({error}). Use device="cpu".') from error
         return cls(model, saved.vocabulary, record=saved.record)
 
-    def read(self, images: Sequence[ImageLike], *, batch_size: int = 32) -> list[Reading]:
+    def read(
+        self, images: Sequence[ImageLike], *, batch_size: int = 32, decoder: BeamDecoder | None = None
+    ) -> list[Reading]:
         """Read line images.
 
         Args:
             images: Paths, PIL images, or uint8 arrays (height, width) or (height, width, 3); one text line each, dark
                 on light, of any size.
             batch_size: Images at once.
+            decoder: A beam decoder over the tokens of ``vocabulary``, with a language model say; by default the best
+                path is read.
 
         Returns:
             One reading for each image, in order.
@@ -129,7 +134,7 @@ class Recognizer:
         lines = [scale_to_height(grey, self.model.config.height) for grey in greys]
         outputs = self.compute_log_probs(lines, batch_size=batch_size)
         return [
-            self._interpret(log_probs, line.shape[1], grey.width)
+            self._interpret(self._decode(log_probs, decoder), line.shape[1], grey.width)
             for log_probs, line, grey in zip(outputs, lines, greys, strict=True)
         ]
 
@@ -137,11 +142,15 @@ class Recognizer:
         """Log-probabilities (T, C) float32 of lines that have the model's height already."""
         return compute_log_probs(self.model, lines, batch_size=batch_size)
 
-    def _interpret(self, log_probs: torch.Tensor, scaled_width: int, width: int) -> Reading:
-        (hypothesis,) = greedy_decode(log_probs, blank=self.vocabulary.blank)
+    def _decode(self, log_probs: torch.Tensor, decoder: BeamDecoder | None) -> Hypothesis:
+        if decoder is not None:
+            return decoder.decode(log_probs)[0][0]
+        return greedy_decode(log_probs, blank=self.vocabulary.blank, vocabulary=self.vocabulary)[0]
+
+    def _interpret(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> Reading:
         log_prob = min(0.0, hypothesis.log_prob)  # float32 rounding may lift a sure one above 0
         return Reading(
-            text=self.vocabulary.decode(hypothesis.tokens),
+            text=hypothesis.text,
             log_prob=log_prob,
             spans=self._spans(hypothesis, scaled_width, width),
             confidence=math.exp(log_prob / max(1, len(hypothesis.tokens))),

@@ -11,12 +11,12 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._files import make_folder, write_atomically
 from ctckit.errors import DataError
 from ctckit.lattice import lattice
 from ctckit.ocr import drawings
 from ctckit.ocr.data import Line
 from ctckit.ocr.evaluation import compare_characters
-from ctckit.ocr.files import make_folder, write_atomically
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.ocr.record import Evaluation, TrainingRecord
 from ctckit.ocr.report_page import PAGE

@@ -9,9 +9,9 @@ from pathlib import Path
 from ctckit.errors import DataError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by a file with this content; whatever happens, the old file or the new one is there, whole."""
-    temporary = write_temporary(path, content)
+def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
+    """Replace ``path`` by a file of these parts; whatever happens, the old file or the new one is there, whole."""
+    temporary = write_temporary(path, *parts)
     try:
         os.replace(temporary, path)
     except BaseException:
@@ -20,13 +20,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_temporary(path: Path, content: bytes) -> Path:
-    """Write the content beside ``path`` under a unique name, flushed to the disk; returns that name."""
+def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
+    """Write the parts in a row, beside ``path`` under a unique name, flushed to the disk; returns that name."""
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a model is read like any other file

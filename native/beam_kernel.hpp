@@ -1,0 +1,42 @@
+// The loops over all entries of a beam, and over all classes, that are compiled once for each instruction set.
+#pragma once
+#include <cstdint>
+
+namespace ctckit {
+
+constexpr int beam_block = 16;  // arrays of entries and of classes are padded with zeros to whole blocks
+
+constexpr int whole_blocks(int n) { return (n + beam_block - 1) & ~(beam_block - 1); }
+
+// The masses of the entries, and what one frame needs to know of them (see search.hpp). `masses` holds the totals, then, from
+// `capacity` on, the parts that end in a blank, then zeros: one index, `source`, says what arrives from the parent's entry.
+struct StayInput {
+  int count, capacity;    // capacity: whole blocks
+  const float* masses;    // (2 · capacity + beam_block)
+  const float* label;     // the part that ends in the last token
+  const float* factor;    // the edge factor of the last token
+  const int32_t* token;   // the last token; the blank for the empty text
+  const int32_t* source;  // the parent's total, its blank part where it ends in the same token, a zero where it is not there
+};
+
+struct Extremes {
+  float least, most;
+};
+
+struct BeamKernels {
+  float (*maximum)(const float* x, int count);
+  // out_c = e^(x_c − max x), zeros up to whole blocks; returns the maximum.
+  float (*exponentials)(const float* x, int classes, float* out);
+  // One frame without new tokens: the blank, the last token once more, and what arrives from the parents in the beam.
+  // Writes masses and label parts in the same layout; returns the extremes of the new totals.
+  Extremes (*stay)(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label);
+  // The indices of the values that are above the bound, ascending; returns how many.
+  int (*above)(const float* x, int count, float bound, int32_t* found);
+  // The indices of weights · prob > bar that are not excluded (one bit each), and these products; returns how many.
+  int (*extend)(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
+                int32_t* found);
+  // How many of the values, all ≥ 0 and padded with zeros to whole blocks, have bits ≥ least.
+  int (*count_at_least)(const float* values, int count, int32_t least);
+};
+
+}  // namespace ctckit

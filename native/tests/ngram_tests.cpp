@@ -1,0 +1,259 @@
+// Random language models against dictionaries, then the same files damaged: run under the sanitizers.
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ngram.hpp"
+#include "ngram_io.hpp"
+#include "ngram_train.hpp"
+
+namespace {
+
+using ctckit::NGram;
+using Words = std::vector<std::string>;
+using Model = std::shared_ptr<const NGram>;
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  std::fprintf(stderr, "FAILED: %s\n", what.c_str());
+  std::exit(1);
+}
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : bits_(seed) {}
+  uint64_t below(uint64_t end) { return bits_() % end; }
+  bool chance(double share) { return static_cast<double>(below(1'000'000)) < share * 1e6; }
+  double between(double low, double high) { return low + (high - low) * static_cast<double>(below(1'000'001)) / 1e6; }
+
+ private:
+  std::mt19937_64 bits_;
+};
+
+struct Weights {
+  double log_prob, back_off;
+};
+using Dictionary = std::map<Words, Weights>;
+
+Dictionary random_dictionary(Random& random, int order) {
+  Words vocabulary{"<unk>", "<s>", "</s>"};
+  const uint64_t more = 1 + random.below(6);
+  for (uint64_t i = 0; i < more; ++i) {
+    vocabulary.push_back("w" + std::string(1 + random.below(12), 'x') + std::to_string(i));
+  }
+  Dictionary model;
+  std::vector<Words> last(1);
+  for (int length = 1; length <= order; ++length) {
+    std::vector<Words> longer;
+    for (const Words& context : last) {
+      for (const std::string& word : vocabulary) {
+        if (length > 1 && !random.chance(length == 2 ? 0.5 : 0.3)) continue;
+        Words words = context;
+        words.push_back(word);
+        const double back_off = length == order || random.chance(0.3) ? 0 : random.between(-2, 0.5);
+        // Some contexts are left out, so that longer ones hang in the air.
+        if (length == 1 || length == order || random.chance(0.8)) model[words] = {random.between(-4, 0), back_off};
+        if (longer.size() < 60) longer.push_back(words);
+      }
+    }
+    last = longer;
+  }
+  return model;
+}
+
+std::string arpa(const Dictionary& model, int order) {
+  std::vector<std::string> sections(static_cast<size_t>(order));
+  std::vector<int> counts(static_cast<size_t>(order));
+  for (const auto& [words, weights] : model) {
+    std::string line = std::to_string(weights.log_prob) + "\t";
+    for (size_t i = 0; i < words.size(); ++i) line += (i ? " " : "") + words[i];
+    if (static_cast<int>(words.size()) < order) line += "\t" + std::to_string(weights.back_off);
+    sections[words.size() - 1] += line + "\n";
+    ++counts[words.size() - 1];
+  }
+  std::string text = "\\data\\\n";
+  for (int n = 0; n < order; ++n) {
+    text += "ngram " + std::to_string(n + 1) + "=" + std::to_string(counts[static_cast<size_t>(n)]) + "\n";
+  }
+  for (int n = 0; n < order; ++n) {
+    text += "\n\\" + std::to_string(n + 1) + "-grams:\n" + sections[static_cast<size_t>(n)];
+  }
+  return text + "\n\\end\\\n";
+}
+
+double expected(const Dictionary& model, Words context, const std::string& word, size_t order) {
+  double back_off = 0;
+  while (context.size() > order - 1) context.erase(context.begin());
+  for (;;) {
+    Words words = context;
+    words.push_back(word);
+    if (const auto found = model.find(words); found != model.end()) return back_off + found->second.log_prob;
+    if (const auto found = model.find(context); found != model.end()) back_off += found->second.back_off;
+    context.erase(context.begin());
+  }
+}
+
+void check_queries(Random& random, const Dictionary& dictionary, const NGram& model, int order) {
+  std::vector<std::string> vocabulary;
+  for (const auto& each : dictionary) {
+    if (each.first.size() == 1) vocabulary.push_back(each.first[0]);
+  }
+  for (int line = 0; line < 30; ++line) {
+    Words context{"<s>"};
+    uint32_t state = model.start();
+    for (int i = 0; i < 8; ++i) {
+      // Half of the time along an n-gram that is there.
+      std::string word = vocabulary[random.below(vocabulary.size())];
+      if (random.chance(0.5)) {
+        auto any = dictionary.begin();
+        std::advance(any, static_cast<long>(random.below(dictionary.size())));
+        const Words& words = any->first;
+        if (words.size() > 1) {
+          state = model.empty();
+          context.clear();
+          for (size_t k = 0; k + 1 < words.size(); ++k) {
+            context.push_back(words[k]);
+            state = model.query(state, model.find(words[k])).state;
+          }
+          word = words.back();
+        }
+      }
+      model.prefetch(state, model.find(word));
+      const NGram::Step step = model.query(state, model.find(word));
+      const double right = expected(dictionary, context, word, static_cast<size_t>(order)) * std::log(10.0);
+      expect(std::abs(step.log_prob - right) < 2e-5,
+             "query gives " + std::to_string(step.log_prob) + ", not " + std::to_string(right));
+      state = step.state;
+      context.push_back(word);
+    }
+  }
+  expect(model.find("never seen") == model.unknown(), "an unknown word");
+  expect(model.word(model.find(vocabulary.back())) == vocabulary.back(), "a word's name");
+}
+
+// Everything that can be asked, in any state: the answers may be wrong, reading beyond the memory may not happen.
+void use(Random& random, const NGram& model) {
+  uint32_t state = model.start();
+  for (int i = 0; i < 200; ++i) {
+    const auto word = static_cast<uint32_t>(random.below(random.chance(0.9) ? model.size() : 1ull << 32));
+    if (random.chance(0.1)) state = static_cast<uint32_t>(random.below(1ull << 32));
+    model.prefetch(state, word);
+    state = model.query(state, word).state;
+    (void)model.unigram(word);
+    const std::string name(model.word(word));
+    (void)model.find(name);
+    (void)model.find(std::string(1 + random.below(9), 'x'));
+  }
+  try {
+    (void)ctckit::arpa_text(model);
+  } catch (const ctckit::FormatError&) {
+  }
+}
+
+std::string file_of(const NGram& model) {
+  const NGram::Header header = ctckit::file_header(model, "{}");
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+  return bytes.append(reinterpret_cast<const char*>(model.data()) + sizeof header, model.header().bytes - sizeof header);
+}
+
+class TemporaryFile {
+ public:
+  TemporaryFile() { close(mkstemp(path_)); }
+  ~TemporaryFile() { unlink(path_); }
+  Model load(const std::string& bytes) {
+    std::FILE* const file = std::fopen(path_, "wb");
+    expect(file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() && !std::fclose(file), "writing");
+    return ctckit::ngram_from_file(path_);
+  }
+
+ private:
+  char path_[32] = "/tmp/ctckit-ngram-XXXXXX";
+};
+
+void damage_text(Random& random, std::string text) {
+  constexpr std::string_view with = "\n\t -.09\\aex=\xff";
+  for (uint64_t i = 0; i <= random.below(3); ++i) {
+    text.replace(random.below(text.size()), random.below(4), random.below(3), with[random.below(with.size())]);
+  }
+  if (random.chance(0.2)) text.resize(random.below(text.size() + 1));
+  // Exactly as many bytes as there are, so that reading one more is noticed.
+  const std::vector<char> exact(text.begin(), text.end());
+  try {
+    use(random, *ctckit::ngram_from_arpa({exact.data(), exact.size()}));
+  } catch (const ctckit::FormatError&) {
+  }
+}
+
+void damage_file(Random& random, TemporaryFile& file, std::string bytes) {
+  for (uint64_t i = 0; i <= random.below(40); ++i) {
+    const size_t at = sizeof(NGram::Header) + random.below(bytes.size() - sizeof(NGram::Header));
+    bytes[at] = static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
+  }
+  if (random.chance(0.1)) std::memset(bytes.data() + sizeof(NGram::Header), 0x11, bytes.size() - sizeof(NGram::Header));
+  const Model model = file.load(bytes);
+  use(random, *model);
+  expect(!ctckit::is_intact(*model), "damage is found");
+}
+
+void check_training(Random& random, int order) {
+  std::string text;
+  for (uint64_t line = 0; line < 1 + random.below(40); ++line) {
+    for (uint64_t i = 0; i < random.below(30); ++i) {
+      text += static_cast<char>('a' + random.below(1 + random.below(8)));
+      if (random.chance(0.3)) text += " ";
+    }
+    text += "a\n";
+  }
+  const bool characters = random.chance(0.5);
+  if (!characters) {
+    while (text.find("  ") != std::string::npos) text.erase(text.find("  "), 1);
+  }
+  ctckit::NGramTrainer trainer(order, random.chance(0.5) ? std::vector<uint64_t>{0, 0, 1} : std::vector<uint64_t>{});
+  trainer.add(text, characters ? ctckit::Unit::characters : ctckit::Unit::words, "|");
+  std::vector<ctckit::Discounts> discounts;
+  const Model model = trainer.train(discounts);
+  const Model again = ctckit::ngram_from_arpa(ctckit::arpa_text(*model));
+  uint32_t state = model->start(), same = again->start();
+  for (int i = 0; i < 20; ++i) {
+    double sum = 0;
+    for (uint32_t word = 0; word < model->size(); ++word) {
+      if (word != model->begin()) sum += std::exp(static_cast<double>(model->query(state, word).log_prob));
+      const double other = again->query(same, again->find(model->word(word))).log_prob;
+      expect(std::abs(other - model->query(state, word).log_prob) < 1e-5, "a model that was written and read");
+    }
+    expect(std::abs(sum - 1) < 1e-4, "probabilities sum to " + std::to_string(sum));
+    const auto word = static_cast<uint32_t>(2 + random.below(model->size() - 2));
+    state = model->query(state, word).state;
+    same = again->query(same, again->find(model->word(word))).state;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 60;
+  Random random(argc > 2 ? static_cast<uint64_t>(std::atoll(argv[2])) : 1);
+  TemporaryFile file;
+  for (int round = 0; round < rounds; ++round) {
+    const int order = 1 + static_cast<int>(random.below(6));
+    const Dictionary dictionary = random_dictionary(random, order);
+    const std::string text = arpa(dictionary, order);
+    const Model model = ctckit::ngram_from_arpa(text);
+    check_queries(random, dictionary, *model, order);
+    const std::string bytes = file_of(*model);
+    const Model loaded = file.load(bytes);
+    expect(ctckit::is_intact(*loaded), "a file as it was written");
+    check_queries(random, dictionary, *loaded, order);
+    for (int i = 0; i < 10; ++i) damage_text(random, text);
+    for (int i = 0; i < 5; ++i) damage_file(random, file, bytes);
+    check_training(random, order);
+  }
+  std::printf("%d random language models: all as expected\n", rounds);
+}

@@ -1,0 +1,331 @@
+// Random searches on every instruction set: against a search in dictionaries that shares no line with the kernels, against
+// the exact scores of what was found, and against themselves in other chunks, other batches, other threads.
+//
+// Run under the sanitizers: every row has exactly the size that the interface promises.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "decoding.hpp"
+#include "dispatch.hpp"
+#include "ngram_io.hpp"
+#include "threads.hpp"
+
+namespace {
+
+using ctckit::SearchPlan;
+using Text = std::vector<int32_t>;
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+std::mt19937 random_bits;
+int seed = 0;
+
+int integer(int least, int most) { return std::uniform_int_distribution<int>(least, most)(random_bits); }
+double real(double least, double most) { return std::uniform_real_distribution<double>(least, most)(random_bits); }
+bool chance(double probability) { return real(0, 1) < probability; }
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  std::fprintf(stderr, "FAILED: %s (search_tests, round %d, %s)\n", what.c_str(), seed, ctckit::instruction_set().c_str());
+  std::exit(1);
+}
+
+double log_add(double a, double b) {
+  const double top = std::max(a, b);
+  return top == -infinity ? top : top + std::log1p(std::exp(std::min(a, b) - top));
+}
+
+void append(ctckit::Ragged& lists, const std::vector<int32_t>& list) {
+  lists.values.insert(lists.values.end(), list.begin(), list.end());
+  lists.offsets.push_back(static_cast<int64_t>(lists.values.size()));
+}
+
+// A model of the words "1" … "n": all unigrams, some bigrams.
+std::shared_ptr<const ctckit::NGram> random_model(int words) {
+  std::string unigrams = "-1.5\t<unk>\t-0.2\n-99\t<s>\t-0.4\n-1.1\t</s>\n", bigrams;
+  int pairs = 0;
+  for (int a = 0; a <= words; ++a) {
+    const std::string first = a == 0 ? "<s>" : std::to_string(a);
+    if (a > 0) unigrams += std::to_string(real(-3, -0.1)) + "\t" + first + "\t" + std::to_string(real(-1, 0)) + "\n";
+    for (int b = 1; b <= words; ++b)
+      if (chance(0.5)) bigrams += std::to_string(real(-3, -0.1)) + "\t" + first + " " + std::to_string(b) + "\n", ++pairs;
+  }
+  return ctckit::ngram_from_arpa("\\data\\\nngram 1=" + std::to_string(words + 3) + "\nngram 2=" + std::to_string(pairs) +
+                                 "\n\n\\1-grams:\n" + unigrams + "\n\\2-grams:\n" + bigrams + "\n\\end\\\n");
+}
+
+std::vector<int32_t> random_word(int letters) {
+  std::vector<int32_t> word(static_cast<size_t>(integer(1, 3)));
+  for (int32_t& each : word) each = integer(1, letters);
+  return word;
+}
+
+SearchPlan plain_plan(int classes, int beam_width) {
+  SearchPlan plan{};
+  plan.classes = classes;
+  plan.blank = integer(0, classes - 1);
+  plan.beam_width = beam_width;
+  plan.token_threshold = plan.beam_threshold = -infinity;
+  plan.fine_space = -1;
+  for (int c = 0; c < classes; ++c) append(plan.letters, c == plan.blank ? Text{} : Text{c + 1});
+  return plan;
+}
+
+void add_words(SearchPlan& plan, int letters) {
+  plan.word_bonus = real(-1, 1);
+  if (chance(0.3)) return;
+  plan.has_lexicon = true;
+  plan.oov_charge = chance(0.3) ? infinity : real(0, 2);
+  const int words = integer(1, 6);
+  for (int word = 0; word < words; ++word) append(plan.words, random_word(letters));
+  plan.word_ids.assign(plan.words.size(), -1);
+  if (chance(0.3)) return;
+  plan.word_model = random_model(words);
+  plan.word_weight = real(0, 1.5);
+  for (size_t word = 0; word < plan.word_ids.size(); ++word)
+    plan.word_ids[word] = static_cast<int32_t>(plan.word_model->find(std::to_string(word + 1)));
+}
+
+void add_hotwords(SearchPlan& plan, int letters) {
+  std::map<std::vector<int32_t>, float> patterns;
+  for (int n = integer(1, 5); n > 0; --n) {
+    std::vector<int32_t> pattern = random_word(letters);
+    if (plan.has_words) {
+      pattern.insert(pattern.begin(), ctckit::boundary);
+      pattern.push_back(ctckit::boundary);
+    }
+    patterns[pattern] = static_cast<float>(real(0.1, 5));
+  }
+  for (const auto& [pattern, weight] : patterns) {
+    append(plan.hotwords, pattern);
+    plan.hotword_weights.push_back(weight);
+  }
+}
+
+// Letters, pieces of several letters, with a boundary or without; any of the models.
+SearchPlan random_plan(int beam_width) {
+  const int letters = integer(1, 3);
+  SearchPlan plan = plain_plan(integer(2, 6), beam_width);
+  plan.has_words = chance(0.6);
+  plan.letters = {};
+  for (int c = 0; c < plan.classes; ++c) {
+    std::vector<int32_t> spelled = random_word(letters);
+    if (plan.has_words && chance(0.3)) spelled.insert(spelled.begin(), ctckit::boundary);
+    if (plan.has_words && chance(0.2)) spelled = {ctckit::boundary};
+    if (plan.has_words && chance(0.1)) spelled.push_back(ctckit::boundary);
+    append(plan.letters, c == plan.blank ? Text{} : spelled);
+  }
+  if (plan.has_words) add_words(plan, letters);
+  if (chance(0.5)) add_hotwords(plan, letters);
+  if (chance(0.4)) plan.token_bonus = real(-1, 1);
+  if (chance(0.5)) {
+    plan.fine_model = random_model(plan.classes);
+    plan.fine_weight = real(0, 1.5);
+    for (int c = 0; c < plan.classes; ++c)
+      append(plan.fine_ids, c == plan.blank ? Text{} : Text{static_cast<int32_t>(plan.fine_model->find(std::to_string(c)))});
+  }
+  return plan;
+}
+
+std::vector<float> random_rows(int frames, int classes, int blank) {
+  std::vector<float> rows;
+  const double spread = chance(0.5) ? 1 : 4;
+  for (int t = 0; t < frames; ++t) {
+    std::vector<double> row(static_cast<size_t>(classes));
+    double sum = -infinity;
+    for (int c = 0; c < classes; ++c) {
+      const bool masked = c != blank && chance(0.1);
+      row[static_cast<size_t>(c)] = masked ? -infinity : spread * real(-2, 2);
+      sum = log_add(sum, row[static_cast<size_t>(c)]);
+    }
+    for (double each : row) rows.push_back(static_cast<float>(each - sum));
+  }
+  return rows;
+}
+
+struct Masses {
+  double blank = -infinity, label = -infinity;
+  double total() const { return log_add(blank, label); }
+};
+
+// The plain search in dictionaries.
+std::map<Text, Masses> dictionary_search(const SearchPlan& plan, const std::vector<float>& rows) {
+  std::map<Text, Masses> beam = {{{}, {0, -infinity}}};
+  for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(plan.classes)) {
+    std::map<Text, Masses> next;
+    for (const auto& [text, masses] : beam)
+      for (int c = 0; c < plan.classes; ++c) {
+        const double p = rows[at + static_cast<size_t>(c)];
+        if (c == plan.blank) {
+          next[text].blank = log_add(next[text].blank, masses.total() + p);
+          continue;
+        }
+        const bool repeats = !text.empty() && text.back() == c;
+        if (repeats) next[text].label = log_add(next[text].label, masses.label + p);
+        Text longer = text;
+        longer.push_back(c);
+        next[longer].label = log_add(next[longer].label, (repeats ? masses.blank : masses.total()) + p);
+      }
+    std::vector<std::pair<double, Text>> ranked;
+    for (const auto& [text, masses] : next)
+      if (masses.total() > -infinity) ranked.emplace_back(-masses.total(), text);
+    std::sort(ranked.begin(), ranked.end());
+    beam.clear();
+    for (size_t k = 0; k < std::min(ranked.size(), static_cast<size_t>(plan.beam_width)); ++k)
+      beam[ranked[k].second] = next[ranked[k].second];
+  }
+  return beam;
+}
+
+ctckit::Frames frames_of(const SearchPlan& plan, const std::vector<float>& rows) {
+  return {rows.data(), plan.classes, static_cast<int64_t>(rows.size()) / plan.classes, plan.classes, plan.blank};
+}
+
+void agrees_with_dictionaries() {
+  const SearchPlan plan = plain_plan(integer(2, 40), integer(1, 40));
+  const std::vector<float> rows = random_rows(integer(0, 12), plan.classes, plan.blank);
+  const auto expected = dictionary_search(plan, rows);
+  ctckit::Search search(std::make_shared<ctckit::Factors>(plan));
+  search.push(rows.data(), plan.classes, static_cast<int64_t>(rows.size()) / plan.classes);
+  const auto found = search.best(1000, true);
+  expect(found.size() == expected.size(), "as many texts as dictionaries find");
+  for (const auto& each : found) {
+    const auto known = expected.find(each.tokens);
+    expect(known != expected.end(), "the texts that dictionaries find");
+    expect(std::abs(known->second.total() - each.score) < 1e-4, "their masses");
+  }
+}
+
+// A beam that holds all texts has their exact scores; a narrow one has at most these.
+void masses_are_exact_scores() {
+  const bool whole = chance(0.5);
+  const SearchPlan plan = random_plan(whole ? 20000 : integer(1, 20));
+  const std::vector<float> rows = random_rows(integer(0, whole ? 4 : 10), plan.classes, plan.blank);
+  const ctckit::Decoder decoder(plan);
+  ctckit::Search search(decoder.factors());
+  const ctckit::Frames frames = frames_of(plan, rows);
+  search.push(frames.log_probs, frames.stride, frames.count);
+  std::map<Text, double> masses;
+  for (const auto& each : search.best(20000, true)) masses[each.tokens] = each.score;
+  const auto decoded = decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 20000);
+  expect(decoded[0].size() == masses.size(), "a batch finds what a search finds");
+  double before = infinity;
+  for (const auto& each : decoded[0]) {
+    expect(masses.count(each.tokens) == 1, "texts differ");
+    expect(each.score <= before, "best first");
+    before = each.score;
+    const double mass = masses[each.tokens];
+    expect(mass <= each.score + 1e-3, "a mass is at most the exact score");
+    if (whole) expect(mass > each.score - 1e-3, "a whole beam loses nothing");
+    for (size_t k = 0; k < each.tokens.size(); ++k) {
+      const auto& description = each.description;
+      expect(description.starts[k] < description.ends[k] && description.ends[k] <= frames.count, "spans are not empty");
+      expect(k == 0 || description.ends[k - 1] <= description.starts[k], "spans do not overlap");
+      expect(description.confidences[k] > 0 && description.confidences[k] <= 1 + 1e-12, "confidences are in 0..1");
+    }
+  }
+}
+
+bool same(const std::vector<ctckit::Found>& a, const std::vector<ctckit::Found>& b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& one, const auto& other) {
+           return one.tokens == other.tokens && one.score == other.score;
+         });
+}
+
+// Chunks, a search that was used before, and one that forgets on the way give the same bits.
+void chunks_and_forgetting() {
+  const SearchPlan plan = chance(0.5) ? random_plan(integer(1, 30)) : plain_plan(integer(2, 6), integer(1, 30));
+  const auto factors = std::make_shared<ctckit::Factors>(plan);
+  const std::vector<float> rows = random_rows(integer(1, 60), plan.classes, plan.blank);
+  const int64_t frames = static_cast<int64_t>(rows.size()) / plan.classes;
+  ctckit::Search whole(factors), chunked(factors);
+  chunked.push(rows.data(), plan.classes, std::min<int64_t>(frames, 5));
+  chunked.reset();
+  whole.push(rows.data(), plan.classes, frames);
+  Text forgotten;
+  for (int64_t t = 0; t < frames;) {
+    const int64_t count = std::min<int64_t>(integer(1, 7), frames - t);
+    chunked.push(rows.data() + t * plan.classes, plan.classes, count);
+    t += count;
+    const Text stable = chunked.stable();
+    const auto some = static_cast<size_t>(integer(0, static_cast<int>(stable.size())));
+    forgotten.insert(forgotten.end(), stable.begin(), stable.begin() + static_cast<std::ptrdiff_t>(some));
+    chunked.forget(some);
+  }
+  auto rest = chunked.best(50, true);
+  for (auto& each : rest) each.tokens.insert(each.tokens.begin(), forgotten.begin(), forgotten.end());
+  expect(same(rest, whole.best(50, true)), "chunks and forgetting change nothing");
+
+  const auto best = whole.best(1, false);
+  if (best.empty()) return;
+  const Text prefix(best[0].tokens.begin(), best[0].tokens.begin() + integer(0, static_cast<int>(best[0].tokens.size())));
+  whole.keep_only(prefix);
+  for (const auto& each : whole.best(50, false))
+    expect(each.tokens.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), each.tokens.begin()),
+           "only what begins with the prefix is kept");
+  expect(whole.best(1, false)[0].tokens == best[0].tokens, "the best is kept");
+  whole.push(rows.data(), plan.classes, 1);
+}
+
+// The nodes of a long search are cleared away.
+void bounded_memory() {
+  const SearchPlan plan = plain_plan(4, 20);
+  ctckit::Search search(std::make_shared<ctckit::Factors>(plan));
+  const std::vector<float> rows = random_rows(1000, plan.classes, plan.blank);
+  for (int n = 0; n < 60; ++n) {
+    search.push(rows.data(), plan.classes, 1000);
+    search.forget(search.stable().size());
+  }
+  expect(search.nodes() < 20000, "forgotten nodes are cleared away");
+}
+
+void batches_and_threads() {
+  const ctckit::Decoder decoder(random_plan(integer(1, 20)));
+  const SearchPlan& plan = decoder.factors()->plan();
+  const int64_t items = integer(1, 6), frames = 12;
+  std::vector<float> rows;
+  std::vector<int64_t> lengths;
+  for (int64_t b = 0; b < items; ++b) {
+    const std::vector<float> item = random_rows(frames, plan.classes, plan.blank);
+    rows.insert(rows.end(), item.begin(), item.end());
+    lengths.push_back(integer(0, frames));
+  }
+  const auto decode = [&](int64_t first, int64_t count) {
+    return decoder.decode({rows.data() + first * frames * plan.classes, frames * plan.classes, plan.classes, count,
+                           lengths.data() + first}, 3);
+  };
+  ctckit::set_num_threads(3);
+  const auto together = decode(0, items);
+  ctckit::set_num_threads(1);
+  for (int64_t b = 0; b < items; ++b) {
+    const auto alone = decode(b, 1)[0], among = together[static_cast<size_t>(b)];
+    expect(alone.size() == among.size(), "a batch is its items");
+    for (size_t k = 0; k < alone.size(); ++k)
+      expect(alone[k].tokens == among[k].tokens && alone[k].score == among[k].score, "a batch is its items, to the bit");
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const int rounds = count > 1 ? std::atoi(arguments[1]) : 150;
+  const int first = count > 2 ? std::atoi(arguments[2]) : 1;
+  for (const std::string& set : ctckit::instruction_sets()) {
+    ctckit::set_instruction_set(set);
+    for (seed = first; seed < first + rounds; ++seed) {
+      random_bits.seed(static_cast<unsigned>(seed));
+      agrees_with_dictionaries();
+      masses_are_exact_scores();
+      chunks_and_forgetting();
+      batches_and_threads();
+    }
+    bounded_memory();
+  }
+  std::printf("search_tests: %d rounds on each instruction set\n", rounds);
+}

@@ -1,0 +1,332 @@
+"""``tune``: the weights of a decoder, chosen on texts that are known.
+
+Settings are chosen by the errors they make on a development set: first on a grid, then around the best point with half
+the step, again and again. The error at the chosen point is an optimistic one: the point was chosen for it. So
+``folds=k`` repeats the whole search k times, each time without one k-th of the items, and measures the errors on just
+these: no item's errors are counted under settings that it helped to choose. That is the number to report, or that of a
+test set which took no part at all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.decoding.beam import BeamDecoder
+from ctckit.decoding.padding import pad_frames
+from ctckit.decoding.words import HEAVIEST
+from ctckit.errors import InvalidInputError
+
+METRICS = ("cer", "wer")
+Point = tuple[float, ...]
+Distance = Callable[[Sequence[str], Sequence[str]], int]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One part of a cross-validation.
+
+    Attributes:
+        settings: Chosen without this part.
+        error: With these settings, on this part: errors per reference character or word.
+    """
+
+    settings: Mapping[str, float]
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What ``tune`` found. ``print(tuning)`` shows the surface.
+
+    Attributes:
+        decoder: The decoder with the best settings.
+        settings: The best settings: of those with the fewest errors, the one in the middle.
+        error: Errors per reference character or word there. It is an optimistic one: the settings were chosen for it.
+        held_out_error: The same by cross-validation; None without ``folds``.
+        folds: The parts of the cross-validation.
+        metric: "cer" or "wer".
+        names: The settings that were tuned.
+        points: (P, len(names)) the values that were tried, cross-validation left out.
+        errors: (P,) the error of each.
+    """
+
+    decoder: BeamDecoder
+    settings: Mapping[str, float]
+    error: float
+    held_out_error: float | None
+    folds: tuple[Fold, ...]
+    metric: str
+    names: tuple[str, ...]
+    points: npt.NDArray[np.float64]
+    errors: npt.NDArray[np.float64]
+
+    def draw(self) -> str:
+        """The surface: the first setting downwards, the second across, of the others the best."""
+        rows = np.unique(self.points[:, 0])
+        across = self.points[:, 1] if len(self.names) > 1 else np.zeros(len(self.points))
+        columns = np.unique(across)
+        lines = [f"{self.metric} in %: {self.names[0]} downwards"]
+        if len(self.names) > 1:
+            lines[0] += f", {self.names[1]} across"
+            lines.append(" " * 8 + "".join(f"{column:8.4g}" for column in columns))
+        for row in rows:
+            cells = [self.errors[(self.points[:, 0] == row) & (across == column)] for column in columns]
+            marked = [self._cell(each) for each in cells]
+            lines.append((f"{row:8.4g}" + "".join(f"{cell:>8}" for cell in marked)).rstrip())
+        lines.append(f"best: {_written(self.settings)}: {100 * self.error:.2f} % on what they were chosen for")
+        if self.held_out_error is not None:
+            lines.append(f"held out, {len(self.folds)} folds: {100 * self.held_out_error:.2f} %")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.draw()
+
+    def _cell(self, errors: npt.NDArray[np.float64]) -> str:
+        if not len(errors):
+            return "·"
+        return f"{100 * errors.min():.2f}" + "*" * bool(errors.min() == self.errors.min())
+
+
+def tune(
+    decoder: BeamDecoder,
+    log_probs: Any,
+    references: Sequence[str],
+    input_lengths: Any = None,
+    *,
+    metric: str = "cer",
+    grid: Mapping[str, Sequence[float]] | None = None,
+    refinements: int = 2,
+    folds: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Tuning:
+    """Choose lm_weight, word_bonus and the like on a development set.
+
+    Never on the test set: what is reported for it would be too good. With ``folds`` the result has an honest error too.
+
+    Args:
+        decoder: The decoder to tune.
+        log_probs: (B, T, C), or a list of B arrays (T_b, C).
+        references: B texts, as ``Hypothesis.text`` writes them.
+        input_lengths: (B,) frames of each item; all by default.
+        metric: "cer": errors per reference character, or "wer": per reference word (what stands between spaces).
+        grid: For each setting to tune the values to begin with: lm_weight, word_bonus, token_bonus, oov_charge,
+            beam_threshold …; of two language models "lm_weight[0]" and "lm_weight[1]". By default lm_weight, and
+            word_bonus where there are words, else token_bonus.
+        refinements: How often to go on around the best point, with half the step.
+        folds: 0, or the parts of a cross-validation, at least 2. Item b is in part b modulo folds.
+        progress: Called with the number of settings tried so far.
+
+    Returns:
+        A ``Tuning``: decoder, settings, error, the surface.
+
+    Raises:
+        InvalidInputError: If the arguments do not fit; as ``BeamDecoder.decode``.
+        MissingDependencyError: Without rapidfuzz, which counts the errors.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder, tune
+        >>> log_probs = np.log([[[0.5, 0.4, 0.1], [0.6, 0.1, 0.3]]] * 4)
+        >>> tuning = tune(BeamDecoder(["", "a", "b"]), log_probs, ["ab"] * 4, grid={"token_bonus": [0.0, 2.0]}, folds=2)
+        >>> tuning.settings, tuning.error, tuning.held_out_error
+        ({'token_bonus': 2.0}, 0.0, 0.0)
+        >>> print(tuning)
+        cer in %: token_bonus downwards
+               0   50.00
+               1   50.00
+             1.5   0.00*
+               2   0.00*
+             2.5   0.00*
+               3   0.00*
+        best: token_bonus = 2: 0.00 % on what they were chosen for
+        held out, 2 folds: 0.00 %
+    """
+    if input_lengths is None and isinstance(log_probs, (list, tuple)):
+        log_probs, input_lengths = pad_frames(log_probs)
+    _checks.choice(metric, "metric", METRICS)
+    texts = _references(references, len(log_probs), metric)
+    axes = _axes(decoder, grid)
+    surface = _Surface(decoder, log_probs, input_lengths, texts, tuple(axes), metric, progress)
+    if isinstance(refinements, bool) or not isinstance(refinements, int) or refinements < 0:
+        raise InvalidInputError(f"refinements is {refinements!r}; expected a whole number, 0 or more.")
+    parts = _parts(folds, len(texts))
+    everything = np.ones(len(texts), dtype=bool)
+    best, tried = _search(surface, axes, refinements, everything)
+    found = tuple(_fold(surface, axes, refinements, part) for part in parts)
+    held_out = None
+    if parts:
+        chosen = [tuple(fold.settings.values()) for fold in found]
+        held_out = float(
+            sum(surface.errors_of(p, part) for p, part in zip(chosen, parts, strict=True)) / surface.units.sum()
+        )
+    settings = dict(zip(axes, best, strict=True))
+    return Tuning(
+        decoder=decoder.with_settings(**_as_settings(settings)),
+        settings=settings,
+        error=surface.error(best, everything),
+        held_out_error=held_out,
+        folds=found,
+        metric=metric,
+        names=tuple(axes),
+        points=np.array(tried),
+        errors=np.array([surface.error(point, everything) for point in tried]),
+    )
+
+
+class _Surface:
+    """The errors of every item at every point that was asked for; each point is decoded once."""
+
+    def __init__(
+        self,
+        decoder: BeamDecoder,
+        log_probs: Any,
+        input_lengths: Any,
+        references: Sequence[str],
+        names: tuple[str, ...],
+        metric: str,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._decoder, self._log_probs, self._lengths = decoder, log_probs, input_lengths
+        self._distance = _distance()
+        self._split: Callable[[str], Sequence[str]] = str.split if metric == "wer" else str
+        self._references = [self._split(text) for text in references]
+        self._names = names
+        self._progress = progress
+        self._known: dict[Point, npt.NDArray[np.int64]] = {}
+        self.units = np.array([len(each) for each in self._references])
+
+    def errors_of(self, point: Point, items: npt.NDArray[np.bool_]) -> int:
+        """The errors of some items."""
+        if point not in self._known:
+            self._known[point] = self._measure(point)
+            if self._progress is not None:
+                self._progress(len(self._known))
+        return int(self._known[point][items].sum())
+
+    def error(self, point: Point, items: npt.NDArray[np.bool_]) -> float:
+        """Errors per reference character or word."""
+        return self.errors_of(point, items) / max(1, int(self.units[items].sum()))
+
+    def _measure(self, point: Point) -> npt.NDArray[np.int64]:
+        settings = _as_settings(dict(zip(self._names, point, strict=True)))
+        decoded = self._decoder.with_settings(**settings).decode(self._log_probs, self._lengths)
+        pairs = zip(self._references, decoded, strict=True)
+        return np.array([self._distance(truth, self._split(found[0].text)) for truth, found in pairs], dtype=np.int64)
+
+
+def _search(
+    surface: _Surface, axes: Mapping[str, list[float]], refinements: int, items: npt.NDArray[np.bool_]
+) -> tuple[Point, list[Point]]:
+    """The best point for some items: of a grid, then of finer ones around it; and all that were tried."""
+    steps = [max((b - a for a, b in itertools.pairwise(sorted(values))), default=0.0) for values in axes.values()]
+    tried = list(itertools.product(*axes.values()))
+    best = _middle_of_the_best(surface, tried, items)
+    for _ in range(refinements):
+        steps = [step / 2 for step in steps]
+        moves = [
+            (value - step, value, value + step) if step else (value,) for value, step in zip(best, steps, strict=True)
+        ]
+        tried += [point for point in itertools.product(*moves) if _allowed(tuple(axes), point) and point not in tried]
+        best = _middle_of_the_best(surface, tried, items)
+    return best, tried
+
+
+def _middle_of_the_best(surface: _Surface, points: Sequence[Point], items: npt.NDArray[np.bool_]) -> Point:
+    """Errors are counts, and plateaus wide: of equally good points, the one nearest to their mean."""
+    errors = [surface.errors_of(point, items) for point in points]
+    equal = [point for point, error in zip(points, errors, strict=True) if error == min(errors)]
+    spread = np.maximum(np.ptp(np.array(points), axis=0), 1e-12)
+    apart = np.linalg.norm((np.array(equal) - np.mean(equal, axis=0)) / spread, axis=1)
+    return equal[int(apart.argmin())]
+
+
+def _allowed(names: Sequence[str], point: Point) -> bool:
+    """Refining does not leave the range of a setting."""
+    for name, value in zip(names, point, strict=True):
+        weight = name.startswith("lm_weight") or name == "oov_charge"
+        if (weight and value < 0) or (name.endswith("_threshold") and value > 0) or abs(value) > HEAVIEST:
+            return False
+    return True
+
+
+def _fold(surface: _Surface, axes: Mapping[str, list[float]], refinements: int, part: npt.NDArray[np.bool_]) -> Fold:
+    best, _ = _search(surface, axes, refinements, ~part)
+    return Fold(dict(zip(axes, best, strict=True)), surface.error(best, part))
+
+
+def _parts(folds: int, items: int) -> list[npt.NDArray[np.bool_]]:
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 0 or folds == 1 or folds > items:
+        raise InvalidInputError(f"folds is {folds!r}; expected 0, or 2..{items}: at most one for each item.")
+    return [np.arange(items) % folds == k for k in range(folds)]
+
+
+def _axes(decoder: BeamDecoder, grid: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
+    """The values to begin with; also checks that the decoder takes them."""
+    chosen = _default_grid(decoder) if grid is None else grid
+    if not isinstance(chosen, Mapping) or not chosen:
+        raise InvalidInputError(f"grid is {grid!r}; expected a mapping from settings to the values to begin with.")
+    axes = {}
+    for name, values in chosen.items():
+        if name == "beam_width":
+            raise InvalidInputError("grid has beam_width; a wider beam only costs time: choose it by that.")
+        if isinstance(values, (str, int, float)) or not len(values):
+            raise InvalidInputError(f"grid[{name!r}] is {values!r}; expected a list of values.")
+        axes[name] = [float(value) for value in dict.fromkeys(values)]
+    for values in itertools.product(*({min(each), max(each)} for each in axes.values())):
+        decoder.with_settings(**_as_settings(dict(zip(axes, values, strict=True))))
+    return axes
+
+
+def _default_grid(decoder: BeamDecoder) -> dict[str, list[float]]:
+    plan = decoder.plan
+    both = plan.word_model is not None and plan.fine_model is not None
+    weights = ["lm_weight[0]", "lm_weight[1]"] if both else ["lm_weight"]
+    if plan.word_model is None and plan.fine_model is None:
+        weights = []
+    grid = {name: [0.0, 0.25, 0.5, 0.75, 1.0] for name in weights}
+    if plan.has_words:
+        return grid | {"word_bonus": [-1.0, 0.0, 1.0, 2.0, 3.0]}
+    return grid | {"token_bonus": [-0.5, 0.0, 0.5, 1.0, 1.5]}
+
+
+def _as_settings(values: Mapping[str, float]) -> dict[str, Any]:
+    """What ``with_settings`` takes: the weights of two models as one setting."""
+    settings: dict[str, Any] = {name: value for name, value in values.items() if "[" not in name}
+    weights = [values[name] for name in sorted(values) if name.startswith("lm_weight[")]
+    if weights:
+        settings["lm_weight"] = weights
+    return settings
+
+
+def _references(references: Sequence[str], items: int, metric: str) -> list[str]:
+    if isinstance(references, str):
+        raise InvalidInputError("references is a string; expected a list of texts, one for each item.")
+    texts = list(references)
+    if len(texts) != items or not texts:
+        raise InvalidInputError(f"references has {len(texts)} entries; expected one for each of the B = {items} items.")
+    for b, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidInputError(f"references[{b}] is {text!r}; expected a string.")
+    if not any(text.split() if metric == "wer" else text for text in texts):
+        raise InvalidInputError("references are all empty; there is nothing to count errors by.")
+    return texts
+
+
+def _distance() -> Distance:
+    try:
+        from rapidfuzz.distance import Levenshtein
+    except ModuleNotFoundError as error:
+        raise _checks.missing(error, "ctckit.tune", "tune") from error
+    distance: Distance = Levenshtein.distance
+    return distance
+
+
+def _written(settings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:g}" for name, value in settings.items())
