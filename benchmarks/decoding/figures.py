@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from benchmarks.decoding.peers import PEERS
@@ -40,6 +41,13 @@ def gap(row: Results, peer: str) -> float | None:
         return None
     own = row["peers"][peer]["log_probs"]
     return sum(best - each for best, each in zip(best_log_probs(row), own, strict=True)) / len(own)
+
+
+def deficit(row: Results, peer: str) -> float:
+    """Nats an item by which the best of the other libraries is ahead; below 0 where none is."""
+    own = row["peers"][peer]["log_probs"]
+    others = [each["log_probs"] for name, each in row["peers"].items() if PEERS[name].library != PEERS[peer].library]
+    return max((sum(other) - sum(own) for other in others), default=-math.inf) / len(own)
 
 
 def beaten(row: Results, peer: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.crew import REST_SECONDS
 from benchmarks.decoding import measure
-from benchmarks.decoding.figures import EQUAL_GAP, Results, error_rate, gap, microseconds, row_of
+from benchmarks.decoding.figures import EQUAL_GAP, Results, beaten, error_rate, gap, microseconds, row_of
 from benchmarks.decoding.goals import Judged, judged
 from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.tables import percent
@@ -63,7 +63,7 @@ def columns_of(row: Results) -> list[str]:
     """Those that have something to say."""
     columns = ["ms an item", "µs a frame", "ctckit's time"]
     if row["comparable"]:
-        columns.append("gap, nats")
+        columns += ["gap, nats", "items behind"]
     if any("errors" in figures for figures in row["peers"].values()):
         columns.append("tokens wrong")
         if words_known(row):
@@ -86,6 +86,7 @@ def cell(row: Results, name: str, column: str) -> str:
         "ms an item": lambda: f"{ms['median']:.3g} ({ms['q1']:.3g}–{ms['q3']:.3g})",
         "µs a frame": lambda: number(microseconds(row, name), ".3g"),
         "ctckit's time": lambda: number(figures.get("ratio"), ".3g", "×"),
+        "items behind": lambda: f"{beaten(row, name)}" if row["comparable"] else "–",
         "gap, nats": lambda: number(gap(row, name), ".4f"),
         "tokens wrong": lambda: percent(error_rate(figures, "token")),
         "words wrong": lambda: percent(error_rate(figures, "word")),
