@@ -1,20 +1,11 @@
 #include "candidates.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "beam_kernel.hpp"
 #include "dispatch.hpp"
 
 namespace ctckit {
-
-bool Selection::keeps(float value) {
-  const auto bits = std::bit_cast<int32_t>(value);
-  if (bits >= least) return true;
-  if (ties == 0 || bits != least - 1) return false;
-  --ties;
-  return true;
-}
 
 float Selection::bar() const { return std::bit_cast<float>(least - 1); }
 

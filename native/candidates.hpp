@@ -1,5 +1,6 @@
 // New texts that compete for a place in the beam, and the choice among them and the texts that are there.
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -11,7 +12,12 @@ struct Selection {
   int32_t least;
   int ties;
 
-  bool keeps(float value);  // to be asked in order: it counts the ties
+  bool keeps(float value) {  // to be asked in order: it counts the ties
+    const auto bits = std::bit_cast<int32_t>(value);
+    const bool tied = ties > 0 && bits == least - 1;
+    ties -= tied;
+    return bits >= least || tied;
+  }
   float bar() const;        // the largest value that is not at or above `least`
 };
 

@@ -65,7 +65,8 @@ class NGram {
   };
   struct Node {
     float back_off;
-    uint32_t shorter;  // always smaller than the state itself
+    uint32_t shorter;   // always smaller than the state itself
+    uint64_t followed;  // a set of bits: by_bit of each word that follows
   };
   struct Unigram {
     float log_prob;
@@ -98,8 +99,11 @@ class NGram {
     if (state >= states_) state = 0;
     float back_off = 0;
     while (state) {
-      if (const Slot* const found = lookup(state, word)) return {back_off + found->log_prob, found->state};
-      const Node node = nodes_[state];
+      const Node& node = nodes_[state];
+      // Most contexts are followed by few words: then the bits say so, without a look at the table.
+      if (node.followed & by_bit(word)) {
+        if (const Slot* const found = lookup(state, word)) return {back_off + found->log_prob, found->state};
+      }
       back_off += node.back_off;
       state = node.shorter < state ? node.shorter : 0;
     }
@@ -136,6 +140,7 @@ class NGram {
   uint32_t unigram_state(uint32_t word) const noexcept { return word < words_ ? unigrams_[word].state : 0; }
   int length(uint32_t state) const noexcept;  // words of the context
 
+  static uint64_t by_bit(uint32_t word) noexcept { return uint64_t{1} << (word & 63); }
   static uint64_t key(uint32_t state, uint32_t word) noexcept { return uint64_t{state} << 32 | word; }
   static uint64_t mix(uint64_t value) noexcept {
     value *= 0x9E3779B97F4A7C15u;

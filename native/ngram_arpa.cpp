@@ -221,7 +221,7 @@ class Reader {
   }
 
   void read_section(int length, uint64_t count) {
-    const std::string title = "\\" + std::to_string(length) + "-grams:";
+    const std::string title = std::string("\\") + std::to_string(length) + "-grams:";
     const std::string_view line = next_filled(title);
     if (line != title) {
       const std::string before =

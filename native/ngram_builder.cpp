@@ -3,12 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
-#include <new>
 #include <numeric>
-#include <span>
-
-#include "ngram_memory.hpp"
 
 namespace ctckit {
 namespace {
@@ -76,7 +71,7 @@ bool NGramBuilder::add_word(std::string_view word, float log_prob, float back_of
   size_t i = hash >> 32 & mask;
   while (name_slots_[i].id) i = (i + 1) & mask;
   name_slots_[i] = {static_cast<uint32_t>(hash), words()};
-  nodes_.push_back({0, words() - 1, 0, back_off, 1, false, false});
+  nodes_.push_back({0, words() - 1, 0, back_off, 0, 1, false});
   ++counts_[0];
   return true;
 }
@@ -98,7 +93,7 @@ NGram::Slot* NGramBuilder::slot_of(uint64_t key) {
 }
 
 void NGramBuilder::grow() {
-  std::vector<NGram::Slot> old(2 * slots_.size());
+  Slots old(2 * slots_.size());
   old.swap(slots_);
   for (const NGram::Slot& slot : old) {
     if (slot.key) *slot_of(slot.key) = slot;
@@ -113,7 +108,7 @@ uint32_t NGramBuilder::own_state(uint32_t state, uint32_t word) {
 
 uint32_t NGramBuilder::add_node(uint32_t parent, uint32_t word, float back_off, bool made_up) {
   const auto length = static_cast<uint8_t>(nodes_[parent].length + 1);
-  nodes_.push_back({parent, word, 0, back_off, length, false, made_up});
+  nodes_.push_back({parent, word, 0, back_off, 0, length, made_up});
   return static_cast<uint32_t>(nodes_.size() - 1);
 }
 
@@ -124,7 +119,7 @@ uint32_t NGramBuilder::context(const uint32_t* words, int length) {
     NGram::Slot* slot = slot_of(NGram::key(state, words[k]));
     if (!slot->key) {
       const uint32_t made = add_node(state, words[k], 0, true);
-      nodes_[state].extends = true;
+      nodes_[state].followed |= NGram::by_bit(words[k]);
       *slot = {NGram::key(state, words[k]), 0, made};
       ++counts_[static_cast<size_t>(k)];
       if (++used_ * 4 > slots_.size() * 3) grow();
@@ -162,7 +157,7 @@ size_t NGramBuilder::add(int length, size_t count, const uint32_t* words, const 
     const uint32_t word = own[length - 1];
     NGram::Slot* const slot = slot_of(NGram::key(state, word));
     if (slot->key) return i;
-    nodes_[state].extends = true;
+    nodes_[state].followed |= NGram::by_bit(word);
     const uint32_t node = length < order_ ? add_node(state, word, back_offs[i], false) : 0;
     *slot = {NGram::key(state, word), log_probs[i], node};
     ++used_;
@@ -228,7 +223,7 @@ std::vector<uint32_t> NGramBuilder::fold(const std::vector<uint32_t>& nodes, NGr
   for (const uint32_t each : nodes) {
     const Node& node = nodes_[each];
     for (; length < node.length; ++length) header.first[static_cast<size_t>(length + 1)] = next;
-    states[each] = !each || node.extends || node.back_off != 0 ? next++ : states[node.shorter];
+    states[each] = !each || matters(node) ? next++ : states[node.shorter];
   }
   for (size_t rest = static_cast<size_t>(length + 1); rest < header.first.size(); ++rest) header.first[rest] = next;
   header.states = next;
@@ -294,8 +289,7 @@ std::shared_ptr<const NGram> NGramBuilder::finish() {
   auto* const to_nodes = reinterpret_cast<NGram::Node*>(base + at.nodes);
   for (const uint32_t each : nodes) {
     const Node& node = nodes_[each];
-    const bool kept = node.extends || node.back_off != 0;
-    if (each && kept) to_nodes[states[each]] = {node.back_off, states[node.shorter]};
+    if (each && matters(node)) to_nodes[states[each]] = {node.back_off, states[node.shorter], node.followed};
   }
   auto* const unigrams = reinterpret_cast<NGram::Unigram*>(base + at.unigrams);
   for (uint32_t word = 0; word < words(); ++word) unigrams[word] = {unigrams_[word], states[word + 1]};

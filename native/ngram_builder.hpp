@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ngram.hpp"
+#include "ngram_memory.hpp"
 
 namespace ctckit {
 
@@ -39,10 +40,11 @@ class NGramBuilder {
     uint32_t word;    // its last word
     uint32_t shorter;
     float back_off;
+    uint64_t followed;  // as in NGram::Node; not empty: it is the context of an n-gram
     uint8_t length;
-    bool extends;  // is the context of an n-gram
     bool made_up;  // no n-gram of the caller's
   };
+  static bool matters(const Node& node) { return node.followed || node.back_off != 0; }
   void add_unknown();
   NGram::Slot* slot_of(uint64_t key);
   uint32_t own_state(uint32_t state, uint32_t word);
@@ -59,7 +61,8 @@ class NGramBuilder {
 
   int order_;
   bool known_unknown_ = false;
-  std::vector<NGram::Slot> slots_;  // while building, `state` is the n-gram's own node, and 0 at the highest order
+  using Slots = std::vector<NGram::Slot, HugePages<NGram::Slot>>;
+  Slots slots_;  // while building, `state` is the n-gram's own node, and 0 at the highest order
   size_t used_ = 0;
   std::vector<Node> nodes_;  // 0: the empty context; 1 + w: the word w; then longer ones
   std::vector<float> unigrams_;

@@ -6,121 +6,18 @@
 #include "ngram_train.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <span>
 #include <utility>
 
 #include "ngram_builder.hpp"
+#include "ngram_sorted.hpp"
 
 namespace ctckit {
 namespace {
 
-constexpr uint32_t unknown = 0, bos = 1, eos = 2;
 constexpr Discounts fallback{{0.5, 1, 1.5}, true};  // those that lmplz proposes
-constexpr size_t few = 1024;                        // up to so many, comparing is faster than counting digits
-
-// Positions sorted by their last `order` words, backwards. What is before <s> counts as <s>.
-class Sorted {
- public:
-  Sorted(std::span<const uint32_t> corpus, int order, uint32_t vocabulary)
-      : corpus_(corpus), order_(order), bits_(std::bit_width(vocabulary)), packed_(64 / bits_) {
-    sort_by_last_word(vocabulary);
-    shared_.assign(positions_.size(), 0);
-    for (size_t first = 0; first < positions_.size();) {
-      size_t last = first + 1;
-      const uint32_t word = corpus_[positions_[first]];
-      while (last < positions_.size() && corpus_[positions_[last]] == word) ++last;
-      sort_run(first, last, 1);
-      first = last;
-    }
-    spare_ = {};
-    keyed_ = {};
-  }
-
-  size_t size() const { return positions_.size(); }
-  uint32_t position(size_t i) const { return positions_[i]; }
-  int shared(size_t i) const { return shared_[i]; }  // last words that i has in common with i − 1
-
- private:
-  struct Keyed {
-    uint64_t key;
-    uint32_t position;
-  };
-
-  void sort_by_last_word(uint32_t vocabulary) {
-    std::vector<size_t> starts(size_t{vocabulary} + 1);
-    for (const uint32_t word : corpus_) {
-      if (word != bos) ++starts[word + 1];
-    }
-    for (size_t word = 0; word < vocabulary; ++word) starts[word + 1] += starts[word];
-    positions_.resize(starts.back());
-    for (size_t i = 0; i < corpus_.size(); ++i) {
-      if (corpus_[i] != bos) positions_[starts[corpus_[i]]++] = static_cast<uint32_t>(i);
-    }
-  }
-
-  // Sorts positions whose last `depth` words are the same.
-  void sort_run(size_t first, size_t last, int depth) {
-    for (size_t i = first + 1; i < last; ++i) shared_[i] = static_cast<uint8_t>(order_);
-    if (last - first < 2 || depth == order_) return;
-    for (int k = 1; k < depth; ++k) {
-      if (corpus_[positions_[first] - static_cast<uint32_t>(k)] == bos) return;  // the same to the line's begin
-    }
-    const int taken = std::min(packed_, order_ - depth);
-    keyed_.clear();
-    for (size_t i = first; i < last; ++i) keyed_.push_back({key(positions_[i], depth, taken), positions_[i]});
-    sort_keys(taken * bits_);
-    for (size_t i = first; i < last; ++i) positions_[i] = keyed_[i - first].position;
-    const int unused = 64 - taken * bits_;
-    for (size_t i = first + 1; i < last; ++i) {
-      const uint64_t differ = keyed_[i - first].key ^ keyed_[i - first - 1].key;
-      if (differ) shared_[i] = static_cast<uint8_t>(depth + (std::countl_zero(differ) - unused) / bits_);
-    }
-    if (depth + taken == order_) return;
-    // Where the packed words are all the same, the words before them decide.
-    for (size_t from = first; from < last;) {
-      size_t to = from + 1;
-      while (to < last && shared_[to] == order_) ++to;
-      if (to - from > 1) sort_run(from, to, depth + taken);
-      from = to;
-    }
-  }
-
-  uint64_t key(uint32_t position, int depth, int taken) const {
-    uint64_t packed = 0;
-    bool begun = false;
-    for (int k = depth; k < depth + taken; ++k) {
-      const uint32_t word = begun ? bos : corpus_[position - static_cast<uint32_t>(k)];
-      begun = word == bos;
-      packed = packed << bits_ | word;
-    }
-    return packed;
-  }
-
-  void sort_keys(int bits) {
-    if (keyed_.size() <= few) {
-      std::sort(keyed_.begin(), keyed_.end(), [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
-      return;
-    }
-    spare_.resize(keyed_.size());
-    for (int shift = 0; shift < bits; shift += 8) {
-      std::array<size_t, 257> starts{};
-      for (const Keyed& each : keyed_) ++starts[(each.key >> shift & 255) + 1];
-      if (std::find(starts.begin(), starts.end(), keyed_.size()) != starts.end()) continue;  // all have this digit
-      for (size_t digit = 0; digit < 256; ++digit) starts[digit + 1] += starts[digit];
-      for (const Keyed& each : keyed_) spare_[starts[each.key >> shift & 255]++] = each;
-      keyed_.swap(spare_);
-    }
-  }
-
-  std::span<const uint32_t> corpus_;
-  int order_, bits_, packed_;
-  std::vector<uint32_t> positions_;
-  std::vector<uint8_t> shared_;
-  std::vector<Keyed> keyed_, spare_;
-};
 
 // The n-grams of one order, in sorted order; unigrams by their number.
 struct Grams {
@@ -163,7 +60,7 @@ class Estimator {
   // Whether an n-gram of this length ends here: the line does not begin behind its first word.
   bool has(uint32_t position, int length) const {
     for (int k = 1; k < length - 1; ++k) {
-      if (corpus_[position - static_cast<uint32_t>(k)] == bos) return false;
+      if (corpus_[position - static_cast<uint32_t>(k)] == begin_id) return false;
     }
     return true;
   }
@@ -201,7 +98,7 @@ class Estimator {
         seen = 0;
       }
       ++seen;
-      const bool counted = length == order_ || corpus_[position - back] == bos;
+      const bool counted = length == order_ || corpus_[position - back] == begin_id;
       if (counted || sorted_.shared(i) <= length) ++grams.adjusted.back();
       ranks[position] = static_cast<uint32_t>(grams.position.size() - 1);
     }
@@ -263,7 +160,7 @@ class Estimator {
       const double own = discounted(grams.adjusted[word], discounts) / static_cast<double>(sums.all);
       grams.probability[word] = static_cast<float>(own + uniform);
     }
-    grams.probability[bos] = 1;
+    grams.probability[begin_id] = 1;
   }
 
   void smooth(Grams& shorter, Grams& grams, const Discounts& discounts) const {
@@ -355,7 +252,7 @@ void NGramTrainer::add(std::string_view text, Unit unit, std::string_view space)
     ++number_;
     if (line.empty()) continue;
     ++lines_;
-    corpus_.push_back(bos);
+    corpus_.push_back(begin_id);
     while (!line.empty()) {
       const size_t size = unit == Unit::words ? std::min(line.find(' '), line.size())
                                               : std::min(length_of(line.front()), line.size());
@@ -363,13 +260,13 @@ void NGramTrainer::add(std::string_view text, Unit unit, std::string_view space)
       line.remove_prefix(unit == Unit::words ? std::min(size + 1, line.size()) : size);
       if (unit == Unit::characters && word == " ") word = space;
       const uint32_t id = number(word);
-      if (id <= eos) {
+      if (id <= end_id) {
         throw FormatError("line " + std::to_string(number_) + ": the text holds " + std::string(word) +
                           ", which language models keep for themselves.");
       }
       corpus_.push_back(id);
     }
-    corpus_.push_back(eos);
+    corpus_.push_back(end_id);
     if (corpus_.size() > std::numeric_limits<uint32_t>::max() - 2) throw FormatError("the text is too long.");
   }
 }

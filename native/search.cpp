@@ -200,10 +200,14 @@ float Search::tighten(float bar) {
 
 // Which entries leave, and who comes.
 void Search::replace(Selection selection) {
-  freed_.clear();
+  freed_.resize(static_cast<size_t>(beam_.count()));
+  size_t leaving = 0;
+  for (int i = 0; i < beam_.count(); ++i) {  // without a branch that nobody could foretell
+    freed_[leaving] = i;
+    leaving += !selection.keeps(beam_.staying()[static_cast<size_t>(i)]);
+  }
+  freed_.resize(leaving);
   arrivals_.clear();
-  for (int i = 0; i < beam_.count(); ++i)
-    if (!selection.keeps(beam_.staying()[static_cast<size_t>(i)])) freed_.push_back(i);
   candidates_.keep(selection, beam_.staying(), 0);
   for (int k = 0; k < candidates_.count; ++k) arrivals_.push_back(arrival(k));
 }

@@ -360,6 +360,9 @@ def test_phonemes_are_boosted_by_words_of_the_lexicon():
     message = r"hotwords has a phrase with letters that the vocabulary cannot write: 'two tutu' \('tutu'\)"
     with pytest.raises(InvalidInputError, match=message):
         BeamDecoder(vocabulary, lexicon={"two": ["t", "uː"]}, hotwords=["two tutu"])
+    assert BeamDecoder(vocabulary, lexicon={"two": ["_", "t", "uː", "_"]}).plan.words.lists() == [(1, 2)]
+    with pytest.raises(InvalidInputError, match=r"cannot write: 'two' \('a boundary inside', 'x' U\+0078\)\."):
+        BeamDecoder(vocabulary, lexicon={"two": ["t", "_", "uː", "x"]})
 
 
 def test_a_setting_that_is_none():

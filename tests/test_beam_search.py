@@ -337,3 +337,18 @@ def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):
     mass = math.log(0.97 * 0.97 + 0.97 * 0.01 + 0.01 * 0.01)
     assert (best.tokens, best.score) == ((1,), pytest.approx(mass + 0.5 * credit, abs=tolerance))
     assert running.best(1)[0].score == pytest.approx(mass + 0.5 * words.log_prob(["a"]) + 1.0, abs=tolerance)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_in_a_narrow_beam_every_engine_goes_the_same_way(name, models):
+    """Pruning sees the factors and the credit in advance: where these differ, so do the texts that are left."""
+    for seed, width in itertools.product(range(6), (3, 8, 25)):
+        plan = made(name, models, beam_width=width, token_threshold=-4.0, beam_threshold=-9.0)[0].plan
+        log_probs = np.log(random_probs(np.random.default_rng(seed), 15, plan.classes, sharpness=2.0))
+        found = {}
+        for engine, search in ENGINES.items():
+            running = search.Search(plan)
+            running.push(log_probs)
+            found[engine] = {each.tokens: each.score for each in running.best(width, ended=False)}
+        for engine, texts in found.items():
+            assert texts == pytest.approx(found["reference"], abs=TOLERANCES[engine])

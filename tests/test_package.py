@@ -53,6 +53,11 @@ import numpy as np, ctckit
 item = ctckit.lattice(np.log(np.full((3, 3), 1 / 3)), [1, 2])
 assert item.best_path().shape == (3,)
 assert ctckit.greedy_decode(np.log([[.1, .9]]))[0].tokens == (1,)
+decoder = ctckit.BeamDecoder(["", "a"])
+assert decoder.decode(np.log([[.1, .9]]))[0][0].text == "a"
+stream = decoder.stream()
+stream.push(np.log([[.1, .9]]))
+assert stream.finish().text == "a"
 from ctckit import ctc_loss, CTCLoss
 for name in (ctc_loss, CTCLoss):
     try:

@@ -152,6 +152,18 @@ MUTANTS = (
         "memory_ = std::move(kept.memory);",
         "memory_.reset(kept.memory.get());",
     ),
+    Mutant("back-off", "ngram.hpp", "back_off += node.back_off;", ""),
+    Mutant("followed", "ngram_builder.cpp", "node.followed}", "0}"),
+    Mutant(
+        "state of a longest n-gram", "ngram_builder.cpp", "longest_suffix(state, word);\n    const", "0;\n    const"
+    ),
+    Mutant("shorter context", "ngram_builder.cpp", "longest_suffix(node.parent, node.word) : 0", "node.word + 1 : 0"),
+    Mutant("equal contexts", "ngram_builder.cpp", "!each || matters(node)", "!each || node.followed"),
+    Mutant("missing context", "ngram_builder.cpp", "log_prob += nodes_[state].back_off;", ""),
+    Mutant("a context's bit", "ngram_builder.cpp", "nodes_[state].followed |= NGram::by_bit(words[k]);", ""),
+    Mutant("pruned mass", "ngram_train.cpp", "static_cast<double>(sums.pruned);", "0;"),
+    Mutant("lower order", "ngram_train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
+    Mutant("checksum", "ngram_file.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
 )
 
 
@@ -179,10 +191,8 @@ def survives(mutant: Mutant | None, folder: Path) -> bool:
     path.write_text(original, encoding="utf-8")
     if done.returncode:
         raise SystemExit(f"{mutant.rule if mutant else 'control'} does not build:\n{done.stdout}{done.stderr}")
-    return all(
-        passes([folder / "build" / name, *rest])
-        for name, *rest in (["thread_tests"], ["core_tests", "1000"], ["search_tests", "100"])
-    )
+    runs = (["thread_tests"], ["core_tests", "1000"], ["search_tests", "100"], ["ngram_tests"])
+    return all(passes([folder / "build" / name, *rest]) for name, *rest in runs)
 
 
 def passes(command: list[str | Path]) -> bool:

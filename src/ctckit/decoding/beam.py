@@ -130,10 +130,11 @@ class BeamDecoder:
             n_best: Most texts for each item.
 
         Returns:
-            For each item at least one hypothesis, best first, all of different tokens; fewer than ``n_best`` where the
-            beam ends with fewer that are possible. Where it ends with none (unknown words are forbidden, and no text in
-            the beam is complete) the empty text. Long items (more than 4,096 frames; fewer with thousands of classes)
-            are decoded as ``stream()`` does, with the same result.
+            For each item at least one hypothesis, best first, all of different tokens (two may be written alike, where
+            a separator is repeated). Fewer than ``n_best`` where the beam ends with fewer that are possible; where it
+            ends with none (unknown words are forbidden, and no text in the beam is complete) the empty text. Long
+            items (more than 4,096 frames; fewer with thousands of classes) are decoded as ``stream()`` does, with the
+            same result.
 
         Raises:
             InvalidInputError: On a wrong rank, type, length or number of classes; on NaN, values above 0 and frames
@@ -141,12 +142,11 @@ class BeamDecoder:
         """
         scores, lengths = self._checked(log_probs, input_lengths)
         n_best = _checks.positive_integer(n_best, "n_best")
-        long = np.flatnonzero(lengths > streaming.window_of(scores.shape[2]))
-        together = lengths.copy()
-        together[long] = 0
+        window = streaming.window_of(scores.shape[2])
+        together = np.where(lengths <= window, lengths, 0)
         found = _engine.decode_batch(self.plan, scores, together, n_best)
         result = [self._hypotheses(each, scores[b, : together[b]]) for b, each in enumerate(found)]
-        for b in long.tolist():
+        for b in np.flatnonzero(lengths > window).tolist():
             result[b] = self._decode_long(scores[b, : lengths[b]], n_best)
         return result
 
@@ -163,9 +163,13 @@ class BeamDecoder:
         scores = _checks.floats(array[None] if array.ndim == 2 else array, "log_probs", "(B, T, C)")
         items, frames, classes = scores.shape
         _checks.expect_vocabulary(self.plan.blank, len(self.vocabulary), self.plan.blank, classes)
-        given = np.full(items, frames) if input_lengths is None else input_lengths
-        _checks.expect_batch_first(scores.shape, given, "log_probs")
-        lengths = _checks.lengths(given, "input_lengths", items, frames, f"log_probs has T = {frames} frames")
+        if input_lengths is None:
+            lengths = np.full(items, frames, dtype=np.int64)
+        else:
+            _checks.expect_batch_first(scores.shape, input_lengths, "log_probs")
+            lengths = _checks.lengths(
+                input_lengths, "input_lengths", items, frames, f"log_probs has T = {frames} frames"
+            )
         if scores.dtype == np.float16:
             scores = scores.astype(np.float32)
         for b, length in enumerate(lengths.tolist()):

@@ -133,7 +133,11 @@ def _with_spellings(given: Spellings, vocabulary: Vocabulary) -> Lexicon:
     characters = all(len(part) <= 1 for parts in vocabulary.word_parts for part in parts)
     by_token = lists and not characters and vocabulary.separator is not None
     alphabet = Alphabet.of(vocabulary, by_token=by_token)
-    units = [(word, _units(spelling, vocabulary, by_token)) for word, spelling in spelled]
+    letters = {
+        token: [[part] if part and by_token else list(part) for part in parts]
+        for token, parts in zip(vocabulary.tokens, vocabulary.word_parts, strict=True)
+    }
+    units = [(word, _units(spelling, letters)) for word, spelling in spelled]
     for word, each in units:
         if not each:
             raise InvalidInputError(f"lexicon[{word!r}] has an empty spelling; expected at least one letter.")
@@ -158,18 +162,19 @@ def _spellings_of(word: str, value: Any) -> list[str | Sequence[str]]:
     )
 
 
-def _units(spelling: str | Sequence[str], vocabulary: Vocabulary, by_token: bool) -> list[str]:
-    """The letters of a spelling, as characters or as tokens; boundaries at its ends are left out."""
+def _units(spelling: str | Sequence[str], letters: Mapping[str, Sequence[list[str]]]) -> list[str]:
+    """The letters of a spelling, unknown tokens as they are; boundaries at its ends are left out.
+
+    Args:
+        spelling: As a string or as tokens.
+        letters: Of each token, in parts: between these are boundaries.
+    """
     if isinstance(spelling, str):
         return list(spelling)
-    if by_token:
-        return [token for token in spelling if token != vocabulary.separator]
-    parts = dict(zip(vocabulary.tokens, vocabulary.word_parts, strict=True))
     units: list[str] = []
     for token in spelling:
-        for n, part in enumerate(parts.get(token, ())):
-            units += [_INSIDE] * (n > 0) + list(part)
-        units += [token] if token not in parts else []
+        for n, part in enumerate(letters.get(token, [[token]])):
+            units += [_INSIDE] * (n > 0) + part
     inside = [n for n, unit in enumerate(units) if unit != _INSIDE]
     return units[inside[0] : inside[-1] + 1] if inside else []
 
