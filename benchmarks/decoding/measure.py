@@ -25,7 +25,7 @@ TURN_SECONDS = 0.1  # how long the passes of one turn take together, about
 MOST_PASSES = 20
 BUDGET_SECONDS = 3.0  # for one decoder on one row: a slow one takes part in fewer rounds
 SLOW_SECONDS = 2.0  # a pass that takes longer is not repeated: the reading of everything was its measurement
-CHECK_SECONDS = 12.0  # who is expected to need more to read everything once has no figure
+CHECK_SECONDS = 40.0  # who is expected to need more to read everything once has no figure, and who does
 DIGITS = 6  # of the log-probabilities that are saved
 
 
@@ -141,7 +141,7 @@ def enter(name: str, member: Member, row: Row, task: Task, path: Path, judge: Ju
 
 def read(member: Member, items: list[int]) -> dict[str, Any]:
     """These items; raises for who is too slow."""
-    answer = member.ask("check", PATIENCE, items=items, limit=2 * CHECK_SECONDS)
+    answer = member.ask("check", PATIENCE, items=items, limit=CHECK_SECONDS)
     seconds = answer["seconds"]
     if len(seconds) < len(items):
         raise WorkerError(f"{np.mean(seconds):.2g} s an item")

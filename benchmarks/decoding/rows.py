@@ -19,6 +19,7 @@ LIBRARIES = (
     "fast-ctc-decode 5e-4",
     "tensorflow",
 )
+OF_LONG = tuple(name for name in LIBRARIES if name != "pyctcdecode e⁻¹⁰")
 OF_LARGE = tuple(name for name in LIBRARIES if name not in ("pyctcdecode e⁻¹⁰", "flashlight 10"))
 OF_WORDS = ("greedy", "ctckit", "ctckit AVX2", "pyctcdecode", "ctc-beam-decoder", "flashlight 5", "flashlight 10")
 OF_CHARACTERS = ("greedy", "ctckit", "ctckit AVX2", "flashlight 5", "flashlight 10")
@@ -71,7 +72,7 @@ ROWS = (
     Row("ocr_ppv6", "text lines, PP-OCRv6", "ocr_ppv6", LIBRARIES),
     Row("speech", "recordings, phonemes", "speech", LIBRARIES),
     Row("nanopore", "nanopore windows", "nanopore", LIBRARIES),
-    Row("long", "one recording of 3,000 frames", "long", LIBRARIES, memory=True),
+    Row("long", "one recording of 3,000 frames", "long", OF_LONG, memory=True),
     Row("large", "text lines among 6,625 classes", "large", OF_LARGE),
     Row("huge", "text lines among 18,710 classes", "huge", OF_LARGE, memory=True),
     Row("words", "text lines in lower case, word 3-gram", "lower", OF_WORDS, model="word3", memory=True),
