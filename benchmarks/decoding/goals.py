@@ -171,7 +171,7 @@ GOALS = (
     Goal("own file of the same, loading", loading("ctckit, own file"), 1, 0.1, " ms"),
     Goal(
         "2 threads, batch of lines",
-        quotient(("batch lines", "ctckit batch"), ("batch, lines", "ctckit batch, 2 threads")),
+        quotient(("batch lines", "ctckit batch"), ("batch lines", "ctckit batch, 2 threads")),
         1.8,
         1.95,
         "×",
