@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench bench-peers bench-page clean
+.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-peers bench-page clean
 
 demo: $(INSTALLED)
 	$(BIN)/ctckit demo --out demo-report
@@ -77,13 +77,19 @@ bench: $(INSTALLED)
 BENCH_PEERS := .venv-bench
 bench-peers: $(BENCH_PEERS)/.installed
 
-$(BENCH_PEERS)/.installed: benchmarks/requirements.txt
+$(BENCH_PEERS)/.installed: $(wildcard benchmarks/requirements*.txt)
 	test -x $(BENCH_PEERS)/bin/python || $(PYTHON) -m venv $(BENCH_PEERS)
-	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -r benchmarks/requirements-decoding.txt
+	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements-no-deps.txt
 	touch $@
+
+# Decoders, with one thread each (ctckit's batches with two as well): ten minutes. --resume goes on with a run that was stopped.
+bench-decoding: $(INSTALLED)
+	$(BIN)/python -m benchmarks.decoding --out benchmarks/results/decoding.json
 
 bench-page: $(INSTALLED)
 	$(BIN)/python -m benchmarks.page
+	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
 
 clean:
 	rm -rf build dist demo-report .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -33,16 +33,24 @@ def python_of(peers: tuple[str, ...]) -> Path:
 class Member:
     """A worker with its peers; a context manager that ends it."""
 
-    def __init__(self, peers: tuple[str, ...], threads: int, instruction_set: str = "") -> None:
+    def __init__(
+        self,
+        peers: tuple[str, ...],
+        threads: int,
+        instruction_set: str = "",
+        *,
+        module: str = "benchmarks.worker",
+        python: Path | None = None,
+    ) -> None:
         self.peers = peers
-        python = python_of(peers)
+        python = python or python_of(peers)
         if not python.exists():
             raise WorkerError("not installed: make bench-peers")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in ``end``)
         # NumPy's BLAS is used only by the measurement of the bandwidth, which has threads of its own.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker"],
+            [python, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,8 @@ class Worker:
 
     def __init__(self, peers: list[str], threads: int, instruction_set: str) -> None:
         self.threads = threads
-        self.pin()
+        pin(threads)
         self.peers: dict[str, Peer] = {name: PEERS[name](threads, instruction_set) for name in peers}
-
-    def pin(self) -> None:
-        """Stay on as many processors as there are threads: the first that this process may use."""
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: self.threads])
 
     def about(self) -> Answer:
         """What runs here."""
@@ -86,8 +82,14 @@ class Worker:
         return limits.measure(self.threads)
 
 
-def main() -> None:
-    """Answer each line of standard input with one line, until there is no more."""
+def pin(threads: int) -> None:
+    """Stay on as many processors as there are threads: the first that this process may use."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def serve(make: Callable[..., Any]) -> None:
+    """Answer each line of standard input with one line, until there is no more; ``make`` makes a worker."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # what a library prints must not be taken for an answer
         worker = None
@@ -95,7 +97,7 @@ def main() -> None:
             request = json.loads(line)
             do = request.pop("do")
             if do == "start":
-                worker = Worker(**request)
+                worker = make(**request)
                 answer = worker.about()
             else:
                 answer = getattr(worker, do)(**request)
@@ -104,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker)

@@ -1,0 +1,143 @@
+"""ctckit's decoders, through the public calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from benchmarks.decoding.data import NO_SPACE, DataSet
+from benchmarks.decoding.peer import Decoder, Task
+from benchmarks.workloads import Array
+
+
+class Greedy(Decoder):
+    """The best path."""
+
+    packages = ("ctckit", "numpy")
+
+    def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
+        super().__init__(threads, **options)
+        import ctckit
+        from ctckit.kernels import native
+
+        self.ctckit = ctckit
+        ctckit.set_num_threads(threads)
+        if instruction_set:
+            native.set_instruction_set(instruction_set)
+        self.instruction_set = native.instruction_set()
+
+    def build(self, data: DataSet, task: Task) -> None:
+        """It knows the blank alone."""
+        del task
+        self.blank = data.blank
+
+    def convert(self, log_probs: Array) -> Array:
+        """As they are."""
+        return log_probs
+
+    def decode(self, item: Array) -> Any:
+        """A hypothesis."""
+        return self.ctckit.greedy_decode(item, blank=self.blank)[0]
+
+    def tokens(self, result: Any) -> list[int]:
+        """As they are."""
+        return [int(token) for token in result.tokens]
+
+    def log_prob(self, result: Any) -> float:
+        """Exact, it says."""
+        return float(result.log_prob)
+
+
+class CTCKit(Greedy):
+    """``BeamDecoder.decode``: the whole vocabulary; gives spans, confidences and the exact log p as well."""
+
+    grids: ClassVar[dict[str, dict[str, tuple[float, ...]]]] = {
+        "word": {
+            "lm_weight": (0.05, 0.1, 0.2, 0.3, 0.5),
+            "word_bonus": (0.0, 1.0, 2.0, 3.0, 4.0),
+            "oov_charge": (0.0, 0.25, 0.5, 1.0),
+        },
+        "char": {
+            "lm_weight": (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8),
+            "token_bonus": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0),
+        },
+    }
+
+    def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
+        super().__init__(threads, instruction_set, **options)
+        self.models: dict[str, Any] = {}
+        self.built: tuple[DataSet, Task] | None = None
+
+    def load_model(self, path: str, unit: str, data: DataSet) -> None:
+        """ARPA, or its own file."""
+        del data
+        self.models[path] = self.ctckit.NGramModel.load(path, unit=unit)
+
+    def build(self, data: DataSet, task: Task) -> None:
+        """A decoder; other weights are put into the one that is there."""
+        without = replace(task, parameters={})
+        if self.built != (data, without):
+            self.base = self.make(data, without)
+            self.built = (data, without)
+        self.decoder = self.base.with_settings(**task.parameters) if task.parameters else self.base
+
+    def make(self, data: DataSet, task: Task) -> Any:
+        """With the weights that are the default."""
+        arguments: dict[str, Any] = {}
+        if task.model:
+            if task.model not in self.models:
+                self.load_model(task.model, task.unit, data)
+            arguments["language_model"] = self.models[task.model]
+        if task.lexicon:
+            known = set("".join(token for i, token in enumerate(data.tokens) if i != data.space))
+            arguments["lexicon"] = [word for word in task.words() if word and known.issuperset(word)]
+            arguments["oov_charge"] = None
+        if task.hotwords:
+            arguments["hotwords"] = list(task.hotwords)
+        separator = None if data.space == NO_SPACE else data.tokens[data.space]
+        vocabulary = self.ctckit.Vocabulary(data.tokens, data.blank, separator=separator)
+        return self.ctckit.BeamDecoder(vocabulary, beam_width=task.beam, **arguments)
+
+    def decode(self, item: Array) -> Any:
+        """The best hypothesis."""
+        return self.decoder.decode(item)[0][0]
+
+    def same_bits(self, items: Sequence[Array]) -> bool:
+        """Whether streams in chunks of any size, and a batch on any number of threads, give what whole items give."""
+        whole = [self.decode(item) for item in items]
+        streamed = [self.streamed(item, chunk) for chunk in (1, 7, 64) for item in items]
+        batches = []
+        for threads in (1, 2, 3):
+            self.ctckit.set_num_threads(threads)
+            batches += [each[0] for each in self.decoder.decode(*padded(items))]
+        self.ctckit.set_num_threads(self.threads)
+        return streamed == 3 * whole and batches == 3 * whole
+
+    def streamed(self, item: Array, chunk: int) -> Any:
+        """Frames pushed ``chunk`` at a time."""
+        stream = self.decoder.stream()
+        for start in range(0, len(item), chunk):
+            stream.push(item[start : start + chunk])
+        return stream.finish()
+
+
+class CTCKitBatch(CTCKit):
+    """All items in one call, padded, on as many threads as it has."""
+
+    def decode_all(self, items: Sequence[Array]) -> Sequence[Any]:
+        """The padding is done at the first call."""
+        if not hasattr(self, "batch") or self.batch_of is not items:
+            self.batch, self.batch_of = padded(items), items
+        return [each[0] for each in self.decoder.decode(*self.batch)]
+
+
+def padded(items: Sequence[Array]) -> tuple[Array, Array]:
+    """(B, T, C), zeros beyond the lengths, and the lengths."""
+    lengths = np.array([len(item) for item in items])
+    batch = np.zeros((len(items), lengths.max(), items[0].shape[1]), dtype=np.float32)
+    for row, item in zip(batch, items, strict=True):
+        row[: len(item)] = item
+    return batch, lengths
