@@ -67,6 +67,16 @@ int extend(const float* weights, int count, float prob, float bar, const uint64_
   return found;
 }
 
+float pass_on(const float* probs, int count, float entering, float* on) {
+  Vector<float> sum{};
+  for (int c = 0; c < count; c += width) {
+    const Vector<float> before = load(on + c);
+    sum += before;
+    store(on + c, (before + entering) * load(probs + c));
+  }
+  return horizontal_sum<float>(sum);
+}
+
 int count_at_least(const float* values, int count, int32_t least) {
   Vector<int32_t> minus_count{};
   for (int i = 0; i < count; i += width) minus_count += load(reinterpret_cast<const int32_t*>(values) + i) >= least;
@@ -76,6 +86,6 @@ int count_at_least(const float* values, int count, int32_t least) {
 }  // namespace
 
 extern const BeamKernels beam_kernels;
-const BeamKernels beam_kernels = {most, exponentials, stay, above, extend, count_at_least};
+const BeamKernels beam_kernels = {most, exponentials, stay, above, extend, pass_on, count_at_least};
 
 }  // namespace ctckit::CTCKIT_ISA

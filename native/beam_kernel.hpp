@@ -35,6 +35,8 @@ struct BeamKernels {
   // The indices of weights · prob > bar that are not excluded (one bit each), and these products; returns how many.
   int (*extend)(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
                 int32_t* found);
+  // on_c ← (on_c + entering) · probs_c; returns the sum of what was in `on` before. Both are whole blocks.
+  float (*pass_on)(const float* probs, int count, float entering, float* on);
   // How many of the values, all ≥ 0 and padded with zeros to whole blocks, have bits ≥ least.
   int (*count_at_least)(const float* values, int count, int32_t least);
 };

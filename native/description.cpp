@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "beam_kernel.hpp"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr float impossible = -std::numeric_limits<float>::infinity();
 
+}  // namespace
+
 double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
   Item<float> item{};
   item.logits = frames.log_probs;
@@ -28,6 +31,8 @@ double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
   item.rows = Rows::scores;
   return -loss_of(item);
 }
+
+namespace {
 
 // The likeliest alignment: for each token its frames [start, end). False where there is none.
 bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Description& result) {
@@ -77,108 +82,50 @@ double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t
 // The frames between the neighbours of one token. In front of the token, between it and its neighbours, stand blanks only.
 class Stretch {
  public:
-  explicit Stretch(const Frames& frames) : frames_(frames), mass_(static_cast<size_t>(frames.classes), 0) {
-    find_likely();
-  }
+  explicit Stretch(const Frames& frames)
+      : frames_(frames), probs_(static_cast<size_t>(whole_blocks(frames.classes)), 0), on_(probs_.size(), 0) {}
 
   // Of `token` in frames [from, to), between neighbours of the classes `left` and `right` (−1: none).
   double confidence(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
-    token_ = token;
-    before_ = 1;
-    behind_own_ = behind_other_ = 0;
-    on_.clear();
-    for (int64_t t = from; t < to; ++t) frame(t, t == from ? left : -1);
-    double own = behind_own_, other = behind_other_;
-    for (int32_t c : on_) {
-      if (c != right) (c == token ? own : other) += mass(c);
-      mass(c) = 0;
+    const auto mass = [&](int32_t c) -> float& { return on_[static_cast<size_t>(c)]; };
+    std::fill(on_.begin(), on_.end(), 0.0f);
+    double before = 1, own = 0, other = 0;  // blanks only; the token, or another one, and blanks behind it
+    for (int64_t t = from; t < to; ++t) {
+      beam_kernels().exponentials(frames_.row(t), frames_.classes, probs_.data());
+      const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);
+      const double own_leaving = static_cast<double>(mass(token));
+      const double leaving = static_cast<double>(
+          beam_kernels().pass_on(probs_.data(), frames_.classes, static_cast<float>(before), on_.data()));
+      mass(frames_.blank) = 0;
+      if (t == from && left >= 0) mass(left) = 0;  // it would be the left neighbour itself, lasting on
+      own = (own + own_leaving) * blank;
+      other = (other + leaving - own_leaving) * blank;
+      before *= blank;
+      rescale({&before, &own, &other});
     }
-    const double sum = own + other + before_;
-    return sum > 0 ? own / sum : 0;
+    if (right >= 0) mass(right) = 0;
+    const double own_now = static_cast<double>(mass(token));
+    const double all_now = static_cast<double>(beam_kernels().pass_on(probs_.data(), frames_.classes, 0, on_.data()));
+    own += own_now;
+    const double sum = own + other + (all_now - own_now) + before;
+    return sum > 0 ? std::min(own / sum, 1.0) : 0;
   }
 
  private:
-  static constexpr float least_log = -17;  // classes this far below a frame's best do not begin in it
-  static constexpr double least_share = 1e-8;  // and go on through it where they have this share of what is there
-
-  double& mass(int32_t c) { return mass_[static_cast<size_t>(c)]; }
-  float prob(int64_t t, int32_t c) const { return std::exp(frames_.row(t)[c] - tops_[static_cast<size_t>(t)]); }
-
-  // Of each frame: the largest value, and the classes not far below it with their probabilities.
-  void find_likely() {
-    const BeamKernels& kernels = beam_kernels();
-    std::vector<int32_t> found(static_cast<size_t>(whole_blocks(frames_.classes)) + beam_block);
-    for (int64_t t = 0; t < frames_.count; ++t) {
-      const float* const x = frames_.row(t);
-      tops_.push_back(kernels.maximum(x, frames_.classes));
-      blanks_.push_back(prob(t, frames_.blank));
-      const int count = kernels.above(x, frames_.classes, tops_.back() + least_log, found.data());
-      for (int k = 0; k < count; ++k) {
-        const int32_t c = found[static_cast<size_t>(k)];
-        if (c == frames_.blank) continue;
-        likely_.values.push_back(c);
-        probs_.push_back(prob(t, c));
-      }
-      likely_.offsets.push_back(static_cast<int64_t>(likely_.values.size()));
-    }
-  }
-
-  // `touching`: the class that ends right before this frame; the same class would be the same token.
-  void frame(int64_t t, int32_t touching) {
-    const auto at = static_cast<size_t>(t);
-    const double blank = blanks_[at];
-    for (int32_t c : on_) (c == token_ ? behind_own_ : behind_other_) += mass(c);
-    behind_own_ *= blank;
-    behind_other_ *= blank;
-    next_.clear();
-    double most = before_;
-    for (int32_t c : on_) most = std::max(most, mass(c));
-    const auto go_on = [&](int32_t c, double prob, double entering) {
-      next_.push_back({c, (mass(c) + (c == touching ? 0 : entering)) * prob});
-      mass(c) = 0;
-    };
-    const auto likely = likely_[at];
-    const float* const probs = probs_.data() + likely_.offsets[at];
-    bool own_is_likely = false;
-    for (size_t k = 0; k < likely.size(); ++k) {
-      go_on(likely[k], static_cast<double>(probs[k]), before_);
-      own_is_likely |= likely[k] == token_;
-    }
-    if (!own_is_likely) go_on(token_, static_cast<double>(prob(t, token_)), before_);
-    for (int32_t c : on_)
-      if (mass(c) > least_share * most) go_on(c, static_cast<double>(prob(t, c)), 0);
-    before_ *= blank;
-    for (int32_t c : on_) mass(c) = 0;
-    on_.clear();
-    for (const auto& [c, value] : next_) {
-      on_.push_back(c);
-      mass(c) = value;
-    }
-    rescale();
-  }
-
   // Only ratios count.
-  void rescale() {
-    double most = std::max({before_, behind_own_, behind_other_});
-    for (int32_t c : on_) most = std::max(most, mass(c));
-    if (most == 0 || most > 1e-100) return;
-    for (double* each : {&before_, &behind_own_, &behind_other_}) *each /= most;
-    for (int32_t c : on_) mass(c) /= most;
+  void rescale(std::initializer_list<double*> others) {
+    constexpr float small = 1e-15f, large = 1e15f;
+    double most = 0;
+    for (const double* each : others) most = std::max(most, *each);
+    if (most > static_cast<double>(small)) return;
+    if (static_cast<double>(beam_kernels().maximum(on_.data(), static_cast<int>(on_.size()))) > static_cast<double>(small)) return;
+    for (double* each : others) *each *= static_cast<double>(large);
+    for (float& each : on_) each *= large;
   }
-
-  struct Next {
-    int32_t token;
-    double mass;
-  };
 
   const Frames& frames_;
-  int32_t token_ = 0;
-  double before_ = 1, behind_own_ = 0, behind_other_ = 0;  // blanks only; the token, or another one, and blanks
-  std::vector<double> mass_;  // by class: of the alignments that are on the token itself
-  std::vector<int32_t> on_;   // the classes that have one
-  std::vector<Next> next_;
-  std::vector<float> tops_, blanks_, probs_;
-  Ragged likely_;
+  std::vector<float> probs_;  // of one frame, relative to its best class
+  std::vector<float> on_;     // by class: of the alignments that are on the token itself
 };
 
 }  // namespace

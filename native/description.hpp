@@ -29,6 +29,9 @@ struct Description {
   std::vector<double> confidences;
 };
 
+// Its log-probability alone.
+double log_prob_of(const Frames& frames, std::span<const int32_t> tokens);
+
 Description describe(const Frames& frames, std::span<const int32_t> tokens);
 
 }  // namespace ctckit

@@ -276,4 +276,12 @@ std::vector<Found> Search::best(size_t n, bool ended) const {
   return result;
 }
 
+std::vector<Found> Search::contenders(size_t n) const {
+  constexpr size_t more_texts = 16;
+  constexpr double less = 0.5;
+  std::vector<Found> result = best(n + more_texts, true);
+  while (result.size() > n && result.back().score < result[n - 1].score - less) result.pop_back();
+  return result;
+}
+
 }  // namespace ctckit

@@ -43,6 +43,10 @@ class Search {
   // The best n texts, best first: as if the text ended here, or in the order of the beam, by mass.
   std::vector<Found> best(size_t n, bool ended) const;
 
+  // The best n, and those that the exact scores may put before them: less than half a nat behind, 16 at most. The beam loses
+  // a part of a text's mass, some hundredths of a nat.
+  std::vector<Found> contenders(size_t n) const;
+
   // The tokens that all texts of the beam begin with, since the last forget().
   std::vector<int32_t> stable() { return beam_.stable(); }
   // The first `count` tokens of stable() are not asked for again.

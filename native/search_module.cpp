@@ -115,9 +115,9 @@ void push(ctckit::Search& search, const Rows& rows) {
   search.push(rows.data(), rows.stride(0), static_cast<int64_t>(rows.shape(0)));
 }
 
-nb::list best(const ctckit::Search& search, int64_t n, bool ended) {
+nb::list found_list(const std::vector<ctckit::Found>& texts) {
   nb::list result;
-  for (const ctckit::Found& found : search.best(static_cast<size_t>(n), ended))
+  for (const ctckit::Found& found : texts)
     result.append(nb::make_tuple(nb::tuple(nb::cast(found.tokens)), found.score));
   return result;
 }
@@ -145,7 +145,12 @@ void bind_search(nb::module_& m) {
         new (self) ctckit::Search(decoder.factors());
       }, "decoder"_a)
       .def("push", &push, "log_probs"_a.noconvert())
-      .def("best", &best, "n"_a, "ended"_a)
+      .def("best", [](const ctckit::Search& self, int64_t n, bool ended) {
+        return found_list(self.best(static_cast<size_t>(n), ended));
+      }, "n"_a, "ended"_a)
+      .def("contenders", [](const ctckit::Search& self, int64_t n) {
+        return found_list(self.contenders(static_cast<size_t>(n)));
+      }, "n"_a)
       .def("stable", [](ctckit::Search& self) { return nb::tuple(nb::cast(self.stable())); })
       .def("forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
       .def("keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); }, "prefix"_a)

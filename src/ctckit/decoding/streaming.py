@@ -169,13 +169,15 @@ class DecodeStream:
     def finish_all(self, n_best: int) -> list[Hypothesis]:
         """The n best texts, best first; what had been closed before is the same in all."""
         self._expect_open()
-        found = self._search.best(_checks.positive_integer(n_best, "n_best"))
+        n_best = _checks.positive_integer(n_best, "n_best")
+        found = self._search.contenders(n_best)
         self._finished = True
         kept = self._kept_frames()
         closed = self._take()
         texts = [each.tokens for each in found] or [()]
         decoded = [self._complete_text(closed, kept, tokens) for tokens in texts]
-        return [self._hypothesis(each) for each in sorted(decoded, key=lambda each: -each.score(self._plan))]
+        ranked = sorted(decoded, key=lambda each: -each.score(self._plan))
+        return [self._hypothesis(each) for each in ranked[:n_best]]
 
     def _expect_open(self) -> None:
         if self._finished:

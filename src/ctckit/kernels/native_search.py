@@ -26,6 +26,10 @@ class Search:
         """The n best texts so far, best first; as if the text ended here, or as it is. Changes nothing."""
         return [Found(tokens, score) for tokens, score in self._search.best(n, ended)]
 
+    def contenders(self, n: int) -> list[Found]:
+        """The n best texts, and those that the exact scores may put before them."""
+        return [Found(tokens, score) for tokens, score in self._search.contenders(n)]
+
     def stable(self) -> tuple[int, ...]:
         """The tokens that all texts of the beam begin with, since the last ``forget``."""
         return self._search.stable()

@@ -40,6 +40,7 @@ from ctckit.kernels.search_plan import Decoded, Description, Float64, Found, Int
 from ctckit.topology import IMPOSSIBLE, ctc_topology
 
 NO_TOKEN = -1
+MORE_TEXTS, MORE_NATS = 16, 0.5  # see contenders
 
 
 @dataclass
@@ -93,6 +94,14 @@ class Search:
         found = [Found(each.tokens, each.total + more) for each, more in zip(self._beam, closing, strict=True)]
         possible = [each for each in found if each.score > IMPOSSIBLE]
         return sorted(possible, key=lambda each: -each.score)[:n]
+
+    def contenders(self, n: int) -> list[Found]:
+        """The n best texts, and those that the exact scores may put before them: less than half a nat behind, 16 at most.
+
+        The beam loses a part of a text's mass (what reaches it through texts that were dropped), some hundredths of a nat.
+        """
+        found = self.best(n + MORE_TEXTS)
+        return [each for k, each in enumerate(found) if k < n or each.score >= found[n - 1].score - MORE_NATS]
 
     def stable(self) -> tuple[int, ...]:
         """The tokens that all texts of the beam begin with, since the last ``forget``."""
@@ -239,9 +248,9 @@ def decode_item(plan: SearchPlan, log_probs: npt.NDArray[Any], n_best: int) -> l
             describe(log_probs, found.tokens, plan.blank),
             score_parts(plan, found.tokens),
         )
-        for found in search.best(n_best)
+        for found in search.contenders(n_best)
     ]
-    return sorted(decoded, key=lambda each: -each.score(plan))
+    return sorted(decoded, key=lambda each: -each.score(plan))[:n_best]
 
 
 def log_sum(a: float, b: float) -> float:
