@@ -48,7 +48,8 @@ Extremes stay(const StayInput& beam, const float* probs, float blank_prob, float
 int above(const float* x, int count, float bound, int32_t* found) {
   int result = 0, i = 0;
   for (; i + width <= count; i += width)
-    result += store_selected(found + result, lane_numbers() + i, bits_of(load(x + i) > bound));
+    if (const Bits selected = bits_of(load(x + i) > bound))  // rare among thousands of classes
+      result += store_selected(found + result, lane_numbers() + i, selected);
   for (; i < count; ++i)
     if (x[i] > bound) found[result++] = i;
   return result;

@@ -42,10 +42,9 @@ Search::Search(std::shared_ptr<const Factors> factors)
       beam_factor_(static_cast<float>(std::exp(plan_.beam_threshold))),
       beam_(plan_.beam_width, plan_.classes, plan_.blank),
       probs_(static_cast<size_t>(whole_blocks(plan_.classes)), 0),
+      waiting_(probs_.size() + beam_block, 0),
       candidates_(plan_.beam_width),
       pending_(weighted_ ? plan_.beam_width : 0) {
-  indices_.resize(static_cast<size_t>(std::max(whole_blocks(plan_.classes), 6 * whole_blocks(plan_.beam_width) + 512)) +
-                  beam_block);
   const Weights none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
   if (weighted_) weights_.assign(factors_->kinds().size(), none);
   if (factors_->has_fine()) fine_memory_.assign(1 << 15, {nothing, {}});
@@ -100,62 +99,94 @@ void Search::weigh() {
   }
 }
 
-// The classes that may begin a candidate above the bar, by falling probability.
-void Search::rank_classes(float bar, float token_bound) {
+// Classes whose bounds are far above the others', by falling probability.
+void Search::rank_rare(float bar, float token_bound) {
   ranked_.clear();
-  const auto prob = [&](int32_t token) { return probs_[static_cast<size_t>(token)]; };
-  const auto rank = [&](int32_t token) {  // probability and class in one number, whose order is quick to find
-    const uint64_t falling = ~std::bit_cast<uint32_t>(prob(token));
-    ranked_.push_back(falling << 32 | static_cast<uint32_t>(token));
-  };
-  float most = weighted_ ? 0 : beam_.top();
-  for (size_t kind = 0; kind < weights_.size(); ++kind) {
-    if (!factors_->kinds()[kind].rare()) {
-      most = std::max(most, weights_[kind].most);
-      continue;
-    }
-    for (int32_t token : factors_->kinds()[kind].tokens)  // their bounds may be far above the others'
-      if (prob(token) > token_bound && prob(token) * weights_[kind].most > bar) rank(token);
-  }
-  if (most > 0) {
-    const int found =
-        beam_kernels().above(probs_.data(), plan_.classes, std::max(bar / most, token_bound), indices_.data());
-    for (int k = 0; k < found; ++k) {
-      const int32_t token = indices_[static_cast<size_t>(k)];
-      if (token != plan_.blank && !(weighted_ && factors_->kind_of(token).rare())) rank(token);
-    }
-  }
+  for (size_t kind = 0; kind < weights_.size(); ++kind)
+    if (factors_->kinds()[kind].rare())
+      for (int32_t token : factors_->kinds()[kind].tokens)
+        if (prob(token) > token_bound && prob(token) * weights_[kind].most > bar) rank(token);
   std::sort(ranked_.begin(), ranked_.end());
 }
 
-// Collects the candidates above the bar, which rises as better ones are found; returns where it ends.
-float Search::extend(float bar, float token_bound) {
-  if (weighted_) weigh();
-  rank_classes(bar, token_bound);
-  for (uint64_t each : ranked_) {
-    const auto token = static_cast<int32_t>(each & ~uint32_t{0});
-    const float most = weighted_ ? weights_[factors_->kind(token)].most : beam_.top();
-    if (probs_[static_cast<size_t>(token)] * most <= bar) continue;
-    extend_by(token, bar);
-    if (weighted_) {
-      if (pending_.count > 2 * plan_.beam_width) bar = settle(bar);
-    } else if (beam_.count() + candidates_.count > 2 * plan_.beam_width + 256) {
-      bar = tighten(bar);
+// The other classes that may begin a candidate above the bar.
+void Search::find_waiting(float least) {
+  const int found = beam_kernels().above(probs_.data(), plan_.classes, least, waiting_.data());
+  waiting_count_ = 0;
+  for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
+    const int32_t token = waiting_[k];
+    waiting_[waiting_count_] = token;
+    waiting_count_ += token != plan_.blank && !(weighted_ && factors_->kind_of(token).rare());
+  }
+}
+
+// Of those, the ones above `level` by falling probability; the others wait on, but for those not above `least`.
+void Search::rank_waiting(float level, float least) {
+  ranked_.clear();
+  size_t left = 0;
+  for (size_t k = 0; k < waiting_count_; ++k) {
+    const int32_t token = waiting_[k];
+    if (prob(token) <= least) continue;
+    if (prob(token) > level) {
+      rank(token);
+    } else {
+      waiting_[left++] = token;
     }
+  }
+  waiting_count_ = left;
+  std::sort(ranked_.begin(), ranked_.end());
+}
+
+// Probability and class in one number, whose order is quick to find.
+void Search::rank(int32_t token) {
+  const uint64_t falling = ~std::bit_cast<uint32_t>(prob(token));
+  ranked_.push_back(falling << 32 | static_cast<uint32_t>(token));
+}
+
+// Collects the candidates above the bar, which rises as better ones are found; returns where it ends. Where thousands of
+// classes are above it at first, the likeliest go ahead: what they reach spares most of the others.
+float Search::extend(float bar, float token_bound) {
+  constexpr size_t few = 64;
+  float most = beam_.top();
+  if (weighted_) {
+    weigh();
+    rank_rare(bar, token_bound);
+    bar = extend_ranked(bar);
+    most = 0;
+    for (size_t kind = 0; kind < weights_.size(); ++kind)
+      if (!factors_->kinds()[kind].rare()) most = std::max(most, weights_[kind].most);
+  }
+  if (most > 0) find_waiting(std::max(bar / most, token_bound));
+  for (float level = 0x1p-4f; most > 0 && waiting_count_ > 0; level *= 0x1p-4f) {
+    rank_waiting(waiting_count_ > few ? level : 0, bar / most);
+    bar = extend_ranked(bar);
+    if (waiting_count_ > 0) bar = settle(bar);
   }
   return weighted_ ? settle(bar) : bar;
 }
 
+float Search::extend_ranked(float bar) {
+  for (uint64_t each : ranked_) {
+    const auto token = static_cast<int32_t>(each & ~uint32_t{0});
+    const float most = weighted_ ? weights_[factors_->kind(token)].most : beam_.top();
+    if (prob(token) * most <= bar) continue;
+    extend_by(token, bar);
+    const bool many = weighted_ ? pending_.count > 2 * plan_.beam_width
+                                : beam_.count() + candidates_.count > 2 * plan_.beam_width + 256;
+    if (many) bar = settle(bar);
+  }
+  return bar;
+}
+
 void Search::extend_by(int token, float bar) {
-  const float prob = probs_[static_cast<size_t>(token)];
   Candidates& into = weighted_ ? pending_ : candidates_;
   const auto from = static_cast<size_t>(into.count);
   const float* const weights = weighted_ ? weights_[factors_->kind(token)].values.data() : beam_.totals();
-  size_t to = from + static_cast<size_t>(beam_kernels().extend(weights, beam_.count(), prob, bar, beam_.existing(token),
+  size_t to = from + static_cast<size_t>(beam_kernels().extend(weights, beam_.count(), prob(token), bar, beam_.existing(token),
                                                                &into.values[from], &into.entries[from]));
   beam_.each_repeatable(token, [&](int32_t entry) {  // only behind a blank
     const float blank = beam_.blank_part(entry), whole = beam_.total(entry);
-    const float mass = weighted_ ? weights[entry] * prob * (blank / whole) : blank * prob;
+    const float mass = weighted_ ? weights[entry] * prob(token) * (blank / whole) : blank * prob(token);
     if (!(mass > bar)) return;
     into.values[to] = mass;
     into.entries[to++] = entry;
@@ -164,7 +195,8 @@ void Search::extend_by(int token, float bar) {
   into.count = static_cast<int>(to);
 }
 
-// Gives the pending candidates their factors, those with the highest bounds first, since what they reach makes the bar rise.
+// Drops what will not be among the best, so that the bar rises. Pending candidates get their factors first, those with the
+// highest bounds before the others.
 float Search::settle(float bar) {
   int32_t likeliest = 0;
   if (pending_.count > plan_.beam_width) {
@@ -178,6 +210,7 @@ float Search::settle(float bar) {
         settle_one(pending_.entries[at], pending_.tokens[at], bar);
     }
     if (beam_.count() + candidates_.count > plan_.beam_width) bar = tighten(bar);
+    if (likeliest == 0) break;  // all were first
   }
   pending_.count = 0;
   return bar;
@@ -186,7 +219,7 @@ float Search::settle(float bar) {
 void Search::settle_one(int32_t entry, int32_t token, float bar) {
   const float from = beam_.token(entry) == token ? beam_.blank_part(entry) : beam_.total(entry);
   Context unused;
-  const float mass = from * probs_[static_cast<size_t>(token)] * factor(entry, token, unused);
+  const float mass = from * prob(token) * factor(entry, token, unused);
   if (mass > bar) candidates_.add(mass, entry, token);
 }
 

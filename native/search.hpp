@@ -70,8 +70,13 @@ class Search {
 
   void frame(const float* log_probs);
   void weigh();
-  void rank_classes(float bar, float token_bound);
+  float prob(int32_t token) const { return probs_[static_cast<size_t>(token)]; }
   float extend(float bar, float token_bound);
+  void rank_rare(float bar, float token_bound);
+  void find_waiting(float least);
+  void rank_waiting(float level, float least);
+  void rank(int32_t token);
+  float extend_ranked(float bar);
   void extend_by(int token, float bar);
   float settle(float bar);
   void settle_one(int32_t entry, int32_t token, float bar);
@@ -89,7 +94,8 @@ class Search {
 
   // One frame's work.
   std::vector<float> probs_;
-  std::vector<int32_t> indices_;
+  std::vector<int32_t> waiting_;  // classes
+  size_t waiting_count_ = 0;
   std::vector<uint64_t> ranked_;
   std::vector<Weights> weights_;  // for each kind of tokens: at least the mass of an entry times any factor
   float most_stay_ = 0;

@@ -42,7 +42,7 @@ class Mutant:
 
 MUTANTS = (
     Mutant("search: repeat rule", "beam.cpp", "repeats ? capacity_ + parent : parent;", "parent;"),
-    Mutant("search: repeat rule, new token", "search.cpp", ": blank * prob;", ": whole * prob;"),
+    Mutant("search: repeat rule, new token", "search.cpp", ": blank * prob(token);", ": whole * prob(token);"),
     Mutant(
         "search: extensions that exist",
         "beam.cpp",
