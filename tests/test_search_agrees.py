@@ -104,7 +104,7 @@ def random_frames(rng, classes):
 
 
 def within_range(found):
-    """Text → score. The fast search drops what is 2^-116 of the best and less; whether a text gets there is rounding."""
+    """Text → score, without those far behind: the fast search drops what is 2^-116 of the best and less."""
     top = max((each.score for each in found), default=0.0)
     return {each.tokens: each.score for each in found if each.score > top - 60}
 

@@ -2,12 +2,14 @@
 
 import itertools
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ctckit import BeamDecoder, tune
 from ctckit.decoding import beam
+from ctckit.decoding.tuning import _middle_of_the_best
 from ctckit.errors import InvalidInputError, MissingDependencyError
 from search_problems import ENGINES, LETTERS, UNMARKED, model
 
@@ -63,8 +65,8 @@ def test_the_surface_is_what_decoding_says(metric, words):
     for point, error in zip(tuning.points, tuning.errors, strict=True):
         settings = dict(zip(tuning.names, point, strict=True))
         assert error == pytest.approx(error_of(decoder.with_settings(**settings), items, references, metric))
-    assert tuning.error == tuning.errors.min()
-    assert tuning.error < tuning.errors.max()
+    chosen = np.flatnonzero((tuning.points == list(tuning.settings.values())).all(axis=1))
+    assert tuning.error == tuning.errors[chosen[0]] < tuning.errors.max()
     assert error_of(tuning.decoder, items, references, metric) == pytest.approx(tuning.error)
     assert tuning.decoder.plan.word_weight == tuning.settings["lm_weight"]
     assert (tuning.points[:, 0] >= 0).all()  # no negative weight is tried
@@ -97,6 +99,12 @@ def test_of_equally_good_settings_the_middle_one():
     assert (tuning.settings, tuning.error) == ({"token_bonus": 0.0}, 0.0)
 
 
+def test_a_wide_valley_is_better_than_a_deep_hole():
+    points = [(float(n),) for n in range(6)]
+    surface = SimpleNamespace(errors_of=lambda point, _: [9, 4, 9, 5, 5, 5][int(point[0])])
+    assert _middle_of_the_best(surface, points, np.ones(1, dtype=bool), np.array([1.0])) == (4.0,)
+
+
 def test_refining_halves_the_step():
     log_probs = np.log([[[0.1, 0.8, 0.05, 0.05]]])
     grid = {"token_bonus": [-1.0, 1.0, 3.0]}
@@ -112,11 +120,11 @@ def test_what_is_tuned_by_default(words, tmp_path):
     characters = model(tmp_path, ["a", "b", "|"], "char")
     decoder = BeamDecoder(LETTERS, language_model=[characters, words], beam_width=3)
     calls = []
-    tuning = tune(decoder, items[:2], references[:2], refinements=0, progress=calls.append)
-    assert tuning.names == ("lm_weight[0]", "lm_weight[1]", "word_bonus")
-    assert calls == list(range(1, 126))
-    plan = tuning.decoder.plan
-    assert (plan.fine_weight, plan.word_weight) == tuple(tuning.settings.values())[:2]
+    result = tune(decoder, items[:2], references[:2], refinements=0, progress=calls.append)
+    assert result.names == ("lm_weight[0]", "lm_weight[1]", "word_bonus", "token_bonus")
+    assert calls == list(range(1, 5 * 5 * 5 * 3 + 1))
+    plan = result.decoder.plan
+    assert (plan.fine_weight, plan.word_weight) == tuple(result.settings.values())[:2]
     plain = tune(BeamDecoder(UNMARKED, beam_width=3), items, references, refinements=0)
     assert plain.names == ("token_bonus",)
 

@@ -113,8 +113,8 @@ class BeamDecoder:
         """The same decoder with other numbers, made in no time.
 
         Args:
-            settings: Any of beam_width, lm_weight, lm_boundary, word_bonus, token_bonus, oov_charge, token_threshold and
-                beam_threshold; the others stay.
+            settings: Any of beam_width, lm_weight, lm_boundary, word_bonus, token_bonus, oov_charge, token_threshold
+                and beam_threshold; the others stay.
 
         Raises:
             InvalidInputError: On another name, or a value out of range.

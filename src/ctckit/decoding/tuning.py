@@ -1,10 +1,12 @@
 """``tune``: the weights of a decoder, chosen on texts that are known.
 
-Settings are chosen by the errors they make on a development set: first on a grid, then around the best point with half
-the step, again and again. The error at the chosen point is an optimistic one: the point was chosen for it. So
-``folds=k`` repeats the whole search k times, each time without one k-th of the items, and measures the errors on just
-these: no item's errors are counted under settings that it helped to choose. That is the number to report, or that of a
-test set which took no part at all.
+Settings are chosen by the errors they make on a development set: first on a grid, then around the best point with
+half the step, again and again. On few items the lowest point is often luck; so a point is judged by its own error
+and, as much, by the mean of those tried within a step of the grid around it: a wide valley is better than a deep
+hole. The error at the chosen point is an optimistic one: the point was chosen for it. So ``folds=k`` repeats the
+whole search k times, each time without one k-th of the items, and measures the errors on just these: no item's errors
+are counted under settings that it helped to choose. That is the number to report, or that of a test set which took no
+part at all.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Tuning:
 
     Attributes:
         decoder: The decoder with the best settings.
-        settings: The best settings: of those with the fewest errors, the one in the middle.
+        settings: The best settings: those with the fewest errors there and around, and of equals the one in the middle.
         error: Errors per reference character or word there. It is an optimistic one: the settings were chosen for it.
         held_out_error: The same by cross-validation; None without ``folds``.
         folds: The parts of the cross-validation.
@@ -117,8 +119,8 @@ def tune(
         input_lengths: (B,) frames of each item; all by default.
         metric: "cer": errors per reference character, or "wer": per reference word (what stands between spaces).
         grid: For each setting to tune the values to begin with: lm_weight, word_bonus, token_bonus, oov_charge,
-            beam_threshold …; of two language models "lm_weight[0]" and "lm_weight[1]". By default lm_weight, and
-            word_bonus where there are words, else token_bonus.
+            beam_threshold …; of two language models "lm_weight[0]" and "lm_weight[1]". By default lm_weight,
+            word_bonus with a model of words, token_bonus with one of characters or tokens.
         refinements: How often to go on around the best point, with half the step.
         folds: 0, or the parts of a cross-validation, at least 2. Item b is in part b modulo folds.
         progress: Called with the number of settings tried so far.
@@ -226,22 +228,28 @@ def _search(
 ) -> tuple[Point, list[Point]]:
     """The best point for some items: of a grid, then of finer ones around it; and all that were tried."""
     steps = [max((b - a for a, b in itertools.pairwise(sorted(values))), default=0.0) for values in axes.values()]
+    reach = np.array(steps)
     tried = list(itertools.product(*axes.values()))
-    best = _middle_of_the_best(surface, tried, items)
+    best = _middle_of_the_best(surface, tried, items, reach)
     for _ in range(refinements):
         steps = [step / 2 for step in steps]
         moves = [
             (value - step, value, value + step) if step else (value,) for value, step in zip(best, steps, strict=True)
         ]
         tried += [point for point in itertools.product(*moves) if _allowed(tuple(axes), point) and point not in tried]
-        best = _middle_of_the_best(surface, tried, items)
+        best = _middle_of_the_best(surface, tried, items, reach)
     return best, tried
 
 
-def _middle_of_the_best(surface: _Surface, points: Sequence[Point], items: npt.NDArray[np.bool_]) -> Point:
-    """Errors are counts, and plateaus wide: of equally good points, the one nearest to their mean."""
-    errors = [surface.errors_of(point, items) for point in points]
-    equal = [point for point, error in zip(points, errors, strict=True) if error == min(errors)]
+def _middle_of_the_best(
+    surface: _Surface, points: Sequence[Point], items: npt.NDArray[np.bool_], reach: npt.NDArray[np.float64]
+) -> Point:
+    """The point with the fewest errors there and, on average, within ``reach`` around; of equals the middle one."""
+    places = np.array(points)
+    errors = np.array([surface.errors_of(point, items) for point in points])
+    near = (np.abs(places[:, None] - places[None]) <= 1.001 * reach).all(axis=2)
+    judged = errors + (near * errors).sum(axis=1) / near.sum(axis=1)
+    equal = [point for point, error in zip(points, judged, strict=True) if error <= judged.min() + 1e-9]
     spread = np.maximum(np.ptp(np.array(points), axis=0), 1e-12)
     apart = np.linalg.norm((np.array(equal) - np.mean(equal, axis=0)) / spread, axis=1)
     return equal[int(apart.argmin())]
@@ -290,10 +298,12 @@ def _default_grid(decoder: BeamDecoder) -> dict[str, list[float]]:
     weights = ["lm_weight[0]", "lm_weight[1]"] if both else ["lm_weight"]
     if plan.word_model is None and plan.fine_model is None:
         weights = []
-    grid = {name: [0.0, 0.25, 0.5, 0.75, 1.0] for name in weights}
-    if plan.has_words:
-        return grid | {"word_bonus": [-1.0, 0.0, 1.0, 2.0, 3.0]}
-    return grid | {"token_bonus": [-0.5, 0.0, 0.5, 1.0, 1.5]}
+    grid = {name: [0.0, 0.25, 0.5, 0.75, 1.0] if both else [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] for name in weights}
+    if plan.word_model is not None or (plan.has_words and plan.fine_model is None):
+        grid["word_bonus"] = [-1.0, 0.0, 1.0, 2.0, 3.0]
+    if plan.fine_model is not None:  # each of its tokens costs: without a bonus, short texts win
+        grid["token_bonus"] = [0.0, 1.5, 3.0] if both else [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    return grid or {"token_bonus": [-0.5, 0.0, 0.5, 1.0, 1.5]}
 
 
 def _as_settings(values: Mapping[str, float]) -> dict[str, Any]:

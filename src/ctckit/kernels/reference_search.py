@@ -96,9 +96,10 @@ class Search:
         return sorted(possible, key=lambda each: -each.score)[:n]
 
     def contenders(self, n: int) -> list[Found]:
-        """The n best texts, and those that the exact scores may put before them: less than half a nat behind, 16 at most.
+        """The n best texts, and those that the exact scores may put before them: half a nat behind or less, at most 16.
 
-        The beam loses a part of a text's mass (what reaches it through texts that were dropped), some hundredths of a nat.
+        The beam loses a part of a text's mass, what would have come through texts that were dropped: some hundredths of
+        a nat.
         """
         found = self.best(n + MORE_TEXTS)
         return [each for k, each in enumerate(found) if k < n or each.score >= found[n - 1].score - MORE_NATS]

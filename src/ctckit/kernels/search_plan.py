@@ -118,7 +118,7 @@ class SearchPlan:
         word_bonus: Nats for each word; 0 where there are no words.
         has_words: Whether letter 0 occurs.
         letters: The letters of each class; none for the blank.
-        lm_boundary: Whether texts begin behind <s> and end with </s>, as the models see them; else they are parts of one.
+        lm_boundary: Whether texts begin behind <s> and end with </s>, as the models see them; else they are parts.
         fine_model: A model of letters or tokens, queried for each number in a token's ``fine_ids``, in order.
         fine_weight: What its log-probability is multiplied by.
         fine_ids: Of each class.
