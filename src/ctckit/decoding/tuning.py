@@ -138,16 +138,16 @@ def tune(
         >>> log_probs = np.log([[[0.5, 0.4, 0.1], [0.6, 0.1, 0.3]]] * 4)
         >>> tuning = tune(BeamDecoder(["", "a", "b"]), log_probs, ["ab"] * 4, grid={"token_bonus": [0.0, 2.0]}, folds=2)
         >>> tuning.settings, tuning.error, tuning.held_out_error
-        ({'token_bonus': 2.0}, 0.0, 0.0)
+        ({'token_bonus': 3.5}, 0.0, 0.0)
         >>> print(tuning)
         cer in %: token_bonus downwards
                0   50.00
                1   50.00
-             1.5   0.00*
                2   0.00*
              2.5   0.00*
                3   0.00*
-        best: token_bonus = 2: 0.00 % on what they were chosen for
+             3.5   0.00*
+        best: token_bonus = 3.5: 0.00 % on what they were chosen for
         held out, 2 folds: 0.00 %
     """
     if input_lengths is None and isinstance(log_probs, (list, tuple)):
