@@ -77,7 +77,7 @@ class Files:
         """The command as a user gives it."""
         text = self.folder / "text.txt"
         unpack(FOLDER / "lm_text.txt.xz", text)
-        command = [sys.executable, "-m", "ctckit", "lm", "train", text, "--order", "6", "--unit", "char", "--out", path]
+        command = [sys.executable, "-m", "ctckit", "lm", "train", text, "--order", "8", "--unit", "char", "--out", path]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.training_seconds = round(time.perf_counter() - start, 2)

@@ -91,6 +91,7 @@ class CTCKit(Greedy):
             if task.model not in self.models:
                 self.load_model(task.model, task.unit, data)
             arguments["language_model"] = self.models[task.model]
+            arguments["lm_boundary"] = task.unit != "char"  # lines of text are parts of sentences
         if task.lexicon:
             known = set("".join(token for i, token in enumerate(data.tokens) if i != data.space))
             arguments["lexicon"] = [word for word in task.words() if word and known.issuperset(word)]
