@@ -1,7 +1,7 @@
 """What a language model of our own is worth on lines that had no say: ``python -m benchmarks.decoding.held_out``.
 
-`ctckit lm train` makes a model of characters, ``ctckit.tune`` chooses its weights on a part of the lines, and the errors
-are counted on the others, in turns, until each line was held out once.
+`ctckit lm train` makes a model of characters, ``ctckit.tune`` chooses its weights on a part of the lines, and the
+errors are counted on the others, in turns, until each line was held out once.
 """
 
 from __future__ import annotations

@@ -18,7 +18,10 @@ from benchmarks.table import number
 RESULTS = ROOT / "benchmarks" / "results" / "decoding.json"
 PAGE = ROOT / "docs" / "benchmarks" / "decoding.md"
 FIGURE = ROOT / "docs" / "images" / "decoding-speed-and-gap.png"
-HELD_OUT = "Chosen by `ctckit.tune` (the model of order 8, `lm_boundary=False`) on a part of the lines and counted on the others, in turns:"
+HELD_OUT = (
+    "Chosen by `ctckit.tune` (the model of order 8, `lm_boundary=False`) on a part of the lines, "
+    "counted on the others, in turns:"
+)
 HEAD = "<!-- Made by `make bench-page` from benchmarks/results and benchmarks/notes: edit those. -->\n"
 
 
