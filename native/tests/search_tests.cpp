@@ -203,6 +203,24 @@ void agrees_with_dictionaries() {
   }
 }
 
+// The weights of all hotwords in a text, by looking at every place.
+double naive_hotwords(const SearchPlan& plan, const Text& text) {
+  std::vector<int32_t> written;
+  if (plan.has_words) written.push_back(ctckit::boundary);
+  for (int32_t token : text)
+    for (int32_t letter : plan.letters[static_cast<size_t>(token)])
+      if (letter != ctckit::boundary || written.back() != ctckit::boundary) written.push_back(letter);
+  if (plan.has_words && written.back() != ctckit::boundary) written.push_back(ctckit::boundary);
+  double sum = 0;
+  for (size_t k = 0; k < plan.hotwords.size(); ++k) {
+    const auto pattern = plan.hotwords[k];
+    for (size_t at = 0; at + pattern.size() <= written.size(); ++at)
+      if (std::equal(pattern.begin(), pattern.end(), written.begin() + static_cast<std::ptrdiff_t>(at)))
+        sum += static_cast<double>(plan.hotword_weights[k]);
+  }
+  return sum;
+}
+
 // A beam that holds all texts has their exact scores; a narrow one has at most these.
 void masses_are_exact_scores() {
   const bool whole = chance(0.5);
@@ -221,6 +239,7 @@ void masses_are_exact_scores() {
     expect(masses.count(each.tokens) == 1, "texts differ");
     expect(each.score <= before, "best first");
     before = each.score;
+    expect(std::abs(each.parts.hotwords - naive_hotwords(plan, each.tokens)) < 1e-4, "all hotwords are found");
     const double mass = masses[each.tokens];
     expect(mass <= each.score + 1e-3, "a mass is at most the exact score");
     if (whole) expect(mass > each.score - 1e-3, "a whole beam loses nothing");
