@@ -24,16 +24,13 @@ imported until it is used.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Imported at once, not on demand: the functions lattice and diagnose share their modules' names, and must win.
 from ctckit.alignment import TokenSpan
-from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis, WordSpan
-from ctckit.decoding.language_model import NGramModel
-from ctckit.decoding.streaming import DecodeStream
-from ctckit.decoding.tuning import Tuning, tune
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
@@ -42,6 +39,10 @@ from ctckit.variants import CTCVariant
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from ctckit.decoding.beam import BeamDecoder
+    from ctckit.decoding.language_model import NGramModel
+    from ctckit.decoding.streaming import DecodeStream
+    from ctckit.decoding.tuning import Tuning, tune
     from ctckit.loss import CTCLoss, ctc_loss
 
 __version__ = "0.1.0"
@@ -69,9 +70,19 @@ __all__ = [
 ]
 
 _NEED_TORCH = ("CTCLoss", "ctc_loss")
+_ON_DEMAND = {  # a third of the time of an import
+    "BeamDecoder": "beam",
+    "DecodeStream": "streaming",
+    "NGramModel": "language_model",
+    "Tuning": "tuning",
+    "tune": "tuning",
+}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        value = globals()[name] = getattr(import_module(f"ctckit.decoding.{_ON_DEMAND[name]}"), name)
+        return value
     if name not in _NEED_TORCH:
         raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
     try:
