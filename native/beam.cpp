@@ -22,7 +22,7 @@ Beam::Beam(int width, int classes, int blank)
   const auto entries = static_cast<size_t>(capacity_), lists = static_cast<size_t>(std::min(width, classes));
   for (auto* each : {&masses_, &next_masses_}) each->assign(2 * entries + beam_block, 0);
   for (auto* each : {&label_, &next_label_, &factor_}) each->assign(entries, 0);
-  for (auto* each : {&token_, &source_, &parent_entry_, &next_repeatable_}) each->assign(entries, 0);
+  for (auto* each : {&token_, &source_, &next_repeatable_}) each->assign(entries, 0);
   entries_.resize(entries);
   list_of_token_.assign(static_cast<size_t>(classes), -1);
   first_repeatable_.assign(lists, -1);

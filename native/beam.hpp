@@ -93,7 +93,7 @@ class Beam {
 
   // For each last token that occurs, a list: the bits of existing(), and the entries of each_repeatable().
   bool indexed_ = false;
-  std::vector<int32_t> list_of_token_, listed_, parent_entry_, first_repeatable_, next_repeatable_;
+  std::vector<int32_t> list_of_token_, listed_, first_repeatable_, next_repeatable_;
   std::vector<uint64_t> bits_, no_bits_;
   const size_t words_;  // of 64 bits, for each list
 };

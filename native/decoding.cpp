@@ -40,12 +40,13 @@ std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) c
   for (Found& found : search->contenders(n_best)) {
     Decoded each{std::move(found.tokens), {}, {}, 0};
     each.parts = factors_->parts(each.tokens);
-    each.score = log_prob_of(frames, each.tokens) + worth(factors_->plan(), each.parts, each.tokens.size());
+    each.description.log_prob = log_prob_of(frames, each.tokens);
+    each.score = each.description.log_prob + worth(factors_->plan(), each.parts, each.tokens.size());
     result.push_back(std::move(each));
   }
   std::stable_sort(result.begin(), result.end(), [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
   result.resize(std::min(result.size(), n_best));
-  for (Decoded& each : result) each.description = describe(frames, each.tokens);
+  for (Decoded& each : result) each.description = describe(frames, each.tokens, each.description.log_prob);
   const std::lock_guard lock(mutex_);
   spare_.push_back(std::move(search));
   return result;

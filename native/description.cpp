@@ -131,9 +131,13 @@ class Stretch {
 }  // namespace
 
 Description describe(const Frames& frames, std::span<const int32_t> tokens) {
+  return describe(frames, tokens, log_prob_of(frames, tokens));
+}
+
+Description describe(const Frames& frames, std::span<const int32_t> tokens, double log_prob) {
   const size_t count = tokens.size();
   constexpr double none = -std::numeric_limits<double>::infinity();
-  Description result{log_prob_of(frames, tokens), std::vector<int64_t>(count, 0), std::vector<int64_t>(count, 0),
+  Description result{log_prob, std::vector<int64_t>(count, 0), std::vector<int64_t>(count, 0),
                      std::vector<double>(count, none), std::vector<double>(count, 0)};
   if (count == 0 || std::isinf(result.log_prob) || !find_spans(frames, tokens, result)) return result;
   Stretch stretch(frames);

@@ -33,5 +33,7 @@ struct Description {
 double log_prob_of(const Frames& frames, std::span<const int32_t> tokens);
 
 Description describe(const Frames& frames, std::span<const int32_t> tokens);
+// The same where log_prob_of() is known.
+Description describe(const Frames& frames, std::span<const int32_t> tokens, double log_prob);
 
 }  // namespace ctckit

@@ -10,8 +10,8 @@
 // is what language models and hotwords make of u's last token (factors.hpp). Of all prefixes the `beam_width` with the most
 // mass are kept.
 //
-// Masses are float32 under one shared scale. That is enough: two prefixes that differ by more than 2^100 never change places
-// again, and the log-probability of what is found is computed afresh (description.hpp). A prefix' masses only come from
+// Masses are float32 under one shared scale; what falls 2^116 and more behind the best is dropped. The log-probability of what
+// is found is computed afresh (description.hpp). A prefix' masses only come from
 // itself and its parent, so that nothing needs to be looked up by its tokens: each entry knows where in the beam its parent
 // is, and an extension exists already just where a child of the entry is in the beam.
 #pragma once
