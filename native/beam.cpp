@@ -21,13 +21,13 @@ Beam::Beam(int width, int classes, int blank)
     : capacity_(whole_blocks(width)), blank_(blank), words_(static_cast<size_t>(capacity_) / 64 + 1) {
   const auto entries = static_cast<size_t>(capacity_), lists = static_cast<size_t>(std::min(width, classes));
   for (auto* each : {&masses_, &next_masses_}) each->assign(2 * entries + beam_block, 0);
-  for (auto* each : {&label_, &next_label_, &factor_}) each->assign(entries, 0);
-  for (auto* each : {&token_, &source_, &next_repeatable_}) each->assign(entries, 0);
+  for (auto* each : {&label_, &next_label_, &factor_, &repeated_}) each->assign(entries, 0);
+  for (auto* each : {&token_, &source_, &node_, &parent_}) each->assign(entries, 0);
   entries_.resize(entries);
   list_of_token_.assign(static_cast<size_t>(classes), -1);
-  first_repeatable_.assign(lists, -1);
   bits_.assign(lists * words_, 0);
   no_bits_.assign(words_, 0);
+  unrepeatable_.assign(words_, 0);
 }
 
 void Beam::reset(const Context& start) {
@@ -35,7 +35,9 @@ void Beam::reset(const Context& start) {
   count_ = 1;
   masses_[0] = masses_[static_cast<size_t>(capacity_)] = top_ = unit;
   factor_[0] = 1;
-  entries_[0] = {PrefixTree::root, PrefixTree::none, start, {-1, 0}, 1, 1};
+  node_[0] = PrefixTree::root;
+  parent_[0] = PrefixTree::none;
+  entries_[0] = {start};
   tree_.clear();
   tree_[PrefixTree::root].entry = 0;
   tidy_from_ = tidy_step;
@@ -49,43 +51,43 @@ Extremes Beam::stay(const float* probs, double log_scale) {
   log_scale_ += log_scale;
   if (!indexed_) index();
   const StayInput input = {count_, capacity_, masses_.data(), label_.data(), factor_.data(), token_.data(), source_.data()};
-  return beam_kernels().stay(input, probs, probs[blank_], next_masses_.data(), next_label_.data());
-}
-
-void Beam::mark(size_t list, int32_t entry) {
-  bits_[list * words_ + static_cast<size_t>(entry) / 64] |= uint64_t{1} << (entry % 64);
+  return beam_kernels().stay(input, probs, probs[blank_], next_masses_.data(), next_label_.data(), repeated_.data());
 }
 
 // Who is whose parent, and what exists already; once for each change of the beam.
 void Beam::index() {
   for (size_t list = 0; list < listed_.size(); ++list) {
     list_of_token_[static_cast<size_t>(listed_[list])] = -1;
-    first_repeatable_[list] = -1;
     std::fill_n(bits_.begin() + static_cast<std::ptrdiff_t>(list * words_), words_, 0);
   }
   listed_.clear();
-  const auto list_at = [&](size_t i) { return static_cast<size_t>(list_of_token_[static_cast<size_t>(token_[i])]); };
-  const auto count = static_cast<size_t>(count_);
-  for (size_t i = 0; i < count; ++i) {
-    const int32_t above = entries_[i].parent, parent = above == PrefixTree::none ? -1 : tree_[above].entry;
-    const bool repeats = parent >= 0 && token_[static_cast<size_t>(parent)] == token_[i];
-    source_[i] = parent < 0 ? 2 * capacity_ : repeats ? capacity_ + parent : parent;
-    int32_t& list = list_of_token_[static_cast<size_t>(token_[i])];
-    if (list < 0) {
-      list = static_cast<int32_t>(listed_.size());
-      listed_.push_back(token_[i]);
+  std::fill(unrepeatable_.begin(), unrepeatable_.end(), 0);
+  const auto unrepeatable = [&](int32_t i) { unrepeatable_[static_cast<size_t>(i) / 64] |= uint64_t{1} << (i % 64); };
+  for (int32_t i = 0; i < count_; ++i) {
+    const auto at = static_cast<size_t>(i);
+    const int32_t above = parent_[at], token = token_[at];
+    const int32_t parent = above == PrefixTree::none ? -1 : tree_[above].entry;
+    if (token == blank_) unrepeatable(i);  // the empty text
+    if (parent < 0) {
+      source_[at] = 2 * capacity_;
+    } else if (token_[static_cast<size_t>(parent)] == token) {
+      source_[at] = capacity_ + parent;
+      unrepeatable(parent);
+    } else {
+      source_[at] = parent;
+      mark_child(parent, token);
     }
-    if (parent >= 0) mark(static_cast<size_t>(list), parent);
   }
-  for (size_t i = count; i-- > 0;) {
-    const size_t list = list_at(i);
-    next_repeatable_[i] = -1;
-    if (bits_[list * words_ + i / 64] >> (i % 64) & 1) continue;
-    next_repeatable_[i] = first_repeatable_[list];
-    first_repeatable_[list] = static_cast<int32_t>(i);
-  }
-  for (size_t i = 0; i < count; ++i) mark(list_at(i), static_cast<int32_t>(i));
   indexed_ = true;
+}
+
+void Beam::mark_child(int32_t entry, int32_t token) {
+  int32_t& list = list_of_token_[static_cast<size_t>(token)];
+  if (list < 0) {
+    list = static_cast<int32_t>(listed_.size());
+    listed_.push_back(token);
+  }
+  bits_[static_cast<size_t>(list) * words_ + static_cast<size_t>(entry) / 64] |= uint64_t{1} << (entry % 64);
 }
 
 const uint64_t* Beam::existing(int token) const {
@@ -94,27 +96,38 @@ const uint64_t* Beam::existing(int token) const {
 }
 
 int32_t Beam::node_of(int entry) {
-  Entry& each = entries_[static_cast<size_t>(entry)];
-  if (each.node == PrefixTree::none) each.node = tree_.add(each.parent, token_[static_cast<size_t>(entry)], entry);
-  return each.node;
+  const auto i = static_cast<size_t>(entry);
+  if (node_[i] == PrefixTree::none) node_[i] = tree_.add(parent_[i], token_[i], entry);
+  return node_[i];
 }
 
-Beam::Arrival Beam::extension(int entry, int token, float mass) {
+void Beam::leave_tree(int slot) {
+  if (const int32_t node = node_[static_cast<size_t>(slot)]; node != PrefixTree::none) tree_[node].entry = PrefixTree::none;
+}
+
+void Beam::extend(int entry, int token, float mass, Arrival& arrival) {
   const int32_t parent = node_of(entry);
-  return {{tree_.child(parent, token), parent, {}, {-1, 0}, 1, 1}, token, mass, 1};
+  arrival.node = tree_.child(parent, token);
+  arrival.parent = parent;
+  arrival.token = token;
+  arrival.mass = mass;
+  arrival.factor = 1;
 }
 
-void Beam::replace(const std::vector<int32_t>& freed, const std::vector<Arrival>& arrivals, float top) {
+void Beam::replace(std::span<const int32_t> freed, const std::vector<Arrival>& arrivals,
+                   const std::vector<Entry>& carried, float top) {
   std::swap(masses_, next_masses_);
   std::swap(label_, next_label_);
   top_ = top;
   if (!freed.empty() || !arrivals.empty()) {
     const int before = count_;
-    for (int32_t slot : freed)
-      if (const int32_t node = entries_[static_cast<size_t>(slot)].node; node != PrefixTree::none)
-        tree_[node].entry = PrefixTree::none;
+    for (int32_t slot : freed) leave_tree(slot);
     size_t taken = 0;
-    for (const Arrival& each : arrivals) place(taken < freed.size() ? freed[taken++] : count_++, each);
+    for (size_t k = 0; k < arrivals.size(); ++k) {
+      const int slot = taken < freed.size() ? freed[taken++] : count_++;
+      place(slot, arrivals[k]);
+      if (!carried.empty()) entries_[static_cast<size_t>(slot)] = carried[k];
+    }
     remove(freed, taken);
     clear(count_, before);
     indexed_ = false;
@@ -129,12 +142,13 @@ void Beam::place(int slot, const Arrival& arrival) {
   masses_[static_cast<size_t>(capacity_) + i] = 0;
   factor_[i] = arrival.factor;
   token_[i] = arrival.token;
-  entries_[i] = arrival.entry;
-  if (arrival.entry.node != PrefixTree::none) tree_[arrival.entry.node].entry = slot;
+  node_[i] = arrival.node;
+  parent_[i] = arrival.parent;
+  if (arrival.node != PrefixTree::none) tree_[arrival.node].entry = slot;
 }
 
 // The last entries move into the slots (ascending) that are left empty, from number `from` on.
-void Beam::remove(const std::vector<int32_t>& slots, size_t from) {
+void Beam::remove(std::span<const int32_t> slots, size_t from) {
   for (size_t left = slots.size(); left > from; --left)
     if (slots[left - 1] != --count_) move(count_, slots[left - 1]);
 }
@@ -146,15 +160,17 @@ void Beam::move(int from, int to) {
   label_[b] = label_[a];
   factor_[b] = factor_[a];
   token_[b] = token_[a];
+  node_[b] = node_[a];
+  parent_[b] = parent_[a];
   entries_[b] = entries_[a];
-  if (entries_[b].node != PrefixTree::none) tree_[entries_[b].node].entry = to;
+  if (node_[b] != PrefixTree::none) tree_[node_[b]].entry = to;
 }
 
 // Empty slots weigh nothing and get nothing.
 void Beam::clear(int first, int last) {
   for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
     for (auto* each : {&masses_, &next_masses_}) (*each)[i] = (*each)[static_cast<size_t>(capacity_) + i] = 0;
-    label_[i] = next_label_[i] = factor_[i] = 0;
+    label_[i] = next_label_[i] = factor_[i] = repeated_[i] = 0;
     token_[i] = blank_;
     source_[i] = 2 * capacity_;
   }
@@ -174,10 +190,10 @@ void Beam::rescale() {
 
 std::vector<int32_t> Beam::tokens(int entry) const {
   std::vector<int32_t> result;
-  const Entry& each = entries_[static_cast<size_t>(entry)];
-  if (each.node == PrefixTree::root) return result;
-  tree_.append_tokens(PrefixTree::root, each.parent, result);
-  result.push_back(token_[static_cast<size_t>(entry)]);
+  const auto i = static_cast<size_t>(entry);
+  if (node_[i] == PrefixTree::root) return result;
+  tree_.append_tokens(PrefixTree::root, parent_[i], result);
+  result.push_back(token_[i]);
   return result;
 }
 
@@ -185,10 +201,8 @@ std::vector<int32_t> Beam::stable() {
   std::vector<int32_t> result;
   if (count_ == 0) return result;
   int32_t common = node_of(0);
-  for (int i = 1; i < count_; ++i) {
-    const Entry& each = entries_[static_cast<size_t>(i)];
-    common = tree_.common(common, each.node == PrefixTree::none ? each.parent : each.node);
-  }
+  for (size_t i = 1; i < static_cast<size_t>(count_); ++i)
+    common = tree_.common(common, node_[i] == PrefixTree::none ? parent_[i] : node_[i]);
   tree_.append_tokens(PrefixTree::root, common, result);
   return result;
 }
@@ -197,8 +211,8 @@ void Beam::forget(size_t count) {
   if (count_ == 0) return;
   const int32_t depth = tree_[PrefixTree::root].depth + static_cast<int32_t>(count);
   const int32_t top = tree_.ancestor(node_of(0), depth);
-  for (int i = 0; i < count_; ++i)
-    if (Entry& each = entries_[static_cast<size_t>(i)]; each.node == top) each.parent = PrefixTree::none;
+  for (size_t i = 0; i < static_cast<size_t>(count_); ++i)
+    if (node_[i] == top) parent_[i] = PrefixTree::none;
   tidy(top);
 }
 
@@ -208,8 +222,7 @@ void Beam::keep_only(std::span<const int32_t> prefix) {
     const std::vector<int32_t> text = tokens(i);
     if (text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin())) continue;
     others.push_back(i);
-    if (const int32_t node = entries_[static_cast<size_t>(i)].node; node != PrefixTree::none)
-      tree_[node].entry = PrefixTree::none;
+    leave_tree(i);
   }
   const int before = count_;
   remove(others, 0);
@@ -222,11 +235,9 @@ void Beam::keep_only(std::span<const int32_t> prefix) {
 // Forgets the nodes that no entry needs; `top` becomes the root.
 void Beam::tidy(int32_t top) {
   std::vector<int32_t*> used;
-  for (int i = 0; i < count_; ++i) {
-    Entry& each = entries_[static_cast<size_t>(i)];
-    for (int32_t* node : {&each.node, &each.parent})
+  for (size_t i = 0; i < static_cast<size_t>(count_); ++i)
+    for (int32_t* node : {&node_[i], &parent_[i]})
       if (*node != PrefixTree::none) used.push_back(node);
-  }
   tree_.keep(top, used);
   tidy_from_ = 2 * tree_.size() + tidy_step;
   indexed_ = false;

@@ -28,7 +28,8 @@ float exponentials(const float* x, int classes, float* out) {
   return top;
 }
 
-Extremes stay(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label) {
+Extremes stay(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label,
+              float* repeated) {
   Vector<float> most{}, least = broadcast(std::numeric_limits<float>::infinity());
   for (int i = 0; i < beam.count; i += width) {
     const Vector<float> prob = gather_at<float>(probs, beam.token + i);
@@ -39,28 +40,71 @@ Extremes stay(const StayInput& beam, const float* probs, float blank_prob, float
     store(masses + i, total);
     store(masses + beam.capacity + i, blank_part);
     store(label + i, label_part);
+    store(repeated + i, load(beam.masses + beam.capacity + i) * prob);
     most = maximum(total, most);
     least = minimum(i + width <= beam.count ? total : (first_lanes(beam.count - i) ? total : least), least);
   }
   return {horizontal_min<float>(least), horizontal_max<float>(most)};
 }
 
+bool plausible(const float* x, int count, float most) {
+  Vector<int32_t> fine = lane_numbers() >= 0, possible{};
+  int i = 0;
+  for (; i + width <= count; i += width) {
+    const Vector<float> value = load(x + i);
+    fine &= value <= most;
+    possible |= value > -std::numeric_limits<float>::infinity();
+  }
+  bool all = bits_of(fine) == all_lanes, some = any(possible);
+  for (; i < count; ++i) {
+    all &= x[i] <= most;
+    some |= x[i] > -std::numeric_limits<float>::infinity();
+  }
+  return all && some;
+}
+
 int above(const float* x, int count, float bound, int32_t* found) {
   int result = 0, i = 0;
   for (; i + width <= count; i += width)
-    if (const Bits selected = bits_of(load(x + i) > bound))  // rare among thousands of classes
+    if (const Bits selected = greater(load(x + i), bound))  // rare among thousands of classes
       result += store_selected(found + result, lane_numbers() + i, selected);
   for (; i < count; ++i)
     if (x[i] > bound) found[result++] = i;
   return result;
 }
 
-int extend(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
-           int32_t* indices) {
+// Of `excluded`, the bits of the lanes from i on.
+CTCKIT_INLINE Bits excluded_lanes(const uint64_t* excluded, int i) {
+  return static_cast<Bits>(excluded[i >> 6] >> (i & 63));
+}
+
+int above_but(const float* x, int count, float bound, const uint64_t* excluded, float* values, int32_t* indices) {
+  int found = 0;
+  for (int i = 0; i < count; i += width) {
+    const Vector<float> value = load(x + i);
+    const Bits selected = greater(value, bound) & ~excluded_lanes(excluded, i);
+    if (!selected) continue;
+    store_selected(values + found, value, selected);
+    found += store_selected(indices + found, lane_numbers() + i, selected);
+  }
+  return found;
+}
+
+int not_above(const float* x, int count, float bound, int32_t* indices) {
+  int found = 0;
+  for (int i = 0; i < count; i += width) {
+    const Vector<int32_t> numbers = lane_numbers() + i;
+    found += store_selected(indices + found, numbers, bits_of((load(x + i) <= bound) & (numbers < count)));
+  }
+  return found;
+}
+
+int extend(const float* weights, const int32_t* last, int count, int32_t token, float prob, float bar,
+           const uint64_t* excluded, float* values, int32_t* indices) {
   int found = 0;
   for (int i = 0; i < count; i += width) {
     const Vector<float> value = load(weights + i) * prob;
-    const Bits selected = bits_of(value > bar) & ~static_cast<Bits>(excluded[i >> 6] >> (i & 63));
+    const Bits selected = greater(value, bar) & differing(load(last + i), token) & ~excluded_lanes(excluded, i);
     if (!selected) continue;
     store_selected(values + found, value, selected);
     found += store_selected(indices + found, lane_numbers() + i, selected);
@@ -78,15 +122,38 @@ float pass_on(const float* probs, int count, float entering, float* on) {
   return horizontal_sum<float>(sum);
 }
 
-int count_at_least(const float* values, int count, int32_t least) {
-  Vector<int32_t> minus_count{};
-  for (int i = 0; i < count; i += width) minus_count += load(reinterpret_cast<const int32_t*>(values) + i) >= least;
-  return -horizontal_sum<int32_t>(minus_count);
+// Each pass over the values tells in which quarter of [low, high) the bound lies.
+Selection choose(const float* values, int count, int wanted, int32_t low, int32_t high) {
+  const auto* const bits = reinterpret_cast<const int32_t*>(values);
+  int found[3] = {};
+  for (int i = 0; i < count; i += width) found[0] += __builtin_popcount(at_least(load(bits + i), low));
+  if (found[0] <= wanted) return {low, 0};
+  int above = 0;  // values at or over `high`
+  while (high - low > 1) {
+    const int32_t step = std::max((high - low) / 4, 1);
+    const int32_t bounds[3] = {low + step, std::min(low + 2 * step, high), std::min(low + 3 * step, high)};
+    for (int& each : found) each = 0;
+    for (int i = 0; i < count; i += width) {
+      const Vector<int32_t> value = load(bits + i);
+      for (int k = 0; k < 3; ++k) found[k] += __builtin_popcount(at_least(value, bounds[k]));
+    }
+    for (int k = 2; k >= 0; --k) {
+      if (found[k] == wanted) return {bounds[k], 0};
+      if (found[k] > wanted) {
+        low = bounds[k];
+        break;
+      }
+      high = bounds[k];
+      above = found[k];
+    }
+  }
+  return {high, wanted - above};
 }
 
 }  // namespace
 
 extern const BeamKernels beam_kernels;
-const BeamKernels beam_kernels = {most, exponentials, stay, above, extend, pass_on, count_at_least};
+const BeamKernels beam_kernels = {most,      exponentials, stay,   plausible, above,
+                                  above_but, not_above,    extend, pass_on,   choose};
 
 }  // namespace ctckit::CTCKIT_ISA

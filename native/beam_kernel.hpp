@@ -1,5 +1,6 @@
 // The loops over all entries of a beam, and over all classes, that are compiled once for each instruction set.
 #pragma once
+#include <bit>
 #include <cstdint>
 
 namespace ctckit {
@@ -19,6 +20,14 @@ struct StayInput {
   const int32_t* source;  // the parent's total, its blank part where it ends in the same token, a zero where it is not there
 };
 
+// Of values ≥ 0, by their bits: those at or above `least`, and of those just below it the first `ties`.
+struct Selection {
+  int32_t least;
+  int ties;
+
+  float bar() const { return std::bit_cast<float>(least - 1); }  // the largest value that is not at or above `least`
+};
+
 struct Extremes {
   float least, most;
 };
@@ -28,17 +37,27 @@ struct BeamKernels {
   // out_c = e^(x_c − max x), zeros up to whole blocks; returns the maximum.
   float (*exponentials)(const float* x, int classes, float* out);
   // One frame without new tokens: the blank, the last token once more, and what arrives from the parents in the beam.
-  // Writes masses and label parts in the same layout; returns the extremes of the new totals.
-  Extremes (*stay)(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label);
+  // Writes masses and label parts in the same layout, and what the last token would weigh as a new one behind a blank;
+  // returns the extremes of the new totals.
+  Extremes (*stay)(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label,
+                   float* repeated);
+  // Whether no value is above `most` or NaN, and not all are −∞.
+  bool (*plausible)(const float* x, int count, float most);
   // The indices of the values that are above the bound, ascending; returns how many.
   int (*above)(const float* x, int count, float bound, int32_t* found);
-  // The indices of weights · prob > bar that are not excluded (one bit each), and these products; returns how many.
-  int (*extend)(const float* weights, int count, float prob, float bar, const uint64_t* excluded, float* values,
-                int32_t* found);
+  // The same in whole blocks, of those that are not excluded (one bit each); the values are copied.
+  int (*above_but)(const float* x, int count, float bound, const uint64_t* excluded, float* values, int32_t* found);
+  // The indices of those that are not above the bound.
+  int (*not_above)(const float* x, int count, float bound, int32_t* found);
+  // Entries that end in another token than `token` and are not excluded (one bit each), where weights · prob > bar: their
+  // indices, and these products; returns how many.
+  int (*extend)(const float* weights, const int32_t* last, int count, int32_t token, float prob, float bar,
+                const uint64_t* excluded, float* values, int32_t* found);
   // on_c ← (on_c + entering) · probs_c; returns the sum of what was in `on` before. Both are whole blocks.
   float (*pass_on)(const float* probs, int count, float entering, float* on);
-  // How many of the values, all ≥ 0 and padded with zeros to whole blocks, have bits ≥ least.
-  int (*count_at_least)(const float* values, int count, int32_t least);
+  // The choice of the `wanted` best of `count` values ≥ 0, padded with zeros to whole blocks, by their bits; of fewer, if
+  // fewer are at or above `low`. None is at or above `high`.
+  Selection (*choose)(const float* values, int count, int wanted, int32_t low, int32_t high);
 };
 
 }  // namespace ctckit

@@ -1,13 +1,11 @@
 #include "candidates.hpp"
 
 #include <algorithm>
+#include <bit>
 
-#include "beam_kernel.hpp"
 #include "dispatch.hpp"
 
 namespace ctckit {
-
-float Selection::bar() const { return std::bit_cast<float>(least - 1); }
 
 // The search lets at most 2 · width candidates wait before it chooses, one token adds 2 · width at most, and those that
 // were chosen before are another width. A vector is written whole.
@@ -22,43 +20,65 @@ float Candidates::top() const {
   return count == 0 ? 0 : beam_kernels().maximum(values.data(), count);
 }
 
-void Candidates::keep(Selection selection, const std::vector<float>& staying, int staying_count) {
-  for (int i = 0; i < staying_count && selection.ties > 0; ++i) selection.keeps(staying[static_cast<size_t>(i)]);
-  size_t kept = 0;
-  for (size_t k = 0; k < static_cast<size_t>(count); ++k) {
-    values[kept] = values[k];
-    entries[kept] = entries[k];
-    tokens[kept] = tokens[k];
-    kept += selection.keeps(values[k]);
+void Candidates::keep(std::span<const int32_t> chosen) {
+  for (size_t k = 0; k < chosen.size(); ++k) {
+    const auto from = static_cast<size_t>(chosen[k]);
+    values[k] = values[from];
+    entries[k] = entries[from];
+    tokens[k] = tokens[from];
   }
-  count = static_cast<int>(kept);
+  count = static_cast<int>(chosen.size());
 }
 
-// By bisection on the bits of the values: a few passes over short arrays, wherever the values lie.
-Selection select(const std::vector<float>& staying, int staying_count, Candidates& candidates, int width, float bar,
-                 float top) {
-  const BeamKernels& kernels = beam_kernels();
-  const auto end = candidates.values.begin() + candidates.count;
-  std::fill(end, candidates.values.begin() + whole_blocks(candidates.count), 0.0f);
-  const auto count = [&](int32_t least) {
-    return kernels.count_at_least(staying.data(), staying_count, least) +
-           kernels.count_at_least(candidates.values.data(), candidates.count, least);
+Choice::Choice(int beam_width)
+    : values_(Candidates(beam_width).values.size() + static_cast<size_t>(whole_blocks(beam_width))),
+      leaving_(static_cast<size_t>(whole_blocks(beam_width) + beam_block)),
+      coming_(values_.size() + beam_block) {}
+
+Selection Choice::select(const std::vector<float>& staying, int staying_count, const Candidates& candidates, int width,
+                         float bar, float top) {
+  const auto end = std::copy_n(candidates.values.begin(), candidates.count,
+                               std::copy_n(staying.begin(), staying_count, values_.begin()));
+  const int count = staying_count + candidates.count;
+  std::fill(end, values_.begin() + whole_blocks(count), 0.0f);
+  const auto low = std::bit_cast<int32_t>(bar), high = std::bit_cast<int32_t>(std::max(bar, top)) + 1;
+  return beam_kernels().choose(values_.data(), count, width, low, high);
+}
+
+namespace {
+
+bool tied(Selection selection, float value) { return std::bit_cast<int32_t>(value) == selection.least - 1; }
+
+}  // namespace
+
+std::span<const int32_t> Choice::leaving(Selection selection, const std::vector<float>& staying, int staying_count) {
+  const int found = beam_kernels().not_above(staying.data(), staying_count, selection.bar(), leaving_.data());
+  const auto end = leaving_.begin() + found;
+  const auto stays = [&](int32_t i) {
+    const bool one = selection.ties > 0 && tied(selection, staying[static_cast<size_t>(i)]);
+    selection.ties -= one;
+    return one;
   };
-  int32_t low = std::bit_cast<int32_t>(bar), high = std::bit_cast<int32_t>(std::max(bar, top)) + 1;
-  if (count(low) <= width) return {low, 0};
-  int above = 0;  // values at or over `high`
-  while (high - low > 1) {
-    const int32_t middle = low + (high - low) / 2;
-    const int found = count(middle);
-    if (found == width) return {middle, 0};
-    if (found > width) {
-      low = middle;
-    } else {
-      high = middle;
-      above = found;
-    }
+  return {leaving_.begin(), selection.ties > 0 ? std::remove_if(leaving_.begin(), end, stays) : end};
+}
+
+std::span<const int32_t> Choice::coming(Selection selection, const std::vector<float>& staying, int staying_count,
+                                        const Candidates& candidates) {
+  size_t found = 0;
+  if (selection.ties == 0) {
+    found = static_cast<size_t>(
+        beam_kernels().above(candidates.values.data(), candidates.count, selection.bar(), coming_.data()));
+    return {coming_.data(), found};
   }
-  return {high, width - above};
+  for (int i = 0; i < staying_count; ++i)
+    selection.ties -= selection.ties > 0 && tied(selection, staying[static_cast<size_t>(i)]);
+  for (int k = 0; k < candidates.count; ++k) {
+    const float value = candidates.values[static_cast<size_t>(k)];
+    const bool one = selection.ties > 0 && tied(selection, value);
+    selection.ties -= one;
+    if (value > selection.bar() || one) coming_[found++] = k;
+  }
+  return {coming_.data(), found};
 }
 
 }  // namespace ctckit

@@ -1,25 +1,13 @@
 // New texts that compete for a place in the beam, and the choice among them and the texts that are there.
 #pragma once
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "beam_kernel.hpp"
+
 namespace ctckit {
-
-// Of values ≥ 0, by their bits: those at or above `least`, and of those just below it the first `ties`.
-struct Selection {
-  int32_t least;
-  int ties;
-
-  bool keeps(float value) {  // to be asked in order: it counts the ties
-    const auto bits = std::bit_cast<int32_t>(value);
-    const bool tied = ties > 0 && bits == least - 1;
-    ties -= tied;
-    return bits >= least || tied;
-  }
-  float bar() const;        // the largest value that is not at or above `least`
-};
 
 // Each is an entry of the beam and one more token.
 struct Candidates {
@@ -36,13 +24,27 @@ struct Candidates {
     tokens[k] = token;
   }
   float top() const;
-  // Drops what the selection does not keep. `staying` values come first among equals.
-  void keep(Selection selection, const std::vector<float>& staying, int staying_count);
+  // Keeps these alone, ascending.
+  void keep(std::span<const int32_t> chosen);
 };
 
-// The `width` best of the staying values and the candidates that are at least `bar`, among equals the first. `top`: no value
-// is larger. Both arrays get zeros, or have them, up to whole blocks.
-Selection select(const std::vector<float>& staying, int staying_count, Candidates& candidates, int width, float bar,
-                 float top);
+// The choice between the texts that stay and the candidates.
+class Choice {
+ public:
+  explicit Choice(int beam_width);
+
+  // The bound that the `width` best of both lie above, and nothing below `bar`; among equals the texts that stay are better,
+  // then the first. `top`: no value is larger.
+  Selection select(const std::vector<float>& staying, int staying_count, const Candidates& candidates, int width, float bar,
+                   float top);
+  // The indices of the texts that leave, and of the candidates that come; until the next call.
+  std::span<const int32_t> leaving(Selection selection, const std::vector<float>& staying, int staying_count);
+  std::span<const int32_t> coming(Selection selection, const std::vector<float>& staying, int staying_count,
+                                  const Candidates& candidates);
+
+ private:
+  std::vector<float> values_;
+  std::vector<int32_t> leaving_, coming_;
+};
 
 }  // namespace ctckit

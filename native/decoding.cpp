@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dispatch.hpp"
 #include "threads.hpp"
 
 namespace ctckit {
@@ -56,11 +57,18 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
   const SearchPlan& plan = factors_->plan();
   std::vector<std::vector<Decoded>> results(static_cast<size_t>(posteriors.items));
   parallel_for(posteriors.items, [&](int64_t b) {
-    const Frames frames{posteriors.log_probs + b * posteriors.item_stride, posteriors.frame_stride,
+    const Frames frames{posteriors.row(b, 0), posteriors.frame_stride,
                         posteriors.lengths[b], plan.classes, plan.blank};
     results[static_cast<size_t>(b)] = decode_item(frames, n_best);
   });
   return results;
+}
+
+bool plausible(const Posteriors& posteriors, int classes, float most) {
+  for (int64_t b = 0; b < posteriors.items; ++b)
+    for (int64_t t = 0; t < posteriors.lengths[b]; ++t)
+      if (!beam_kernels().plausible(posteriors.row(b, t), classes, most)) return false;
+  return true;
 }
 
 }  // namespace ctckit

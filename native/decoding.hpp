@@ -23,6 +23,8 @@ struct Posteriors {
   const float* log_probs;
   int64_t item_stride, frame_stride, items;
   const int64_t* lengths;
+
+  const float* row(int64_t b, int64_t t) const { return log_probs + b * item_stride + t * frame_stride; }
 };
 
 class Decoder {
@@ -42,5 +44,8 @@ class Decoder {
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Search>> spare_;
 };
+
+// Whether every frame within the lengths has a possible class, and no NaN and nothing above `most`.
+bool plausible(const Posteriors& posteriors, int classes, float most);
 
 }  // namespace ctckit

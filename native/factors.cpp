@@ -109,16 +109,16 @@ double Factors::word_value(const Context& context, const Word& word) const {
 
 Step Factors::end_word(const Context& context) const {
   const Word word = best_word(context);
-  const double potential = lexicon_ ? lexicon_->potential(context.node, context.letters) : 0;
-  // Forbidden words have a potential of −∞ too: their difference is none.
-  const double value = word_value(context, word);
-  return {std::isinf(value) ? 0.0f : factor_of(value - potential), word.state};
+  if (lexicon_ && word.position < 0 && std::isinf(plan_.oov_charge)) return {0, word.state};
+  Context counted = context;
+  if (context.node == Lexicon::outside) counted.letters = 0;  // letters are charged in the potential as in the value
+  const double potential = lexicon_ ? lexicon_->potential(counted.node, counted.letters) : 0;
+  return {factor_of(word_value(counted, word) - potential), word.state};
 }
 
 float Factors::end_word_bound(const Context& context) const {
   if (context.letters == 0) return 1;
-  const double potential = lexicon_ ? lexicon_->potential(context.node, context.letters) : 0;
-  return std::isinf(potential) ? 1.0f : std::max(factor_of(plan_.word_bonus - potential), 1.0f);
+  return lexicon_ ? lexicon_->ending_bound(context.node, context.letters) : std::max(factor_of(plan_.word_bonus), 1.0f);
 }
 
 float Factors::more_letters_bound(const Context& context) const {

@@ -61,7 +61,7 @@ class Factors {
   // The parts that depend on one state each, to be remembered by the caller. `inside`: in a word, not behind a boundary.
   Step fine(uint32_t state, int token, bool inside) const;
   Step hot(uint32_t state, int token, bool inside) const;
-  // The end of the word that the context is in.
+  // The end of the word that the context is in; it depends on the model's state and the place in the lexicon alone.
   Step end_word(const Context& context) const;
   // At least 1, and at least the factor of the word's end, at once or after more letters.
   float end_word_bound(const Context& context) const;

@@ -34,6 +34,23 @@ CTCKIT_INLINE Bits bits_of(Vector<int32_t> mask) {
 #endif
 }
 
+// One bit for each lane of which it is true; on AVX-512 without a vector in between.
+#if defined(__AVX512F__)
+CTCKIT_INLINE Bits at_least(Vector<int32_t> value, int32_t bound) {
+  return _mm512_cmpge_epi32_mask(reinterpret_cast<__m512i>(value), _mm512_set1_epi32(bound));
+}
+CTCKIT_INLINE Bits greater(Vector<float> value, float bound) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(value), _mm512_set1_ps(bound), _CMP_GT_OQ);
+}
+CTCKIT_INLINE Bits differing(Vector<int32_t> value, int32_t from) {
+  return _mm512_cmpneq_epi32_mask(reinterpret_cast<__m512i>(value), _mm512_set1_epi32(from));
+}
+#else
+CTCKIT_INLINE Bits at_least(Vector<int32_t> value, int32_t bound) { return bits_of(value >= bound); }
+CTCKIT_INLINE Bits greater(Vector<float> value, float bound) { return bits_of(value > bound); }
+CTCKIT_INLINE Bits differing(Vector<int32_t> value, int32_t from) { return bits_of(value != from); }
+#endif
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 // For each of the 256 sets of lanes: which lane goes first, second, …
 struct Packing {

@@ -11,9 +11,10 @@ namespace ctckit {
 Lexicon::Lexicon(const SearchPlan& plan)
     : trie_(plan.words),
       potential_(trie_.size(), plan.word_model ? -std::numeric_limits<float>::infinity() : 0.0f),
-      changes_(trie_.size(), {1.0f, 1.0f}),
+      changes_(trie_.size(), {1.0f, 1.0f, 1.0f}),
       oov_charge_(static_cast<float>(plan.oov_charge)),
-      oov_letter_factor_(std::exp(-oov_charge_)) {
+      oov_letter_factor_(std::exp(-oov_charge_)),
+      word_bonus_(static_cast<float>(plan.word_bonus)) {
   if (plan.word_model) find_potentials(plan);
   std::vector<int32_t> letters(trie_.size(), 0);
   for (uint32_t node = 0; node < trie_.size(); ++node) {
@@ -22,6 +23,7 @@ Lexicon::Lexicon(const SearchPlan& plan)
       changes_[node].entering = std::exp(potential_[node] - potential_[trie_.parent(node)]);
     }
     changes_[node].leaving = std::exp(outside_potential(letters[node] + 1) - potential_[node]);
+    changes_[node].ending_bound = bound_of_end(potential_[node]);
   }
 }
 
@@ -38,6 +40,10 @@ void Lexicon::find_potentials(const SearchPlan& plan) {
     above = std::max(above, potential_[node]);
   }
   potential_[Trie::root] = 0;
+}
+
+float Lexicon::bound_of_end(float potential) const {
+  return std::isinf(potential) ? 1.0f : std::exp(std::clamp(word_bonus_ - potential, 0.0f, largest_log));
 }
 
 float Lexicon::step(uint32_t& node, int32_t letter) const {

@@ -20,6 +20,10 @@ class Lexicon {
   }
   // The factor of a letter that leads out of the trie; more than 1 where unknown words are likelier than those below.
   float leaving(uint32_t node) const { return node == outside ? oov_letter_factor_ : changes_[node].leaving; }
+  // At least 1, and at least the factor of the word's end, whatever its probability, if it gives this bonus.
+  float ending_bound(uint32_t node, int32_t letters) const {
+    return node == outside ? bound_of_end(outside_potential(letters)) : changes_[node].ending_bound;
+  }
   // The words that end here: positions in SearchPlan::words.
   std::span<const int32_t> words_at(uint32_t node) const {
     return node == outside ? std::span<const int32_t>{} : trie_.lists_at(node);
@@ -27,6 +31,7 @@ class Lexicon {
 
  private:
   void find_potentials(const SearchPlan& plan);
+  float bound_of_end(float potential) const;
   float outside_potential(int32_t letters) const { return unknown_potential_ - oov_charge_ * static_cast<float>(letters); }
 
   Trie trie_;
@@ -34,9 +39,10 @@ class Lexicon {
   struct Change {
     float entering;  // e^(potential of the node − potential of its parent)
     float leaving;   // e^(potential outside, one letter on − potential of the node)
+    float ending_bound;
   };
   std::vector<Change> changes_;
-  float unknown_potential_ = 0, oov_charge_, oov_letter_factor_;
+  float unknown_potential_ = 0, oov_charge_, oov_letter_factor_, word_bonus_;
 };
 
 }  // namespace ctckit

@@ -8,11 +8,17 @@ void PrefixTree::clear() { nodes_.assign(1, {none, none, 0, 0, none, none, 0}); 
 
 int32_t PrefixTree::add(int32_t parent, int32_t token, int32_t entry) {
   const auto node = static_cast<int32_t>(nodes_.size());
+  Node& added = nodes_.emplace_back();  // written field by field: a copy would wait for the fields to be there
   Node& above = (*this)[parent];
-  const Node added = {parent, token, above.depth + 1, entry, none, above.first_child, 0};
+  added.parent = parent;
+  added.token = token;
+  added.depth = above.depth + 1;
+  added.entry = entry;
+  added.first_child = none;
+  added.next_sibling = above.first_child;
+  added.child_tokens = 0;
   above.first_child = node;
   above.child_tokens |= uint32_t{1} << (token & 31);
-  nodes_.push_back(added);
   return node;
 }
 

@@ -44,11 +44,14 @@ Search::Search(std::shared_ptr<const Factors> factors)
       probs_(static_cast<size_t>(whole_blocks(plan_.classes)), 0),
       waiting_(probs_.size() + beam_block, 0),
       candidates_(plan_.beam_width),
-      pending_(weighted_ ? plan_.beam_width : 0) {
+      pending_(weighted_ ? plan_.beam_width : 0),
+      order_(pending_.values.size() + beam_block, 0),
+      choice_(plan_.beam_width) {
   const Weights none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
   if (weighted_) weights_.assign(factors_->kinds().size(), none);
   if (factors_->has_fine()) fine_memory_.assign(1 << 15, {nothing, {}});
   if (factors_->has_hotwords()) hot_memory_.assign(1 << 12, {nothing, {}});
+  if (plan_.has_words) word_memory_.assign(1 << 13, {nothing, {}});
   reset();
 }
 
@@ -67,14 +70,14 @@ void Search::frame(const float* log_probs) {
   // The best class of a frame is always tried.
   const double token_bound = std::min(std::exp(plan_.token_threshold - static_cast<double>(best_class)), 1.0);
   candidates_.count = pending_.count = 0;
+  if (weighted_) weigh();
   bar = extend(bar, std::nextafter(static_cast<float>(token_bound), 0.0f));
   const float top = std::max(most_stay_, candidates_.top());
   bar = std::max(bar, top * beam_factor_);
   Selection selection = {std::bit_cast<int32_t>(bar), 0};
   if (beam_.count() + candidates_.count > plan_.beam_width)
-    selection = select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, bar, top);
-  replace(selection);
-  beam_.replace(freed_, arrivals_, top);
+    selection = choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, bar, top);
+  replace(selection, top);
 }
 
 // --- new texts -------------------------------------------------------------------------------------------------------
@@ -148,8 +151,8 @@ void Search::rank(int32_t token) {
 float Search::extend(float bar, float token_bound) {
   constexpr size_t few = 64;
   float most = beam_.top();
+  repeat(bar, token_bound);
   if (weighted_) {
-    weigh();
     rank_rare(bar, token_bound);
     bar = extend_ranked(bar);
     most = 0;
@@ -157,6 +160,10 @@ float Search::extend(float bar, float token_bound) {
       if (!factors_->kinds()[kind].rare()) most = std::max(most, weights_[kind].most);
   }
   if (most > 0) find_waiting(std::max(bar / most, token_bound));
+  if (!weighted_ && waiting_count_ <= few) {  // nothing to be won by an order
+    for (size_t k = 0; k < waiting_count_; ++k) bar = extend_by(waiting_[k], bar);
+    return bar;
+  }
   for (float level = 0x1p-4f; most > 0 && waiting_count_ > 0; level *= 0x1p-4f) {
     rank_waiting(waiting_count_ > few ? level : 0, bar / most);
     bar = extend_ranked(bar);
@@ -170,47 +177,55 @@ float Search::extend_ranked(float bar) {
     const auto token = static_cast<int32_t>(each & ~uint32_t{0});
     const float most = weighted_ ? weights_[factors_->kind(token)].most : beam_.top();
     if (prob(token) * most <= bar) continue;
-    extend_by(token, bar);
-    const bool many = weighted_ ? pending_.count > 2 * plan_.beam_width
-                                : beam_.count() + candidates_.count > 2 * plan_.beam_width + 256;
-    if (many) bar = settle(bar);
+    bar = extend_by(token, bar);
   }
   return bar;
 }
 
-void Search::extend_by(int token, float bar) {
+float Search::extend_by(int token, float bar) {
   Candidates& into = weighted_ ? pending_ : candidates_;
-  const auto from = static_cast<size_t>(into.count);
+  const int from = into.count;
+  const auto at = static_cast<size_t>(from);
   const float* const weights = weighted_ ? weights_[factors_->kind(token)].values.data() : beam_.totals();
-  size_t to = from + static_cast<size_t>(beam_kernels().extend(weights, beam_.count(), prob(token), bar, beam_.existing(token),
-                                                               &into.values[from], &into.entries[from]));
-  beam_.each_repeatable(token, [&](int32_t entry) {  // only behind a blank
-    const float blank = beam_.blank_part(entry), whole = beam_.total(entry);
-    const float mass = weighted_ ? weights[entry] * prob(token) * (blank / whole) : blank * prob(token);
-    if (!(mass > bar)) return;
-    into.values[to] = mass;
-    into.entries[to++] = entry;
-  });
-  std::fill(into.tokens.begin() + into.count, into.tokens.begin() + static_cast<std::ptrdiff_t>(to), token);
-  into.count = static_cast<int>(to);
+  into.count += beam_kernels().extend(weights, beam_.tokens(), beam_.count(), token, prob(token), bar,
+                                      beam_.existing(token), &into.values[at], &into.entries[at]);
+  std::fill(into.tokens.begin() + from, into.tokens.begin() + into.count, token);
+  const bool many = weighted_ ? pending_.count > 2 * plan_.beam_width
+                              : beam_.count() + candidates_.count > 2 * plan_.beam_width + 256;
+  return many ? settle(bar) : bar;
+}
+
+// The last token of each text once more: only behind a blank.
+void Search::repeat(float bar, float token_bound) {
+  Candidates& into = weighted_ ? pending_ : candidates_;
+  const int found = beam_kernels().above_but(beam_.repeated(), beam_.count(), weighted_ ? 0 : bar,
+                                             beam_.unrepeatable(), into.values.data(), into.entries.data());
+  for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
+    const int32_t entry = into.entries[k], token = beam_.token(entry);
+    float mass = into.values[k];
+    if (weighted_) mass *= weights_[factors_->kind(token)].values[static_cast<size_t>(entry)] / beam_.total(entry);
+    if (mass > bar && prob(token) > token_bound) into.add(mass, entry, token);
+  }
 }
 
 // Drops what will not be among the best, so that the bar rises. Pending candidates get their factors first, those with the
 // highest bounds before the others.
 float Search::settle(float bar) {
-  int32_t likeliest = 0;
+  Selection likeliest = {0, 0};
   if (pending_.count > plan_.beam_width) {
     const float top = std::max(most_stay_, pending_.top());
-    likeliest = select(beam_.staying(), beam_.count(), pending_, plan_.beam_width, bar, top).least;
+    likeliest = choice_.select(beam_.staying(), beam_.count(), pending_, plan_.beam_width, bar, top);
   }
+  const bool all = likeliest.least == 0;
   for (const bool first : {true, false}) {
-    for (int k = 0; k < pending_.count; ++k) {
-      const auto at = static_cast<size_t>(k);
-      if ((std::bit_cast<int32_t>(pending_.values[at]) >= likeliest) == first && pending_.values[at] > bar)
-        settle_one(pending_.entries[at], pending_.tokens[at], bar);
+    const float least = first && !all ? std::max(bar, likeliest.bar()) : bar;
+    const int found = beam_kernels().above(pending_.values.data(), pending_.count, least, order_.data());
+    for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
+      const auto at = static_cast<size_t>(order_[k]);
+      if (first || !(pending_.values[at] > likeliest.bar())) settle_one(pending_.entries[at], pending_.tokens[at], bar);
     }
     if (beam_.count() + candidates_.count > plan_.beam_width) bar = tighten(bar);
-    if (likeliest == 0) break;  // all were first
+    if (all) break;
   }
   pending_.count = 0;
   return bar;
@@ -226,45 +241,42 @@ void Search::settle_one(int32_t entry, int32_t token, float bar) {
 // Drops the candidates that will not be among the best; returns the bar that new ones have to be above.
 float Search::tighten(float bar) {
   const float top = std::max(most_stay_, candidates_.top());
-  const Selection selection = select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, bar, top);
-  candidates_.keep(selection, beam_.staying(), beam_.count());
+  const Selection selection = choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, bar, top);
+  candidates_.keep(choice_.coming(selection, beam_.staying(), beam_.count(), candidates_));
   return std::max(bar, selection.bar());
 }
 
 // Which entries leave, and who comes.
-void Search::replace(Selection selection) {
-  freed_.resize(static_cast<size_t>(beam_.count()));
-  size_t leaving = 0;
-  for (int i = 0; i < beam_.count(); ++i) {  // without a branch that nobody could foretell
-    freed_[leaving] = i;
-    leaving += !selection.keeps(beam_.staying()[static_cast<size_t>(i)]);
-  }
-  freed_.resize(leaving);
+void Search::replace(Selection selection, float top) {
   arrivals_.clear();
-  candidates_.keep(selection, beam_.staying(), 0);
-  for (int k = 0; k < candidates_.count; ++k) arrivals_.push_back(arrival(k));
+  carried_.clear();
+  for (int32_t each : choice_.coming(selection, beam_.staying(), beam_.count(), candidates_)) {
+    const auto k = static_cast<size_t>(each);
+    const int32_t from = candidates_.entries[k], token = candidates_.tokens[k];
+    beam_.extend(from, token, candidates_.values[k], arrivals_.emplace_back());
+    if (weighted_) carried_.push_back(carried(from, token, arrivals_.back().factor));
+  }
+  beam_.replace(choice_.leaving(selection, beam_.staying(), beam_.count()), arrivals_, carried_, top);
 }
 
-Beam::Arrival Search::arrival(int candidate) {
-  const auto k = static_cast<size_t>(candidate);
-  const int32_t from = candidates_.entries[k], token = candidates_.tokens[k];
-  Beam::Arrival result = beam_.extension(from, token, candidates_.values[k]);
-  if (!weighted_) return result;
-  result.factor = factor(from, token, result.entry.context);
+Beam::Entry Search::carried(int entry, int token, float& of_token) {
+  Beam::Entry result;
+  of_token = factor(entry, token, result.context);
   if (plan_.has_words) {
-    result.entry.inner_bound = factors_->more_letters_bound(result.entry.context);
-    result.entry.ending_bound = factors_->end_word_bound(result.entry.context);
+    result.inner_bound = factors_->more_letters_bound(result.context);
+    result.ending_bound = factors_->end_word_bound(result.context);
   }
   return result;
 }
 
 // --- factors ---------------------------------------------------------------------------------------------------------
 
-Step Search::remembered(std::vector<Remembered>& memory, Compute compute, uint32_t state, int token, bool inside) {
-  const uint64_t key = uint64_t{state} << 32 | static_cast<uint64_t>(token) << 1 | (inside ? 1 : 0);
+template <class Compute>
+Step Search::remembered(std::vector<Remembered>& memory, uint64_t high, uint64_t low, Compute&& compute) {
+  const uint64_t key = high << 32 | low;
   const uint64_t mixed = key * 0x9E3779B97F4A7C15u;
   Remembered& place = memory[(mixed ^ (mixed >> 32)) & (memory.size() - 1)];
-  if (place.key != key) place = {key, ((*factors_).*compute)(state, token, inside)};
+  if (place.key != key) place = {key, compute()};
   return place.step;
 }
 
@@ -272,22 +284,26 @@ Step Search::remembered(std::vector<Remembered>& memory, Compute compute, uint32
 float Search::factor(int entry, int token, Context& after) {
   Beam::Entry& each = beam_[entry];
   const bool inside = each.context.letters > 0;
+  const uint64_t token_inside = static_cast<uint64_t>(token) << 1 | (inside ? 1 : 0);
   after = each.context;
   float result = factors_->token_factor();
   if (factors_->has_fine()) {
-    const Step step = remembered(fine_memory_, &Factors::fine, after.fine, token, inside);
+    const Step step = remembered(fine_memory_, after.fine, token_inside,
+                                 [&] { return factors_->fine(after.fine, token, inside); });
     result *= step.factor;
     after.fine = step.state;
   }
   if (factors_->has_hotwords()) {
-    const Step step = remembered(hot_memory_, &Factors::hot, after.hot, token, inside);
+    const Step step = remembered(hot_memory_, after.hot, token_inside,
+                                 [&] { return factors_->hot(after.hot, token, inside); });
     result *= step.factor;
     after.hot = step.state;
   }
   if (!plan_.has_words) return result;
   const bool ends_word = inside && factors_->kind_of(token).ends_it_at_once;
   if (ends_word && each.ended.factor < 0) {
-    each.ended = factors_->end_word(each.context);
+    each.ended = remembered(word_memory_, each.context.word, each.context.node,
+                            [&] { return factors_->end_word(each.context); });
     if (factors_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
   }
   return result * factors_->letters(after, token, ends_word ? &each.ended : nullptr);

@@ -66,7 +66,6 @@ class Search {
     uint64_t key;
     Step step;
   };
-  using Compute = Step (Factors::*)(uint32_t, int, bool) const;
 
   void frame(const float* log_probs);
   void weigh();
@@ -77,14 +76,16 @@ class Search {
   void rank_waiting(float level, float least);
   void rank(int32_t token);
   float extend_ranked(float bar);
-  void extend_by(int token, float bar);
+  float extend_by(int token, float bar);
+  void repeat(float bar, float token_bound);
   float settle(float bar);
   void settle_one(int32_t entry, int32_t token, float bar);
   float tighten(float bar);
-  void replace(Selection selection);
-  Beam::Arrival arrival(int candidate);
+  void replace(Selection selection, float top);
+  Beam::Entry carried(int entry, int token, float& factor);
   float factor(int entry, int token, Context& after);
-  Step remembered(std::vector<Remembered>& memory, Compute compute, uint32_t state, int token, bool inside);
+  template <class Compute>
+  Step remembered(std::vector<Remembered>& memory, uint64_t high, uint64_t low, Compute&& compute);
 
   std::shared_ptr<const Factors> factors_;
   const SearchPlan& plan_;
@@ -100,9 +101,11 @@ class Search {
   std::vector<Weights> weights_;  // for each kind of tokens: at least the mass of an entry times any factor
   float most_stay_ = 0;
   Candidates candidates_, pending_;  // pending: with bounds for masses, their factors are not known yet
-  std::vector<int32_t> freed_;
+  std::vector<int32_t> order_;      // of pending ones
+  Choice choice_;
   std::vector<Beam::Arrival> arrivals_;
-  std::vector<Remembered> fine_memory_, hot_memory_;
+  std::vector<Beam::Entry> carried_;  // by the arrivals
+  std::vector<Remembered> fine_memory_, hot_memory_, word_memory_;
 };
 
 }  // namespace ctckit

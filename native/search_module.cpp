@@ -90,10 +90,15 @@ nb::tuple description_tuple(const ctckit::Description& description) {
                         array_of<double>(description.token_log_probs), array_of<double>(description.confidences));
 }
 
-nb::list decode(const ctckit::Decoder& decoder, Array<const float, nb::ndim<3>> log_probs, List<int64_t> lengths,
-                int64_t n_best) {
-  const ctckit::Posteriors posteriors{log_probs.data(), log_probs.stride(0), log_probs.stride(1),
-                                      static_cast<int64_t>(log_probs.shape(0)), lengths.data()};
+using Batch = Array<const float, nb::ndim<3>>;
+
+ctckit::Posteriors posteriors_of(const Batch& log_probs, const List<int64_t>& lengths) {
+  return {log_probs.data(), log_probs.stride(0), log_probs.stride(1), static_cast<int64_t>(log_probs.shape(0)),
+          lengths.data()};
+}
+
+nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const List<int64_t>& lengths, int64_t n_best) {
+  const ctckit::Posteriors posteriors = posteriors_of(log_probs, lengths);
   std::vector<std::vector<ctckit::Decoded>> items;
   {
     const nb::gil_scoped_release released;
@@ -155,5 +160,8 @@ void bind_search(nb::module_& m) {
       .def("forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
       .def("keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); }, "prefix"_a)
       .def_prop_ro("nodes", &ctckit::Search::nodes);
+  m.def("plausible", [](const Batch& log_probs, const List<int64_t>& lengths, float most) {
+    return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
+  }, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
   m.def("describe", &described, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
 }

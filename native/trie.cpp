@@ -5,6 +5,12 @@
 namespace ctckit {
 
 Trie::Trie(const Ragged& lists) : nodes_{{0, -1}}, parent_{none} {
+  for (int32_t letter : lists.values) bits_.resize(std::max(bits_.size(), static_cast<size_t>(letter) + 1), 0);
+  for (int32_t letter : lists.values) bits_[static_cast<size_t>(letter)] = 1;
+  size_t letters = 0;
+  for (uint64_t& each : bits_)
+    if (each) each = uint64_t{1} << (letters++ % 64);
+  every_letter_has_its_bit_ = letters <= 64;
   // Sorted, lists with the same beginning stand together: a node is a range of them, its children are ranges of that.
   std::vector<int32_t> order(lists.size());
   std::iota(order.begin(), order.end(), 0);
@@ -28,6 +34,7 @@ Trie::Trie(const Ragged& lists) : nodes_{{0, -1}}, parent_{none} {
       while (end < to && list(order[end])[depth] == letter) ++end;
       ranges.push_back({from, end, depth + 1});
       nodes_.push_back({0, letter});
+      nodes_[node].letters |= bit_of(letter);
       parent_.push_back(static_cast<uint32_t>(node));
       from = end;
     }

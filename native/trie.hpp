@@ -1,6 +1,7 @@
 // Many short lists of letters as a tree. Nodes are numbered level by level, so that the children of a node stand side by side.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -24,6 +25,9 @@ class Trie {
   std::span<const int32_t> lists_at(uint32_t node) const { return ending_[node]; }
 
   uint32_t child(uint32_t node, int32_t letter) const {
+    const uint64_t bit = bit_of(letter), there = nodes_[node].letters;
+    if (!(there & bit)) return none;
+    if (every_letter_has_its_bit_) return first_child(node) + static_cast<uint32_t>(std::popcount(there & (bit - 1)));
     uint32_t from = first_child(node), to = end_child(node);
     while (to - from > 8) {
       const uint32_t middle = from + (to - from) / 2;
@@ -38,8 +42,16 @@ class Trie {
   struct Node {
     uint32_t first_child;
     int32_t letter;
+    uint64_t letters = 0;  // the bits of its children's
   };
-  std::vector<Node> nodes_;  // and one more, where the last one's children end
+  uint64_t bit_of(int32_t letter) const {
+    const auto k = static_cast<size_t>(letter);
+    return k < bits_.size() ? bits_[k] : 0;
+  }
+
+  std::vector<uint64_t> bits_;  // of each letter: one, rising; 0 for those that do not occur
+  bool every_letter_has_its_bit_;  // or shares it with others
+  std::vector<Node> nodes_;        // and one more, where the last one's children end
   std::vector<uint32_t> parent_;
   Ragged ending_;
 };

@@ -43,6 +43,11 @@ class Search:
         self._search.keep_only(list(prefix))
 
 
+def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
+    """Whether each frame has a possible class, and no NaN and nothing above ``most``; see ``reference_search``."""
+    return _native.plausible(_single(log_probs), lengths, most)
+
+
 def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
     """What ``score`` adds to log p(tokens | x), by walking the tokens once."""
     return Parts(*decoder_of(plan).parts(np.asarray(tokens, dtype=np.int32)))

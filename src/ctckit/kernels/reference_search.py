@@ -160,6 +160,21 @@ def _factors(plan: SearchPlan) -> Factors:
     return Factors(plan)
 
 
+def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
+    """Whether (B, T, C) scores can be searched in.
+
+    Args:
+        log_probs: The scores.
+        lengths: (B,) int64 frames of each item; what lies beyond is not read.
+        most: What no value may exceed.
+
+    Returns:
+        Whether each frame has a class above −∞, no NaN and none above ``most``.
+    """
+    tops = [each[:length].max(axis=1, initial=-np.inf) for each, length in zip(log_probs, lengths, strict=True)]
+    return all(bool(((top > -np.inf) & (top <= most)).all()) for top in tops)
+
+
 def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
     """What ``score`` adds to log p(tokens | x), by walking the tokens once."""
     factors = _factors(plan)
