@@ -3,11 +3,18 @@
 #include <algorithm>
 
 #include "dispatch.hpp"
+#include "edits.hpp"
 #include "threads.hpp"
 
 namespace ctckit {
 
 namespace {
+
+constexpr int most_rounds = 4;  // of edits
+
+void describe_it(const Frames& frames, Decoded& text) {
+  text.description = describe(frames, text.tokens, text.description.log_prob);
+}
 
 // What the score adds to log p(y | x).
 double worth(const SearchPlan& plan, const Parts& parts, size_t tokens) {
@@ -38,19 +45,42 @@ std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) c
   }
   search->push(frames.log_probs, frames.stride, frames.count);
   std::vector<Decoded> result;
-  for (Found& found : search->contenders(n_best)) {
-    Decoded each{std::move(found.tokens), {}, {}, 0};
-    each.parts = factors_->parts(each.tokens);
-    each.description.log_prob = log_prob_of(frames, each.tokens);
-    each.score = each.description.log_prob + worth(factors_->plan(), each.parts, each.tokens.size());
-    result.push_back(std::move(each));
-  }
+  for (Found& found : search->contenders(n_best)) result.push_back(scored(frames, std::move(found.tokens)));
   std::stable_sort(result.begin(), result.end(), [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
+  if (!result.empty()) improve_first(frames, result);
   result.resize(std::min(result.size(), n_best));
-  for (Decoded& each : result) each.description = describe(frames, each.tokens, each.description.log_prob);
+  for (size_t k = 1; k < result.size(); ++k) describe_it(frames, result[k]);
   const std::lock_guard lock(mutex_);
   spare_.push_back(std::move(search));
   return result;
+}
+
+Decoded Decoder::scored(const Frames& frames, std::vector<int32_t> tokens) const {
+  Decoded result{std::move(tokens), {}, {}, 0};
+  result.parts = factors_->parts(result.tokens);
+  result.description.log_prob = log_prob_of(frames, result.tokens);
+  result.score = result.description.log_prob + worth(factors_->plan(), result.parts, result.tokens.size());
+  return result;
+}
+
+// Puts texts in front that are the first one but for single edits, and better. All are scored and sorted, the first is
+// described.
+void Decoder::improve_first(const Frames& frames, std::vector<Decoded>& texts) const {
+  describe_it(frames, texts.front());
+  for (int round = 0; round < most_rounds; ++round) {
+    Decoded best = texts.front();
+    bool better = false;
+    for (const Edit& edit : better_edits(frames, best.tokens, best.description)) {
+      Decoded other = scored(frames, edited(best.tokens, edit, frames.blank));
+      if (!(other.score > best.score)) continue;
+      best = std::move(other);
+      better = true;
+    }
+    if (!better) return;
+    describe_it(frames, best);
+    std::erase_if(texts, [&](const Decoded& each) { return each.tokens == best.tokens; });
+    texts.insert(texts.begin(), std::move(best));
+  }
 }
 
 std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, size_t n_best) const {

@@ -38,6 +38,8 @@ class Decoder {
 
  private:
   std::vector<Decoded> decode_item(const Frames& frames, size_t n_best) const;
+  Decoded scored(const Frames& frames, std::vector<int32_t> tokens) const;
+  void improve_first(const Frames& frames, std::vector<Decoded>& texts) const;
 
   std::shared_ptr<const Factors> factors_;
   // Searches that have ended, for the next ones: their memory is warm.

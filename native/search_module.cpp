@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "decoding.hpp"
+#include "edits.hpp"
 #include "ngram.hpp"
 
 namespace nb = nanobind;
@@ -136,6 +137,19 @@ nb::tuple described(const Rows& rows, List<int32_t> tokens, int blank) {
   return description_tuple(description);
 }
 
+nb::list better_edits(const Rows& rows, List<int32_t> tokens, int blank) {
+  const ctckit::Frames frames = frames_of(rows, blank);
+  const std::span<const int32_t> text{tokens.data(), tokens.shape(0)};
+  std::vector<ctckit::Edit> edits;
+  {
+    const nb::gil_scoped_release released;
+    edits = ctckit::better_edits(frames, text, ctckit::describe(frames, text));
+  }
+  nb::list result;
+  for (const ctckit::Edit& each : edits) result.append(nb::make_tuple(each.position, each.token));
+  return result;
+}
+
 }  // namespace
 
 void bind_search(nb::module_& m) {
@@ -163,5 +177,6 @@ void bind_search(nb::module_& m) {
   m.def("plausible", [](const Batch& log_probs, const List<int64_t>& lengths, float most) {
     return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
   }, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
+  m.def("better_edits", &better_edits, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
   m.def("describe", &described, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
 }

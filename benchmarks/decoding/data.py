@@ -111,8 +111,10 @@ def expect_available() -> None:
 
 
 def normalised(log_probs: Array) -> Array:
-    """Float32, each row summing to 1 and in one piece, as networks give them: the files are transposed and in float16,
-    whose rounding shows in the sums."""
+    """Float32, each row in one piece and summing to 1, as networks give them.
+
+    The files are transposed, and in float16, whose rounding shows in the sums.
+    """
     rows = log_probs.astype(np.float64)
     top = rows.max(axis=1, keepdims=True)
     return (rows - top - np.log(np.exp(rows - top).sum(axis=1, keepdims=True))).astype(np.float32, order="C")

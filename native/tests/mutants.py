@@ -41,19 +41,25 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("search: repeat rule", "beam.cpp", "repeats ? capacity_ + parent : parent;", "parent;"),
-    Mutant("search: repeat rule, new token", "search.cpp", ": blank * prob(token);", ": whole * prob(token);"),
+    Mutant("search: repeat rule", "beam.cpp", "source_[at] = capacity_ + parent;", "source_[at] = parent;"),
+    Mutant(
+        "search: repeat rule, new token",
+        "beam_kernel.cpp",
+        "store(repeated + i, load(beam.masses + beam.capacity + i) * prob);",
+        "store(repeated + i, load(beam.masses + i) * prob);",
+    ),
+    Mutant("search: repetitions that exist", "beam.cpp", "unrepeatable(parent);", ""),
     Mutant(
         "search: extensions that exist",
         "beam.cpp",
-        "if (bits_[list * words_ + i / 64] >> (i % 64) & 1) continue;",
+        "mark_child(parent, token);",
         "",
     ),
     Mutant("search: scale", "beam.cpp", "log_scale_ -= shift * ln2;", ""),
     Mutant(
         "search: padding of candidates",
         "candidates.cpp",
-        "candidates.values.begin() + whole_blocks(candidates.count)",
+        "values_.begin() + whole_blocks(count)",
         "end",
     ),
     Mutant(
@@ -62,6 +68,8 @@ MUTANTS = (
         "weighted_ && ended ? factors_->finish",
         "weighted_ && !ended ? factors_->finish",
     ),
+    Mutant("search: ties", "candidates.cpp", "selection.ties -= one;\n    return one;", "return one;"),
+    Mutant("search: words remembered", "search.cpp", "each.context.word, each.context.node,", "0, each.context.node,"),
     Mutant("hotwords inside of hotwords", "hotwords.cpp", "found_[node] += found_[shorter_[node]];", ""),
     Mutant("look-ahead", "lexicon.cpp", ": changes_[next].entering;", ": 1.0f;"),
     Mutant(

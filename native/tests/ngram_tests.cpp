@@ -46,7 +46,7 @@ Dictionary random_dictionary(Random& random, int order) {
   Words vocabulary{"<unk>", "<s>", "</s>"};
   const uint64_t more = 1 + random.below(6);
   for (uint64_t i = 0; i < more; ++i) {
-    vocabulary.push_back("w" + std::string(1 + random.below(12), 'x') + std::to_string(i));
+    vocabulary.push_back(std::string("w").append(1 + random.below(12), 'x').append(std::to_string(i)));
   }
   Dictionary model;
   std::vector<Words> last(1);
@@ -73,7 +73,7 @@ std::string arpa(const Dictionary& model, int order) {
   std::vector<int> counts(static_cast<size_t>(order));
   for (const auto& [words, weights] : model) {
     std::string line = std::to_string(weights.log_prob) + "\t";
-    for (size_t i = 0; i < words.size(); ++i) line += (i ? " " : "") + words[i];
+    for (size_t i = 0; i < words.size(); ++i) line.append(i ? " " : "").append(words[i]);
     if (static_cast<int>(words.size()) < order) line += "\t" + std::to_string(weights.back_off);
     sections[words.size() - 1] += line + "\n";
     ++counts[words.size() - 1];

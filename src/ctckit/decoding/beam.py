@@ -38,6 +38,10 @@ class BeamDecoder:
     its words (or those of the lexicon) steer the search before; a model of characters or tokens is asked at each of
     them. The search computes in float32; results are the same bits for any number of threads.
 
+    What the beam ends with is ranked by exact scores, and the best text is held against its single edits: where the
+    frames between a token's neighbours speak for another token, or for none, and the exact score of the whole agrees,
+    the better text is taken. So a narrow beam's mistakes of one token are put right.
+
     Args:
         vocabulary: A ``Vocabulary``, or its C tokens, "" for the blank.
         blank: Where tokens are given, the class of the blank; 0 by default.

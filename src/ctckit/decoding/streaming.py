@@ -34,7 +34,7 @@ import numpy.typing as npt
 from ctckit import _checks
 from ctckit.decoding.hypothesis import Hypothesis, words_of
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search_plan import Decoded, Description, SearchPlan
+from ctckit.kernels.search_plan import Decoded, Description, SearchPlan, improved
 from ctckit.vocabulary import Vocabulary
 
 WINDOW = 4096  # frames: what lies further ahead is taken to say nothing of where a token is
@@ -177,6 +177,16 @@ class DecodeStream:
         texts = [each.tokens for each in found] or [()]
         decoded = [self._complete_text(closed, kept, tokens) for tokens in texts]
         ranked = sorted(decoded, key=lambda each: -each.score(self._plan))
+        first = len(closed.tokens)  # of the tokens that may still change
+
+        def edits_of(tokens: tuple[int, ...]) -> list[tuple[int, int]]:
+            edits = self._engine.better_edits(kept, tokens[first:], self._plan.blank)
+            return [(first + k, token) for k, token in edits]
+
+        def complete(tokens: tuple[int, ...]) -> Decoded:
+            return self._complete_text(closed, kept, tokens[first:])
+
+        ranked = improved(ranked, self._plan, edits_of, complete)
         return [self._hypothesis(each) for each in ranked[:n_best]]
 
     def _expect_open(self) -> None:

@@ -58,6 +58,11 @@ def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> 
     return Description(*_native.describe(_single(log_probs), np.asarray(tokens, dtype=np.int32), blank))
 
 
+def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
+    """Single edits that the frames speak for, the last token's first; see ``reference_search.better_edits``."""
+    return _native.better_edits(_single(log_probs), np.asarray(tokens, dtype=np.int32), blank)
+
+
 def decode_batch(plan: SearchPlan, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
     """The n best texts of each item, complete, by their exact score; see ``reference_search.decode_batch``."""
     found = decoder_of(plan).decode(_single(log_probs), lengths, n_best)

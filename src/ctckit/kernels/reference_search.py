@@ -36,7 +36,7 @@ import numpy.typing as npt
 
 from ctckit.kernels import reference
 from ctckit.kernels.reference_factors import Context, Factors
-from ctckit.kernels.search_plan import Decoded, Description, Float64, Found, Int64, Parts, SearchPlan
+from ctckit.kernels.search_plan import Decoded, Description, Float64, Found, Int64, Parts, SearchPlan, improved
 from ctckit.topology import IMPOSSIBLE, ctc_topology
 
 NO_TOKEN = -1
@@ -215,12 +215,17 @@ def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> 
 
 
 def confidence(log_probs: Float64, tokens: Int64, starts: Int64, ends: Int64, k: int, blank: int) -> float:
-    """The posterior of token k against its single edits: another token in its place, or none.
+    """The posterior of token k against its single edits: mass(y_k) / (Σ_c mass(c) + mass(none)), see edit_masses."""
+    mass = edit_masses(log_probs, tokens, starts, ends, k, blank)
+    return float(np.exp(mass[tokens[k]] - np.logaddexp.reduce(mass)))
+
+
+def edit_masses(log_probs: Float64, tokens: Int64, starts: Int64, ends: Int64, k: int, blank: int) -> Float64:
+    """(C,) log-masses of each class in the place of token k; at the blank's place that of none.
 
     The neighbours keep the frames of the likeliest alignment. The frames between them are ∅…∅ c…c ∅…∅ for one token c,
-    or all ∅; each way of laying them counts. With mass(c) and mass(none) their sums of probabilities:
-    mass(y_k) / (Σ_c mass(c) + mass(none)). A token equal to a neighbour needs a blank between the two. The first
-    and the last token have all frames up to the edge.
+    or all ∅; each way of laying them counts. mass(c) and mass(none) are the sums of their probabilities. A token equal
+    to a neighbour needs a blank between the two. The first and the last token have all frames up to the edge.
     """
     first = ends[k - 1] if k > 0 else 0
     behind = starts[k + 1] if k + 1 < len(tokens) else len(log_probs)
@@ -239,7 +244,28 @@ def confidence(log_probs: Float64, tokens: Int64, starts: Int64, ends: Int64, k:
         on[tokens[k + 1]] = IMPOSSIBLE
     mass = np.logaddexp(on, after)
     mass[blank] = blanks.sum()  # none
-    return float(np.exp(mass[tokens[k]] - np.logaddexp.reduce(mass)))
+    return np.asarray(mass)
+
+
+def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
+    """Single edits that the frames speak for: the likeliest one of each token, where it has more mass than the token.
+
+    Args:
+        log_probs: (T, C) natural log-probabilities.
+        tokens: (N,) the text.
+        blank: The class of the blank.
+
+    Returns:
+        Positions in the text, and the token to put there, the blank for none; the last token's first.
+    """
+    scores, text = np.asarray(log_probs, dtype=np.float64), np.asarray(tokens, dtype=np.int64)
+    found = describe(scores, tokens, blank)
+    edits = []
+    for k in reversed(range(len(text) if found.log_prob > IMPOSSIBLE else 0)):
+        mass = edit_masses(scores, text, found.starts, found.ends, k, blank)
+        if mass.max() > mass[text[k]]:
+            edits.append((k, int(mass.argmax())))
+    return edits
 
 
 def decode_batch(plan: SearchPlan, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
@@ -258,15 +284,14 @@ def decode_item(plan: SearchPlan, log_probs: npt.NDArray[Any], n_best: int) -> l
     """One item of ``decode_batch``: (T, C) frames."""
     search = Search(plan)
     search.push(log_probs)
-    decoded = [
-        Decoded(
-            np.array(found.tokens, dtype=np.int32),
-            describe(log_probs, found.tokens, plan.blank),
-            score_parts(plan, found.tokens),
-        )
-        for found in search.contenders(n_best)
-    ]
-    return sorted(decoded, key=lambda each: -each.score(plan))[:n_best]
+
+    def complete(tokens: tuple[int, ...]) -> Decoded:
+        text = np.array(tokens, dtype=np.int32)
+        return Decoded(text, describe(log_probs, tokens, plan.blank), score_parts(plan, tokens))
+
+    decoded = [complete(found.tokens) for found in search.contenders(n_best)]
+    ranked = sorted(decoded, key=lambda each: -each.score(plan))
+    return improved(ranked, plan, lambda tokens: better_edits(log_probs, tokens, plan.blank), complete)[:n_best]
 
 
 def log_sum(a: float, b: float) -> float:

@@ -17,7 +17,7 @@ the prefix only through a few numbers, its *context* (reference_factors.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -102,6 +102,7 @@ class Ragged:
 
 
 NOTHING = Ragged.of([])
+MOST_EDIT_ROUNDS = 4  # see improved
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -249,3 +250,41 @@ class Decoded:
     def score(self, plan: SearchPlan) -> float:
         """The exact score, nats."""
         return self.description.log_prob + plan.worth(self.parts, len(self.tokens))
+
+
+Tokens = tuple[int, ...]
+
+
+def improved(
+    ranked: list[Decoded],
+    plan: SearchPlan,
+    edits_of: Callable[[Tokens], list[tuple[int, int]]],
+    complete: Callable[[Tokens], Decoded],
+) -> list[Decoded]:
+    """The best text tried against its single edits; better ones go in front.
+
+    The beam gives up texts by what they weigh at the moment. What it found is held against its neighbours: where the
+    frames speak for another token in a place, or for none, the exact score of the text so edited decides.
+
+    Args:
+        ranked: Texts by their scores, the best one first.
+        plan: What is searched for.
+        edits_of: The edits to be tried on a text, those of later tokens first: positions, and the token to put there,
+            the blank for none.
+        complete: A text, described.
+
+    Returns:
+        The texts, with the better ones in front.
+    """
+    for _ in range(MOST_EDIT_ROUNDS if ranked else 0):
+        best = ranked[0]
+        for k, token in edits_of(tuple(best.tokens.tolist())):
+            tokens = best.tokens.tolist()
+            tokens[k : k + 1] = [] if token == plan.blank else [token]
+            other = complete(tuple(tokens))
+            if other.score(plan) > best.score(plan):
+                best = other
+        if best is ranked[0]:
+            break
+        ranked = [best, *(each for each in ranked if each.tokens.tolist() != best.tokens.tolist())]
+    return ranked

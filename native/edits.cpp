@@ -1,0 +1,95 @@
+#include "edits.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "beam_kernel.hpp"
+#include "dispatch.hpp"
+
+namespace ctckit {
+
+namespace {
+
+// The frames between two neighbours: blanks, one token for a while, blanks.
+class Place {
+ public:
+  explicit Place(const Frames& frames)
+      : frames_(frames), probs_(static_cast<size_t>(whole_blocks(frames.classes))), on_(probs_.size()), after_(probs_.size()) {}
+
+  // The class with the most mass in frames [from, to) between the classes `left` and `right` (−1: none); the blank: none.
+  // `token` is the one that stands there, and wins over equals.
+  int32_t best(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
+    std::fill(on_.begin(), on_.end(), 0.0);
+    std::fill(after_.begin(), after_.end(), 0.0);
+    before_ = 1;
+    for (int64_t t = from; t < to; ++t) {
+      step(frames_.row(t));
+      if (t == from && left >= 0) on_[static_cast<size_t>(left)] = 0;  // it would be the left neighbour itself, lasting on
+    }
+    if (right >= 0) on_[static_cast<size_t>(right)] = 0;
+    int32_t best = token;
+    for (int32_t c = 0; c < frames_.classes; ++c)
+      if (mass(c) > mass(best)) best = c;
+    return best;
+  }
+
+ private:
+  double mass(int32_t c) const {
+    const auto k = static_cast<size_t>(c);
+    return c == frames_.blank ? before_ : on_[k] + after_[k];
+  }
+
+  void step(const float* row) {
+    beam_kernels().exponentials(row, frames_.classes, probs_.data());
+    const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);
+    double most = 0;
+    for (size_t c = 0; c < probs_.size(); ++c) {
+      after_[c] = (after_[c] + on_[c]) * blank;
+      on_[c] = (on_[c] + before_) * static_cast<double>(probs_[c]);
+      most = std::max({most, after_[c], on_[c]});
+    }
+    before_ *= blank;
+    if (most > small) return;
+    before_ *= large;
+    for (size_t c = 0; c < probs_.size(); ++c) {
+      after_[c] *= large;
+      on_[c] *= large;
+    }
+  }
+
+  static constexpr double small = 1e-150, large = 1e150;  // only ratios count
+  const Frames& frames_;
+  std::vector<float> probs_;
+  std::vector<double> on_, after_;  // alignments that are on the class, that are in the blanks behind it
+  double before_ = 1;               // blanks only
+};
+
+}  // namespace
+
+std::vector<Edit> better_edits(const Frames& frames, std::span<const int32_t> tokens, const Description& description) {
+  std::vector<Edit> edits;
+  if (std::isinf(description.log_prob)) return edits;
+  std::unique_ptr<Place> place;
+  for (size_t k = tokens.size(); k-- > 0;) {
+    if (description.confidences[k] > 0.5) continue;  // it has most of the mass
+    if (!place) place = std::make_unique<Place>(frames);
+    const bool first = k == 0, last = k + 1 == tokens.size();
+    const int32_t best = place->best(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
+                                     first ? 0 : description.ends[k - 1], last ? frames.count : description.starts[k + 1]);
+    if (best != tokens[k]) edits.push_back({static_cast<int64_t>(k), best});
+  }
+  return edits;
+}
+
+std::vector<int32_t> edited(std::span<const int32_t> tokens, Edit edit, int32_t blank) {
+  std::vector<int32_t> result(tokens.begin(), tokens.end());
+  if (edit.token == blank) {
+    result.erase(result.begin() + edit.position);
+  } else {
+    result[static_cast<size_t>(edit.position)] = edit.token;
+  }
+  return result;
+}
+
+}  // namespace ctckit
