@@ -4,7 +4,7 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
 
     how likely is this target?      ctc_loss, CTCLoss              loss.py       (torch)
     what are all its alignments?    lattice → Lattice              lattice.py
-    where is each token?            TokenSpan                      alignment.py
+    where is each token?            TokenSpan, WordSpan            alignment/
     which target is best?           greedy_decode → Hypothesis     decoding/greedy.py
                                     BeamDecoder → Hypothesis       decoding/beam.py
                                     DecodeStream                   decoding/streaming.py
@@ -28,9 +28,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Imported at once, not on demand: the functions lattice and diagnose share their modules' names, and must win.
-from ctckit.alignment import TokenSpan
+from ctckit.alignment.spans import TokenSpan, WordSpan
 from ctckit.decoding.greedy import greedy_decode
-from ctckit.decoding.hypothesis import Hypothesis, WordSpan
+from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads

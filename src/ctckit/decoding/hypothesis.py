@@ -9,49 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from ctckit import _checks, _drawing
-from ctckit.alignment import TokenSpan
+from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan
 from ctckit.kernels.search_plan import Decoded, Parts
 from ctckit.vocabulary import Vocabulary
 
 MOST_ROWS = 5  # in a picture
-
-
-@dataclass(frozen=True)
-class WordSpan:
-    """One word and the frames that emit it.
-
-    Attributes:
-        text: The word.
-        start: First frame of its first token.
-        end: One past the last frame of its last token.
-        confidence: Product of its tokens' confidences; None where these were not computed.
-    """
-
-    text: str
-    start: int
-    end: int
-    confidence: float | None
-
-    def seconds(self, frame_seconds: float) -> tuple[float, float]:
-        """Start and end in seconds, for frames of this length."""
-        return self.start * frame_seconds, self.end * frame_seconds
-
-
-@dataclass(frozen=True)
-class TimedText:
-    """A word or a token, and when it was.
-
-    Attributes:
-        text: It.
-        start_seconds: Its beginning.
-        end_seconds: Its end.
-        confidence: That of its span.
-    """
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-    confidence: float | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

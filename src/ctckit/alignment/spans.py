@@ -1,4 +1,4 @@
-"""Where each token is: spans of frames."""
+"""Where each token and each word is: spans of frames, and of seconds."""
 
 from __future__ import annotations
 
@@ -32,6 +32,50 @@ class TokenSpan:
     def seconds(self, frame_seconds: float) -> tuple[float, float]:
         """Start and end in seconds, for frames of this length."""
         return self.start * frame_seconds, self.end * frame_seconds
+
+
+@dataclass(frozen=True)
+class WordSpan:
+    """One word and the frames that emit it.
+
+    Attributes:
+        text: The word.
+        start: First frame of its first token.
+        end: One past the last frame of its last token. A word that no frame emits has an empty span, start = end, where
+            it would have been.
+        confidence: Product of its tokens' confidences; None where these were not computed.
+    """
+
+    text: str
+    start: int
+    end: int
+    confidence: float | None
+
+    @property
+    def aligned(self) -> bool:
+        """Whether any frame emits it."""
+        return self.start < self.end
+
+    def seconds(self, frame_seconds: float) -> tuple[float, float]:
+        """Start and end in seconds, for frames of this length."""
+        return self.start * frame_seconds, self.end * frame_seconds
+
+
+@dataclass(frozen=True)
+class TimedText:
+    """A word or a token, and when it was.
+
+    Attributes:
+        text: It.
+        start_seconds: Its beginning.
+        end_seconds: Its end.
+        confidence: That of its span.
+    """
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+    confidence: float | None
 
 
 @dataclass(frozen=True, eq=False)
