@@ -1,7 +1,7 @@
 """The C++ core's execution of reference_soft.py: the same names, in the memory and the time of long recordings.
 
-How often a path takes each arrow into a state is what the loss counts for the gradient by the arrows' weights; their sum
-is how long the state lasts. So there is no second recursion here.
+How often a path takes each arrow into a state is what the loss counts for the gradient by the arrows' weights; their
+sum is how long the state lasts. So there is no second recursion here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from ctckit import _native
 from ctckit._checks import TargetBatch
 from ctckit.kernels import native
 from ctckit.kernels.native_search import single
+from ctckit.kernels.reference_soft import WILDCARD
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
+
+__all__ = ["WILDCARD", "confidences", "durations"]
 
 WINDOW = 2048  # frames that are looked at together; between windows the path is held
 SEARCHED = 256  # frames before a window's end in which a good place for the cut is looked for
