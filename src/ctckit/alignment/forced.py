@@ -71,7 +71,7 @@ def forced_align(
     """
     problem = _problem(log_probs, targets, input_lengths, target_lengths, blank=blank, star=star)
     _checks.flag(edges, "edges")
-    _checks.number(star_penalty, "star_penalty", 0.0, np.finfo(np.float32).max)
+    _checks.number(star_penalty, "star_penalty", 0.0, float(np.finfo(np.float32).max))
     _expect_feasible(problem)
     if not (edges or problem.stars):
         return _plain(problem)
