@@ -159,7 +159,7 @@ def _text(given: Text, vocabulary: Vocabulary | None, n: int) -> _Text:
     if isinstance(given, str):
         if vocabulary is None:
             raise InvalidInputError(
-                f"utterances[{n}] is a string, but there is no vocabulary; expected vocabulary=, or tokens or a Transcript."
+                f"utterances[{n}] is a string, but there is no vocabulary; expected one, or tokens, or a Transcript."
             )
         given = Transcript(given, vocabulary)
     if isinstance(given, Transcript):
