@@ -14,7 +14,7 @@ from ctckit._checks import TargetBatch
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.wildcards import STAR_PENALTY, WildChain, relative_scores, wild_chains
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import reference_align as aligner
+from ctckit.kernels import native_align as aligner
 from ctckit.kernels.reference_align import BestPath
 
 

@@ -70,7 +70,7 @@ class Transcript:
         >>> letters.decode(said.tokens)
         "it's forty two zoe said"
         >>> [word.text for word in said.words]
-        ['“It's', '42,”', 'Zoë', 'said.']
+        ["“It's", '42,”', 'Zoë', 'said.']
     """
 
     def __init__(
