@@ -112,11 +112,8 @@ def _problem(
 
 def _target_array(targets: Any, target_lengths: Any, *, single: bool) -> tuple[npt.NDArray[Any], Any]:
     """Targets as an array, and their lengths where they can be told; sequences of different lengths are padded."""
-    if (
-        target_lengths is None
-        and isinstance(targets, (list, tuple))
-        and any(hasattr(each, "__len__") for each in targets)
-    ):
+    listed = target_lengths is None and isinstance(targets, (list, tuple))
+    if listed and (any(hasattr(each, "__len__") for each in targets) or not (single or targets)):
         rows = [_checks.integers(each, f"targets[{b}]", "(N,)") for b, each in enumerate(targets)]
         lengths = np.array([len(each) for each in rows], dtype=np.int64)
         result = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)
