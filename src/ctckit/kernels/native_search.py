@@ -45,7 +45,7 @@ class Search:
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
     """Whether each frame has a possible class, and no NaN and nothing above ``most``; see ``reference_search``."""
-    return _native.plausible(_single(log_probs), lengths, most)
+    return _native.plausible(single(log_probs), lengths, most)
 
 
 def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
@@ -60,7 +60,7 @@ def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> 
 
 def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
     """Single edits that the frames speak for, the last token's first; see ``reference_search.better_edits``."""
-    return _native.better_edits(_single(log_probs), np.asarray(tokens, dtype=np.int32), blank)
+    return _native.better_edits(single(log_probs), np.asarray(tokens, dtype=np.int32), blank)
 
 
 def decode_batch(plan: SearchPlan, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
