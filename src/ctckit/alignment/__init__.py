@@ -2,11 +2,54 @@
 
 ::
 
+    forced.py         forced_align: the best path of each item
+    wildcards.py      stars in the target, free ends
+    result.py         Alignment: spans, path, confidences, words
+    boundaries.py     where a token begins, by three definitions
+    transcript.py     Transcript: from a text as it is written to tokens and back, with spelling.py
+    utterances.py     align_utterances: a list of texts in one recording
     spans.py          TokenSpan, WordSpan (frames), TimedText (seconds)
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of_path
 
-__all__ = ["Runs", "TimedText", "TokenSpan", "WordSpan", "runs_of_path"]
+if TYPE_CHECKING:
+    from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.result import Alignment
+    from ctckit.alignment.transcript import Transcript, TranscriptWord
+    from ctckit.alignment.utterances import UtteranceSpan, align_utterances
+
+__all__ = [
+    "Alignment",
+    "Runs",
+    "TimedText",
+    "TokenSpan",
+    "Transcript",
+    "TranscriptWord",
+    "UtteranceSpan",
+    "WordSpan",
+    "align_utterances",
+    "forced_align",
+    "runs_of_path",
+]
+
+_ON_DEMAND = {  # decoders need the spans only
+    "Alignment": "result",
+    "Transcript": "transcript",
+    "TranscriptWord": "transcript",
+    "UtteranceSpan": "utterances",
+    "align_utterances": "utterances",
+    "forced_align": "forced",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'ctckit.alignment' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"ctckit.alignment.{_ON_DEMAND[name]}"), name)
+    return value
