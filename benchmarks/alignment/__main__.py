@@ -31,6 +31,7 @@ from benchmarks.decoding.measure import QUICK, Entry, Settings, summary, take_tu
 from benchmarks.loss import chosen
 
 PATIENCE = 240.0  # seconds for one answer
+BUDGET_SECONDS = 6.0  # for one aligner on one row: a slow one takes part in fewer rounds
 DIGITS = 6  # of what is saved in nats
 Results = dict[str, Any]
 
@@ -187,7 +188,14 @@ def main(
     tasks = chosen(rows, tuple(row.name for row in ROWS), "--rows")
     settings = QUICK if quick else Settings(budget=BUDGET_SECONDS)
     settings = replace(settings, rounds=rounds or settings.rounds)
-    fresh = {"quick": quick, "rounds": settings.rounds, "instruction_set": "", "versions": {}, "refused": {}, "rows": []}
+    fresh = {
+        "quick": quick,
+        "rounds": settings.rounds,
+        "instruction_set": "",
+        "versions": {},
+        "refused": {},
+        "rows": [],
+    }
     found = json.loads(out.read_text(encoding="utf-8")) if resume and out and out.exists() else machine.about() | fresh
     done = {row["row"] for row in found["rows"]}
     console = Console()

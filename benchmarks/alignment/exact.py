@@ -44,7 +44,7 @@ def optimum(log_probs: Array, target: Array, blank: int, bound: float = -np.inf)
     before = np.full(n + 2, -np.inf)  # [1 + i]: the best path that ends in token i; [0] is in no path
     blanks = np.full(n + 1, -np.inf)  # [i]: in the blank before token i
     blanks[0] = 0.0  # nothing is read yet; frame 0 goes to the blank or to token 0
-    low, high = 0, 1  # of the blanks, tokens low..high − 1: outside of these nothing is alive
+    low, high = 0, 1  # blanks low..high − 1 and tokens low..high − 2 may be alive, nothing else is
     spare = np.empty(n + 1)
     threshold = bound - SLACK * abs(bound) if np.isfinite(bound) else -np.inf
     for t, row in enumerate(log_probs):
@@ -69,7 +69,7 @@ def cut(before: Array, blanks: Array, low: int, high: int, least: float) -> tupl
     alive = np.flatnonzero(np.maximum(blanks[low:high], before[low + 1 : high + 1]) >= least)
     if not len(alive):
         return low, high
-    first, end = low + int(alive[0]), low + int(alive[-1]) + 1
+    first, end = low + int(alive[0]), min(low + int(alive[-1]) + 2, high)  # one more: a token can be reached in a frame
     blanks[low:first] = before[low : first + 1] = -np.inf
     blanks[end:high] = before[end + 1 : high + 1] = -np.inf
     return first, end

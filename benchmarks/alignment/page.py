@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.alignment.goals import gigacells, judged
 from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import SPREAD, SURE, UNSURE, WRONG
-from benchmarks.decoding.measure import BUDGET_SECONDS, SLOW_SECONDS, TURN_SECONDS
+from benchmarks.decoding.measure import SLOW_SECONDS, TURN_SECONDS
 from benchmarks.decoding.page import HEAD, about, warning
 from benchmarks.page import ROOT, fill, markdown_table
 from benchmarks.table import number
@@ -81,7 +81,9 @@ def goals_table(results: Results) -> str:
 def missed(results: Results) -> str:
     """Every goal that is missed or was not measured, said plainly."""
     found = judged(results)
-    lines = [f"- Missed: {each.name}: {each.shown}, {each.goal} is the goal." for each in found if each.verdict == "missed"]
+    lines = [
+        f"- Missed: {each.name}: {each.shown}, {each.goal} is the goal." for each in found if each.verdict == "missed"
+    ]
     lines += [f"- Not measured: {each.name}." for each in found if each.verdict == "not measured"]
     return "\n".join(lines) if lines else "None is missed."
 
@@ -98,7 +100,6 @@ def page(results: Results) -> str:
         settings="\n".join(f"- {name}: {peer.setting}" for name, peer in PEERS.items() if name in names),
         about=about(results),
         turn_seconds=TURN_SECONDS,
-        budget=BUDGET_SECONDS,
         slow=SLOW_SECONDS,
         sure=SURE,
         unsure=UNSURE,
@@ -111,17 +112,22 @@ def page(results: Results) -> str:
 def print_tables(console: Console, results: Results) -> None:
     """One table for each row, then the goals."""
     for row in results["rows"]:
-        rows = [cells(row, name) for name in row["peers"]]
-        print_table(console, f"{row['about']}: {size(row)}", COLUMNS, rows)
+        rows = [without_quartiles(cells(row, name)) for name in row["peers"]]
+        print_table(console, f"{row['about']}: {size(row)}", without_quartiles(COLUMNS), rows)
     goals = [(each.name, each.shown, each.goal, each.moonshot, each.verdict) for each in judged(results)]
     print_table(console, "Goals", GOAL_COLUMNS, goals)
+
+
+def without_quartiles(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """They make the tables too wide for a terminal."""
+    return columns[:2] + columns[3:]
 
 
 def print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """The first column holds names."""
     table = Table(title=title)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
+        table.add_column(column, justify="right" if place else "left", no_wrap=not place)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -161,7 +161,7 @@ class Torchaudio(Aligner):
 
 
 class Hirschberg(Aligner):
-    """hirschberg-viterbi: the operator named by ``method``, without its Python wrapper: states of (T, C), int32 targets."""
+    """hirschberg-viterbi: the operator named by ``method``, without its Python wrapper: (T, C) and int32 targets."""
 
     packages = ("hirschberg-viterbi", "torch")
 

@@ -17,7 +17,7 @@ import torch
 from ctckit import _checks
 from ctckit.alignment import runs_of_path
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
-from ctckit.kernels import reference_align as native_align
+from ctckit.kernels import native_align
 
 Tensor = torch.Tensor
 
