@@ -65,7 +65,7 @@ def joined(items: list[tuple[Array, Array]], blank: int) -> Problem:
     """Frames and text of each item, one after another."""
     frames, texts = zip(*items, strict=True)
     offsets, token_offsets = (np.cumsum([0, *map(len, each)]) for each in (frames, texts))
-    return Problem(np.concatenate(frames), offsets, np.concatenate(texts), token_offsets, blank)
+    return Problem(np.ascontiguousarray(np.concatenate(frames)), offsets, np.concatenate(texts), token_offsets, blank)
 
 
 def needed(tokens: Array) -> int:

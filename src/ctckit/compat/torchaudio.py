@@ -70,23 +70,31 @@ def forced_align(
     if values.dtype == np.float16:
         values = values.astype(np.float32)
     _expect_numbers(values, batch.input_lengths)
-    found = native_align.align_batch(
-        values, batch.input_lengths, batch.targets, batch.target_lengths, blank=batch.blank
-    )
-    paths = np.full(values.shape[:2], batch.blank, dtype=np.int64)
-    for b, best in enumerate(found):
-        if best is None:
-            raise TargetTooLongError(str(_checks.impossible_items(np.array([b]), "log_probs")), (b,))
-        frames = best.ends - best.starts
-        paths[b, _frames_of(best.starts, frames)] = np.repeat(batch.target(b), frames)
+    paths = _paths(values, batch)
     tokens = torch.from_numpy(paths).to(log_probs.device)
     return tokens.to(targets.dtype), _scores(log_probs, tokens, batch.input_lengths)
 
 
-def _frames_of(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """start, start + 1, … for each token, one after another."""
-    before = np.cumsum(counts) - counts
-    return np.asarray(np.arange(counts.sum()) + np.repeat(starts - before, counts))
+def _paths(values: npt.NDArray[np.floating[Any]], batch: _checks.TargetBatch) -> npt.NDArray[np.int64]:
+    """(B, T) classes."""
+    items, frames = values.shape[:2]
+    paths = np.full(items * frames, batch.blank, dtype=np.int64)
+    found = native_align.align_batch(
+        values, batch.input_lengths, batch.targets, batch.target_lengths, blank=batch.blank
+    )
+    kept = [best for best in found if best is not None]
+    if len(kept) < items:
+        missing = np.flatnonzero([best is None for best in found])
+        error = _checks.impossible_items(missing, "log_probs")
+        raise TargetTooLongError(str(error), error.items)
+    if items:
+        starts = np.concatenate([best.starts + b * frames for b, best in enumerate(kept)])
+        ends = np.concatenate([best.ends + b * frames for b, best in enumerate(kept)])
+        tokens = np.concatenate([batch.target(b) for b in range(items)])
+        counts = ends - starts
+        before = np.cumsum(counts) - counts  # frames of the tokens before each
+        paths[np.arange(counts.sum()) + np.repeat(starts - before, counts)] = np.repeat(tokens, counts)
+    return paths.reshape(items, frames)
 
 
 def _scores(log_probs: Tensor, tokens: Tensor, input_lengths: npt.NDArray[np.int64]) -> Tensor:
@@ -174,6 +182,8 @@ def _expect_feasible(batch: _checks.TargetBatch) -> None:
 
 
 def _expect_numbers(values: npt.NDArray[np.floating[Any]], input_lengths: npt.NDArray[np.int64]) -> None:
+    if values.max(initial=-np.inf) < np.inf:  # also beyond the lengths; no NaN is
+        return
     top = values.max(axis=2)  # NaN where there is one
     inside = np.arange(values.shape[1]) < input_lengths[:, None]
     for b, t in np.argwhere(inside & ~(top < np.inf))[:1]:
