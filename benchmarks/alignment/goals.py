@@ -85,10 +85,10 @@ GOALS = (
     Goal("C ≤ 64, slowest row", slowest(FEW_CLASSES), 8, 24, " G cells/s", True),
     Goal("C = 1,024", slowest(("classes",)), 4, None, " G cells/s", True),
     Goal("180,000 frames × 40,000 tokens", ms("hour", 1e3), 2, None, " s"),
-    Goal("the same, memory", memory("hour"), 30, None, " MB"),
+    Goal("180,000 × 40,000, memory", memory("hour"), 30, None, " MB"),
     Goal("over torchaudio, 30,000 frames", over_torchaudio, 20, None, "×", True),
     Goal("a million frames × 200,000 tokens", ms("million", 1e3), 60, None, " s"),
-    Goal("the same, memory", memory("million"), 200, None, " MB"),
+    Goal("a million × 200,000, memory", memory("million"), 200, None, " MB"),
 )
 
 

@@ -161,7 +161,7 @@ class Torchaudio(Aligner):
 
 
 class Hirschberg(Aligner):
-    """hirschberg-viterbi: the operator named by ``method``, without its Python wrapper: (T, C) and int32 targets."""
+    """hirschberg-viterbi: the function named by ``method``, one item a call."""
 
     packages = ("hirschberg-viterbi", "torch")
 
@@ -180,6 +180,20 @@ class Hirschberg(Aligner):
         self.inputs = [
             (torch.from_numpy(problem.frames(i)), torch.from_numpy(problem.target(i))) for i in range(len(problem))
         ]
+
+    def align(self) -> Sequence[Any]:
+        """Paths."""
+        blank = self.problem.blank
+        return [self.align_one(rows[None], target[None], blank=blank)[0][0] for rows, target in self.inputs]
+
+    def path(self, result: Any, item: int) -> Array:
+        """As it is."""
+        del item
+        return np.asarray(result.numpy())
+
+
+class RawHirschberg(Hirschberg):
+    """The bare operator: a state for each frame, no scores."""
 
     def align(self) -> Sequence[Any]:
         """States of each frame."""
@@ -240,11 +254,6 @@ class Peer:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def hirschberg(method: str) -> dict[str, str]:
-    """Options."""
-    return {"method": f"raw_{method}"}
-
-
 PEERS: dict[str, Peer] = {
     "ctckit": Peer(CTCKit, "`ctckit.forced_align`, all items in one call"),
     "ctckit AVX2": Peer(CTCKit, "the same, held to AVX2", instruction_set="avx2"),
@@ -253,11 +262,14 @@ PEERS: dict[str, Peer] = {
     "ctckit as torchaudio": Peer(AsTorchaudio, "`ctckit.compat.torchaudio.forced_align`, all items in one call"),
     "torchaudio": Peer(Torchaudio, "`torchaudio.functional.forced_align`, a call for each item"),
     "hirschberg-viterbi": Peer(
-        Hirschberg, "`hirschberg_viterbi`, a call for each item", options=hirschberg("hirschberg_viterbi")
+        Hirschberg, "`hirschberg_viterbi`, a call for each item", options={"method": "hirschberg_viterbi"}
     ),
     "hirschberg-viterbi pruned": Peer(
-        Hirschberg, "`pruned_hirschberg_viterbi`, its defaults", options=hirschberg("pruned_hirschberg_viterbi")
+        Hirschberg, "`pruned_hirschberg_viterbi`, its defaults", options={"method": "pruned_hirschberg_viterbi"}
     ),
-    "hirschberg-viterbi full": Peer(Hirschberg, "`viterbi`, a pointer for each cell", options=hirschberg("viterbi")),
+    "hirschberg-viterbi full": Peer(Hirschberg, "`viterbi`, a pointer for each cell", options={"method": "viterbi"}),
+    "hirschberg-viterbi raw": Peer(
+        RawHirschberg, "`raw_viterbi`: states alone, no scores, nothing checked", options={"method": "raw_viterbi"}
+    ),
     "ctc-segmentation": Peer(CTCSegmentation, "`ctc_segmentation`, its defaults; another objective, no path"),
 }

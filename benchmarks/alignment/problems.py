@@ -146,7 +146,16 @@ EVERYONE = (
     "hirschberg-viterbi pruned",
     "ctc-segmentation",
 )
-BATCHED = ("ctckit", "ctckit AVX2", "ctckit 2 threads", "ctckit one by one", *EVERYONE[2:], "hirschberg-viterbi full")
+BATCHED = (
+    "ctckit",
+    "ctckit AVX2",
+    "ctckit 2 threads",
+    "ctckit one by one",
+    *EVERYONE[2:6],
+    "hirschberg-viterbi full",
+    "hirschberg-viterbi raw",
+    "ctc-segmentation",
+)
 HOURS = ("ctckit", "ctckit AVX2", "hirschberg-viterbi", "hirschberg-viterbi pruned", "ctc-segmentation")
 
 
