@@ -108,11 +108,8 @@ def test_nothing_to_align():
     assert (empty.log_prob, empty.spans, empty.frame_tokens.tolist(), empty.durations.tolist()) == (0.0, (), [], [0.0])
     blanks = forced_align(np.log(np.full((4, 2), 0.5)), [])[0]
     assert blanks.log_prob == pytest.approx(4 * np.log(0.5))
-    assert (blanks.path.tolist(), blanks.boundaries().shape, blanks.boundaries("midpoint").shape) == (
-        [0] * 4,
-        (0, 2),
-        (0, 2),
-    )
+    assert blanks.path.tolist() == [0] * 4
+    assert [blanks.boundaries(kind).shape for kind in ("spike", "midpoint", "occupancy")] == [(0, 2)] * 3
     assert str(blanks) == "0 tokens in 4 frames: log p = -2.7726"
 
 
@@ -134,7 +131,7 @@ def test_the_same_bits_for_any_number_of_threads():
     assert answers[0] == answers[1] == answers[2]
 
 
-# --- wildcards ---------------------------------------------------------------------------------------------------------
+# --- wildcards -------------------------------------------------------------------------------------------------------
 
 
 def best_with_wildcards(log_probs, target, penalty):
@@ -186,16 +183,15 @@ def test_wildcards_are_the_best_of_all_ways(target, edges, penalty):
 
 
 def test_a_wildcard_costs_the_same_however_long_it_lasts():
-    long = recording([("text", [1, 2, 3]), ("noise", 400), ("text", [4, 5])], 0).log_probs
-    short = np.concatenate([long[: -450 + 60], long[-60:]])
-    for log_probs in (short, long):
-        with_star = forced_align(log_probs, [1, 2, 3, STAR, 4, 5], star=STAR, star_penalty=8.0)[0]
-        assert len(with_star.spans[3]) > 0
-    assert (
-        forced_align(long, [1, 2, 3, STAR, 4, 5], star=STAR, star_penalty=1e4)[0].starts[3:5].ptp() >= 0
-        if False
-        else True
-    )
+    target = [1, 2, 3, STAR, 4, 5]
+    for frames in (40, 4000):
+        log_probs = recording([("text", [1, 2, 3]), ("noise", frames), ("text", [4, 5])], 0).log_probs
+        gain = []  # by a wildcard that costs nothing, by one that costs a little, by none
+        for penalty in (0.0, 2.0, 1e6):
+            found = forced_align(log_probs, target, star=STAR, star_penalty=penalty)[0]
+            gain.append(score_with_wildcards(found, log_probs, 0.0))
+            assert (len(found.spans[3]) > 0.9 * frames) == (penalty < 1e6)
+        assert gain[0] == gain[1] > gain[2]
 
 
 def test_a_wildcard_that_is_not_needed_is_left_out():
@@ -241,7 +237,7 @@ def test_a_frame_without_any_class_can_only_be_in_a_wildcard():
     assert found.frame_tokens[4] == STAR
 
 
-# --- what is made on demand --------------------------------------------------------------------------------------------
+# --- what is made on demand ------------------------------------------------------------------------------------------
 
 
 def test_boundaries_by_hand():
@@ -254,7 +250,7 @@ def test_boundaries_by_hand():
     np.testing.assert_allclose(found.boundaries("occupancy"), [[1, 2], [5, 7]], atol=1e-6)
     np.testing.assert_allclose(found.boundaries(), found.boundaries("occupancy"))
     assert found.durations.tolist() == pytest.approx([1, 1, 3, 2, 1])
-    assert forced_align(np.log([[0.5, 0.5]] * 3), [1])[0].boundaries("midpoint").tolist() == [[0, 3]]
+    assert forced_align(np.log([[0.5, 0.5]] * 3), [1])[0].boundaries("midpoint").tolist() == [[0, 1]]
     with pytest.raises(InvalidInputError, match=r"boundaries is 'middle'; expected one of \('spike', 'midpoint'"):
         found.boundaries("middle")
 
@@ -263,9 +259,8 @@ def test_occupancy_boundaries_are_average_arrivals():
     log_probs, target = random_log_probs(40, 5, 0), [1, 2, 2, 4]
     found = forced_align(log_probs, target)[0]
     item, rng = ctckit.lattice(log_probs, target), np.random.default_rng(0)
-    arrivals = np.mean(
-        [[(path < 2 * i + 1).sum() for i in range(4)] for path in (item.sample(rng) for _ in range(400))], 0
-    )
+    paths = [item.sample(rng) for _ in range(400)]
+    arrivals = np.mean([[(path < 2 * i + 1).sum() for i in range(4)] for path in paths], axis=0)
     np.testing.assert_allclose(found.boundaries()[:, 0], arrivals, atol=1.0)
 
 
@@ -315,7 +310,7 @@ def test_it_can_be_pickled():
     assert (again.log_prob, again.spans) == (found.log_prob, found.spans)
 
 
-# --- what is wrong is said ---------------------------------------------------------------------------------------------
+# --- what is wrong is said -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -327,7 +322,7 @@ def test_it_can_be_pickled():
         (
             (np.zeros((2, 5, 3)), np.array([1, 2])),
             {},
-            r"targets has shape \(2,\); expected \(B, N\), or target_lengths",
+            r"targets has shape \(2,\); expected \(B, N\), or",
         ),
         ((np.zeros((5, 3)), [1.5]), {}, r"targets has dtype float64; expected integers\."),
         ((np.zeros((5, 3)), [3]), {}, r"targets\[0, 0\] is 3; with C = 3 the classes are 0\.\.2\."),
