@@ -103,6 +103,8 @@ def test_a_recording_says_its_text_most_of_the_time():
     assert unsure < 0.5
     again = recording(3000, 600, 20, problems.SURE)
     assert (again.log_probs == made.log_probs).all()
+    late = recording(3000, 400, 20, problems.SURE, quiet=0.6)
+    assert (late.frames(0)[:1800].argmax(axis=1) == 0).mean() > 0.9
 
 
 def test_a_problem_is_read_as_it_was_written(tmp_path):

@@ -9,8 +9,8 @@ from benchmarks.decoding.goals import Goal, Judged, judge
 
 Results = dict[str, Any]
 Value = Callable[[Results], float | None]
-FEW_CLASSES = ("sure", "unsure", "hour")
-LONG = ("joined", "sure", "unsure", "classes")
+FEW_CLASSES = ("sure", "unsure", "late", "hour")
+LONG = ("joined", "sure", "unsure", "late", "classes")
 
 
 def figures_of(results: Results, row: str, peer: str) -> Results | None:

@@ -95,19 +95,21 @@ def in_a_row(name: str, frames: int) -> Problem:
     return joined([(rows, np.concatenate([text for _, text in pairs] * times))], blank)
 
 
-def recording(frames: int, tokens: int, classes: int, height: float, seed: int = 0) -> Problem:
+def recording(frames: int, tokens: int, classes: int, height: float, quiet: float = 0.0, seed: int = 0) -> Problem:
     """One made-up item: one or two frames for each token, blanks between, among noise.
 
     Args:
-        frames: T, at least 2 N.
+        frames: T; without the quiet ones at least 2 N.
         tokens: N.
         classes: C; the blank is 0.
-        height: By how much the right class's logit stands out; 10: it has 98 % of the probability, 4: 20 %.
+        height: By how much the right class's logit stands out.
+        quiet: The share of the frames at the beginning that has no token.
         seed: Of all that is random.
     """
     rng = np.random.default_rng(seed)
     text = rng.integers(1, classes, tokens)
-    starts = np.sort(rng.integers(0, frames - 2 * tokens + 1, tokens)) + 2 * np.arange(tokens)
+    first = int(quiet * frames)
+    starts = np.sort(rng.integers(first, frames - 2 * tokens + 1, tokens)) + 2 * np.arange(tokens)
     right = np.zeros(frames + 1, dtype=np.int64)
     right[starts] = text
     longer = starts[rng.random(tokens) < 0.5]
@@ -127,12 +129,12 @@ SURE, UNSURE = 10.0, 4.0
 QUICK_ITEMS, QUICK_SHARE = 6, 20  # of a quick run: so many items; recordings so many times shorter
 
 
-def made(frames: int, tokens: int, classes: int, height: float) -> Callable[[bool], Problem]:
+def made(frames: int, tokens: int, classes: int, height: float, quiet: float = 0.0) -> Callable[[bool], Problem]:
     """A recording, shorter in a quick run."""
 
     def make(quick: bool) -> Problem:
         share = QUICK_SHARE if quick else 1
-        return recording(frames // share, tokens // share, classes, height)
+        return recording(frames // share, tokens // share, classes, height, quiet)
 
     return make
 
@@ -176,6 +178,7 @@ ROWS = (
     Row("joined", "text lines in a row", lambda quick: in_a_row("ocr_ppv4", 1 if quick else 30_000), EVERYONE, True),
     Row("sure", "a recording of ten minutes", made(30_000, 6_000, 32, SURE)),
     Row("unsure", "the same, a network that is hardly sure of anything", made(30_000, 6_000, 32, UNSURE)),
+    Row("late", "ten minutes, silent for six", made(30_000, 3_000, 32, SURE, quiet=0.6)),
     Row("classes", "ten minutes, 1,024 classes", made(30_000, 6_000, 1024, SURE)),
     Row("hour", "a recording of an hour", made(180_000, 40_000, 32, SURE), HOURS),
     Row("million", "a million frames", made(1_000_000, 200_000, 32, SURE), ("ctckit",)),
