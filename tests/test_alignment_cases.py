@@ -1,7 +1,7 @@
 """What users of aligners report: transcripts that do not say what the recording does.
 
-Each with posteriors whose truth is known: spans stay within two frames of it, and confidence falls where the text is not
-there.
+Each with posteriors whose truth is known: spans stay within two frames of it, and confidence falls where the text is
+not there.
 """
 
 import numpy as np
