@@ -24,14 +24,13 @@ from benchmarks import machine
 from benchmarks.alignment import exact
 from benchmarks.alignment.page import print_tables
 from benchmarks.alignment.peers import PEERS
-from benchmarks.alignment.problems import ROWS, Problem, Row
+from benchmarks.alignment.problems import BUDGET_SECONDS, ROWS, Problem, Row
 from benchmarks.crew import PEERS_HOME, Member, WorkerError
 from benchmarks.decoding.data import MissingDataError
 from benchmarks.decoding.measure import QUICK, Entry, Settings, summary, take_turns
 from benchmarks.loss import chosen
 
 PATIENCE = 240.0  # seconds for one answer
-BUDGET_SECONDS = 6.0  # for one aligner on one row: a slow one takes part in fewer rounds
 DIGITS = 6  # of what is saved in nats
 Results = dict[str, Any]
 

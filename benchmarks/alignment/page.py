@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.alignment.goals import gigacells, judged
 from benchmarks.alignment.peers import PEERS
-from benchmarks.alignment.problems import SPREAD, SURE, UNSURE, WRONG
+from benchmarks.alignment.problems import BUDGET_SECONDS, SPREAD, SURE, UNSURE, WRONG
 from benchmarks.decoding.measure import SLOW_SECONDS, TURN_SECONDS
 from benchmarks.decoding.page import HEAD, about, warning
 from benchmarks.page import ROOT, fill, markdown_table
@@ -100,6 +100,7 @@ def page(results: Results) -> str:
         settings="\n".join(f"- {name}: {peer.setting}" for name, peer in PEERS.items() if name in names),
         about=about(results),
         turn_seconds=TURN_SECONDS,
+        budget=BUDGET_SECONDS,
         slow=SLOW_SECONDS,
         sure=SURE,
         unsure=UNSURE,

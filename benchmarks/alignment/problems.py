@@ -126,6 +126,7 @@ def recording(frames: int, tokens: int, classes: int, height: float, quiet: floa
 
 
 SURE, UNSURE = 10.0, 4.0
+BUDGET_SECONDS = 6.0  # for one aligner on one row: a slow one takes part in fewer rounds
 QUICK_ITEMS, QUICK_SHARE = 6, 20  # of a quick run: so many items; recordings so many times shorter
 
 
