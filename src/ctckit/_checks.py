@@ -356,6 +356,8 @@ def expect_log_probs(top: npt.NDArray[Any], position: str, first: int = 0) -> No
 
 def expect_alignable(scores: npt.NDArray[Any], input_lengths: npt.NDArray[np.int64]) -> None:
     """(B, T, C) log-probabilities: no NaN, nothing above 0 within the lengths. One maximum for each frame."""
+    if scores.max(initial=-np.inf) <= LOG_PROB_SLACK:  # also beyond the lengths; no NaN is
+        return
     top = scores.max(axis=2, initial=-np.inf)
     inside = np.arange(scores.shape[1]) < input_lengths[:, None]
     bad = ~(top <= LOG_PROB_SLACK) & inside  # a NaN is in no range

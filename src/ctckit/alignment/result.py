@@ -111,17 +111,21 @@ class Alignment:
         """(N, 2) where each token begins and ends, in frames.
 
         Args:
-            kind: "spike": the frames of the best path. "midpoint": neighbours meet halfway between their spikes.
-                "occupancy": when the average path enters and leaves the token.
+            kind: "spike": the frames of the best path. "midpoint": neighbours meet halfway between their spikes, but a
+                long pause is nobody's. "occupancy": the same between the average path's spikes; nearest to the truth
+                where that was known (docs/guides/alignment.md).
 
         Raises:
             InvalidInputError: On another kind.
         """
         borders.expect_kind(kind)
-        if kind == "occupancy":
-            return borders.occupancy(self.durations)
-        spikes = borders.spike(self.starts, self.ends)
-        return spikes if kind == "spike" else borders.midpoint(spikes, self.frames)
+        result = borders.spike(self.starts, self.ends)
+        if kind == "spike":
+            return result
+        there = self.starts < self.ends  # a wildcard without frames stays where it is, and has no borders to share
+        between = result if kind == "midpoint" else borders.average_spike(self.durations)
+        result[there] = borders.midpoint(between[there], self.frames)
+        return result
 
     def words(self, of: Transcript | Vocabulary, *, boundaries: str = "spike") -> tuple[WordSpan, ...]:
         """One ``WordSpan`` for each word.

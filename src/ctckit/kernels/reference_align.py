@@ -62,7 +62,7 @@ def align_batch(
     Example:
         >>> log_probs = np.log([[[0.1, 0.8, 0.1], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]])
         >>> (path,) = align_batch(log_probs, np.array([3]), np.array([[1, 2]]), np.array([2]), blank=0)
-        >>> path.starts.tolist(), path.ends.tolist(), round(np.exp(path.log_prob), 3)
+        >>> path.starts.tolist(), path.ends.tolist(), round(float(np.exp(path.log_prob)), 3)
         ([0, 2], [1, 3], 0.392)
     """
     results: list[BestPath | None] = []
