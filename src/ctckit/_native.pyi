@@ -141,3 +141,10 @@ class Search:
     def keep_only(self, prefix: list[int]) -> None: ...
 
 def describe(log_probs: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32], blank: int) -> _Description: ...
+def confidences(
+    log_probs: npt.NDArray[np.float32],
+    tokens: npt.NDArray[np.int32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    blank: int,
+) -> npt.NDArray[np.float64]: ...

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from ctckit.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -109,3 +112,18 @@ def runs_of_path(frame_tokens: npt.NDArray[np.int64], log_probs: npt.NDArray[np.
     kept = frame_tokens[starts] != blank
     means = sums[kept] / (ends - starts)[kept]
     return Runs(frame_tokens[starts][kept].astype(np.int32), starts[kept], ends[: len(starts)][kept], means)
+
+
+def words_of(tokens: Sequence[int], vocabulary: Vocabulary) -> list[tuple[str, list[int]]]:
+    """The words that tokens spell, each with the positions of the tokens that have letters of it."""
+    words: list[tuple[str, list[int]]] = []
+    text, members = "", list[int]()
+    for k, token in enumerate(tokens):
+        for n, part in enumerate(vocabulary.word_parts[token]):
+            if n > 0 and text:
+                words.append((text, members))
+                text, members = "", []
+            if part:
+                text += part
+                members.append(k)
+    return [*words, (text, members)] if text else words
