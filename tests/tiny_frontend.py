@@ -16,8 +16,7 @@ def samples_of(text, gap=1, lead=0):
     frames = [0.0] * lead
     for letter in text:
         frames += [LOUDNESS[letter]] * 2 + [0.0] * gap
-    signs = np.where(np.arange(len(frames) * FRAME_SAMPLES) % 2, -1, 1)
-    return (np.repeat(frames, FRAME_SAMPLES) * signs).astype(np.float32)
+    return np.repeat(frames, FRAME_SAMPLES).astype(np.float32)  # of no pitch: it survives a resampler
 
 
 def log_probs(samples):

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from ctckit import Vocabulary
+from ctckit.alignment import TimedText, forced_align
+from ctckit.errors import InvalidInputError, MissingDependencyError
+from ctckit.viz import draw_alignment
+from problems import random_probs
+
+matplotlib = pytest.importorskip("matplotlib")
+
+NAMES = Vocabulary.from_characters("ab|", separator="|")
+RATE = 8000
+FRAME = 0.02
+WORDS = (TimedText("first", 0.1, 0.4, 0.9), TimedText("second", 0.5, 0.8, None))
+
+
+def aligned(frames=50, target=(1, 3, 2, 2), **options):
+    return forced_align(np.log(random_probs(np.random.default_rng(0), frames, 4)), list(target), **options)[0]
+
+
+def tone(seconds, hertz=1000):
+    return np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)
+
+
+def test_sound_words_and_tokens(tmp_path):
+    found = aligned()
+    figure = draw_alignment(found, FRAME, waveform=tone(1), rate=RATE, words=WORDS, names=NAMES)
+    wave, spectrogram, tokens = figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == ["waveform", "kHz", "occupancy"]
+    assert [text.get_text() for text in wave.texts] == ["first", "second"]
+    assert [line.get_xdata()[0] for line in spectrogram.lines] == [0.1, 0.4, 0.5, 0.8]
+    assert [text.get_text() for text in tokens.texts] == ["a", "", "b", "b"]
+    assert tokens.get_xlim() == (0, 1)
+    hills = np.array([line.get_ydata() for line in tokens.lines[:4]])
+    assert hills.shape == (4, 50)
+    assert (hills.sum(axis=1) >= 1).all()
+    assert (hills.sum(axis=0) <= 1 + 1e-9).all()
+    bars = [(bar.get_x(), bar.get_width()) for bar in tokens.patches]
+    np.testing.assert_allclose(bars, np.stack([found.starts, found.ends - found.starts], axis=1) * FRAME)
+    figure.savefig(tmp_path / "a.png")
+
+
+def test_the_spectrogram_shows_a_tone_at_its_pitch():
+    figure = draw_alignment(aligned(), FRAME, waveform=tone(1, 1500), rate=RATE)
+    (image,) = figure.axes[1].images
+    left, right, bottom, top = image.get_extent()
+    power = image.get_array()
+    kilohertz = bottom + (np.argmax(power.mean(axis=1)) + 0.5) * (top - bottom) / len(power)
+    assert abs(kilohertz - 1.5) < 0.05
+    assert (top, left) == (4, pytest.approx(0.01))
+    assert right == pytest.approx(1, abs=0.02)
+
+
+def test_a_long_recording_is_shown_in_part():
+    frames = np.full((2000, 4), 0.1)
+    frames[:, 0] = 0.7
+    frames[900, 1] = frames[1900, 2] = 5
+    found = forced_align(np.log(frames / frames.sum(axis=1, keepdims=True)), [1, 2])[0]
+    figure = draw_alignment(found, FRAME, offset_seconds=100, names=NAMES)
+    assert figure.axes[0].get_xlim() == (117.5, 129.5)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["a"]
+    figure = draw_alignment(found, FRAME, between=(37, 39), names=NAMES, words=WORDS)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["b"]
+
+
+def test_tokens_beside_wildcards():
+    found = aligned(60, (1, -1, 2), star=-1, edges=True, star_penalty=0.5)
+    figure = draw_alignment(found, FRAME)
+    assert {"1", "2"} >= {text.get_text() for text in figure.axes[0].texts}
+    assert len(figure.axes) == 1
+
+
+def test_silence_and_nothing():
+    draw_alignment(aligned(10, ()), FRAME, waveform=np.zeros(10), rate=RATE)
+    draw_alignment(aligned(10), FRAME, waveform=np.zeros(10 * 160), rate=RATE)
+
+
+def test_it_draws_where_it_is_told():
+    figure = matplotlib.figure.Figure()
+    assert draw_alignment(aligned(), FRAME, figure=figure) is figure
+
+
+def test_wrong_arguments(monkeypatch):
+    with pytest.raises(InvalidInputError, match=r"between is \(2, 2\); expected a start before an end, in seconds\."):
+        draw_alignment(aligned(), FRAME, between=(2, 2))
+    with pytest.raises(
+        InvalidInputError, match=r"waveform is given, but rate is None; expected its samples a second\."
+    ):
+        draw_alignment(aligned(), FRAME, waveform=tone(1))
+    with pytest.raises(InvalidInputError, match=r"names has 2 entries"):
+        draw_alignment(aligned(), FRAME, names=["", "a"])
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(MissingDependencyError, match=r"draw_alignment needs matplotlib.*\[viz\]"):
+        draw_alignment(aligned(), FRAME)
