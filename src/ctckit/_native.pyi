@@ -148,3 +148,33 @@ def confidences(
     ends: npt.NDArray[np.int64],
     blank: int,
 ) -> npt.NDArray[np.float64]: ...
+def align_float32(
+    log_probs: npt.NDArray[Any],
+    tokens: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    token_lengths: npt.NDArray[np.int64],
+    blank: int,
+    weights: npt.NDArray[np.float64] | None,
+    empty: npt.NDArray[np.float64] | None,
+    checkpoint_frames: int,
+    prune: int,
+    log_probs_of_paths: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64] | None,
+) -> None: ...
+def align_float64(
+    log_probs: npt.NDArray[Any],
+    tokens: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    token_lengths: npt.NDArray[np.int64],
+    blank: int,
+    weights: npt.NDArray[np.float64] | None,
+    empty: npt.NDArray[np.float64] | None,
+    checkpoint_frames: int,
+    prune: int,
+    log_probs_of_paths: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64] | None,
+) -> None: ...

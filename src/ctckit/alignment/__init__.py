@@ -16,13 +16,19 @@
 
 from __future__ import annotations
 
-from ctckit.alignment.forced import forced_align
-from ctckit.alignment.pronouncing import SpellingChoice
-from ctckit.alignment.result import Alignment
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of_path
-from ctckit.alignment.timing import timed_tiers
-from ctckit.alignment.transcript import Transcript, TranscriptWord
-from ctckit.alignment.writers import subtitle_lines, timed, write_alignment
+
+if TYPE_CHECKING:
+    from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.pronouncing import SpellingChoice
+    from ctckit.alignment.result import Alignment
+    from ctckit.alignment.timing import timed_tiers
+    from ctckit.alignment.transcript import Transcript, TranscriptWord
+    from ctckit.alignment.utterances import UtteranceSpan, align_utterances
+    from ctckit.alignment.writers import subtitle_lines, timed, write_alignment
 
 __all__ = [
     "Alignment",
@@ -32,7 +38,9 @@ __all__ = [
     "TokenSpan",
     "Transcript",
     "TranscriptWord",
+    "UtteranceSpan",
     "WordSpan",
+    "align_utterances",
     "forced_align",
     "runs_of_path",
     "subtitle_lines",
@@ -40,3 +48,24 @@ __all__ = [
     "timed_tiers",
     "write_alignment",
 ]
+
+_ON_DEMAND = {  # decoders need the spans only
+    "Alignment": "result",
+    "SpellingChoice": "pronouncing",
+    "Transcript": "transcript",
+    "TranscriptWord": "transcript",
+    "UtteranceSpan": "utterances",
+    "align_utterances": "utterances",
+    "forced_align": "forced",
+    "subtitle_lines": "writers",
+    "timed": "writers",
+    "timed_tiers": "timing",
+    "write_alignment": "writers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'ctckit.alignment' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"ctckit.alignment.{_ON_DEMAND[name]}"), name)
+    return value

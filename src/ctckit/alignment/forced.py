@@ -14,7 +14,7 @@ from ctckit._checks import TargetBatch
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.wildcards import STAR_PENALTY, WildChain, relative_scores, wild_chains
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import reference_align as aligner
+from ctckit.kernels import native_align as aligner
 from ctckit.kernels.reference_align import BestPath
 
 
@@ -71,11 +71,14 @@ def forced_align(
     """
     problem = _problem(log_probs, targets, input_lengths, target_lengths, blank=blank, star=star)
     _checks.flag(edges, "edges")
-    _checks.number(star_penalty, "star_penalty", 0.0, np.finfo(np.float32).max)
+    _checks.number(star_penalty, "star_penalty", 0.0, float(np.finfo(np.float32).max))
     _expect_feasible(problem)
     if not (edges or problem.stars):
         return _plain(problem)
     return _wild(problem, edges=edges, star_penalty=float(star_penalty), star=-1 if star is None else star)
+
+
+LARGEST = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +92,8 @@ def _problem(
     log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *, blank: int, star: int | None
 ) -> _Problem:
     array = _checks.as_array(log_probs, "log_probs")
-    tokens, target_lengths = _target_array(targets, target_lengths, single=array.ndim == 2)
     scores = _checks.floats(array[None] if array.ndim == 2 else array, "log_probs", "(B, T, C)")
+    tokens, target_lengths = _target_array(targets, target_lengths, single=array.ndim == 2)
     items, frames, classes = scores.shape
     input_lengths = np.full(items, frames) if input_lengths is None else input_lengths
     wild = _is_wild(tokens, star, classes)
@@ -109,11 +112,8 @@ def _problem(
 
 def _target_array(targets: Any, target_lengths: Any, *, single: bool) -> tuple[npt.NDArray[Any], Any]:
     """Targets as an array, and their lengths where they can be told; sequences of different lengths are padded."""
-    if (
-        target_lengths is None
-        and isinstance(targets, (list, tuple))
-        and any(hasattr(each, "__len__") for each in targets)
-    ):
+    listed = target_lengths is None and isinstance(targets, (list, tuple))
+    if listed and (any(hasattr(each, "__len__") for each in targets) or not (single or targets)):
         rows = [_checks.integers(each, f"targets[{b}]", "(N,)") for b, each in enumerate(targets)]
         lengths = np.array([len(each) for each in rows], dtype=np.int64)
         result = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)
@@ -135,7 +135,7 @@ def _is_wild(tokens: npt.NDArray[Any], star: int | None, classes: int) -> npt.ND
     """Which entries are wildcards; None where no entry is."""
     if star is None:
         return None
-    if isinstance(star, bool) or not isinstance(star, (int, np.integer)):
+    if isinstance(star, bool) or not isinstance(star, (int, np.integer)) or abs(int(star)) > LARGEST:
         raise InvalidInputError(f"star is {star!r}; expected an integer that is no class, such as −1, or None.")
     if 0 <= star < classes:
         raise InvalidInputError(
@@ -193,7 +193,7 @@ def _wild(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> 
 def _wild_alignment(
     chain: WildChain, target: npt.NDArray[Any], scores: npt.NDArray[Any], blank: int, star: int
 ) -> Alignment:
-    tokens = np.where(target == chain.classes, star, target)
+    tokens = np.where(target == chain.classes, np.int64(star), target)
     starts, ends = chain.spans(len(target))
     means = np.zeros(len(tokens))
     classes = target != chain.classes

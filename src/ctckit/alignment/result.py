@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ctckit import _checks, _drawing
 from ctckit.alignment import boundaries as borders
-from ctckit.alignment.spans import TokenSpan, WordSpan, words_of
+from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans, words_of
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.wildcards import WildChain, path_of_spans
 from ctckit.kernels import native_soft
@@ -141,16 +141,7 @@ class Alignment:
         else:
             of.expect_tokens(self.tokens)
             spelled = [(word.text, list(word.positions)) for word in of.words]
-        sure, result, at = self.confidences, list[WordSpan](), 0
-        for text, members in spelled:
-            there = [k for k in members if starts[k] < ends[k]]
-            known = sure[there][~np.isnan(sure[there])]
-            if there:
-                at = int(ends[there[-1]])
-                result.append(WordSpan(text, int(starts[there[0]]), at, float(known.prod()) if len(known) else None))
-            else:
-                result.append(WordSpan(text, at, at, None))
-        return tuple(result)
+        return word_spans(spelled, starts, ends, self.confidences)
 
     def _rounded(self, kind: str) -> tuple[Ints, Ints]:
         """Whole frames, at least one for each token that has any."""

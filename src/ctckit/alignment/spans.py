@@ -127,3 +127,29 @@ def words_of(tokens: Sequence[int], vocabulary: Vocabulary) -> list[tuple[str, l
                 text += part
                 members.append(k)
     return [*words, (text, members)] if text else words
+
+
+def word_spans(
+    spelled: Sequence[tuple[str, Sequence[int]]],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    confidences: npt.NDArray[np.float64],
+    place: int = 0,
+) -> tuple[WordSpan, ...]:
+    """The spans of words from those of their tokens.
+
+    Args:
+        spelled: Each word and the positions of its tokens.
+        starts: (N,) first frames of the tokens.
+        ends: (N,) one past their last.
+        confidences: (N,) NaN where a token has none.
+        place: Where a word without frames stands if it is the first.
+    """
+    result = []
+    for text, members in spelled:
+        there = [k for k in members if starts[k] < ends[k]]
+        known = [sure for sure in confidences[there].tolist() if sure == sure]
+        start = int(starts[there[0]]) if there else place
+        place = int(ends[there[-1]]) if there else place
+        result.append(WordSpan(text, start, place, float(np.prod(known)) if known else None))
+    return tuple(result)

@@ -48,8 +48,8 @@ class Transcript:
         text: As it is written.
         vocabulary: Of characters; its separator (or space) stands between words. With ``spell`` of any kind.
         spell: The tokens of a word, for models that do not write letters: a pronouncing dictionary, or a function such
-            as a tokenizer's. Classes, or names that ``vocabulary`` has. Asked for the word without marks, as it is written,
-            in lower and in upper case; a function once. A word that it does not know (None, nothing) cannot be spelled.
+            as a tokenizer's. Classes, or names that ``vocabulary`` has. Asked for the word without marks, as it is
+            written, in lower and in upper case; a function once. A word that it does not know (None) cannot be spelled.
         replacements: How words are spoken that are not written so: {"1984": "nineteen eighty-four"}.
         star: The number of the wildcard that stands for what cannot be spelled; None: nothing does.
 
@@ -57,6 +57,8 @@ class Transcript:
         text: As given.
         words: One ``TranscriptWord`` for each word, in order.
         tokens: (N,) int64, the target for ``forced_align``.
+        star: As given.
+        separator: The class that stands between words; None where none does.
 
     Raises:
         InvalidInputError: If the text is none, or the vocabulary is of pieces of words and ``spell`` is missing.
@@ -68,7 +70,7 @@ class Transcript:
         >>> letters.decode(said.tokens)
         "it's forty two zoe said"
         >>> [word.text for word in said.words]
-        ['“It's', '42,”', 'Zoë', 'said.']
+        ["“It's", '42,”', 'Zoë', 'said.']
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Transcript:
         self.words: tuple[TranscriptWord, ...] = tuple(words)
         self.tokens: Ints = np.array(tokens, dtype=np.int64)
         self.star = star
+        self.separator = speller.separator
 
     def __repr__(self) -> str:
         return f"Transcript({len(self.words)} words, {len(self.tokens)} tokens)"

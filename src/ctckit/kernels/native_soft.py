@@ -96,5 +96,5 @@ def confidences(
 ) -> Floats:
     """(N,) the posterior of each token against its single edits; see ``reference_soft.confidences``."""
     classes = np.ascontiguousarray(tokens, dtype=np.int32)
-    spans = (np.ascontiguousarray(each, dtype=np.int64) for each in (starts, ends))
-    return _native.confidences(single(log_probs), classes, *spans, blank)
+    first, behind = (np.ascontiguousarray(each, dtype=np.int64) for each in (starts, ends))
+    return _native.confidences(single(log_probs), classes, first, behind, blank)

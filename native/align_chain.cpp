@@ -1,0 +1,118 @@
+#include "align_chain.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "dispatch.hpp"
+
+namespace ctckit {
+
+namespace {
+
+constexpr int32_t nothing = -1, wildcard = -2;  // what stands at a place that is no class
+constexpr int kinds[align_arrows] = {0, 1, 2, 4, 0, 1, 3};  // states that each arrow goes on by
+constexpr int start_kind = 5, final_kind = 6;
+
+}  // namespace
+
+template <class Real>
+AlignChain<Real>::AlignChain(const AlignItem<Real>& item)
+    : item_(item), blocks_(static_cast<int>(item.count / align_block) + 1),
+      first_final_(std::max<int64_t>(item.count - 1, 0)), skips_(static_cast<size_t>(blocks_), 0) {
+  choose_places();
+  if (weighted()) {
+    set_arrows();
+    return;
+  }
+  for (int64_t i = 1; i < item.count; ++i)
+    if (item.tokens[i] != item.tokens[i - 1]) skips_[static_cast<size_t>(i / align_block)] |= uint64_t{1} << (i % align_block);
+}
+
+// Only the labels in use have a place in the table, unless they are nearly all: then a whole frame is copied.
+template <class Real>
+void AlignChain<Real>::choose_places() {
+  const auto classes = static_cast<size_t>(item_.classes);
+  std::vector<int32_t> place_of(classes + 1, 0);
+  places_.assign(static_cast<size_t>(blocks_) * align_block, 0);
+  classes_ = {nothing};
+  for (int64_t i = 0; i < item_.count; ++i) {
+    int32_t& place = place_of[static_cast<size_t>(item_.tokens[i])];
+    if (place == 0) {
+      place = static_cast<int32_t>(classes_.size());
+      classes_.push_back(item_.tokens[i] == item_.classes ? wildcard : item_.tokens[i]);
+    }
+    places_[static_cast<size_t>(i)] = place;
+  }
+  wide_ = weighted() || std::is_same_v<Real, double> || places() > align_table_size || !align_kernel().tables;
+  table_.assign(static_cast<size_t>(wide_ ? places() : align_table_size) * align_frames, no_path<Real>);
+  for (size_t k = 0; k < classes_.size(); ++k)
+    if (classes_[k] == wildcard) std::fill_n(table_.begin() + static_cast<int64_t>(k) * align_frames, align_frames, Real{0});
+}
+
+template <class Real>
+void AlignChain<Real>::set_arrows() {
+  const auto width = static_cast<size_t>(blocks_) * align_block;
+  for (int kind = 0; kind < align_arrows; ++kind) {
+    arrows_[kind].assign(width, no_path<Real>);
+    const bool into_label = kind < blank_stay;
+    const int64_t count = item_.count + (into_label ? 0 : 1);
+    for (int64_t i = 0; i < count; ++i)
+      arrows_[kind][static_cast<size_t>(i)] = static_cast<Real>(item_.weight(kinds[kind], 2 * i + into_label));
+  }
+  const auto passes = [&](AlignArrow kind) {
+    return std::any_of(arrows_[kind].begin(), arrows_[kind].end(), [](Real weight) { return weight > no_path<Real>; });
+  };
+  reach_ = passes(label_hop) || passes(blank_hop) ? 2 : 1;
+  const int64_t states = 2 * item_.count + 1;
+  int64_t first = 0;
+  while (first < states - 1 && item_.weight(final_kind, first) == no_path<double>) ++first;
+  first_final_ = first / 2;
+}
+
+template <class Real>
+void AlignChain<Real>::start(Real* label, Real* blank) const {
+  const int64_t count = weighted() ? item_.count + 1 : 1;
+  for (int64_t i = 0; i < count; ++i) {
+    blank[i] = static_cast<Real>(item_.weight(start_kind, 2 * i) + item_.emission(0, i, false));
+    if (i < item_.count) label[i] = static_cast<Real>(item_.weight(start_kind, 2 * i + 1) + item_.emission(0, i, true));
+  }
+}
+
+template <class Real>
+void AlignChain<Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window) {
+  const Real* rows[align_frames];
+  for (int f = 0; f < frames; ++f) {
+    rows[f] = item_.row(first + f);
+    blanks_[f] = rows[f][item_.blank];
+  }
+  const int64_t of_place = wide_ ? align_frames : 1, of_frame = wide_ ? 1 : align_table_size;
+  for (int k = 0; k < places(); ++k) {
+    const int32_t c = classes_[static_cast<size_t>(k)];
+    if (c < 0) continue;
+    Real* const to = table_.data() + k * of_place;
+    for (int f = 0; f < frames; ++f) to[f * of_frame] = rows[f][c];
+  }
+  const int64_t position = static_cast<int64_t>(window) * align_block;
+  pass.places = places_.data() + position;
+  pass.skips = skips_.data() + window;
+  for (int kind = 0; kind < align_arrows; ++kind) pass.arrows[kind] = weighted() ? arrows_[kind].data() + position : nullptr;
+  pass.table = table_.data();
+  pass.wide = wide_;
+  pass.labels = places();
+  pass.blank_emissions = blanks_;
+  pass.frames = frames;
+}
+
+template <class Real>
+double AlignChain<Real>::greatest(int64_t t) const {
+  const Real* const row = item_.row(t);
+  Real most = row[item_.blank];
+  for (const int32_t c : classes_)
+    if (c != nothing) most = std::max(most, c == wildcard ? Real{0} : row[c]);
+  return static_cast<double>(most);
+}
+
+template class AlignChain<float>;
+template class AlignChain<double>;
+
+}  // namespace ctckit
