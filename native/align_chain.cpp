@@ -1,6 +1,7 @@
 #include "align_chain.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 
 #include "dispatch.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr int32_t nothing = -1, wildcard = -2;  // what stands at a place that is no class
 constexpr int kinds[align_arrows] = {0, 1, 2, 4, 0, 1, 3};  // states that each arrow goes on by
+constexpr int gathers_worth = 3;  // classes side by side that are read in the time of one apart
 constexpr int start_kind = 5, final_kind = 6;
 
 }  // namespace
@@ -28,21 +30,23 @@ AlignChain<Real>::AlignChain(const AlignItem<Real>& item)
     if (item.tokens[i] != item.tokens[i - 1]) skips_[static_cast<size_t>(i / align_block)] |= uint64_t{1} << (i % align_block);
 }
 
-// Only the labels in use have a place in the table, unless they are nearly all: then a whole frame is copied.
+// Only the labels in use have a place in the table, in the order of their classes: that is how a frame is read. Where they
+// are many all classes have, which can be read side by side then.
 template <class Real>
 void AlignChain<Real>::choose_places() {
-  const auto classes = static_cast<size_t>(item_.classes);
-  std::vector<int32_t> place_of(classes + 1, 0);
-  places_.assign(static_cast<size_t>(blocks_) * align_block, 0);
+  std::vector<int32_t> place_of(static_cast<size_t>(item_.classes) + 1, 0);
+  for (int64_t i = 0; i < item_.count; ++i) place_of[static_cast<size_t>(item_.tokens[i])] = 1;
+  const int64_t used = std::count(place_of.begin(), place_of.end(), 1);
+  const bool all = used >= align_table_size && gathers_worth * used >= item_.classes;
   classes_ = {nothing};
-  for (int64_t i = 0; i < item_.count; ++i) {
-    int32_t& place = place_of[static_cast<size_t>(item_.tokens[i])];
-    if (place == 0) {
-      place = static_cast<int32_t>(classes_.size());
-      classes_.push_back(item_.tokens[i] == item_.classes ? wildcard : item_.tokens[i]);
-    }
-    places_[static_cast<size_t>(i)] = place;
+  for (int32_t c = 0; c <= item_.classes; ++c) {
+    int32_t& place = place_of[static_cast<size_t>(c)];
+    if (place == 0 && !all) continue;
+    place = static_cast<int32_t>(classes_.size());
+    classes_.push_back(c == item_.classes ? wildcard : c);
   }
+  places_.assign(static_cast<size_t>(blocks_) * align_block, 0);
+  for (int64_t i = 0; i < item_.count; ++i) places_[static_cast<size_t>(i)] = place_of[static_cast<size_t>(item_.tokens[i])];
   wide_ = weighted() || std::is_same_v<Real, double> || places() > align_table_size || !align_kernel().tables;
   table_.assign(static_cast<size_t>(wide_ ? places() : align_table_size) * align_frames, no_path<Real>);
   for (size_t k = 0; k < classes_.size(); ++k)
@@ -79,18 +83,36 @@ void AlignChain<Real>::start(Real* label, Real* blank) const {
 }
 
 template <class Real>
-void AlignChain<Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window) {
-  const Real* rows[align_frames];
-  for (int f = 0; f < frames; ++f) {
-    rows[f] = item_.row(first + f);
-    blanks_[f] = rows[f][item_.blank];
+AlignUses AlignChain<Real>::uses(int first_block, int blocks) const {
+  const auto from = places_.begin() + static_cast<int64_t>(first_block) * align_block;
+  const int64_t labels = static_cast<int64_t>(blocks) * align_block;
+  AlignUses result;
+  if (labels < places()) {
+    result.places.assign(from, from + labels);
+    std::sort(result.places.begin(), result.places.end());
+    result.places.erase(std::unique(result.places.begin(), result.places.end()), result.places.end());
+  } else {
+    result.places.resize(classes_.size());
+    std::iota(result.places.begin(), result.places.end(), 0);
   }
-  const int64_t of_place = wide_ ? align_frames : 1, of_frame = wide_ ? 1 : align_table_size;
-  for (int k = 0; k < places(); ++k) {
-    const int32_t c = classes_[static_cast<size_t>(k)];
-    if (c < 0) continue;
-    Real* const to = table_.data() + k * of_place;
-    for (int f = 0; f < frames; ++f) to[f * of_frame] = rows[f][c];
+  std::erase_if(result.places, [&](int32_t k) { return classes_[static_cast<size_t>(k)] < 0; });
+  for (const int32_t k : result.places) result.classes.push_back(classes_[static_cast<size_t>(k)]);
+  return result;
+}
+
+template <class Real>
+void AlignChain<Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window, const AlignUses& uses) {
+  const int count = static_cast<int>(uses.classes.size());
+  AlignFill<Real> fill{{}, uses.classes.data(), uses.places.data(), count, table_.data()};
+  for (int f = 0; f < align_frames; ++f) {
+    fill.rows[f] = item_.row(first + std::min(f, frames - 1));
+    blanks_[f] = fill.rows[f][item_.blank];
+  }
+  if (wide_) {
+    align_kernel().loops(Real{}).fill(fill);
+  } else {
+    for (int f = 0; f < frames; ++f)
+      for (int k = 0; k < count; ++k) table_[static_cast<size_t>(f * align_table_size + fill.places[k])] = fill.rows[f][fill.classes[k]];
   }
   const int64_t position = static_cast<int64_t>(window) * align_block;
   pass.places = places_.data() + position;

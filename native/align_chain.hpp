@@ -33,6 +33,11 @@ struct AlignItem {
   double weight(int kind, int64_t state) const { return weights ? weights[kind * states + state] : 0.0; }
 };
 
+// The classes that some labels use, in ascending order, and their places in the table.
+struct AlignUses {
+  std::vector<int32_t> classes, places;
+};
+
 // The arrays that a pass takes, whole blocks of them.
 template <class Real>
 class AlignChain {
@@ -49,8 +54,10 @@ class AlignChain {
   void start(Real* label, Real* blank) const;
   int64_t first_final() const { return first_final_; }
 
-  // Sets what a pass needs for `frames` frames from `first` on, and for a window that begins at a block.
-  void prepare(AlignPass<Real>& pass, int64_t first, int frames, int window);
+  AlignUses uses(int first_block, int blocks) const;
+
+  // Sets what a pass needs for `frames` frames from `first` on, in a window that begins at a block and uses these labels.
+  void prepare(AlignPass<Real>& pass, int64_t first, int frames, int window, const AlignUses& uses);
 
   // Of all labels and the blank: the greatest emission of a frame.
   double greatest(int64_t t) const;

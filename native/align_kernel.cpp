@@ -13,7 +13,7 @@
 #include <limits>
 #include <utility>
 
-#include "simd.hpp"
+#include "lanes.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 
@@ -252,6 +252,46 @@ void advance(const AlignPass<Real>& pass) {
   pass.kept ? advance<Real, Arrows, Emissions, true>(pass) : advance<Real, Arrows, Emissions, false>(pass);
 }
 
+// from[index[k]] in lane k: the compiler would not use the instruction.
+template <class Real>
+CTCKIT_INLINE Vector<Real> gathered(const Real* from, const int32_t* index) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Real) == 4) return _mm512_i32gather_ps(_mm512_loadu_si512(index), from, 4);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(Real) == 4)
+    return _mm256_i32gather_ps(from, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);
+#endif
+  return gather_at<Real>(from, index);
+}
+
+// Emissions of n classes in n frames at a time, turned.
+template <class Real>
+void fill(const AlignFill<Real>& fill) {
+  constexpr int n = lanes<Real>;
+  for (int at = 0; at < fill.count; at += n) {
+    const int from = at + n <= fill.count ? at : fill.count - n;
+    if (from < 0) {
+      for (int k = 0; k < fill.count; ++k)
+        for (int f = 0; f < align_frames; ++f)
+          fill.table[static_cast<int64_t>(fill.places[k]) * align_frames + f] = fill.rows[f][fill.classes[k]];
+      return;
+    }
+    const int32_t *const classes = fill.classes + from, *const places = fill.places + from;
+    const bool side_by_side = classes[n - 1] - classes[0] == n - 1;
+    for (int first = 0; first < align_frames; first += n) {
+      Vector<Real> turned[n];
+#pragma GCC unroll 16
+      for (int f = 0; f < n; ++f) {
+        const Real* const row = fill.rows[first + f];
+        turned[f] = side_by_side ? load(row + classes[0]) : gathered(row, classes);
+      }
+      transpose<Real>(turned);
+#pragma GCC unroll 16
+      for (int k = 0; k < n; ++k) store(fill.table + static_cast<int64_t>(places[k]) * align_frames + first, turned[k]);
+    }
+  }
+}
+
 void advance_float32(const AlignPass<float>& pass) {
   if (pass.arrows[0]) return advance<float, WeightedArrows<float>, TransposedEmissions<float>>(pass);
 #if defined(__AVX512F__)
@@ -270,6 +310,6 @@ void advance_float64(const AlignPass<double>& pass) {
 }  // namespace
 
 extern const AlignKernel align_kernel;
-const AlignKernel align_kernel = {in_registers, advance_float32, advance_float64};
+const AlignKernel align_kernel = {in_registers, {advance_float32, fill<float>}, {advance_float64, fill<double>}};
 
 }  // namespace ctckit::CTCKIT_ISA

@@ -33,13 +33,28 @@ struct AlignPass {
   int64_t kept_width;            // labels in one
 };
 
-struct AlignKernel {
-  bool tables;  // a table of align_table_size places is looked up in registers
-  void (*advance_float32)(const AlignPass<float>& pass);
-  void (*advance_float64)(const AlignPass<double>& pass);
+// Fills a wide table: of `count` classes, in ascending order, and their places in it.
+template <class Real>
+struct AlignFill {
+  const Real* rows[align_frames];  // of the frames; beyond the last one any row, again
+  const int32_t *classes, *places;
+  int count;
+  Real* table;
+};
 
-  void advance(const AlignPass<float>& pass) const { advance_float32(pass); }
-  void advance(const AlignPass<double>& pass) const { advance_float64(pass); }
+template <class Real>
+struct AlignLoops {
+  void (*advance)(const AlignPass<Real>& pass);
+  void (*fill)(const AlignFill<Real>& fill);
+};
+
+struct AlignKernel {
+  bool tables;  // a float32 table of align_table_size places is looked up in registers
+  AlignLoops<float> float32;
+  AlignLoops<double> float64;
+
+  const AlignLoops<float>& loops(float) const { return float32; }
+  const AlignLoops<double>& loops(double) const { return float64; }
 };
 
 }  // namespace ctckit

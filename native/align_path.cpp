@@ -74,7 +74,7 @@ int PathFinder<Real>::low_block(int64_t target, int64_t frames_left, int window)
 template <class Real>
 void PathFinder<Real>::advance(AlignWindow<Real>& window, int64_t t, int frames, int low, Real* kept) {
   AlignPass<Real> pass{};
-  chain_.prepare(pass, t + 1, frames, window.first);
+  chain_.prepare(pass, t + 1, frames, window.first, window.uses);
   pass.label = window.label.data();
   pass.blank = window.blank.data();
   pass.best = window.best.data();
@@ -89,7 +89,7 @@ void PathFinder<Real>::advance(AlignWindow<Real>& window, int64_t t, int frames,
     pass.first = b;
     while (b + 1 < window.blocks && needed(b + 1)) ++b;
     pass.last = b;
-    align_kernel().advance(pass);
+    align_kernel().loops(Real{}).advance(pass);
     cells_ += static_cast<int64_t>(pass.last - pass.first + 1) * 2 * align_block * frames;
   }
 }
@@ -163,6 +163,7 @@ double PathFinder<Real>::find(int64_t* starts, int64_t* ends) {
   const AlignItem<Real>& item = chain_.item();
   PathWriter<Real> writer(item, starts, ends);
   AlignWindow<Real> window(0, chain_.blocks());
+  window.uses = chain_.uses(0, chain_.blocks());
   const int64_t width = static_cast<int64_t>(chain_.blocks()) * align_block, row_bytes = 2 * width * static_cast<int64_t>(sizeof(Real));
   if (item.frames * row_bytes <= scratch_bytes) {
     scratch_.assign(static_cast<size_t>(item.frames * 2 * width), no_path<Real>);
@@ -192,6 +193,7 @@ PathState PathFinder<Real>::back(const KeptRow<Real>& row, int64_t to, PathState
   const int first = static_cast<int>(lowest / align_block), blocks = static_cast<int>(state.i / align_block) - first + 1;
   const int64_t width = static_cast<int64_t>(blocks) * align_block;
   AlignWindow<Real> window(row, first, blocks);
+  window.uses = chain_.uses(first, blocks);
   if ((to - row.frame + 1) * 2 * width * static_cast<int64_t>(sizeof(Real)) > scratch_bytes && to - row.frame > align_frames)
     return back_through(row, window, to, state, writer);
   scratch_.resize(static_cast<size_t>((to - row.frame + 1) * 2 * width));

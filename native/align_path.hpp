@@ -34,6 +34,7 @@ struct AlignWindow {
   std::vector<Real> label, blank;
   std::vector<Real> best;      // of each block
   std::vector<uint8_t> alive;  // whether a state of the block is possible; where not, all are −∞
+  AlignUses uses;
 
   AlignWindow(int first_block, int count);
   AlignWindow(const KeptRow<Real>& row, int first_block, int count);
