@@ -6,10 +6,11 @@ import os
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from ctckit import TokenSpan, Vocabulary, WordSpan
-from ctckit.alignment import TimedText
+from ctckit.alignment import TimedText, align_utterances
 from ctckit.alignment.writers import FORMATS, subtitle_lines, timed, write_alignment
 from ctckit.errors import DataError, InvalidInputError
 
@@ -227,6 +228,13 @@ def test_frames_become_seconds():
     token = TokenSpan(1, 2, 4, -0.1, 0.75)
     assert timed([token], 0.5, vocabulary=Vocabulary(("", "ə"))) == (TimedText("ə", 1.0, 2.0, 0.75),)
     assert timed([token], 0.5)[0].text == "1"
+
+
+def test_utterances_become_seconds():
+    frames = np.log([[0.05, 0.9, 0.05], [0.9, 0.05, 0.05], [0.05, 0.05, 0.9], [0.9, 0.05, 0.05]])
+    found = timed(align_utterances(frames, ["a", "b"], Vocabulary.from_characters("ab")), 0.5)
+    assert [(each.text, each.start_seconds, each.end_seconds) for each in found] == [("a", 0, 0.5), ("b", 1, 1.5)]
+    assert timed(align_utterances(frames, [[1]]), 0.5)[0].text == "…"
 
 
 def test_lines_of_subtitles_end_where_one_would_end_them():

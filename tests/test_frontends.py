@@ -145,6 +145,33 @@ def test_the_network_hears_what_lies_around_a_chunk():
     assert spans == [(0, 1300), (700, 1600), (1700, 1300)]
 
 
+def test_a_model_that_takes_only_so_much_at_once():
+    longest = []
+    model = AcousticModel(
+        VOCABULARY,
+        RATE,
+        FRAME_SAMPLES,
+        lambda part: (longest.append(len(part)), tiny_frontend.log_probs(part[:1550]))[1],
+        most_samples=1550,
+    )
+    samples = samples_of("bad cab face", lead=7)
+    found = listen(samples, model, rate=RATE, context_seconds=0.4)
+    np.testing.assert_array_equal(found.log_probs, tiny_frontend.log_probs(samples))
+    assert max(longest) == 1500
+    at_once = listen(samples[:1100], model, rate=RATE, context_seconds=0.4)
+    assert len(at_once.log_probs) == 11
+    with pytest.raises(
+        InvalidInputError, match=r"context_seconds is 0\.8, but the model takes 1\.55 s at once; expected"
+    ):
+        listen(samples, model, rate=RATE, context_seconds=0.8)
+
+
+def test_a_model_that_cuts_off_what_is_too_long_is_found_out():
+    model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_frontend.log_probs(part[:1500]))
+    with pytest.raises(InvalidInputError, match=r"gave 15 frames for 2000 samples; .* expected 16 to 22\."):
+        listen(np.zeros(2000), model, rate=RATE)
+
+
 def test_no_samples_are_no_frames():
     found = listen(np.zeros(0), tiny_frontend.load(""), rate=RATE)
     assert found.log_probs.shape == (0, len(VOCABULARY))
@@ -158,7 +185,7 @@ def test_no_samples_are_no_frames():
             np.zeros((3, 5)),
             r"gave an array of shape \(3, 5\) for 1000 samples; expected \(T, C\) with the C = 9 classes",
         ),
-        (np.zeros((20, 9)), r"gave 20 frames for 1000 samples; with frame_samples = 100 expected 0 to 12\."),
+        (np.zeros((20, 9)), r"gave 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
     ],
 )
 def test_a_model_that_gives_something_else(gives, message):

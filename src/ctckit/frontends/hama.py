@@ -16,6 +16,7 @@ from ctckit.frontends.model import AcousticModel
 from ctckit.vocabulary import Vocabulary
 
 FRAME_SAMPLES = 320
+MOST_SAMPLES = 1499 * FRAME_SAMPLES  # the engine gives no more than 1,500 frames, and says nothing
 
 
 def load(weights: str = "") -> AcousticModel:
@@ -42,7 +43,8 @@ def load(weights: str = "") -> AcousticModel:
         heard: npt.NDArray[np.float32] = frames[0, : int(lengths[0])]
         return heard
 
-    return AcousticModel(vocabulary, network.model_sample_rate, FRAME_SAMPLES, log_probs, _speller(hama, vocabulary))
+    rate, spell = network.model_sample_rate, _speller(hama, vocabulary)
+    return AcousticModel(vocabulary, rate, FRAME_SAMPLES, log_probs, spell, MOST_SAMPLES)
 
 
 def _speller(hama: Any, vocabulary: Vocabulary) -> Callable[[str], Sequence[str] | None]:

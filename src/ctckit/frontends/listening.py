@@ -19,6 +19,7 @@ from ctckit.vocabulary import Vocabulary
 
 CHUNK_SECONDS = 30.0
 CONTEXT_SECONDS = 5.0
+SLACK = 4  # frames that a network may give less than there are
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +53,14 @@ def listen(
     A recording longer than ``chunk_seconds + context_seconds`` is heard in chunks. The network hears each together with
     what lies around it, up to ``context_seconds`` on either side, and the frames of these surroundings are dropped. A
     network that looks further, or that normalises what it hears as a whole, then says something slightly different from
-    what it would say about the recording at once. A shorter recording is heard at once.
+    what it would say about the recording at once. A shorter recording is heard at once. Chunks are shorter where the
+    model takes only so much at once.
 
     Args:
         recording: A file, or (S,) samples in −1..1.
         model: See ``load_model``.
         rate: Samples a second, for an array.
-        chunk_seconds: Length of a chunk.
+        chunk_seconds: Length of a chunk, at most.
         context_seconds: Length of the surroundings on either side.
         progress: Called with the seconds heard so far.
 
@@ -73,9 +75,7 @@ def listen(
         pieces: Iterable[Samples] = audio.blocks(Path(recording), model.rate)
     else:
         pieces = _array_pieces(recording, rate, model.rate)
-    frames_a_second = model.rate / model.frame_samples
-    chunk = max(1, round(chunk_seconds * frames_a_second))
-    context = round(context_seconds * frames_a_second)
+    chunk, context = _chunk_frames(model, chunk_seconds, context_seconds)
     found, heard = [np.zeros((0, len(model.vocabulary)), np.float32)], 0
     for samples, left, kept, end in _windows(pieces, model.frame_samples, chunk, context):
         found.append(_frames(model, samples, left, kept))
@@ -83,6 +83,22 @@ def listen(
         if progress is not None:
             progress(heard / model.rate)
     return Emissions(np.concatenate(found), model.vocabulary, model.frame_seconds, heard / model.rate)
+
+
+def _chunk_frames(model: AcousticModel, chunk_seconds: float, context_seconds: float) -> tuple[int, int]:
+    """Frames of a chunk and of its surroundings on either side; together no more than the model takes at once."""
+    frames_a_second = model.rate / model.frame_samples
+    context = round(context_seconds * frames_a_second)
+    chunk = max(1, round(min(chunk_seconds, 1e9) * frames_a_second))
+    if model.most_samples is None:
+        return chunk, context
+    room = model.most_samples // model.frame_samples - 2 * context
+    if room < 1:
+        raise InvalidInputError(
+            f"context_seconds is {context_seconds}, but the model takes {model.most_samples / model.rate:g} s at once; "
+            "expected less than half of that."
+        )
+    return min(chunk, room), context
 
 
 def _windows(
@@ -113,11 +129,12 @@ def _frames(model: AcousticModel, samples: Samples, left: int, kept: int | None)
             f"model.log_probs gave an array of shape {frames.shape} for {len(samples)} samples; expected (T, C) with "
             f"the C = {classes} classes of its vocabulary."
         )
-    least, most = left + (kept or 0), len(samples) / model.frame_samples + 2
+    count = len(samples) // model.frame_samples
+    least, most = max(left + (kept or 0), count - SLACK), count + 2
     if not least <= len(frames) <= most:
         raise InvalidInputError(
             f"model.log_probs gave {len(frames)} frames for {len(samples)} samples; with frame_samples = "
-            f"{model.frame_samples} expected {least} to {int(most)}."
+            f"{model.frame_samples} expected {least} to {most}."
         )
     return frames[left : None if kept is None else left + kept].astype(np.float32)
 

@@ -33,6 +33,7 @@ class AcousticModel:
             give or take a few.
         spell: From a word in small letters to its tokens, where the model does not write letters; None for a word that
             it cannot spell. None where tokens are letters.
+        most_samples: How many it takes at once; None: any number.
     """
 
     vocabulary: Vocabulary
@@ -40,6 +41,7 @@ class AcousticModel:
     frame_samples: int
     log_probs: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     spell: Callable[[str], Sequence[str] | None] | None = None
+    most_samples: int | None = None
 
     @property
     def frame_seconds(self) -> float:

@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan
 from ctckit.errors import InvalidInputError
 from ctckit.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ctckit.alignment.utterances import UtteranceSpan
 
 NOT_FOUND = "not found"  # what the tier is called that has the texts without frames
 
@@ -54,7 +58,7 @@ class Tiers:
 
 
 def timed(
-    spans: Iterable[WordSpan | TokenSpan],
+    spans: Iterable[WordSpan | TokenSpan | UtteranceSpan],
     frame_seconds: float,
     offset_seconds: float = 0.0,
     *,
@@ -63,7 +67,7 @@ def timed(
     """Spans of frames as texts with times in seconds: start · frame_seconds + offset_seconds, the end alike.
 
     Args:
-        spans: Words or tokens.
+        spans: Words, tokens or utterances.
         frame_seconds: How long a frame lasts.
         offset_seconds: When the first frame begins.
         vocabulary: How tokens are written; by default by their numbers.
@@ -73,9 +77,9 @@ def timed(
         (TimedText(text='so', start_seconds=60.2, end_seconds=60.28, confidence=0.5),)
     """
 
-    def written(span: WordSpan | TokenSpan) -> str:
-        if isinstance(span, WordSpan):
-            return span.text
+    def written(span: WordSpan | TokenSpan | UtteranceSpan) -> str:
+        if not isinstance(span, TokenSpan):
+            return span.text or "…"
         return str(span.token) if vocabulary is None else vocabulary[span.token]
 
     texts = []
