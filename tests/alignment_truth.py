@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CLASSES = 30
-MISHEARD = 0.04
+MISHEARD = 0.04  # of the tokens the network takes for others
 
 
 @dataclass
@@ -23,7 +23,7 @@ def text(rng, count, classes=CLASSES):
     return rng.integers(1, classes, count).tolist()
 
 
-def recording(pieces, seed, *, classes=CLASSES):
+def recording(pieces, seed, *, classes=CLASSES, misheard=MISHEARD):
     """pieces: ("text", tokens), ("speech", tokens), ("silence", frames), ("noise", frames)."""
     rng = np.random.default_rng(seed)
     rows, spans = [], []
@@ -38,7 +38,7 @@ def recording(pieces, seed, *, classes=CLASSES):
                 rows += [blank_row(rng, classes) for _ in range(rng.integers(1, 5))]
                 lasting = int(rng.integers(1, 4))
                 places.append((len(rows), len(rows) + lasting))
-                heard = token if rng.random() > MISHEARD else int(rng.integers(1, classes))
+                heard = token if rng.random() >= misheard else int(rng.integers(1, classes))
                 rows += [spike_row(rng, token, heard, classes) for _ in range(lasting)]
             rows += [blank_row(rng, classes)]
             if kind == "text":

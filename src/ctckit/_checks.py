@@ -407,6 +407,12 @@ def differing_shapes(name: str, shape: tuple[int, ...], other: str, expected: tu
     return InvalidInputError(f"{name} has shape {shape}; expected that of {other}, {expected}.")
 
 
+def expect_instance(value: Any, name: str, kind: type, expected: str) -> None:
+    """A value of one type, called ``expected`` in the message."""
+    if not isinstance(value, kind):
+        raise InvalidInputError(f"{name} is of type {type(value).__name__}; expected {expected}.")
+
+
 def positive_integer(count: int, name: str) -> int:
     """A positive whole number."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:

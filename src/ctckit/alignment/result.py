@@ -139,6 +139,7 @@ class Alignment:
         if isinstance(of, Vocabulary):
             spelled = words_of(self.tokens.tolist(), of)
         else:
+            _checks.expect_instance(of, "of", Transcript, "a Transcript, or a Vocabulary")
             of.expect_tokens(self.tokens)
             spelled = [(word.text, list(word.positions)) for word in of.words]
         return word_spans(spelled, starts, ends, self.confidences)

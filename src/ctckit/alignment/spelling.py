@@ -17,6 +17,7 @@ from ctckit.vocabulary import Vocabulary
 ALIKE = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"}
 )
+QUOTES = "’‘`"
 PARTING = "-‐‑–—/_"  # parts a word where it stands between letters
 
 
@@ -41,8 +42,8 @@ class Speller:
             raise InvalidInputError(
                 "neither vocabulary nor spell is given; expected one that says how words are written."
             )
-        if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
-            raise InvalidInputError(f"vocabulary is of type {type(vocabulary).__name__}; expected a Vocabulary.")
+        if vocabulary is not None:
+            _checks.expect_instance(vocabulary, "vocabulary", Vocabulary, "a Vocabulary")
         if spell is not None and not callable(spell) and not isinstance(spell, Mapping):
             raise InvalidInputError(
                 f"spell is of type {type(spell).__name__}; expected a function or a mapping of words."
@@ -72,8 +73,10 @@ class Speller:
     def _by_character(self, word: str, star: int | None) -> Written:
         result = Written()
         for k, character in enumerate(word):
-            tokens = next((t for t in map(self._tokens, _forms(character)) if t is not None), None)
             inside = 0 < k < len(word) - 1 and word[k - 1].isalnum() and word[k + 1].isalnum()
+            tokens = next((t for t in map(self._tokens, _forms(character)) if t is not None), None)
+            if character in QUOTES and not inside and '"' not in self._index:
+                tokens = None  # a model that writes no quotation marks: this is no apostrophe
             if tokens is not None:
                 result.tokens += tokens
             elif character in PARTING and inside and self.separator is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit import _checks
 from ctckit.alignment.spelling import Speller, bare
 from ctckit.errors import InvalidInputError
 from ctckit.topology import Ints
@@ -82,8 +83,7 @@ class Transcript:
         replacements: Mapping[str, str] | None = None,
         star: int | None = None,
     ) -> None:
-        if not isinstance(text, str):
-            raise InvalidInputError(f"text is of type {type(text).__name__}; expected a string.")
+        _checks.expect_instance(text, "text", str, "a string")
         speller = Speller(vocabulary, spell)
         self.text = text
         tokens: list[int] = []

@@ -132,6 +132,7 @@ def align_utterances(
     window = _checks.positive_integer(window, "window")
     if absent_below is not None:
         _checks.number(absent_below, "absent_below", 0.0, 1.0)
+    _checks.expect_rank(_checks.as_array(log_probs, "log_probs").shape, "log_probs", "(T, C)")
     if isinstance(utterances, (str, Transcript)):
         raise InvalidInputError("utterances is one text; expected a sequence of texts. Pass [text].")
     texts = [_text(each, vocabulary, n) for n, each in enumerate(utterances)]
