@@ -221,7 +221,7 @@ def _listen(path: Path, model: AcousticModel, chunk_seconds: float) -> Any:
 def _spellings(
     vocabulary: Vocabulary, dictionary: Path | None, model: AcousticModel | None
 ) -> Callable[[str], Sequence[Sequence[str]]] | None:
-    """From a word to the ways to say it, the dictionary's before the model's; None where words are written in letters."""
+    """From a word to the ways to say it, the dictionary's first; None where words are written in letters."""
     from ctckit.frontends import PronouncingDictionary
 
     by_model = None if model is None else model.spell
