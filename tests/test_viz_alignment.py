@@ -71,6 +71,30 @@ def test_tokens_beside_wildcards():
     assert len(figure.axes) == 1
 
 
+def test_the_sound_stands_where_it_is_heard():
+    """A click at 0.5 s of the recording, whose first frame is at 60 s, drawn from all of it and from a part."""
+    samples = np.zeros(RATE)
+    samples[RATE // 2] = 1
+
+    def click(waveform, **options):
+        figure = draw_alignment(aligned(), FRAME, offset_seconds=60, waveform=waveform, rate=RATE, **options)
+        (area,) = figure.axes[0].collections
+        points = area.get_paths()[0].vertices
+        (image,) = figure.axes[1].images
+        left, right, *_ = image.get_extent()
+        loudest = image.get_array().mean(axis=0).argmax()
+        return points[points[:, 1].argmax(), 0], left + (loudest + 0.5) * (right - left) / image.get_array().shape[1]
+
+    for seen in (
+        click(samples),
+        click(samples, between=(60.4, 60.7)),
+        click(samples[RATE // 4 :], waveform_seconds=60.25),
+        click(samples[RATE // 4 :], waveform_seconds=60.25, between=(60.1, 60.9)),
+    ):
+        assert seen[0] == pytest.approx(60.5, abs=0.002)
+        assert seen[1] == pytest.approx(60.5, abs=0.015)
+
+
 def test_silence_and_nothing():
     draw_alignment(aligned(10, ()), FRAME, waveform=np.zeros(10), rate=RATE)
     draw_alignment(aligned(10), FRAME, waveform=np.zeros(10 * 160), rate=RATE)

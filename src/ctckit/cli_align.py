@@ -292,13 +292,16 @@ def _draw(
     offset: float,
     between: tuple[float, float] | None,
 ) -> None:
-    from ctckit.viz import draw_alignment
+    from ctckit.viz.alignment import draw_alignment, first_view
 
+    between = between or first_view(found, heard.frame_seconds, offset)
     sound: dict[str, Any] = {}
     if source.suffix.lower() != ".npz":
         from ctckit.frontends import audio
 
-        sound["waveform"], sound["rate"] = audio.excerpt(source, 0.0, heard.duration_seconds)
+        begin = max(between[0], offset)
+        samples, rate = audio.excerpt(source, begin - offset, between[1] - offset)
+        sound = {"waveform": samples, "rate": rate, "waveform_seconds": begin}
     drawn = draw_alignment(
         found,
         heard.frame_seconds,

@@ -32,6 +32,7 @@ def draw_alignment(
     offset_seconds: float = 0.0,
     waveform: npt.NDArray[np.floating] | None = None,
     rate: int | None = None,
+    waveform_seconds: float | None = None,
     words: Sequence[TimedText] = (),
     names: Sequence[str] | Vocabulary | None = None,
     between: tuple[float, float] | None = None,
@@ -47,8 +48,9 @@ def draw_alignment(
         alignment: What ``forced_align`` returned for the item.
         frame_seconds: How long a frame lasts.
         offset_seconds: When the first frame begins.
-        waveform: (S,) samples of the recording, from its beginning; with None there are no panels of sound.
+        waveform: (S,) samples of the recording, or of what is drawn of it; with None there are no panels of sound.
         rate: Samples a second.
+        waveform_seconds: When they begin; by default with the first frame.
         words: What is written over the sound, such as the words of ``timed_tiers``.
         names: (C,) how each class is written; by default its number.
         between: First and last second to draw; by default up to 12 s from the first token on.
@@ -73,7 +75,7 @@ def draw_alignment(
     except ModuleNotFoundError as error:
         raise _checks.missing(error, "draw_alignment", "viz") from error
     _checks.class_names(names, alignment.log_probs.shape[1])
-    start, end = _in_view(alignment, frame_seconds, offset_seconds) if between is None else between
+    start, end = first_view(alignment, frame_seconds, offset_seconds) if between is None else between
     if not start < end:
         raise InvalidInputError(f"between is {(start, end)}; expected a start before an end, in seconds.")
     heights = [1.0] if waveform is None else [1.0, 1.6, 1.6]
@@ -84,8 +86,10 @@ def draw_alignment(
     if waveform is not None:
         if rate is None:
             raise InvalidInputError("waveform is given, but rate is None; expected its samples a second.")
-        _draw_waveform(axes[0], waveform, rate, start, end)
-        _draw_spectrogram(axes[1], waveform, rate, start, end)
+        from_second = offset_seconds if waveform_seconds is None else waveform_seconds
+        samples, begin = _cut(waveform, rate, start - from_second, end - from_second)
+        _draw_waveform(axes[0], samples, rate, from_second + begin)
+        _draw_spectrogram(axes[1], samples, rate, from_second + begin)
     _draw_words(axes[: max(1, len(heights) - 1)], words, start, end, text=waveform is not None)
     _draw_tokens(axes[-1], alignment, frame_seconds, offset_seconds, names, start, end)
     axes[-1].set_xlim(start, end)
@@ -95,7 +99,8 @@ def draw_alignment(
     return figure
 
 
-def _in_view(alignment: Alignment, frame_seconds: float, offset: float) -> tuple[float, float]:
+def first_view(alignment: Alignment, frame_seconds: float, offset: float) -> tuple[float, float]:
+    """What is drawn where nothing else is said: the first and the last second."""
     whole = alignment.frames * frame_seconds
     first = float(alignment.starts[0]) * frame_seconds if len(alignment) else 0.0
     begin = 0.0 if whole <= SHOWN_SECONDS else max(0.0, min(first - 0.5, whole - SHOWN_SECONDS))
@@ -103,13 +108,12 @@ def _in_view(alignment: Alignment, frame_seconds: float, offset: float) -> tuple
 
 
 def _cut(waveform: npt.NDArray[np.floating], rate: int, start: float, end: float) -> tuple[Any, float]:
-    """The samples in view, and when they begin."""
+    """The samples in view, and when they begin, both from the waveform's beginning."""
     first = max(0, int(start * rate))
     return waveform[first : max(first, int(end * rate))], first / rate
 
 
-def _draw_waveform(axes: Axes, waveform: npt.NDArray[np.floating], rate: int, start: float, end: float) -> None:
-    samples, begin = _cut(waveform, rate, start, end)
+def _draw_waveform(axes: Axes, samples: npt.NDArray[np.floating], rate: int, begin: float) -> None:
     step = max(1, len(samples) // COLUMNS)
     columns = samples[: len(samples) // step * step].reshape(-1, step)
     times = begin + (np.arange(len(columns)) + 0.5) * step / rate
@@ -120,8 +124,7 @@ def _draw_waveform(axes: Axes, waveform: npt.NDArray[np.floating], rate: int, st
     axes.set_ylabel("waveform")
 
 
-def _draw_spectrogram(axes: Axes, waveform: npt.NDArray[np.floating], rate: int, start: float, end: float) -> None:
-    samples, begin = _cut(waveform, rate, start, end)
+def _draw_spectrogram(axes: Axes, samples: npt.NDArray[np.floating], rate: int, begin: float) -> None:
     window = max(2, round(WINDOW_SECONDS * rate))
     axes.set_ylabel("kHz")
     if len(samples) < window:
