@@ -45,6 +45,7 @@ def test_textgrid_opens_in_praatio(tmp_path):
     ]
     assert entries[-1] == (3723.987654, 4000.5, "")
     assert all(first[1] == second[0] for first, second in pairwise(entries))
+    assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat wants quotes; praatio takes others too
     assert [tuple(each) for each in grid.getTier("words: not found").entries] == [(3.5, "über <3")]
     assert [each.label for each in grid.getTier("tokens").entries if each.label] == ["ə", "t͡ʃ"]
 

@@ -239,6 +239,7 @@ def test_arpabet_is_written_in_the_symbols_of_the_model(tmp_path):
     assert found["cat"] == [("k", "æ", "t")]
     assert found["Cutter"] == [("k", "ʌ", "t", "ɝ"), ("k", "ʌ", "t", "ə")]
     assert found["go"] == [("ɡ", "oʊ")]
+    assert dictionary(tmp_path, "a AH0\nup AH1\n")["a"] == [("ə",)]
     assert "CAT" in found
     assert "dog" not in found
     with pytest.raises(KeyError):

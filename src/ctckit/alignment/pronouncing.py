@@ -12,7 +12,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.lattice import lattice
 from ctckit.vocabulary import Vocabulary
 
-AROUND = 50  # frames before and behind a word that are looked at, at most
+AROUND = 10  # frames beside a word that are looked at, at most: in long silence any sound is likely somewhere
 
 
 class SpellingChoice:

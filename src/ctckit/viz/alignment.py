@@ -212,7 +212,7 @@ def _written(token: int, names: Sequence[str] | Vocabulary | None) -> str:
 def _stretches(alignment: Alignment, first: int, last: int) -> Iterator[tuple[list[int], int, npt.NDArray[np.float64]]]:
     """Tokens in view without a wildcard among them, the first of their frames, and their occupancies (frames, tokens).
 
-    A stretch has the frames up to its neighbours, those of a token that is half in view included.
+    A stretch has the frames in view up to its neighbours.
     """
     classes = alignment.log_probs.shape[1]
     starts, ends, tokens = alignment.starts, alignment.ends, alignment.tokens
@@ -224,8 +224,8 @@ def _stretches(alignment: Alignment, first: int, last: int) -> Iterator[tuple[li
             continue
         if stretch:
             before, behind = stretch[0] - 1, stretch[-1] + 1
-            begin = int(max(ends[before] if before >= 0 else 0, min(first, starts[stretch[0]])))
-            stop = int(min(starts[behind] if behind < len(tokens) else alignment.frames, max(last, ends[stretch[-1]])))
+            begin = int(max(first, ends[before] if before >= 0 else 0))
+            stop = int(min(last, starts[behind] if behind < len(tokens) else alignment.frames))
             frames = np.asarray(alignment.log_probs[begin:stop], dtype=np.float64)
             yield stretch, begin, lattice(frames, tokens[stretch], blank=alignment.blank).occupancy[:, 1::2]
         stretch = []
