@@ -8,7 +8,10 @@
     boundaries.py     where a token begins, by three definitions
     transcript.py     Transcript: from a text as it is written to tokens and back, with spelling.py
     utterances.py     align_utterances: a list of texts in one recording
+    pronouncing.py    SpellingChoice: words that can be said in several ways
     spans.py          TokenSpan, WordSpan (frames), TimedText (seconds)
+    timing.py         timed_tiers: lines, words and tokens in seconds
+    writers/          write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON
 """
 
 from __future__ import annotations
@@ -20,13 +23,17 @@ from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of
 
 if TYPE_CHECKING:
     from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.pronouncing import SpellingChoice
     from ctckit.alignment.result import Alignment
+    from ctckit.alignment.timing import timed_tiers
     from ctckit.alignment.transcript import Transcript, TranscriptWord
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances
+    from ctckit.alignment.writers import subtitle_lines, timed, write_alignment
 
 __all__ = [
     "Alignment",
     "Runs",
+    "SpellingChoice",
     "TimedText",
     "TokenSpan",
     "Transcript",
@@ -36,15 +43,24 @@ __all__ = [
     "align_utterances",
     "forced_align",
     "runs_of_path",
+    "subtitle_lines",
+    "timed",
+    "timed_tiers",
+    "write_alignment",
 ]
 
 _ON_DEMAND = {  # decoders need the spans only
     "Alignment": "result",
+    "SpellingChoice": "pronouncing",
     "Transcript": "transcript",
     "TranscriptWord": "transcript",
     "UtteranceSpan": "utterances",
     "align_utterances": "utterances",
     "forced_align": "forced",
+    "subtitle_lines": "writers",
+    "timed": "writers",
+    "timed_tiers": "timing",
+    "write_alignment": "writers",
 }
 
 
