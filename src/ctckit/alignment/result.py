@@ -71,7 +71,7 @@ class Alignment:
         """(2N + 1,) how many frames each state lasts, averaged over all paths; their sum is T.
 
         The average is over all paths that the target allows, each as likely as it is. Beyond 2,048 frames it is taken
-        in windows that meet where the best path is surest. Wildcards at the edges count to the outer blanks.
+        in windows that meet at tokens that most paths agree on. Wildcards at the edges count to the outer blanks.
         """
         if self._chain is None:
             topology = ctc_topology(self.tokens, blank=self.blank)
