@@ -258,7 +258,8 @@ void confidences_stand_alone() {
   const std::vector<float> rows = random_rows(integer(1, 40), plan.classes, plan.blank);
   const ctckit::Decoder decoder(plan);
   const ctckit::Frames frames = frames_of(plan, rows);
-  for (const auto& each : decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 1)[0]) {
+  const auto items = decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 1);
+  for (const auto& each : items[0]) {
     const auto& description = each.description;
     const ctckit::Spans spans{description.starts, description.ends};
     std::vector<double> found(each.tokens.size(), -1);

@@ -55,7 +55,7 @@ class Alignment:
     def frame_tokens(self) -> Ints:
         """(T,) the class that each frame emits; ``star`` in wildcards, those at the edges too."""
         if self._chain is not None:
-            classes = self._chain.frame_tokens(self.frames, self.blank)
+            classes = self._chain.frame_tokens(self.frames)
             return np.where(classes == self._chain.classes, self.star, classes)
         labels = np.full(2 * len(self) + 1, self.blank, dtype=np.int64)
         labels[1::2] = self.tokens
