@@ -2,8 +2,8 @@
 
 A signal is a row of segments, each of one of 24 sounds: a fixed pattern of 20 features, blurred over its borders and
 buried in noise. Some segments are silence, which no token stands for. A small convolutional network, which lowers the
-frame rate, learns the tokens from CTC alone; it never sees a border. Then held-out signals are aligned with their tokens,
-and what comes out is held against the true borders.
+frame rate, learns the tokens from CTC alone; it never sees a border. Then held-out signals are aligned with their
+tokens, and what comes out is held against the true borders.
 
 Run: python -m benchmarks.boundaries [--steps 600] (some minutes on one core).
 """

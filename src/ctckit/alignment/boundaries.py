@@ -20,8 +20,8 @@ def midpoint(intervals: Floats, frames: int) -> Floats:
     """(N, 2) neighbours meet halfway between one's end and the other's start, but a long pause is nobody's.
 
     What lies between two tokens is mostly theirs: CTC says a blank there, too. A pause is not: no border is farther
-    from its interval than ``REACH`` times the median of these distances. The outer borders, which no neighbour sets, are at
-    the median.
+    from its interval than ``REACH`` times the median of these distances. The outer borders, which no neighbour sets,
+    are at the median.
 
     Args:
         intervals: (N, 2) where each token is, ascending.
