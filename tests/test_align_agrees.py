@@ -223,7 +223,7 @@ def test_no_tokens(module):
 
 @pytest.mark.parametrize("module", [reference_align, native_align])
 def test_a_token_left_out_stands_where_it_would_have_been(module):
-    """There is nothing for a wildcard to cover: not before the tokens, not in the blank between them, not behind them."""
+    """There is nothing for a wildcard to cover: neither before, nor in the blank between, nor behind the tokens."""
     log_probs = np.log(np.array([[0.01, 0.98, 0.01], [0.98, 0.01, 0.01], [0.01, 0.01, 0.98]]))
     path = align_one(module, log_probs, [1, 2], 0, CTCVariant(wildcards="everywhere", wildcard_penalty=9.0))
     assert path.starts.tolist() == [0, 0, 1, 2, 3]

@@ -156,11 +156,13 @@ Problem<Real> random_problem(bool large) {
   problem.classes = std::vector{2, 3, 5, 16, 17, 33, 63, 64, 65, 66, 300}[static_cast<size_t>(integer(0, 10))];
   problem.blank = integer(0, problem.classes - 1);
   const double scale = std::vector{0.5, 3.0, 30.0}[static_cast<size_t>(integer(0, 2))];
-  const bool ties = chance(0.4), masks = chance(0.3), peaks = chance(0.5);
+  // Sums that are equal; sums that are equal but for the last digits.
+  const double grid = std::vector{0.0, 0.0, 0.25, 0.1}[static_cast<size_t>(integer(0, 3))];
+  const bool masks = chance(0.3), peaks = chance(0.5);
   problem.log_probs.resize(static_cast<size_t>(problem.items * problem.frames * problem.classes));
   for (Real& each : problem.log_probs) {
     const double value = -scale * -std::log(real(1e-6, 1));
-    each = static_cast<Real>(masks && chance(0.1) ? nothing : ties ? std::round(value) / 4 : value);
+    each = static_cast<Real>(masks && chance(0.1) ? nothing : grid > 0 ? std::round(value) * grid : value);
   }
   if (peaks)  // one class of each frame is likely, as in posteriors of networks
     for (size_t t = 0; t < problem.log_probs.size(); t += static_cast<size_t>(problem.classes))
@@ -248,6 +250,26 @@ void pruning_prunes() {
   expect(pruned.cells[0] < all.cells[0] / 2, "pruning prunes");
 }
 
+// The first frames say nothing, so that whoever keeps only the best states of them loses the path.
+void pruning_keeps_what_may_turn_out_well() {
+  Problem<float> problem{};
+  problem.items = 1, problem.frames = 12000, problem.width = 64 * integer(40, 60), problem.classes = 12, problem.blank = 0;
+  problem.input_lengths = {problem.frames};
+  problem.token_lengths = {problem.width};
+  for (int64_t i = 0; i < problem.width; ++i) problem.tokens.push_back(integer(1, problem.classes - 1));
+  const int64_t spoken = integer(2000, 6000), from = problem.frames - spoken;
+  for (int64_t t = 0; t < problem.frames; ++t) {
+    const int64_t at = (t - from) / 2 + problem.width - spoken / 2;
+    const bool token = t >= from && at >= 0 && at < problem.width && t % 2;
+    for (int c = 0; c < problem.classes; ++c) {
+      const bool right = c == (token ? problem.tokens[static_cast<size_t>(at)] : 0);
+      problem.log_probs.push_back(static_cast<float>(t < from ? real(-3, -2) : right ? real(-0.1, 0) : real(-7, -4)));
+    }
+  }
+  const Paths all = found(problem, {0, 0, std::numeric_limits<int64_t>::max()}), pruned = found(problem, {0, 0, 0});
+  expect(all == pruned, "what is given up is not on the best path");
+}
+
 // Numbers that are not allowed lead to no access beyond the arrays.
 void survives_nan() {
   Problem<float> problem = random_problem<float>(seed % 5 == 0);
@@ -270,6 +292,7 @@ int main(int count, char** arguments) {
       survives_nan();
     }
     pruning_prunes();
+    for (seed = first; seed < first + 1 + rounds / 100; ++seed) pruning_keeps_what_may_turn_out_well();
   }
   std::printf("align_tests: %d rounds on each instruction set\n", rounds);
 }
