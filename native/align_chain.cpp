@@ -13,12 +13,11 @@ namespace {
 constexpr int32_t nothing = -1, wildcard = -2;  // what stands at a place that is no class
 constexpr int kinds[align_arrows] = {0, 1, 2, 4, 0, 1, 3};  // states that each arrow goes on by
 constexpr int gathers_worth = 3;  // classes side by side that are read in the time of one apart
-constexpr int start_kind = 5, final_kind = 6;
 
 }  // namespace
 
-template <class Real>
-AlignChain<Real>::AlignChain(const AlignItem<Real>& item)
+template <class In, class Real>
+AlignChain<In, Real>::AlignChain(const AlignItem<In>& item)
     : item_(item), blocks_(static_cast<int>(item.count / align_block) + 1),
       first_final_(std::max<int64_t>(item.count - 1, 0)), skips_(static_cast<size_t>(blocks_), 0) {
   choose_places();
@@ -32,8 +31,8 @@ AlignChain<Real>::AlignChain(const AlignItem<Real>& item)
 
 // Only the labels in use have a place in the table, in the order of their classes: that is how a frame is read. Where they
 // are many all classes have, which can be read side by side then.
-template <class Real>
-void AlignChain<Real>::choose_places() {
+template <class In, class Real>
+void AlignChain<In, Real>::choose_places() {
   std::vector<int32_t> place_of(static_cast<size_t>(item_.classes) + 1, 0);
   for (int64_t i = 0; i < item_.count; ++i) place_of[static_cast<size_t>(item_.tokens[i])] = 1;
   const int64_t used = std::count(place_of.begin(), place_of.end(), 1);
@@ -53,8 +52,8 @@ void AlignChain<Real>::choose_places() {
     if (classes_[k] == wildcard) std::fill_n(table_.begin() + static_cast<int64_t>(k) * align_frames, align_frames, Real{0});
 }
 
-template <class Real>
-void AlignChain<Real>::set_arrows() {
+template <class In, class Real>
+void AlignChain<In, Real>::set_arrows() {
   const auto width = static_cast<size_t>(blocks_) * align_block;
   for (int kind = 0; kind < align_arrows; ++kind) {
     arrows_[kind].assign(width, no_path<Real>);
@@ -69,21 +68,21 @@ void AlignChain<Real>::set_arrows() {
   reach_ = passes(label_hop) || passes(blank_hop) ? 2 : 1;
   const int64_t states = 2 * item_.count + 1;
   int64_t first = 0;
-  while (first < states - 1 && item_.weight(final_kind, first) == no_path<double>) ++first;
+  while (first < states - 1 && item_.weight(final_weight, first) == no_path<double>) ++first;
   first_final_ = first / 2;
 }
 
-template <class Real>
-void AlignChain<Real>::start(Real* label, Real* blank) const {
+template <class In, class Real>
+void AlignChain<In, Real>::start(Real* label, Real* blank) const {
   const int64_t count = weighted() ? item_.count + 1 : 1;
   for (int64_t i = 0; i < count; ++i) {
-    blank[i] = static_cast<Real>(item_.weight(start_kind, 2 * i) + item_.emission(0, i, false));
-    if (i < item_.count) label[i] = static_cast<Real>(item_.weight(start_kind, 2 * i + 1) + item_.emission(0, i, true));
+    blank[i] = static_cast<Real>(item_.weight(start_weight, 2 * i) + item_.emission(0, i, false));
+    if (i < item_.count) label[i] = static_cast<Real>(item_.weight(start_weight, 2 * i + 1) + item_.emission(0, i, true));
   }
 }
 
-template <class Real>
-AlignUses AlignChain<Real>::uses(int first_block, int blocks) const {
+template <class In, class Real>
+AlignUses AlignChain<In, Real>::uses(int first_block, int blocks) const {
   const auto from = places_.begin() + static_cast<int64_t>(first_block) * align_block;
   const int64_t labels = static_cast<int64_t>(blocks) * align_block;
   AlignUses result;
@@ -100,20 +99,31 @@ AlignUses AlignChain<Real>::uses(int first_block, int blocks) const {
   return result;
 }
 
-template <class Real>
-void AlignChain<Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window, const AlignUses& uses) {
+template <class In, class Real>
+void AlignChain<In, Real>::fill(const In* const* rows, const AlignUses& uses) {
   const int count = static_cast<int>(uses.classes.size());
-  AlignFill<Real> fill{{}, uses.classes.data(), uses.places.data(), count, table_.data()};
+  if constexpr (std::is_same_v<In, Real>) {
+    if (wide_) {
+      AlignFill<Real> fill{{}, uses.classes.data(), uses.places.data(), count, table_.data()};
+      std::copy_n(rows, align_frames, fill.rows);
+      return align_kernel().loops(Real{}).fill(fill);
+    }
+  }
+  const int64_t of_place = wide_ ? align_frames : 1, of_frame = wide_ ? 1 : align_table_size;
+  for (int f = 0; f < align_frames; ++f)
+    for (int k = 0; k < count; ++k)
+      table_[static_cast<size_t>(uses.places[static_cast<size_t>(k)] * of_place + f * of_frame)] =
+          static_cast<Real>(rows[f][uses.classes[static_cast<size_t>(k)]]);
+}
+
+template <class In, class Real>
+void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window, const AlignUses& uses) {
+  const In* rows[align_frames];
   for (int f = 0; f < align_frames; ++f) {
-    fill.rows[f] = item_.row(first + std::min(f, frames - 1));
-    blanks_[f] = fill.rows[f][item_.blank];
+    rows[f] = item_.row(first + std::min(f, frames - 1));
+    blanks_[f] = static_cast<Real>(rows[f][item_.blank]);
   }
-  if (wide_) {
-    align_kernel().loops(Real{}).fill(fill);
-  } else {
-    for (int f = 0; f < frames; ++f)
-      for (int k = 0; k < count; ++k) table_[static_cast<size_t>(f * align_table_size + fill.places[k])] = fill.rows[f][fill.classes[k]];
-  }
+  fill(rows, uses);
   const int64_t position = static_cast<int64_t>(window) * align_block;
   pass.places = places_.data() + position;
   pass.skips = skips_.data() + window;
@@ -125,16 +135,17 @@ void AlignChain<Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames,
   pass.frames = frames;
 }
 
-template <class Real>
-double AlignChain<Real>::greatest(int64_t t) const {
-  const Real* const row = item_.row(t);
-  Real most = row[item_.blank];
+template <class In, class Real>
+double AlignChain<In, Real>::greatest(int64_t t) const {
+  const In* const row = item_.row(t);
+  In most = row[item_.blank];
   for (const int32_t c : classes_)
-    if (c != nothing) most = std::max(most, c == wildcard ? Real{0} : row[c]);
+    if (c != nothing) most = std::max(most, c == wildcard ? In{0} : row[c]);
   return static_cast<double>(most);
 }
 
-template class AlignChain<float>;
-template class AlignChain<double>;
+template class AlignChain<float, float>;
+template class AlignChain<float, double>;
+template class AlignChain<double, double>;
 
 }  // namespace ctckit

@@ -12,9 +12,12 @@ namespace ctckit {
 template <class Real>
 constexpr Real no_path = -std::numeric_limits<Real>::infinity();
 
-template <class Real>
+// Rows of Chains::weights behind those of the arrows.
+constexpr int start_weight = 5, final_weight = 6;
+
+template <class In>
 struct AlignItem {
-  const Real* log_probs;  // (frames, classes)
+  const In* log_probs;  // (frames, classes)
   int64_t frame_stride, frames;
   int classes, blank;
   const int32_t* tokens;
@@ -22,14 +25,14 @@ struct AlignItem {
   const double* weights;  // (7, states), or null
   int64_t states;
 
-  const Real* row(int64_t t) const { return log_probs + t * frame_stride; }
+  const In* row(int64_t t) const { return log_probs + t * frame_stride; }
 
   // Of label i where `label`, else of a blank.
   double emission(int64_t t, int64_t i, bool label) const {
     if (!label) return static_cast<double>(row(t)[blank]);
     return tokens[i] == classes ? 0.0 : static_cast<double>(row(t)[tokens[i]]);
   }
-  // k labels or blanks back where both are labels or both blanks: arrow 2k; and so on. 0 for plain CTC.
+  // Of the arrow s − kind → s, of starting there (5) or of ending (6). 0 for plain CTC, wherever that has an arrow.
   double weight(int kind, int64_t state) const { return weights ? weights[kind * states + state] : 0.0; }
 };
 
@@ -38,13 +41,13 @@ struct AlignUses {
   std::vector<int32_t> classes, places;
 };
 
-// The arrays that a pass takes, whole blocks of them.
-template <class Real>
+// The arrays that a pass takes, whole blocks of them: computed in Real, whatever type the item's numbers come in.
+template <class In, class Real>
 class AlignChain {
  public:
-  explicit AlignChain(const AlignItem<Real>& item);
+  explicit AlignChain(const AlignItem<In>& item);
 
-  const AlignItem<Real>& item() const { return item_; }
+  const AlignItem<In>& item() const { return item_; }
   int blocks() const { return blocks_; }
   int reach() const { return reach_; }  // labels that a path may go on by in one frame
   bool weighted() const { return item_.weights != nullptr; }
@@ -68,8 +71,9 @@ class AlignChain {
  private:
   void choose_places();
   void set_arrows();
+  void fill(const In* const* rows, const AlignUses& uses);
 
-  const AlignItem<Real> item_;
+  const AlignItem<In> item_;
   int blocks_ = 0, reach_ = 1;
   int64_t first_final_ = 0;
   bool wide_ = false;

@@ -8,6 +8,7 @@ import torch
 
 import ctckit
 from ctckit import Vocabulary, forced_align
+from ctckit.alignment import boundaries
 from ctckit.alignment.wildcards import PER_FRAME
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from ctckit.kernels import reference_soft
@@ -247,7 +248,7 @@ def test_boundaries_by_hand():
         found = forced_align(np.log(probs), [1, 2])[0]
     assert found.boundaries("spike").tolist() == [[1, 2], [5, 7]]
     assert found.boundaries("midpoint").tolist() == [[0, 3.5], [3.5, 8]]
-    np.testing.assert_allclose(found.boundaries("occupancy"), [[1, 2], [5, 7]], atol=1e-6)
+    np.testing.assert_allclose(found.boundaries("occupancy"), [[0, 3.5], [3.5, 8]], atol=1e-5)
     np.testing.assert_allclose(found.boundaries(), found.boundaries("occupancy"))
     assert found.durations.tolist() == pytest.approx([1, 1, 3, 2, 1])
     assert forced_align(np.log([[0.5, 0.5]] * 3), [1])[0].boundaries("midpoint").tolist() == [[0, 1]]
@@ -255,13 +256,21 @@ def test_boundaries_by_hand():
         found.boundaries("middle")
 
 
-def test_occupancy_boundaries_are_average_arrivals():
+def test_pauses_are_nobodys():
+    intervals = np.array([[2.0, 3.0], [5.0, 7.0], [9.0, 10.0], [50.0, 51.0]])
+    expected = [[1.0, 4.0], [4.0, 8.0], [8.0, 11.5], [48.5, 52.0]]  # half gaps of 1, 1 and 20 frames: at most 1.5
+    assert boundaries.midpoint(intervals, 60).tolist() == expected
+    assert boundaries.midpoint(intervals, 51)[-1, 1] == 51
+    assert boundaries.midpoint(np.array([[0.0, 1.0], [9.0, 10.0]]), 10).tolist() == [[0.0, 5.0], [5.0, 10.0]]
+
+
+def test_average_spikes_are_average_arrivals():
     log_probs, target = random_log_probs(40, 5, 0), [1, 2, 2, 4]
     found = forced_align(log_probs, target)[0]
     item, rng = ctckit.lattice(log_probs, target), np.random.default_rng(0)
     paths = [item.sample(rng) for _ in range(400)]
     arrivals = np.mean([[(path < 2 * i + 1).sum() for i in range(4)] for path in paths], axis=0)
-    np.testing.assert_allclose(found.boundaries()[:, 0], arrivals, atol=1.0)
+    np.testing.assert_allclose(boundaries.average_spike(found.durations)[:, 0], arrivals, atol=1.0)
 
 
 def test_long_items_have_durations_in_windows():

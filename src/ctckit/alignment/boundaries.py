@@ -8,6 +8,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.topology import Floats, Ints
 
 KINDS = ("spike", "midpoint", "occupancy")
+REACH = 1.5
 
 
 def spike(starts: Ints, ends: Ints) -> Floats:
@@ -16,25 +17,29 @@ def spike(starts: Ints, ends: Ints) -> Floats:
 
 
 def midpoint(intervals: Floats, frames: int) -> Floats:
-    """(N, 2) neighbours meet halfway between one's end and the other's start.
+    """(N, 2) neighbours meet halfway between one's end and the other's start, but a long pause is nobody's.
 
-    The outer borders, which no neighbour sets, are as far from their token's middle as its inner border is.
+    What lies between two tokens is mostly theirs: CTC says a blank there, too. A pause is not: no border is farther
+    from its interval than ``REACH`` times the median of these distances. The outer borders, which no neighbour sets,
+    are at the median.
 
     Args:
-        intervals: (N, 2) where each token is.
+        intervals: (N, 2) where each token is, ascending.
         frames: T, the limit of the last border.
     """
     result = intervals.copy()
-    if len(result) < 2:
-        return result
-    result[1:, 0] = result[:-1, 1] = (intervals[:-1, 1] + intervals[1:, 0]) / 2
-    middle = intervals.mean(axis=1)
-    result[0, 0] = max(0.0, min(intervals[0, 0], 2 * middle[0] - result[0, 1]))
-    result[-1, 1] = min(float(frames), max(intervals[-1, 1], 2 * middle[-1] - result[-1, 0]))
+    half = np.maximum(0.0, intervals[1:, 0] - intervals[:-1, 1]) / 2
+    if len(half):
+        usual = float(np.median(half))
+        reach = np.minimum(half, REACH * usual)
+        result[:-1, 1] += reach
+        result[1:, 0] -= reach
+        result[0, 0] = max(0.0, result[0, 0] - usual)
+        result[-1, 1] = min(float(frames), result[-1, 1] + usual)
     return result
 
 
-def occupancy(durations: Floats) -> Floats:
+def average_spike(durations: Floats) -> Floats:
     """(N, 2) when the average path enters and leaves each token.
 
     Args:

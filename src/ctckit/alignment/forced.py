@@ -199,7 +199,7 @@ def _wild_alignment(
     classes = target != chain.classes
     whole = BestPath(0.0, starts[classes], ends[classes])
     means[classes] = mean_log_probs(scores[None], [target[classes]], [whole])[0]
-    log_prob = chain.log_prob(scores, blank)
+    log_prob = chain.log_prob(scores)
     return Alignment(tokens, starts, ends, means, log_prob, len(scores), blank, scores, star, chain)
 
 

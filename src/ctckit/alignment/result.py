@@ -55,7 +55,7 @@ class Alignment:
     def frame_tokens(self) -> Ints:
         """(T,) the class that each frame emits; ``star`` in wildcards, those at the edges too."""
         if self._chain is not None:
-            classes = self._chain.frame_tokens(self.frames, self.blank)
+            classes = self._chain.frame_tokens(self.frames)
             return np.where(classes == self._chain.classes, self.star, classes)
         labels = np.full(2 * len(self) + 1, self.blank, dtype=np.int64)
         labels[1::2] = self.tokens
@@ -71,7 +71,7 @@ class Alignment:
         """(2N + 1,) how many frames each state lasts, averaged over all paths; their sum is T.
 
         The average is over all paths that the target allows, each as likely as it is. Beyond 2,048 frames it is taken
-        in windows that meet where the best path is surest. Wildcards at the edges count to the outer blanks.
+        in windows that meet at tokens that most paths agree on. Wildcards at the edges count to the outer blanks.
         """
         if self._chain is None:
             topology = ctc_topology(self.tokens, blank=self.blank)
@@ -111,17 +111,21 @@ class Alignment:
         """(N, 2) where each token begins and ends, in frames.
 
         Args:
-            kind: "spike": the frames of the best path. "midpoint": neighbours meet halfway between their spikes.
-                "occupancy": when the average path enters and leaves the token.
+            kind: "spike": the frames of the best path. "midpoint": neighbours meet halfway between their spikes, but a
+                long pause is nobody's. "occupancy": the same between the average path's spikes; nearest to the truth
+                where that was known (docs/guides/alignment.md).
 
         Raises:
             InvalidInputError: On another kind.
         """
         borders.expect_kind(kind)
-        if kind == "occupancy":
-            return borders.occupancy(self.durations)
-        spikes = borders.spike(self.starts, self.ends)
-        return spikes if kind == "spike" else borders.midpoint(spikes, self.frames)
+        result = borders.spike(self.starts, self.ends)
+        if kind == "spike":
+            return result
+        there = self.starts < self.ends  # a wildcard without frames stays where it is, and has no borders to share
+        between = result if kind == "midpoint" else borders.average_spike(self.durations)
+        result[there] = borders.midpoint(between[there], self.frames)
+        return result
 
     def words(self, of: Transcript | Vocabulary, *, boundaries: str = "spike") -> tuple[WordSpan, ...]:
         """One ``WordSpan`` for each word.

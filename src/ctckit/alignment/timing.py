@@ -19,7 +19,7 @@ def timed_tiers(
     frame_seconds: float,
     offset_seconds: float = 0.0,
     *,
-    boundaries: str = "spike",
+    boundaries: str = "occupancy",
 ) -> dict[str, tuple[TimedText, ...]]:
     """The lines, words and tokens of a text, each with its time.
 

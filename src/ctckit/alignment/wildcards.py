@@ -59,13 +59,13 @@ class WildChain:
         """(T,) its states."""
         return path_of_spans(self.starts, self.ends, frames)
 
-    def frame_tokens(self, frames: int, blank: int) -> Ints:
+    def frame_tokens(self, frames: int) -> Ints:
         """(T,) the class of each frame, C for wildcards."""
         return np.asarray(self.topology.labels[self.path(frames)])
 
-    def log_prob(self, log_probs: npt.NDArray[Any], blank: int) -> float:
+    def log_prob(self, log_probs: npt.NDArray[Any]) -> float:
         """Σ of the log-probabilities of the frames that are not in wildcards."""
-        classes = self.frame_tokens(len(log_probs), blank)
+        classes = self.frame_tokens(len(log_probs))
         frame = np.flatnonzero(classes != self.classes)
         return float(log_probs[frame, classes[frame]].astype(np.float64).sum())
 

@@ -6,7 +6,7 @@ sum is how long the state lasts. So there is no second recursion here.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,14 @@ __all__ = ["WILDCARD", "confidences", "durations"]
 
 WINDOW = 2048  # frames that are looked at together; between windows the path is held
 SEARCHED = 256  # frames before a window's end in which a good place for the cut is looked for
-SURE = 2  # frames on both sides of a cut that should be sure
+AROUND = 256  # frames on both sides of these that are looked at for it
 
 
 def durations(log_probs: npt.NDArray[Any], topology: Topology, path: Ints, *, window: int = WINDOW) -> Floats:
     """(S,) how many frames each state lasts, averaged over all paths; see ``reference_soft.durations``.
 
     Beyond ``window`` frames, the average is over the paths that agree with ``path`` at the frames where windows meet:
-    those where it is surest.
+    those in which it is on a token that most other paths are on, too.
 
     Args:
         log_probs: (T, C) natural logarithms.
@@ -38,52 +38,67 @@ def durations(log_probs: npt.NDArray[Any], topology: Topology, path: Ints, *, wi
         path: (T,) states of the likeliest path.
         window: Most frames of a window.
     """
-    result = np.zeros(topology.num_states)
-    cuts = _cuts(log_probs, topology.labels, path, window)
-    for start, end in pairwise(cuts):
-        first = path[start] if start > 0 else 0
-        last = path[end - 1] if end < len(path) else topology.num_states - 1
+    item, result, start = _Item(log_probs, topology, path), np.zeros(topology.num_states), 0
+    while len(path) - start > window:
+        end = item.cut(start + window, min(SEARCHED, max(1, window // 2)))
+        item.add_durations(start, end, result)
+        start = end
+    item.add_durations(start, len(path), result)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Item:
+    log_probs: npt.NDArray[Any]
+    topology: Topology
+    path: Ints
+
+    def cut(self, end: int, searched: int) -> int:
+        """The best place for a cut in the ``searched`` frames up to ``end``."""
+        first, behind = max(0, end - searched - AROUND), min(len(self.path), end + 1 + AROUND)
+        place = np.arange(end - searched, end) + 1
+        states = self.path[place]
+        share = -self._solve(first, behind)[1][place - first, self.topology.labels[states]]
+        return int(place[np.argmax(share * (1 + states % 2))])  # rather on a token: a blank may be before it or behind
+
+    def add_durations(self, start: int, end: int, result: Floats) -> None:
+        """Adds how long the states last in frames [start, end)."""
+        low, _, counts = self._solve(start, end, counted=True)
+        result[low : low + counts.shape[1]] += counts[:6].sum(axis=0)  # it enters a state, stays, or starts there
+
+    def _solve(self, start: int, end: int, *, counted: bool = False) -> tuple[int, npt.NDArray[Any], Floats]:
+        """All paths through frames [start, end) that agree with ``path`` at their ends, where these are cuts.
+
+        Returns:
+            The first of the states that these paths may be in; (frames, C) −γ; (7, states) how often they take each
+            arrow, if that is ``counted``.
+        """
+        path, labels = self.path, self.topology.labels
+        first = int(path[start]) if start > 0 else 0
+        last = int(path[end - 1]) if end < len(path) else len(labels) - 1
         low, high = first // 2 * 2, (last + 1) // 2 * 2 + 1
-        weights = _between(topology, low, high)
+        weights = self._weights(low, high)
         if start > 0:
             weights[5] = np.where(np.arange(low, high) == first, 0.0, IMPOSSIBLE)
         if end < len(path):
             weights[6] = np.where(np.arange(low, high) == last, 0.0, IMPOSSIBLE)
-        result[low:high] += _counted(log_probs[start:end], topology.labels[low:high], weights)
-    return result
+        target = np.ascontiguousarray(labels[low:high][1::2], dtype=np.int32)[None]
+        batch = TargetBatch(target, np.array([end - start]), np.array([target.shape[1]]), int(labels[0]))
+        rows = self.log_probs[None, start:end]
+        gradient, counts = np.empty(rows.shape, dtype=rows.dtype), np.zeros((1, 7, high - low))
+        native.ctc_loss(
+            rows, batch, rows="scores", gradient=gradient, arrows=weights[None], counts=counts if counted else None
+        )
+        return low, gradient[0], counts[0]
 
-
-def _cuts(log_probs: npt.NDArray[Any], labels: Ints, path: Ints, window: int) -> list[int]:
-    """Frames where windows begin, 0 and T among them."""
-    cuts, frames = [0], len(path)
-    while frames - cuts[-1] > window:
-        end = cuts[-1] + window
-        place = np.arange(end - min(SEARCHED, window // 2), end)
-        around = np.clip(place[:, None] + np.arange(-SURE, SURE + 1), 0, frames - 1)
-        sure = log_probs[around, labels[path[around]]].min(axis=1)
-        cuts.append(int(place[sure.argmax()]))
-    return [*cuts, frames]
-
-
-def _between(topology: Topology, low: int, high: int) -> Floats:
-    """(7, high − low) the weights among these states: arrows (none from outside), start, final."""
-    weights = np.full((7, high - low), IMPOSSIBLE)
-    kinds = len(topology.arrows)
-    weights[:kinds] = topology.arrows[:, low:high]
-    for k in range(1, kinds):
-        weights[k, :k] = IMPOSSIBLE
-    weights[5], weights[6] = topology.start[low:high], topology.final[low:high]
-    return weights
-
-
-def _counted(log_probs: npt.NDArray[Any], labels: Ints, weights: Floats) -> Floats:
-    """(S,) how often a path is in each state: how often it enters, stays, or starts there."""
-    frames, states = len(log_probs), len(labels)
-    target = np.ascontiguousarray(labels[1::2], dtype=np.int32)[None]
-    batch = TargetBatch(target, np.array([frames]), np.array([target.shape[1]]), int(labels[0]))
-    counts, gradient = np.zeros((1, 7, states)), np.empty((1, *log_probs.shape), dtype=log_probs.dtype)
-    native.ctc_loss(log_probs[None], batch, rows="scores", gradient=gradient, arrows=weights[None], counts=counts)
-    return np.asarray(counts[0, :6].sum(axis=0))
+    def _weights(self, low: int, high: int) -> Floats:
+        """(7, high − low) among these states: arrows (none from outside), start, final."""
+        weights, kinds = np.full((7, high - low), IMPOSSIBLE), len(self.topology.arrows)
+        weights[:kinds] = self.topology.arrows[:, low:high]
+        for k in range(1, kinds):
+            weights[k, :k] = IMPOSSIBLE
+        weights[5], weights[6] = self.topology.start[low:high], self.topology.final[low:high]
+        return weights
 
 
 def confidences(
