@@ -256,7 +256,8 @@ void advance(const AlignPass<Real>& pass) {
 template <class Real>
 CTCKIT_INLINE Vector<Real> gathered(const Real* from, const int32_t* index) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(Real) == 4) return _mm512_i32gather_ps(_mm512_loadu_si512(index), from, 4);
+  if constexpr (sizeof(Real) == 4)  // all lanes by a mask: GCC takes the plain one's unused operand for uninitialised
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, _mm512_loadu_si512(index), from, 4);
 #elif defined(__AVX2__)
   if constexpr (sizeof(Real) == 4)
     return _mm256_i32gather_ps(from, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);

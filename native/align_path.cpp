@@ -25,7 +25,7 @@ double threshold_of(const AlignLimits& limits, const AlignWindow<Real>& window, 
   if (!limits.rest.empty()) {
     const double threshold = limits.bound - limits.rest[pass + 1] - scale;
     // What rounding may have done to the scores and to the bound.
-    const double size = 1 + (std::is_same_v<Real, float> ? std::fabs(best - threshold) : std::fabs(limits.bound));
+    const double size = 1 + std::fabs(best) + std::fabs(std::is_same_v<Real, float> ? threshold : limits.bound);
     return threshold - 2 * static_cast<double>(frames) * size * std::numeric_limits<Real>::epsilon();
   }
   if (limits.beam > 0) {
@@ -123,6 +123,7 @@ double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimit
     if (t >= last_) return scale;
     const auto pass = static_cast<size_t>(t / align_frames);
     window.raise(low_block(chain_.first_final(), last_ - t, 0));
+    if (window.low > window.high) break;  // what the limits left is too late
     if (keep_every && t % keep_every == 0) rows_.push_back(window.kept(t));
     // Differences are what counts: single-precision scores near 0 have the digits for them.
     offsets_[pass] = std::is_same_v<Real, float> ? best : 0;
