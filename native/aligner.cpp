@@ -49,21 +49,20 @@ class Aligner {
   // In single precision first, which is two or three times as fast, then in double precision around what was found: where
   // paths nearly equal each other the digits decide.
   double align_single() {
-    const bool prune = !item_.weights && size() >= options_.prune_from;
-    const double found = prune ? find_pruned() : find<float>({}, options_.checkpoint_frames);
+    PathFinder<In, float> finder(item_);
+    const double found = finder.find(limits_for(finder), options_.checkpoint_frames, starts_, ends_);
+    cells_ += finder.cells();
     if (found == no_path<double>) return found;
     return find<double>(corridor_limits(ends_, item_.count, item_.frames), 0);
   }
 
-  double find_pruned() {
-    PathFinder<In, float> finder(item_);
+  // What cannot be on the best path, as a quick search for any good path tells.
+  AlignLimits limits_for(PathFinder<In, float>& finder) const {
+    if (item_.weights || size() < options_.prune_from) return {};
     AlignLimits beam;
     beam.beam = std::clamp(finder.chain().blocks() / beam_part, 2, most_blocks);
     const double bound = finder.score(beam);
-    const double found = finder.find(bound > no_path<double> ? certified_limits(finder.chain(), bound) : AlignLimits{},
-                                     options_.checkpoint_frames, starts_, ends_);
-    cells_ += finder.cells();
-    return found;
+    return bound > no_path<double> ? certified_limits(finder.chain(), bound) : AlignLimits{};
   }
 
   template <class Real>

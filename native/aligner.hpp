@@ -22,7 +22,7 @@ struct AlignBatch {
 struct AlignOptions {
   int64_t checkpoint_frames = 0;       // between two rows that are kept; 0: by the sizes
   int64_t single_from = 1 << 19;       // cells from which on float32 is first computed in float32
-  int64_t prune_from = 1 << 25;        // cells from which on states are given up that cannot be on the best path
+  int64_t prune_from = 1 << 30;        // cells from which on states are given up that cannot be on the best path
 };
 
 struct AlignedPaths {

@@ -168,8 +168,8 @@ MUTANTS = (
     Mutant(
         "align: beam without a proof",
         "aligner.cpp",
-        "certified_limits(finder.chain(), bound) : AlignLimits{},",
-        "beam : AlignLimits{},",
+        "certified_limits(finder.chain(), bound) : AlignLimits{};",
+        "beam : AlignLimits{};",
     ),
     Mutant(
         "align: double precision in the end",
