@@ -326,6 +326,8 @@ void advance_float64(const AlignPass<double>& pass) {
 }  // namespace
 
 extern const AlignKernel align_kernel;
-const AlignKernel align_kernel = {in_registers, {advance_float32, fill<float>, greatest<float>}, {advance_float64, fill<double>, greatest<double>}};
+const AlignKernel align_kernel = {in_registers,
+                                  {advance_float32, fill<float>, greatest<float>},
+                                  {advance_float64, fill<double>, greatest<double>}};
 
 }  // namespace ctckit::CTCKIT_ISA

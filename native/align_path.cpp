@@ -65,7 +65,8 @@ double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every,
   } else if (keep_every == 0) {
     keep_every = std::max(item.count / rows_in_chain, least_stretch);
   }
-  const double scale = forward(window, limits, keep_all ? 0 : whole_passes(keep_every), keep_all ? scratch_.data() + row : nullptr);
+  const double scale = keep_all ? forward(window, limits, 0, scratch_.data() + row)
+                                : forward(window, limits, whole_passes(keep_every), nullptr);
   const End end = end_of(window, scale);
   if (end.log_prob == no_path<double>) return end.log_prob;
   writer.end(end.state);
@@ -88,7 +89,8 @@ int PathFinder<In, Real>::low_block(int64_t target, int64_t frames_left, int win
 template <class In, class Real>
 void PathFinder<In, Real>::refresh(AlignWindow<Real>& window, bool whole) const {
   const int from = whole ? 0 : window.low, to = whole ? window.blocks - 1 : std::min(window.high + 1, window.blocks - 1);
-  if (from >= window.uses_from && to <= window.uses_to && (to - from + 1) * uses_slack >= window.uses_to - window.uses_from + 1) return;
+  const int known = window.uses_to - window.uses_from + 1;
+  if (from >= window.uses_from && to <= window.uses_to && (to - from + 1) * uses_slack >= known) return;
   window.uses_from = std::max(from, 0);
   window.uses_to = std::min(to + uses_ahead, window.blocks - 1);
   window.uses = chain_.uses(window.first + window.uses_from, window.uses_to - window.uses_from + 1);
@@ -221,7 +223,8 @@ PathState PathFinder<In, Real>::walk(const Real* rows, int64_t width, int64_t wi
 
 // Where the path came from, by the rows of the frame before: among equals stay, advance, skip, hop.
 template <class In, class Real>
-PathState PathFinder<In, Real>::before(const Real* label, const Real* blank, int64_t window, Real offset, PathState state) const {
+PathState PathFinder<In, Real>::before(const Real* label, const Real* blank, int64_t window, Real offset,
+                                       PathState state) const {
   PathState best = state;
   Real most = no_path<Real>;
   const auto offer = [&](int64_t labels, bool of_label, AlignArrow kind) {
