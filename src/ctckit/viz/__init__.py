@@ -1,5 +1,6 @@
 """Pictures of lattices. Drawing in characters is part of the objects themselves: ``print(lattice)``."""
 
 from ctckit.viz.figures import draw_trellis
+from ctckit.viz.states import draw_states
 
-__all__ = ["draw_trellis"]
+__all__ = ["draw_states", "draw_trellis"]
