@@ -157,15 +157,13 @@ def write(folder: Path) -> None:
             path.unlink()
 
 
-def formulas_are_literal(_: Sphinx, what: str, name: str, __: Any, ___: Any, lines: list[str]) -> None:
-    """In docstrings an indented paragraph behind a colon is a formula or a drawing: kept as it is written."""
-    if what == "module":
-        return
-    for n in range(len(lines) - 2):
-        ends = re.search(r"[^:]:$", lines[n])
-        follows = lines[n + 1].strip() == "" and re.match(r" {2,}\S", lines[n + 2])
-        if ends and follows and not lines[n].lstrip().startswith((":", "..")):
-            lines[n] += ":"
+def formulas_are_literal(_: Sphinx, __: str, ___: str, ____: Any, _____: Any, lines: list[str]) -> None:
+    """In docstrings an indented paragraph is a formula or a drawing: kept as it is written."""
+    for n in reversed(range(2, len(lines))):
+        indented = re.match(r" {2,}\S", lines[n]) and not lines[n - 1].strip()
+        before = lines[n - 2]
+        if indented and before.strip() and not re.match(r"\s|:\w|\.\. |- ", before) and not before.endswith("::"):
+            lines[n - 1 : n] = ["", "::", ""]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
