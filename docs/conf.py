@@ -16,10 +16,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "mathml",  # these two are in _extensions
+    "mathml",  # these three are in _extensions
     "reference_pages",
+    "live_lattice",
 ]
-exclude_patterns = ["conf.py", "trellis.py", "_extensions", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
+exclude_patterns = ["*.py", "_extensions", "learn/data", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
 
 # Chapters are plain Python in percent format; a page is that file, executed.
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}

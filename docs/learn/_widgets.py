@@ -68,3 +68,28 @@ def _without_docstring(text: str, docstring: str) -> str:
     end = next(n for n in range(begin, len(lines)) if last in lines[n] or lines[n].strip() == '"""')
     end = next(n for n in range(end, len(lines)) if lines[n].rstrip().endswith('"""'))
     return "\n".join([*lines[:begin], *lines[end + 1 :]]) + "\n"
+
+
+def audio(samples: Any, rate: int, label: str) -> str:
+    """A player for samples in −1..1, as HTML that needs no file."""
+    import base64
+    import io
+    import wave
+
+    import numpy as np
+
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    uri = "data:audio/wav;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+    name = escape(label, quote=True)
+    return f'<span class="sound">{name} <audio controls preload="none" aria-label="{name}" src="{uri}"></audio></span>'
+
+
+def players(parts: list[tuple[Any, int, str]]) -> Html:
+    """Players side by side: (samples, rate, label) each."""
+    inside = " ".join(audio(*part) for part in parts)
+    return Html(f'<div class="sounds">{inside}</div>', f"[to listen to: {', '.join(label for *_, label in parts)}]")
