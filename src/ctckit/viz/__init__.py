@@ -1,5 +1,6 @@
 """Pictures of lattices. Drawing in characters is part of the objects themselves: ``print(lattice)``."""
 
 from ctckit.viz.figures import draw_trellis
+from ctckit.viz.live_page import LivePosterior, write_live_page
 
-__all__ = ["draw_trellis"]
+__all__ = ["LivePosterior", "draw_trellis", "write_live_page"]
