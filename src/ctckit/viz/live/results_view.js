@@ -17,7 +17,7 @@ export function renderTiles(store) {
   show("loss", formatLog(lattice.total === 0 ? 0 : -lattice.total, 4));
   show("prob", formatExp(lattice.total));
   show("share", lattice.feasible ? `${(100 * Math.exp(lattice.pathLogProb - lattice.total)).toFixed(1)} %` : "–");
-  show("needed", `${store.needed}, ${store.count}`);
+  show("needed", `${store.needed} / ${store.count}`);
   const wanted = decode(store.target, store.names);
   for (const [id, text] of [["greedy", store.greedyText], ["best", store.bestText]]) {
     const box = document.getElementById(id);

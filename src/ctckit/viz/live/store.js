@@ -158,18 +158,16 @@ export class Store {
     return best ? decode(tokensOf(best.text), this.names) : null;
   }
 
-  /** The state that is explained: under the pointer, last picked, or by itself one where the best path moves on. */
+  /** The state that is explained: under the pointer, last picked, or by itself the first of the best path with all three arrows. */
   get state() {
     return this.hover ?? this.picked ?? this.tellingState();
   }
 
   tellingState() {
-    const { path, labels } = this.lattice;
+    const { path, skips } = this.lattice;
     if (!path.length) return null;
-    const skips = path.findIndex((s, t) => t > 0 && s === path[t - 1] + 2);
-    const moves = path.findIndex((s, t) => t > 0 && s > path[t - 1] && labels[s] !== this.blank);
-    const t = skips > 0 ? skips : Math.max(moves, 0);
-    return { t, s: path[t] };
+    const t = path.findIndex((s, at) => at > 0 && s > path[at - 1] && skips[s]);
+    return t > 0 ? { t, s: path[t] } : { t: 0, s: path[0] };
   }
 
   has({ t, s }) {
