@@ -28,7 +28,7 @@ from ctckit.vocabulary import Vocabulary
 OUT = Path(__file__).parent.parent / "src" / "ctckit" / "viz" / "live" / "posteriors.npz"
 READ, MISREAD = "35200", "3480"  # the first of the held-out strings with these texts
 STEPS = [*range(0, 260, 10), 280, 300, 350, 400, 500, 600, 800, 1000, 1200, 1400, 1600]
-SEVEN = slice(10, 30)  # its frames of 20 ms in the recording "seven of clubs"
+SEVEN = slice(4, 30)  # its frames of 20 ms in the recording "seven of clubs"
 PIECES_PER_FRAME = 8
 KEPT = 0.02  # a phoneme that stays below this in every frame goes into the class "…"
 

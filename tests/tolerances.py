@@ -22,3 +22,5 @@ SEARCH_SINGLE = 1e-4
 LM_NATS = 2e-5
 # log10 of a probability or a back-off, from float32 logarithms printed with seven digits: ours, and lmplz'.
 LM_LOG10 = 2e-6
+# The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
+BROWSER = 1e-9
