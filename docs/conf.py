@@ -9,7 +9,7 @@ sys.path.insert(0, str(HERE / "_extensions"))
 
 project = "ctckit"
 author = "The ctckit developers"
-copyright = "the ctckit developers, MIT licence"  # noqa: A001: Sphinx's name for it
+copyright = "the ctckit developers, MIT licence"  # noqa: A001
 
 extensions = [
     "myst_nb",

@@ -1,7 +1,7 @@
 """Writes the pages of the reference before a build: every public name, from the package itself.
 
-What is public: the names in a module's ``__all__``; where it has none, the functions and classes that are defined in it and do
-not begin with an underscore. A name of ``ctckit`` itself is documented as such, and not again under its module. Which
+What is public: the names in a module's ``__all__``; where it has none, the functions and classes that are defined in
+it and do not begin with an underscore. A name of ``ctckit`` itself is documented as such, and not again under its module. Which
 page it stands on is decided by the module that defines it; a module that PAGES does not know makes a page of its own.
 """
 
@@ -45,15 +45,28 @@ PAGES = (
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
     Page("settings", "Settings", ("ctckit.kernels.native",)),
     Page("topology", "Topology", (), ("ctckit.topology", "ctckit.variants")),
-    Page("kernels", "The definition in plain Python", (), ("ctckit.kernels.reference", "ctckit.kernels.reference_search")),
+    Page(
+        "kernels", "The definition in plain Python", (), ("ctckit.kernels.reference", "ctckit.kernels.reference_search")
+    ),
     Page(
         "ocr",
         "Line recognisers",
         ("ctckit.ocr",),
-        ("ctckit.ocr", *(f"ctckit.ocr.{name}" for name in ("data", "batches", "synthetic", "training", "evaluation", "model_folder"))),
+        (
+            "ctckit.ocr",
+            *(
+                f"ctckit.ocr.{name}"
+                for name in ("data", "batches", "synthetic", "training", "evaluation", "model_folder")
+            ),
+        ),
     ),
     Page("viz", "Figures", ("ctckit.viz",), ("ctckit.viz",)),
-    Page("compat", "Other libraries' names", (), tuple(f"ctckit.compat.{name}" for name in ("torch", "pyctcdecode", "kenlm"))),
+    Page(
+        "compat",
+        "Other libraries' names",
+        (),
+        tuple(f"ctckit.compat.{name}" for name in ("torch", "pyctcdecode", "kenlm")),
+    ),
     Page("errors", "Errors", (), ("ctckit.errors",)),
 )
 
@@ -144,8 +157,8 @@ def write(folder: Path) -> None:
     pages["command_line"] = command_line()
     entries = "\n".join(pages)
     pages["index"] = (
-        "# Reference\n\nEvery public name, from the docstrings of the installed package. B items, T frames, C classes, N tokens, "
-        f"S = 2N + 1 states, everywhere.\n\n```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
+        "# Reference\n\nEvery public name, from the docstrings of the installed package. B items, T frames, C classes, "
+        f"N tokens, S = 2N + 1 states, everywhere.\n\n```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
     )
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():

@@ -6,12 +6,11 @@ the demo's network for some hundred steps; the others find it in ``build/learn``
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from functools import lru_cache
 from html import escape
-from io import BytesIO, StringIO
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +72,13 @@ class Picture:
         name = f"p{next(_numbers)}-"
         svg = re.sub(r'\bid="', f'id="{name}', svg)
         svg = re.sub(r'(href="|url\()#', rf"\1#{name}", svg)
-        svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"|<svg ', r"<svg \1", svg, count=1)
+        svg = re.sub(
+            r'<svg ([^>]*?)width="[^"]*" height="[^"]*"|<svg ', r"<svg \1", svg, count=1
+        )
         label = escape(description, quote=True)
-        self.html = svg.replace("<svg ", f'<svg class="picture" role="img" aria-label="{label}" ', 1)
+        self.html = svg.replace(
+            "<svg ", f'<svg class="picture" role="img" aria-label="{label}" ', 1
+        )
         self.description = description
 
     def _repr_html_(self) -> str:
@@ -98,7 +101,9 @@ def blank_figure(width: float, height: float) -> Figure:
 def fading(color: str) -> LinearSegmentedColormap:
     """From nothing at 0 to a colour at 1: for matrices on light and on dark pages."""
     red, green, blue = to_rgb(color)
-    return LinearSegmentedColormap.from_list(color, [(red, green, blue, 0.03), (red, green, blue, 1.0)])
+    return LinearSegmentedColormap.from_list(
+        color, [(red, green, blue, 0.03), (red, green, blue, 1.0)]
+    )
 
 
 def only_bottom(axes: Axes) -> Axes:
@@ -108,10 +113,14 @@ def only_bottom(axes: Axes) -> Axes:
     return axes
 
 
-def show_line(axes: Axes, image: np.ndarray, *, frame_pixels: int = 0, title: str = "") -> None:
+def show_line(
+    axes: Axes, image: np.ndarray, *, frame_pixels: int = 0, title: str = ""
+) -> None:
     """A line image; with ``frame_pixels``, the borders of the frames over it."""
     height, width = image.shape
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=(0, width, height, 0))
+    axes.imshow(
+        image, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=(0, width, height, 0)
+    )
     if frame_pixels:
         for x in range(frame_pixels, width, frame_pixels):
             axes.axvline(x, color=BLUE, linewidth=0.5, alpha=0.6)
@@ -121,9 +130,22 @@ def show_line(axes: Axes, image: np.ndarray, *, frame_pixels: int = 0, title: st
     axes.set_title(title)
 
 
-def show_matrix(axes: Axes, values: np.ndarray, *, color: str = BLUE, most: float | None = 1.0, **options: Any) -> None:
+def show_matrix(
+    axes: Axes,
+    values: np.ndarray,
+    *,
+    color: str = BLUE,
+    most: float | None = 1.0,
+    **options: Any,
+) -> None:
     """A matrix (rows, columns), from 0 to ``most``, as shades of one colour."""
-    options = {"aspect": "auto", "interpolation": "nearest", "vmin": 0, "vmax": most, **options}
+    options = {
+        "aspect": "auto",
+        "interpolation": "nearest",
+        "vmin": 0,
+        "vmax": most,
+        **options,
+    }
     axes.imshow(values, cmap=fading(color), **options)
     only_bottom(axes)
 
@@ -138,7 +160,9 @@ class Table:
 
     def __init__(self, rows: list[list[Any]], head: list[str]) -> None:
         self.rows, self.head = [[str(cell) for cell in row] for row in rows], head
-        self._right = [not isinstance(cell, str) for cell in rows[0]]
+        self._right = [
+            all(_is_number(row[n]) for row in self.rows) for n in range(len(head))
+        ]
 
     def _repr_html_(self) -> str:
         def line(tag: str, cells: list[str]) -> str:
@@ -156,13 +180,11 @@ class Table:
         return "\n".join("  ".join(row) for row in [self.head, *self.rows])
 
 
-def picture_uri(image: np.ndarray) -> str:
-    """A PNG as a ``data:`` URI."""
-    from PIL import Image
-
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def _is_number(cell: str) -> bool:
+    return (
+        not cell
+        or re.fullmatch(r"[−+-]?[\d.,]+(e[+-]?\d+)?( ?[%×])?|∞.*|inf", cell) is not None
+    )
 
 
 STEPS = 60 if QUICK else 420
@@ -185,9 +207,18 @@ def reader() -> Recognizer:
 
     vocabulary = Vocabulary.from_characters(CHARSET)
     torch.manual_seed(0)
-    model = CRNN(CRNNConfig(num_classes=len(vocabulary), channels=(16, 32, 32, 64, 64), hidden=96))
-    source = DigitBatches(load_digit_slice("train+validation"), vocabulary, batch_size=32, seed=0)
-    record = train(model, source, vocabulary, config=TrainingConfig(steps=STEPS, weight_decay=0.05, warmup=0.1))
+    model = CRNN(
+        CRNNConfig(num_classes=len(vocabulary), channels=(16, 32, 32, 64, 64), hidden=96)
+    )
+    source = DigitBatches(
+        load_digit_slice("train+validation"), vocabulary, batch_size=32, seed=0
+    )
+    record = train(
+        model,
+        source,
+        vocabulary,
+        config=TrainingConfig(steps=STEPS, weight_decay=0.05, warmup=0.1),
+    )
     CACHE.mkdir(parents=True, exist_ok=True)
     save_model(folder, model, vocabulary, record=record)
     return Recognizer(model, vocabulary, record=record)

@@ -45,7 +45,10 @@ class Html:
 
 def collapse_box(path: str) -> Html:
     """A box to type a path into; its collapse is shown as you type."""
-    return Html(_COLLAPSE.format(path=escape(path, quote=True)), f"[a box to type paths into: {path}]")
+    return Html(
+        _COLLAPSE.format(path=escape(path, quote=True)),
+        f"[a box to type paths into: {path}]",
+    )
 
 
 def source_of(function: Callable[..., Any], *, docstring: bool = False) -> Html:
@@ -65,7 +68,9 @@ def _without_docstring(text: str, docstring: str) -> str:
     first, last = docstring.strip().splitlines()[0], docstring.strip().splitlines()[-1]
     lines = text.splitlines()
     begin = next(n for n, line in enumerate(lines) if first in line and '"""' in line)
-    end = next(n for n in range(begin, len(lines)) if last in lines[n] or lines[n].strip() == '"""')
+    end = next(
+        n for n in range(begin, len(lines)) if last in lines[n] or lines[n].strip() == '"""'
+    )
     end = next(n for n in range(end, len(lines)) if lines[n].rstrip().endswith('"""'))
     return "\n".join([*lines[:begin], *lines[end + 1 :]]) + "\n"
 
@@ -92,4 +97,7 @@ def audio(samples: Any, rate: int, label: str) -> str:
 def players(parts: list[tuple[Any, int, str]]) -> Html:
     """Players side by side: (samples, rate, label) each."""
     inside = " ".join(audio(*part) for part in parts)
-    return Html(f'<div class="sounds">{inside}</div>', f"[to listen to: {', '.join(label for *_, label in parts)}]")
+    return Html(
+        f'<div class="sounds">{inside}</div>',
+        f"[to listen to: {', '.join(label for *_, label in parts)}]",
+    )

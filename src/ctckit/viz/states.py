@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TOKEN, BLANK = "#2a6f97", "#9aa5b1"
 ARROWS = ("#8d98a5", "#2a6f97", "#d1495b", "#7a5aa6", "#7a5aa6")  # stay, advance, skip, and the two hops
-RADIUS = 0.3
+RADIUS, RING = 0.27, 0.33
 
 
 def draw_states(
@@ -24,8 +24,8 @@ def draw_states(
 ) -> Axes:
     """The chain of states, left to right, with every arrow that exists.
 
-    Blanks are pale, tokens strong. Stay is a loop above its state, advance a straight arrow, skip an arc above, hops are
-    arcs below. A path may begin in the states with an arrow from the left, and end in those with a double ring.
+    Blanks are pale, tokens strong. Stay is a loop above its state, advance a straight arrow, skip an arc above, hops
+    are arcs below. A path may begin in the states with an arrow from the left, and end in those with a double ring.
 
     Args:
         topology: What ``ctc_topology`` or ``Chains.topology`` returned.
@@ -51,7 +51,9 @@ def draw_states(
         raise _checks.missing(error, "draw_states", "viz") from error
     states = topology.num_states
     if axes is None:
-        axes = Figure(figsize=(float(np.clip(0.8 * states + 0.6, 3, 14)), 1.9), layout="constrained").add_subplot()
+        axes = Figure(
+            figsize=(float(np.clip(0.9 * states, 3, 14)), float(np.clip(0.9 * 1.75, 1.2, 3))), layout="constrained"
+        ).add_subplot()
     for k, s in np.argwhere(topology.arrows > IMPOSSIBLE).tolist():
         _arrow(axes, s - k, s)
     blank = int(topology.labels[0])
@@ -59,8 +61,8 @@ def draw_states(
         name = "∅" if label == blank else (str(label) if names is None else names[label])
         _state(axes, s, name, BLANK if label == blank else TOKEN, bool(topology.final[s] > IMPOSSIBLE))
     for s in np.flatnonzero(topology.start > IMPOSSIBLE).tolist():
-        _line(axes, (s - 0.42, -0.62), (s - 0.2, -0.3), BLANK, 0.0)
-    axes.set(xlim=(-0.7, states - 0.3), ylim=(-0.9 if len(topology.arrows) < 4 else -1.6, 1.35), aspect="equal")
+        _line(axes, (s - 0.44, -0.64), (s - 0.22, -0.3), BLANK, 0.0)
+    axes.set(xlim=(-0.7, states - 0.3), ylim=(-0.7 if len(topology.arrows) < 4 else -1.5, 1.0), aspect="equal")
     axes.axis("off")
     return axes
 
@@ -70,20 +72,20 @@ def _state(axes: Axes, s: int, name: str, color: str, final: bool) -> None:
 
     axes.add_patch(Circle((s, 0), RADIUS, facecolor=color, edgecolor="none", zorder=3))
     if final:
-        axes.add_patch(Circle((s, 0), RADIUS + 0.07, facecolor="none", edgecolor=color, linewidth=1, zorder=3))
+        axes.add_patch(Circle((s, 0), RING, facecolor="none", edgecolor=color, linewidth=1, zorder=3))
     axes.text(s, 0, name, ha="center", va="center_baseline", color="white", fontsize=11, zorder=4)
 
 
 def _arrow(axes: Axes, source: int, target: int) -> None:
     length, color = target - source, ARROWS[target - source]
     if length == 0:
-        _line(axes, (source - 0.14, 0.3), (source + 0.14, 0.3), color, -1.7)
+        _line(axes, (source - 0.13, RING), (source + 0.13, RING), color, -1.7)
     elif length == 1:
-        _line(axes, (source + RADIUS, 0), (target - RADIUS, 0), color, 0.0)
+        _line(axes, (source + RING, 0), (target - RING, 0), color, 0.0)
     elif length == 2:
-        _line(axes, (source + 0.16, 0.27), (target - 0.16, 0.27), color, -0.5)
+        _line(axes, (source + 0.24, 0.26), (target - 0.24, 0.26), color, -0.42)
     else:
-        _line(axes, (source + 0.16, -0.27), (target - 0.16, -0.27), color, 0.25 + 0.05 * (length % 2))
+        _line(axes, (source + 0.24, -0.26), (target - 0.24, -0.26), color, 0.25 + 0.05 * (length % 2))
 
 
 def _line(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str, bend: float) -> None:
