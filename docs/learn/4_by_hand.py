@@ -323,7 +323,7 @@ picture(
 # | way | a state's α is | cost of a sum |
 # |---|---|---|
 # | probabilities | the number itself | an addition |
-# | Graves' rescaling | a number, divided in every frame by its column's sum; that sum's logarithm is kept | an addition |
+# | Graves' rescaling | a number; each column is divided by its sum, whose logarithm is kept | an addition |
 # | log space | its logarithm | log(eᵃ + eᵇ): an exponential and a logarithm |
 # | mantissa and exponent | m · 2ᵉ, with an integer e **for each state** | an addition and a shift |
 
