@@ -6,13 +6,17 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page clean
+.PHONY: demo test docs check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page clean
 
 demo: $(INSTALLED)
 	$(BIN)/ctckit demo --out demo-report
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# The site, in build/docs: every chapter is executed, warnings are errors. QUICK=1 trains and computes less.
+docs: $(INSTALLED)
+	$(if $(QUICK),CTCKIT_LEARN_QUICK=1) $(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
 
 check: $(INSTALLED) lint types native-check native-check-threads test
 

@@ -6,7 +6,7 @@ import pytest
 from ctckit.errors import InvalidInputError
 from ctckit.ocr import synthetic
 from ctckit.ocr.batches import prefetch
-from ctckit.ocr.synthetic import TEST_STYLE, TRAIN_STYLE, DigitBatches, compose_strings, load_digit_slice
+from ctckit.ocr.synthetic import TEST_STYLE, TRAIN_STYLE, DigitBatches, compose_strings, compose_texts, load_digit_slice
 from ctckit.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_characters(synthetic.CHARSET)
@@ -95,3 +95,18 @@ def test_a_batch_has_ink_one_paper_zero_and_encoded_texts():
 def test_an_unknown_slice_is_refused():
     with pytest.raises(InvalidInputError, match=r"name is 'dev'; expected one of 'train', 'validation'"):
         load_digit_slice("dev")
+
+
+def test_lines_of_given_texts_hold_these_texts():
+    texts = ["1984", "7", "0000011111"]
+    lines = compose_texts(load_digit_slice("test"), texts, seed=3)
+    assert [line.text for line in lines] == texts
+    assert lines[1].image.shape[1] < lines[0].image.shape[1] < lines[2].image.shape[1]
+    again = compose_texts(load_digit_slice("test"), texts, seed=3)
+    assert all(np.array_equal(one.image, other.image) for one, other in zip(lines, again, strict=True))
+
+
+@pytest.mark.parametrize("text", ["", "12a"])
+def test_texts_of_something_else_are_refused(text):
+    with pytest.raises(InvalidInputError, match=r"texts\[1\] is '.*'; expected one or more of 0123456789\."):
+        compose_texts(load_digit_slice("test"), ["1", text], seed=0)

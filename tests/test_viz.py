@@ -3,7 +3,9 @@ import pytest
 
 import ctckit
 from ctckit.errors import InvalidInputError, MissingDependencyError
-from ctckit.viz import draw_trellis
+from ctckit.topology import ctc_topology
+from ctckit.variants import CTCVariant, chains
+from ctckit.viz import draw_states, draw_trellis
 from ctckit.viz.figures import NODES
 from problems import random_probs
 from tolerances import DOUBLE
@@ -71,3 +73,27 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(MissingDependencyError, match=r"draw_trellis needs matplotlib.*pip install \"ctckit\[viz\]\""):
         draw_trellis(lattice(3))
+
+
+def test_states_have_every_arrow_of_the_topology():
+    from matplotlib.patches import Circle, FancyArrowPatch
+
+    topology = ctc_topology([1, 2, 2])  # 7 stay, 6 advance, 1 skip (not between the equal ones), 2 starts
+    axes = draw_states(topology, names=["", "a", "b", "c"])
+    assert [text.get_text() for text in axes.texts] == ["∅", "a", "∅", "b", "∅", "b", "∅"]
+    assert sum(isinstance(patch, FancyArrowPatch) for patch in axes.patches) == 7 + 6 + 1 + 2
+    assert sum(isinstance(patch, Circle) for patch in axes.patches) == 7 + 2  # and two rings, where a path may end
+
+
+def test_states_of_a_variant_have_hops(tmp_path):
+    star = CTCVariant(wildcards="between")
+    built = chains(np.array([[1, 2]]), np.array([2]), np.array([9]), star, classes=3).topology(0)
+    axes = draw_states(built)
+    assert [text.get_text() for text in axes.texts][1::2] == ["1", "3", "2"]
+    axes.figure.savefig(tmp_path / "states.png")
+
+
+def test_states_without_matplotlib_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(MissingDependencyError, match=r"draw_states needs matplotlib"):
+        draw_states(ctc_topology([1]))

@@ -30,3 +30,5 @@ RESAMPLED = 2e-3
 LOUDNESS_16_BITS = 0.01
 # An acoustic network run twice in float32, alone and in our hands: logits of size 10, sums in other orders.
 NETWORK_SINGLE = 1e-4
+# The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
+BROWSER = 1e-9

@@ -217,15 +217,23 @@ def explain(
     frames: Annotated[
         int | None, typer.Option(min=0, max=10_000, help="Frames; by default a few for each character.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write the live lattice to this file instead: a page to type, drag and play in."),
+    ] = None,
 ) -> None:
     """Draw the CTC lattice of a text: where each of its states is likely, frame by frame."""
     from ctckit.lattice import lattice
-    from ctckit.vocabulary import Vocabulary
+    from ctckit.viz.made_up import made_up_log_probs, made_up_vocabulary
 
-    vocabulary = Vocabulary.from_characters(sorted(set(text)))
+    if html is not None:
+        from ctckit.viz.live_page import write_live_page
+
+        typer.echo(f"{write_live_page(html, text=text, frames=frames)}   (open it in a browser)")
+        return
+    vocabulary = made_up_vocabulary(text)
     target = vocabulary.encode(text)
-    log_probs = _made_up_log_probs(target, len(vocabulary), frames)
-    drawn = lattice(log_probs, target)
+    drawn = lattice(made_up_log_probs(target, len(vocabulary), frames), target)
     typer.echo(drawn.draw(vocabulary))
     if not drawn.feasible:
         return
@@ -270,21 +278,6 @@ def _load_batch(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise DataError(f"{path}: {error.args[0].split()[0]} is missing; expected {', '.join(names)}.") from None
     except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError):
         raise DataError(f"{path}: not a .npz file. Write one with numpy.savez(path, logits=…, …).") from None
-
-
-def _made_up_log_probs(target: list[int], classes: int, frames: int | None) -> npt.NDArray[np.float64]:
-    """Frame scores (T, C) in which each token of the target has a bump, and the blank the rest."""
-    import numpy as np
-
-    count = 4 * len(target) + 3 if frames is None else frames
-    centres = (np.arange(len(target)) + 0.5) * count / max(1, len(target)) - 0.5
-    logits = np.full((count, classes), -3.0)
-    logits[:, 0] = 0.5
-    for token, centre in zip(target, centres, strict=True):
-        bump = 2.5 - 0.9 * (np.arange(count) - centre) ** 2
-        logits[:, token] = np.maximum(logits[:, token], bump)
-    log_probs: npt.NDArray[np.float64] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return log_probs
 
 
 def _need_ocr(what: str) -> None:

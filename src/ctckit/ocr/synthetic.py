@@ -170,10 +170,52 @@ def compose_strings(
     rng = np.random.default_rng(seed)
     lengths = rng.integers(style.digits[0], style.digits[1] + 1, size=count)
     chosen = rng.integers(0, len(digits), size=int(lengths.sum()))
+    return _compose(digits, chosen, lengths, rng, style)
+
+
+def compose_texts(
+    digits: DigitImages, texts: Sequence[str], *, seed: int | Sequence[int], style: StringStyle = TEST_STYLE
+) -> list[Line]:
+    """Compose a line for each text, each of its digits written by whoever comes.
+
+    Args:
+        digits: The digits to choose from.
+        texts: Strings of the digits 0 to 9, none of them empty.
+        seed: Seeds the generator; the same seed, digits, texts and style give the same lines.
+        style: The ranges of looks; its number of digits plays no part.
+
+    Returns:
+        A line for each text, as ``compose_strings`` makes them.
+
+    Raises:
+        InvalidInputError: If a text is empty or has something else than digits that ``digits`` contains.
+
+    Example:
+        >>> [line.text for line in compose_texts(load_digit_slice("test"), ["1984", "7"], seed=0)]
+        ['1984', '7']
+    """
+    rng = np.random.default_rng(seed)
+    written = {CHARSET[label]: np.flatnonzero(digits.labels == label) for label in set(digits.labels.tolist())}
+    for number, text in enumerate(texts):
+        if not text or not set(text) <= set(written):
+            raise InvalidInputError(f"texts[{number}] is {text!r}; expected one or more of {''.join(sorted(written))}.")
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    chosen = np.array([rng.choice(written[character]) for text in texts for character in text], dtype=np.int64)
+    return _compose(digits, chosen, lengths, rng, style)
+
+
+def _compose(
+    digits: DigitImages,
+    chosen: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+    style: StringStyle,
+) -> list[Line]:
+    """Lines of so many digits each, of the digits chosen, one after another."""
     ink = _draw_digits(digits.fields[chosen], lengths, rng, style)
     first, last = _ink_extent(ink)
     gaps = rng.uniform(*style.gap, size=len(chosen)).round().astype(np.int64)
-    margins = rng.integers(style.margin[0], style.margin[1] + 1, size=(count, 2))
+    margins = rng.integers(style.margin[0], style.margin[1] + 1, size=(len(lengths), 2))
     ends = np.cumsum(lengths)
     lines = []
     for item, (start, end) in enumerate(zip(ends - lengths, ends, strict=True)):

@@ -1,0 +1,186 @@
+"""Writes the pages of the reference before a build: every public name, from the package itself.
+
+What is public: the names in a module's ``__all__``; where it has none, the functions and classes that are defined in
+it and do not begin with an underscore. A name of ``ctckit`` itself is documented as such, and not again under its
+module. Which page it stands on is decided by the module that defines it; a module that PAGES does not know makes a page of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the reference.
+
+    Attributes:
+        name: Its file, without ``.md``.
+        title: What it is called.
+        modules: Whose public names of ``ctckit`` it holds: these modules, and what is in them.
+        also: Modules documented as a whole, after them.
+    """
+
+    name: str
+    title: str
+    modules: tuple[str, ...]
+    also: tuple[str, ...] = ()
+
+
+PAGES = (
+    Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.objectives",)),
+    Page("lattice", "The lattice", ("ctckit.lattice",)),
+    Page("alignment", "Alignment", ("ctckit.alignment",)),
+    Page("decoding", "Decoding", ("ctckit.decoding",)),
+    Page("diagnose", "Diagnosis", ("ctckit.diagnose",), ("ctckit.diagnose", "ctckit.diagnose.diagnosis")),
+    Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
+    Page("settings", "Settings", ("ctckit.kernels.native",)),
+    Page("topology", "Topology", (), ("ctckit.topology", "ctckit.variants")),
+    Page(
+        "kernels", "The definition in plain Python", (), ("ctckit.kernels.reference", "ctckit.kernels.reference_search")
+    ),
+    Page(
+        "ocr",
+        "Line recognisers",
+        ("ctckit.ocr",),
+        (
+            "ctckit.ocr",
+            *(
+                f"ctckit.ocr.{name}"
+                for name in ("data", "batches", "synthetic", "training", "evaluation", "model_folder")
+            ),
+        ),
+    ),
+    Page("viz", "Figures", ("ctckit.viz",), ("ctckit.viz",)),
+    Page(
+        "compat",
+        "Other libraries' names",
+        (),
+        tuple(f"ctckit.compat.{name}" for name in ("torch", "pyctcdecode", "kenlm")),
+    ),
+    Page("errors", "Errors", (), ("ctckit.errors",)),
+)
+
+
+def public_names(module: Any) -> list[str]:
+    """The public names of a module, in the order of ``__all__`` or of the file."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+    ]
+
+
+def contents(page: Page) -> list[str]:
+    """What is documented on a page, as dotted names."""
+    package = importlib.import_module("ctckit")
+    names = [f"ctckit.{name}" for name in package.__all__ if _page_of(getattr(package, name)) == page.name]
+    known = {id(getattr(package, name)) for name in package.__all__}
+    for path in page.also:
+        module = importlib.import_module(path)
+        names += [f"{path}.{name}" for name in public_names(module) if id(getattr(module, name)) not in known]
+        known |= {id(getattr(module, name)) for name in public_names(module)}
+    return names
+
+
+def all_pages() -> list[Page]:
+    """PAGES, and one for each module that they do not know."""
+    package = importlib.import_module("ctckit")
+    unknown = {_page_of(getattr(package, name)) for name in package.__all__} - {page.name for page in PAGES}
+    return [*PAGES, *(Page(name, name.capitalize(), (f"ctckit.{name}",)) for name in sorted(unknown))]
+
+
+def _page_of(value: Any) -> str:
+    module = value.__module__
+    for page in PAGES:
+        if any(module == each or module.startswith(f"{each}.") for each in page.modules):
+            return page.name
+    return str(module).split(".")[1]
+
+
+def text_of(page: Page) -> Iterator[str]:
+    """The lines of a page."""
+    yield f"# {page.title}\n"
+    for name in contents(page):
+        value = _resolve(name)
+        yield f"## {name.rpartition('.')[2]}\n\n```{{eval-rst}}"
+        if inspect.isclass(value):
+            yield f".. autoclass:: {name}\n   :members:"
+        elif callable(value):
+            yield f".. autofunction:: {name}"
+        else:
+            yield f".. autodata:: {name}"
+        yield "```\n"
+
+
+def _resolve(name: str) -> Any:
+    path, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(path), attribute)
+
+
+def command_line() -> str:
+    """The help of every command."""
+    os.environ.update(NO_COLOR="1", COLUMNS="100", TERM="dumb")
+    import typer
+    from typer.testing import CliRunner
+
+    from ctckit.cli import app
+
+    runner, parts = CliRunner(), ["# Command line\n"]
+
+    def add(words: list[str], command: Any) -> None:
+        text = runner.invoke(app, [*words, "--help"], terminal_width=100, prog_name="ctckit").output
+        parts.append(f"## {' '.join(['ctckit', *words])}\n\n```text\n{text.strip()}\n```\n")
+        for name, each in getattr(command, "commands", {}).items():
+            add([*words, name], each)
+
+    add([], typer.main.get_command(app))
+    return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()) + "\n"
+
+
+def write(folder: Path) -> None:
+    """All pages; those that say the same as before are left alone, so that Sphinx need not read them again."""
+    pages = {page.name: "\n".join(text_of(page)) for page in all_pages()}
+    pages["command_line"] = command_line()
+    entries = "\n".join(pages)
+    pages["index"] = (
+        "# Reference\n\nEvery public name, from the docstrings of the installed package. B items, T frames, C classes, "
+        f"N tokens, S = 2N + 1 states, everywhere.\n\n```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
+    )
+    folder.mkdir(exist_ok=True)
+    for name, text in pages.items():
+        path = folder / f"{name}.md"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+    for path in folder.glob("*.md"):
+        if path.stem not in pages:
+            path.unlink()
+
+
+def formulas_are_literal(_: Sphinx, __: str, ___: str, ____: Any, _____: Any, lines: list[str]) -> None:
+    """In docstrings an indented paragraph is a formula or a drawing: kept as it is written."""
+    for n in reversed(range(2, len(lines))):
+        indented = re.match(r" {2,}\S", lines[n]) and not lines[n - 1].strip()
+        before = lines[n - 2]
+        if indented and before.strip() and not re.match(r"\s|:\w|\.\. |- ", before) and not before.endswith("::"):
+            lines[n - 1 : n] = ["", "::", ""]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Write the pages when a build begins."""
+    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference"))
+    app.connect("autodoc-process-docstring", formulas_are_literal)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,380 @@
+# %% [markdown]
+# # 5 · Backwards
+#
+# The forward algorithm gives the loss. To train we need its gradient: what to tell each frame. This chapter finds it,
+# and it turns out to be the simplest formula of all: **what the network says, minus what the text asks for.**
+
+# %% tags=["hide-input"]
+import numpy as np
+import torch
+from _support import (
+    BLUE,
+    RED,
+    blank_figure,
+    only_bottom,
+    picture,
+    show_matrix,
+    table,
+)
+
+import ctckit
+from ctckit.topology import ctc_topology
+from ctckit.viz import draw_trellis
+
+# %% [markdown]
+# Again *apple*, in 12 frames, with a network that is not very sure of itself.
+
+# %%
+vocabulary = ctckit.Vocabulary.from_characters("aelp")  # ∅ a e l p
+target = vocabulary.encode("apple")
+said = vocabulary.encode("aapplle")
+rng = np.random.default_rng(5)
+logits = rng.normal(scale=0.7, size=(12, 5))
+logits[:, 0] += 1.0
+for t, c in zip((1, 2, 3, 5, 7, 8, 10), said, strict=True):
+    logits[t, c] += 2.5
+
+log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+probs = np.exp(log_probs)
+item = ctckit.lattice(log_probs, target)
+topology = item.topology
+print(f"p(apple) = {np.exp(item.log_likelihood):.4f}, loss = {-item.log_likelihood:.4f}")
+
+# %% [markdown]
+# ## β: the rest of the way
+#
+# $\alpha_t(s)$ sums all ways **to** state s at frame t, with the emission of frame t. The same recursion run from the
+# end sums all ways **from** there to the end:
+#
+# $$ \beta_t(s) = \text{sum over all ways to go on from state } s \text{ after frame } t \text{ to the end} $$
+#
+# (frame t's own emission is in α, and not once more in β).
+#
+# The same three arrows, walked backwards; it starts with 1 in the last two states.
+
+
+# %%
+def backward(probs: np.ndarray, target: list[int], blank: int = 0) -> np.ndarray:
+    """β (T, S): frame t's own emission is not in it."""
+    y = [blank] + [state for token in target for state in (token, blank)]
+    beta = np.zeros((len(probs), len(y)))
+    beta[-1, -2:] = 1.0
+    for t in reversed(range(len(probs) - 1)):
+        onward = beta[t + 1] * probs[t + 1, y]  # go there, and emit there
+        beta[t] = onward  # stay
+        beta[t, :-1] += onward[1:]  # advance
+        for s in range(len(y) - 2):
+            if y[s + 2] not in (blank, y[s]):
+                beta[t, s] += onward[s + 2]  # skip
+    return beta
+
+
+alpha, beta = np.exp(item.alpha), backward(probs, target)
+np.testing.assert_allclose(beta, np.exp(item.beta), rtol=1e-12)
+
+# %% [markdown]
+# ## Where is the path?
+#
+# $\alpha_t(s) \cdot \beta_t(s)$ is then the probability of all complete paths that pass **through** state s at frame t.
+# Two things follow at once, and they are the best friends of everyone who writes CTC code:
+#
+# * every path is in exactly one state at frame t, so the sum over the states is the probability of all paths, **the
+#   same number at every t**;
+# * divided by it, we get the probability of each state, given the text: the **occupancy** γ. In each frame it sums to
+#   1.
+#
+# $$ \sum_s \alpha_t(s)\,\beta_t(s) = p(y \mid x) \quad \text{for every } t
+#    \qquad\qquad \gamma_t(s) = \frac{\alpha_t(s)\,\beta_t(s)}{p(y \mid x)} \qquad \sum_s \gamma_t(s) = 1 $$
+
+# %%
+through = alpha * beta
+print("Σ αβ at each t:", through.sum(axis=1).round(12).tolist()[:4], "…")
+gamma = through / through.sum(axis=1, keepdims=True)
+assert np.ptp(np.log(through.sum(axis=1))) < 1e-12
+assert np.abs(item.occupancy.sum(axis=1) - 1).max() < 1e-12
+np.testing.assert_allclose(gamma, item.occupancy, atol=1e-12)
+
+# %% tags=["hide-input"]
+figure = blank_figure(8.4, 6.4)
+panels = figure.subplots(2, 2).ravel()
+with np.errstate(divide="ignore"):
+    pictures = (
+        ("log α", item.alpha),
+        ("log β", item.beta),
+        ("log α + log β", item.alpha + item.beta),
+    )
+for axes, (title, values) in zip(panels, pictures, strict=False):
+    show_matrix(
+        axes,
+        np.where(np.isneginf(values), 0, 1 + (values - values.max()) / 25).clip(0, 1).T,
+    )
+    axes.set_title(title)
+show_matrix(panels[3], item.occupancy.T, color=RED)
+panels[3].set_title("occupancy γ")
+for axes in panels:
+    axes.set_yticks(range(11), item.state_names(vocabulary))
+    axes.set_xlabel("frame")
+picture(figure, "α knows the past, β the future; their product knows where the path is.")
+
+# %% [markdown]
+# Read the last panel as what it is: *given that the word is apple*, how likely is it that frame t belongs to this
+# letter, or to this blank. The dots of the trellis below are the same numbers, the lines are the arrows:
+
+# %% tags=["hide-input"]
+picture(
+    draw_trellis(item, names=vocabulary),
+    "The occupancy as a trellis, with the likeliest single path in red.",
+)
+
+# %% [markdown]
+# ## The gradient
+#
+# Sum γ over all states of one class (the two *p*, the six blanks): $\gamma_t(c)$, the probability that frame t says c,
+# given the text. Then
+#
+# $$ \frac{\partial\, \text{loss}}{\partial\, \text{logit}_t(c)} = p_t(c) - \gamma_t(c) $$
+#
+# **Softmax minus occupancy.** In cross-entropy with one right class it is softmax minus (1 for the right class, 0 for
+# the others); here γ stands in its place. CTC is cross-entropy against a label that the lattice works out for each
+# frame, given everything the network says at the moment. As the network changes its mind, so does γ.
+#
+# Why? Write z for one logit. p(y) is linear in each $p_t(c)$: the paths that say c at t all contain it as a factor. So
+# $\partial \log p(y) / \partial \log p_t(c)$ is the share of these paths, which is $\gamma_t(c)$. The softmax passes it
+# on: raising one logit by ε raises its log-probability by $\varepsilon (1 - p_t(c))$ and lowers the others of that
+# frame by $\varepsilon\, p_t(c)$; since γ sums to 1, what is left is γ − p for log p, p − γ for the loss.
+#
+# Checked against PyTorch's automatic differentiation of *the plain recursion*, which knows nothing of β:
+
+
+# %%
+def plain_loss(z: torch.Tensor, target: list[int]) -> torch.Tensor:
+    """The forward algorithm in torch operations, so that autograd can go backwards through it."""
+    topology = ctc_topology(target)
+    emission = z.log_softmax(dim=1)[:, topology.labels]
+    weights = torch.tensor(topology.arrows)
+    alpha = torch.tensor(topology.start) + emission[0]
+    nothing = torch.full((2,), -torch.inf, dtype=torch.float64)
+    for row in emission[1:]:
+        padded = torch.cat([nothing, alpha])
+        arriving = torch.stack([padded[2:], padded[1:-1], padded[:-2]]) + weights
+        alpha = torch.logsumexp(arriving.clamp(min=-1e300), dim=0) + row
+    return -torch.logsumexp(alpha[-2:], dim=0)
+
+
+z = torch.tensor(logits, requires_grad=True)
+plain_loss(z, target).backward()
+formula = probs - item.token_occupancy
+print(
+    "largest difference, autograd against softmax − occupancy:",
+    np.abs(z.grad.numpy() - formula).max(),
+)
+assert np.abs(z.grad.numpy() - formula).max() < 1e-12
+
+z = torch.tensor(logits[None], requires_grad=True)
+ctckit.ctc_loss(z, [target], [12], [5], reduction="sum").backward()
+assert np.abs(z.grad[0].numpy() - formula).max() < 1e-12
+
+# %% tags=["hide-input"]
+figure = blank_figure(8.4, 2.6)
+names = ["∅", *"aelp"]
+for axes, (title, values, color) in zip(
+    figure.subplots(1, 3),
+    (("softmax p", probs, BLUE), ("occupancy γ of the classes", item.token_occupancy, RED)),
+    strict=False,
+):
+    show_matrix(axes, values.T, color=color)
+    axes.set_title(title)
+    axes.set_yticks(range(5), names)
+axes = figure.axes[2]
+axes.imshow(formula.T, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+axes.set_title("gradient p − γ (red: raise this logit)")
+axes.set_yticks(range(5), names)
+only_bottom(axes)
+picture(
+    figure,
+    "What the network says, what the text asks for, and the difference. Each column of the last panel sums to 0.",
+)
+
+# %% [markdown]
+# Each column of the gradient sums to 0: a frame cannot be told to say more of everything.
+#
+# ## Mistakes that these identities catch
+#
+# CTC walk-throughs on the web, and code in the wild, contain a handful of mistakes that do not crash. The loss even
+# falls. Each of them breaks an identity of this page, so one line of test finds it.
+
+
+# %%
+def report(name: str, alpha, beta, loss: float | None = None, ends: int = 2) -> list[str]:
+    """Do the identities hold for this α and β, if the last states, so many, are taken for ends?"""
+    product = alpha * beta
+    sums = product.sum(axis=1)
+    total = alpha[-1, -ends:].sum()
+    constant = np.ptp(np.log(sums))
+    occupied = np.abs((product / total).sum(axis=1) - 1).max()
+    own = -np.log(total) if loss is None else loss
+    return [
+        name,
+        f"{own:.3f}",
+        f"{constant:.0e}" if constant > 1e-12 else "0",
+        f"{occupied:.0e}" if occupied > 1e-12 else "0",
+    ]
+
+
+y = topology.labels
+rows = [report("right", alpha, beta)]
+
+# 1. Two conventions for β mixed: Graves' β includes the emission of frame t, so his γ
+# divides by it once more.
+rows.append(report("β with its emission, γ = αβ/p", alpha, beta * probs[:, y]))
+
+# 2. The loss as a sum over t of −log Σ αβ: the same number T times.
+rows.append(
+    report("loss = −Σₜ log Σₛ αβ", alpha, beta, loss=-np.log(through.sum(axis=1)).sum())
+)
+
+
+# 3. The skip between equal letters allowed, in the forward pass only.
+def forward(
+    probs: np.ndarray, y: np.ndarray, skip: np.ndarray, first: int = 2
+) -> np.ndarray:
+    """α, with the arrows as given."""
+    result = np.zeros((len(probs), len(y)))
+    result[0, :first] = probs[0, y[:first]]
+    for t in range(1, len(probs)):
+        arriving = result[t - 1].copy()
+        arriving[1:] += result[t - 1, :-1]
+        arriving[2:] += np.where(skip[2:], result[t - 1, :-2], 0)
+        result[t] = arriving * probs[t, y]
+    return result
+
+
+allowed = topology.skip == 0
+every_token = (np.arange(len(y)) % 2 == 1) & (np.arange(len(y)) > 1)
+np.testing.assert_allclose(forward(probs, y, allowed), alpha, rtol=1e-12)
+rows.append(
+    report(
+        "skip over the blank between equal letters", forward(probs, y, every_token), beta
+    )
+)
+
+# 4. The probability taken from the last blank alone, without the paths that end in the last
+# letter.
+rows.append(report("p = α(last blank)", alpha, beta, ends=1))
+
+# 5. Paths may not begin with the first letter, only with the blank.
+rows.append(report("start in the blank only", forward(probs, y, allowed, first=1), beta))
+
+table(rows, ["", "loss", "log Σ αβ varies by", "Σ γ off 1 by"])
+
+# %% [markdown]
+# What to make of them:
+#
+# 1. **Mixed conventions for β.** Graves lets β include the emission of its own frame; then α·β contains it twice, and γ
+#    has to be divided by it once. Ours leaves it out, so α·β needs no division. Either is right. Taking β from one text
+#    and γ from another is not.
+# 2. **A loss that is T times too large.** Σₛ αβ is p(y) at *every* t; summing −log of it over t counts one loss T
+#    times. The two sums are in order here: it is the loss that is not −log of them. For a fixed T this merely scales
+#    the gradient, so training works and nobody notices; with lines of different lengths the long ones count more.
+# 3. **The forbidden skip.** The sums are no longer constant: α walks over arrows that β does not know.
+# 4. **An end that is missing** makes p too small, and the occupancies sum to more than 1.
+# 5. **A start that is missing** is not found! Every path that α knows is continued rightly by β, so the sums agree,
+#    about too few paths. A mistake made alike in α *and* β hides in the same way. The identities are necessary, not
+#    sufficient: beside them, list all paths of a small example, as in chapter 3. The loss in the table shows it.
+#
+# One more, which no identity shows because it is a matter of convention: **whose gradient?**
+# `torch.nn.functional.ctc_loss` takes log-probabilities, but the gradient that it returns for them is
+# $e^{\text{input}} - \gamma$, as if a log-softmax stood in front. It does, usually, and then all is well. For scores
+# that are not normalised the true gradient is −γ:
+
+# %%
+scores = torch.tensor(logits[:, None], requires_grad=True)  # (T, B, C), not normalised
+lengths = torch.tensor([12]), torch.tensor([5])
+torch.nn.functional.ctc_loss(
+    scores, torch.tensor([target]), *lengths, reduction="sum"
+).backward()
+ours = torch.tensor(logits[None], requires_grad=True)
+ctckit.ctc_loss(ours, [target], *lengths, reduction="sum", normalize=False).backward()
+
+
+def numerical(t: int, c: int, step: float = 1e-6) -> float:
+    """The slope of the loss of raw scores, by two evaluations."""
+    up, down = logits.copy(), logits.copy()
+    up[t, c] += step
+    down[t, c] -= step
+    return -(
+        ctckit.lattice(up, target).log_likelihood
+        - ctckit.lattice(down, target).log_likelihood
+    ) / (2 * step)
+
+
+rows = [
+    [
+        f"({t}, {names[c]})",
+        *(f"{v:.4f}" for v in (numerical(t, c), ours.grad[0, t, c], scores.grad[t, 0, c])),
+    ]
+    for t, c in ((1, 1), (3, 4), (8, 0))
+]
+assert max(abs(float(row[1]) - float(row[2])) for row in rows) < 1e-4
+table(rows, ["logit", "slope, measured", "ctckit, normalize=False", "torch"])
+
+# %% [markdown]
+# ## Where this is in the package
+#
+# [`kernels/reference.py`](../reference/kernels.md) holds `backward`, `occupancy` and `logit_gradient`, each a few
+# lines:
+
+# %% tags=["hide-input"]
+from _widgets import source_of
+
+from ctckit.kernels import reference
+
+source_of(reference.score_gradient)
+
+# %% [markdown]
+# [`Lattice`](../reference/lattice.md) has `occupancy`, `token_occupancy`, `arrow_occupancy`. In the C++ core,
+# `backward_step` of `native/lattice.hpp` computes β and the occupancy in one pass and stores neither.
+# `tests/test_laws.py` holds the identities of this page on random problems.
+#
+# ## Exercises
+#
+# **1.** Where is the gradient exactly 0, for all classes of a frame?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
+# Where p = γ: the network says exactly what the text, given its own opinion elsewhere, asks
+# for. With one frame and one letter that is p = 1. Frames beyond input_lengths get 0 as
+# well, because they are not in the loss at all.
+long = torch.zeros(1, 4, 5, requires_grad=True)
+ctckit.ctc_loss(long, [[1]], [2], [1]).backward()
+print(long.grad[0].round(decimals=3).tolist())
+
+# %% [markdown]
+# **2.** How many frames does the path spend in the blank, on average? And in each letter?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
+# Sum the occupancy over time.
+for c, frames in enumerate(item.token_occupancy.sum(axis=0)):
+    print(f"{names[c]} {frames:.2f} frames")
+assert abs(item.token_occupancy.sum() - 12) < 1e-9
+
+# %% [markdown]
+# **3.** Take one step against the gradient (logits − 0.5 · gradient), again and again. What do the probabilities
+# become?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
+free = logits.copy()
+for _ in range(200):
+    now = free - np.logaddexp.reduce(free, axis=1, keepdims=True)
+    free -= 0.5 * (np.exp(now) - ctckit.lattice(now, target).token_occupancy)
+print(
+    "".join(names[c] for c in free.argmax(axis=1)),
+    f"loss {-ctckit.lattice(now, target).log_likelihood:.4f}",
+)
+# One path has won: the one that was a bit ahead. Any path would have done; CTC does not
+# care which. More of that in chapter 6.
+
+# %% [markdown]
+# ## Sources
+#
+# Graves and others, *ICML* 2006, equations 9 to 16. · Rabiner 1989 for the occupancy. · That torch's gradient presumes
+# a log-softmax is discussed in pytorch/pytorch issue 52241; `tests/test_torch_defects.py` shows it.

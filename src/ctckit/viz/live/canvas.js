@@ -1,0 +1,68 @@
+// Drawing: sharp canvases on one common time axis, colours from the style sheet.
+
+/** A canvas of `width` × `height` CSS pixels, sharp on any screen; its cleared context. */
+export function prepared(canvas, width, height) {
+  const ratio = Math.min(window.devicePixelRatio || 1, width > 4000 ? 1 : 3);
+  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.textBaseline = "middle";
+  context.textAlign = "center";
+  return context;
+}
+
+/** The style sheet's colours, by name; read anew when the theme changes. */
+export function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const names = ["page", "card", "ink", "quiet", "rule", "field", "accent", "blank", "path", "stay", "advance", "skip"];
+  return Object.fromEntries(["over", "cursor", ...names].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+
+/** The column and row of a pointer event. */
+export function cellAt(event, canvas, width, height) {
+  const box = canvas.getBoundingClientRect();
+  return { t: Math.floor((event.clientX - box.left) / width), row: Math.floor((event.clientY - box.top) / height) };
+}
+
+export function roundedBar(context, x, y, width, height, radius) {
+  const corner = Math.min(radius, width / 2, height / 2);
+  context.beginPath();
+  context.roundRect(x, y, width, height, corner);
+  context.fill();
+}
+
+const NARROWEST = 18;
+const NARROWEST_OF_MANY = 8;
+const WIDEST = 52;
+
+/** The width of a frame: all frames fit where they can, else the panels scroll together. */
+export function frameWidth(available, frames) {
+  const least = frames > 120 ? NARROWEST_OF_MANY : NARROWEST;
+  return Math.max(least, Math.min(WIDEST, Math.floor((available / Math.max(1, frames)) * 4) / 4));
+}
+
+/** Keeps the scroll positions of the panels the same. */
+export function scrollTogether(scrollers) {
+  for (const each of scrollers) {
+    each.addEventListener("scroll", () => {
+      for (const other of scrollers) if (other.scrollLeft !== each.scrollLeft) other.scrollLeft = each.scrollLeft;
+    });
+  }
+}
+
+/** Scrolls column t of a canvas into view. */
+export function reveal(canvas, t, width) {
+  const scroller = canvas.parentElement;
+  const left = t * width;
+  if (left < scroller.scrollLeft) scroller.scrollLeft = left - width;
+  else if (left + width > scroller.scrollLeft + scroller.clientWidth) {
+    scroller.scrollLeft = left + 2 * width - scroller.clientWidth;
+  }
+}

@@ -1,0 +1,110 @@
+// One state explained: its three arrows with their numbers, and how they add up.
+
+import { ARROWS, IMPOSSIBLE, logSum } from "./ctc.js";
+import { element } from "./dom.js";
+import { formatExp, formatScore } from "./format.js";
+import { termsOf } from "./lattice_view.js";
+
+/** A symbol with its frame and state: α₇(5). */
+function symbol(letter, t, s) {
+  return element("span", [element("i", letter), element("sub", String(t)), `(${s})`]);
+}
+
+function row(name, value, className = "", why = "") {
+  const head = element("th", name);
+  head.scope = "row";
+  if (why) head.append(element("span", why, "why"));
+  return element("tr", [head, element("td", value)], className);
+}
+
+export function renderInspector(store) {
+  const title = document.getElementById("inspector-title");
+  const body = document.getElementById("inspector-body");
+  const { state } = store;
+  if (!state) {
+    title.textContent = "A state's arrows";
+    body.replaceChildren(element("p", "Point at a state of the lattice.", "quiet"));
+    return;
+  }
+  const { t, s } = state;
+  title.textContent = `Frame ${t}, state ${s}: ${nameOf(store, s)}`;
+  const explain = { alpha: explainAlpha, beta: explainBeta, occupancy: explainOccupancy }[store.quantity];
+  body.replaceChildren(...explain(store, state));
+}
+
+function nameOf(store, s) {
+  return store.name(store.lattice.labels[s]);
+}
+
+/** Why the skip between states `from` and `to` is there, or is not. */
+function whySkip(store, from, to) {
+  if (from < 0 || to >= store.lattice.states) return "the chain ends there";
+  const label = store.lattice.labels[to];
+  if (label === store.blank) return "a skip never leads to a blank";
+  const [before, after] = [nameOf(store, from), nameOf(store, to)];
+  if (store.lattice.skips[to]) return `${after} differs from ${before}: the blank between may be left out`;
+  return `${after} follows ${before}: without the blank between, the two would merge`;
+}
+
+function arrowRows(store, state, written) {
+  const leaving = store.quantity === "beta";
+  return termsOf(store, state).map(({ k, there, inside, other, value }) => {
+    const name = element("span", ARROWS[k], ARROWS[k]);
+    const where = inside ? ` ${leaving ? "to" : "from"} ${other}: ${nameOf(store, other)}` : "";
+    const why = k === 2 ? whySkip(store, leaving ? state.s : other, leaving ? other : state.s) : inside ? "" : "the chain ends there";
+    return row([name, where], there ? written(value) : "none", there ? "" : "off", why);
+  });
+}
+
+function table(rows) {
+  return element("table", element("tbody", rows));
+}
+
+function explainAlpha(store, { t, s }) {
+  const { lattice, scale } = store;
+  const written = (value) => formatScore(value, scale);
+  const [times, sum] = scale === "log" ? ["+ log ", "log-sum"] : ["× ", "sum"];
+  const rows = [];
+  if (t === 0) rows.push(row("begin", written(s < 2 ? 0 : IMPOSSIBLE), "", "a path begins in one of the first two states"));
+  else {
+    rows.push(...arrowRows(store, { t, s }, written));
+    rows.push(row(sum, written(logSum(termsOf(store, { t, s }).map((term) => term.value))), "sum"));
+  }
+  rows.push(row([times, symbol("y", t, nameOf(store, s))], written(lattice.emission[t][s])));
+  rows.push(row(["= ", symbol("α", t, s)], written(lattice.alpha[t][s]), "sum"));
+  const words = "All partial paths that are here now: what comes in, times what this frame says.";
+  return [element("p", words, "quiet"), table(rows)];
+}
+
+function explainBeta(store, { t, s }) {
+  const { lattice, scale } = store;
+  const written = (value) => formatScore(value, scale);
+  const rows = [];
+  if (t === store.count - 1) {
+    const ends = s >= lattice.states - 2;
+    rows.push(row("end", written(ends ? 0 : IMPOSSIBLE), "", "a path ends in one of the last two states"));
+  } else rows.push(...arrowRows(store, { t, s }, written));
+  rows.push(row([scale === "log" ? "log-sum = " : "sum = ", symbol("β", t, s)], written(lattice.beta[t][s]), "sum"));
+  const next = element("span", [element("i", "y"), "·", element("i", "β"), " of the next frame"]);
+  return [element("p", ["All ways on from here to the end. Each arrow: ", next, "."], "quiet"), table(rows)];
+}
+
+function explainOccupancy(store, { t, s }) {
+  const { lattice, scale } = store;
+  if (!lattice.feasible) return [element("p", "There is no path, so no state is ever visited.", "quiet")];
+  const written = (value) => formatScore(value, scale);
+  const [plus, minus] = scale === "log" ? ["+ ", "− log "] : ["× ", "÷ "];
+  const product = lattice.alpha[t][s] + lattice.beta[t][s] - lattice.total;
+  const rows = [
+    row(symbol("α", t, s), written(lattice.alpha[t][s])),
+    row([plus, symbol("β", t, s)], written(lattice.beta[t][s])),
+    row([minus, "p(target)"], written(lattice.total)),
+    row([scale === "log" ? "= log " : "= ", symbol("γ", t, s)], written(product), "sum"),
+  ];
+  const parts = [element("p", "The share of all paths that are here in this frame.", "quiet"), table(rows)];
+  if (t > 0) {
+    parts.push(element("p", "Of all paths, those that come in by", "quiet"), table(arrowRows(store, { t, s }, formatExp)));
+  }
+  return parts;
+}
+

@@ -1,0 +1,293 @@
+// The lattice: a dot for each state in each frame, lines for the arrows, the best path, and the arrows of one state.
+
+import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures } from "./ctc.js";
+import { cellAt, colours, prepared, reveal, roundedBar } from "./canvas.js";
+import { formatExp, formatScore } from "./format.js";
+
+const MANY = 2500; // states × frames: above, a picture of cells instead of dots and lines
+const FAINTEST = 0.02;
+
+/** How high a row is: many states have little room each. */
+export function rowHeight(states) {
+  return states <= 13 ? 32 : states <= 25 ? 24 : Math.max(5, Math.floor(620 / states));
+}
+
+/** A function from [t][s] to 0..1: how strongly a state is drawn. */
+export function shading(store, quantity = store.quantity) {
+  const { lattice, scale } = store;
+  const matrix = lattice[quantity];
+  if (quantity === "occupancy") {
+    return (t, s) => (scale === "linear" ? matrix[t][s] : logShade(Math.log10(matrix[t][s]), 0, 6));
+  }
+  const tops = matrix.map((row) => row.reduce((a, b) => Math.max(a, b), IMPOSSIBLE)).filter((top) => top > IMPOSSIBLE);
+  const top = Math.max(...tops);
+  if (scale === "linear") return (t, s) => (matrix[t][s] > IMPOSSIBLE ? Math.exp(matrix[t][s] - top) : 0);
+  const range = 1.25 * (top - Math.min(...tops)) + 9;
+  return (t, s) => logShade(matrix[t][s], top, range);
+}
+
+function logShade(value, top, range) {
+  return value === IMPOSSIBLE ? 0 : Math.max(0, Math.min(1, 1 + (value - top) / range));
+}
+
+/** Whether the recursion that is being played has reached frame t. */
+export function reached(store, t) {
+  if (store.cursor >= store.count) return true;
+  return store.quantity === "alpha" ? t <= store.cursor : t >= store.cursor;
+}
+
+export class LatticeView {
+  constructor(say) {
+    this.canvas = document.getElementById("lattice-canvas");
+    this.names = document.getElementById("lattice-names");
+    this.say = say;
+  }
+
+  attach(store, redraw) {
+    this.store = store;
+    const { canvas } = this;
+    canvas.addEventListener("pointermove", (event) => this.hover(this.at(event), redraw));
+    canvas.addEventListener("pointerleave", () => this.hover(null, redraw));
+    canvas.addEventListener("click", (event) => {
+      store.picked = this.at(event);
+      redraw();
+    });
+    canvas.addEventListener("keydown", (event) => this.key(event, redraw));
+  }
+
+  at(event) {
+    const { t, row } = cellAt(event, this.canvas, this.width, this.height);
+    return this.store.has({ t, s: row }) ? { t, s: row } : null;
+  }
+
+  hover(state, redraw) {
+    const before = this.store.hover;
+    if (before?.t === state?.t && before?.s === state?.s) return;
+    this.store.hover = state;
+    redraw();
+  }
+
+  key(event, redraw) {
+    const { store } = this;
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const ends = { Home: 0, End: store.count - 1 };
+    const { t, s } = store.state ?? { t: 0, s: 0 };
+    let next = null;
+    if (steps[event.key]) next = { t: t + steps[event.key][0], s: s + steps[event.key][1] };
+    else if (event.key in ends) next = { t: ends[event.key], s };
+    if (!next) return;
+    event.preventDefault();
+    if (!store.has(next)) return;
+    store.hover = null;
+    store.picked = next;
+    redraw();
+    reveal(this.canvas, next.t, this.width);
+    this.say(describeState(store, next));
+  }
+
+  render(store, width) {
+    this.width = width;
+    this.height = rowHeight(store.lattice.states);
+    const { labels } = store.lattice;
+    const state = store.state;
+    const small = this.height < 13;
+    const names = labels.map((label, s) => {
+      const name = document.createElement("span");
+      name.style.height = `${this.height}px`;
+      if (small && label === store.blank) return name;
+      name.textContent = store.name(label);
+      name.className = [label === store.blank ? "blank" : "", state?.s === s ? "on" : ""].join(" ");
+      if (small) name.style.fontSize = `${Math.max(8, this.height + 3)}px`;
+      return name;
+    });
+    this.names.replaceChildren(...names);
+    const about = `${store.count} frames × ${labels.length} states`;
+    this.canvas.setAttribute("aria-label", `The lattice: ${about}. The numbers are in the table below.`);
+    this.draw();
+  }
+
+  x(t) {
+    return (t + 0.5) * this.width;
+  }
+
+  y(s) {
+    return (s + 0.5) * this.height;
+  }
+
+  draw() {
+    const { store, width, height } = this;
+    const { states, feasible, path } = store.lattice;
+    const context = prepared(this.canvas, Math.max(1, store.count * width), states * height);
+    const ink = colours();
+    const shade = shading(store);
+    const { state } = store;
+    context.fillStyle = ink.cursor;
+    if (state) context.fillRect(state.t * width, 0, width, states * height);
+    if (store.cursor < store.count) context.fillRect(store.frame * width, 0, width, states * height);
+    if (states * store.count > MANY) this.drawCells(context, ink, shade);
+    else {
+      this.drawArrows(context, ink, shade);
+      this.drawDots(context, ink, shade);
+    }
+    if (feasible && store.showPath && path.length) this.drawPath(context, ink);
+    if (state) this.drawState(context, ink, state);
+  }
+
+  drawCells(context, ink, shade) {
+    const { store, width, height } = this;
+    context.fillStyle = ink.accent;
+    for (let t = 0; t < store.count; t++) {
+      if (!reached(store, t)) continue;
+      for (let s = 0; s < store.lattice.states; s++) {
+        context.globalAlpha = shade(t, s);
+        if (context.globalAlpha > 0.01) context.fillRect(t * width, s * height, width, height);
+      }
+    }
+    context.globalAlpha = 1;
+  }
+
+  drawDots(context, ink, shade) {
+    const { store, width, height } = this;
+    const largest = Math.min(width, height) * 0.38;
+    const { alpha, beta, labels } = store.lattice;
+    for (let t = 0; t < store.count; t++) {
+      for (let s = 0; s < labels.length; s++) {
+        const open = alpha[t][s] > IMPOSSIBLE && beta[t][s] > IMPOSSIBLE;
+        context.fillStyle = ink.blank;
+        context.globalAlpha = open ? 0.55 : 0.2;
+        context.beginPath();
+        context.arc(this.x(t), this.y(s), open ? 1.6 : 1.1, 0, 2 * Math.PI);
+        context.fill();
+        const strength = reached(store, t) ? shade(t, s) : 0;
+        if (strength <= 0) continue;
+        context.globalAlpha = 1;
+        context.fillStyle = labels[s] === store.blank ? ink.blank : ink.accent;
+        context.beginPath();
+        context.arc(this.x(t), this.y(s), largest * Math.sqrt(strength), 0, 2 * Math.PI);
+        context.fill();
+      }
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** The strength of a line: in γ its probability, in α and β its share of the sum × how strongly that is drawn. */
+  drawArrows(context, ink, shade) {
+    const { store } = this;
+    const { lattice, quantity } = store;
+    context.strokeStyle = ink.accent;
+    for (let t = 1; t < store.count; t++) {
+      const ahead = quantity === "alpha" ? t : t - 1;
+      if (!reached(store, ahead) || !reached(store, quantity === "alpha" ? t - 1 : t)) continue;
+      const probs = quantity === "occupancy" ? arrowOccupancy(lattice, t) : null;
+      for (let s = 0; s < lattice.states; s++) {
+        const terms = probs ? null : quantity === "alpha" ? arrivals(lattice.alpha[t - 1], lattice.topology, s) : this.going(t, s);
+        const whole = terms ? Math.max(...terms) : 0;
+        for (const k of ARROWS.keys()) {
+          if (terms && terms[k] === IMPOSSIBLE) continue;
+          const strength = probs
+            ? store.scale === "linear" ? probs[k][s] : logShade(Math.log10(probs[k][s]), 0, 6)
+            : Math.exp(terms[k] - whole) * (quantity === "alpha" ? shade(t, s) : shade(t - 1, s));
+          if (strength < FAINTEST) continue;
+          const [from, to] = quantity === "alpha" ? [s - k, s] : [s, s + k];
+          this.line(context, t, from, to, 0.1 + 0.75 * Math.min(1, strength), 0.5 + 2 * strength);
+        }
+      }
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** What β adds up for state s at frame t − 1. */
+  going(t, s) {
+    const { beta, emission, topology } = this.store.lattice;
+    return departures(beta[t].map((value, to) => value + emission[t][to]), topology, s);
+  }
+
+  line(context, t, from, to, opacity, thickness) {
+    context.globalAlpha = opacity;
+    context.lineWidth = thickness;
+    context.beginPath();
+    context.moveTo(this.x(t - 1), this.y(from));
+    context.lineTo(this.x(t), this.y(to));
+    context.stroke();
+  }
+
+  drawPath(context, ink) {
+    context.strokeStyle = ink.path;
+    context.lineWidth = 1.8;
+    context.lineJoin = "round";
+    context.globalAlpha = 0.85;
+    context.beginPath();
+    this.store.lattice.path.forEach((s, t) => context.lineTo(this.x(t), this.y(s)));
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+
+  /** One state's three arrows, each in its colour, with their numbers. */
+  drawState(context, ink, { t, s }) {
+    const { store } = this;
+    const terms = termsOf(store, { t, s });
+    const back = store.quantity !== "beta";
+    context.lineCap = "round";
+    terms.forEach(({ k, there, value }) => {
+      if (!there) return;
+      context.strokeStyle = ink[ARROWS[k]];
+      this.line(context, back ? t : t + 1, back ? s - k : s, back ? s : s + k, value === IMPOSSIBLE ? 0.35 : 1, 2.6);
+    });
+    context.globalAlpha = 1;
+    context.lineWidth = 2;
+    context.strokeStyle = ink.ink;
+    context.beginPath();
+    context.arc(this.x(t), this.y(s), Math.min(this.width, this.height) * 0.42, 0, 2 * Math.PI);
+    context.stroke();
+    if (this.height < 16) return;
+    terms.forEach(({ k, there, value }) => {
+      if (there) this.label(context, ink, back ? t - 1 : t + 1, back ? s - k : s + k, ARROWS[k], value, back);
+    });
+  }
+
+  label(context, ink, t, s, arrow, value, left) {
+    const text = this.store.quantity === "occupancy" ? formatExp(value) : formatScore(value, this.store.scale);
+    context.font = "600 11px system-ui, sans-serif";
+    const wide = context.measureText(text).width + 8;
+    const gap = 8;
+    const room = left ? this.x(t) - gap - wide >= 0 : this.x(t) + gap + wide <= this.store.count * this.width;
+    const x = left === room ? this.x(t) - gap - wide : this.x(t) + gap;
+    const shifted = room ? this.y(s) : this.y(s) - 11;
+    context.fillStyle = ink.card;
+    context.globalAlpha = 0.92;
+    roundedBar(context, x, shifted - 8, wide, 16, 4);
+    context.globalAlpha = 1;
+    context.fillStyle = ink[arrow];
+    context.fillText(text, x + wide / 2, shifted + 0.5);
+  }
+}
+
+/** The three terms of a state: {k, there, from or to, value}; in γ the log-probability of each incoming arrow. */
+export function termsOf(store, { t, s }) {
+  const { lattice, quantity } = store;
+  const { topology, alpha, beta, emission } = lattice;
+  const edge = quantity === "beta" ? t === store.count - 1 : t === 0;
+  return ARROWS.map((_, k) => {
+    const other = quantity === "beta" ? s + k : s - k;
+    const inside = other >= 0 && other < lattice.states;
+    const there = inside && !edge && (k < 2 || topology.skips[Math.max(s, other)]);
+    let value = IMPOSSIBLE;
+    if (there && quantity === "alpha") value = alpha[t - 1][other];
+    if (there && quantity === "beta") value = emission[t + 1][other] + beta[t + 1][other];
+    if (there && quantity === "occupancy" && lattice.feasible) {
+      value = alpha[t - 1][other] + emission[t][s] + beta[t][s] - lattice.total;
+    }
+    return { k, there, inside, other, value };
+  });
+}
+
+/** A state in words, for those who listen. */
+export function describeState(store, { t, s }) {
+  const { lattice, quantity, scale } = store;
+  const label = lattice.labels[s] === store.blank ? "blank" : store.name(lattice.labels[s]);
+  const written = (value) => (quantity === "occupancy" ? formatExp(value) : formatScore(value, scale));
+  const value = quantity === "occupancy" ? Math.log(lattice.occupancy[t][s]) : lattice[quantity][t][s];
+  const arrows = termsOf(store, { t, s }).filter((term) => term.there);
+  const told = arrows.map(({ k, value: each }) => `${ARROWS[k]} ${written(each)}`).join(", ");
+  return `frame ${t}, state ${s}, ${label}: ${quantity} ${written(value)}. ${told || "no arrows"}.`;
+}

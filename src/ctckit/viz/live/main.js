@@ -1,0 +1,206 @@
+// Puts the page together: reads its data, joins the views to the store, and the controls to both.
+
+import { frameWidth, colours, prepared, scrollTogether } from "./canvas.js";
+import { arrowOccupancy, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
+import { byId } from "./dom.js";
+import { parseNpy, parseTable } from "./files.js";
+import { renderInspector } from "./inspector.js";
+import { LatticeView, shading } from "./lattice_view.js";
+import { OpenedFile } from "./opened_file.js";
+import { Player, Replay } from "./player.js";
+import { PosteriorView, renderMedia } from "./posterior_view.js";
+import { alphabetFor, encode, madeUpLogits } from "./posteriors.js";
+import { renderReading } from "./reading_view.js";
+import { renderBeams, renderGradient, renderProblems, renderTable, renderTiles } from "./results_view.js";
+import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
+import { MADE_UP, Store, UNIFORM } from "./store.js";
+
+const NOTES = {
+  [MADE_UP]: "Made up: a bump for each letter, the blank between. The target may be another text than the frames say.",
+  [UNIFORM]: "A network that knows nothing: every class is equally likely in every frame.",
+};
+const LATTICE_NOTES = {
+  alpha: "Dots: the paths from the start to each state, added up.",
+  beta: "Dots: the ways on from each state to the end, added up.",
+  occupancy: "Dots: how much of the paths' probability passes through each state.",
+};
+
+function start() {
+  const page = JSON.parse(byId("page-data").textContent);
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const number = (name) => (wanted.has(name) ? Number(wanted.get(name)) : undefined);
+  const known = new Set([MADE_UP, UNIFORM, ...page.posteriors.map((each) => each.key)]);
+  const store = new Store({
+    ...page,
+    source: known.has(wanted.get("source")) ? wanted.get("source") : page.source,
+    step: number("step"),
+    frames: number("frames") ?? page.frames,
+    target: wanted.get("target"),
+  });
+  if (wanted.get("quantity") in LATTICE_NOTES) store.quantity = wanted.get("quantity");
+  if (wanted.get("scale") === "log") store.scale = "log";
+
+  const say = (text) => (byId("said").textContent = text);
+  const posterior = new PosteriorView(say);
+  const lattice = new LatticeView(say);
+  const drawing = { due: false, whole: false };
+
+  function draw() {
+    const { whole } = drawing;
+    drawing.due = drawing.whole = false;
+    const room = byId("posterior-canvas").parentElement.clientWidth;
+    const width = frameWidth(room, store.count);
+    if (whole) {
+      renderMedia(store, width);
+      renderReading(store, width);
+      renderGradient(store, width);
+      renderTiles(store);
+      renderProblems(store);
+      renderThumbs(store);
+      renderControls(store);
+      renderTable(store);
+      replay.render(store);
+    }
+    posterior.render(store, width);
+    lattice.render(store, width);
+    player.render(store);
+    renderBeams(store);
+    renderInspector(store);
+  }
+
+  /** Draws soon; all of it, or only what depends on the pointer and the frame. */
+  function schedule(whole) {
+    drawing.whole ||= whole;
+    if (drawing.due) return;
+    drawing.due = true;
+    requestAnimationFrame(draw);
+  }
+
+  const redraw = () => schedule(false);
+  const redrawAll = () => schedule(true);
+  const player = new Player(store, redraw);
+  const replay = new Replay(store);
+  posterior.attach(store);
+  lattice.attach(store, redraw);
+  store.subscribe(redrawAll);
+  new OpenedFile(store, () => fillSources(store));
+  fillSources(store);
+  joinControls(store, { redraw, redrawAll, player });
+  joinTheme(redrawAll);
+  scrollTogether([...document.querySelectorAll(".scroller")]);
+  new ResizeObserver(redrawAll).observe(byId("posterior"));
+  byId("numbers").addEventListener("toggle", redrawAll);
+  byId("sources").textContent = page.posteriors.map((each) => each.credit).filter(Boolean).join(" ");
+  redrawAll();
+  return store;
+}
+
+function fillSources(store) {
+  const offered = [[MADE_UP, "made up for the target"], [UNIFORM, "uniform: knows nothing"]];
+  for (const each of store.posteriors.values()) offered.push([each.key, each.title]);
+  byId("source").replaceChildren(...offered.map(([key, title]) => new Option(title, key)));
+  byId("source").value = store.source;
+}
+
+function joinControls(store, { redraw, redrawAll, player }) {
+  byId("target").addEventListener("input", (event) => store.setText(event.target.value));
+  byId("source").addEventListener("change", (event) => {
+    player.clock.stop();
+    store.take(event.target.value);
+  });
+  byId("frames").addEventListener("input", (event) => store.setFrames(Number(event.target.value)));
+  byId("say").addEventListener("click", () => store.sayTarget());
+  byId("reset").addEventListener("click", () => store.reset());
+  byId("show-path").addEventListener("change", (event) => {
+    store.showPath = event.target.checked;
+    redraw();
+  });
+  for (const group of document.querySelectorAll('[role="radiogroup"]')) {
+    joinTabs(group, (chosen) => {
+      player.clock.stop();
+      store.cursor = Infinity;
+      Object.assign(store, chosen);
+      redrawAll();
+    });
+  }
+}
+
+/** A group of buttons of which one is chosen: by click, or with the arrow keys. */
+function joinTabs(group, choose) {
+  const tabs = [...group.querySelectorAll('[role="radio"]')];
+  group.addEventListener("click", (event) => {
+    const tab = event.target.closest('[role="radio"]');
+    if (tab) choose({ ...tab.dataset });
+  });
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const at = tabs.indexOf(document.activeElement);
+    const next = tabs[(at + step + tabs.length) % tabs.length];
+    next.focus();
+    choose({ ...next.dataset });
+  });
+}
+
+function renderControls(store) {
+  const madeUp = !store.posterior;
+  if (byId("target").value !== store.text) byId("target").value = store.text;
+  byId("source").value = store.source;
+  byId("frames-field").hidden = !madeUp;
+  byId("frames").max = Math.max(60, store.count);
+  byId("frames").value = store.count;
+  byId("frames-value").textContent = store.count;
+  byId("say").hidden = store.source !== MADE_UP;
+  byId("say").disabled = store.says === store.text;
+  byId("reset").disabled = !store.edited;
+  byId("file-panel").hidden = store.source !== "file";
+  byId("note").textContent = store.posterior?.note ?? NOTES[store.source];
+  byId("lattice-note").textContent = LATTICE_NOTES[store.quantity];
+  for (const tab of document.querySelectorAll('[role="radio"]')) {
+    const chosen = tab.dataset.quantity ? tab.dataset.quantity === store.quantity : tab.dataset.scale === store.scale;
+    tab.setAttribute("aria-checked", chosen);
+    tab.tabIndex = chosen ? 0 : -1;
+  }
+}
+
+const THUMB = { width: 64, height: 30 };
+
+/** α, β and γ as three small pictures: all of them are there at once. */
+function renderThumbs(store) {
+  const ink = colours();
+  for (const canvas of document.querySelectorAll(".thumb")) {
+    const context = prepared(canvas, THUMB.width, THUMB.height);
+    const shade = shading(store, canvas.parentElement.dataset.quantity);
+    const [wide, high] = [THUMB.width / Math.max(1, store.count), THUMB.height / store.lattice.states];
+    context.fillStyle = ink.accent;
+    for (let t = 0; t < store.count; t++) {
+      for (let s = 0; s < store.lattice.states; s++) {
+        context.globalAlpha = shade(t, s);
+        if (context.globalAlpha > 0.02) context.fillRect(t * wide, s * high, wide + 0.4, high + 0.4);
+      }
+    }
+  }
+}
+
+/** Light or dark as the system has it, until the button says otherwise. */
+function joinTheme(redraw) {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  const apply = () => {
+    document.documentElement.dataset.theme = chosen ?? (dark.matches ? "dark" : "light");
+    redraw();
+  };
+  dark.addEventListener("change", apply);
+  byId("theme").addEventListener("click", () => {
+    chosen = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    apply();
+  });
+  apply();
+}
+
+globalThis.ctckit = {
+  alphabetFor, arrowOccupancy, beamsOf, collapse, encode, framesNeeded, greedyPath, latticeOf, logSoftmax,
+  logitGradient, madeUpLogits, parseNpy, parseTable, tokensOf,
+};
+globalThis.ctckit.store = start();

@@ -1,0 +1,238 @@
+// The posterior, as bars that can be dragged; above it what the network saw or heard.
+
+import { cellAt, colours, prepared, reveal, roundedBar } from "./canvas.js";
+import { formatProb } from "./format.js";
+
+const ROW = 27;
+const REST_ROW = 18;
+const PIXELS_PER_NAT = 14; // dragging by so many pixels multiplies the odds by e
+const KEY_STEP = 0.5; // nats
+const DECADES = 4; // of the log scale
+
+/** The part of a bar's full height that a probability has. */
+export function barHeight(prob, scale) {
+  if (scale === "linear") return prob;
+  return prob <= 0 ? 0 : Math.max(0.02, 1 + Math.log10(prob) / DECADES);
+}
+
+export class PosteriorView {
+  constructor(say) {
+    this.canvas = document.getElementById("posterior-canvas");
+    this.names = document.getElementById("posterior-names");
+    this.say = say;
+    this.cell = null; // {t, row}: under the pointer, or reached by key
+  }
+
+  attach(store) {
+    this.store = store;
+    const { canvas } = this;
+    canvas.addEventListener("pointerdown", (event) => this.press(event));
+    canvas.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (this.drag = null));
+    canvas.addEventListener("pointerleave", () => this.point(null));
+    canvas.addEventListener("blur", () => this.point(null));
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    this.names.addEventListener("click", (event) => {
+      const c = event.target.dataset.class;
+      if (c !== undefined) this.append(Number(c));
+    });
+  }
+
+  append(c) {
+    const { store } = this;
+    const long = store.names.some((name) => [...name].length > 1);
+    store.setText(store.text + (long && store.text ? " " : "") + store.names[c]);
+  }
+
+  point(cell) {
+    this.cell = cell;
+    this.draw();
+  }
+
+  press(event) {
+    const cell = this.at(event);
+    if (!cell || event.button > 0) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    const { store } = this;
+    store.choice = store.rows;
+    const c = store.rows[cell.row];
+    store.nudge(cell.t, c, 0);
+    this.drag = { ...cell, c, y: event.clientY, logit: store.logits[cell.t][c] };
+    this.cell = cell;
+    this.draw();
+  }
+
+  move(event) {
+    if (!this.drag) return this.point(this.at(event));
+    const { t, c, y, logit } = this.drag;
+    this.store.setLogit(t, c, logit + (y - event.clientY) / PIXELS_PER_NAT);
+  }
+
+  at(event) {
+    const { t, row } = cellAt(event, this.canvas, this.width, ROW);
+    return t >= 0 && t < this.store.count && row >= 0 && row < this.store.rows.length ? { t, row } : null;
+  }
+
+  key(event) {
+    const { store } = this;
+    const { t, row } = this.cell ?? { t: 0, row: 0 };
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const change = { "+": 1, "=": 1, "-": -1, "−": -1 }[event.key];
+    let next = this.cell ?? { t, row };
+    if (steps[event.key] && this.cell) next = { t: t + steps[event.key][0], row: row + steps[event.key][1] };
+    else if (event.key === "Home") next = { t: 0, row };
+    else if (event.key === "End") next = { t: store.count - 1, row };
+    else if (!change && !steps[event.key]) return;
+    event.preventDefault();
+    next.t = Math.max(0, Math.min(store.count - 1, next.t));
+    next.row = Math.max(0, Math.min(store.rows.length - 1, next.row));
+    this.cell = next;
+    if (change) {
+      store.choice = store.rows;
+      store.nudge(next.t, store.rows[next.row], change * KEY_STEP);
+    } else this.draw();
+    reveal(this.canvas, next.t, this.width);
+    this.say(this.told());
+  }
+
+  told() {
+    const { store, cell } = this;
+    const c = store.rows[cell.row];
+    const name = c === store.blank ? "blank" : store.name(c);
+    return `frame ${cell.t}, ${name}: ${formatProb(Math.exp(store.logProbs[cell.t][c]))}`;
+  }
+
+  /** Draws anew; `width` is that of a frame. */
+  render(store, width) {
+    this.width = width;
+    const labels = store.rows.map((c) => {
+      const label = document.createElement("button");
+      label.type = "button";
+      label.textContent = store.name(c);
+      label.style.height = `${ROW}px`;
+      label.className = c === store.blank ? "blank" : "";
+      if (c === store.blank) label.disabled = true;
+      else {
+        label.dataset.class = c;
+        label.title = `Append ${store.name(c)} to the target`;
+        label.setAttribute("aria-label", label.title);
+      }
+      return label;
+    });
+    if (store.rows.length < store.names.length) {
+      const rest = document.createElement("span");
+      rest.className = "sans";
+      rest.style.height = `${REST_ROW}px`;
+      rest.textContent = "others";
+      rest.title = `${store.names.length - store.rows.length} other classes together`;
+      labels.push(rest);
+    }
+    this.names.replaceChildren(...labels);
+    const frames = `${store.count} frames × ${store.rows.length} classes`;
+    this.canvas.setAttribute("aria-label", `What the network says: ${frames}. The numbers are in the table below.`);
+    this.draw();
+  }
+
+  draw() {
+    const { store, width } = this;
+    const { rows, logProbs, blank } = store;
+    const rest = rows.length < store.names.length;
+    const height = rows.length * ROW + (rest ? REST_ROW : 0);
+    const all = Math.max(1, store.count * width);
+    const context = prepared(this.canvas, all, height);
+    const ink = colours();
+    context.fillStyle = ink.cursor;
+    if (store.frame >= 0 && store.cursor < store.count) context.fillRect(store.frame * width, 0, width, height);
+    if (store.state) context.fillRect(store.state.t * width, 0, width, height);
+    const gap = width > 12 ? 1.5 : 0.5;
+    rows.forEach((c, row) => {
+      const floor = (row + 1) * ROW - 3;
+      context.fillStyle = ink.rule;
+      context.fillRect(0, floor, all, 1);
+      context.fillStyle = c === blank ? ink.blank : ink.accent;
+      logProbs.forEach((frame, t) => {
+        const high = barHeight(Math.exp(frame[c]), store.scale) * (ROW - 5);
+        context.globalAlpha = store.target.includes(c) || c === blank ? 1 : 0.55;
+        if (high > 0.15) roundedBar(context, t * width + gap, floor - high, width - 2 * gap, high, 2);
+      });
+      context.globalAlpha = 1;
+    });
+    if (rest) this.drawRest(context, ink, gap, height);
+    if (this.cell && this.cell.row < rows.length) this.drawCell(context, ink);
+  }
+
+  drawRest(context, ink, gap, height) {
+    const { store, width } = this;
+    const shown = new Set(store.rows);
+    context.fillStyle = ink.quiet;
+    context.globalAlpha = 0.45;
+    store.logProbs.forEach((frame, t) => {
+      const prob = frame.reduce((sum, value, c) => (shown.has(c) ? sum : sum + Math.exp(value)), 0);
+      const high = barHeight(prob, store.scale) * (REST_ROW - 5);
+      if (high > 0.15) context.fillRect(t * width + gap, height - 3 - high, width - 2 * gap, high);
+    });
+    context.globalAlpha = 1;
+  }
+
+  drawCell(context, ink) {
+    const { store, width, cell } = this;
+    const prob = Math.exp(store.logProbs[cell.t][store.rows[cell.row]]);
+    context.strokeStyle = ink.ink;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.roundRect(cell.t * width + 0.5, cell.row * ROW + 0.5, width - 1, ROW - 2, 3);
+    context.stroke();
+    const text = formatProb(prob);
+    context.font = "600 12px system-ui, sans-serif";
+    const wide = context.measureText(text).width + 8;
+    const right = (cell.t + 1) * width + 3;
+    const x = right + wide < store.count * width ? right : cell.t * width - wide - 3;
+    context.fillStyle = ink.ink;
+    roundedBar(context, x, cell.row * ROW + 4, wide, 18, 4);
+    context.fillStyle = ink.card;
+    context.fillText(text, x + wide / 2, cell.row * ROW + 13.5);
+  }
+}
+
+const MEDIA_HEIGHT = 64;
+
+/** The image that was read or the sound that was heard, on the frames' axis. */
+export function renderMedia(store, width) {
+  const media = store.posterior?.image ?? store.posterior?.wave;
+  const panel = document.getElementById("media");
+  panel.hidden = !media;
+  if (!media) return;
+  const canvas = document.getElementById("media-canvas");
+  canvas.setAttribute("aria-label", store.posterior.title);
+  const ink = colours();
+  const all = store.count * width;
+  if (store.posterior.image) {
+    const { rows, columns } = media;
+    const height = Math.min(110, Math.max(24, (all * rows) / columns));
+    const context = prepared(canvas, all, height);
+    context.imageSmoothingEnabled = true;
+    context.drawImage(pictureOf(media), 0, 0, all, height);
+  } else {
+    const context = prepared(canvas, all, MEDIA_HEIGHT);
+    context.fillStyle = ink.quiet;
+    const count = media.length / 2;
+    for (let i = 0; i < count; i++) {
+      const [low, high] = [media[2 * i] / 127, media[2 * i + 1] / 127];
+      const top = (1 - high) * (MEDIA_HEIGHT / 2);
+      context.fillRect((i * all) / count, top, Math.max(1, all / count), Math.max(1, ((high - low) * MEDIA_HEIGHT) / 2));
+    }
+  }
+}
+
+function pictureOf(image) {
+  if (image.canvas) return image.canvas;
+  const canvas = document.createElement("canvas");
+  canvas.width = image.columns;
+  canvas.height = image.rows;
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(image.columns, image.rows);
+  const bytes = Uint8Array.from(atob(image.data), (character) => character.charCodeAt(0));
+  bytes.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
+  context.putImageData(pixels, 0, 0);
+  return (image.canvas = canvas);
+}

@@ -1,0 +1,192 @@
+// What the page shows, in one place. Views subscribe; whoever changes something calls a method here.
+
+import { IMPOSSIBLE, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
+import { alphabetFor, decode, encode, madeUpFrames, madeUpLogits, uniformLogits, unpackLogProbs } from "./posteriors.js";
+import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
+
+export const BEAM_WIDTH = 16;
+export const MADE_UP = "made-up";
+export const UNIFORM = "uniform";
+const SLOW_SEARCH = 60_000; // frames × classes: above, the search waits until nothing else happens
+const LEAST_LOGIT = -14; // dragging a class up from −∞ begins here
+const ROWS = 14; // most classes shown
+const WORTH_A_ROW = 0.05;
+
+export class Store {
+  constructor(page) {
+    this.posteriors = new Map(page.posteriors.map((each) => [each.key, each]));
+    this.views = [];
+    this.quantity = "occupancy";
+    this.scale = "linear";
+    this.showPath = true;
+    this.hover = null; // {t, s} under the pointer
+    this.picked = null; // {t, s} last clicked or reached by key
+    this.cursor = Infinity; // the frame up to which the recursion has been played; beams are those of this frame
+    this.text = page.text;
+    this.says = page.text;
+    this.frames = page.frames ?? null;
+    this.edited = false;
+    this.take(page.source ?? MADE_UP, page.step ?? null);
+    if (page.target != null) this.setText(page.target);
+  }
+
+  subscribe(view) {
+    this.views.push(view);
+  }
+
+  tell() {
+    for (const view of this.views) view(this);
+  }
+
+  /** Goes over to another posterior, at a training step where it has several. */
+  take(key, step = null) {
+    this.source = key;
+    this.posterior = this.posteriors.get(key) ?? null;
+    if (this.posterior) {
+      const { names, blank, target } = this.posterior;
+      this.names = names;
+      this.blank = blank;
+      this.history = this.posterior.history ??= unpackLogProbs(this.posterior);
+      this.step = Math.min(step ?? Infinity, this.history.length - 1);
+      this.text = target ?? this.text;
+      this.load(this.history[this.step]);
+    } else {
+      this.blank = 0;
+      this.history = null;
+      this.says = this.text;
+      this.makeUp();
+    }
+  }
+
+  /** The posterior of another step of the training; the target stays. */
+  setStep(step) {
+    this.step = step;
+    this.load(this.history[step]);
+  }
+
+  /** A made-up or uniform posterior, for the text that it says and the letters that are asked for. */
+  makeUp() {
+    this.names = alphabetFor(this.says + this.text);
+    const says = encode(this.says, this.names, 0).tokens;
+    const frames = this.frames ?? madeUpFrames(says.length);
+    const classes = this.names.length;
+    this.load(this.source === UNIFORM ? uniformLogits(classes, frames) : madeUpLogits(says, classes, frames));
+  }
+
+  setFrames(frames) {
+    this.frames = frames;
+    this.makeUp();
+  }
+
+  setText(text) {
+    this.text = text;
+    const wanted = this.posterior ? this.names : alphabetFor(this.says + text);
+    if (wanted.length === this.names.length) this.compute();
+    else this.makeUp(); // letters that the made-up network did not know
+  }
+
+  /** The frames of a made-up posterior say what the target is. */
+  sayTarget() {
+    this.says = this.text;
+    this.frames = null;
+    this.makeUp();
+  }
+
+  load(logits) {
+    this.original = logits;
+    this.reset();
+  }
+
+  reset() {
+    this.logits = this.original.map((row) => Float64Array.from(row));
+    this.logProbs = this.logits.map(logSoftmax);
+    this.beams = [];
+    this.edited = false;
+    this.cursor = Infinity;
+    this.choice = null;
+    this.compute();
+  }
+
+  /** Adds to one logit; the other classes keep their ratios. */
+  nudge(t, c, difference) {
+    const from = this.logits[t][c] === IMPOSSIBLE ? LEAST_LOGIT + Math.max(...this.logProbs[t]) : this.logits[t][c];
+    this.setLogit(t, c, from + difference);
+  }
+
+  setLogit(t, c, value) {
+    this.logits[t][c] = value;
+    this.logProbs[t] = logSoftmax(this.logits[t]);
+    this.beams.length = Math.min(this.beams.length, t);
+    this.edited = true;
+    this.compute();
+  }
+
+  compute() {
+    const { tokens, unknown } = encode(this.text, this.names, this.blank);
+    this.target = tokens;
+    this.unknown = unknown;
+    this.needed = framesNeeded(tokens);
+    this.lattice = latticeOf(this.logProbs, tokens, this.blank);
+    this.gradient = logitGradient(this.lattice, this.logProbs);
+    this.greedy = greedyPath(this.logProbs);
+    this.greedyText = decode(collapse(this.greedy, this.blank), this.names);
+    this.rows = this.rowsToShow();
+    this.hover = null;
+    if (this.picked && !this.has(this.picked)) this.picked = null;
+    this.search();
+    this.tell();
+  }
+
+  search() {
+    clearTimeout(this.searching);
+    const run = () => (this.beams = beamsOf(this.logProbs, this.blank, BEAM_WIDTH, this.beams, this.beams.length));
+    if (this.count * this.names.length <= SLOW_SEARCH) run();
+    else this.searching = setTimeout(() => (run(), this.tell()), 250);
+  }
+
+  get count() {
+    return this.logProbs.length;
+  }
+
+  /** The frame whose beams are shown, −1 where there is none. */
+  get frame() {
+    return Math.min(this.cursor, this.count - 1);
+  }
+
+  get bestText() {
+    const best = this.beams[this.count - 1]?.[0];
+    return best ? decode(tokensOf(best.text), this.names) : null;
+  }
+
+  /** The state that is explained: under the pointer, last picked, or by itself the first of the best path with all three arrows. */
+  get state() {
+    return this.hover ?? this.picked ?? this.tellingState();
+  }
+
+  tellingState() {
+    const { path, skips } = this.lattice;
+    if (!path.length) return null;
+    const t = path.findIndex((s, at) => at > 0 && s > path[at - 1] && skips[s]);
+    return t > 0 ? { t, s: path[t] } : { t: 0, s: path[0] };
+  }
+
+  has({ t, s }) {
+    return t >= 0 && t < this.count && s >= 0 && s < this.lattice.states;
+  }
+
+  /** The classes worth a row: those of the target, those that some frame holds likely; the blank first. */
+  rowsToShow() {
+    const wanted = new Set([this.blank, ...this.target]);
+    if (this.choice) for (const c of this.choice) wanted.add(c); // rows do not vanish under the pointer
+    const peaks = this.names.map((_, c) => Math.max(...this.logProbs.map((frame) => frame[c])));
+    const others = [...peaks.keys()].filter((c) => !wanted.has(c) && peaks[c] > Math.log(WORTH_A_ROW));
+    others.sort((a, b) => peaks[b] - peaks[a]);
+    for (const c of others.slice(0, Math.max(0, ROWS - wanted.size))) wanted.add(c);
+    wanted.delete(this.blank);
+    return [this.blank, ...[...wanted].sort((a, b) => a - b)];
+  }
+
+  name(c) {
+    return c === this.blank ? "∅" : this.names[c] === " " ? "␣" : this.names[c];
+  }
+}
