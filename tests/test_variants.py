@@ -349,3 +349,12 @@ def test_the_mean_is_over_the_tokens_of_the_targets(infeasible):
     expected = (losses / tokens)[possible].mean()
     found = ctc_loss(logits, *arguments, infeasible=infeasible, variant=variant)
     assert found.item() == pytest.approx(expected.item(), abs=DOUBLE)
+
+
+@pytest.mark.parametrize("wildcards", [None, "targets", "optional", "ends", "between", "everywhere"])
+def test_a_batch_of_empty_targets_of_no_width(wildcards):
+    empty = np.zeros((2, 0), dtype=np.int64)
+    lengths = np.zeros(2, dtype=np.int64)
+    made = chains(empty, lengths, lengths + 4, CTCVariant(wildcards=wildcards), classes=3)
+    assert made.empty.tolist() == [0.0, 0.0]
+    assert made.lengths.tolist() == ([1, 1] if wildcards in ("ends", "everywhere") else [0, 0])

@@ -214,7 +214,7 @@ def _with_wildcards(
     star = counted & (tokens == wildcard)
     last_counted = np.where(counted, np.arange(tokens.shape[1]), -1)
     previous = np.maximum.accumulate(last_counted, axis=1)
-    before = np.concatenate([np.full((items, 1), -1), previous[:, :-1]], axis=1)
+    before = np.concatenate([np.full((items, 1), -1), previous], axis=1)[:, :-1]
     after_star = np.take_along_axis(star, np.maximum(before, 0), axis=1) & (before >= 0)
     return tokens, counted & ~(star & after_star)
 
