@@ -1,4 +1,4 @@
-"""The live lattice, as a file and in a browser: typed in, dragged, pointed at, played, dropped into, by mouse or key."""
+"""The live lattice, as a file and in a browser, used as a reader would: by mouse, by key, by touch."""
 
 import json
 import math
@@ -253,9 +253,11 @@ def test_pointing_at_a_state_shows_its_arrows(page):
     page.mouse.move(*cell(page, "#lattice-canvas", 9, 5, 32))
     settle(page)
     assert "p follows p: without the blank between, the two would merge" in page.text_content("#inspector-body")
+    assert page.locator("#inspector-body tr td").all_text_contents()[2] == "none"
     page.mouse.move(*cell(page, "#lattice-canvas", 9, 4, 32))
     settle(page)
     assert "a skip never leads to a blank" in page.text_content("#inspector-body")
+    assert page.locator("#inspector-body tr td").all_text_contents()[2] == "none"
     page.mouse.move(*cell(page, "#lattice-canvas", 0, 1, 32))
     settle(page)
     assert "a path begins in one of the first two states" in page.text_content("#inspector-body")

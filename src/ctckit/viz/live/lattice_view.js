@@ -1,6 +1,6 @@
 // The lattice: a dot for each state in each frame, lines for the arrows, the best path, and the arrows of one state.
 
-import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures } from "./ctc.js";
+import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures, hasArrow } from "./ctc.js";
 import { cellAt, colours, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
 import { formatExp, formatScore } from "./format.js";
 
@@ -289,7 +289,7 @@ export function termsOf(store, { t, s }) {
   return ARROWS.map((_, k) => {
     const other = quantity === "beta" ? s + k : s - k;
     const inside = other >= 0 && other < lattice.states;
-    const there = inside && !edge && (k < 2 || topology.skips[Math.max(s, other)]);
+    const there = !edge && hasArrow(topology, k, Math.max(s, other));
     let value = IMPOSSIBLE;
     if (there && quantity === "alpha") value = alpha[t - 1][other];
     if (there && quantity === "beta") value = emission[t + 1][other] + beta[t + 1][other];
