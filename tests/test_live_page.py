@@ -219,7 +219,7 @@ def test_the_beams_after_a_drag_are_those_of_a_search_from_the_start(page):
         """() => {
           const { store, beamsOf, tokensOf } = ctckit;
           const plain = (beams) => beams.map((beam) => beam.map((each) => [tokensOf(each.text), each.total]));
-          return [plain(store.beams), plain(beamsOf(store.logProbs, store.blank, 16))];
+          return [plain(store.beams), plain(beamsOf(store.logProbs, store.blank, 40))];
         }"""
     )
     assert kept == anew

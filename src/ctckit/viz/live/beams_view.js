@@ -5,6 +5,7 @@ import { byId, element } from "./dom.js";
 import { formatLog } from "./format.js";
 import { decode } from "./posteriors.js";
 import { tokensOf } from "./search.js";
+import { BEAM_WIDTH } from "./store.js";
 
 const SHOWN_BEAMS = 8;
 
@@ -17,8 +18,9 @@ export function renderBeams(store) {
     list.replaceChildren();
     return;
   }
+  const kept = `log p over the alignments that a beam of ${BEAM_WIDTH} texts has kept`;
   const colouring = "Blue: ends in its last token; grey: in a blank.";
-  note.textContent = `The likeliest texts after frame ${store.frame}, with their log p. ${colouring}`;
+  note.textContent = `The likeliest texts after frame ${store.frame}, and their ${kept}. ${colouring}`;
   const wanted = store.target.join();
   const items = beam.slice(0, SHOWN_BEAMS).map((entry) => {
     const tokens = tokensOf(entry.text);

@@ -5,7 +5,7 @@ import { alphabetFor, decode, encode } from "./posteriors.js";
 import { madeUpFrames, madeUpLogits, uniformLogits, unpackLogProbs } from "./posteriors.js";
 import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
 
-export const BEAM_WIDTH = 16;
+export const BEAM_WIDTH = 40;
 export const MADE_UP = "made-up";
 export const UNIFORM = "uniform";
 const SLOW_SEARCH = 60_000; // frames × classes: above, the search waits until nothing else happens
