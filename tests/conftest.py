@@ -8,7 +8,7 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: other modules fork
 def chromium():
     """A running Chromium; skips where none is installed, unless CTCKIT_CHROMIUM names one: then it has to be there."""
     named = os.environ.get("CTCKIT_CHROMIUM")
