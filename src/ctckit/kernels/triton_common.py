@@ -87,19 +87,6 @@ def neighbour(mantissa, exponent, lanes, STEP: tl.constexpr, PAIRS: tl.constexpr
 
 
 @triton.jit
-def row(tile, index, PAIRS: tl.constexpr, FRAMES: tl.constexpr):
-    """Row ``index`` (known when compiling) of an int64 tile whose rows are registers of one lane: a choice, no sum."""
-    here = tl.arange(0, FRAMES)[:, None] == index
-    return tl.sum(tl.where(here, tile, 0), axis=0)
-
-
-@triton.jit
-def entry(column, index, FRAMES: tl.constexpr):
-    """Entry ``index`` of an int64 vector of a tile's frames."""
-    return tl.sum(tl.where(tl.arange(0, FRAMES) == index, column, 0), axis=0)
-
-
-@triton.jit
 def exp_split(z, error):
     """e^(z + error) for z ≤ 0 as a number, packed; 0 where z is −∞, nearly, or not a number.
 
@@ -128,17 +115,20 @@ def emissions(x, top):
 
 @triton.jit
 def load_tile(x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank, FRAMES: tl.constexpr):
-    """The logits of a tile: (FRAMES, PAIRS) of the tokens, (FRAMES,) of the blank, (FRAMES,) maxima of the frames.
+    """The logits of a tile, a tuple entry a frame: (PAIRS,) of the tokens, of the blank, the frame's maximum.
 
     Nothing beyond ``frames`` is read; there, and in pairs that are not ``live``, stands −∞.
     """
-    t = first + tl.arange(0, FRAMES)
-    inside = (t >= 0) & (t < frames)
-    rows = x_ptr + t.to(tl.int64) * stride_frame
-    here = inside[:, None] & live[None, :]
-    x = tl.load(rows[:, None] + labels[None, :], mask=here, other=float("-inf")).to(tl.float32)
-    of_blank = tl.load(rows + blank, mask=inside, other=float("-inf")).to(tl.float32)
-    return x, of_blank, tl.load(top_ptr + t, mask=inside, other=0.0)
+    x, of_blank, top = (), (), ()
+    for f in tl.static_range(FRAMES):
+        t = first + f
+        inside = (t >= 0) & (t < frames)
+        frame_ptr = x_ptr + tl.cast(t, tl.int64) * stride_frame
+        until = tl.where(inside, labels, -1)
+        x = x + (tl.load(frame_ptr + labels, mask=live & (until >= 0), other=float("-inf")).to(tl.float32),)
+        of_blank = of_blank + (tl.load(frame_ptr + blank, mask=inside, other=float("-inf")).to(tl.float32),)
+        top = top + (tl.load(top_ptr + t, mask=inside, other=0.0),)
+    return x, of_blank, top
 
 
 @triton.jit
@@ -189,12 +179,11 @@ def alpha_tile(
     FRAMES: tl.constexpr,
 ):
     """α behind a tile from α before it."""
-    of_token, of_blank = emissions(x, top[:, None]), emissions(x_blank, top)
     for f in tl.static_range(FRAMES):
         here = first + f < frames
-        frame_token, frame_blank = row(of_token, f, PAIRS, FRAMES), entry(of_blank, f, FRAMES)
+        of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
         b, b_exp, k, k_exp = alpha_step(
-            blank, blank_exp, token, token_exp, frame_token, frame_blank, skips, lanes, PAIRS
+            blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS
         )
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)
@@ -218,13 +207,11 @@ def beta_tile(
     FRAMES: tl.constexpr,
 ):
     """β before a tile (of the last frame before it) from β of its last frame."""
-    of_token, of_blank = emissions(x, top[:, None]), emissions(x_blank, top)
-    for back in tl.static_range(FRAMES):
-        f: tl.constexpr = FRAMES - 1 - back
+    for f in tl.static_range(FRAMES - 1, -1, -1):
         here = first + f < frames
-        frame_token, frame_blank = row(of_token, f, PAIRS, FRAMES), entry(of_blank, f, FRAMES)
+        of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
         b, b_exp, k, k_exp = beta_step(
-            blank, blank_exp, token, token_exp, frame_token, frame_blank, skips, lanes, PAIRS
+            blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS
         )
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)

@@ -15,8 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ctckit.kernels.triton_common import ZERO, alpha_step, beta_step, emissions, entry, load_tile, pack, row, unpack
-from ctckit.kernels.triton_common import power_of_two
+from ctckit.kernels.triton_common import alpha_step, beta_step, emissions, load_tile, pack, power_of_two, unpack
 from ctckit.kernels.triton_sweep import load_pairs, load_state
 
 
@@ -67,22 +66,20 @@ def occupancies(
             logits_ptr + b * stride_item, top_ptr + 2 * b * all_frames, stride_frame, first, frames, labels, live,
             blank_class, FRAMES,
         )  # fmt: skip
-        of_token, of_blank = emissions(x, top[:, None]), emissions(x_blank, top)
-        frame = tl.arange(0, FRAMES)
+        of_token, of_blank = (), ()
+        for f in tl.static_range(FRAMES):
+            of_token = of_token + (emissions(x[f], top[f]),)
+            of_blank = of_blank + (emissions(x_blank[f], top[f]),)
 
         # 1.
         blank, blank_exp, token, token_exp = load_state(beta_ptr + checkpoint, width, pairs, inside)
-        blank_betas = tl.zeros((FRAMES, PAIRS), tl.int64)
-        token_betas = tl.zeros((FRAMES, PAIRS), tl.int64)
-        for back in tl.static_range(FRAMES):
-            f: tl.constexpr = FRAMES - 1 - back
-            here = first + f < frames
-            blank_betas = tl.where(frame[:, None] == f, pack(blank, blank_exp)[None, :], blank_betas)
-            token_betas = tl.where(frame[:, None] == f, pack(token, token_exp)[None, :], token_betas)
+        betas = ()  # of the last frame first
+        for f in tl.static_range(FRAMES - 1, -1, -1):
+            betas = betas + (pack(blank, blank_exp), pack(token, token_exp))
             if f > 0:
-                frame_token, frame_blank = row(of_token, f, PAIRS, FRAMES), entry(of_blank, f, FRAMES)
+                here = first + f < frames
                 p, p_exp, q, q_exp = beta_step(
-                    blank, blank_exp, token, token_exp, frame_token, frame_blank, skips, lanes, PAIRS
+                    blank, blank_exp, token, token_exp, of_token[f], of_blank[f], skips, lanes, PAIRS
                 )
                 blank, blank_exp = tl.where(here, p, blank), tl.where(here, p_exp, blank_exp)
                 token, token_exp = tl.where(here, q, token), tl.where(here, q_exp, token_exp)
@@ -90,20 +87,17 @@ def occupancies(
         # 2.
         own = inside & (lanes >= HALO) & (lanes < PAIRS - HALO)
         blank, blank_exp, token, token_exp = load_state(alpha_ptr + checkpoint, width, pairs, inside)
-        blank_gammas = tl.zeros((FRAMES, PAIRS), tl.float32)
         for f in tl.static_range(FRAMES):
-            frame_token, frame_blank = row(of_token, f, PAIRS, FRAMES), entry(of_blank, f, FRAMES)
             blank, blank_exp, token, token_exp = alpha_step(
-                blank, blank_exp, token, token_exp, frame_token, frame_blank, skips, lanes, PAIRS
+                blank, blank_exp, token, token_exp, of_token[f], of_blank[f], skips, lanes, PAIRS
             )
-            beta, beta_exp = unpack(row(blank_betas, f, PAIRS, FRAMES))
+            beta, beta_exp = unpack(betas[2 * (FRAMES - 1 - f)])
             gamma = posterior(blank, blank_exp, beta, beta_exp, inverse, exponent)
-            gamma = tl.where(own, gamma, 0.0)
-            blank_gammas = tl.where(frame[:, None] == f, gamma[None, :], blank_gammas)
-            beta, beta_exp = unpack(row(token_betas, f, PAIRS, FRAMES))
+            of_frame = b * all_frames + first + f
+            inside_frame = first + f < frames
+            gamma = tl.sum(tl.where(own, gamma, 0.0), axis=0)
+            tl.store(blanks_ptr + of_frame * tl.num_programs(2) + w, gamma, mask=inside_frame)
+            beta, beta_exp = unpack(betas[2 * (FRAMES - 1 - f) + 1])
             gamma = posterior(token, token_exp, beta, beta_exp, inverse, exponent)
-            place = occupancy_ptr + (b * all_frames + first + f) * all_tokens + pairs
-            until = tl.where(first + f < frames, tokens, 0)
-            tl.store(place, gamma, mask=own & (pairs < until))
-        place = blanks_ptr + (b * all_frames + first + frame) * tl.num_programs(2) + w
-        tl.store(place, tl.sum(blank_gammas, axis=1), mask=first + frame < frames)
+            until = tl.where(inside_frame, tokens, 0)
+            tl.store(occupancy_ptr + of_frame * all_tokens + pairs, gamma, mask=own & (pairs < until))

@@ -46,19 +46,20 @@ def normalizers(
         rest = tl.sum(tl.where(z == 0, 0.0, tl.exp(z)), axis=1)
         count = tl.sum((z == 0).to(tl.float32), axis=1)
     else:
-        top = tl.full((ROWS,), float("-inf"), tl.float32)
+        highest = tl.full((ROWS, CLASS_BLOCK), float("-inf"), tl.float32)
         for first in range(0, classes, CLASS_BLOCK):
             inside = here[:, None] & (first + c < classes)
-            x = tl.load(rows + first + c, mask=inside, other=float("-inf")).to(tl.float32)
-            top = tl.maximum(top, tl.max(x, axis=1))
+            highest = tl.maximum(highest, tl.load(rows + first + c, mask=inside, other=float("-inf")).to(tl.float32))
+        top = tl.max(highest, axis=1)
         top = tl.where(top == float("-inf"), 0.0, top)
-        rest = tl.zeros((ROWS,), tl.float32)
-        count = tl.zeros((ROWS,), tl.float32)
+        rests = tl.zeros((ROWS, CLASS_BLOCK), tl.float32)
+        counts = tl.zeros((ROWS, CLASS_BLOCK), tl.float32)
         for first in range(0, classes, CLASS_BLOCK):  # from the cache
             inside = here[:, None] & (first + c < classes)
             z = tl.load(rows + first + c, mask=inside, other=float("-inf")).to(tl.float32) - top[:, None]
-            rest += tl.sum(tl.where(z == 0, 0.0, tl.exp(z)), axis=1)
-            count += tl.sum((z == 0).to(tl.float32), axis=1)
+            rests += tl.where(z == 0, 0.0, tl.exp(z))
+            counts += (z == 0).to(tl.float32)
+        rest, count = tl.sum(rests, axis=1), tl.sum(counts, axis=1)
 
     total = count.to(tl.float64) + rest.to(tl.float64)
     if IS_LOGITS:
