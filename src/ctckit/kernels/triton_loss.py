@@ -104,7 +104,7 @@ def forward(
         head=empty(items, classes, dtype=torch.int32),
         following=empty(items, tokens, dtype=torch.int32),
         occupancy=empty(items, frames, tokens if differentiated else 0, dtype=torch.float32),
-        blanks=empty(items, frames, _windows(tokens) if differentiated else 0, dtype=torch.float32),
+        blanks=empty(items, frames, windows(tokens) if differentiated else 0, dtype=torch.float32),
     )
     if items == 0:
         return result
@@ -139,7 +139,7 @@ def forward(
             num_warps=_warps(pairs),
         )  # fmt: skip
         if differentiated and frames:
-            occupancies[(items, tiles, _windows(tokens))](
+            occupancies[(items, tiles, windows(tokens))](
                 logits, result.normalizers, labels, result.facts, alpha, beta, likelihood,
                 result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
                 HALO=FRAMES if windowed else 0, PAIRS=pairs, FRAMES=FRAMES, num_warps=_warps(pairs),
@@ -147,8 +147,8 @@ def forward(
     return result
 
 
-def _windows(tokens: int) -> int:
-    """Programs that share a tile's pairs in triton_occupancy.py."""
+def windows(tokens: int) -> int:
+    """W, the programs that share the pairs of a tile in triton_occupancy.py."""
     return 1 if tokens + 1 <= MOST_PAIRS else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * FRAMES)
 
 
