@@ -11,6 +11,7 @@ then has the loss NaN and the gradient NaN, and no kernel reads outside of what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -49,7 +50,7 @@ def apply(
         raise InvalidInputError('infeasible="error" looks at lengths and losses, which validate=False forbids.')
     differentiated = torch.is_grad_enabled() and logits.requires_grad
     o = options
-    operator = _operator if torch.compiler.is_compiling() else _EagerLoss.apply
+    operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _EagerLoss.apply
     flags = (o.blank, o.reduction, o.infeasible, o.rows, o.name, validate, differentiated)
     return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, *flags)[0])
 
@@ -81,7 +82,9 @@ class _Problem:
     batch: TargetBatch | None  # the same for the CPU, if it was looked at
 
 
-def _problem(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], blank: int, name: str, validate: bool) -> _Problem:
+def _problem(
+    logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], blank: int, name: str, validate: bool
+) -> _Problem:
     on_device = any(each.device.type != "cpu" for each in integers)
     rows = logits if logits.stride(2) == 1 or logits.shape[2] <= 1 else logits.contiguous()
     batch = None
@@ -90,8 +93,8 @@ def _problem(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], blank: int
             raise BackendError(
                 "Targets and lengths on a device cannot be checked while a CUDA graph is captured. Pass validate=False."
             )
-        found = [each.cpu() for each in integers]
-        batch = _checks.target_batch(tuple(logits.shape), *found, blank, name=name)
+        tokens, frames, lengths = (each.cpu() for each in integers)
+        batch = _checks.target_batch(tuple(logits.shape), tokens, frames, lengths, blank, name=name)
         host = (torch.from_numpy(each) for each in (batch.targets, batch.input_lengths, batch.target_lengths))
         placed = [
             given if given.device == logits.device and given.ndim == checked.ndim else checked.to(logits.device)
@@ -256,7 +259,9 @@ def _backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Tensor | None
     nothing = (None,) * 10
     if upstream is None:
         return (None, *nothing)
-    operator = _gradient_operator if torch.compiler.is_compiling() else _EagerGradient.apply
+    operator: Callable[..., Any] = _EagerGradient.apply
+    if torch.compiler.is_compiling():
+        operator = _gradient_operator
     return (operator(*ctx.saved_tensors, upstream, *ctx.options), *nothing)
 
 

@@ -114,6 +114,15 @@ def emissions(x, top):
 
 
 @triton.jit
+def load_pairs(labels_ptr, pairs, tokens):
+    """Of each pair: the class of its token, whether there is one, whether it may be skipped to."""
+    live = (pairs >= 0) & (pairs < tokens)
+    labels = tl.load(labels_ptr + pairs, mask=live, other=0)
+    inner = live & (pairs > 0)
+    return labels, live, inner & (tl.load(labels_ptr + pairs - 1, mask=inner, other=0) != labels)
+
+
+@triton.jit
 def load_tile(x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank, FRAMES: tl.constexpr):
     """The logits of a tile, a tuple entry a frame: (PAIRS,) of the tokens, of the blank, the frame's maximum.
 
@@ -125,9 +134,9 @@ def load_tile(x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank, 
         inside = (t >= 0) & (t < frames)
         frame_ptr = x_ptr + tl.cast(t, tl.int64) * stride_frame
         until = tl.where(inside, labels, -1)
-        x = x + (tl.load(frame_ptr + labels, mask=live & (until >= 0), other=float("-inf")).to(tl.float32),)
-        of_blank = of_blank + (tl.load(frame_ptr + blank, mask=inside, other=float("-inf")).to(tl.float32),)
-        top = top + (tl.load(top_ptr + t, mask=inside, other=0.0),)
+        x += (tl.load(frame_ptr + labels, mask=live & (until >= 0), other=float("-inf")).to(tl.float32),)
+        of_blank += (tl.load(frame_ptr + blank, mask=inside, other=float("-inf")).to(tl.float32),)
+        top += (tl.load(top_ptr + t, mask=inside, other=0.0),)
     return x, of_blank, top
 
 
@@ -182,9 +191,7 @@ def alpha_tile(
     for f in tl.static_range(FRAMES):
         here = first + f < frames
         of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
-        b, b_exp, k, k_exp = alpha_step(
-            blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS
-        )
+        b, b_exp, k, k_exp = alpha_step(blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS)
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)
     return blank, blank_exp, token, token_exp
@@ -210,9 +217,7 @@ def beta_tile(
     for f in tl.static_range(FRAMES - 1, -1, -1):
         here = first + f < frames
         of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
-        b, b_exp, k, k_exp = beta_step(
-            blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS
-        )
+        b, b_exp, k, k_exp = beta_step(blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS)
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)
     return blank, blank_exp, token, token_exp

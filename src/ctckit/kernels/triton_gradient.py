@@ -72,7 +72,9 @@ def gradient(
     i = tl.load(head_ptr + b * classes + c, mask=c < classes, other=-1)
     while tl.max(i, axis=0) >= 0:
         walking = i >= 0
-        result -= tl.load(occupancy_ptr + of_frame[:, None] + i[None, :], mask=here[:, None] & walking[None, :], other=0.0)
+        result -= tl.load(
+            occupancy_ptr + of_frame[:, None] + i[None, :], mask=here[:, None] & walking[None, :], other=0.0
+        )
         i = tl.load(following_ptr + b * tokens + i, mask=walking, other=-1)
     for w in range(0, windows):
         blanks = tl.load(blanks_ptr + (b * frames + t) * windows + w, mask=here, other=0.0)
@@ -83,4 +85,8 @@ def gradient(
     result = tl.where(loss == loss, result, float("nan"))
     result = tl.where(inside, result, 0.0)
     place = (b * frames + t)[:, None] * classes + c[None, :]
-    tl.store(gradient_ptr + place, result.to(gradient_ptr.dtype.element_ty), mask=(t < frames)[:, None] & (c < classes)[None, :])
+    tl.store(
+        gradient_ptr + place,
+        result.to(gradient_ptr.dtype.element_ty),
+        mask=(t < frames)[:, None] & (c < classes)[None, :],
+    )

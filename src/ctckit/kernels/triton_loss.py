@@ -16,6 +16,7 @@ forward computation ends, 4 (N + 1) for the checkpoints (2 · 2 numbers of 8 byt
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,7 @@ Tensor = torch.Tensor
 
 LONGEST_ROW = 8192  # classes of a frame that stay in a program's registers
 TILE = 4096  # entries of a softmax or gradient tile
+CLASS_BLOCK = 1024  # classes of a gradient tile at most
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ class Forward:
     following: Tensor
     occupancy: Tensor
     blanks: Tensor
+
+
+def on_device_of(tensor: Tensor) -> AbstractContextManager[None]:
+    """Triton launches on the current device: within this, a tensor's."""
+    context: AbstractContextManager[None] = torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
+    return context
 
 
 def is_interpreted() -> bool:
@@ -90,7 +98,7 @@ def forward(
     """
     items, frames, classes = logits.shape
     tokens = targets.shape[1]
-    pairs = min(max(triton.next_power_of_2(tokens + 1), FEWEST_PAIRS), MOST_PAIRS)
+    pairs = pairs_of(tokens)
     windowed = tokens + 1 > pairs
     tiles = triton.cdiv(frames, FRAMES)
 
@@ -117,11 +125,11 @@ def forward(
     likelihood = empty(items, dtype=torch.int64)
     strides = logits.stride(0), logits.stride(1)
 
-    with torch.cuda.device_of(logits):
+    with on_device_of(logits):
         link_targets[(items,)](
             targets, input_lengths, target_lengths, labels, result.following, result.head, result.facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=min(max(triton.next_power_of_2(tokens), 16), 64), CLASS_BLOCK=1024, num_warps=4,
+            BLOCK=token_block(tokens), CLASS_BLOCK=1024, num_warps=4,
         )  # fmt: skip
         if frames:
             one_block = classes <= LONGEST_ROW
@@ -136,15 +144,25 @@ def forward(
             logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood,
             blank, frames, tokens, checkpoint_rows, *strides,
             IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=windowed, PAIRS=pairs, FRAMES=FRAMES,
-            num_warps=_warps(pairs),
+            num_warps=warps(pairs),
         )  # fmt: skip
         if differentiated and frames:
             occupancies[(items, tiles, windows(tokens))](
                 logits, result.normalizers, labels, result.facts, alpha, beta, likelihood,
                 result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
-                HALO=FRAMES if windowed else 0, PAIRS=pairs, FRAMES=FRAMES, num_warps=_warps(pairs),
+                HALO=FRAMES if windowed else 0, PAIRS=pairs, FRAMES=FRAMES, num_warps=warps(pairs),
             )  # fmt: skip
     return result
+
+
+def pairs_of(tokens: int) -> int:
+    """Pairs of states in a program: a power of two."""
+    return int(min(max(triton.next_power_of_2(tokens + 1), FEWEST_PAIRS), MOST_PAIRS))
+
+
+def token_block(tokens: int) -> int:
+    """Tokens that triton_targets.py compares at once."""
+    return int(min(max(triton.next_power_of_2(tokens), 16), 64))
 
 
 def windows(tokens: int) -> int:
@@ -152,7 +170,7 @@ def windows(tokens: int) -> int:
     return 1 if tokens + 1 <= MOST_PAIRS else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * FRAMES)
 
 
-def _warps(pairs: int) -> int:
+def warps(pairs: int) -> int:
     """One pair a lane, where 16 warps are enough for that."""
     return min(pairs // 32, 16)
 
@@ -165,7 +183,7 @@ def reduce(losses: Tensor, target_lengths: Tensor, reduction: str, infeasible: s
     if items == 0:
         return losses.new_zeros(shape, dtype=torch.float32), weights
     result = losses.new_empty(shape, dtype=torch.float32)
-    with torch.cuda.device_of(losses):
+    with on_device_of(losses):
         reduce_kernel[(1,)](
             losses, target_lengths, weights, result, items,
             MEAN=reduction == "mean", EACH=reduction == "none", FREE=infeasible in ("zero", "counted"),
@@ -189,9 +207,9 @@ def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, 
     result = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
     if result.numel() == 0:
         return result
-    block = min(triton.next_power_of_2(classes), 1024)
+    block = min(triton.next_power_of_2(classes), CLASS_BLOCK)
     height = max(1, min(TILE // block, 32))
-    with torch.cuda.device_of(logits):
+    with on_device_of(logits):
         gradient_kernel[(triton.cdiv(classes, block), triton.cdiv(frames, height), items)](
             logits, found.normalizers, found.facts, found.head, found.following, found.occupancy, found.blanks,
             found.losses, weights, upstream, result, blank, frames, found.following.shape[1], classes,

@@ -15,8 +15,17 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ctckit.kernels.triton_common import alpha_step, beta_step, emissions, load_tile, pack, power_of_two, unpack
-from ctckit.kernels.triton_sweep import load_pairs, load_state
+from ctckit.kernels.triton_common import (
+    alpha_step,
+    beta_step,
+    emissions,
+    load_pairs,
+    load_tile,
+    pack,
+    power_of_two,
+    unpack,
+)
+from ctckit.kernels.triton_sweep import load_state
 
 
 @triton.jit
@@ -68,14 +77,14 @@ def occupancies(
         )  # fmt: skip
         of_token, of_blank = (), ()
         for f in tl.static_range(FRAMES):
-            of_token = of_token + (emissions(x[f], top[f]),)
-            of_blank = of_blank + (emissions(x_blank[f], top[f]),)
+            of_token += (emissions(x[f], top[f]),)
+            of_blank += (emissions(x_blank[f], top[f]),)
 
         # 1.
         blank, blank_exp, token, token_exp = load_state(beta_ptr + checkpoint, width, pairs, inside)
         betas = ()  # of the last frame first
         for f in tl.static_range(FRAMES - 1, -1, -1):
-            betas = betas + (pack(blank, blank_exp), pack(token, token_exp))
+            betas += (pack(blank, blank_exp), pack(token, token_exp))
             if f > 0:
                 here = first + f < frames
                 p, p_exp, q, q_exp = beta_step(

@@ -1,8 +1,8 @@
 """α from the first frame on and β from the last one back, at the same time, in two programs an item.
 
-    α_t(s) = e_t(s) · Σ_{r → s} α_{t−1}(r)        β_{t−1}(r) = Σ_{r → s} e_t(s) · β_t(s)        e_t(s) = e^(x_t(s) − top_t)
+    α_t(s) = e_t(s) · Σ_{r → s} α_{t−1}(r)      β_{t−1}(r) = Σ_{r → s} e_t(s) · β_t(s)      e_t(s) = e^(x_t(s) − top_t)
 
-T steps, each waiting for the one before: this is where the time goes, and all that is not needed for the next step is
+T steps, each waiting for the one before: here the time goes, and all that is not needed for the next step is
 elsewhere. States are in registers; only every FRAMES-th of them is written (``alpha``, ``beta``: the state before each
 tile, the state behind it). From these triton_occupancy.py computes the rest, in parallel over tiles.
 
@@ -28,20 +28,12 @@ from ctckit.kernels.triton_common import (
     add,
     alpha_tile,
     beta_tile,
+    load_pairs,
     load_tile,
     pack,
     renormalized,
     unpack,
 )
-
-
-@triton.jit
-def load_pairs(labels_ptr, pairs, tokens):
-    """Of each pair: the class of its token, whether there is one, whether it may be skipped to."""
-    live = (pairs >= 0) & (pairs < tokens)
-    labels = tl.load(labels_ptr + pairs, mask=live, other=0)
-    inner = live & (pairs > 0)
-    return labels, live, inner & (tl.load(labels_ptr + pairs - 1, mask=inner, other=0) != labels)
 
 
 @triton.jit
