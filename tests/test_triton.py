@@ -202,3 +202,49 @@ def test_best_paths_are_those_of_the_reference(monkeypatch, tokens):
         assert totals[b] == total
         assert paths[b, : len(path)].tolist() == path.tolist()
         assert (paths[b, len(path) :] == -1).all()
+
+
+VARIANTS = {
+    "prior, bias, delay": {"log_prior": np.linspace(-2, 1, 5), "blank_bias": -1.0, "delay_penalty": 0.1},
+    "durations": {"min_frames": 2},
+    "no blank": {"use_blank": False},
+    "wildcards": {"wildcards": "everywhere", "wildcard_penalty": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants(monkeypatch, name):
+    """Weighted arrows, hops among them; of wildcards in windows."""
+    if DEVICE == "cpu" and name == "wildcards":
+        from ctckit.kernels import triton_loss
+
+        monkeypatch.setattr(triton_loss, "FRAMES", 1)
+        monkeypatch.setattr(triton_loss, "MOST_PAIRS", 8)
+        monkeypatch.setattr(triton_loss, "FEWEST_PAIRS", 8)
+    variant = ctckit.CTCVariant(**VARIANTS[name])
+    options = {"reduction": "mean", "infeasible": "zero", "variant": variant}
+    (found, gradient), (expected, expected_gradient) = (
+        answer(logits(), backend, **options) for backend in ("triton", "reference")
+    )
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=SINGLE_LOSS)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
+
+
+def test_arrow_weights_have_no_gradient_on_a_device():
+    weights = torch.zeros(7, 7, requires_grad=True)
+    with pytest.raises(BackendError, match=r"gradient of arrow_weights is there on the CPU only"):
+        ctckit.ctc_loss(logits(), TARGETS, *LENGTHS, backend="triton", arrow_weights=weights)
+
+
+@pytest.mark.parametrize("blank_scale", [1.0, 60.0])
+def test_a_masked_class_does_not_hide_what_is_far_below(blank_scale):
+    """−∞ for blank and token in turns, at scales where neighbouring states are hundreds of powers of two apart."""
+    x = logits(scale=60.0)
+    x[:, :, 0] *= blank_scale
+    x[0, 1, 0] = x[0, 3, 2] = x[1, 0, 0] = -torch.inf
+    options = {"reduction": "sum", "infeasible": "zero"}
+    (found, gradient), (expected, expected_gradient) = (
+        answer(x, backend, **options) for backend in ("triton", "reference")
+    )
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=0)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)

@@ -34,7 +34,13 @@ def serves(logits: Any, backend: str) -> bool:
 
 
 def apply(
-    logits: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, options: Options, validate: bool
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    options: Options,
+    validate: bool,
 ) -> Tensor:
     """The reduced loss of a batch.
 
@@ -43,16 +49,20 @@ def apply(
         targets: (B, N) or (Σ N_b,) integers, on the CPU or on the device.
         input_lengths: (B,) likewise.
         target_lengths: (B,) likewise.
+        arrows: (B, 7, S) float64, the weights of other chains than plain CTC's, or None. With them, ``targets`` are the
+            tokens of the chains, checked, −1 behind them, and everything is on the device.
         options: As for ``loss_operator.apply``.
         validate: Whether contents are checked that are on the device.
     """
+    if arrows is not None and torch.is_grad_enabled() and arrows.requires_grad:
+        raise BackendError("The gradient of arrow_weights is there on the CPU only. Detach them, or pass logits.cpu().")
     if options.infeasible == "error" and not validate:
         raise InvalidInputError('infeasible="error" looks at lengths and losses, which validate=False forbids.')
     differentiated = torch.is_grad_enabled() and logits.requires_grad
     o = options
     operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _EagerLoss.apply
     flags = (o.blank, o.reduction, o.infeasible, o.rows, o.name, validate, differentiated)
-    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, *flags)[0])
+    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
 
 
 def _expect_device(logits: Tensor, name: str) -> None:
@@ -140,6 +150,7 @@ def _compute(
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
+    arrows: Tensor | None,
     blank: int,
     reduction: str,
     infeasible: str,
@@ -152,7 +163,10 @@ def _compute(
     _expect_device(logits, name)
     from ctckit.kernels import triton_loss
 
-    problem = _problem(logits, (targets, input_lengths, target_lengths), blank, name, validate)
+    if arrows is None:
+        problem = _problem(logits, (targets, input_lengths, target_lengths), blank, name, validate)
+    else:
+        problem = _Problem(logits, targets, input_lengths, (targets >= 0).sum(dim=1), None)
     if infeasible == "error" and problem.batch is not None:
         _checks.expect_feasible(problem.batch)
     found = triton_loss.forward(
@@ -163,12 +177,14 @@ def _compute(
         blank=blank,
         rows=rows,
         differentiated=differentiated,
+        arrows=arrows,
     )
     if infeasible == "error":
         impossible = found.losses.isposinf()
         if bool(impossible.any()):
             raise _checks.impossible_items(impossible.nonzero()[:, 0].cpu().numpy(), name)
-    loss, weights = triton_loss.reduce(found.losses, problem.target_lengths, reduction, infeasible)
+    counted = problem.target_lengths if arrows is None else target_lengths
+    loss, weights = triton_loss.reduce(found.losses, counted, reduction, infeasible)
     f = found
     return loss, f.losses, f.normalizers, f.facts, f.head, f.following, f.occupancy, f.blanks, weights
 
@@ -177,7 +193,9 @@ _operator = torch.library.custom_op("ctckit::ctc_loss_on_device", _compute, muta
 
 
 @_operator.register_fake
-def _(logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, *options: Any) -> tuple[Tensor, ...]:
+def _(
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *options: Any
+) -> tuple[Tensor, ...]:
     reduction, differentiated = options[1], options[-1]
     items, frames, classes = logits.shape
     tokens = targets.shape[1] if targets.ndim == 2 else torch.library.get_ctx().new_dynamic_size()
@@ -186,7 +204,7 @@ def _(logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, *options: Any) ->
         return logits.new_empty(shape, dtype=dtype)
 
     width = tokens if differentiated else 0
-    windows = _windows(tokens) if differentiated else 0  # type: ignore[arg-type]  # a SymInt
+    windows = _windows(tokens, arrows is not None) if differentiated else 0  # type: ignore[arg-type]  # a SymInt
     return (
         empty(*((items,) if reduction == "none" else ())),
         empty(items, dtype=torch.float64),
@@ -200,10 +218,10 @@ def _(logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, *options: Any) ->
     )
 
 
-def _windows(tokens: int) -> int:
+def _windows(tokens: int, weighted: bool) -> int:
     from ctckit.kernels import triton_loss
 
-    return triton_loss.windows(tokens)
+    return triton_loss.windows(tokens, triton_loss.halo_of(tokens, weighted))
 
 
 def _compute_gradient(
@@ -248,7 +266,7 @@ _gradient_operator.register_autograd(_no_second, setup_context=_remember_nothing
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
-    logits, blank, rows = inputs[0], inputs[4], inputs[7]
+    logits, blank, rows = inputs[0], inputs[5], inputs[8]
     ctx.save_for_backward(logits, *output[1:])
     ctx.options = blank, rows
     ctx.set_materialize_grads(False)
@@ -256,7 +274,7 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
 
 
 def _backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
-    nothing = (None,) * 10
+    nothing = (None,) * 11
     if upstream is None:
         return (None, *nothing)
     operator: Callable[..., Any] = _EagerGradient.apply

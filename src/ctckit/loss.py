@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ctckit import _checks, device_operator, loss_operator
-from ctckit.errors import BackendError, InvalidInputError
+from ctckit.errors import InvalidInputError
 from ctckit.kernels import BACKENDS
 from ctckit.kernels.native import Rows
 from ctckit.loss_operator import Options
@@ -93,8 +93,6 @@ def ctc_loss(
     options = Options(blank, reduction, infeasible, rows, backend)
     if variant is None and arrow_weights is None:
         return reduced_loss(logits, (targets, input_lengths, target_lengths), options, validate)
-    if device_operator.serves(logits, backend):
-        raise BackendError("variant and arrow_weights are there on the CPU only. Pass logits.cpu().")
     integers = targets, input_lengths, target_lengths
     return _variant_loss(logits, integers, variant or CTCVariant(), arrow_weights, options)
 
@@ -185,7 +183,7 @@ def reduced_loss(
     )
     options = replace(options, blank=blank)
     if on_device:
-        return device_operator.apply(logits, tokens, frames, lengths, options, validate)
+        return device_operator.apply(logits, tokens, frames, lengths, None, options, validate)
     return loss_operator.apply(logits, tokens, frames, lengths, None, options)
 
 
@@ -212,12 +210,14 @@ def _variant_loss(
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     classes = logits.shape[2]
     shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
-    batch = _checks.target_batch(shape, *target_arguments, options.blank, name=options.name)
+    integers = (each.cpu() if isinstance(each, Tensor) else each for each in target_arguments)
+    batch = _checks.target_batch(shape, *integers, options.blank, name=options.name)
     built = chains(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
     )
     weights = torch.from_numpy(built.weights)
     weights[:, 5] += torch.from_numpy(built.offset)[:, None]
+    weights = weights.to(logits.device)
     if arrow_weights is not None:
         if tuple(arrow_weights.shape) not in (tuple(weights.shape), tuple(weights.shape[1:])):
             raise InvalidInputError(
@@ -228,11 +228,17 @@ def _variant_loss(
     scores = logits if logits.dtype == torch.float64 else logits.float()
     if variant.wildcards is not None:
         beyond = torch.arange(logits.shape[1]) >= torch.from_numpy(batch.input_lengths)[:, None]
-        scores = scores.masked_fill(beyond[:, :, None], 0)  # NaN there would come back in the gradient as 0 · NaN
+        scores = scores.masked_fill(
+            beyond[:, :, None].to(logits.device), 0
+        )  # NaN there would come back in the gradient as 0 · NaN
         if options.rows == "logits":
             scores = torch.log_softmax(scores, dim=-1)
             options = replace(options, rows="scores")
         scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
     tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
     frames = torch.from_numpy(batch.input_lengths)
-    return loss_operator.apply(scores, tokens, frames, lengths, weights, replace(options, blank=batch.blank))
+    options = replace(options, blank=batch.blank)
+    if device_operator.serves(logits, options.backend):
+        there = (each.to(logits.device) for each in (tokens, frames, lengths, weights))
+        return device_operator.apply(scores, *there, options, validate=True)
+    return loss_operator.apply(scores, tokens, frames, lengths, weights, options)

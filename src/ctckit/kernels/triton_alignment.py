@@ -44,9 +44,9 @@ def viterbi(
     arrows = empty(items, frames, 2, tokens + 1, dtype=torch.int8)
     with triton_loss.on_device_of(log_probs):
         link_targets[(items,)](
-            targets, input_lengths, target_lengths, labels, following, head, facts,
+            targets, input_lengths, target_lengths, labels, labels, following, head, facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, num_warps=4,
+            BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, CHAINS=False, num_warps=4,
         )  # fmt: skip
         best_paths[(items,)](
             log_probs, labels, facts, states, arrows, paths, found,

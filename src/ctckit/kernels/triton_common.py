@@ -11,7 +11,8 @@ arrows of topology.py in pairs:
     into blank i    stay from blank i, advance from token i − 1
     into token i    stay from token i, advance from blank i, skip from token i − 1
 
-so that one neighbour is all that a step has to ask for. One lane of a program holds one pair, or a few.
+so that one neighbour is all that a step has to ask for. Variants weigh each arrow, and have hops, from token i − 2 into
+either, which is why they have kernels of their own (``WEIGHTED``), made from the same text. One lane of a program holds one pair, or a few.
 
 Frames go by in tiles of ``FRAMES``: the logits of a tile are asked for while the tile before is computed, so that
 memory's latency is paid once, not at each step. A state before and behind a tile is all that has to be kept of the
@@ -141,31 +142,107 @@ def load_tile(x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank, 
 
 
 @triton.jit
-def alpha_step(blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS: tl.constexpr):
-    """α of a frame from α of the frame before; ``of_token`` and ``of_blank`` are the frame's emissions, packed."""
+def load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED: tl.constexpr):
+    """The arrows into each pair, behind the classes and the mask of ``load_pairs``.
+
+    Plain CTC: where a skip may be taken. Otherwise seven packed weights: stay, advance and hop into the blank; stay,
+    advance, skip and hop into the token; and two of starting, in the blank and in the token.
+    """
+    labels, live, skips = load_pairs(labels_ptr, pairs, tokens)
+    if WEIGHTED:
+        arrows = ()
+        for k in tl.static_range(9):
+            arrows += (load_weight(arrows_ptr, k, width, pairs, tokens),)
+        return labels, live, arrows
+    else:
+        return labels, live, (skips,)
+
+
+@triton.jit
+def load_weight(arrows_ptr, k, width, pairs, tokens):
+    """Row k of an item's (11, width) packed weights; 0 outside of its pairs."""
+    inside = (pairs >= 0) & (pairs <= tokens)
+    return tl.load(arrows_ptr + k * width + pairs, mask=inside, other=0)
+
+
+@triton.jit
+def times(mantissa, exponent, packed):
+    """A product. Where it is 0 its exponent is that of 0: a sum would make way for any other."""
+    factor, factor_exp = unpack(packed)
+    product = mantissa * factor
+    return product, tl.where(product > 0, exponent + factor_exp, ZERO)
+
+
+@triton.jit
+def alpha_step(
+    blank,
+    blank_exp,
+    token,
+    token_exp,
+    of_token,
+    of_blank,
+    arrows,
+    t,
+    lanes,
+    PAIRS: tl.constexpr,
+    WEIGHTED: tl.constexpr,
+):
+    """α of frame t from α of the frame before; ``of_token`` and ``of_blank`` are the frame's emissions, packed."""
     before, before_exp = neighbour(token, token_exp, lanes, -1, PAIRS)
-    by_skip, by_skip_exp = tl.where(skips, before, 0.0), tl.where(skips, before_exp, ZERO)
-    to_token, to_token_exp = add3(token, token_exp, blank, blank_exp, by_skip, by_skip_exp)
-    to_blank, to_blank_exp = add(blank, blank_exp, before, before_exp)
-    emission, emission_exp = unpack(of_token)
-    token, token_exp = renormalized(to_token * emission, to_token_exp + emission_exp)
-    emission, emission_exp = unpack(of_blank)
-    blank, blank_exp = renormalized(to_blank * emission, to_blank_exp + emission_exp)
+    if WEIGHTED:
+        second, second_exp = neighbour(token, token_exp, lanes, -2, PAIRS)
+        stay, stay_exp = times(token, token_exp, arrows[3])
+        advance, advance_exp = times(blank, blank_exp, arrows[4])
+        skip, skip_exp = times(before, before_exp, arrows[5])
+        hop, hop_exp = times(second, second_exp, arrows[6])
+        to_token, to_token_exp = add3(stay, stay_exp, advance, advance_exp, skip, skip_exp)
+        to_token, to_token_exp = add(to_token, to_token_exp, hop, hop_exp)
+        stay, stay_exp = times(blank, blank_exp, arrows[0])
+        advance, advance_exp = times(before, before_exp, arrows[1])
+        hop, hop_exp = times(second, second_exp, arrows[2])
+        to_blank, to_blank_exp = add3(stay, stay_exp, advance, advance_exp, hop, hop_exp)
+        start, start_exp = unpack(arrows[8])
+        to_token, to_token_exp = tl.where(t == 0, start, to_token), tl.where(t == 0, start_exp, to_token_exp)
+        start, start_exp = unpack(arrows[7])
+        to_blank, to_blank_exp = tl.where(t == 0, start, to_blank), tl.where(t == 0, start_exp, to_blank_exp)
+    else:
+        skip, skip_exp = tl.where(arrows[0], before, 0.0), tl.where(arrows[0], before_exp, ZERO)
+        to_token, to_token_exp = add3(token, token_exp, blank, blank_exp, skip, skip_exp)
+        to_blank, to_blank_exp = add(blank, blank_exp, before, before_exp)
+    token, token_exp = times(to_token, to_token_exp, of_token)
+    blank, blank_exp = times(to_blank, to_blank_exp, of_blank)
+    token, token_exp = renormalized(token, token_exp)
+    blank, blank_exp = renormalized(blank, blank_exp)
     return blank, blank_exp, token, token_exp
 
 
 @triton.jit
-def beta_step(blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS: tl.constexpr):
+def beta_step(
+    blank, blank_exp, token, token_exp, of_token, of_blank, arrows, lanes, PAIRS: tl.constexpr, WEIGHTED: tl.constexpr
+):
     """β of the frame before from β of a frame, whose emissions are given: the same arrows, walked backwards."""
-    emission, emission_exp = unpack(of_token)
-    token, token_exp = token * emission, token_exp + emission_exp
-    emission, emission_exp = unpack(of_blank)
-    blank, blank_exp = blank * emission, blank_exp + emission_exp
-    by_skip, by_skip_exp = tl.where(skips, token, 0.0), tl.where(skips, token_exp, ZERO)
-    entered, entered_exp = add(blank, blank_exp, by_skip, by_skip_exp)
-    behind, behind_exp = neighbour(entered, entered_exp, lanes, 1, PAIRS)
-    blank, blank_exp = add(blank, blank_exp, token, token_exp)
-    token, token_exp = add(token, token_exp, behind, behind_exp)
+    token, token_exp = times(token, token_exp, of_token)
+    blank, blank_exp = times(blank, blank_exp, of_blank)
+    if WEIGHTED:
+        advance, advance_exp = times(blank, blank_exp, arrows[1])
+        skip, skip_exp = times(token, token_exp, arrows[5])
+        ahead, ahead_exp = add(advance, advance_exp, skip, skip_exp)
+        ahead, ahead_exp = neighbour(ahead, ahead_exp, lanes, 1, PAIRS)
+        over, over_exp = times(blank, blank_exp, arrows[2])
+        hop, hop_exp = times(token, token_exp, arrows[6])
+        over, over_exp = add(over, over_exp, hop, hop_exp)
+        over, over_exp = neighbour(over, over_exp, lanes, 2, PAIRS)
+        stay, stay_exp = times(blank, blank_exp, arrows[0])
+        advance, advance_exp = times(token, token_exp, arrows[4])
+        blank, blank_exp = add(stay, stay_exp, advance, advance_exp)
+        stay, stay_exp = times(token, token_exp, arrows[3])
+        token, token_exp = add3(stay, stay_exp, ahead, ahead_exp, over, over_exp)
+    else:
+        skip, skip_exp = tl.where(arrows[0], token, 0.0), tl.where(arrows[0], token_exp, ZERO)
+        ahead, ahead_exp = add(blank, blank_exp, skip, skip_exp)
+        ahead, ahead_exp = neighbour(ahead, ahead_exp, lanes, 1, PAIRS)
+        blank, blank_exp = add(blank, blank_exp, token, token_exp)
+        token, token_exp = add(token, token_exp, ahead, ahead_exp)
     blank, blank_exp = renormalized(blank, blank_exp)
     token, token_exp = renormalized(token, token_exp)
     return blank, blank_exp, token, token_exp
@@ -182,16 +259,19 @@ def alpha_tile(
     top,
     first,
     frames,
-    skips,
+    arrows,
     lanes,
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
+    WEIGHTED: tl.constexpr,
 ):
     """α behind a tile from α before it."""
     for f in tl.static_range(FRAMES):
         here = first + f < frames
         of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
-        b, b_exp, k, k_exp = alpha_step(blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS)
+        b, b_exp, k, k_exp = alpha_step(
+            blank, blank_exp, token, token_exp, of_token, of_blank, arrows, first + f, lanes, PAIRS, WEIGHTED
+        )
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)
     return blank, blank_exp, token, token_exp
@@ -208,16 +288,19 @@ def beta_tile(
     top,
     first,
     frames,
-    skips,
+    arrows,
     lanes,
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
+    WEIGHTED: tl.constexpr,
 ):
     """β before a tile (of the last frame before it) from β of its last frame."""
     for f in tl.static_range(FRAMES - 1, -1, -1):
         here = first + f < frames
         of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
-        b, b_exp, k, k_exp = beta_step(blank, blank_exp, token, token_exp, of_token, of_blank, skips, lanes, PAIRS)
+        b, b_exp, k, k_exp = beta_step(
+            blank, blank_exp, token, token_exp, of_token, of_blank, arrows, lanes, PAIRS, WEIGHTED
+        )
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)
     return blank, blank_exp, token, token_exp

@@ -16,6 +16,7 @@ forward computation ends, 4 (N + 1) for the checkpoints (2 · 2 numbers of 8 byt
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,9 @@ Tensor = torch.Tensor
 LONGEST_ROW = 8192  # classes of a frame that stay in a program's registers
 TILE = 4096  # entries of a softmax or gradient tile
 CLASS_BLOCK = 1024  # classes of a gradient tile at most
+
+# Of ``packed_arrows``: which weight of variants.Chains, and whether of the token or of the blank of a pair.
+ROWS = ((0, 0), (1, 0), (3, 0), (0, 1), (1, 1), (2, 1), (4, 1), (5, 0), (5, 1), (6, 0), (6, 1))
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def forward(
     blank: int,
     rows: str,
     differentiated: bool,
+    arrows: Tensor | None = None,
 ) -> Forward:
     """The loss of each item, and with ``differentiated`` what its gradient needs.
 
@@ -95,11 +100,13 @@ def forward(
         blank: The class of the blank.
         rows: "logits", "scores", "log_probs" as in ``native.ctc_loss``.
         differentiated: Whether a gradient will be asked for.
+        arrows: (B, 7, 2N + 1) float64 on the same device, the weights of other chains than plain CTC's.
     """
     items, frames, classes = logits.shape
     tokens = targets.shape[1]
     pairs = pairs_of(tokens)
-    windowed = tokens + 1 > pairs
+    halo = halo_of(tokens, arrows is not None)
+    width = windows(tokens, halo)
     tiles = triton.cdiv(frames, FRAMES)
 
     def empty(*shape: int, dtype: torch.dtype) -> Tensor:
@@ -112,7 +119,7 @@ def forward(
         head=empty(items, classes, dtype=torch.int32),
         following=empty(items, tokens, dtype=torch.int32),
         occupancy=empty(items, frames, tokens if differentiated else 0, dtype=torch.float32),
-        blanks=empty(items, frames, windows(tokens) if differentiated else 0, dtype=torch.float32),
+        blanks=empty(items, frames, width if differentiated else 0, dtype=torch.float32),
     )
     if items == 0:
         return result
@@ -120,16 +127,17 @@ def forward(
     shift = empty(items, frames, dtype=torch.float64)
     checkpoint_rows = tiles + 1 if differentiated else 2
     checkpoints = (items, checkpoint_rows, 2, tokens + 1)
-    alpha = empty(*(checkpoints if differentiated or windowed else (0,)), dtype=torch.int64)
+    alpha = empty(*(checkpoints if differentiated or halo else (0,)), dtype=torch.int64)
     beta = empty(*(checkpoints if differentiated else (0,)), dtype=torch.int64)
     likelihood = empty(items, dtype=torch.int64)
+    weights, needed = (labels, labels) if arrows is None else packed_arrows(arrows)
     strides = logits.stride(0), logits.stride(1)
 
     with on_device_of(logits):
         link_targets[(items,)](
-            targets, input_lengths, target_lengths, labels, result.following, result.head, result.facts,
+            targets, input_lengths, target_lengths, needed, labels, result.following, result.head, result.facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=token_block(tokens), CLASS_BLOCK=1024, num_warps=4,
+            BLOCK=token_block(tokens), CLASS_BLOCK=1024, CHAINS=arrows is not None, num_warps=4,
         )  # fmt: skip
         if frames:
             one_block = classes <= LONGEST_ROW
@@ -141,18 +149,39 @@ def forward(
                 num_warps=8 if block > 2048 else 4,
             )  # fmt: skip
         sweep[(items, 2 if differentiated else 1)](
-            logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood,
+            logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood, weights,
             blank, frames, tokens, checkpoint_rows, *strides,
-            IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=windowed, PAIRS=pairs, FRAMES=FRAMES,
-            num_warps=warps(pairs),
+            IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=FRAMES,
+            WEIGHTED=arrows is not None, num_warps=warps(pairs),
         )  # fmt: skip
         if differentiated and frames:
-            occupancies[(items, tiles, windows(tokens))](
-                logits, result.normalizers, labels, result.facts, alpha, beta, likelihood,
+            occupancies[(items, tiles, width)](
+                logits, result.normalizers, labels, result.facts, alpha, beta, likelihood, weights,
                 result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
-                HALO=FRAMES if windowed else 0, PAIRS=pairs, FRAMES=FRAMES, num_warps=warps(pairs),
+                HALO=halo, PAIRS=pairs, FRAMES=FRAMES, WEIGHTED=arrows is not None, num_warps=warps(pairs),
             )  # fmt: skip
     return result
+
+
+def packed_arrows(arrows: Tensor) -> tuple[Tensor, Tensor]:
+    """The kernels' form of the weights of chains.
+
+    Args:
+        arrows: (B, 7, 2N + 1) natural logarithms: arrows s − k → s for k = 0..4, start, final.
+
+    Returns:
+        (B, 11, N + 1) int64, numbers as in triton_common.py: for each pair the rows of ``ROWS``; and (B,) int32, the
+        frames that are needed as far as it is known: 0 where a path may start and end in the same blank, else 1.
+    """
+    tokens = torch.nn.functional.pad(arrows[:, :, 1::2], (0, 1), value=-torch.inf)
+    logs = torch.stack([(tokens if is_token else arrows[:, :, 0::2])[:, k] for k, is_token in ROWS], dim=1)
+    power = logs / math.log(2)
+    possible = power > -(2.0**27)
+    whole = torch.where(possible, power, 0).floor()
+    mantissa = torch.where(possible, torch.exp2(power - whole), 0).float()
+    exponent = torch.where(possible, whole, 0).long()
+    through = possible[:, 7] & possible[:, 9]
+    return (exponent << 32) | mantissa.view(torch.int32).long(), (~through.any(dim=1)).int()
 
 
 def pairs_of(tokens: int) -> int:
@@ -165,9 +194,14 @@ def token_block(tokens: int) -> int:
     return int(min(max(triton.next_power_of_2(tokens), 16), 64))
 
 
-def windows(tokens: int) -> int:
+def halo_of(tokens: int, weighted: bool) -> int:
+    """Pairs that a window shares with the next one: as many as a path can move within a tile. 0: there is one window."""
+    return 0 if tokens + 1 <= MOST_PAIRS else FRAMES * (2 if weighted else 1)
+
+
+def windows(tokens: int, halo: int) -> int:
     """W, the programs that share the pairs of a tile in triton_occupancy.py."""
-    return 1 if tokens + 1 <= MOST_PAIRS else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * FRAMES)
+    return 1 if halo == 0 else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * halo)
 
 
 def warps(pairs: int) -> int:
@@ -226,6 +260,7 @@ def ctc_loss(
     rows: str,
     weights: npt.NDArray[np.float64] | None = None,
     gradient: npt.NDArray[Any] | None = None,
+    arrows: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Losses of a batch of NumPy arrays, and their gradient where asked for: see ``native.ctc_loss``."""
     device = "cpu" if is_interpreted() else "cuda"
@@ -233,7 +268,10 @@ def ctc_loss(
     targets, *lengths = (
         torch.from_numpy(each).to(device) for each in (batch.targets, batch.input_lengths, batch.target_lengths)
     )
-    found = forward(x, targets, *lengths, blank=batch.blank, rows=rows, differentiated=gradient is not None)
+    chains = None if arrows is None else torch.from_numpy(arrows).to(device)
+    found = forward(
+        x, targets, *lengths, blank=batch.blank, rows=rows, differentiated=gradient is not None, arrows=chains
+    )
     if gradient is not None:
         each = torch.ones_like(found.losses) if weights is None else torch.from_numpy(weights).to(device)
         one = torch.ones((), device=device)

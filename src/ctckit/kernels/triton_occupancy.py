@@ -19,7 +19,7 @@ from ctckit.kernels.triton_common import (
     alpha_step,
     beta_step,
     emissions,
-    load_pairs,
+    load_arrows,
     load_tile,
     pack,
     power_of_two,
@@ -44,6 +44,7 @@ def occupancies(
     alpha_ptr,  # (B, ROWS, 2, N + 1) int64: α before each tile
     beta_ptr,  # (B, ROWS, 2, N + 1) int64: β behind each tile
     likelihood_ptr,  # (B,) int64
+    arrows_ptr,  # (B, 11, N + 1) int64, read if WEIGHTED
     occupancy_ptr,  # (B, T, N) float32, written
     blanks_ptr,  # (B, T, W) float32, written: one sum a window
     blank_class,
@@ -55,6 +56,7 @@ def occupancies(
     HALO: tl.constexpr,  # pairs at either side that belong to other windows: 0 where there is one window
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
+    WEIGHTED: tl.constexpr,
 ):
     """One tile of one window of one item."""
     b = tl.program_id(0).to(tl.int64)
@@ -69,7 +71,9 @@ def occupancies(
         width = all_tokens + 1
         inverse = 1.0 / total
         checkpoint = (b * checkpoint_rows + j) * 2 * width
-        labels, live, skips = load_pairs(labels_ptr + b * all_tokens, pairs, tokens)
+        labels, live, arrows = load_arrows(
+            arrows_ptr + b * 11 * width, labels_ptr + b * all_tokens, width, pairs, tokens, WEIGHTED
+        )
         inside = (pairs >= 0) & (pairs <= tokens)
         x, x_blank, top = load_tile(
             logits_ptr + b * stride_item, top_ptr + 2 * b * all_frames, stride_frame, first, frames, labels, live,
@@ -88,7 +92,7 @@ def occupancies(
             if f > 0:
                 here = first + f < frames
                 p, p_exp, q, q_exp = beta_step(
-                    blank, blank_exp, token, token_exp, of_token[f], of_blank[f], skips, lanes, PAIRS
+                    blank, blank_exp, token, token_exp, of_token[f], of_blank[f], arrows, lanes, PAIRS, WEIGHTED
                 )
                 blank, blank_exp = tl.where(here, p, blank), tl.where(here, p_exp, blank_exp)
                 token, token_exp = tl.where(here, q, token), tl.where(here, q_exp, token_exp)
@@ -98,7 +102,7 @@ def occupancies(
         blank, blank_exp, token, token_exp = load_state(alpha_ptr + checkpoint, width, pairs, inside)
         for f in tl.static_range(FRAMES):
             blank, blank_exp, token, token_exp = alpha_step(
-                blank, blank_exp, token, token_exp, of_token[f], of_blank[f], skips, lanes, PAIRS
+                blank, blank_exp, token, token_exp, of_token[f], of_blank[f], arrows, first + f, lanes, PAIRS, WEIGHTED
             )
             beta, beta_exp = unpack(betas[2 * (FRAMES - 1 - f)])
             gamma = posterior(blank, blank_exp, beta, beta_exp, inverse, exponent)

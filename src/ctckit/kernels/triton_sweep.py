@@ -12,7 +12,7 @@ start. β of the last frame is 1 in the two states in which a path may end. The 
     P = α_{T−1}(last blank) + α_{T−1}(last token)      loss = Σ_t shift_t − log P
 
 Targets of more than PAIRS − 1 tokens are cut into windows. In FRAMES frames a path moves at most FRAMES pairs to the
-right, so a window that begins FRAMES pairs early (for β: ends so much late) has its own pairs right: windows need not
+right (twice as many by hops), so a window that begins so much early (for β: ends so much late) has its own pairs right: windows need not
 talk to each other within a tile. Between tiles their states go through memory.
 """
 
@@ -28,10 +28,13 @@ from ctckit.kernels.triton_common import (
     add,
     alpha_tile,
     beta_tile,
-    load_pairs,
+    load_arrows,
     load_tile,
+    load_weight,
     pack,
+    power_of_two,
     renormalized,
+    times,
     unpack,
 )
 
@@ -59,21 +62,44 @@ def one_at(where_one):
 
 
 @triton.jit
-def finish(b, blank, token, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS: tl.constexpr):
-    """P from the last blank and the last token (packed), and the loss: +∞ where P is 0, NaN where a logit is none."""
-    blank, blank_exp = unpack(blank)
-    token, token_exp = unpack(token)
-    total, exponent = add(blank, blank_exp, token, token_exp)
-    total, exponent = renormalized(total, exponent)
+def last_state(arrows_ptr, width, pairs, tokens, WEIGHTED: tl.constexpr):
+    """β of the last frame: how paths end in each state."""
+    blank, blank_exp = one_at(pairs == tokens)
+    token, token_exp = one_at(pairs == tokens - 1)
+    if WEIGHTED:
+        one, one_exp = one_at(pairs >= 0)
+        blank, blank_exp = times(one, one_exp, load_weight(arrows_ptr, 9, width, pairs, tokens))
+        token, token_exp = times(one, one_exp, load_weight(arrows_ptr, 10, width, pairs, tokens))
+    return blank, blank_exp, token, token_exp
+
+
+@triton.jit
+def ends(arrows_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED: tl.constexpr):
+    """P's share of these pairs: the last blank and the last token, or all states, weighted with how paths end there."""
+    if WEIGHTED:
+        blank, blank_exp = times(blank, blank_exp, load_weight(arrows_ptr, 9, width, pairs, tokens))
+        token, token_exp = times(token, token_exp, load_weight(arrows_ptr, 10, width, pairs, tokens))
+    else:
+        blank, token = tl.where(pairs == tokens, blank, 0.0), tl.where(pairs == tokens - 1, token, 0.0)
+        blank_exp, token_exp = tl.where(blank > 0, blank_exp, ZERO), tl.where(token > 0, token_exp, ZERO)
+    each, each_exp = add(blank, blank_exp, token, token_exp)
+    shared = tl.max(each_exp, axis=0)
+    return renormalized(tl.sum(each * power_of_two(each_exp - shared), axis=0), shared)
+
+
+@triton.jit
+def finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, BOUNDED: tl.constexpr):
+    """The loss from P: +∞ where P is 0, NaN where a logit is none; 0 where no frame is there and none is needed."""
     tl.store(likelihood_ptr + b, pack(total, exponent))
     power = exponent.to(tl.float64)
     log = tl.log(tl.where(total > 0, total, 1.0).to(tl.float64)) + (power * LN2_HIGH + power * LN2_LOW)
     loss = shift - log
-    if IS_LOGITS:
+    if BOUNDED:
         loss = tl.where(loss < 0, 0.0, loss)  # a probability is at most 1; rounding may pass it
     loss = tl.where(total > 0, loss, float("inf"))
     loss = tl.where(shift == shift, loss, float("nan"))
     length, needed = tl.load(facts_ptr + b * 4), tl.load(facts_ptr + b * 4 + 2)
+    loss = tl.where(length == 0, 0.0, loss)
     loss = tl.where(length < needed, float("inf"), loss)
     tl.store(losses_ptr + b, tl.where(tl.load(facts_ptr + b * 4 + 3) == 0, float("nan"), loss))
 
@@ -96,6 +122,7 @@ def sweep(
     beta_ptr,  # (B, ROWS, 2, N + 1) int64, written: β behind each tile
     losses_ptr,  # (B,) float64, written
     likelihood_ptr,  # (B,) int64, written: P, packed
+    arrows_ptr,  # (B, 11, N + 1) int64, read if WEIGHTED: see load_arrows; rows 9 and 10 are how paths end
     blank_class,
     all_frames,
     all_tokens,
@@ -107,6 +134,7 @@ def sweep(
     WINDOWED: tl.constexpr,
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
+    WEIGHTED: tl.constexpr,
 ):
     """One item; program 0 of axis 1 computes α and the loss, program 1 computes β."""
     b = tl.program_id(0).to(tl.int64)
@@ -118,11 +146,13 @@ def sweep(
     shift_ptr += b * all_frames
     alpha_ptr += b * checkpoint_rows * 2 * width
     beta_ptr += b * checkpoint_rows * 2 * width
+    arrows_ptr += b * 11 * width
     tiles = tl.cdiv(frames, FRAMES)
     lanes = tl.arange(0, PAIRS)
 
     if WINDOWED:
-        own: tl.constexpr = PAIRS - FRAMES
+        halo: tl.constexpr = FRAMES * (2 if WEIGHTED else 1)
+        own: tl.constexpr = PAIRS - halo
         windows = tl.cdiv(tokens + 1, own)
         if tl.program_id(1) == 0:
             shifts = tl.zeros((FRAMES,), tl.float64)
@@ -138,29 +168,35 @@ def sweep(
                 target = alpha_ptr + tl.cast(j + 1 if KEEP else (j + 1) % 2, tl.int64) * 2 * width
                 shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
                 for w in range(0, windows):
-                    pairs = w * own - FRAMES + lanes
-                    labels, live, skips = load_pairs(labels_ptr, pairs, tokens)
+                    pairs = w * own - halo + lanes
+                    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
                     inside = (pairs >= 0) & (pairs <= tokens)
                     blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
                     x, x_blank, top = load_tile(
                         x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
                     )
                     blank, blank_exp, token, token_exp = alpha_tile(
-                        blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, skips, lanes,
-                        PAIRS, FRAMES,
+                        blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                        PAIRS, FRAMES, WEIGHTED,
                     )  # fmt: skip
-                    inside = inside & (lanes >= FRAMES)
+                    inside = inside & (lanes >= halo)
                     store_state(target, width, pairs, inside, blank, blank_exp, token, token_exp)
             tl.debug_barrier()
             last = alpha_ptr + tl.cast(tiles if KEEP else tiles % 2, tl.int64) * 2 * width
-            last_blank = tl.load(last + tokens)
-            last_token = tl.load(last + width + tl.maximum(tokens - 1, 0))
-            finish(b, last_blank, last_token, facts_ptr, tl.sum(shifts, axis=0), losses_ptr, likelihood_ptr, IS_LOGITS)
+            total, exponent = 0.0 * frames.to(tl.float32), 0 * frames + ZERO
+            for w in range(0, windows):
+                pairs = w * own + lanes
+                inside = (lanes < own) & (pairs <= tokens)
+                blank, blank_exp, token, token_exp = load_state(last, width, pairs, inside)
+                part, part_exp = ends(arrows_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
+                total, exponent = add(total, exponent, part, part_exp)
+                total, exponent = renormalized(total, exponent)
+            shift = tl.sum(shifts, axis=0)
+            finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS and not WEIGHTED)
         else:
             for w in range(0, windows):
                 pairs = w * own + lanes
-                end, end_exp = one_at(pairs == tokens)
-                last, last_exp = one_at(pairs == tokens - 1)
+                end, end_exp, last, last_exp = last_state(arrows_ptr, width, pairs, tokens, WEIGHTED)
                 inside = (lanes < own) & (pairs <= tokens)
                 row_ptr = beta_ptr + tl.cast(tl.maximum(tiles - 1, 0), tl.int64) * 2 * width
                 store_state(row_ptr, width, pairs, inside, end, end_exp, last, last_exp)
@@ -170,20 +206,20 @@ def sweep(
                 source = beta_ptr + tl.cast(j, tl.int64) * 2 * width
                 for w in range(0, windows):
                     pairs = w * own + lanes
-                    labels, live, skips = load_pairs(labels_ptr, pairs, tokens)
+                    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
                     inside = pairs <= tokens
                     blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
                     x, x_blank, top = load_tile(
                         x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
                     )
                     blank, blank_exp, token, token_exp = beta_tile(
-                        blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, skips, lanes,
-                        PAIRS, FRAMES,
+                        blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                        PAIRS, FRAMES, WEIGHTED,
                     )  # fmt: skip
                     inside = inside & (lanes < own)
                     store_state(source - 2 * width, width, pairs, inside, blank, blank_exp, token, token_exp)
     else:
-        labels, live, skips = load_pairs(labels_ptr, lanes, tokens)
+        labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
         inside = lanes <= tokens
         if tl.program_id(1) == 0:
             shifts = tl.zeros((FRAMES,), tl.float64)
@@ -200,16 +236,15 @@ def sweep(
                     row_ptr = alpha_ptr + tl.cast(j, tl.int64) * 2 * width
                     store_state(row_ptr, width, lanes, inside, blank, blank_exp, token, token_exp)
                 blank, blank_exp, token, token_exp = alpha_tile(
-                    blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, skips, lanes,
-                    PAIRS, FRAMES,
+                    blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                    PAIRS, FRAMES, WEIGHTED,
                 )  # fmt: skip
                 x, x_blank, top = next_x, next_x_blank, next_top
-            last_blank = tl.sum(tl.where(lanes == tokens, pack(blank, blank_exp), 0), axis=0)
-            last_token = tl.sum(tl.where(lanes == tl.maximum(tokens - 1, 0), pack(token, token_exp), 0), axis=0)
-            finish(b, last_blank, last_token, facts_ptr, tl.sum(shifts, axis=0), losses_ptr, likelihood_ptr, IS_LOGITS)
+            total, exponent = ends(arrows_ptr, width, lanes, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
+            shift = tl.sum(shifts, axis=0)
+            finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS and not WEIGHTED)
         else:
-            blank, blank_exp = one_at(lanes == tokens)
-            token, token_exp = one_at(lanes == tokens - 1)
+            blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, lanes, tokens, WEIGHTED)
             x, x_blank, top = load_tile(
                 x_ptr, top_ptr, stride_frame, (tiles - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
             )
@@ -221,7 +256,7 @@ def sweep(
                 row_ptr = beta_ptr + tl.cast(j, tl.int64) * 2 * width
                 store_state(row_ptr, width, lanes, inside, blank, blank_exp, token, token_exp)
                 blank, blank_exp, token, token_exp = beta_tile(
-                    blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, skips, lanes,
-                    PAIRS, FRAMES,
+                    blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                    PAIRS, FRAMES, WEIGHTED,
                 )  # fmt: skip
                 x, x_blank, top = next_x, next_x_blank, next_top
