@@ -1,9 +1,13 @@
-"""A Chromium to open the live lattice in."""
+"""What has to be known before the tests are imported, and a Chromium to open the live lattice in."""
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+
+if not Path("/dev/nvidiactl").exists():  # no GPU: Triton's kernels run in its interpreter, which has to know now
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -16,7 +16,7 @@ BLANKS = (None, "0", 0.0, True, -1, 2**70, -(2**70), [0], float("nan"), torch.te
 OPTIONS = {
     "reduction": ("avg", "MEAN", "", None, 0, ["mean"], np.array(["mean", "sum"])),
     "infeasible": ("nan", "", None, 0, True, np.array(["inf", "zero"])),
-    "backend": ("cuda", "triton", "cudnn", "", None, 5, np.array(["auto", "native"])),
+    "backend": ("cuda", "Triton", "cudnn", "", None, 5, np.array(["auto", "native"])),
 }
 FUNCTIONS = {
     "ctc_loss": ctckit.ctc_loss,

@@ -6,6 +6,7 @@ import pytest
 from ctckit.kernels import BACKENDS, native
 from problems import random_batch
 from tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
+from triton_interpreter import interpreter
 
 REFERENCE = BACKENDS["reference"]
 
@@ -18,12 +19,12 @@ def instruction_set(request):
     native.set_instruction_set(before)
 
 
-def expect_agreement(logits, batch, rows="logits", weights=None):
+def expect_agreement(logits, batch, rows="logits", weights=None, kernel=native.ctc_loss):
     expected_gradient = np.empty(logits.shape)
     expected = REFERENCE(logits.astype(np.float64), batch, rows=rows, weights=weights, gradient=expected_gradient)
     gradient = np.full_like(logits, np.nan)  # poisoned: whatever is left unwritten shows
-    losses = native.ctc_loss(logits, batch, rows=rows, weights=weights, gradient=gradient)
-    loss_only = native.ctc_loss(logits, batch, rows=rows)
+    losses = kernel(logits, batch, rows=rows, weights=weights, gradient=gradient)
+    loss_only = kernel(logits, batch, rows=rows)
     np.testing.assert_array_equal(losses, loss_only)
     single = logits.dtype == np.float32
     finite = np.isfinite(expected)
@@ -54,6 +55,29 @@ def test_small_problems(instruction_set, dtype, rows, seed):
     )
     weights = np.random.default_rng(seed).uniform(-1, 2, len(batch)).clip(-0.5)
     expect_agreement(logits, batch, rows, weights)
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_triton_in_small_sizes(monkeypatch, case):
+    """Tiles of 2 and 8 frames; one window, and windows of 32 pairs of which neighbours share two at each end."""
+    pytest.importorskip("triton")
+    tokens, frames, pairs, items = [
+        (0, 8, 1024, 2),
+        (3, 8, 1024, 2),
+        (5, 2, 1024, 3),
+        (5, 2, 1024, 3),
+        (33, 2, 32, 1),
+        (4, 2, 1024, 2),
+    ][case]
+    logits, batch = random_batch(
+        case, items=items, frames=2 * tokens // (1 + tokens // 9) + 3, classes=5 + case, tokens=tokens, blank=case,
+        dtype=np.float32, masks=case == 3, scale=1 + 4 * case,
+    )  # fmt: skip
+    if tokens == 33:  # few frames are enough where tokens do not repeat
+        batch.targets[:] = np.array([c for c in range(5 + case) if c != case])[np.arange(tokens) % (4 + case)]
+    weights = np.random.default_rng(case).uniform(0.5, 2, len(batch))
+    with interpreter(monkeypatch, frames=frames, pairs=pairs):
+        expect_agreement(logits, batch, ["logits", "scores", "log_probs"][case % 3], weights, BACKENDS["triton"])
 
 
 def text_line(seed, scale, *, trained=False, repeats=False, items=3, frames=64, classes=97, tokens=20):
@@ -176,14 +200,29 @@ def test_the_largest_float64_masks_are_as_good_as_minus_infinity(instruction_set
 @pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_a_number_stays_so_in_every_backend(rows, value):
-    logits, batch = random_batch(7, items=2, frames=6, classes=4, tokens=2)
+    logits, batch = random_batch(7, items=2, frames=6, classes=4, tokens=2, dtype=np.float32)
     logits[0, 3, 1] = value
-    for kernel in BACKENDS.values():
+    for name, kernel in BACKENDS.items():
+        if name == "triton":
+            continue
         gradient = np.zeros_like(logits)
         losses = kernel(logits, batch, rows=rows, gradient=gradient)
         assert np.isnan(losses).tolist() == [True, False]
         assert np.isnan(gradient[0]).all()
         assert np.isfinite(gradient[1]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_a_number_stays_so_in_triton(monkeypatch, value):
+    pytest.importorskip("triton")
+    logits, batch = random_batch(7, items=2, frames=4, classes=4, tokens=2, dtype=np.float32)
+    logits[0, 3, 1] = value
+    gradient = np.zeros_like(logits)
+    with interpreter(monkeypatch, frames=4):
+        losses = BACKENDS["triton"](logits, batch, rows="logits", gradient=gradient)
+    assert np.isnan(losses).tolist() == [True, False]
+    assert np.isnan(gradient[0]).all()
+    assert np.isfinite(gradient[1]).all()
 
 
 def test_strides_are_followed():

@@ -478,7 +478,8 @@ GOOD = {
         ({"infeasible": "nan"}, r"infeasible is 'nan'; expected one of \"inf\", \"zero\", \"error\"\."),
         (
             {"backend": "cuda"},
-            r"backend='cuda' is not in this build of ctckit; expected one of \"auto\", \"native\", \"reference\"\.",
+            r"backend='cuda' is not in this build of ctckit; expected one of "
+            r"\"auto\", \"native\", \"reference\", \"triton\"\.",
         ),
     ],
 )
@@ -489,10 +490,10 @@ def test_every_input_is_checked_before_anything_is_computed(change, message):
 
 def test_another_device_is_refused():
     with pytest.raises(
-        InvalidInputError, match=r"logits is on meta; this build of ctckit computes on the CPU\. Pass logits\.cpu\(\)\."
+        InvalidInputError, match=r"logits is on meta; this function computes on the CPU\. Pass logits\.cpu\(\)\."
     ):
         ctckit.ctc_loss(**{**GOOD, "logits": torch.zeros(2, 4, 5, device="meta")})
-    with pytest.raises(InvalidInputError, match=r"targets is on meta; this build of ctckit computes on the CPU"):
+    with pytest.raises(InvalidInputError, match=r"targets is on meta; this function computes on the CPU"):
         ctckit.ctc_loss(**{**GOOD, "targets": torch.zeros(2, 2, device="meta", dtype=torch.long)})
 
 

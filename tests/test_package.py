@@ -78,6 +78,8 @@ def test_without_torch_the_rest_works_and_the_loss_says_what_to_install():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_run(name):
+    if ".triton_" in name:
+        pytest.importorskip("triton")
     failures, _ = doctest.testmod(importlib.import_module(name), raise_on_error=False)
     assert failures == 0
 

@@ -91,9 +91,10 @@ def _sentence(error: Exception) -> str:
     return f"{str(error).rstrip('.')}."
 
 
-def expect_dense(tensor: Any, name: str) -> None:
-    """A torch tensor with rows to read, on a device that the kernels of this build can reach."""
-    expect_cpu(tensor.device, name)
+def expect_dense(tensor: Any, name: str, *, on_device: bool = False) -> None:
+    """A torch tensor with rows to read, on a device that the kernels can reach: the CPU, or with ``on_device`` any."""
+    if not on_device:
+        expect_cpu(tensor.device, name)
     if tensor.is_nested:
         raise InvalidInputError(
             f"{name} is a nested tensor; expected a dense one, its rows padded to one length. "
@@ -104,9 +105,9 @@ def expect_dense(tensor: Any, name: str) -> None:
 
 
 def expect_cpu(device: Any, name: str) -> None:
-    """A torch device that the kernels of this build can reach."""
+    """The torch device that most kernels compute on."""
     if device.type != "cpu":
-        raise BackendError(f"{name} is on {device}; this build of ctckit computes on the CPU. Pass {name}.cpu().")
+        raise BackendError(f"{name} is on {device}; this function computes on the CPU. Pass {name}.cpu().")
 
 
 def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctckit import _checks, loss_operator
+from ctckit import _checks, device_operator, loss_operator
 from ctckit.errors import InvalidInputError
 from ctckit.kernels import BACKENDS
 from ctckit.kernels.native import Rows
@@ -31,6 +31,7 @@ def ctc_loss(
     backend: str = "auto",
     variant: CTCVariant | None = None,
     arrow_weights: Tensor | None = None,
+    validate: bool = True,
 ) -> Tensor:
     r"""Negative log-probability of the targets, summed over all alignments.
 
@@ -41,9 +42,9 @@ def ctc_loss(
     where γ_t(c) is the probability, given y, that frame t emits c (``Lattice.token_occupancy``).
 
     Args:
-        logits: (B, T, C) network output before the softmax, on the CPU. float32 and float64 are computed as they are,
-            float16 and bfloat16 in float32. Log-probabilities pass too: they are their own log-softmax. −∞ masks a
-            class.
+        logits: (B, T, C) network output before the softmax, on the CPU or on a GPU. float32 and float64 (on the CPU
+            only) are computed as they are, float16 and bfloat16 in float32. Log-probabilities pass too: they are their
+            own log-softmax. −∞ masks a class.
         targets: (B, N) integers, classes other than the blank, padded; what is beyond the lengths is not read. Or all
             targets one after another, (Σ N_b,).
         input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.
@@ -54,11 +55,14 @@ def ctc_loss(
             way): "inf": +∞; "zero": 0, and it does not count in the mean; "error": raise. Its gradient is 0 in every
             case.
         normalize: False takes ``logits`` as scores that need not sum to 1; the gradient is then −γ.
-        backend: "auto", "native" (the C++ core) or "reference" (float64 NumPy, slow).
+        backend: "auto", "native" (the C++ core), "triton" (GPUs) or "reference" (float64 NumPy, slow). "auto" is native
+            for tensors on the CPU, triton for tensors on a GPU.
         variant: Another CTC than the plain one: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
         arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the arrows s − k → s (k = 0..4), of starting and
             of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is, none comes.
             Its gradient is minus the expected number of times that each is taken.
+        validate: False leaves targets and lengths unread that are on a GPU: nothing then waits for the GPU, as the
+            capture of a CUDA graph asks for. A malformed item has the loss NaN. What is on the CPU is always checked.
 
     Returns:
         A scalar, or (B,) for "none"; float32 for half-precision logits. NaN for an item with NaN or +∞ within its
@@ -84,10 +88,11 @@ def ctc_loss(
     _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
     _checks.backend(backend, BACKENDS)
     rows: Rows = "logits" if _checks.flag(normalize, "normalize") else "scores"
-    logits = as_logits(logits, "logits")
+    _checks.flag(validate, "validate")
+    logits = as_logits(logits, "logits", backend)
     options = Options(blank, reduction, infeasible, rows, backend)
     if variant is None and arrow_weights is None:
-        return reduced_loss(logits, (targets, input_lengths, target_lengths), options)
+        return reduced_loss(logits, (targets, input_lengths, target_lengths), options, validate)
     integers = targets, input_lengths, target_lengths
     return _variant_loss(logits, integers, variant or CTCVariant(), arrow_weights, options)
 
@@ -111,6 +116,7 @@ class CTCLoss(torch.nn.Module):
         infeasible: str = "inf",
         normalize: bool = True,
         variant: CTCVariant | None = None,
+        validate: bool = True,
     ) -> None:
         super().__init__()
         self.blank = blank
@@ -118,6 +124,7 @@ class CTCLoss(torch.nn.Module):
         self.infeasible = _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
         self.normalize = _checks.flag(normalize, "normalize")
         self.variant = variant
+        self.validate = _checks.flag(validate, "validate")
 
     def forward(self, logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """See ``ctc_loss``."""
@@ -131,6 +138,7 @@ class CTCLoss(torch.nn.Module):
             infeasible=self.infeasible,
             normalize=self.normalize,
             variant=self.variant,
+            validate=self.validate,
         )
 
     def extra_repr(self) -> str:
@@ -141,8 +149,8 @@ class CTCLoss(torch.nn.Module):
         )
 
 
-def as_logits(values: Any, name: str) -> Tensor:
-    """A CPU tensor that the kernels take."""
+def as_logits(values: Any, name: str, backend: str = "auto") -> Tensor:
+    """A tensor that the kernels take."""
     if not isinstance(values, Tensor):
         array = _checks.as_array(values, name)
         _checks.expect_floating(array.dtype.kind == "f", name, array.dtype)
@@ -150,30 +158,39 @@ def as_logits(values: Any, name: str) -> Tensor:
         values = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
     tensor: Tensor = values
     _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
-    _checks.expect_dense(tensor, name)
+    _checks.expect_dense(tensor, name, on_device=device_operator.serves(tensor, backend))
     known = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     return tensor if tensor.dtype in known else tensor.float()
 
 
-def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options: Options) -> Tensor:
+def reduced_loss(
+    logits: Tensor, target_arguments: tuple[Any, Any, Any], options: Options, validate: bool = True
+) -> Tensor:
     """Plain CTC of a batch: what ``ctc_loss`` and ``compat.torch.ctc_loss`` share.
 
     Args:
         logits: (B, T, C) from ``as_logits``.
         target_arguments: targets, input_lengths, target_lengths, as they came.
         options: See there.
+        validate: See there.
     """
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     blank = _checks.class_index(options.blank, "blank", logits.shape[2])
     names = ("targets", "input_lengths", "target_lengths")
-    tokens, frames, lengths = (_as_integers(each, name) for each, name in zip(target_arguments, names, strict=True))
-    return loss_operator.apply(logits, tokens, frames, lengths, None, replace(options, blank=blank))
+    on_device = device_operator.serves(logits, options.backend)
+    tokens, frames, lengths = (
+        _as_integers(each, name, on_device) for each, name in zip(target_arguments, names, strict=True)
+    )
+    options = replace(options, blank=blank)
+    if on_device:
+        return device_operator.apply(logits, tokens, frames, lengths, None, options, validate)
+    return loss_operator.apply(logits, tokens, frames, lengths, None, options)
 
 
-def _as_integers(values: Any, name: str) -> Tensor:
-    """A CPU tensor for the operator; what else may be wrong with it is said by the checks inside."""
+def _as_integers(values: Any, name: str, on_device: bool) -> Tensor:
+    """A tensor for the operator; what else may be wrong with it is said by the checks inside."""
     if isinstance(values, Tensor):
-        _checks.expect_dense(values, name)
+        _checks.expect_dense(values, name, on_device=on_device)
         return values
     array = _checks.as_array(values, name)
     rank = "(Σ N_b,)" if name == "targets" and array.ndim == 1 else "(B, N)" if name == "targets" else "(B,)"
@@ -193,12 +210,14 @@ def _variant_loss(
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     classes = logits.shape[2]
     shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
-    batch = _checks.target_batch(shape, *target_arguments, options.blank, name=options.name)
+    integers = (each.cpu() if isinstance(each, Tensor) else each for each in target_arguments)
+    batch = _checks.target_batch(shape, *integers, options.blank, name=options.name)
     built = chains(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
     )
     weights = torch.from_numpy(built.weights)
     weights[:, 5] += torch.from_numpy(built.offset)[:, None]
+    weights = weights.to(logits.device)
     if arrow_weights is not None:
         if tuple(arrow_weights.shape) not in (tuple(weights.shape), tuple(weights.shape[1:])):
             raise InvalidInputError(
@@ -209,11 +228,17 @@ def _variant_loss(
     scores = logits if logits.dtype == torch.float64 else logits.float()
     if variant.wildcards is not None:
         beyond = torch.arange(logits.shape[1]) >= torch.from_numpy(batch.input_lengths)[:, None]
-        scores = scores.masked_fill(beyond[:, :, None], 0)  # NaN there would come back in the gradient as 0 · NaN
+        scores = scores.masked_fill(
+            beyond[:, :, None].to(logits.device), 0
+        )  # NaN there would come back in the gradient as 0 · NaN
         if options.rows == "logits":
             scores = torch.log_softmax(scores, dim=-1)
             options = replace(options, rows="scores")
         scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
     tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
     frames = torch.from_numpy(batch.input_lengths)
-    return loss_operator.apply(scores, tokens, frames, lengths, weights, replace(options, blank=batch.blank))
+    options = replace(options, blank=batch.blank)
+    if device_operator.serves(logits, options.backend):
+        there = (each.to(logits.device) for each in (tokens, frames, lengths, weights))
+        return device_operator.apply(scores, *there, options, validate=True)
+    return loss_operator.apply(scores, tokens, frames, lengths, weights, options)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,17 @@ from ctckit.kernels import native, reference_batch
 
 BatchLoss = Callable[..., npt.NDArray[np.float64]]
 
-BACKENDS: dict[str, BatchLoss] = {"native": native.ctc_loss, "reference": reference_batch.ctc_loss}
+
+def _triton(*arguments: Any, **options: Any) -> npt.NDArray[np.float64]:
+    from ctckit.kernels import triton_loss  # torch and triton are imported where they are used
+
+    return triton_loss.ctc_loss(*arguments, **options)
+
+
+BACKENDS: dict[str, BatchLoss] = {
+    "native": native.ctc_loss,
+    "reference": reference_batch.ctc_loss,
+    "triton": _triton,
+}
 
 __all__ = ["BACKENDS", "BatchLoss", "TargetBatch", "native"]

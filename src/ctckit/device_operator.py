@@ -1,0 +1,311 @@
+"""The loss on a GPU as operators of PyTorch: checks, the launches of kernels/triton_loss.py, their derivative.
+
+Always in two steps: the forward pass computes the losses and what the tokens' occupancies are, the backward pass writes
+the gradient, already multiplied by what comes from above. So the gradient is written once, whatever stands behind the
+loss, and nothing waits for a number from the device.
+
+What a check has to know stands in memory. Lengths and targets on the CPU are checked there; those on the device are
+fetched first, which waits for all that the device still has to do. ``validate=False`` leaves that out: a malformed item
+then has the loss NaN and the gradient NaN, and no kernel reads outside of what it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from ctckit import _checks
+from ctckit._checks import TargetBatch
+from ctckit.errors import BackendError, CTCKitError, InvalidInputError
+from ctckit.loss_operator import Options
+
+Tensor = torch.Tensor
+Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+KINDS = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def serves(logits: Any, backend: str) -> bool:
+    """Whether a call is for these kernels: asked for by name, or "auto" and the tensor is on a GPU."""
+    return backend == "triton" or (backend == "auto" and isinstance(logits, Tensor) and logits.device.type == "cuda")
+
+
+def apply(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    options: Options,
+    validate: bool,
+) -> Tensor:
+    """The reduced loss of a batch.
+
+    Args:
+        logits: (B, T, C) float32, float16 or bfloat16.
+        targets: (B, N) or (Σ N_b,) integers, on the CPU or on the device.
+        input_lengths: (B,) likewise.
+        target_lengths: (B,) likewise.
+        arrows: (B, 7, S) float64, the weights of other chains than plain CTC's, or None. With them, ``targets`` are the
+            tokens of the chains, checked, −1 behind them, and everything is on the device.
+        options: As for ``loss_operator.apply``.
+        validate: Whether contents are checked that are on the device.
+    """
+    if arrows is not None and torch.is_grad_enabled() and arrows.requires_grad:
+        raise BackendError("The gradient of arrow_weights is there on the CPU only. Detach them, or pass logits.cpu().")
+    if options.infeasible == "error" and not validate:
+        raise InvalidInputError('infeasible="error" looks at lengths and losses, which validate=False forbids.')
+    differentiated = torch.is_grad_enabled() and logits.requires_grad
+    o = options
+    operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _EagerLoss.apply
+    flags = (o.blank, o.reduction, o.infeasible, o.rows, o.name, validate, differentiated)
+    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
+
+
+def _expect_device(logits: Tensor, name: str) -> None:
+    try:
+        from ctckit.kernels import triton_loss
+    except ModuleNotFoundError as error:
+        raise _checks.missing(error, "The loss on a GPU", "gpu") from None
+    if logits.device.type != "cuda" and not triton_loss.is_interpreted():
+        raise BackendError(
+            f'backend="triton" needs CUDA tensors, {name} is on {logits.device}. Move it, or use backend="auto".'
+        )
+    if logits.dtype not in KINDS:
+        raise BackendError(
+            f"{name} has dtype {logits.dtype}; the kernels for GPUs take float32, float16 and bfloat16. Pass "
+            f"{name}.float(), or {name}.cpu() to compute in float64."
+        )
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Checked, on the device."""
+
+    logits: Tensor
+    targets: Tensor
+    input_lengths: Tensor
+    target_lengths: Tensor
+    batch: TargetBatch | None  # the same for the CPU, if it was looked at
+
+
+def _problem(
+    logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], blank: int, name: str, validate: bool
+) -> _Problem:
+    on_device = any(each.device.type != "cpu" for each in integers)
+    rows = logits if logits.stride(2) == 1 or logits.shape[2] <= 1 else logits.contiguous()
+    batch = None
+    if validate or not on_device:
+        if on_device and torch.cuda.is_current_stream_capturing():
+            raise BackendError(
+                "Targets and lengths on a device cannot be checked while a CUDA graph is captured. Pass validate=False."
+            )
+        tokens, frames, lengths = (each.cpu() for each in integers)
+        batch = _checks.target_batch(tuple(logits.shape), tokens, frames, lengths, blank, name=name)
+        host = (torch.from_numpy(each) for each in (batch.targets, batch.input_lengths, batch.target_lengths))
+        placed = [
+            given if given.device == logits.device and given.ndim == checked.ndim else checked.to(logits.device)
+            for given, checked in zip(integers, host, strict=True)
+        ]
+    else:
+        _expect_shapes(logits, integers, name)
+        placed = [each.to(logits.device, non_blocking=True) for each in integers]
+        if placed[0].ndim == 1:
+            placed[0] = _padded(placed[0], placed[2], logits.shape[1])
+    targets, input_lengths, target_lengths = placed
+    targets = targets if targets.stride(1) == 1 or targets.shape[1] <= 1 else targets.contiguous()
+    return _Problem(rows, targets, input_lengths.contiguous(), target_lengths.contiguous(), batch)
+
+
+def _expect_shapes(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], name: str) -> None:
+    """What can be said of integers without reading them."""
+    items = logits.shape[0]
+    for each, its_name in zip(integers, ("targets", "input_lengths", "target_lengths"), strict=True):
+        if each.is_floating_point() or each.is_complex() or each.dtype == torch.bool:
+            raise InvalidInputError(f"{its_name} has dtype {each.dtype}; expected integers.")
+        ranks = (1, 2) if its_name == "targets" else (1,)
+        if each.ndim not in ranks or (each.shape[0] != items and (its_name != "targets" or each.ndim == 2)):
+            expected = "(B, N) or (Σ N_b,)" if its_name == "targets" else "(B,)"
+            raise InvalidInputError(
+                f"{its_name} has shape {tuple(each.shape)}; expected {expected} with B = {items}, as in {name}."
+            )
+
+
+def _padded(tokens: Tensor, target_lengths: Tensor, frames: int) -> Tensor:
+    """(B, N) from (Σ N_b,), without a look at the lengths: more tokens than frames cannot be emitted anyway."""
+    width = min(len(tokens), frames + 1)
+    lengths = target_lengths.long()
+    first = lengths.cumsum(0) - lengths
+    place = first[:, None] + torch.arange(width, device=tokens.device)
+    if len(tokens) == 0:
+        return tokens.new_zeros((len(lengths), 0))
+    return tokens[place.clamp(0, len(tokens) - 1)]
+
+
+def _compute(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    arrows: Tensor | None,
+    blank: int,
+    reduction: str,
+    infeasible: str,
+    rows: str,
+    name: str,
+    validate: bool,
+    differentiated: bool,
+) -> Outputs:
+    """The reduced loss, the seven tensors of ``triton_loss.Forward``, and the items' weights."""
+    _expect_device(logits, name)
+    from ctckit.kernels import triton_loss
+
+    if arrows is None:
+        problem = _problem(logits, (targets, input_lengths, target_lengths), blank, name, validate)
+    else:
+        problem = _Problem(logits, targets, input_lengths, (targets >= 0).sum(dim=1), None)
+    if infeasible == "error" and problem.batch is not None:
+        _checks.expect_feasible(problem.batch)
+    found = triton_loss.forward(
+        problem.logits,
+        problem.targets,
+        problem.input_lengths,
+        problem.target_lengths,
+        blank=blank,
+        rows=rows,
+        differentiated=differentiated,
+        arrows=arrows,
+    )
+    if infeasible == "error":
+        impossible = found.losses.isposinf()
+        if bool(impossible.any()):
+            raise _checks.impossible_items(impossible.nonzero()[:, 0].cpu().numpy(), name)
+    counted = problem.target_lengths if arrows is None else target_lengths
+    loss, weights = triton_loss.reduce(found.losses, counted, reduction, infeasible)
+    f = found
+    return loss, f.losses, f.normalizers, f.facts, f.head, f.following, f.occupancy, f.blanks, weights
+
+
+_operator = torch.library.custom_op("ctckit::ctc_loss_on_device", _compute, mutates_args=())
+
+
+@_operator.register_fake
+def _(
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *options: Any
+) -> tuple[Tensor, ...]:
+    reduction, differentiated = options[1], options[-1]
+    items, frames, classes = logits.shape
+    tokens = targets.shape[1] if targets.ndim == 2 else torch.library.get_ctx().new_dynamic_size()
+
+    def empty(*shape: Any, dtype: torch.dtype = torch.float32) -> Tensor:
+        return logits.new_empty(shape, dtype=dtype)
+
+    width = tokens if differentiated else 0
+    windows = _windows(tokens, arrows is not None) if differentiated else 0  # type: ignore[arg-type]  # a SymInt
+    return (
+        empty(*((items,) if reduction == "none" else ())),
+        empty(items, dtype=torch.float64),
+        empty(items, 2, frames),
+        empty(items, 4, dtype=torch.int32),
+        empty(items, classes, dtype=torch.int32),
+        empty(items, tokens, dtype=torch.int32),
+        empty(items, frames, width),
+        empty(items, frames, windows),
+        empty(items, dtype=torch.float64),
+    )
+
+
+def _windows(tokens: int, weighted: bool) -> int:
+    from ctckit.kernels import triton_loss
+
+    return triton_loss.windows(tokens, triton_loss.halo_of(tokens, weighted))
+
+
+def _compute_gradient(
+    logits: Tensor,
+    losses: Tensor,
+    normalizers: Tensor,
+    facts: Tensor,
+    head: Tensor,
+    following: Tensor,
+    occupancy: Tensor,
+    blanks: Tensor,
+    weights: Tensor,
+    upstream: Tensor,
+    blank: int,
+    rows: str,
+) -> Tensor:
+    """The gradient of Σ_b weights_b · upstream_b · loss_b by the logits."""
+    from ctckit.kernels import triton_loss
+
+    found = triton_loss.Forward(losses, normalizers, facts, head, following, occupancy, blanks)
+    logits = logits if logits.stride(2) == 1 or logits.shape[2] <= 1 else logits.contiguous()
+    return triton_loss.gradient(logits, found, weights, upstream, blank=blank, rows=rows)
+
+
+_gradient_operator = torch.library.custom_op("ctckit::ctc_gradient_on_device", _compute_gradient, mutates_args=())
+
+
+@_gradient_operator.register_fake
+def _(logits: Tensor, *_: Any) -> Tensor:
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+
+
+def _no_second(ctx: Any, *_: Any) -> Any:
+    raise CTCKitError("Second derivatives of the loss are there on the CPU only. Pass logits.cpu().")
+
+
+def _remember_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    """What cannot be differentiated has nothing to remember."""
+
+
+_gradient_operator.register_autograd(_no_second, setup_context=_remember_nothing)
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
+    logits, blank, rows = inputs[0], inputs[5], inputs[8]
+    ctx.save_for_backward(logits, *output[1:])
+    ctx.options = blank, rows
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+    nothing = (None,) * 11
+    if upstream is None:
+        return (None, *nothing)
+    operator: Callable[..., Any] = _EagerGradient.apply
+    if torch.compiler.is_compiling():
+        operator = _gradient_operator
+    return (operator(*ctx.saved_tensors, upstream, *ctx.options), *nothing)
+
+
+_operator.register_autograd(
+    lambda ctx, *upstreams: _backward(ctx, *upstreams),
+    setup_context=lambda ctx, inputs, output: _remember(ctx, inputs, output),
+)
+
+
+class _EagerGradient(torch.autograd.Function):
+    """The operator without what torch does around operators at each call."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        return _compute_gradient(*arguments)
+
+    backward = staticmethod(_no_second)
+
+
+class _EagerLoss(torch.autograd.Function):
+    """Likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+        output = _compute(*arguments)
+        _remember(ctx, arguments, output)
+        return output
+
+    backward = staticmethod(_backward)

@@ -1,0 +1,282 @@
+"""The loss through the Triton kernels: what is launched, with which blocks, on which memory.
+
+    link_targets   one program an item          triton_targets.py
+    normalizers    frames                       triton_softmax.py      the logits are read
+    sweep          two programs an item         triton_sweep.py
+    occupancies    tiles of 8 frames            triton_occupancy.py    with a gradient only
+    reduce         one program                  triton_reduce.py
+    gradient       frames × classes             triton_gradient.py     the logits are read, their gradient is written
+
+Everything stays on the device and nothing waits for a value, so that all of it can be captured in a CUDA graph. No
+program adds to what another one writes: the same input gives the same bits.
+
+Memory beside the gradient, bytes a frame: 16 for the normalisers, 4 (N + 1) for the occupancies, and, until the
+forward computation ends, 4 (N + 1) for the checkpoints (2 · 2 numbers of 8 bytes a pair, every eighth frame).
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import triton
+
+from ctckit._checks import TargetBatch
+from ctckit.kernels.triton_common import FEWEST_PAIRS, FRAMES, MOST_PAIRS
+from ctckit.kernels.triton_gradient import gradient as gradient_kernel
+from ctckit.kernels.triton_occupancy import occupancies
+from ctckit.kernels.triton_reduce import reduce as reduce_kernel
+from ctckit.kernels.triton_softmax import normalizers
+from ctckit.kernels.triton_sweep import sweep
+from ctckit.kernels.triton_targets import FACTS, link_targets
+
+Tensor = torch.Tensor
+
+LONGEST_ROW = 8192  # classes of a frame that stay in a program's registers
+TILE = 4096  # entries of a softmax or gradient tile
+CLASS_BLOCK = 1024  # classes of a gradient tile at most
+
+# Of ``packed_arrows``: which weight of variants.Chains, and whether of the token or of the blank of a pair.
+ROWS = ((0, 0), (1, 0), (3, 0), (0, 1), (1, 1), (2, 1), (4, 1), (5, 0), (5, 1), (6, 0), (6, 1))
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What the forward computation leaves on the device for the gradient.
+
+    Attributes:
+        losses: (B,) float64; +∞ where the target cannot be emitted, NaN where a logit is none or the item is malformed.
+        normalizers: (B, 2, T) float32, maximum and normaliser of each frame.
+        facts: (B, 4) int32: frames, tokens, frames needed, well formed.
+        head: (B, C) int32 first token of each class, −1: none.
+        following: (B, N) int32 next token of the same class.
+        occupancy: (B, T, N) float32 of the tokens, or empty.
+        blanks: (B, T, W) float32 of the blank, as W summands, or empty.
+    """
+
+    losses: Tensor
+    normalizers: Tensor
+    facts: Tensor
+    head: Tensor
+    following: Tensor
+    occupancy: Tensor
+    blanks: Tensor
+
+
+def on_device_of(tensor: Tensor) -> AbstractContextManager[None]:
+    """Triton launches on the current device: within this, a tensor's."""
+    context: AbstractContextManager[None] = torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
+    return context
+
+
+def is_interpreted() -> bool:
+    """Whether kernels run on the CPU, in NumPy (TRITON_INTERPRET=1)."""
+    return bool(triton.knobs.runtime.interpret)
+
+
+def forward(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    *,
+    blank: int,
+    rows: str,
+    differentiated: bool,
+    arrows: Tensor | None = None,
+) -> Forward:
+    """The loss of each item, and with ``differentiated`` what its gradient needs.
+
+    Args:
+        logits: (B, T, C) float32, float16 or bfloat16, classes side by side.
+        targets: (B, N) integers on the same device, tokens side by side.
+        input_lengths: (B,) integers on the same device.
+        target_lengths: (B,) integers on the same device.
+        blank: The class of the blank.
+        rows: "logits", "scores", "log_probs" as in ``native.ctc_loss``.
+        differentiated: Whether a gradient will be asked for.
+        arrows: (B, 7, 2N + 1) float64 on the same device, the weights of other chains than plain CTC's.
+    """
+    items, frames, classes = logits.shape
+    tokens = targets.shape[1]
+    pairs = pairs_of(tokens)
+    halo = halo_of(tokens, arrows is not None)
+    width = windows(tokens, halo)
+    tiles = triton.cdiv(frames, FRAMES)
+
+    def empty(*shape: int, dtype: torch.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype, device=logits.device)
+
+    result = Forward(
+        losses=empty(items, dtype=torch.float64),
+        normalizers=empty(items, 2, frames, dtype=torch.float32),
+        facts=empty(items, FACTS, dtype=torch.int32),
+        head=empty(items, classes, dtype=torch.int32),
+        following=empty(items, tokens, dtype=torch.int32),
+        occupancy=empty(items, frames, tokens if differentiated else 0, dtype=torch.float32),
+        blanks=empty(items, frames, width if differentiated else 0, dtype=torch.float32),
+    )
+    if items == 0:
+        return result
+    labels = empty(items, tokens, dtype=torch.int32)
+    shift = empty(items, frames, dtype=torch.float64)
+    checkpoint_rows = tiles + 1 if differentiated else 2
+    checkpoints = (items, checkpoint_rows, 2, tokens + 1)
+    alpha = empty(*(checkpoints if differentiated or halo else (0,)), dtype=torch.int64)
+    beta = empty(*(checkpoints if differentiated else (0,)), dtype=torch.int64)
+    likelihood = empty(items, dtype=torch.int64)
+    weights, needed = (labels, labels) if arrows is None else packed_arrows(arrows)
+    strides = logits.stride(0), logits.stride(1)
+
+    with on_device_of(logits):
+        link_targets[(items,)](
+            targets, input_lengths, target_lengths, needed, labels, result.following, result.head, result.facts,
+            blank, frames, tokens, classes, targets.stride(0),
+            BLOCK=token_block(tokens), CLASS_BLOCK=1024, CHAINS=arrows is not None, num_warps=4,
+        )  # fmt: skip
+        if frames:
+            one_block = classes <= LONGEST_ROW
+            block = triton.next_power_of_2(classes) if one_block else TILE
+            height = max(1, min(TILE // 2 // block, 32))
+            normalizers[(triton.cdiv(frames, height), items)](
+                logits, result.facts, result.normalizers, shift, frames, classes, *strides,
+                IS_LOGITS=rows == "logits", ROWS=height, CLASS_BLOCK=block, ONE_BLOCK=one_block,
+                num_warps=8 if block > 2048 else 4,
+            )  # fmt: skip
+        sweep[(items, 2 if differentiated else 1)](
+            logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood, weights,
+            blank, frames, tokens, checkpoint_rows, *strides,
+            IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=FRAMES,
+            WEIGHTED=arrows is not None, num_warps=warps(pairs),
+        )  # fmt: skip
+        if differentiated and frames:
+            occupancies[(items, tiles, width)](
+                logits, result.normalizers, labels, result.facts, alpha, beta, likelihood, weights,
+                result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
+                HALO=halo, PAIRS=pairs, FRAMES=FRAMES, WEIGHTED=arrows is not None, num_warps=warps(pairs),
+            )  # fmt: skip
+    return result
+
+
+def packed_arrows(arrows: Tensor) -> tuple[Tensor, Tensor]:
+    """The kernels' form of the weights of chains.
+
+    Args:
+        arrows: (B, 7, 2N + 1) natural logarithms: arrows s − k → s for k = 0..4, start, final.
+
+    Returns:
+        (B, 11, N + 1) int64, numbers as in triton_common.py: for each pair the rows of ``ROWS``; and (B,) int32, the
+        frames that are needed as far as it is known: 0 where a path may start and end in the same blank, else 1.
+    """
+    tokens = torch.nn.functional.pad(arrows[:, :, 1::2], (0, 1), value=-torch.inf)
+    logs = torch.stack([(tokens if is_token else arrows[:, :, 0::2])[:, k] for k, is_token in ROWS], dim=1)
+    power = logs / math.log(2)
+    possible = power > -(2.0**27)
+    whole = torch.where(possible, power, 0).floor()
+    mantissa = torch.where(possible, torch.exp2(power - whole), 0).float()
+    exponent = torch.where(possible, whole, 0).long()
+    through = possible[:, 7] & possible[:, 9]
+    return (exponent << 32) | mantissa.view(torch.int32).long(), (~through.any(dim=1)).int()
+
+
+def pairs_of(tokens: int) -> int:
+    """Pairs of states in a program: a power of two."""
+    return int(min(max(triton.next_power_of_2(tokens + 1), FEWEST_PAIRS), MOST_PAIRS))
+
+
+def token_block(tokens: int) -> int:
+    """Tokens that triton_targets.py compares at once."""
+    return int(min(max(triton.next_power_of_2(tokens), 16), 64))
+
+
+def halo_of(tokens: int, weighted: bool) -> int:
+    """Pairs that a window shares with the next one: as many as a path can move within a tile. 0: there is one window."""
+    return 0 if tokens + 1 <= MOST_PAIRS else FRAMES * (2 if weighted else 1)
+
+
+def windows(tokens: int, halo: int) -> int:
+    """W, the programs that share the pairs of a tile in triton_occupancy.py."""
+    return 1 if halo == 0 else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * halo)
+
+
+def warps(pairs: int) -> int:
+    """One pair a lane, where 16 warps are enough for that."""
+    return min(pairs // 32, 16)
+
+
+def reduce(losses: Tensor, target_lengths: Tensor, reduction: str, infeasible: str) -> tuple[Tensor, Tensor]:
+    """The reduced loss, float32, and what each item's gradient counts in it, (B,) float64."""
+    items = len(losses)
+    weights = torch.empty_like(losses)
+    shape = (items,) if reduction == "none" else ()
+    if items == 0:
+        return losses.new_zeros(shape, dtype=torch.float32), weights
+    result = losses.new_empty(shape, dtype=torch.float32)
+    with on_device_of(losses):
+        reduce_kernel[(1,)](
+            losses, target_lengths, weights, result, items,
+            MEAN=reduction == "mean", EACH=reduction == "none", FREE=infeasible in ("zero", "counted"),
+            UNCOUNTED=infeasible == "zero", BLOCK=min(max(triton.next_power_of_2(items), 16), 1024), num_warps=4,
+        )  # fmt: skip
+    return result, weights
+
+
+def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, *, blank: int, rows: str) -> Tensor:
+    """(B, T, C) of the logits' type, contiguous: the gradient of Σ_b weights_b · upstream_b · loss_b.
+
+    Args:
+        logits: As in ``forward``.
+        found: What it returned.
+        weights: (B,) float64.
+        upstream: () or (B,).
+        blank: The class of the blank.
+        rows: As in ``forward``.
+    """
+    items, frames, classes = logits.shape
+    result = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+    if result.numel() == 0:
+        return result
+    block = min(triton.next_power_of_2(classes), CLASS_BLOCK)
+    height = max(1, min(TILE // block, 32))
+    with on_device_of(logits):
+        gradient_kernel[(triton.cdiv(classes, block), triton.cdiv(frames, height), items)](
+            logits, found.normalizers, found.facts, found.head, found.following, found.occupancy, found.blanks,
+            found.losses, weights, upstream, result, blank, frames, found.following.shape[1], classes,
+            found.blanks.shape[2], logits.stride(0), logits.stride(1), upstream.stride(0) if upstream.ndim else 0,
+            KIND=rows, ROWS=height, CLASS_BLOCK=block, num_warps=8,
+        )  # fmt: skip
+    return result
+
+
+def ctc_loss(
+    logits: npt.NDArray[Any],
+    batch: TargetBatch,
+    *,
+    rows: str,
+    weights: npt.NDArray[np.float64] | None = None,
+    gradient: npt.NDArray[Any] | None = None,
+    arrows: npt.NDArray[np.float64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Losses of a batch of NumPy arrays, and their gradient where asked for: see ``native.ctc_loss``."""
+    device = "cpu" if is_interpreted() else "cuda"
+    x = torch.from_numpy(logits).to(device)
+    targets, *lengths = (
+        torch.from_numpy(each).to(device) for each in (batch.targets, batch.input_lengths, batch.target_lengths)
+    )
+    chains = None if arrows is None else torch.from_numpy(arrows).to(device)
+    found = forward(
+        x, targets, *lengths, blank=batch.blank, rows=rows, differentiated=gradient is not None, arrows=chains
+    )
+    if gradient is not None:
+        each = torch.ones_like(found.losses) if weights is None else torch.from_numpy(weights).to(device)
+        one = torch.ones((), device=device)
+        gradient[...] = _gradient(x, found, each, one, blank=batch.blank, rows=rows).cpu().numpy()
+    return found.losses.cpu().numpy()
+
+
+_gradient = gradient

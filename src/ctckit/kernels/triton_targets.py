@@ -1,0 +1,92 @@
+"""Targets as the other kernels need them: checked for what would read foreign memory, equal tokens linked.
+
+A gradient row subtracts from class c the occupancies of all tokens of class c. Adding them from the tokens' side
+would need atomic additions, in whatever order they come: other bits on each run. From the class's side the order is
+fixed: ``head[c]`` is the first token of class c, ``following[i]`` the next token equal to token i, −1 the end.
+
+One program an item: 1. lengths and classes are checked, 2. repeats counted, 3. equal tokens linked, by comparing all
+with all, N² / BLOCK² tiles.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+NO_TOKEN = tl.constexpr(-1)
+FACTS = 4  # frames, tokens, frames needed, whether the item is well formed
+
+
+@triton.jit(do_not_specialize=["frames", "tokens", "blank", "stride_target"])
+def link_targets(
+    targets_ptr,  # (B, N) integers
+    input_lengths_ptr,  # (B,)
+    target_lengths_ptr,  # (B,)
+    needed_ptr,  # (B,) int32, frames that other chains than plain CTC's need at least, read if CHAINS
+    labels_ptr,  # (B, N) int32, written: the tokens, 0 where there is none
+    following_ptr,  # (B, N) int32, written
+    head_ptr,  # (B, C) int32, written
+    facts_ptr,  # (B, FACTS) int32, written
+    blank,
+    frames,
+    tokens,
+    classes,
+    stride_target,
+    BLOCK: tl.constexpr,
+    CLASS_BLOCK: tl.constexpr,
+    CHAINS: tl.constexpr,
+):
+    """Writes labels, following, head and facts of one item."""
+    b = tl.program_id(0).to(tl.int64)
+    targets_ptr += b * stride_target
+    labels_ptr += b * tokens
+    following_ptr += b * tokens
+    head_ptr += b * classes
+
+    # 1. Lengths outside of the arrays make the item a bad one, without frames and tokens.
+    length = tl.load(input_lengths_ptr + b)
+    count = tl.load(target_lengths_ptr + b)
+    good = (length >= 0) & (length <= frames) & (count >= 0) & (count <= tokens)
+    length = tl.where(good, length, 0).to(tl.int32)
+    count = tl.where(good, count, 0).to(tl.int32)
+    wrong = 0
+    repeats = 0
+    for first in range(0, tokens, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        here = i < count
+        token = tl.load(targets_ptr + i, mask=here, other=0)
+        bad = here & ((token < 0) | (token >= classes) | (token == blank))
+        wrong += tl.sum(bad.to(tl.int32), axis=0)
+        # 2.
+        before = tl.load(targets_ptr + i - 1, mask=here & (i > 0), other=0)
+        repeats += tl.sum((here & (i > 0) & (before == token)).to(tl.int32), axis=0)
+        tl.store(labels_ptr + i, tl.where(here & ~bad, token, 0).to(tl.int32), mask=i < tokens)
+    good = good & (wrong == 0)
+    needed = count + repeats
+    if CHAINS:
+        needed = tl.load(needed_ptr + b)
+    fact = tl.arange(0, 4)
+    facts = tl.where(fact == 0, length, tl.where(fact == 1, count, tl.where(fact == 2, needed, good)))
+    tl.store(facts_ptr + b * 4 + fact, facts)
+
+    # 3. First no class has a token; who writes next must not be overtaken.
+    for first in range(0, classes, CLASS_BLOCK):
+        c = first + tl.arange(0, CLASS_BLOCK)
+        tl.store(head_ptr + c, tl.full((CLASS_BLOCK,), NO_TOKEN, tl.int32), mask=c < classes)
+    tl.debug_barrier()
+    if good:
+        for first in range(0, count, BLOCK):
+            i = first + tl.arange(0, BLOCK)
+            here = i < count
+            token = tl.load(targets_ptr + i, mask=here, other=-1).to(tl.int32)
+            following = tl.full((BLOCK,), 1 << 30, tl.int32)
+            earlier = tl.zeros((BLOCK,), tl.int32)
+            for other_first in range(0, count, BLOCK):
+                j = other_first + tl.arange(0, BLOCK)
+                other = tl.load(targets_ptr + j, mask=j < count, other=-2).to(tl.int32)
+                same = token[:, None] == other[None, :]
+                later = same & (j[None, :] > i[:, None])
+                following = tl.minimum(following, tl.min(tl.where(later, j[None, :], 1 << 30), axis=1))
+                earlier += tl.sum((same & (j[None, :] < i[:, None])).to(tl.int32), axis=1)
+            tl.store(following_ptr + i, tl.where(following == 1 << 30, NO_TOKEN, following), mask=here)
+            tl.store(head_ptr + token, i, mask=here & (earlier == 0))

@@ -1,0 +1,117 @@
+"""The best single path: the forward recursion with the maximum in the place of the sum.
+
+    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        arrow_t(s) = the r that gave it, as s − r: 0, 1 or 2
+
+In float64, the same additions in the same order as reference.viterbi: the same path, ties included (stay before advance
+before skip; among ends the later state). One program an item: 1. forwards, the arrows are written, one byte a state;
+2. from the better end backwards along the arrows.
+
+Windows as in triton_sweep.py: a window begins FRAMES pairs early and has its own pairs right after FRAMES frames.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ctckit.kernels.triton_common import load_pairs
+
+
+@triton.jit
+def left(values, lanes, PAIRS: tl.constexpr):
+    """The value of pair i − 1 at each pair i; −∞ at the first."""
+    return tl.where(lanes > 0, tl.gather(values, tl.maximum(lanes - 1, 0), 0), float("-inf"))
+
+
+@triton.jit(do_not_specialize=["all_frames", "all_tokens"])
+def best_paths(
+    scores_ptr,  # (B, T, C)
+    labels_ptr,  # (B, N)
+    facts_ptr,  # (B, 4)
+    states_ptr,  # (B, 2, 2, N + 1) float64, between the tiles of longer targets: two rows in turn
+    arrows_ptr,  # (B, T, 2, N + 1) int8, written
+    paths_ptr,  # (B, T) int32, written: states, −1 beyond the length and where there is no path
+    log_probs_ptr,  # (B,) float64, written
+    blank_class,
+    all_frames,
+    all_tokens,
+    stride_item,
+    stride_frame,
+    WINDOWED: tl.constexpr,
+    PAIRS: tl.constexpr,
+    FRAMES: tl.constexpr,
+):
+    """One item."""
+    b = tl.program_id(0).to(tl.int64)
+    frames, tokens = tl.load(facts_ptr + b * 4), tl.load(facts_ptr + b * 4 + 1)
+    good = tl.load(facts_ptr + b * 4 + 3)
+    width = all_tokens + 1
+    scores_ptr += b * stride_item
+    labels_ptr += b * all_tokens
+    states_ptr += b * 4 * width
+    arrows_ptr += b * all_frames * 2 * width
+    paths_ptr += b * all_frames
+    lanes = tl.arange(0, PAIRS)
+    halo: tl.constexpr = FRAMES if WINDOWED else 0
+    own: tl.constexpr = PAIRS - halo
+    windows = tl.cdiv(tokens + 1, own)
+
+    # 1. Before the first frame the path is in the first blank.
+    blank = tl.where(lanes == 0, 0.0, float("-inf")).to(tl.float64)
+    token = tl.full((PAIRS,), float("-inf"), tl.float64)
+    for w in range(0, windows):
+        pairs = w * own + lanes
+        inside = (lanes < own) & (pairs <= tokens)
+        tl.store(states_ptr + pairs, tl.where(pairs == 0, 0.0, float("-inf")).to(tl.float64), mask=inside)
+        tl.store(states_ptr + width + pairs, token, mask=inside)
+    for j in range(0, tl.cdiv(frames, FRAMES)):
+        tl.debug_barrier()
+        source = states_ptr + (j % 2) * 2 * width
+        target = states_ptr + ((j + 1) % 2) * 2 * width
+        for w in range(0, windows):
+            pairs = w * own - halo + lanes
+            labels, live, skips = load_pairs(labels_ptr, pairs, tokens)
+            inside = (pairs >= 0) & (pairs <= tokens)
+            if WINDOWED:
+                blank = tl.load(source + pairs, mask=inside, other=float("-inf"))
+                token = tl.load(source + width + pairs, mask=inside, other=float("-inf"))
+            inside = inside & (lanes >= halo)
+            for f in tl.static_range(FRAMES):
+                t = j * FRAMES + f
+                here = t < frames
+                frame_ptr = scores_ptr + tl.cast(t, tl.int64) * stride_frame
+                until = tl.where(here, tokens, -1)
+                x = tl.load(frame_ptr + labels, mask=live & (pairs < until), other=float("-inf")).to(tl.float64)
+                x_blank = tl.load(frame_ptr + blank_class, mask=here, other=float("-inf")).to(tl.float64)
+                before = left(token, lanes, PAIRS)
+                over = tl.where(skips, before, float("-inf"))
+                entered = tl.maximum(blank, over)
+                of_token = tl.where(token >= entered, 0, tl.where(blank >= over, 1, 2))
+                of_blank = tl.where(blank >= before, 0, 1)
+                next_blank = tl.maximum(blank, before) + x_blank
+                next_token = tl.maximum(token, entered) + x
+                blank, token = tl.where(here, next_blank, blank), tl.where(here, next_token, token)
+                place = arrows_ptr + tl.cast(t, tl.int64) * 2 * width + pairs
+                tl.store(place, of_blank.to(tl.int8), mask=inside & (pairs <= until))
+                tl.store(place + width, of_token.to(tl.int8), mask=inside & (pairs < until))
+            if WINDOWED or (j + 1) * FRAMES >= frames:
+                tl.store(target + pairs, blank, mask=inside)
+                tl.store(target + width + pairs, token, mask=inside)
+    tl.debug_barrier()
+
+    # 2. Of two equally good ends the later one.
+    last = states_ptr + (tl.cdiv(frames, FRAMES) % 2) * 2 * width
+    by_blank = tl.load(last + tokens)
+    by_token = tl.load(last + width + tl.maximum(tokens - 1, 0))
+    by_token = tl.where(tokens > 0, by_token, float("-inf"))
+    best = tl.maximum(by_blank, by_token)
+    best = tl.where(good == 0, float("nan"), best)
+    tl.store(log_probs_ptr + b, best)
+    found = best > float("-inf")
+    state = tl.where(by_blank >= by_token, 2 * tokens, 2 * tokens - 1)
+    for i in range(0, all_frames):
+        t = all_frames - 1 - i
+        here = (t < frames) & found
+        tl.store(paths_ptr + t, tl.where(here, state, -1))
+        place = arrows_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
+        state -= tl.load(place, mask=here, other=0).to(tl.int32)

@@ -1,0 +1,156 @@
+"""On a real device: hard cases, random problems, same bits, no look at the device, memory. ``pytest -m gpu``."""
+
+import numpy as np
+import pytest
+import torch
+
+import ctckit
+from ctckit.errors import BackendError
+from ctckit.kernels import BACKENDS, native
+from problems import random_batch
+from test_kernels_agree import CASES, expect_agreement
+from tolerances import SINGLE_GRADIENT, SINGLE_LOSS
+
+pytest.importorskip("triton")
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hard_cases(name):
+    """Against the C++ core in float64, which its own tests hold to the reference."""
+    logits, batch = CASES[name]
+    expected_gradient = np.empty(logits.shape)
+    expected = native.ctc_loss(logits.astype(np.float64), batch, rows="logits", gradient=expected_gradient)
+    gradient = np.full_like(logits, np.nan)
+    losses = BACKENDS["triton"](logits, batch, rows="logits", gradient=gradient)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(losses[~finite], expected[~finite])
+    error = np.abs(losses[finite] - expected[finite]) / np.abs(expected[finite]).clip(1e-3)
+    assert error.max(initial=0) <= SINGLE_LOSS
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
+
+
+@pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
+@pytest.mark.parametrize("seed", range(40))
+def test_random_problems(seed, rows):
+    """Classes around the blocks' sizes; targets around 32, 64 … pairs, and past one window of 1024."""
+    rng = np.random.default_rng(seed)
+    tokens = int(rng.choice([0, 1, 5, 30, 31, 32, 33, 63, 64, 127, 255, 256, 600, 1023, 1024, 1100, 2100]))
+    classes = int(rng.choice([2, 3, 5, 31, 32, 33, 97, 128, 129, 1000, 1024, 1025, 8192, 8193]))
+    frames = min(2 * tokens + int(rng.integers(0, 20)), 3000)
+    if frames * classes > 2e6:
+        classes = 33
+    problem = {"items": 4, "frames": frames, "classes": classes, "tokens": tokens, "dtype": np.float32}
+    logits, batch = random_batch(seed, **problem, blank=seed % classes, masks=seed % 3 == 1)
+    expect_agreement(logits, batch, rows, rng.uniform(0.5, 2, len(batch)), BACKENDS["triton"])
+
+
+def problem(items=64, frames=200, classes=97, tokens=40, dtype=torch.float32):
+    generator = torch.Generator("cuda").manual_seed(0)
+    logits = torch.randn((items, frames, classes), device="cuda", generator=generator).to(dtype)
+    targets = torch.randint(1, classes, (items, tokens), device="cuda", generator=generator)
+    lengths = torch.full((items,), frames, device="cuda"), torch.full((items,), tokens, device="cuda")
+    return logits.requires_grad_(), (targets, *lengths)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_same_bits_on_a_hundred_runs(dtype):
+    logits, rest = problem(classes=8, dtype=dtype)  # few classes: long chains of equal tokens
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        first = None
+        for _ in range(100):
+            logits.grad = None
+            loss = ctckit.ctc_loss(logits, *rest, reduction="none", validate=False)
+            loss.sum().backward()
+            found = loss.detach().clone(), logits.grad.clone()
+            first = first or found
+            assert all(torch.equal(a, b) for a, b in zip(first, found, strict=True))
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_half_precision_equals_the_cpu(dtype):
+    logits, rest = problem(dtype=dtype)
+    ctckit.ctc_loss(logits, *rest).backward()
+    other = logits.detach().cpu().requires_grad_()
+    ctckit.ctc_loss(other, *(each.cpu() for each in rest)).backward()
+    rounding = {torch.float32: 0, torch.bfloat16: 2**-8, torch.float16: 2**-10}[dtype]
+    torch.testing.assert_close(logits.grad.cpu().float(), other.grad.float(), rtol=rounding, atol=SINGLE_GRADIENT)
+
+
+def test_capture_of_a_graph():
+    logits, rest = problem()
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):  # warm: compiled before it is captured
+        ctckit.ctc_loss(logits, *rest, validate=False).backward()
+    torch.cuda.current_stream().wait_stream(stream)
+    logits.grad = None
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = ctckit.ctc_loss(logits, *rest, validate=False)
+        loss.backward()
+    with torch.no_grad():
+        logits.mul_(1.5)
+    graph.replay()
+    other = logits.detach().clone().requires_grad_()
+    expected = ctckit.ctc_loss(other, *rest)
+    expected.backward()
+    assert torch.equal(loss, expected)
+    assert torch.equal(logits.grad, other.grad)
+
+
+def test_a_check_during_capture_says_what_to_do():
+    logits, rest = problem()
+    ctckit.ctc_loss(logits, *rest)
+    with pytest.raises(BackendError, match=r"Pass validate=False"), torch.cuda.graph(torch.cuda.CUDAGraph()):
+        ctckit.ctc_loss(logits, *rest)
+
+
+def test_nothing_waits_for_the_device():
+    logits, rest = problem()
+    ctckit.ctc_loss(logits, *rest, validate=False).backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        ctckit.ctc_loss(logits, *rest, validate=False).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_compiled_in_one_graph():
+    logits, rest = problem()
+
+    def step(x):
+        return ctckit.ctc_loss(2 * x, *rest, validate=False)
+
+    torch.compile(step, fullgraph=True)(logits).backward()
+    found, logits.grad = logits.grad, None
+    step(logits).backward()
+    torch.testing.assert_close(found, logits.grad, rtol=SINGLE_LOSS, atol=SINGLE_GRADIENT)
+
+
+def test_peak_memory_of_large_vocabularies():
+    """Beside the logits: the gradient, and a twentieth of the logits."""
+    logits, rest = problem(items=64, frames=80, classes=6625, tokens=25)
+    ctckit.ctc_loss(logits, *rest).backward()
+    logits.grad = None
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    ctckit.ctc_loss(logits, *rest).backward()
+    extra = torch.cuda.max_memory_allocated() - before
+    size = logits.numel() * logits.element_size()
+    assert extra <= 1.05 * size
+
+
+def test_another_device_than_the_current_one():
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two GPUs")
+    logits, rest = problem(items=2)
+    there = logits.detach().to("cuda:1").requires_grad_()
+    ctckit.ctc_loss(there, *(each.to("cuda:1") for each in rest)).backward()
+    ctckit.ctc_loss(logits, *rest).backward()
+    assert torch.equal(there.grad.cpu(), logits.grad.cpu())

@@ -1,0 +1,250 @@
+"""The Triton kernels behind the public call, in small sizes, by Triton's interpreter where there is no GPU.
+
+An item of eight frames costs the interpreter a quarter of a second: sizes are as small as they can be and still have
+two tiles, two windows, repeats, and items that cannot be emitted. test_kernels_agree.py has the kernels by themselves.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ctckit
+from ctckit.errors import BackendError, CTCKitError, InfeasibleTargetError, InvalidInputError
+from tolerances import HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
+from triton_interpreter import interpreter
+
+pytest.importorskip("triton")
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TARGETS = torch.tensor([[1, 2, 2], [1, 1, 2], [4, -9, 99]])  # what is beyond the lengths may be anything
+LENGTHS = torch.tensor([5, 3, 2]), torch.tensor([3, 3, 0])  # the second one cannot be emitted
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch):
+    with interpreter(monkeypatch, frames=4):
+        yield
+
+
+def logits(dtype=torch.float32, scale=2.0):
+    x = torch.randn((3, 5, 5), generator=torch.Generator().manual_seed(0)) * scale
+    for b, length in enumerate(LENGTHS[0]):
+        x[b, length:] = float("nan")
+    return x.to(DEVICE, dtype)
+
+
+def answer(x, backend, *, upstream=1.0, **options):
+    leaf = (x if backend == "triton" else x.cpu()).clone().requires_grad_()
+    place = leaf.device
+    loss = ctckit.ctc_loss(leaf, TARGETS.to(place), *(n.to(place) for n in LENGTHS), backend=backend, **options)
+    factors = torch.arange(1, 1 + loss.numel(), device=place).reshape(loss.shape) * upstream
+    torch.where(loss.isfinite(), loss * factors, 0).sum().backward()
+    return loss.detach().cpu().double(), leaf.grad.cpu().double()
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_every_option_means_what_it_means_on_the_cpu(reduction, infeasible, normalize):
+    options = {"reduction": reduction, "infeasible": infeasible, "normalize": normalize}
+    (found, gradient), (expected, expected_gradient) = (
+        answer(logits(), backend, upstream=-1.5, **options) for backend in ("triton", "reference")
+    )
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=SINGLE_LOSS)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=4.5 * SINGLE_GRADIENT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_once(dtype):
+    x = logits(dtype)
+    (found, gradient), (expected, expected_gradient) = (
+        answer(each, backend, reduction="sum", infeasible="zero")
+        for backend, each in (("triton", x), ("reference", x.double()))
+    )
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=0)
+    rounding = HALF_ROUNDING[str(dtype).removeprefix("torch.")]
+    if dtype == torch.bfloat16 and DEVICE == "cpu":
+        rounding *= 2  # the interpreter cuts the lower bits off
+    torch.testing.assert_close(gradient, expected_gradient, rtol=rounding, atol=SINGLE_GRADIENT)
+
+
+def test_same_bits_twice():
+    first, second = (answer(logits(), "triton", reduction="none") for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_malformed_item_is_nan_when_nobody_checks():
+    """What is given to the kernels unseen: a blank and a foreign class within targets, a length beyond the frames."""
+    from ctckit.kernels import triton_loss
+
+    x = logits().nan_to_num()
+    targets = torch.tensor([[1, 2], [1, 0], [1, 99]], device=DEVICE)
+    lengths = torch.tensor([5, 6, 5], device=DEVICE), torch.tensor([2, 1, 2], device=DEVICE)
+    found = triton_loss.forward(x, targets, *lengths, blank=0, rows="logits", differentiated=True)
+    assert found.losses.isnan().tolist() == [False, True, True]
+    weights = torch.ones(3, dtype=torch.float64, device=DEVICE)
+    gradient = triton_loss.gradient(x, found, weights, weights.sum(), blank=0, rows="logits")
+    assert gradient[0].isfinite().all()
+
+
+def test_compiled_in_one_graph():
+    x = logits().requires_grad_()
+
+    def step(x):
+        return ctckit.ctc_loss(2 * x, TARGETS.to(DEVICE), *LENGTHS, backend="triton", infeasible="zero")
+
+    torch.compile(step, fullgraph=True, backend="aot_eager")(x).backward()
+    gradient, x.grad = x.grad, None
+    step(x).backward()
+    torch.testing.assert_close(gradient, x.grad, rtol=0, atol=0)
+
+
+def test_second_derivatives_say_where_they_are():
+    x = logits().requires_grad_()
+    loss = ctckit.ctc_loss(x, TARGETS, *LENGTHS, backend="triton", infeasible="zero")
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    with pytest.raises(CTCKitError, match=r"there on the CPU only\. Pass logits\.cpu\(\)\."):
+        gradient.nan_to_num().sum().backward()
+
+
+def test_messages():
+    def call(x=None, **options):
+        ctckit.ctc_loss(logits() if x is None else x, TARGETS, *LENGTHS, backend="triton", **options)
+
+    with pytest.raises(InfeasibleTargetError, match=r"targets\[1\] cannot be emitted: 3 tokens with 1 adjacent"):
+        call(infeasible="error")
+    with pytest.raises(InvalidInputError, match=r"validate=False forbids"):
+        call(infeasible="error", validate=False)
+    with pytest.raises(BackendError, match=r"logits has dtype torch\.float64; the kernels for GPUs take float32"):
+        call(logits().double())
+    with pytest.raises(InvalidInputError, match=r"targets\[0, 2\] is 2, the blank"):
+        ctckit.ctc_loss(logits(), torch.tensor([[1, 3, 2]] * 3), *LENGTHS, blank=2, backend="triton")
+
+
+def test_a_backend_asked_for_by_name_is_not_replaced(monkeypatch):
+    from ctckit.kernels import triton_loss
+
+    monkeypatch.setattr(triton_loss, "is_interpreted", lambda: False)
+    with pytest.raises(BackendError, match=r'backend="triton" needs CUDA tensors, logits is on cpu\. Move it, or use'):
+        ctckit.ctc_loss(torch.zeros(3, 5, 5), TARGETS, *LENGTHS, backend="triton")
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3)])
+def test_empty_batches(shape):
+    x = torch.zeros(shape, device=DEVICE, requires_grad=True)
+    none = torch.zeros(shape[0], dtype=torch.long)
+    loss = ctckit.ctc_loss(
+        x, torch.zeros((shape[0], 0), dtype=torch.long), none, none, reduction="sum", backend="triton"
+    )
+    loss.backward()
+    assert (loss.item(), x.grad.abs().sum().item()) == (0, 0)
+
+
+def test_targets_one_after_another():
+    tokens = torch.tensor([1, 2, 2, 1, 1, 2])
+    loss = ctckit.ctc_loss(logits(), tokens, *LENGTHS, reduction="none", backend="triton").cpu()
+    padded, _ = answer(logits(), "reference", reduction="none")
+    torch.testing.assert_close(loss.double(), padded, rtol=SINGLE_LOSS, atol=SINGLE_LOSS)
+
+
+def test_classes_beyond_one_block(monkeypatch):
+    """Large vocabularies: the softmax in several blocks, the gradient in several programs."""
+    from ctckit.kernels import triton_loss
+
+    monkeypatch.setattr(triton_loss, "LONGEST_ROW", 2)
+    monkeypatch.setattr(triton_loss, "TILE", 2)
+    monkeypatch.setattr(triton_loss, "CLASS_BLOCK", 2)
+    (found, gradient), (expected, expected_gradient) = (
+        answer(logits(scale=20.0), backend, reduction="sum", infeasible="zero") for backend in ("triton", "reference")
+    )
+    np.testing.assert_allclose(found, expected, rtol=SINGLE_LOSS)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
+
+
+def test_kernels_compile_for_a_gpu(tmp_path):
+    """Also where there is none: the compiler needs its description only."""
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.triton_compilation"]
+    root = Path(__file__).parent.parent
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 8
+    assert "stack 0" in done.stdout
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 4, 33])
+def test_best_paths_are_those_of_the_reference(monkeypatch, tokens):
+    """The same states and the same bits, with ties (scores of few values) and masks; 33 tokens are two windows."""
+    from ctckit.kernels import reference, triton_alignment, triton_loss
+    from ctckit.topology import ctc_topology
+
+    if DEVICE == "cpu":
+        monkeypatch.setattr(triton_alignment, "FRAMES", 3)
+        monkeypatch.setattr(triton_loss, "MOST_PAIRS", 32)
+    rng = np.random.default_rng(tokens)
+    targets = rng.integers(1, 4, (3, tokens))
+    if tokens == 33:
+        targets[:] = 1 + np.arange(tokens) % 3
+    frames = tokens + 5
+    scores = rng.integers(-3, 0, (3, frames, 4)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.05] = -np.inf
+    lengths = np.array([frames, frames - 2, tokens // 2]), np.array([tokens, tokens, tokens])
+    arguments = (torch.from_numpy(each).to(DEVICE) for each in (scores, targets, *lengths))
+    paths, totals = (each.cpu().numpy() for each in triton_alignment.viterbi(*arguments, blank=0))
+    for b, (length, count) in enumerate(zip(*lengths, strict=True)):
+        path, total = reference.viterbi(scores[b, :length].astype(np.float64), ctc_topology(targets[b, :count]))
+        assert totals[b] == total
+        assert paths[b, : len(path)].tolist() == path.tolist()
+        assert (paths[b, len(path) :] == -1).all()
+
+
+VARIANTS = {
+    "prior, bias, delay": {"log_prior": np.linspace(-2, 1, 5), "blank_bias": -1.0, "delay_penalty": 0.1},
+    "durations": {"min_frames": 2},
+    "no blank": {"use_blank": False},
+    "wildcards": {"wildcards": "everywhere", "wildcard_penalty": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants(monkeypatch, name):
+    """Weighted arrows, hops among them; of wildcards in windows."""
+    if DEVICE == "cpu" and name == "wildcards":
+        from ctckit.kernels import triton_loss
+
+        monkeypatch.setattr(triton_loss, "FRAMES", 1)
+        monkeypatch.setattr(triton_loss, "MOST_PAIRS", 8)
+        monkeypatch.setattr(triton_loss, "FEWEST_PAIRS", 8)
+    variant = ctckit.CTCVariant(**VARIANTS[name])
+    options = {"reduction": "mean", "infeasible": "zero", "variant": variant}
+    (found, gradient), (expected, expected_gradient) = (
+        answer(logits(), backend, **options) for backend in ("triton", "reference")
+    )
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=SINGLE_LOSS)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
+
+
+def test_arrow_weights_have_no_gradient_on_a_device():
+    weights = torch.zeros(7, 7, requires_grad=True)
+    with pytest.raises(BackendError, match=r"gradient of arrow_weights is there on the CPU only"):
+        ctckit.ctc_loss(logits(), TARGETS, *LENGTHS, backend="triton", arrow_weights=weights)
+
+
+@pytest.mark.parametrize("blank_scale", [1.0, 60.0])
+def test_a_masked_class_does_not_hide_what_is_far_below(blank_scale):
+    """−∞ for blank and token in turns, at scales where neighbouring states are hundreds of powers of two apart."""
+    x = logits(scale=60.0)
+    x[:, :, 0] *= blank_scale
+    x[0, 1, 0] = x[0, 3, 2] = x[1, 0, 0] = -torch.inf
+    options = {"reduction": "sum", "infeasible": "zero"}
+    (found, gradient), (expected, expected_gradient) = (
+        answer(x, backend, **options) for backend in ("triton", "reference")
+    )
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=0)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
