@@ -2,7 +2,8 @@
 
 What is public: the names in a module's ``__all__``; where it has none, the functions and classes that are defined in
 it and do not begin with an underscore. A name of ``ctckit`` itself is documented as such, and not again under its
-module. Which page it stands on is decided by the module that defines it; a module that PAGES does not know makes a page of its own.
+module. Which page it stands on is decided by the module that defines it; a module that PAGES does not know makes a
+page of its own.
 """
 
 from __future__ import annotations
