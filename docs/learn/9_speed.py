@@ -200,7 +200,7 @@ axes.imshow(
     alpha=reachable.T.astype(float),
 )
 t, s = np.nonzero(matters)
-axes.scatter(t, s, s=0.3, color=BLUE, linewidths=0)
+axes.scatter(t, s, s=0.3, color=BLUE, linewidths=0, rasterized=True)
 axes.plot(range(frames), long.best_path(), color=RED, linewidth=0.8)
 axes.set(
     xlabel="frame",

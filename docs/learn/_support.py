@@ -67,7 +67,9 @@ class Picture:
 
     def __init__(self, figure: Figure, description: str) -> None:
         text = StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            text, format="svg", dpi=160, metadata={"Date": None, "Creator": None}
+        )
         svg = text.getvalue()
         svg = svg[svg.index("<svg") :]
         for ink in (INK, ALSO_INK):
