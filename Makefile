@@ -40,6 +40,7 @@ native-check: $(INSTALLED)
 	build/sanitized/core_tests
 	build/sanitized/thread_tests
 	build/sanitized/search_tests
+	build/sanitized/align_tests
 	build/sanitized/ngram_tests
 	$(BIN)/python native/tests/mutants.py --patterns
 
@@ -52,10 +53,11 @@ native-check-threads: $(INSTALLED)
 	$(FIXED_ADDRESSES) build/threads/thread_tests
 
 # Some million random problems through every instruction set, then random calls from Python, right and wrong ones:
-# minutes. ROUNDS, SEARCHES, CALLS and SEED can be given.
+# minutes. ROUNDS, SEARCHES, ALIGNMENTS, CALLS and SEED can be given.
 ROUNDS ?= 60000
 CALLS ?= 60000
 SEARCHES ?= 20000
+ALIGNMENTS ?= 5000
 SEED ?= 2
 fuzz: $(INSTALLED)
 	mkdir -p build
@@ -64,6 +66,7 @@ fuzz: $(INSTALLED)
 	build/fuzz/thread_tests
 	build/fuzz/core_tests $(ROUNDS) $(SEED)
 	build/fuzz/search_tests $(SEARCHES) $(SEED)
+	build/fuzz/align_tests $(ALIGNMENTS) $(SEED)
 	build/fuzz/ngram_tests 2000 $(SEED)
 	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
 

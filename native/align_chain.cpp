@@ -86,7 +86,7 @@ AlignUses AlignChain<In, Real>::uses(int first_block, int blocks) const {
   const auto from = places_.begin() + static_cast<int64_t>(first_block) * align_block;
   const int64_t labels = static_cast<int64_t>(blocks) * align_block;
   AlignUses result;
-  if (labels < places()) {
+  if (labels < places() / 2) {
     result.places.assign(from, from + labels);
     std::sort(result.places.begin(), result.places.end());
     result.places.erase(std::unique(result.places.begin(), result.places.end()), result.places.end());
@@ -101,19 +101,26 @@ AlignUses AlignChain<In, Real>::uses(int first_block, int blocks) const {
 
 template <class In, class Real>
 void AlignChain<In, Real>::fill(const In* const* rows, const AlignUses& uses) {
-  const int count = static_cast<int>(uses.classes.size());
-  if constexpr (std::is_same_v<In, Real>) {
-    if (wide_) {
-      AlignFill<Real> fill{{}, uses.classes.data(), uses.places.data(), count, table_.data()};
-      std::copy_n(rows, align_frames, fill.rows);
-      return align_kernel().loops(Real{}).fill(fill);
-    }
+  const auto count = uses.classes.size();
+  if (!wide_) {
+    for (int f = 0; f < align_frames; ++f)
+      for (size_t k = 0; k < count; ++k)
+        table_[static_cast<size_t>(f * align_table_size + uses.places[k])] = static_cast<Real>(rows[f][uses.classes[k]]);
+    return;
   }
-  const int64_t of_place = wide_ ? align_frames : 1, of_frame = wide_ ? 1 : align_table_size;
-  for (int f = 0; f < align_frames; ++f)
-    for (int k = 0; k < count; ++k)
-      table_[static_cast<size_t>(uses.places[static_cast<size_t>(k)] * of_place + f * of_frame)] =
-          static_cast<Real>(rows[f][uses.classes[static_cast<size_t>(k)]]);
+  AlignFill<In> fill{{}, uses.classes.data(), uses.places.data(), static_cast<int>(count), nullptr};
+  std::copy_n(rows, align_frames, fill.rows);
+  if constexpr (std::is_same_v<In, Real>) {
+    fill.table = table_.data();
+    align_kernel().loops(In{}).fill(fill);
+  } else {
+    narrow_.resize(table_.size());
+    fill.table = narrow_.data();
+    align_kernel().loops(In{}).fill(fill);
+    for (const int32_t k : uses.places)
+      std::copy_n(narrow_.begin() + static_cast<int64_t>(k) * align_frames, align_frames,
+                  table_.begin() + static_cast<int64_t>(k) * align_frames);
+  }
 }
 
 template <class In, class Real>
@@ -136,12 +143,10 @@ void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int fra
 }
 
 template <class In, class Real>
-double AlignChain<In, Real>::greatest(int64_t t) const {
+double AlignChain<In, Real>::greatest(int64_t t, const AlignUses& uses) const {
   const In* const row = item_.row(t);
-  In most = row[item_.blank];
-  for (const int32_t c : classes_)
-    if (c != nothing) most = std::max(most, c == wildcard ? In{0} : row[c]);
-  return static_cast<double>(most);
+  const In label = align_kernel().loops(In{}).greatest(row, uses.classes.data(), static_cast<int>(uses.classes.size()));
+  return static_cast<double>(std::max(label, row[item_.blank]));
 }
 
 template class AlignChain<float, float>;

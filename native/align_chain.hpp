@@ -62,8 +62,8 @@ class AlignChain {
   // Sets what a pass needs for `frames` frames from `first` on, in a window that begins at a block and uses these labels.
   void prepare(AlignPass<Real>& pass, int64_t first, int frames, int window, const AlignUses& uses);
 
-  // Of all labels and the blank: the greatest emission of a frame.
-  double greatest(int64_t t) const;
+  // The greatest emission of these labels and the blank in a frame.
+  double greatest(int64_t t, const AlignUses& uses) const;
 
   Real arrow(AlignArrow kind, int64_t i) const { return arrows_[kind][static_cast<size_t>(i)]; }
   bool may_skip(int64_t i) const { return skips_[static_cast<size_t>(i / align_block)] >> (i % align_block) & 1; }
@@ -82,6 +82,7 @@ class AlignChain {
   std::vector<uint64_t> skips_;
   std::vector<Real> arrows_[align_arrows];
   std::vector<Real> table_;
+  std::vector<In> narrow_;        // the table before it is widened
   Real blanks_[align_frames];
 };
 

@@ -256,7 +256,8 @@ void advance(const AlignPass<Real>& pass) {
 template <class Real>
 CTCKIT_INLINE Vector<Real> gathered(const Real* from, const int32_t* index) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(Real) == 4) return _mm512_i32gather_ps(_mm512_loadu_si512(index), from, 4);
+  if constexpr (sizeof(Real) == 4)  // all lanes by a mask: GCC takes the plain one's unused operand for uninitialised
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, _mm512_loadu_si512(index), from, 4);
 #elif defined(__AVX2__)
   if constexpr (sizeof(Real) == 4)
     return _mm256_i32gather_ps(from, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);
@@ -292,6 +293,21 @@ void fill(const AlignFill<Real>& fill) {
   }
 }
 
+template <class Real>
+Real greatest(const Real* row, const int32_t* classes, int count) {
+  constexpr int n = lanes<Real>;
+  Real most = impossible<Real>;
+  int k = 0;
+  if (count >= n) {
+    const bool side_by_side = classes[count - 1] - classes[0] == count - 1;
+    Vector<Real> best = broadcast(impossible<Real>);
+    for (; k + n <= count; k += n) best = maximum(best, side_by_side ? load(row + classes[k]) : gathered(row, classes + k));
+    most = horizontal_max<Real>(best);
+  }
+  for (; k < count; ++k) most = row[classes[k]] > most ? row[classes[k]] : most;
+  return most;
+}
+
 void advance_float32(const AlignPass<float>& pass) {
   if (pass.arrows[0]) return advance<float, WeightedArrows<float>, TransposedEmissions<float>>(pass);
 #if defined(__AVX512F__)
@@ -310,6 +326,6 @@ void advance_float64(const AlignPass<double>& pass) {
 }  // namespace
 
 extern const AlignKernel align_kernel;
-const AlignKernel align_kernel = {in_registers, {advance_float32, fill<float>}, {advance_float64, fill<double>}};
+const AlignKernel align_kernel = {in_registers, {advance_float32, fill<float>, greatest<float>}, {advance_float64, fill<double>, greatest<double>}};
 
 }  // namespace ctckit::CTCKIT_ISA

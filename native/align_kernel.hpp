@@ -46,6 +46,7 @@ template <class Real>
 struct AlignLoops {
   void (*advance)(const AlignPass<Real>& pass);
   void (*fill)(const AlignFill<Real>& fill);
+  Real (*greatest)(const Real* row, const int32_t* classes, int count);  // of these classes, in ascending order
 };
 
 struct AlignKernel {

@@ -16,9 +16,10 @@ AlignLimits certified_limits(const AlignChain<In, Real>& chain, double bound) {
   limits.bound = bound;
   const int64_t frames = chain.item().frames, count = passes(frames);
   limits.rest.assign(static_cast<size_t>(count) + 1, 0);
+  const AlignUses uses = chain.uses(0, chain.blocks());
   double sum = 0;
   for (int64_t t = frames - 1; t > 0; --t) {
-    sum += chain.greatest(t);
+    sum += chain.greatest(t, uses);
     if ((t - 1) % align_frames == 0) limits.rest[static_cast<size_t>((t - 1) / align_frames)] = sum;
   }
   return limits;

@@ -12,6 +12,7 @@ namespace ctckit {
 namespace {
 
 constexpr int64_t scratch_bytes = 1 << 18;  // rows of a stretch that are kept all at once: they stay in the cache
+constexpr int uses_ahead = 2, uses_slack = 4;  // blocks whose labels are looked up in advance; how many more may be
 constexpr int levels = 8;                   // stretches that one is divided into, on the way back
 constexpr int64_t least_stretch = 256;      // frames between rows that are kept on the way forward
 constexpr int64_t rows_in_chain = 16;       // a stretch is no longer than this part of the chain: little is computed twice
@@ -25,7 +26,7 @@ double threshold_of(const AlignLimits& limits, const AlignWindow<Real>& window, 
   if (!limits.rest.empty()) {
     const double threshold = limits.bound - limits.rest[pass + 1] - scale;
     // What rounding may have done to the scores and to the bound.
-    const double size = 1 + (std::is_same_v<Real, float> ? std::fabs(best - threshold) : std::fabs(limits.bound));
+    const double size = 1 + std::fabs(best) + std::fabs(std::is_same_v<Real, float> ? threshold : limits.bound);
     return threshold - 2 * static_cast<double>(frames) * size * std::numeric_limits<Real>::epsilon();
   }
   if (limits.beam > 0) {
@@ -47,7 +48,7 @@ PathFinder<In, Real>::PathFinder(const AlignItem<In>& item)
 
 template <class In, class Real>
 double PathFinder<In, Real>::score(const AlignLimits& limits) {
-  AlignWindow<Real> window(0, chain_.blocks(), chain_.uses(0, chain_.blocks()));
+  AlignWindow<Real> window(0, chain_.blocks());
   return end_of(window, forward(window, limits, 0, nullptr)).log_prob;
 }
 
@@ -55,7 +56,7 @@ template <class In, class Real>
 double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every, int64_t* starts, int64_t* ends) {
   const AlignItem<In>& item = chain_.item();
   SpanWriter<In> writer(item, starts, ends);
-  AlignWindow<Real> window(0, chain_.blocks(), chain_.uses(0, chain_.blocks()));
+  AlignWindow<Real> window(0, chain_.blocks());
   const int64_t width = window.width(), row = 2 * width;
   const bool keep_all = keep_every == 0 && item.frames * row * static_cast<int64_t>(sizeof(Real)) <= scratch_bytes;
   if (keep_all) {
@@ -83,10 +84,21 @@ int PathFinder<In, Real>::low_block(int64_t target, int64_t frames_left, int win
   return std::max(static_cast<int>(std::max<int64_t>(target - chain_.reach() * frames_left, 0) / align_block) - window, 0);
 }
 
+// Where a few blocks are left of many labels, only those labels' emissions are looked at.
+template <class In, class Real>
+void PathFinder<In, Real>::refresh(AlignWindow<Real>& window, bool whole) const {
+  const int from = whole ? 0 : window.low, to = whole ? window.blocks - 1 : std::min(window.high + 1, window.blocks - 1);
+  if (from >= window.uses_from && to <= window.uses_to && (to - from + 1) * uses_slack >= window.uses_to - window.uses_from + 1) return;
+  window.uses_from = std::max(from, 0);
+  window.uses_to = std::min(to + uses_ahead, window.blocks - 1);
+  window.uses = chain_.uses(window.first + window.uses_from, window.uses_to - window.uses_from + 1);
+}
+
 // Frames t + 1 … t + frames, for the blocks that something can be in; all of them where the rows are kept.
 template <class In, class Real>
 void PathFinder<In, Real>::advance(AlignWindow<Real>& window, int64_t t, int frames, Real* kept) {
   AlignPass<Real> pass{};
+  refresh(window, kept);
   chain_.prepare(pass, t + 1, frames, window.first, window.uses);
   pass.label = window.label.data();
   pass.blank = window.blank.data();
@@ -123,6 +135,7 @@ double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimit
     if (t >= last_) return scale;
     const auto pass = static_cast<size_t>(t / align_frames);
     window.raise(low_block(chain_.first_final(), last_ - t, 0));
+    if (window.low > window.high) break;  // what the limits left is too late
     if (keep_every && t % keep_every == 0) rows_.push_back(window.kept(t));
     // Differences are what counts: single-precision scores near 0 have the digits for them.
     offsets_[pass] = std::is_same_v<Real, float> ? best : 0;
@@ -161,7 +174,7 @@ PathState PathFinder<In, Real>::back(const KeptRow<Real>& row, int64_t to, PathS
   const int64_t frames = to - row.frame;
   const int64_t lowest = std::max<int64_t>(state.i - chain_.reach() * frames, 0);
   const int first = static_cast<int>(lowest / align_block), blocks = static_cast<int>(state.i / align_block) - first + 1;
-  AlignWindow<Real> window(row, first, blocks, chain_.uses(first, blocks));
+  AlignWindow<Real> window(row, first, blocks);
   const int64_t width = window.width(), states = (frames + 1) * 2 * width;
   if (states * static_cast<int64_t>(sizeof(Real)) > scratch_bytes && frames > align_frames)
     return back_through(row, window, to, state, writer);

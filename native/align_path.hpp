@@ -34,6 +34,7 @@ class PathFinder {
     double log_prob;
   };
 
+  void refresh(AlignWindow<Real>& window, bool whole) const;
   void advance(AlignWindow<Real>& window, int64_t t, int frames, Real* kept);
   double forward(AlignWindow<Real>& window, const AlignLimits& limits, int64_t keep_every, Real* kept);
   End end_of(const AlignWindow<Real>& window, double scale) const;

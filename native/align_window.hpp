@@ -24,10 +24,11 @@ struct AlignWindow {
   std::vector<Real> label, blank;
   std::vector<Real> best;      // of each block
   std::vector<uint8_t> alive;  // whether a state of the block is possible; where not, all are −∞
-  AlignUses uses;
+  AlignUses uses;              // of the labels in blocks uses_from … uses_to
+  int uses_from = 0, uses_to = -1;
 
-  AlignWindow(int first_block, int count, AlignUses uses);
-  AlignWindow(const KeptRow<Real>& row, int first_block, int count, AlignUses uses);
+  AlignWindow(int first_block, int count);
+  AlignWindow(const KeptRow<Real>& row, int first_block, int count);
 
   int64_t width() const { return static_cast<int64_t>(blocks) * align_block; }
 

@@ -37,36 +37,32 @@ class Aligner {
       : item_(item), options_(options), starts_(starts), ends_(ends) {}
 
   double align() {
-    const int64_t cells = item_.frames * 2 * item_.count;
     if constexpr (std::is_same_v<In, float>)
-      if (cells > small && options_.checkpoint_frames >= 0) return align_coarsely();
+      if (size() >= options_.single_from) return align_single();
     return find<double>({}, options_.checkpoint_frames);
   }
   int64_t cells() const { return cells_; }
 
  private:
+  int64_t size() const { return item_.frames * 2 * item_.count; }
+
   // In single precision first, which is two or three times as fast, then in double precision around what was found: where
   // paths nearly equal each other the digits decide.
-  double align_coarsely() {
-    const double found = prune() ? find_pruned() : find<float>({}, options_.checkpoint_frames);
+  double align_single() {
+    PathFinder<In, float> finder(item_);
+    const double found = finder.find(limits_for(finder), options_.checkpoint_frames, starts_, ends_);
+    cells_ += finder.cells();
     if (found == no_path<double>) return found;
     return find<double>(corridor_limits(ends_, item_.count, item_.frames), 0);
   }
 
-  bool prune() const {
-    if (item_.weights) return false;
-    return options_.prune >= 0 ? options_.prune == 1 : item_.frames * 2 * item_.count > prune_from;
-  }
-
-  double find_pruned() {
-    PathFinder<In, float> finder(item_);
+  // What cannot be on the best path, as a quick search for any good path tells.
+  AlignLimits limits_for(PathFinder<In, float>& finder) const {
+    if (item_.weights || size() < options_.prune_from) return {};
     AlignLimits beam;
-    beam.beam = beam_blocks;
+    beam.beam = std::clamp(finder.chain().blocks() / beam_part, 2, most_blocks);
     const double bound = finder.score(beam);
-    const double found = finder.find(bound > no_path<double> ? certified_limits(finder.chain(), bound) : AlignLimits{},
-                                     options_.checkpoint_frames, starts_, ends_);
-    cells_ += finder.cells();
-    return found;
+    return bound > no_path<double> ? certified_limits(finder.chain(), bound) : AlignLimits{};
   }
 
   template <class Real>
@@ -77,9 +73,7 @@ class Aligner {
     return found;
   }
 
-  static constexpr int64_t small = 1 << 19;       // cells; fewer are computed in double precision at once
-  static constexpr int64_t prune_from = 1 << 25;  // cells; fewer are computed faster than judged
-  static constexpr int beam_blocks = 16;
+  static constexpr int most_blocks = 16, beam_part = 16;  // of the beam: blocks, and of those that there are
 
   const AlignItem<In>& item_;
   const AlignOptions& options_;

@@ -20,8 +20,9 @@ struct AlignBatch {
 
 // How to go about it: the paths are the same for all.
 struct AlignOptions {
-  int64_t checkpoint_frames = 0;  // between two rows that are kept; 0: by the sizes
-  int prune = -1;                 // 1: drop what cannot be on the best path; −1: by the sizes
+  int64_t checkpoint_frames = 0;       // between two rows that are kept; 0: by the sizes
+  int64_t single_from = 1 << 19;       // cells from which on float32 is first computed in float32
+  int64_t prune_from = 1 << 30;        // cells from which on states are given up that cannot be on the best path
 };
 
 struct AlignedPaths {

@@ -33,7 +33,7 @@ def times(entries):
 
 def test_lines_words_and_tokens():
     said, found = aligned("A b,\n\n ab!\n", ".aa. .b.. aab.")
-    tiers = timed_tiers(found, said, LETTERS, 0.5, 10.0)
+    tiers = timed_tiers(found, said, LETTERS, 0.5, 10.0, boundaries="spike")
     assert list(tiers) == ["lines", "words", "tokens"]
     assert times(tiers["words"]) == [("A", 10.5, 11.5), ("b,", 13.0, 13.5), ("ab!", 15.0, 16.5)]
     assert times(tiers["lines"]) == [("A b,", 10.5, 13.5), ("ab!", 15.0, 16.5)]
@@ -42,9 +42,11 @@ def test_lines_words_and_tokens():
     assert tiers["lines"][0].confidence == pytest.approx(sum(words[:2]) / 2)
     assert words == [word.confidence for word in found.words(said)]
     met = timed_tiers(found, said, LETTERS, 0.5, 10.0, boundaries="midpoint")
-    assert times(met["words"])[1] == ("b,", 12.75, 14.0)
-    average = timed_tiers(found, said, LETTERS, 0.5, 10.0, boundaries="occupancy")["tokens"]
-    assert [each.start_seconds for each in average] != [each.start_seconds for each in tiers["tokens"]]
+    edges = found.boundaries("midpoint")[2] * 0.5 + 10
+    assert times(met["words"])[1] == ("b,", *edges.tolist())
+    average = timed_tiers(found, said, LETTERS, 0.5, 10.0)["tokens"]
+    starts = found.boundaries("occupancy")[[0, 2, 4, 5], 0]
+    assert [each.start_seconds for each in average] == (starts * 0.5 + 10).tolist()
 
 
 def test_a_text_of_one_line_has_no_lines():
@@ -54,7 +56,7 @@ def test_a_text_of_one_line_has_no_lines():
 
 def test_what_no_frame_emits_stands_where_it_would_have_been():
     said, found = aligned("… a 42 – b", ".a. . .b.")
-    words = timed_tiers(found, said, LETTERS, 1.0, 5.0)["words"]
+    words = timed_tiers(found, said, LETTERS, 1.0, 5.0, boundaries="spike")["words"]
     assert [(each.text, each.start_seconds, each.end_seconds) for each in words] == [
         ("…", 5.0, 5.0),
         ("a", 6.0, 7.0),

@@ -106,7 +106,7 @@ def align(
     edges: Annotated[
         bool, typer.Option("--edges", help="There may be speech before and behind the text that is not in it.")
     ] = False,
-    boundaries: Annotated[Boundaries, typer.Option(help="Where a token begins and ends.")] = Boundaries.midpoint,
+    boundaries: Annotated[Boundaries, typer.Option(help="Where a token begins and ends.")] = Boundaries.occupancy,
     tier: Annotated[
         Tier | None,
         typer.Option(

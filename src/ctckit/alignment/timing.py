@@ -19,7 +19,7 @@ def timed_tiers(
     frame_seconds: float,
     offset_seconds: float = 0.0,
     *,
-    boundaries: str = "spike",
+    boundaries: str = "occupancy",
 ) -> dict[str, tuple[TimedText, ...]]:
     """The lines, words and tokens of a text, each with its time.
 
@@ -47,7 +47,7 @@ def timed_tiers(
         >>> probs[range(9), [0, 1, 1, 0, 3, 0, 2, 2, 0]] = 0.7
         >>> said = Transcript("A, b!", letters)
         >>> [found] = forced_align(np.log(probs), said.tokens)
-        >>> words = timed_tiers(found, said, letters, 0.5)["words"]
+        >>> words = timed_tiers(found, said, letters, 0.5, boundaries="spike")["words"]
         >>> [(word.text, word.start_seconds, word.end_seconds) for word in words]
         [('A,', 0.5, 1.5), ('b!', 3.0, 4.0)]
     """

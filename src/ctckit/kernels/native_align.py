@@ -1,7 +1,7 @@
 """The C++ core's aligner: the same names as reference_align.py, and the same paths.
 
-float64 is computed in float64: the reference's paths. float32 is computed in float32, in numbers that are kept near 0:
-where two paths are equally good but for some 1e-4 nats, either may be found. ``log_prob`` is summed in float64 always.
+All is computed in float64, so that the paths are the reference's. Long float32 inputs are computed in float32 first, in
+numbers that are kept near 0, and then in float64 for the states within 64 tokens of the path that was found.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from ctckit.variants import Chains
 
 @dataclass(frozen=True)
 class AlignSettings:
-    """How the core goes about it, for tests and measurements: the paths are the same for all.
+    """How the core goes about it, for tests and measurements: the paths are the same for all. −1: as it is best.
 
     Attributes:
-        checkpoint_frames: Frames between two rows of states that are kept to go back from; 0: by the sizes.
-        prune: Whether states that cannot be on the best path are dropped; None: by the sizes.
+        checkpoint_frames: Frames between two rows of states that are kept to go back from.
+        single_from: T · 2N from which on float32 is first computed in float32.
+        prune_from: T · 2N from which on states are given up that cannot be on the best path.
     """
 
-    checkpoint_frames: int = 0
-    prune: bool | None = None
+    checkpoint_frames: int = -1
+    single_from: int = -1
+    prune_from: int = -1
 
 
 def align_batch(
@@ -45,8 +47,8 @@ def align_batch(
 ) -> list[BestPath | None]:
     """The likeliest path of each item; see ``reference_align.align_batch``.
 
-    It needs memory for some 128 bytes a frame or less, beyond its input, and its results are the same bits for any number
-    of threads.
+    It needs memory for some 128 bytes a frame or less, beyond its input. Results are the same bits for any number of
+    threads.
 
     Args:
         log_probs: (B, T, C) float32 or float64 of any strides, natural logarithms, −∞ allowed; NaN and +∞ are not.
@@ -76,7 +78,8 @@ def align_batch(
         None if chains is None else np.ascontiguousarray(chains.weights),
         None if chains is None else chains.empty,
         settings.checkpoint_frames,
-        -1 if settings.prune is None else int(settings.prune),
+        settings.single_from,
+        settings.prune_from,
         scores,
         starts,
         ends,

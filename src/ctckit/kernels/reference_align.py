@@ -18,14 +18,14 @@ from ctckit.variants import Chains
 class BestPath:
     """The likeliest path of one item, as the frames of its tokens.
 
-    A path never goes back, so that these say where it is in every frame: on token i in frames [starts[i], ends[i]), on a
-    blank in the others.
+    A path never goes back, so that these say where it is in every frame: on token i in frames [starts[i], ends[i]), on
+    a blank in the others.
 
     Attributes:
         log_prob: Its log-probability in nats, summed in float64 along the path, the weights of its arrows included.
         starts: (M,) int64 first frame of each token of the chain (token i is state 2i + 1).
-        ends: (M,) int64 one past its last frame. A token that the path left out has an empty span, starts[i] == ends[i],
-            at the first frame in which the path is beyond it (T where it never is).
+        ends: (M,) int64 one past its last frame. A token that the path left out has an empty span, starts[i] ==
+            ends[i], at the first frame in which the path is beyond it (T where it never is).
     """
 
     log_prob: float

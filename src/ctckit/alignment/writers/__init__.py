@@ -71,11 +71,12 @@ def write_alignment(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from ctckit import WordSpan
         >>> words = timed([WordSpan("so", 10, 14, 0.9), WordSpan("be", 14, 20, 0.8)], frame_seconds=0.02)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_alignment(f"{folder}/words.srt", {"words": words})
-        ...     print(open(f"{folder}/words.srt").read().rstrip())
+        ...     print(Path(f"{folder}/words.srt").read_text().rstrip())
         1
         00:00:00,200 --> 00:00:00,280
         so
