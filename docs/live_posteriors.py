@@ -3,10 +3,10 @@
     pip install --no-deps hama==1.7.0          # phonemes from a waveform; Apache-2.0
     python docs/live_posteriors.py cards/003.wav
 
-Two handwritten strings, composed from real digits, as the reader of ``ctckit demo`` sees them: one at many steps of its
-training, one that it reads wrongly. And the word "seven" from a recording in Debian's package pocketsphinx-testdata
-(Carnegie Mellon University; BSD-2): what the phoneme recogniser of hama says of it, and the outline of its waveform. The
-training takes a few minutes.
+Two handwritten strings, composed from real digits, as the reader of ``ctckit demo`` sees them: one at many steps of
+its training, one that it reads wrongly. And the word "seven" from a recording in Debian's package
+pocketsphinx-testdata (Carnegie Mellon University; BSD-2): what the phoneme recogniser of hama says of it, and the
+outline of its waveform. The training takes a few minutes.
 """
 
 from __future__ import annotations

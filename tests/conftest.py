@@ -2,20 +2,23 @@
 
 import os
 import shutil
-from contextlib import contextmanager
 
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: other modules fork
 def chromium():
-    """A running Chromium; skips where none is installed. CTCKIT_CHROMIUM names another than the first found."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    found = os.environ.get("CTCKIT_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
+    """A running Chromium; skips where none is installed, unless CTCKIT_CHROMIUM names one: then it has to be there."""
+    named = os.environ.get("CTCKIT_CHROMIUM")
+    found = next(filter(None, map(shutil.which, [named] if named else NAMES)), None)
+    if found is None and named is None:
         pytest.skip("no Chromium is installed")
+    if named is None:
+        pytest.importorskip("playwright", reason="Playwright is not installed")
+    from playwright import sync_api as playwright
+
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     with playwright.sync_playwright() as session:
         browser = session.chromium.launch(executable_path=found, args=arguments, timeout=300_000)
@@ -37,7 +40,7 @@ def opened(chromium):
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: complaints.append(request.url) if asks_network(request.url) else None)
         page.goto(f"{path.as_uri()}{fragment}")
-        page.wait_for_function("globalThis.ctckit?.store !== undefined")
+        assert page.evaluate("() => ctckit.store !== undefined")  # the page's scripts have run when it has loaded
         return page
 
     yield open_page
@@ -48,10 +51,3 @@ def opened(chromium):
 
 def asks_network(address):
     return not address.startswith(("file:", "data:", "blob:"))
-
-
-@contextmanager
-def drawn(page):
-    """Does something, then waits until the page has been drawn again."""
-    yield
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -40,7 +40,6 @@ def page(chromium, tmp_path_factory):
     context.set_default_timeout(300_000)
     opened = context.new_page()
     opened.goto(path.as_uri())
-    opened.wait_for_function("globalThis.ctckit?.store !== undefined")
     yield opened
     context.close()
 
@@ -53,7 +52,9 @@ def problems(count=120):
         blank = int(rng.integers(classes))
         if number % 3 == 0 and frames:
             logits[rng.random(logits.shape) < 0.2] = -np.inf
-            logits[np.arange(frames), rng.integers(0, classes, frames)] = rng.standard_normal(frames)  # no frame without any class
+            logits[np.arange(frames), rng.integers(0, classes, frames)] = rng.standard_normal(
+                frames
+            )  # no frame without any class
         others = [c for c in range(classes) if c != blank]
         target = rng.choice(others, int(rng.integers(0, 6))).tolist()
         yield {"logits": logits.tolist(), "target": target, "blank": blank, "width": int(rng.integers(1, 10))}
@@ -136,7 +137,8 @@ def test_where_all_is_equal_nothing_is_lost(page):
 MADE_UP = """([text, frames]) => {
   const names = ctckit.alphabetFor(text);
   const target = ctckit.encode(text, names, 0).tokens;
-  return { names, target, log_probs: ctckit.madeUpLogits(target, names.length, frames).map((row) => [...ctckit.logSoftmax(row)]) };
+  const logits = ctckit.madeUpLogits(target, names.length, frames);
+  return { names, target, log_probs: logits.map((row) => [...ctckit.logSoftmax(row)]) };
 }"""
 
 
@@ -155,7 +157,8 @@ def test_the_posteriors_of_the_package_arrive_whole(page):
             """(key) => {
               ctckit.store.take(key);
               const { history, names, blank, target, lattice, unknown } = ctckit.store;
-              return { history: history.map((frames) => frames.map((row) => [...row])), names, blank, target, unknown, total: lattice.total };
+              const rows = history.map((frames) => frames.map((row) => [...row]));
+              return { history: rows, names, blank, target, unknown, total: lattice.total };
             }""",
             key,
         )
@@ -216,7 +219,9 @@ def test_what_cannot_be_read_is_said(page, content, message):
         page.evaluate(READ_ARRAY, list(content))
 
 
-READ_TABLE = "(text) => { const { rows, names } = ctckit.parseTable(text); return [rows.map((row) => [...row]), names]; }"
+READ_TABLE = (
+    "(text) => { const { rows, names } = ctckit.parseTable(text); return [rows.map((row) => [...row]), names]; }"
+)
 
 
 @pytest.mark.parametrize(

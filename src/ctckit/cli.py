@@ -22,7 +22,6 @@ from ctckit import cli_align, cli_decode, cli_lm
 from ctckit.errors import CTCKitError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 BAD_INPUT = 2

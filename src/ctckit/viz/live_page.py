@@ -1,8 +1,8 @@
 """The live lattice: one HTML page, complete in itself, that computes what it shows.
 
-``write_live_page`` puts the style sheet, the scripts of ``live/`` and the posteriors on offer into one file. The scripts
-are ES modules, each a file; as a page opened from a disk may not load modules, they are joined in the order of their
-imports. In the page they compute with the same recursions as kernels/reference.py, to which tests hold them.
+``write_live_page`` puts the style sheet, the scripts of ``live/`` and the posteriors on offer into one file. The
+scripts are ES modules, each a file; as a page opened from a disk may not load modules, they are joined in the order of
+their imports. They compute by the same recursions as kernels/reference.py, and tests hold them to it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def live_page(*, text: str = "apple", frames: int | None = None, posteriors: Seq
 def joined_modules(entry: str = "main") -> str:
     """The modules that ``entry`` imports, and itself, as one: each after those that it imports.
 
-    They share one scope then, so no two may use a name for two things, and imports rename nothing; a test holds them to it.
+    They share one scope then, so no two may use a name for two things, and no import renames; a test sees to it.
     """
     order: dict[str, str] = {}
     _visit(entry, order, ())

@@ -29,8 +29,8 @@ def made_up_log_probs(target: Sequence[int], classes: int, frames: int | None = 
         (T, C) log-probabilities.
 
     Example:
-        >>> made_up_log_probs([1, 1], 3, 6).argmax(axis=1).tolist()
-        [0, 1, 0, 0, 1, 0]
+        >>> made_up_log_probs([1, 1], 3, 10).argmax(axis=1).tolist()
+        [0, 1, 1, 1, 0, 0, 1, 1, 1, 0]
     """
     count = 4 * len(target) + 3 if frames is None else frames
     centres = (np.arange(len(target)) + 0.5) * count / max(1, len(target)) - 0.5

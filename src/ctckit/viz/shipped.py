@@ -40,7 +40,8 @@ def shipped_posteriors() -> dict[str, LivePosterior]:
             found["word"],
             Vocabulary(tuple(found["word_names"].tolist())),
             "s ɛ v ə n",
-            "Phonemes, in frames of 20 ms; … is all phonemes that are never likely, <wb> a boundary of words.",
+            "The network says a phoneme once it has heard it, in one or two frames of 20 ms. "
+            "<wb> is a boundary of words, … all phonemes that are never likely.",
             wave=found["word_wave"] / 127,
             credit=(
                 "Recording: pocketsphinx-testdata, Carnegie Mellon University, BSD-2. "

@@ -1,5 +1,9 @@
 // Drawing: sharp canvases on one common time axis, colours from the style sheet.
 
+import { ARROWS } from "./ctc.js";
+
+export const MANY_ROWS = 14; // above, the rows of classes are lower
+
 /** A canvas of `width` × `height` CSS pixels, sharp on any screen; its cleared context. */
 export function prepared(canvas, width, height) {
   const ratio = Math.min(window.devicePixelRatio || 1, width > 4000 ? 1 : 3);
@@ -18,17 +22,26 @@ export function prepared(canvas, width, height) {
   return context;
 }
 
+const COLOURS = ["card", "ink", "quiet", "rule", "field", "accent", "blank", "path", "over", "cursor"].concat(ARROWS);
+
 /** The style sheet's colours, by name; read anew when the theme changes. */
 export function colours() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["page", "card", "ink", "quiet", "rule", "field", "accent", "blank", "path", "stay", "advance", "skip"];
-  return Object.fromEntries(["over", "cursor", ...names].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 /** The column and row of a pointer event. */
 export function cellAt(event, canvas, width, height) {
   const box = canvas.getBoundingClientRect();
   return { t: Math.floor((event.clientX - box.left) / width), row: Math.floor((event.clientY - box.top) / height) };
+}
+
+/** Shades the frame that has been played to, and that of the state that is explained. */
+export function shadeFrames(context, store, ink, width, height) {
+  context.fillStyle = ink.cursor;
+  const frames = new Set([store.state?.t, store.cursor < store.count ? store.frame : undefined]);
+  frames.delete(undefined);
+  for (const t of frames) context.fillRect(t * width, 0, width, height);
 }
 
 export function roundedBar(context, x, y, width, height, radius) {

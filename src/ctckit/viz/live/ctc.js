@@ -47,14 +47,31 @@ export function logSoftmax(logits) {
   return Float64Array.from(logits, (logit) => (logit === IMPOSSIBLE ? IMPOSSIBLE : logit - total));
 }
 
-/** What comes into state s by stay, advance and skip, from the states `before`. */
-export function arrivals(before, topology, s) {
-  return ARROWS.map((_, k) => (hasArrow(topology, k, s) ? before[s - k] : IMPOSSIBLE));
+/** log(e^a + e^b + e^c): the same without an array, for the recursions. */
+function logSumOfThree(a, b, c) {
+  const top = Math.max(a, b, c);
+  if (top === IMPOSSIBLE) return IMPOSSIBLE;
+  return top + Math.log(Math.exp(a - top) + Math.exp(b - top) + Math.exp(c - top));
 }
 
-/** What goes out of state s by stay, advance and skip, into the states `after`. */
+/** What comes into state s by arrow k, from the states `before`. */
+function arrival(before, topology, k, s) {
+  return hasArrow(topology, k, s) ? before[s - k] : IMPOSSIBLE;
+}
+
+/** What goes out of state s by arrow k, into the states `after`. */
+function departure(after, topology, k, s) {
+  return hasArrow(topology, k, s + k) ? after[s + k] : IMPOSSIBLE;
+}
+
+/** What comes into state s by stay, advance and skip. */
+export function arrivals(before, topology, s) {
+  return ARROWS.map((_, k) => arrival(before, topology, k, s));
+}
+
+/** What goes out of state s by stay, advance and skip. */
 export function departures(after, topology, s) {
-  return ARROWS.map((_, k) => (hasArrow(topology, k, s + k) ? after[s + k] : IMPOSSIBLE));
+  return ARROWS.map((_, k) => departure(after, topology, k, s));
 }
 
 function emissionsOf(logProbs, topology) {
@@ -64,9 +81,11 @@ function emissionsOf(logProbs, topology) {
 /** alpha[t][s]: all partial paths that are in s at frame t, its emission included. */
 export function forward(emission, topology) {
   const alpha = [];
+  const begin = (s) => (s < 2 ? 0 : IMPOSSIBLE);
+  const arriving = (from, s) =>
+    logSumOfThree(arrival(from, topology, 0, s), arrival(from, topology, 1, s), arrival(from, topology, 2, s));
   emission.forEach((frame, t) => {
-    const arriving = (s) => (t === 0 ? (s < 2 ? 0 : IMPOSSIBLE) : logSum(arrivals(alpha[t - 1], topology, s)));
-    alpha.push(frame.map((score, s) => arriving(s) + score));
+    alpha.push(frame.map((score, s) => score + (t === 0 ? begin(s) : arriving(alpha[t - 1], s))));
   });
   return alpha;
 }
@@ -74,12 +93,12 @@ export function forward(emission, topology) {
 /** beta[t][s]: all ways to go on from s at frame t to the end, its own emission excluded. */
 export function backward(emission, topology) {
   const beta = new Array(emission.length);
-  const { states } = topology;
+  const end = (s) => (s >= topology.states - 2 ? 0 : IMPOSSIBLE);
+  const leaving = (to, s) =>
+    logSumOfThree(departure(to, topology, 0, s), departure(to, topology, 1, s), departure(to, topology, 2, s));
   for (let t = emission.length - 1; t >= 0; t--) {
-    const after = t + 1 < emission.length ? beta[t + 1].map((value, s) => value + emission[t + 1][s]) : null;
-    beta[t] = emission[t].map((_, s) =>
-      after ? logSum(departures(after, topology, s)) : s >= states - 2 ? 0 : IMPOSSIBLE,
-    );
+    const after = beta[t + 1]?.map((value, s) => value + emission[t + 1][s]);
+    beta[t] = emission[t].map((_, s) => (after ? leaving(after, s) : end(s)));
   }
   return beta;
 }
@@ -99,9 +118,11 @@ export function viterbi(emission, topology) {
     const arrow = new Uint8Array(topology.states);
     const before = best;
     best = emission[t].map((score, s) => {
-      const arriving = arrivals(before, topology, s);
-      const top = Math.max(...arriving);
-      arrow[s] = arriving.indexOf(top);
+      let top = before[s];
+      for (let k = 1; k < ARROWS.length; k++) {
+        const coming = arrival(before, topology, k, s);
+        if (coming > top) [top, arrow[s]] = [coming, k];
+      }
       return top + score;
     });
     back.push(arrow);
@@ -110,8 +131,8 @@ export function viterbi(emission, topology) {
   if (last > 0 && best[last - 1] > best[last]) last -= 1;
   if (best[last] === IMPOSSIBLE) return { path: [], logProb: IMPOSSIBLE };
   const path = [last];
-  for (let t = back.length - 1; t >= 0; t--) path.unshift(path[0] - back[t][path[0]]);
-  return { path, logProb: best[last] };
+  for (let t = back.length - 1, s = last; t >= 0; t--) path.push((s -= back[t][s]));
+  return { path: path.reverse(), logProb: best[last] };
 }
 
 /** Everything about one target and one (T, C) matrix of log-probabilities. */

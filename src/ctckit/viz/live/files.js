@@ -100,7 +100,8 @@ function checked(rows) {
   const classes = rows[0].length;
   if (classes < 2) throw new Error(`it has ${classes} column; expected a blank and at least one other class.`);
   if (rows.length > MOST_FRAMES || classes > MOST_CLASSES) {
-    throw new Error(`it has ${rows.length} frames of ${classes} classes; at most ${MOST_FRAMES} of ${MOST_CLASSES} fit.`);
+    const most = `at most ${MOST_FRAMES} of ${MOST_CLASSES} fit`;
+    throw new Error(`it has ${rows.length} frames of ${classes} classes; ${most}.`);
   }
   rows.forEach((row, t) => {
     if (row.some((value) => Number.isNaN(value) || value === Infinity)) {

@@ -36,6 +36,11 @@ export function formatScore(log, scale) {
   return scale === "log" ? formatLog(log) : formatExp(log);
 }
 
+/** A share in per cent. */
+export function formatShare(value) {
+  return value < 0.0005 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
+}
+
 export function plural(number, what) {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }

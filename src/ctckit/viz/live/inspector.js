@@ -36,9 +36,11 @@ function nameOf(store, s) {
   return store.name(store.lattice.labels[s]);
 }
 
+const CHAIN_ENDS = "the chain ends there";
+
 /** Why the skip between states `from` and `to` is there, or is not. */
 function whySkip(store, from, to) {
-  if (from < 0 || to >= store.lattice.states) return "the chain ends there";
+  if (from < 0 || to >= store.lattice.states) return CHAIN_ENDS;
   const label = store.lattice.labels[to];
   if (label === store.blank) return "a skip never leads to a blank";
   const [before, after] = [nameOf(store, from), nameOf(store, to)];
@@ -51,7 +53,8 @@ function arrowRows(store, state, written) {
   return termsOf(store, state).map(({ k, there, inside, other, value }) => {
     const name = element("span", ARROWS[k], ARROWS[k]);
     const where = inside ? ` ${leaving ? "to" : "from"} ${other}: ${nameOf(store, other)}` : "";
-    const why = k === 2 ? whySkip(store, leaving ? state.s : other, leaving ? other : state.s) : inside ? "" : "the chain ends there";
+    const [first, second] = leaving ? [state.s, other] : [other, state.s];
+    const why = k === 2 ? whySkip(store, first, second) : inside ? "" : CHAIN_ENDS;
     return row([name, where], there ? written(value) : "none", there ? "" : "off", why);
   });
 }
@@ -65,8 +68,9 @@ function explainAlpha(store, { t, s }) {
   const written = (value) => formatScore(value, scale);
   const [times, sum] = scale === "log" ? ["+ log ", "log-sum"] : ["× ", "sum"];
   const rows = [];
-  if (t === 0) rows.push(row("begin", written(s < 2 ? 0 : IMPOSSIBLE), "", "a path begins in one of the first two states"));
-  else {
+  if (t === 0) {
+    rows.push(row("begin", written(s < 2 ? 0 : IMPOSSIBLE), "", "a path begins in one of the first two states"));
+  } else {
     rows.push(...arrowRows(store, { t, s }, written));
     rows.push(row(sum, written(logSum(termsOf(store, { t, s }).map((term) => term.value))), "sum"));
   }
@@ -103,7 +107,8 @@ function explainOccupancy(store, { t, s }) {
   ];
   const parts = [element("p", "The share of all paths that are here in this frame.", "quiet"), table(rows)];
   if (t > 0) {
-    parts.push(element("p", "Of all paths, those that come in by", "quiet"), table(arrowRows(store, { t, s }, formatExp)));
+    const arrows = table(arrowRows(store, { t, s }, formatExp));
+    parts.push(element("p", "Of all paths, those that come in by", "quiet"), arrows);
   }
   return parts;
 }

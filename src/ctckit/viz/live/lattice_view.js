@@ -1,7 +1,7 @@
 // The lattice: a dot for each state in each frame, lines for the arrows, the best path, and the arrows of one state.
 
-import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures } from "./ctc.js";
-import { cellAt, colours, prepared, reveal, roundedBar } from "./canvas.js";
+import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures, hasArrow } from "./ctc.js";
+import { cellAt, colours, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
 import { formatExp, formatScore } from "./format.js";
 
 const MANY = 2500; // states × frames: above, a picture of cells instead of dots and lines
@@ -71,18 +71,22 @@ export class LatticeView {
     const { store } = this;
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const ends = { Home: 0, End: store.count - 1 };
+    if (event.key === "Escape") {
+      store.picked = store.hover = null;
+      return redraw();
+    }
     const { t, s } = store.state ?? { t: 0, s: 0 };
     let next = null;
     if (steps[event.key]) next = { t: t + steps[event.key][0], s: s + steps[event.key][1] };
     else if (event.key in ends) next = { t: ends[event.key], s };
-    if (!next) return;
+    if (!next) return undefined;
     event.preventDefault();
-    if (!store.has(next)) return;
+    if (!store.has(next)) return undefined;
     store.hover = null;
     store.picked = next;
     redraw();
     reveal(this.canvas, next.t, this.width);
-    this.say(describeState(store, next));
+    return this.say(describeState(store, next));
   }
 
   render(store, width) {
@@ -121,9 +125,7 @@ export class LatticeView {
     const ink = colours();
     const shade = shading(store);
     const { state } = store;
-    context.fillStyle = ink.cursor;
-    if (state) context.fillRect(state.t * width, 0, width, states * height);
-    if (store.cursor < store.count) context.fillRect(store.frame * width, 0, width, states * height);
+    shadeFrames(context, store, ink, width, states * height);
     if (states * store.count > MANY) this.drawCells(context, ink, shade);
     else {
       this.drawArrows(context, ink, shade);
@@ -170,7 +172,7 @@ export class LatticeView {
     context.globalAlpha = 1;
   }
 
-  /** The strength of a line: in γ its probability, in α and β its share of the sum × how strongly that is drawn. */
+  /** A line's strength: in γ its probability; else its term beside the largest × how strongly the sum is drawn. */
   drawArrows(context, ink, shade) {
     const { store } = this;
     const { lattice, quantity } = store;
@@ -180,13 +182,11 @@ export class LatticeView {
       if (!reached(store, ahead) || !reached(store, quantity === "alpha" ? t - 1 : t)) continue;
       const probs = quantity === "occupancy" ? arrowOccupancy(lattice, t) : null;
       for (let s = 0; s < lattice.states; s++) {
-        const terms = probs ? null : quantity === "alpha" ? arrivals(lattice.alpha[t - 1], lattice.topology, s) : this.going(t, s);
-        const whole = terms ? Math.max(...terms) : 0;
+        const strengths = probs
+          ? probs.map((row) => (store.scale === "linear" ? row[s] : logShade(Math.log10(row[s]), 0, 6)))
+          : sharesOf(quantity === "alpha" ? this.coming(t, s) : this.going(t, s), shade(ahead, s));
         for (const k of ARROWS.keys()) {
-          if (terms && terms[k] === IMPOSSIBLE) continue;
-          const strength = probs
-            ? store.scale === "linear" ? probs[k][s] : logShade(Math.log10(probs[k][s]), 0, 6)
-            : Math.exp(terms[k] - whole) * (quantity === "alpha" ? shade(t, s) : shade(t - 1, s));
+          const strength = strengths[k];
           if (strength < FAINTEST) continue;
           const [from, to] = quantity === "alpha" ? [s - k, s] : [s, s + k];
           this.line(context, t, from, to, 0.1 + 0.75 * Math.min(1, strength), 0.5 + 2 * strength);
@@ -194,6 +194,12 @@ export class LatticeView {
       }
     }
     context.globalAlpha = 1;
+  }
+
+  /** What α adds up for state s at frame t. */
+  coming(t, s) {
+    const { alpha, topology } = this.store.lattice;
+    return arrivals(alpha[t - 1], topology, s);
   }
 
   /** What β adds up for state s at frame t − 1. */
@@ -211,14 +217,22 @@ export class LatticeView {
     context.stroke();
   }
 
+  /** The best path; faint where the recursion that is played has not been yet. */
   drawPath(context, ink) {
+    const { path } = this.store.lattice;
     context.strokeStyle = ink.path;
     context.lineWidth = 1.8;
     context.lineJoin = "round";
-    context.globalAlpha = 0.85;
-    context.beginPath();
-    this.store.lattice.path.forEach((s, t) => context.lineTo(this.x(t), this.y(s)));
-    context.stroke();
+    for (const part of [true, false]) {
+      context.globalAlpha = part ? 0.85 : 0.22;
+      context.beginPath();
+      for (let t = 1; t < path.length; t++) {
+        if ((reached(this.store, t - 1) && reached(this.store, t)) !== part) continue;
+        context.moveTo(this.x(t - 1), this.y(path[t - 1]));
+        context.lineTo(this.x(t), this.y(path[t]));
+      }
+      context.stroke();
+    }
     context.globalAlpha = 1;
   }
 
@@ -262,6 +276,11 @@ export class LatticeView {
   }
 }
 
+function sharesOf(terms, whole) {
+  const top = Math.max(...terms);
+  return terms.map((term) => (top === IMPOSSIBLE ? 0 : Math.exp(term - top) * whole));
+}
+
 /** The three terms of a state: {k, there, from or to, value}; in γ the log-probability of each incoming arrow. */
 export function termsOf(store, { t, s }) {
   const { lattice, quantity } = store;
@@ -270,7 +289,7 @@ export function termsOf(store, { t, s }) {
   return ARROWS.map((_, k) => {
     const other = quantity === "beta" ? s + k : s - k;
     const inside = other >= 0 && other < lattice.states;
-    const there = inside && !edge && (k < 2 || topology.skips[Math.max(s, other)]);
+    const there = !edge && hasArrow(topology, k, Math.max(s, other));
     let value = IMPOSSIBLE;
     if (there && quantity === "alpha") value = alpha[t - 1][other];
     if (there && quantity === "beta") value = emission[t + 1][other] + beta[t + 1][other];

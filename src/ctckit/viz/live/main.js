@@ -1,9 +1,10 @@
 // Puts the page together: reads its data, joins the views to the store, and the controls to both.
 
-import { frameWidth, colours, prepared, scrollTogether } from "./canvas.js";
+import { colours, frameWidth, prepared, scrollTogether } from "./canvas.js";
 import { arrowOccupancy, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
 import { byId } from "./dom.js";
 import { parseNpy, parseTable } from "./files.js";
+import { formatLog } from "./format.js";
 import { renderInspector } from "./inspector.js";
 import { LatticeView, shading } from "./lattice_view.js";
 import { OpenedFile } from "./opened_file.js";
@@ -11,7 +12,9 @@ import { Player, Replay } from "./player.js";
 import { PosteriorView, renderMedia } from "./posterior_view.js";
 import { alphabetFor, encode, madeUpLogits } from "./posteriors.js";
 import { renderReading } from "./reading_view.js";
-import { renderBeams, renderGradient, renderProblems, renderTable, renderTiles } from "./results_view.js";
+import { renderBeams } from "./beams_view.js";
+import { renderGradient, renderTable } from "./matrices_view.js";
+import { renderProblems, renderTiles, whyInfeasible } from "./results_view.js";
 import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
 import { MADE_UP, Store, UNIFORM } from "./store.js";
 
@@ -50,7 +53,9 @@ function start() {
     drawing.due = drawing.whole = false;
     const room = byId("posterior-canvas").parentElement.clientWidth;
     const width = frameWidth(room, store.count);
-    if (whole) {
+    if (!whole) posterior.draw();
+    else {
+      posterior.render(store, width);
       renderMedia(store, width);
       renderReading(store, width);
       renderGradient(store, width);
@@ -61,7 +66,6 @@ function start() {
       renderTable(store);
       replay.render(store);
     }
-    posterior.render(store, width);
     lattice.render(store, width);
     player.render(store);
     renderBeams(store);
@@ -78,11 +82,13 @@ function start() {
 
   const redraw = () => schedule(false);
   const redrawAll = () => schedule(true);
+  const sayResults = later(() => say(inWords(store)), 900);
   const player = new Player(store, redraw);
   const replay = new Replay(store);
   posterior.attach(store);
   lattice.attach(store, redraw);
   store.subscribe(redrawAll);
+  store.subscribe(sayResults);
   new OpenedFile(store, () => fillSources(store));
   fillSources(store);
   joinControls(store, { redraw, redrawAll, player });
@@ -93,6 +99,21 @@ function start() {
   byId("sources").textContent = page.posteriors.map((each) => each.credit).filter(Boolean).join(" ");
   redrawAll();
   return store;
+}
+
+/** Calls it once nothing has asked for it any more for some milliseconds. */
+function later(call, milliseconds) {
+  let timer = null;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(call, milliseconds);
+  };
+}
+
+/** The results, for those who listen. */
+function inWords(store) {
+  const why = whyInfeasible(store);
+  return why ?? `Loss ${formatLog(-store.lattice.total, 3)}. Greedy text: ${store.greedyText || "empty"}.`;
 }
 
 function fillSources(store) {
@@ -172,15 +193,30 @@ function renderThumbs(store) {
   for (const canvas of document.querySelectorAll(".thumb")) {
     const context = prepared(canvas, THUMB.width, THUMB.height);
     const shade = shading(store, canvas.parentElement.dataset.quantity);
-    const [wide, high] = [THUMB.width / Math.max(1, store.count), THUMB.height / store.lattice.states];
+    const wide = THUMB.width / Math.max(1, Math.min(THUMB.width, store.count));
+    const high = THUMB.height / Math.min(THUMB.height, store.lattice.states);
     context.fillStyle = ink.accent;
-    for (let t = 0; t < store.count; t++) {
-      for (let s = 0; s < store.lattice.states; s++) {
-        context.globalAlpha = shade(t, s);
-        if (context.globalAlpha > 0.02) context.fillRect(t * wide, s * high, wide + 0.4, high + 0.4);
-      }
+    pooled(store, shade).forEach((column, x) =>
+      column.forEach((value, y) => {
+        context.globalAlpha = value;
+        if (value > 0.02) context.fillRect(x * wide, y * high, wide + 0.4, high + 0.4);
+      }),
+    );
+  }
+}
+
+/** The strongest of the cells under each point of a small picture. */
+function pooled(store, shade) {
+  const [columns, rows] = [Math.min(THUMB.width, store.count), Math.min(THUMB.height, store.lattice.states)];
+  const result = Array.from({ length: columns }, () => new Float64Array(rows));
+  for (let t = 0; t < store.count; t++) {
+    const column = result[Math.floor((t * columns) / store.count)];
+    for (let s = 0; s < store.lattice.states; s++) {
+      const y = Math.floor((s * rows) / store.lattice.states);
+      column[y] = Math.max(column[y], shade(t, s));
     }
   }
+  return result;
 }
 
 /** Light or dark as the system has it, until the button says otherwise. */

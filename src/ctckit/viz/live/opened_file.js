@@ -15,8 +15,8 @@ export class OpenedFile {
     byId("file").addEventListener("change", (event) => this.read(event.target.files[0]));
     for (const id of ["file-kind", "file-blank"]) byId(id).addEventListener("change", () => this.use());
     byId("file-names").addEventListener("change", () => {
-      this.names = byId("file-names").value.trim().split(/\s+/).filter(Boolean).map((name) => (name === "␣" ? " " : name));
-      if (!this.names.length) this.names = null;
+      const typed = byId("file-names").value.trim().split(/\s+/).filter(Boolean);
+      this.names = typed.length ? typed.map((name) => (name === "␣" ? " " : name)) : null;
       this.use();
     });
     byId("file-turn").addEventListener("click", () => {
@@ -78,12 +78,13 @@ export class OpenedFile {
     const logits = byId("file-kind").value === "probs" ? logOfProbs(this.rows) : this.rows;
     const target = decode(collapse(greedyPath(logits), blank), names);
     const title = `${this.fileName}, ${this.rows.length} × ${classes}`;
-    const note = `Your file: ${this.rows.length} frames of ${classes} classes. The target is its greedy text to begin with.`;
+    const note = "Your file. The target is its greedy text to begin with.";
     this.store.posteriors.set(OPENED, { key: OPENED, title, note, names, blank, target, history: [logits] });
     this.store.take(OPENED);
     byId("file-blank").value = blank;
     byId("file-blank").max = classes - 1;
-    byId("file-names").value = names.filter((_, c) => c !== blank).map((name) => (name === " " ? "␣" : name)).join(" ");
+    const others = names.filter((_, c) => c !== blank);
+    byId("file-names").value = others.map((name) => (name === " " ? "␣" : name)).join(" ");
     const looks = lookLikeProbs(this.rows) && byId("file-kind").value === "logits";
     byId("file-note").textContent = looks
       ? `${title}. Each row lies in 0..1 and adds up to 1: are they probabilities? Then say so here.`

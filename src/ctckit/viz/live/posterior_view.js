@@ -1,10 +1,15 @@
 // The posterior, as bars that can be dragged; above it what the network saw or heard.
 
-import { cellAt, colours, prepared, reveal, roundedBar } from "./canvas.js";
+import { MANY_ROWS, cellAt, colours, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
 import { formatProb } from "./format.js";
 
-const ROW = 27;
 const REST_ROW = 18;
+
+/** How high a row is. */
+function rowHeightOf(store) {
+  return store.rows.length <= MANY_ROWS ? 27 : 19;
+}
+
 const PIXELS_PER_NAT = 14; // dragging by so many pixels multiplies the odds by e
 const KEY_STEP = 0.5; // nats
 const DECADES = 4; // of the log scale
@@ -69,7 +74,7 @@ export class PosteriorView {
   }
 
   at(event) {
-    const { t, row } = cellAt(event, this.canvas, this.width, ROW);
+    const { t, row } = cellAt(event, this.canvas, this.width, rowHeightOf(this.store));
     return t >= 0 && t < this.store.count && row >= 0 && row < this.store.rows.length ? { t, row } : null;
   }
 
@@ -102,14 +107,15 @@ export class PosteriorView {
     return `frame ${cell.t}, ${name}: ${formatProb(Math.exp(store.logProbs[cell.t][c]))}`;
   }
 
-  /** Draws anew; `width` is that of a frame. */
+  /** Draws anew, with the names of the classes; `width` is that of a frame. */
   render(store, width) {
     this.width = width;
+    const focused = document.activeElement?.parentElement === this.names ? document.activeElement.dataset.class : null;
     const labels = store.rows.map((c) => {
       const label = document.createElement("button");
       label.type = "button";
       label.textContent = store.name(c);
-      label.style.height = `${ROW}px`;
+      label.style.height = `${rowHeightOf(store)}px`;
       label.className = c === store.blank ? "blank" : "";
       if (c === store.blank) label.disabled = true;
       else {
@@ -128,6 +134,7 @@ export class PosteriorView {
       labels.push(rest);
     }
     this.names.replaceChildren(...labels);
+    if (focused) this.names.querySelector(`[data-class="${focused}"]`)?.focus();
     const frames = `${store.count} frames × ${store.rows.length} classes`;
     this.canvas.setAttribute("aria-label", `What the network says: ${frames}. The numbers are in the table below.`);
     this.draw();
@@ -137,23 +144,22 @@ export class PosteriorView {
     const { store, width } = this;
     const { rows, logProbs, blank } = store;
     const rest = rows.length < store.names.length;
-    const height = rows.length * ROW + (rest ? REST_ROW : 0);
+    const high = rowHeightOf(store);
+    const height = rows.length * high + (rest ? REST_ROW : 0);
     const all = Math.max(1, store.count * width);
     const context = prepared(this.canvas, all, height);
     const ink = colours();
-    context.fillStyle = ink.cursor;
-    if (store.frame >= 0 && store.cursor < store.count) context.fillRect(store.frame * width, 0, width, height);
-    if (store.state) context.fillRect(store.state.t * width, 0, width, height);
+    shadeFrames(context, store, ink, width, height);
     const gap = width > 12 ? 1.5 : 0.5;
     rows.forEach((c, row) => {
-      const floor = (row + 1) * ROW - 3;
+      const floor = (row + 1) * high - 3;
       context.fillStyle = ink.rule;
       context.fillRect(0, floor, all, 1);
       context.fillStyle = c === blank ? ink.blank : ink.accent;
       logProbs.forEach((frame, t) => {
-        const high = barHeight(Math.exp(frame[c]), store.scale) * (ROW - 5);
+        const bar = barHeight(Math.exp(frame[c]), store.scale) * (high - 5);
         context.globalAlpha = store.target.includes(c) || c === blank ? 1 : 0.55;
-        if (high > 0.15) roundedBar(context, t * width + gap, floor - high, width - 2 * gap, high, 2);
+        if (bar > 0.15) roundedBar(context, t * width + gap, floor - bar, width - 2 * gap, bar, 2);
       });
       context.globalAlpha = 1;
     });
@@ -176,11 +182,13 @@ export class PosteriorView {
 
   drawCell(context, ink) {
     const { store, width, cell } = this;
+    const row = rowHeightOf(store);
+    const top = cell.row * row;
     const prob = Math.exp(store.logProbs[cell.t][store.rows[cell.row]]);
     context.strokeStyle = ink.ink;
     context.lineWidth = 1;
     context.beginPath();
-    context.roundRect(cell.t * width + 0.5, cell.row * ROW + 0.5, width - 1, ROW - 2, 3);
+    context.roundRect(cell.t * width + 0.5, top + 0.5, width - 1, row - 2, 3);
     context.stroke();
     const text = formatProb(prob);
     context.font = "600 12px system-ui, sans-serif";
@@ -188,9 +196,9 @@ export class PosteriorView {
     const right = (cell.t + 1) * width + 3;
     const x = right + wide < store.count * width ? right : cell.t * width - wide - 3;
     context.fillStyle = ink.ink;
-    roundedBar(context, x, cell.row * ROW + 4, wide, 18, 4);
+    roundedBar(context, x, top + row / 2 - 9.5, wide, 18, 4);
     context.fillStyle = ink.card;
-    context.fillText(text, x + wide / 2, cell.row * ROW + 13.5);
+    context.fillText(text, x + wide / 2, top + row / 2);
   }
 }
 
@@ -218,8 +226,8 @@ export function renderMedia(store, width) {
     const count = media.length / 2;
     for (let i = 0; i < count; i++) {
       const [low, high] = [media[2 * i] / 127, media[2 * i + 1] / 127];
-      const top = (1 - high) * (MEDIA_HEIGHT / 2);
-      context.fillRect((i * all) / count, top, Math.max(1, all / count), Math.max(1, ((high - low) * MEDIA_HEIGHT) / 2));
+      const [top, tall] = [(1 - high) * (MEDIA_HEIGHT / 2), ((high - low) * MEDIA_HEIGHT) / 2];
+      context.fillRect((i * all) / count, top, Math.max(1, all / count), Math.max(1, tall));
     }
   }
 }

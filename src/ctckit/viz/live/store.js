@@ -1,10 +1,11 @@
 // What the page shows, in one place. Views subscribe; whoever changes something calls a method here.
 
 import { IMPOSSIBLE, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
-import { alphabetFor, decode, encode, madeUpFrames, madeUpLogits, uniformLogits, unpackLogProbs } from "./posteriors.js";
+import { alphabetFor, decode, encode } from "./posteriors.js";
+import { madeUpFrames, madeUpLogits, uniformLogits, unpackLogProbs } from "./posteriors.js";
 import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
 
-export const BEAM_WIDTH = 16;
+export const BEAM_WIDTH = 40;
 export const MADE_UP = "made-up";
 export const UNIFORM = "uniform";
 const SLOW_SEARCH = 60_000; // frames × classes: above, the search waits until nothing else happens
@@ -158,7 +159,7 @@ export class Store {
     return best ? decode(tokensOf(best.text), this.names) : null;
   }
 
-  /** The state that is explained: under the pointer, last picked, or by itself the first of the best path with all three arrows. */
+  /** The state explained: under the pointer, last picked, or the first of the best path with all three arrows. */
   get state() {
     return this.hover ?? this.picked ?? this.tellingState();
   }
