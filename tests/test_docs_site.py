@@ -113,7 +113,8 @@ def _resolve(name):
 def test_the_site_builds_without_a_warning(tmp_path):
     """Everything but the execution of the chapters; and what Sphinx found documented is what is public."""
     pytest.importorskip("myst_nb")
-    unexecuted = ["-D", "nb_execution_mode=off", "-D", "suppress_warnings=ref.python,myst-nb.lexer"]  # no kernel, no lexer
+    settings = ["nb_execution_mode=off", "suppress_warnings=ref.python,myst-nb.lexer"]  # without a kernel, no lexer
+    unexecuted = [part for setting in settings for part in ("-D", setting)]
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *unexecuted]
     done = subprocess.run(
         [*command, "-d", tmp_path / "doctrees", DOCS, tmp_path / "html"], capture_output=True, text=True, check=False
