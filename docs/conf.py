@@ -34,7 +34,7 @@ nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
 myst_enable_extensions = ["dollarmath", "smartquotes"]
 myst_heading_anchors = 3
-suppress_warnings = ["mystnb.unknown_mime_type"]
+suppress_warnings = ["ref.python"]  # a type's short name that is that of an adapter's type too
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 html_math_renderer = "mathml"

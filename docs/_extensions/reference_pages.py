@@ -2,7 +2,8 @@
 
 What is public: the names in a module's ``__all__``; where it has none, the functions and classes that are defined in
 it and do not begin with an underscore. A name of ``ctckit`` itself is documented as such, and not again under its
-module. Which page it stands on is decided by the module that defines it; a module that PAGES does not know makes a page of its own.
+module. Which page it stands on is decided by the module that defines it; a module that PAGES does not know makes a
+page of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import pkgutil
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,10 +38,17 @@ class Page:
     also: tuple[str, ...] = ()
 
 
+def _parts(package: str) -> tuple[str, ...]:
+    """The modules and packages in a package, those that begin with an underscore left out."""
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return tuple(f"{package}.{each.name}" for each in found if not each.name.startswith("_"))
+
+
 PAGES = (
     Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.objectives",)),
     Page("lattice", "The lattice", ("ctckit.lattice",)),
-    Page("alignment", "Alignment", ("ctckit.alignment",)),
+    Page("alignment", "Alignment", ("ctckit.alignment",), ("ctckit.alignment",)),
+    Page("frontends", "Front ends", (), ("ctckit.frontends",)),
     Page("decoding", "Decoding", ("ctckit.decoding",)),
     Page("diagnose", "Diagnosis", ("ctckit.diagnose",), ("ctckit.diagnose", "ctckit.diagnose.diagnosis")),
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
@@ -65,7 +74,7 @@ PAGES = (
         "compat",
         "Other libraries' names",
         (),
-        tuple(f"ctckit.compat.{name}" for name in ("torch", "pyctcdecode", "kenlm")),
+        _parts("ctckit.compat"),
     ),
     Page("errors", "Errors", (), ("ctckit.errors",)),
 )

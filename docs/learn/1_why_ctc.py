@@ -119,9 +119,8 @@ show_line(
     title=f"the image, 32 × {line.image.shape[1]} pixels, cut into slices of 4",
 )
 top.set_xlim(0, frames * pixels)
-order = np.argsort(
-    slices[0].numpy().argmax(axis=0), kind="stable"
-)  # features in the order of where they are strongest
+# features in the order of where they are strongest
+order = np.argsort(slices[0].numpy().argmax(axis=0), kind="stable")
 features = slices[0].numpy()[:, order]
 show_matrix(middle, (features / (features.max(axis=0) + 1e-9)).T, color=GREEN)
 middle.set(

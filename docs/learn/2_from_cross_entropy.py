@@ -5,7 +5,7 @@
 # probability that the network gave to the right class. This chapter walks from there to CTC, and meets the only two new
 # things on the way: the *collapse* and the *blank*.
 
-# %%
+# %% tags=["hide-input"]
 import math
 
 import numpy as np
@@ -23,6 +23,7 @@ from _support import (
 import ctckit
 from ctckit.topology import adjacent_repeats, collapse, frames_needed
 
+# %%
 probs = np.array([0.05, 0.05, 0.80, 0.10])  # what a network says about one picture
 right = 2
 print(f"cross-entropy = −log {probs[right]} = {-math.log(probs[right]):.3f}")

@@ -4,7 +4,7 @@
 # A text has more paths than can be listed. This chapter lists them once, for a very small text, and then finds the same
 # sum without listing them.
 
-# %%
+# %% tags=["hide-input"]
 from itertools import product
 
 import numpy as np
@@ -144,17 +144,16 @@ for t in range(3):
             arriving = 1.0 if s < 2 else 0.0  # a path starts in one of the first two states
         else:
             arriving = before[s]  # stay
-            arriving += before[s - 1] if s >= 1 else 0  # advance
-            arriving += (
-                before[s - 2] if s == 3 else 0
-            )  # skip: only from a (state 1) to b (state 3)
+            if s >= 1:
+                arriving += before[s - 1]  # advance
+            if s == 3:
+                arriving += before[s - 2]  # skip: here only from a (state 1) to b (state 3)
         now[s] = arriving * probs[t, labels[s]]
     columns.append(now)
     before = now
 alpha = np.array(columns)
-print(
-    f"p(ab) = α(b) + α(last ∅) = {alpha[-1, 3]:.3f} + {alpha[-1, 4]:.3f} = {alpha[-1, 3:].sum():.3f}"
-)
+end, last = alpha[-1, 3], alpha[-1, 4]
+print(f"p(ab) = α(b) + α(last ∅) = {end:.3f} + {last:.3f} = {end + last:.3f}")
 np.testing.assert_allclose(alpha, np.exp(item.alpha), atol=1e-15)
 
 # %% tags=["hide-input"]

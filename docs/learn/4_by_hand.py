@@ -5,11 +5,12 @@
 # recursion in ten lines, the loss. It comes out as PyTorch's, to twelve digits. Then the same again for long inputs,
 # where numbers become so small that the *representation* of a number decides.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import torch
 from _support import (
     BLUE,
+    GREEN,
     GREY,
     INK,
     OCHRE,
@@ -33,9 +34,8 @@ import ctckit
 # %%
 words = ["orange", "apple", "watermelon"]
 T, C = 15, 27
-vocabulary = ctckit.Vocabulary.from_characters(
-    "abcdefghijklmnopqrstuvwxyz"
-)  # class 0 is the blank
+alphabet = "abcdefghijklmnopqrstuvwxyz"
+vocabulary = ctckit.Vocabulary.from_characters(alphabet)  # class 0 is the blank
 
 generator = torch.Generator().manual_seed(0)
 logits = torch.randn(3, T, C, generator=generator, dtype=torch.float64)  # (B, T, C)
@@ -106,9 +106,7 @@ def arriving(alpha: np.ndarray, t: int, s: int) -> dict[str, float]:
     if s >= 1:
         arrows["advance"] = alpha[t - 1, s - 1]
     is_blank = states[s] == 0  # condition 1
-    is_repeat = (
-        s >= 2 and states[s] == states[s - 2]
-    )  # condition 2 (of two blanks it is true as well)
+    is_repeat = s >= 2 and states[s] == states[s - 2]  # condition 2
     if s >= 2 and not is_blank and not is_repeat:  # condition 3
         arrows["skip"] = alpha[t - 1, s - 2]
     return arrows
@@ -123,54 +121,24 @@ for t in range(1, T):
 def draw_condition(axes, t: int, s: int, title: str) -> None:
     """The cell (t, s), the cells it comes from, and the arrows with their numbers."""
     incoming = arriving(alpha, t, s)
-    colors = {"stay": GREY, "advance": BLUE, "skip": RED}
-    back = {"stay": 0, "advance": 1, "skip": 2}
-    for k in range(3):
+    colors = {"stay": GREEN, "advance": BLUE, "skip": RED}
+    for k, (arrow, color) in enumerate(colors.items()):
+        there = arrow in incoming
         name = vocabulary[states[s - k]] or "∅"
-        axes.text(-0.16, k, name, ha="center", va="center", fontsize=13)
-        axes.plot(
-            0,
-            k,
-            "o",
-            color=GREY,
-            markersize=7,
-            alpha=1 if k in [back[each] for each in incoming] else 0.25,
-        )
-        if k == 2 and "skip" not in incoming:
-            axes.annotate(
-                "",
-                (0.5, 1.2),
-                (0.05, 1.95),
-                arrowprops={"arrowstyle": "-", "color": GREY, "linestyle": ":"},
-            )
-            axes.text(0.5, 1.2, "×", color=RED, ha="center", va="center", fontsize=14)
+        axes.plot(0, k, "o", color=GREY, markersize=7, alpha=1 if there else 0.3)
+        axes.text(-0.12, k, name, ha="center", va="center", fontsize=13)
+        said = f"{arrow}\n{incoming[arrow]:.2e}" if there else f"no {arrow}"
+        axes.text(-0.24, k, said, color=color, ha="right", va="center", fontsize=8.5)
+        style = {"arrowstyle": "-|>", "color": color, "lw": 1.6}
+        if not there:
+            style = {"arrowstyle": "-", "color": GREY, "ls": ":"}
+        goal = (0.95, 0.03 * k) if there else (0.4, 0.6 * k)
+        axes.annotate("", goal, (0.06, 0.97 * k), arrowprops=style)
     axes.plot(1, 0, "o", color=INK, markersize=9)
-    for name, value in incoming.items():
-        k = back[name]
-        axes.annotate(
-            "",
-            (0.95, 0.03 * k),
-            (0.05, k),
-            arrowprops={"arrowstyle": "-|>", "color": colors[name], "lw": 1.6},
-        )
-        axes.text(
-            0.34,
-            k * 0.66 - 0.09,
-            f"{name} {value:.2e}",
-            color=colors[name],
-            fontsize=8.5,
-            ha="left",
-            va="bottom",
-        )
     total = sum(incoming.values())
-    axes.text(
-        0.5,
-        -0.62,
-        f"({total:.2e}) · {p[t, states[s]]:.4f} = {alpha[t, s]:.2e}",
-        ha="center",
-        fontsize=9,
-    )
-    axes.set(xlim=(-0.3, 1.12), ylim=(2.4, -0.85))
+    product = f"{total:.2e} · {p[t, states[s]]:.4f}\n= {alpha[t, s]:.2e}"
+    axes.text(1.06, -0.3, product, ha="right", va="bottom", fontsize=8.5)
+    axes.set(xlim=(-0.8, 1.1), ylim=(2.4, -1.0))
     axes.set_xticks([0, 1], [f"frame {t - 1}", f"frame {t}"])
     axes.set_yticks([])
     only_bottom(axes).set_title(title)
@@ -288,9 +256,8 @@ rng = np.random.default_rng(1)
 def problem(frames: int, tokens: int, classes: int = 32) -> tuple[np.ndarray, list[int]]:
     """Random logits, of the size of a trained network's, as log-probabilities (T, C); and a target."""
     z = 2.0 * rng.normal(size=(frames, classes))
-    return z - np.logaddexp.reduce(z, axis=1, keepdims=True), rng.integers(
-        1, classes, size=tokens
-    ).tolist()
+    target = rng.integers(1, classes, size=tokens).tolist()
+    return z - np.logaddexp.reduce(z, axis=1, keepdims=True), target
 
 
 log_probs, target = problem(300, 40)

@@ -201,7 +201,7 @@ picture(
 # ## Mistakes that these identities catch
 #
 # CTC walk-throughs on the web, and code in the wild, contain a handful of mistakes that do not crash. The loss even
-# falls. Each of them breaks an identity of this page, so one line of test finds it.
+# falls. Most of them break an identity of this page, so that one line of test finds them.
 
 
 # %%

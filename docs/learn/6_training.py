@@ -85,7 +85,7 @@ def look() -> tuple[np.ndarray, torch.Tensor, ctckit.Diagnosis]:
     return logits.numpy().astype(np.float64), input_lengths, found
 
 
-watched = [0, 6, 12, 25, 60, 100, 140, 160, 180, 240, 300, 420]
+watched = [0, 6, 12, 25, 60, 140, 160, 180, 240, 300]
 losses, seen, start = [], {}, time.perf_counter()
 model.train()
 for step in range(steps):
@@ -230,7 +230,7 @@ print(str(seen[60][2]).split("\nitems")[0])
 #
 # ## Why it speaks in spikes
 #
-# Look at the last column but two: a digit is three to four frames wide in the picture, but the network says it in a
+# Look at the column “frames a digit”: a digit is three to four frames wide in the picture, but the network says it in a
 # little more than one. Here is what the trained network says about our line:
 
 
@@ -316,10 +316,11 @@ if not QUICK:
 widths
 
 # %% [markdown]
-# Now each digit is said for as long as it lasts. The price: `log_prob` is no longer a probability of the text (the
-# outputs belong to another model), and for decoding the prior has to be taken into account, or the network trained for
-# a while without it. Other ways to the same end, penalties for late tokens and least durations, are in the [guide to
-# variants](../guides/variants.md).
+# Now each digit is said for as long as it lasts. Where two equal digits meet, little is left of the blank between them:
+# read without the prior, they may collapse to one. That is the price: `log_prob` is no longer a probability of the text
+# (the outputs belong to another model), and for decoding the prior has to be taken into account, or the network trained
+# for a while without it. Other ways to the same end, penalties for late tokens and least durations, are in the [guide
+# to variants](../guides/variants.md).
 #
 # ## Where this is in the package
 #

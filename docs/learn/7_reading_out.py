@@ -11,7 +11,6 @@ import math
 import numpy as np
 from _support import (
     BLUE,
-    GREY,
     QUICK,
     RED,
     blank_figure,
@@ -37,9 +36,7 @@ def dates(count: int, seed: int) -> list[str]:
     ]
 
 
-network = (
-    reader()
-)  # the small CRNN of chapter 1: it makes mistakes, which is what we need here
+network = reader()  # the small CRNN of chapter 1: it makes mistakes, as we need here
 vocabulary = network.vocabulary
 texts = dates(60 if QUICK else 300, seed=7)
 lines = compose_texts(load_digit_slice("test"), texts, seed=5)
@@ -93,9 +90,9 @@ shown = int(np.argmax(gain))
 print("written ", texts[shown])
 print(f"greedy   {greedy[shown].text}  log p = {greedy[shown].log_prob:.3f}")
 print(f"beam     {best[shown].text}  log p = {best[shown].log_prob:.3f}")
-assert all(
+assert all(  # never worse
     b.log_prob > g.log_prob - 1e-4 for b, g in zip(best, greedy, strict=True)
-)  # never worse
+)
 
 # %% tags=["hide-input"]
 log_probs = posteriors[shown]
@@ -172,7 +169,7 @@ assert abs(math.log(sum(history[-1][final])) - best[shown].log_prob) < 0.05
 
 # %% tags=["hide-input"]
 stops = np.unique(np.linspace(2, frames - 1, 9).round().astype(int))
-figure = blank_figure(9.6, 2.6)
+figure = blank_figure(9.6, 3)
 axes = figure.add_subplot()
 for column, t in enumerate(stops):
     whole = sum(sum(masses) for masses in history[t].values())
@@ -204,15 +201,14 @@ for column, t in enumerate(stops):
             f"{100 * share:.0f} %",
             ha="center",
             va="center",
-            fontsize=7,
-            color=GREY,
+            fontsize=8,
         )
 axes.set(xlim=(-0.6, len(stops) - 0.4), ylim=(3.6, -0.6), yticks=[], xlabel="after frame")
 axes.set_xticks(range(len(stops)), [str(t) for t in stops])
 only_bottom(axes)
 picture(
     figure,
-    "The beam over time; red: beginnings that are not those of the date. The truth may be behind for a while.",
+    "The beam over time; red: beginnings that are not those of the date.",
 )
 
 # %% [markdown]

@@ -37,9 +37,7 @@ with wave.open("data/go_forward.wav") as file:
     sound = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
 heard = np.load("data/go_forward.npz")
 log_probs = heard["log_probs"].astype(np.float64)  # (T, C)
-log_probs -= np.logaddexp.reduce(
-    log_probs, axis=1, keepdims=True
-)  # half precision rounds: sums to 1 again
+log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)  # as it was rounded
 labels = heard["labels"].tolist()
 sounds = ctckit.Vocabulary(tuple(labels), labels.index(""), separator="<wb>")
 print(
@@ -99,6 +97,8 @@ picture(
 )
 
 # %% [markdown]
+# The confidence of *forward* is low: the network did not hear its last sound, *d*, and says so in the picture above.
+#
 # Cut out at these times, the words can be heard alone:
 
 # %% tags=["hide-input"]
@@ -165,9 +165,7 @@ def of_all_paths(log_probs: np.ndarray) -> tuple[ctckit.Lattice, list[str]]:
 
 
 item, as_heard = of_all_paths(log_probs)
-unsure = (
-    log_probs / 3
-)  # the same network, much less sure of itself: its logits divided by 3
+unsure = log_probs / 3  # the same network, much less sure of itself
 unsure -= np.logaddexp.reduce(unsure, axis=1, keepdims=True)
 soft, when_unsure = of_all_paths(unsure)
 rows = [["as it was heard", *as_heard], ["if it were less sure", *when_unsure]]

@@ -200,7 +200,7 @@ axes.imshow(
     alpha=reachable.T.astype(float),
 )
 t, s = np.nonzero(matters)
-axes.scatter(t, s, s=0.3, color=BLUE, linewidths=0)
+axes.scatter(t, s, s=0.3, color=BLUE, linewidths=0, rasterized=True)
 axes.plot(range(frames), long.best_path(), color=RED, linewidth=0.8)
 axes.set(
     xlabel="frame",
@@ -338,6 +338,9 @@ picture(
 )
 
 # %% [markdown]
+# With many classes it is within twice to four times of what the memory allows. With few, the lattice is the work, and
+# the last column counts: up to two thousand million cells a second, on one core, forwards and backwards.
+#
 # ## Decoding
 #
 # The same thoughts again (`native/search.hpp`): a frame of the beam search is a table of texts × classes, one

@@ -34,6 +34,7 @@ QUICK = bool(os.environ.get("CTCKIT_LEARN_QUICK"))
 BLUE, RED, GREEN, OCHRE, VIOLET = "#2a78a8", "#d1495b", "#3a8a4d", "#c17817", "#7a5aa6"
 GREY = "#8d98a5"
 INK = "#010203"  # becomes the colour of the page's text, light or dark
+ALSO_INK = "#14324a"  # as draw_alignment has it
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
@@ -66,9 +67,13 @@ class Picture:
 
     def __init__(self, figure: Figure, description: str) -> None:
         text = StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            text, format="svg", dpi=160, metadata={"Date": None, "Creator": None}
+        )
         svg = text.getvalue()
-        svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+        svg = svg[svg.index("<svg") :]
+        for ink in (INK, ALSO_INK):
+            svg = svg.replace(ink, "currentColor")
         name = f"p{next(_numbers)}-"
         svg = re.sub(r'\bid="', f'id="{name}', svg)
         svg = re.sub(r'(href="|url\()#', rf"\1#{name}", svg)
@@ -76,9 +81,9 @@ class Picture:
             r'<svg ([^>]*?)width="[^"]*" height="[^"]*"|<svg ', r"<svg \1", svg, count=1
         )
         label = escape(description, quote=True)
-        self.html = svg.replace(
-            "<svg ", f'<svg class="picture" role="img" aria-label="{label}" ', 1
-        )
+        width = f"max-width: {0.95 * figure.get_figwidth():.1f}in"
+        head = f'<svg class="picture" role="img" aria-label="{label}" style="{width}" '
+        self.html = svg.replace("<svg ", head, 1)
         self.description = description
 
     def _repr_html_(self) -> str:

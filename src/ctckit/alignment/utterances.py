@@ -102,7 +102,7 @@ def align_utterances(
 
     Args:
         log_probs: (T, C) natural logarithms; NumPy array or torch CPU tensor.
-        utterances: Strings (with ``vocabulary``), transcripts (``Transcript``), or sequences of classes; −1: a wildcard.
+        utterances: Strings (with ``vocabulary``), ``Transcript`` objects, or sequences of classes; −1: a wildcard.
         vocabulary: What strings are spelled in; see ``Transcript``.
         blank: The class of the blank.
         between: A wildcard between neighbours: what is said or heard there belongs to none.
