@@ -154,3 +154,29 @@ def test_another_device_than_the_current_one():
     ctckit.ctc_loss(there, *(each.to("cuda:1") for each in rest)).backward()
     ctckit.ctc_loss(logits, *rest).backward()
     assert torch.equal(there.grad.cpu(), logits.grad.cpu())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_greedy_decoding_is_that_of_the_cpu(dtype):
+    logits, (_, lengths, _) = problem(items=5, classes=6)
+    log_probs = logits.detach().mul(4).log_softmax(2).to(dtype)
+    found, expected = ctckit.greedy_decode(log_probs, lengths), ctckit.greedy_decode(log_probs.cpu(), lengths.cpu())
+    for a, b in zip(found, expected, strict=True):
+        assert a.tokens == b.tokens
+        assert [(span.start, span.end) for span in a.spans] == [(span.start, span.end) for span in b.spans]
+        assert a.log_prob == pytest.approx(b.log_prob, rel=SINGLE_LOSS)
+
+
+def test_best_paths_are_those_of_the_reference():
+    from ctckit.kernels import reference, triton_alignment
+    from ctckit.topology import ctc_topology
+
+    logits, (targets, *_) = problem(items=3, frames=2400, classes=9, tokens=1100)
+    log_probs = logits.detach().log_softmax(2)
+    lengths = torch.tensor([2400, 2300, 10], device="cuda"), torch.tensor([1100, 700, 3], device="cuda")
+    paths, totals = triton_alignment.viterbi(log_probs, targets, *lengths, blank=0)
+    for b, (length, count) in enumerate(zip(*(each.tolist() for each in lengths), strict=True)):
+        topology = ctc_topology(targets[b, :count].cpu().numpy())
+        path, total = reference.viterbi(log_probs[b, :length].cpu().double().numpy(), topology)
+        assert totals[b].item() == total
+        assert paths[b, : len(path)].tolist() == path.tolist()
