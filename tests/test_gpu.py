@@ -5,11 +5,12 @@ import pytest
 import torch
 
 import ctckit
+import ctckit.compat.torch
 from ctckit.errors import BackendError
 from ctckit.kernels import BACKENDS, native
 from problems import random_batch
 from test_kernels_agree import CASES, expect_agreement
-from tolerances import SINGLE_GRADIENT, SINGLE_LOSS
+from tolerances import SINGLE_GRADIENT, SINGLE_LOSS, TORCH_SINGLE
 
 pytest.importorskip("triton")
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
@@ -180,3 +181,15 @@ def test_best_paths_are_those_of_the_reference():
         path, total = reference.viterbi(log_probs[b, :length].cpu().double().numpy(), topology)
         assert totals[b].item() == total
         assert paths[b, : len(path)].tolist() == path.tolist()
+
+
+def test_the_signature_of_torch():
+    logits, (targets, *lengths) = problem(items=4)
+    log_probs = logits.detach().log_softmax(2).transpose(0, 1)
+    found, expected = (each.detach().clone().requires_grad_() for each in (log_probs, log_probs))
+    loss = ctckit.compat.torch.ctc_loss(found, targets, *lengths, zero_infinity=True)
+    other = torch.nn.functional.ctc_loss(expected, targets, *lengths, zero_infinity=True)
+    loss.backward()
+    other.backward()
+    torch.testing.assert_close(loss, other, rtol=SINGLE_LOSS, atol=0)
+    torch.testing.assert_close(found.grad, expected.grad, rtol=0, atol=TORCH_SINGLE)
