@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ctckit
-from benchmarks import memory, page
+from benchmarks import gpu, memory, page
 from benchmarks.goals import GOALS, MOONSHOTS, memory_goal
 from benchmarks.measure import LOSS_TOLERANCE, TOLERANCE, Reference, summary
 from benchmarks.peers import PEERS, TIMED
@@ -142,3 +142,11 @@ def test_the_page_says_what_is_missed():
 def test_goals_are_for_all_workloads():
     for goals in (*GOALS.values(), *MOONSHOTS.values()):
         assert list(goals) == [each.name for each in WORKLOADS]
+
+
+def test_figures_of_a_gpu_need_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    with pytest.raises(SystemExit, match="needs a GPU, and torch sees none"):
+        gpu.main()
+    assert {each.name for each in gpu.WORKLOADS} == set(gpu.GOALS)

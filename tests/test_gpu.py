@@ -5,11 +5,12 @@ import pytest
 import torch
 
 import ctckit
+import ctckit.compat.torch
 from ctckit.errors import BackendError
 from ctckit.kernels import BACKENDS, native
 from problems import random_batch
 from test_kernels_agree import CASES, expect_agreement
-from tolerances import SINGLE_GRADIENT, SINGLE_LOSS
+from tolerances import SINGLE_GRADIENT, SINGLE_LOSS, TORCH_SINGLE
 
 pytest.importorskip("triton")
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
@@ -154,3 +155,41 @@ def test_another_device_than_the_current_one():
     ctckit.ctc_loss(there, *(each.to("cuda:1") for each in rest)).backward()
     ctckit.ctc_loss(logits, *rest).backward()
     assert torch.equal(there.grad.cpu(), logits.grad.cpu())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_greedy_decoding_is_that_of_the_cpu(dtype):
+    logits, (_, lengths, _) = problem(items=5, classes=6)
+    log_probs = logits.detach().mul(4).log_softmax(2).to(dtype)
+    found, expected = ctckit.greedy_decode(log_probs, lengths), ctckit.greedy_decode(log_probs.cpu(), lengths.cpu())
+    for a, b in zip(found, expected, strict=True):
+        assert a.tokens == b.tokens
+        assert [(span.start, span.end) for span in a.spans] == [(span.start, span.end) for span in b.spans]
+        assert a.log_prob == pytest.approx(b.log_prob, rel=SINGLE_LOSS)
+
+
+def test_best_paths_are_those_of_the_reference():
+    from ctckit.kernels import reference, triton_alignment
+    from ctckit.topology import ctc_topology
+
+    logits, (targets, *_) = problem(items=3, frames=2400, classes=9, tokens=1100)
+    log_probs = logits.detach().log_softmax(2)
+    lengths = torch.tensor([2400, 2300, 10], device="cuda"), torch.tensor([1100, 700, 3], device="cuda")
+    paths, totals = triton_alignment.viterbi(log_probs, targets, *lengths, blank=0)
+    for b, (length, count) in enumerate(zip(*(each.tolist() for each in lengths), strict=True)):
+        topology = ctc_topology(targets[b, :count].cpu().numpy())
+        path, total = reference.viterbi(log_probs[b, :length].cpu().double().numpy(), topology)
+        assert totals[b].item() == total
+        assert paths[b, : len(path)].tolist() == path.tolist()
+
+
+def test_the_signature_of_torch():
+    logits, (targets, *lengths) = problem(items=4)
+    log_probs = logits.detach().log_softmax(2).transpose(0, 1)
+    found, expected = (each.detach().clone().requires_grad_() for each in (log_probs, log_probs))
+    loss = ctckit.compat.torch.ctc_loss(found, targets, *lengths, zero_infinity=True)
+    other = torch.nn.functional.ctc_loss(expected, targets, *lengths, zero_infinity=True)
+    loss.backward()
+    other.backward()
+    torch.testing.assert_close(loss, other, rtol=SINGLE_LOSS, atol=0)
+    torch.testing.assert_close(found.grad, expected.grad, rtol=0, atol=TORCH_SINGLE)

@@ -174,7 +174,7 @@ def test_kernels_compile_for_a_gpu(tmp_path):
     root = Path(__file__).parent.parent
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 8
+    assert len(done.stdout.splitlines()) == 9
     assert "stack 0" in done.stdout
 
 
@@ -248,3 +248,17 @@ def test_a_masked_class_does_not_hide_what_is_far_below(blank_scale):
     )
     torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS, atol=0)
     torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
+
+
+def test_greedy_decoding_is_that_of_the_cpu(monkeypatch):
+    """The frames' class as on a GPU; without one it is asked for by hand."""
+    from ctckit.decoding import greedy
+
+    log_probs = logits().nan_to_num().log_softmax(2)
+    lengths = LENGTHS[0].to(DEVICE)
+    expected = ctckit.greedy_decode(log_probs.cpu(), lengths.cpu())
+    monkeypatch.setattr(greedy, "_Frames", greedy._DeviceFrames)
+    for a, b in zip(ctckit.greedy_decode(log_probs, lengths), expected, strict=True):
+        assert a.tokens == b.tokens
+        assert a.spans == b.spans
+        assert a.log_prob == pytest.approx(b.log_prob, rel=SINGLE_LOSS)

@@ -18,14 +18,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 FLOATS = ("top_ptr", "occupancy_ptr", "blanks_ptr", "upstream_ptr")
-DOUBLES = ("shift_ptr", "losses_ptr", "weights_ptr")
+DOUBLES = ("shift_ptr", "losses_ptr", "weights_ptr", "states_ptr", "log_probs_ptr")
 NUMBERS = ("alpha_ptr", "beta_ptr", "likelihood_ptr", "arrows_ptr")
 LONGS = ("targets_ptr", "input_lengths_ptr", "target_lengths_ptr")
 
 
 def kernels(more):
     """(file, kernel, logits' type, constants, warps)"""
-    yield "targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024}, 4
+    yield "targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024, "CHAINS": False}, 4
     softmax = {"IS_LOGITS": True}
     yield "softmax", "normalizers", "*fp32", {**softmax, "ROWS": 16, "CLASS_BLOCK": 128, "ONE_BLOCK": True}, 4
     yield "softmax", "normalizers", "*fp32", {**softmax, "ROWS": 1, "CLASS_BLOCK": 4096, "ONE_BLOCK": False}, 8
@@ -37,17 +37,28 @@ def kernels(more):
         warps = min(pairs // 32, 16)
         common = {"PAIRS": pairs, "FRAMES": 8}
         sweep = {"IS_LOGITS": True, "KEEP": True, "WINDOWED": windowed}
-        yield "sweep", "sweep", "*fp32", {**sweep, **common}, warps
-        yield "occupancy", "occupancies", "*fp32", {"HALO": 8 if windowed else 0, **common}, warps
+        yield "viterbi", "best_paths", "*fp32", {"WINDOWED": windowed, **common}, warps
+        for weighted in (False, True) if more else (False,):
+            halo = 8 * (1 + weighted) if windowed else 0
+            yield "sweep", "sweep", "*fp32", {**sweep, **common, "WEIGHTED": weighted}, warps
+            yield "occupancy", "occupancies", "*fp32", {"HALO": halo, **common, "WEIGHTED": weighted}, warps
 
 
 def signature(function, logits, constants):
     kinds = {**dict.fromkeys(FLOATS, "*fp32"), **dict.fromkeys(DOUBLES, "*fp64"), **dict.fromkeys(NUMBERS, "*i64")}
-    kinds |= {**dict.fromkeys(LONGS, "*i64"), "logits_ptr": logits, "gradient_ptr": logits, "result_ptr": "*fp32"}
+    kinds |= {
+        **dict.fromkeys(LONGS, "*i64"),
+        "logits_ptr": logits,
+        "scores_ptr": logits,
+        "gradient_ptr": logits,
+        "result_ptr": "*fp32",
+    }
 
     def kind(name):
         if name in constants:
             return "constexpr"
+        if name == "arrows_ptr" and function.__name__ == "best_paths":
+            return "*i8"
         return kinds.get(name, "*i32" if name.endswith("_ptr") else "i32")
 
     return {name: kind(name) for name in function.arg_names}

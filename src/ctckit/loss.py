@@ -210,8 +210,10 @@ def _variant_loss(
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     classes = logits.shape[2]
     shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
-    integers = (each.cpu() if isinstance(each, Tensor) else each for each in target_arguments)
-    batch = _checks.target_batch(shape, *integers, options.blank, name=options.name)
+    targets, input_lengths, target_lengths = (
+        each.cpu() if isinstance(each, Tensor) else each for each in target_arguments
+    )
+    batch = _checks.target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
     built = chains(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
     )
@@ -239,6 +241,6 @@ def _variant_loss(
     frames = torch.from_numpy(batch.input_lengths)
     options = replace(options, blank=batch.blank)
     if device_operator.serves(logits, options.backend):
-        there = (each.to(logits.device) for each in (tokens, frames, lengths, weights))
-        return device_operator.apply(scores, *there, options, validate=True)
+        tokens, frames, lengths = (each.to(logits.device) for each in (tokens, frames, lengths))
+        return device_operator.apply(scores, tokens, frames, lengths, weights, options, validate=True)
     return loss_operator.apply(scores, tokens, frames, lengths, weights, options)

@@ -58,21 +58,26 @@ def ctc_loss(
     unbatched = log_probs.ndim == 2
     if unbatched:
         log_probs = log_probs[:, None]
-        input_lengths = _checks.as_array(input_lengths, "input_lengths").reshape(-1)
-        target_lengths = _checks.as_array(target_lengths, "target_lengths").reshape(-1)
+        input_lengths = _flat(input_lengths, "input_lengths")
+        target_lengths = _flat(target_lengths, "target_lengths")
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
     _expect_time_first(log_probs, input_lengths)
     options = Options(blank, reduction, infeasible, "log_probs", name="log_probs")
     if unbatched:
-        targets = _checks.as_array(targets, "targets")[None]
+        targets = (targets if isinstance(targets, Tensor) else _checks.as_array(targets, "targets"))[None]
     result = reduced_loss(log_probs.transpose(0, 1), (targets, input_lengths, target_lengths), options)
     return result[0] if unbatched and reduction == "none" else result
 
 
+def _flat(lengths: Any, name: str) -> Any:
+    """(B,) of what may be a number; a tensor stays where it is."""
+    return (lengths if isinstance(lengths, Tensor) else _checks.as_array(lengths, name)).reshape(-1)
+
+
 def _expect_time_first(log_probs: Tensor, input_lengths: Any) -> None:
     frames, items = log_probs.shape[:2]
-    count = len(_checks.as_array(input_lengths, "input_lengths").reshape(-1))
+    count = len(_flat(input_lengths, "input_lengths"))
     if count != items:
         hint = " It looks batch-first: pass log_probs.transpose(0, 1)." if count == frames else ""
         raise InvalidInputError(

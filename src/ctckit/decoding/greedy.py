@@ -24,8 +24,8 @@ def greedy_decode(
     The text of the best path is not always the best text: a text's probability is the sum over all its alignments.
 
     Args:
-        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch CPU tensor, natural logarithms. Equal scores:
-            the lower class wins.
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms. Equal scores: the
+            lower class wins. On a GPU log p is computed in float32.
         input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
         blank: The class of the blank.
         vocabulary: How the tokens are written in ``Hypothesis.text``; by default as numbers. Its blank is ``blank``.
@@ -43,10 +43,12 @@ def greedy_decode(
         >>> best.tokens, [(span.start, span.end) for span in best.spans]
         ((1, 2), [(0, 2), (3, 4)])
     """
-    array = _checks.as_array(log_probs, "log_probs")
-    if array.ndim == 2:
-        array = array[None]
-    scores = _checks.floats(array, "log_probs", "(B, T, C)")
+    scores: _Frames | _DeviceFrames
+    if getattr(log_probs, "is_cuda", False):
+        scores = _DeviceFrames(log_probs)
+        input_lengths = input_lengths.cpu() if hasattr(input_lengths, "cpu") else input_lengths
+    else:
+        scores = _Frames(log_probs)
     items, frames, classes = scores.shape
     _checks.class_index(blank, "blank", classes)
     given = np.full(items, frames) if input_lengths is None else input_lengths
@@ -54,30 +56,65 @@ def greedy_decode(
     lengths = _checks.lengths(given, "input_lengths", items, frames, f"log_probs has T = {frames} frames")
     if vocabulary is not None:
         _checks.expect_vocabulary(vocabulary.blank, len(vocabulary), blank, classes)
-    best = scores.argmax(axis=2)
-    found = [_runs(scores[b, :length], best[b, :length], b, blank) for b, length in enumerate(lengths)]
-    totals = _log_probs(scores, [runs.tokens for runs in found], lengths, blank)
-    return [_hypothesis(runs, total, vocabulary) for runs, total in zip(found, totals, strict=True)]
+    best, top = scores.best()
+    found = [_runs(best[b, :length], top[b, :length], b, blank) for b, length in enumerate(lengths)]
+    totals = -scores.losses(_batch([runs.tokens for runs in found], lengths, blank))
+    return [_hypothesis(runs, float(total), vocabulary) for runs, total in zip(found, totals, strict=True)]
 
 
-def _runs(scores: npt.NDArray[Any], best: npt.NDArray[np.int64], item: int, blank: int) -> Runs:
-    top = np.take_along_axis(scores, best[:, None], axis=1)[:, 0]
+class _Frames:
+    """(B, T, C) log-probabilities in memory."""
+
+    def __init__(self, log_probs: Any) -> None:
+        array = _checks.as_array(log_probs, "log_probs")
+        self.scores = _checks.floats(array[None] if array.ndim == 2 else array, "log_probs", "(B, T, C)")
+        self.shape: tuple[int, ...] = self.scores.shape
+
+    def best(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """(B, T) the likeliest class of each frame, the lower one of equals, and its log-probability."""
+        best = self.scores.argmax(axis=2)
+        return best, np.take_along_axis(self.scores, best[:, :, None], axis=2)[:, :, 0]
+
+    def losses(self, batch: _checks.TargetBatch) -> npt.NDArray[np.float64]:
+        """(B,) −log p of each text, by one pass over its lattice."""
+        return native.ctc_loss(self.scores, batch, rows="scores")
+
+
+class _DeviceFrames:
+    """The same on a GPU: what comes back are a class and a number for each frame."""
+
+    def __init__(self, log_probs: Any) -> None:
+        _checks.expect_dense(log_probs, "log_probs", on_device=True)
+        _checks.expect_floating(log_probs.is_floating_point(), "log_probs", log_probs.dtype)
+        self.scores = log_probs.detach()[None] if log_probs.ndim == 2 else log_probs.detach()
+        _checks.expect_rank(tuple(self.scores.shape), "log_probs", "(B, T, C)")
+        self.shape: tuple[int, ...] = tuple(self.scores.shape)
+
+    def best(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """See ``_Frames``."""
+        top, best = self.scores.max(dim=2)
+        return best.cpu().numpy(), top.float().cpu().numpy()
+
+    def losses(self, batch: _checks.TargetBatch) -> npt.NDArray[np.float64]:
+        """See ``_Frames``."""
+        from ctckit.kernels import triton_loss
+
+        return triton_loss.losses(self.scores, batch, rows="scores")
+
+
+def _runs(best: npt.NDArray[np.int64], top: npt.NDArray[Any], item: int, blank: int) -> Runs:
     for t in np.flatnonzero(np.isnan(top))[:1]:  # arg-max lands on a NaN wherever there is one
         raise InvalidInputError(f"log_probs[{item}, {t}, {best[t]}] is nan; expected finite numbers or −∞.")
     _checks.expect_log_probs(top, str(item))
     return runs_of_path(best, top, blank)
 
 
-def _log_probs(
-    scores: npt.NDArray[Any], tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int
-) -> list[float]:
-    """Log p of each text, by one pass over its lattice."""
+def _batch(tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int) -> _checks.TargetBatch:
     counts = np.array([len(each) for each in tokens], dtype=np.int64)
     targets = np.full((len(tokens), int(counts.max(initial=0))), blank, dtype=np.int32)
     for row, each in zip(targets, tokens, strict=True):
         row[: len(each)] = each
-    batch = _checks.TargetBatch(targets, lengths, counts, blank)
-    return [float(-loss) for loss in native.ctc_loss(scores, batch, rows="scores")]
+    return _checks.TargetBatch(targets, lengths, counts, blank)
 
 
 def _hypothesis(runs: Runs, log_prob: float, vocabulary: Vocabulary | None) -> Hypothesis:

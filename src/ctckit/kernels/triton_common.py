@@ -12,7 +12,8 @@ arrows of topology.py in pairs:
     into token i    stay from token i, advance from blank i, skip from token i − 1
 
 so that one neighbour is all that a step has to ask for. Variants weigh each arrow, and have hops, from token i − 2 into
-either, which is why they have kernels of their own (``WEIGHTED``), made from the same text. One lane of a program holds one pair, or a few.
+either, which is why they have kernels of their own (``WEIGHTED``), made from the same text.
+One lane of a program holds one pair, or a few.
 
 Frames go by in tiles of ``FRAMES``: the logits of a tile are asked for while the tile before is computed, so that
 memory's latency is paid once, not at each step. A state before and behind a tile is all that has to be kept of the
@@ -154,7 +155,7 @@ def load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED: tl.const
         for k in tl.static_range(9):
             arrows += (load_weight(arrows_ptr, k, width, pairs, tokens),)
         return labels, live, arrows
-    else:
+    else:  # noqa: RET505  # Triton asks for it: the two returns differ in type
         return labels, live, (skips,)
 
 

@@ -37,6 +37,8 @@ from ctckit.kernels.triton_targets import FACTS, link_targets
 
 Tensor = torch.Tensor
 
+KINDS = (torch.float32, torch.float16, torch.bfloat16)
+
 LONGEST_ROW = 8192  # classes of a frame that stay in a program's registers
 TILE = 4096  # entries of a softmax or gradient tile
 CLASS_BLOCK = 1024  # classes of a gradient tile at most
@@ -195,7 +197,7 @@ def token_block(tokens: int) -> int:
 
 
 def halo_of(tokens: int, weighted: bool) -> int:
-    """Pairs that a window shares with the next one: as many as a path can move within a tile. 0: there is one window."""
+    """Pairs that windows share at each end: as many as a path can move within a tile. 0: there is one window."""
     return 0 if tokens + 1 <= MOST_PAIRS else FRAMES * (2 if weighted else 1)
 
 
@@ -251,6 +253,15 @@ def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, 
             KIND=rows, ROWS=height, CLASS_BLOCK=block, num_warps=8,
         )  # fmt: skip
     return result
+
+
+def losses(logits: Tensor, batch: TargetBatch, *, rows: str) -> npt.NDArray[np.float64]:
+    """(B,) the losses of a checked batch; the logits are on the device, whatever their type and strides."""
+    x = (logits if logits.dtype in KINDS else logits.float()).contiguous()
+    arrays = (batch.targets, batch.input_lengths, batch.target_lengths)
+    targets, frames, tokens = (torch.from_numpy(each).to(x.device) for each in arrays)
+    found = forward(x, targets, frames, tokens, blank=batch.blank, rows=rows, differentiated=False)
+    return found.losses.cpu().numpy()
 
 
 def ctc_loss(

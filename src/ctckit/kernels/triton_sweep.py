@@ -12,8 +12,8 @@ start. β of the last frame is 1 in the two states in which a path may end. The 
     P = α_{T−1}(last blank) + α_{T−1}(last token)      loss = Σ_t shift_t − log P
 
 Targets of more than PAIRS − 1 tokens are cut into windows. In FRAMES frames a path moves at most FRAMES pairs to the
-right (twice as many by hops), so a window that begins so much early (for β: ends so much late) has its own pairs right: windows need not
-talk to each other within a tile. Between tiles their states go through memory.
+right (twice as many by hops), so a window that begins so much early (for β: ends so much late) has its own pairs right:
+windows need not talk to each other within a tile. Between tiles their states go through memory.
 """
 
 from __future__ import annotations
