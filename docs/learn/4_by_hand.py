@@ -294,7 +294,10 @@ picture(
 # | log space | its logarithm | log(eᵃ + eᵇ): an exponential and a logarithm |
 # | mantissa and exponent | m · 2ᵉ, with an integer e **for each state** | an addition and a shift |
 
-# %%
+# %% [markdown]
+# Each is a dozen lines of NumPy, the same ten as above with another notion of a number; unfold them if you like.
+
+# %% tags=["hide-input"]
 from ctckit.topology import ctc_topology
 
 

@@ -130,13 +130,13 @@ for axes in panels[len(moments) + 1 :]:
     axes.axis("off")
 picture(
     figure,
-    "From a grey cloud to spikes: the occupancy of one held-out line during training.",
+    "From a cloud to spikes: the occupancy of one held-out line during training.",
 )
 
 # %% [markdown]
 # At step 0 the network says the same everywhere, and the text can be anywhere: a cloud, from the first state in the
 # first frame to the last in the last. Then **the blank rows win**: the cloud thins out into the blanks, the letters'
-# rows become faint smears. For a long time nothing seems to happen. Then, within some thirty steps, the smears contract
+# rows become faint smears. For a long time nothing seems to happen. Then, within some forty steps, the smears contract
 # to dots, one for each digit.
 #
 # ## The figures
