@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-peers bench-page clean
+.PHONY: demo test check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page clean
 
 demo: $(INSTALLED)
 	$(BIN)/ctckit demo --out demo-report
@@ -36,6 +36,7 @@ native-check: $(INSTALLED)
 	build/sanitized/core_tests
 	build/sanitized/thread_tests
 	build/sanitized/search_tests
+	build/sanitized/align_tests
 	build/sanitized/ngram_tests
 	$(BIN)/python native/tests/mutants.py --patterns
 
@@ -48,10 +49,11 @@ native-check-threads: $(INSTALLED)
 	$(FIXED_ADDRESSES) build/threads/thread_tests
 
 # Some million random problems through every instruction set, then random calls from Python, right and wrong ones:
-# minutes. ROUNDS, SEARCHES, CALLS and SEED can be given.
+# minutes. ROUNDS, SEARCHES, ALIGNMENTS, CALLS and SEED can be given.
 ROUNDS ?= 60000
 CALLS ?= 60000
 SEARCHES ?= 20000
+ALIGNMENTS ?= 5000
 SEED ?= 2
 fuzz: $(INSTALLED)
 	mkdir -p build
@@ -60,6 +62,7 @@ fuzz: $(INSTALLED)
 	build/fuzz/thread_tests
 	build/fuzz/core_tests $(ROUNDS) $(SEED)
 	build/fuzz/search_tests $(SEARCHES) $(SEED)
+	build/fuzz/align_tests $(ALIGNMENTS) $(SEED)
 	build/fuzz/ngram_tests 2000 $(SEED)
 	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
 
@@ -79,7 +82,7 @@ bench-peers: $(BENCH_PEERS)/.installed
 
 $(BENCH_PEERS)/.installed: $(wildcard benchmarks/requirements*.txt)
 	test -x $(BENCH_PEERS)/bin/python || $(PYTHON) -m venv $(BENCH_PEERS)
-	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -r benchmarks/requirements-decoding.txt
+	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -r benchmarks/requirements-decoding.txt -r benchmarks/requirements-alignment.txt
 	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements-no-deps.txt
 	touch $@
 
@@ -87,9 +90,14 @@ $(BENCH_PEERS)/.installed: $(wildcard benchmarks/requirements*.txt)
 bench-decoding: $(INSTALLED)
 	$(BIN)/python -m benchmarks.decoding --out benchmarks/results/decoding.json
 
+# Aligners, with one thread each: minutes. Takes --resume as well.
+bench-alignment: $(INSTALLED)
+	$(BIN)/python -m benchmarks.alignment --out benchmarks/results/alignment.json
+
 bench-page: $(INSTALLED)
 	$(BIN)/python -m benchmarks.page
 	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
+	test ! -e benchmarks/results/alignment.json || $(BIN)/python -m benchmarks.alignment.page
 
 clean:
 	rm -rf build dist demo-report .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -1,6 +1,7 @@
 #include "decoding.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "dispatch.hpp"
 #include "edits.hpp"
@@ -86,7 +87,13 @@ void Decoder::improve_first(const Frames& frames, std::vector<Decoded>& texts) c
 std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, size_t n_best) const {
   const SearchPlan& plan = factors_->plan();
   std::vector<std::vector<Decoded>> results(static_cast<size_t>(posteriors.items));
-  parallel_for(posteriors.items, [&](int64_t b) {
+  // The longest first: at the end no thread has to wait for a long one.
+  std::vector<int64_t> order(results.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return posteriors.lengths[a] > posteriors.lengths[b]; });
+  parallel_for(posteriors.items, [&](int64_t k) {
+    const int64_t b = order[static_cast<size_t>(k)];
     const Frames frames{posteriors.row(b, 0), posteriors.frame_stride,
                         posteriors.lengths[b], plan.classes, plan.blank};
     results[static_cast<size_t>(b)] = decode_item(frames, n_best);

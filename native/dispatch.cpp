@@ -10,8 +10,9 @@ namespace ctckit {
   extern const Kernels kernels;           \
   extern const BeamKernels beam_kernels;  \
   extern const PathKernel path_kernel;    \
+  extern const AlignKernel align_kernel;  \
   }                                       \
-  static const InstructionSet set_##isa = {isa::kernels, isa::beam_kernels, isa::path_kernel};
+  static const InstructionSet set_##isa = {isa::kernels, isa::beam_kernels, isa::path_kernel, isa::align_kernel};
 
 namespace {
 
@@ -19,6 +20,7 @@ struct InstructionSet {
   const Kernels& loss;
   const BeamKernels& beam;
   const PathKernel& path;
+  const AlignKernel& align;
 };
 
 }  // namespace
@@ -54,6 +56,7 @@ std::atomic<const InstructionSet*>& chosen() {
 const Kernels& kernels() { return chosen().load()->loss; }
 const BeamKernels& beam_kernels() { return chosen().load()->beam; }
 const PathKernel& path_kernel() { return chosen().load()->path; }
+const AlignKernel& align_kernel() { return chosen().load()->align; }
 
 std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "align_kernel.hpp"
 #include "beam_kernel.hpp"
 #include "item.hpp"
 #include "path.hpp"
@@ -12,6 +13,7 @@ namespace ctckit {
 const Kernels& kernels();
 const BeamKernels& beam_kernels();
 const PathKernel& path_kernel();
+const AlignKernel& align_kernel();
 
 // Names of the compiled instruction sets that this machine can run, slowest first.
 std::vector<std::string> instruction_sets();

@@ -23,7 +23,8 @@ Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor
     hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
   }
   find_kinds();
-  any_ = has_fine() || plan_.has_words || has_hotwords() || plan_.token_bonus != 0;
+  const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_model || plan_.word_bonus != 0);
+  any_ = has_fine() || words_count || has_hotwords() || plan_.token_bonus != 0;
 }
 
 void Factors::find_kinds() {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "align_module.hpp"
 #include "buffers.hpp"
 #include "curvature.hpp"
 #include "dispatch.hpp"
@@ -153,4 +154,5 @@ NB_MODULE(_native, m) {
   m.def("set_num_threads", &ctckit::set_num_threads, "count"_a);
   bind_ngram(m);
   bind_search(m);
+  bind_align(m);
 }

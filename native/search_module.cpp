@@ -150,6 +150,17 @@ nb::list better_edits(const Rows& rows, List<int32_t> tokens, int blank) {
   return result;
 }
 
+Result<double> confidences(const Rows& rows, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends, int blank) {
+  const size_t count = tokens.shape(0);
+  std::vector<double> result(count);
+  {
+    const nb::gil_scoped_release released;
+    ctckit::confidences_of_many(frames_of(rows, blank), {tokens.data(), count},
+                                {{starts.data(), count}, {ends.data(), count}}, result);
+  }
+  return array_of<double>(result);
+}
+
 }  // namespace
 
 void bind_search(nb::module_& m) {
@@ -179,4 +190,6 @@ void bind_search(nb::module_& m) {
   }, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
   m.def("better_edits", &better_edits, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
   m.def("describe", &described, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),
+        "ends"_a.noconvert(), "blank"_a);
 }

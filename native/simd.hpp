@@ -91,7 +91,7 @@ CTCKIT_INLINE Vector<T> load_rest(const T* row, int64_t length, int64_t rest, T 
 // from[index[k]] in lane k.
 template <class T, class From>
 CTCKIT_INLINE Vector<T> gather_at(const From* from, const int32_t* index) {
-  Vector<T> result;
+  Vector<T> result = {};
   for (int k = 0; k < lanes<T>; ++k) result[k] = static_cast<T>(from[index[k]]);
   return result;
 }

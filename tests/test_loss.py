@@ -357,7 +357,7 @@ def test_what_autograd_does_with_it(logits):
 def test_time_first_networks_need_no_copy():
     time_first = torch.randn(T, 3, C, generator=torch.Generator().manual_seed(0)).requires_grad_()
     turned = time_first.detach().transpose(0, 1).numpy()
-    assert native._rows_contiguous(turned) is turned
+    assert native.rows_contiguous(turned) is turned
     batch_first = time_first.detach().transpose(0, 1).contiguous().requires_grad_()
     arguments = torch.tensor([FITS] * 3), [T] * 3, [3] * 3
     ctckit.ctc_loss(time_first.transpose(0, 1), *arguments).backward()

@@ -21,7 +21,7 @@ TARGETS = ([], [1], [1, 1], [2, 1], [1, 2, 1], [3, 3, 1], [2, 2, 2])
 
 def elements_of(target, places):
     """The target with its wildcards put in, as the oracle wants it."""
-    if places in (None, "targets"):
+    if places in (None, "targets", "optional"):
         return ["*" if c == C else c for c in target]
     between = ["*"] if places in ("between", "everywhere") else []
     inner = []
@@ -42,7 +42,7 @@ def oracle_loss(scores, target, variant, blank=0):
     rows = scores + weights
     anything = scores.logsumexp(dim=1)
     logs = []
-    optional = variant.wildcards in ("ends", "between", "everywhere")
+    optional = variant.wildcards in ("optional", "ends", "between", "everywhere")
     for stretches in oracle.variant_alignments(
         elements_of(target, variant.wildcards),
         frames,
@@ -122,9 +122,10 @@ def test_loss_and_gradient_are_those_of_all_alignments(name, backend):
     assert finite > 10
 
 
+@pytest.mark.parametrize("places", ["targets", "optional"])
 @pytest.mark.parametrize("backend", ["native", "reference"])
-def test_wildcards_written_in_the_target(backend):
-    variant = CTCVariant(wildcards="targets", wildcard_penalty=0.8)
+def test_wildcards_written_in_the_target(backend, places):
+    variant = CTCVariant(wildcards=places, wildcard_penalty=0.8)
     for target in ([C], [1, C], [C, 1, 1], [1, C, 1], [2, C, C, 1]):
         written = [c for n, c in enumerate(target) if c != C or n == 0 or target[n - 1] != C]
         raw = some_scores(5, len(target))
@@ -132,6 +133,17 @@ def test_wildcards_written_in_the_target(backend):
         arguments = torch.tensor([target]), [5], [len(target)]
         found = ctc_loss(raw[None], *arguments, reduction="sum", variant=variant, backend=backend)
         assert found.item() == pytest.approx(expected.item(), abs=DOUBLE)
+
+
+def test_an_optional_wildcard_may_take_no_frame():
+    raw, rest = some_scores(2, 0)[None], ([2], [3])
+    needed, free = (
+        ctc_loss(raw, torch.tensor([[1, C, 2]]), *rest, reduction="sum", variant=CTCVariant(wildcards=places))
+        for places in ("targets", "optional")
+    )
+    plain = ctc_loss(raw, torch.tensor([[1, 2]]), [2], [2], reduction="sum")
+    assert torch.isposinf(needed)
+    assert free.item() == pytest.approx(plain.item(), abs=DOUBLE)
 
 
 def long_batch(frames=300, classes=20, tokens=40, items=3):

@@ -22,3 +22,11 @@ SEARCH_SINGLE = 1e-4
 LM_NATS = 2e-5
 # log10 of a probability or a back-off, from float32 logarithms printed with seven digits: ours, and lmplz'.
 LM_LOG10 = 2e-6
+# Samples in a file of 16 bits: one step.
+SAMPLE_16_BITS = 2**-15
+# A tone at half of full scale through SoX's resampler at its usual quality, away from the ends.
+RESAMPLED = 2e-3
+# Log-probabilities of the tests' front end, which multiplies loudness by 60: a sample's step of 16 bits in them.
+LOUDNESS_16_BITS = 0.01
+# An acoustic network run twice in float32, alone and in our hands: logits of size 10, sums in other orders.
+NETWORK_SINGLE = 1e-4

@@ -151,6 +151,41 @@ MUTANTS = (
         "std::fill(item + batch.input_lengths[b]",
         "std::fill(item + batch.frames",
     ),
+    Mutant("align: repeat rule", "align_chain.cpp", "if (item.tokens[i] != item.tokens[i - 1])", "if (true)"),
+    Mutant("align: next group", "align_kernel.cpp", "edge[f] = label[group - 1];", ""),
+    Mutant("align: hop", "align_kernel.cpp", "hopped + weight(label_hop)", "before + weight(label_skip)"),
+    Mutant("align: two labels a frame", "align_chain.cpp", "passes(blank_hop) ? 2 : 1;", "passes(blank_hop) ? 1 : 1;"),
+    Mutant("align: window on the way back", "align_path.cpp", "chain_.reach() * frames, 0);", "frames / 2, 0);"),
+    Mutant("align: rows that are kept", "align_path.cpp", "if ((t - row.frame) % every == 0)", "if (t == row.frame)"),
+    Mutant("align: ties", "align_path.cpp", "if (score >= end.log_prob &&", "if (score > end.log_prob &&"),
+    Mutant("align: ties of arrows", "align_path.cpp", "if (!(value > most)) return;", "if (!(value >= most)) return;"),
+    Mutant(
+        "align: proof",
+        "align_path.cpp",
+        "limits.bound - limits.rest[pass + 1]",
+        "limits.bound - limits.rest[0]",
+    ),
+    Mutant(
+        "align: beam without a proof",
+        "aligner.cpp",
+        "certified_limits(finder.chain(), bound) : AlignLimits{};",
+        "beam : AlignLimits{};",
+    ),
+    Mutant(
+        "align: double precision in the end",
+        "aligner.cpp",
+        "return find<double>(corridor_limits(ends_, item_.count, item_.frames), 0);",
+        "return found;",
+    ),
+    Mutant(
+        "align: tokens left out", "align_spans.cpp", "(after + 1) | 1; s < before", "(after + 1) | 1; s + 2 < before"
+    ),
+    Mutant(
+        "align: length mask",
+        "aligner.cpp",
+        "batch.frame_stride, batch.input_lengths[b]",
+        "batch.frame_stride, batch.input_lengths[0]",
+    ),
     Mutant("the pool has one owner", "threads.cpp", "if (!owner.owns_lock()) return false;", ""),
     Mutant("all helpers are waited for", "threads.cpp", "idle_.wait(lock, [this] { return active_ == 0; });", ""),
     Mutant("a pool of its own after a fork", "threads.cpp", "(void)pool.release();", "return;"),
@@ -199,7 +234,7 @@ def survives(mutant: Mutant | None, folder: Path) -> bool:
     path.write_text(original, encoding="utf-8")
     if done.returncode:
         raise SystemExit(f"{mutant.rule if mutant else 'control'} does not build:\n{done.stdout}{done.stderr}")
-    runs = (["thread_tests"], ["core_tests", "1000"], ["search_tests", "100"], ["ngram_tests"])
+    runs = (["thread_tests"], ["core_tests", "1000"], ["search_tests", "100"], ["ngram_tests"], ["align_tests"])
     return all(passes([folder / "build" / name, *rest]) for name, *rest in runs)
 
 

@@ -252,6 +252,31 @@ void masses_are_exact_scores() {
   }
 }
 
+// The confidences of a description again, by their own function; then with a wildcard among the tokens.
+void confidences_stand_alone() {
+  const SearchPlan plan = random_plan(integer(1, 5));
+  const std::vector<float> rows = random_rows(integer(1, 40), plan.classes, plan.blank);
+  const ctckit::Decoder decoder(plan);
+  const ctckit::Frames frames = frames_of(plan, rows);
+  const auto items = decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 1);
+  for (const auto& each : items[0]) {
+    const auto& description = each.description;
+    const ctckit::Spans spans{description.starts, description.ends};
+    std::vector<double> found(each.tokens.size(), -1);
+    ctckit::confidences_of_many(frames, each.tokens, spans, found);
+    expect(found == description.confidences, "confidences are those of the description");
+    if (each.tokens.empty()) continue;
+    Text tokens = each.tokens;
+    const auto wild = static_cast<size_t>(integer(0, static_cast<int>(tokens.size()) - 1));
+    tokens[wild] = -1;
+    ctckit::confidences_of_many(frames, tokens, spans, found);
+    for (size_t k = 0; k < tokens.size(); ++k)
+      expect(k == wild ? std::isnan(found[k]) : found[k] > 0 && found[k] <= 1 + 1e-12, "a wildcard has none, others do");
+    for (size_t k = 0; k < tokens.size(); ++k)
+      if (k + 1 < wild || k > wild + 1) expect(found[k] == description.confidences[k], "only its neighbours change");
+  }
+}
+
 bool same(const std::vector<ctckit::Found>& a, const std::vector<ctckit::Found>& b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& one, const auto& other) {
            return one.tokens == other.tokens && one.score == other.score;
@@ -342,6 +367,7 @@ int main(int count, char** arguments) {
       random_bits.seed(static_cast<unsigned>(seed));
       agrees_with_dictionaries();
       masses_are_exact_scores();
+      confidences_stand_alone();
       chunks_and_forgetting();
       batches_and_threads();
     }

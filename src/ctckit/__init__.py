@@ -4,7 +4,9 @@ Four questions, asked of one lattice (a target's states × the frames of a recor
 
     how likely is this target?      ctc_loss, CTCLoss              loss.py       (torch)
     what are all its alignments?    lattice → Lattice              lattice.py
-    where is each token?            TokenSpan                      alignment.py
+    where is each token?            forced_align → Alignment       alignment/forced.py, result.py
+                                    align_utterances               alignment/utterances.py
+                                    Transcript                     alignment/transcript.py
     which target is best?           greedy_decode → Hypothesis     decoding/greedy.py
                                     BeamDecoder → Hypothesis       decoding/beam.py
                                     DecodeStream                   decoding/streaming.py
@@ -28,9 +30,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Imported at once, not on demand: the functions lattice and diagnose share their modules' names, and must win.
-from ctckit.alignment import TokenSpan
+from ctckit.alignment.spans import TokenSpan, WordSpan
 from ctckit.decoding.greedy import greedy_decode
-from ctckit.decoding.hypothesis import Hypothesis, WordSpan
+from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
 from ctckit.kernels.native import num_threads, set_num_threads
@@ -39,6 +41,10 @@ from ctckit.variants import CTCVariant
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.result import Alignment
+    from ctckit.alignment.transcript import Transcript
+    from ctckit.alignment.utterances import UtteranceSpan, align_utterances
     from ctckit.decoding.beam import BeamDecoder
     from ctckit.decoding.language_model import NGramModel
     from ctckit.decoding.streaming import DecodeStream
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alignment",
     "BeamDecoder",
     "CTCLoss",
     "CTCVariant",
@@ -57,11 +64,15 @@ __all__ = [
     "Lattice",
     "NGramModel",
     "TokenSpan",
+    "Transcript",
     "Tuning",
+    "UtteranceSpan",
     "Vocabulary",
     "WordSpan",
+    "align_utterances",
     "ctc_loss",
     "diagnose",
+    "forced_align",
     "greedy_decode",
     "lattice",
     "num_threads",
@@ -71,17 +82,22 @@ __all__ = [
 
 _NEED_TORCH = ("CTCLoss", "ctc_loss")
 _ON_DEMAND = {  # a third of the time of an import
-    "BeamDecoder": "beam",
-    "DecodeStream": "streaming",
-    "NGramModel": "language_model",
-    "Tuning": "tuning",
-    "tune": "tuning",
+    "Alignment": "alignment.result",
+    "BeamDecoder": "decoding.beam",
+    "DecodeStream": "decoding.streaming",
+    "NGramModel": "decoding.language_model",
+    "Transcript": "alignment.transcript",
+    "Tuning": "decoding.tuning",
+    "UtteranceSpan": "alignment.utterances",
+    "align_utterances": "alignment.utterances",
+    "forced_align": "alignment.forced",
+    "tune": "decoding.tuning",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
-        value = globals()[name] = getattr(import_module(f"ctckit.decoding.{_ON_DEMAND[name]}"), name)
+        value = globals()[name] = getattr(import_module(f"ctckit.{_ON_DEMAND[name]}"), name)
         return value
     if name not in _NEED_TORCH:
         raise AttributeError(f"module 'ctckit' has no attribute {name!r}")

@@ -340,13 +340,34 @@ def class_names(names: Sized | None, classes: int) -> None:
         raise InvalidInputError(f"names has {len(names)} entries; expected one for each of the C = {classes} classes.")
 
 
-def expect_log_probs(top: npt.NDArray[Any], position: str) -> None:
-    """Logarithms of probabilities are at most 0; what is above has not been through a log-softmax."""
+def expect_log_probs(top: npt.NDArray[Any], position: str, first: int = 0) -> None:
+    """Logarithms of probabilities are at most 0; what is above has not been through a log-softmax.
+
+    Args:
+        top: The largest of each frame.
+        position: Of the item.
+        first: The frames before.
+    """
     for t in np.flatnonzero(top > LOG_PROB_SLACK)[:1]:
         raise InvalidInputError(
-            f"log_probs[{position}, {t}] reaches {top[t]:.4g}; logarithms of probabilities are at most 0. For logits "
-            f"pass their log_softmax over the classes, for probabilities their logarithm."
+            f"log_probs[{position}, {first + t}] reaches {top[t]:.4g}; logarithms of probabilities are at most 0. For "
+            f"logits pass their log_softmax over the classes, for probabilities their logarithm."
         )
+
+
+def expect_alignable(scores: npt.NDArray[Any], input_lengths: npt.NDArray[np.int64]) -> None:
+    """(B, T, C) log-probabilities: no NaN, nothing above 0 within the lengths. One maximum for each frame."""
+    if scores.max(initial=-np.inf) <= LOG_PROB_SLACK:  # also beyond the lengths; no NaN is
+        return
+    top = scores.max(axis=2, initial=-np.inf)
+    inside = np.arange(scores.shape[1]) < input_lengths[:, None]
+    bad = ~(top <= LOG_PROB_SLACK) & inside  # a NaN is in no range
+    if not bad.any():
+        return
+    b, t = (int(k) for k in np.argwhere(bad)[0])
+    for c in np.flatnonzero(np.isnan(scores[b, t]))[:1]:
+        raise InvalidInputError(f"log_probs[{b}, {t}, {c}] is nan; expected finite numbers or −∞.")
+    expect_log_probs(np.array([top[b, t]]), str(b), t)
 
 
 def expect_frames(scores: npt.NDArray[Any], item: int | None, first: int = 0) -> None:
@@ -387,6 +408,12 @@ def expect_vocabulary(blank_there: int, tokens: int, blank: int, classes: int) -
 def differing_shapes(name: str, shape: tuple[int, ...], other: str, expected: tuple[int, ...]) -> InvalidInputError:
     """The error for two arrays that have to be of one shape."""
     return InvalidInputError(f"{name} has shape {shape}; expected that of {other}, {expected}.")
+
+
+def expect_instance(value: Any, name: str, kind: type, expected: str) -> None:
+    """A value of one type, called ``expected`` in the message."""
+    if not isinstance(value, kind):
+        raise InvalidInputError(f"{name} is of type {type(value).__name__}; expected {expected}.")
 
 
 def positive_integer(count: int, name: str) -> int:

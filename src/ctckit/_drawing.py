@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 SHADES = " ·░▒▓█"  # from 0 to 1
+MOST_ROWS = 5  # of a timeline
 
 
 def shade(values: npt.NDArray[np.float64]) -> str:
@@ -51,3 +52,46 @@ def grid(rows: npt.NDArray[np.float64], names: Sequence[str], *, width: int, hea
     if group > 1:
         lines.append(f"{'':>{margin}} (one column is {group} frames)")
     return lines
+
+
+def timeline(
+    names: Sequence[str], starts: Sequence[int], ends: Sequence[int], sure: Sequence[float] | None, *, width: int
+) -> list[str]:
+    """Lines of text: a ruler, names at their frames, and how sure each is; at most five rows of ``width`` frames.
+
+    Args:
+        names: N strings.
+        starts: N first frames, ascending.
+        ends: N times one past the last.
+        sure: N values in 0..1; NaN draws nothing. None: no such line.
+        width: Most columns.
+    """
+    if not names:
+        return []
+    first, last = starts[0], max(ends)
+    first = 0 if first < width else first // 10 * 10
+    columns = min(last - first, MOST_ROWS * width)
+    written, shades = _names_row(names, starts, ends, first, columns), np.zeros(columns)
+    for start, end, value in zip(starts, ends, sure or [], strict=False):
+        shades[max(0, start - first) : max(0, end - first)] = np.nan_to_num(value)
+    lines = []
+    for at in range(0, columns, width):
+        end = min(at + width, columns)
+        lines.append(f"frame {ruler(end - at, 1, first + at)}".rstrip())
+        lines.append(f"      {written[at:end]}".rstrip())
+        lines += [] if sure is None else [f" sure {shade(shades[at:end])}".rstrip()]
+    if last > first + columns:
+        lines.append(f"      … {last - first - columns} more frames")
+    return lines
+
+
+def _names_row(names: Sequence[str], starts: Sequence[int], ends: Sequence[int], first: int, columns: int) -> str:
+    row = [" "] * columns
+    following = [*starts[1:], max(ends) + columns]
+    for name, start, end, behind in zip(names, starts, ends, following, strict=True):
+        if start - first >= columns:
+            break
+        cut = name[: behind - start]
+        shown = cut + "─" * (end - start - len(cut))
+        row[start - first : start - first + len(shown)] = shown
+    return "".join(row[:columns])

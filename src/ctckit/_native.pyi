@@ -145,3 +145,42 @@ def better_edits(
 ) -> list[tuple[int, int]]: ...
 def plausible(log_probs: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64], most: float) -> bool: ...
 def describe(log_probs: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32], blank: int) -> _Description: ...
+def confidences(
+    log_probs: npt.NDArray[np.float32],
+    tokens: npt.NDArray[np.int32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    blank: int,
+) -> npt.NDArray[np.float64]: ...
+def align_float32(
+    log_probs: npt.NDArray[Any],
+    tokens: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    token_lengths: npt.NDArray[np.int64],
+    blank: int,
+    weights: npt.NDArray[np.float64] | None,
+    empty: npt.NDArray[np.float64] | None,
+    checkpoint_frames: int,
+    single_from: int,
+    prune_from: int,
+    log_probs_of_paths: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64] | None,
+) -> None: ...
+def align_float64(
+    log_probs: npt.NDArray[Any],
+    tokens: npt.NDArray[np.int32],
+    input_lengths: npt.NDArray[np.int64],
+    token_lengths: npt.NDArray[np.int64],
+    blank: int,
+    weights: npt.NDArray[np.float64] | None,
+    empty: npt.NDArray[np.float64] | None,
+    checkpoint_frames: int,
+    single_from: int,
+    prune_from: int,
+    log_probs_of_paths: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64] | None,
+) -> None: ...

@@ -1,4 +1,4 @@
-"""The command line: ``ctckit demo``, ``train``, ``read``, ``decode``, ``lm``, ``explain``, ``diagnose``.
+"""The command line: ``ctckit demo``, ``train``, ``read``, ``decode``, ``align``, ``lm``, ``explain``, ``diagnose``.
 
 Thin: each command calls one verb of the library. Heavy imports stand inside the commands, so that
 ``ctckit --help`` is quick.
@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from ctckit import cli_decode, cli_lm
+from ctckit import cli_align, cli_decode, cli_lm
 from ctckit.errors import CTCKitError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_lm.app, name="lm", epilog=_CODES)
 app.command(epilog=_CODES)(cli_decode.decode)
+app.command(epilog=_CODES)(cli_align.align)
 
 
 def main() -> None:

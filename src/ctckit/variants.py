@@ -23,7 +23,7 @@ from ctckit import _checks
 from ctckit.errors import InvalidInputError
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
-WILDCARD_PLACES = ("targets", "ends", "between", "everywhere")
+WILDCARD_PLACES = ("targets", "optional", "ends", "between", "everywhere")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +41,9 @@ class CTCVariant:
             neighbours included (as in an HMM).
         wildcards: Where wildcards stand. A wildcard emits anything, blanks included, for one frame or more; in targets
             it is written as class C, one past the last. "targets": where the targets have one; it has to be passed.
-            "ends": also before and behind each target (W-CTC: the transcript covers a part only). "between": also
-            between all tokens (STC: tokens may be missing from the transcript). "everywhere": both. With these three a
-            path may leave any wildcard out.
+            "optional": there, but a path may leave it out. "ends": also before and behind each target (W-CTC: the
+            transcript covers a part only). "between": also between all tokens (STC: tokens may be missing from the
+            transcript). "everywhere": both. With these three, too, a path may leave any wildcard out.
         wildcard_penalty: Nats for each wildcard that is entered, however long it lasts.
 
     Raises:

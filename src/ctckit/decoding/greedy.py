@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.alignment import Runs, runs_of_path
+from ctckit.alignment.spans import Runs, runs_of_path
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
 from ctckit.kernels import native

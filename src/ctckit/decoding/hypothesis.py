@@ -9,49 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from ctckit import _checks, _drawing
-from ctckit.alignment import TokenSpan
+from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan, words_of
 from ctckit.kernels.search_plan import Decoded, Parts
 from ctckit.vocabulary import Vocabulary
-
-MOST_ROWS = 5  # in a picture
-
-
-@dataclass(frozen=True)
-class WordSpan:
-    """One word and the frames that emit it.
-
-    Attributes:
-        text: The word.
-        start: First frame of its first token.
-        end: One past the last frame of its last token.
-        confidence: Product of its tokens' confidences; None where these were not computed.
-    """
-
-    text: str
-    start: int
-    end: int
-    confidence: float | None
-
-    def seconds(self, frame_seconds: float) -> tuple[float, float]:
-        """Start and end in seconds, for frames of this length."""
-        return self.start * frame_seconds, self.end * frame_seconds
-
-
-@dataclass(frozen=True)
-class TimedText:
-    """A word or a token, and when it was.
-
-    Attributes:
-        text: It.
-        start_seconds: Its beginning.
-        end_seconds: Its end.
-        confidence: That of its span.
-    """
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-    confidence: float | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,19 +98,14 @@ class Hypothesis:
         _checks.positive_integer(width, "width")
         head = f"{self.text!r}: log p = {self.log_prob:.4f}"
         lines = [head if self.score == self.log_prob else f"{head}, score = {self.score:.4f}"]
-        if not self.spans:
-            return lines[0]
-        first, last = self.spans[0].start, self.spans[-1].end
-        first = 0 if first < width else first // 10 * 10
-        columns = min(last - first, MOST_ROWS * width)
-        tokens, sure = self._token_row(first, columns), self._confidence_row(first, columns)
-        for at in range(0, columns, width):
-            end = min(at + width, columns)
-            lines.append(f"frame {_drawing.ruler(end - at, 1, first + at)}".rstrip())
-            lines.append(f"      {tokens[at:end]}".rstrip())
-            lines += [f" sure {sure[at:end]}".rstrip()] if sure else []
-        if last > first + columns:
-            lines.append(f"      … {last - first - columns} more frames")
+        sure = [span.confidence for span in self.spans if span.confidence is not None]
+        lines += _drawing.timeline(
+            [self._written(span.token) for span in self.spans],
+            [span.start for span in self.spans],
+            [span.end for span in self.spans],
+            sure if len(sure) == len(self.spans) else None,
+            width=width,
+        )
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -190,37 +145,3 @@ class Hypothesis:
 
     def _written(self, token: int) -> str:
         return str(token) if self.vocabulary is None else self.vocabulary[token].replace(" ", "␣")
-
-    def _token_row(self, first: int, columns: int) -> str:
-        row = [" "] * columns
-        following = [*(span.start for span in self.spans[1:]), self.spans[-1].end + columns]
-        for span, behind in zip(self.spans, following, strict=True):
-            if span.start - first >= columns:
-                break
-            name = self._written(span.token)[: behind - span.start]
-            shown = name + "─" * (len(span) - len(name))
-            row[span.start - first : span.start - first + len(shown)] = shown
-        return "".join(row)
-
-    def _confidence_row(self, first: int, columns: int) -> str:
-        sure = np.zeros(columns)
-        for span in self.spans:
-            if span.confidence is None:
-                return ""
-            sure[span.start - first : max(0, span.end - first)] = span.confidence
-        return _drawing.shade(sure)
-
-
-def words_of(tokens: Sequence[int], vocabulary: Vocabulary) -> list[tuple[str, list[int]]]:
-    """The words that tokens spell, each with the positions of the tokens that have letters of it."""
-    words: list[tuple[str, list[int]]] = []
-    text, members = "", list[int]()
-    for k, token in enumerate(tokens):
-        for n, part in enumerate(vocabulary.word_parts[token]):
-            if n > 0 and text:
-                words.append((text, members))
-                text, members = "", []
-            if part:
-                text += part
-                members.append(k)
-    return [*words, (text, members)] if text else words

@@ -32,7 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.decoding.hypothesis import Hypothesis, words_of
+from ctckit.alignment.spans import words_of
+from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search_plan import Decoded, Description, SearchPlan, improved
 from ctckit.vocabulary import Vocabulary

@@ -49,7 +49,7 @@ def ctc_loss(
         (B,) float64 −log p(target): +∞ where it cannot be emitted (gradient 0), NaN where a logit within the length is
         NaN or +∞ (gradient NaN).
     """
-    logits = _rows_contiguous(logits)
+    logits = rows_contiguous(logits)
     losses = np.empty(len(batch), dtype=np.float64)
     if weights is None:
         weights = np.ones(len(batch))
@@ -108,7 +108,7 @@ def ctc_curvature(
     Returns:
         (B, T, C) of the same type; 0 beyond the lengths and for targets that cannot be emitted.
     """
-    logits = _rows_contiguous(logits)
+    logits = rows_contiguous(logits)
     result = np.empty(logits.shape, dtype=logits.dtype)
     _native.ctc_curvature(
         logits,
@@ -137,7 +137,7 @@ def empty_gradient(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[
     return _native.buffer(bytes_needed).view(kind).reshape(shape)
 
 
-def _rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, copied only where the classes of a frame do not stand side by side."""
     whole = all(stride % logits.itemsize == 0 for stride in logits.strides)
     if whole and (logits.strides[-1] == logits.itemsize or logits.shape[-1] <= 1):

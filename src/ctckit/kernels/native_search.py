@@ -20,7 +20,7 @@ class Search:
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
         """Searches on through (T, C) frames of natural log-probabilities."""
-        self._search.push(_single(log_probs))
+        self._search.push(single(log_probs))
 
     def best(self, n: int, *, ended: bool = True) -> list[Found]:
         """The n best texts so far, best first; as if the text ended here, or as it is. Changes nothing."""
@@ -45,7 +45,7 @@ class Search:
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
     """Whether each frame has a possible class, and no NaN and nothing above ``most``; see ``reference_search``."""
-    return _native.plausible(_single(log_probs), lengths, most)
+    return _native.plausible(single(log_probs), lengths, most)
 
 
 def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
@@ -55,17 +55,17 @@ def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
 
 def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Description:
     """A text held against its (T, C) frames; see ``reference_search.describe``."""
-    return Description(*_native.describe(_single(log_probs), np.asarray(tokens, dtype=np.int32), blank))
+    return Description(*_native.describe(single(log_probs), np.asarray(tokens, dtype=np.int32), blank))
 
 
 def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
     """Single edits that the frames speak for, the last token's first; see ``reference_search.better_edits``."""
-    return _native.better_edits(_single(log_probs), np.asarray(tokens, dtype=np.int32), blank)
+    return _native.better_edits(single(log_probs), np.asarray(tokens, dtype=np.int32), blank)
 
 
 def decode_batch(plan: SearchPlan, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
     """The n best texts of each item, complete, by their exact score; see ``reference_search.decode_batch``."""
-    found = decoder_of(plan).decode(_single(log_probs), lengths, n_best)
+    found = decoder_of(plan).decode(single(log_probs), lengths, n_best)
     return [
         [Decoded(tokens, Description(*description), Parts(*parts)) for tokens, description, parts in texts]
         for texts in found
@@ -81,7 +81,7 @@ def decoder_of(plan: SearchPlan) -> _native.Decoder:
     return kept
 
 
-def _single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """As float32, the classes of a frame side by side; no copy where they are already."""
     rows = np.asarray(log_probs, dtype=np.float32)
     return rows if rows.strides[-1] == rows.itemsize or rows.shape[-1] <= 1 else np.ascontiguousarray(rows)

@@ -36,7 +36,8 @@ import numpy.typing as npt
 
 from ctckit.kernels import reference
 from ctckit.kernels.reference_factors import Context, Factors
-from ctckit.kernels.search_plan import Decoded, Description, Float64, Found, Int64, Parts, SearchPlan, improved
+from ctckit.kernels.reference_soft import confidences, edit_masses
+from ctckit.kernels.search_plan import Decoded, Description, Found, Int64, Parts, SearchPlan, improved
 from ctckit.topology import IMPOSSIBLE, ctc_topology
 
 NO_TOKEN = -1
@@ -210,41 +211,8 @@ def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> 
         frames = np.flatnonzero(path == 2 * k + 1)
         starts[k], ends[k] = frames[0], frames[-1] + 1
     means = [float(scores[start:end, token].mean()) for token, start, end in zip(text, starts, ends, strict=True)]
-    sure = [confidence(scores, text, starts, ends, k, blank) for k in range(count)]
-    return Description(log_prob, starts, ends, np.array(means), np.array(sure))
-
-
-def confidence(log_probs: Float64, tokens: Int64, starts: Int64, ends: Int64, k: int, blank: int) -> float:
-    """The posterior of token k against its single edits: mass(y_k) / (Σ_c mass(c) + mass(none)), see edit_masses."""
-    mass = edit_masses(log_probs, tokens, starts, ends, k, blank)
-    return float(np.exp(mass[tokens[k]] - np.logaddexp.reduce(mass)))
-
-
-def edit_masses(log_probs: Float64, tokens: Int64, starts: Int64, ends: Int64, k: int, blank: int) -> Float64:
-    """(C,) log-masses of each class in the place of token k; at the blank's place that of none.
-
-    The neighbours keep the frames of the likeliest alignment. The frames between them are ∅…∅ c…c ∅…∅ for one token c,
-    or all ∅; each way of laying them counts. mass(c) and mass(none) are the sums of their probabilities. A token equal
-    to a neighbour needs a blank between the two. The first and the last token have all frames up to the edge.
-    """
-    first = ends[k - 1] if k > 0 else 0
-    behind = starts[k + 1] if k + 1 < len(tokens) else len(log_probs)
-    window = log_probs[first:behind]
-    blanks = window[:, blank]
-    before = np.zeros(window.shape[1])  # log-sums over the frames so far, for each class c: no c yet,
-    on = np.full(window.shape[1], IMPOSSIBLE)  # in c,
-    after = np.full(window.shape[1], IMPOSSIBLE)  # c is over
-    if k > 0:
-        before[tokens[k - 1]] = IMPOSSIBLE
-    for t, frame in enumerate(window):
-        after = np.logaddexp(after, on) + blanks[t]
-        on = np.logaddexp(on, before) + frame
-        before = np.full(window.shape[1], blanks[: t + 1].sum())
-    if k + 1 < len(tokens):
-        on[tokens[k + 1]] = IMPOSSIBLE
-    mass = np.logaddexp(on, after)
-    mass[blank] = blanks.sum()  # none
-    return np.asarray(mass)
+    sure = confidences(scores, text, starts, ends, blank=blank)
+    return Description(log_prob, starts, ends, np.array(means), sure)
 
 
 def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit.alignment.spans import words_of
 from ctckit.compat import kenlm
 from ctckit.compat.pyctcdecode import _checks
 from ctckit.compat.pyctcdecode._original_search import OutputBeam, Pruning
@@ -28,7 +29,7 @@ from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_FACTOR
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
 from ctckit.decoding.beam import BeamDecoder
-from ctckit.decoding.hypothesis import Hypothesis, words_of
+from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.words import HEAVIEST
 from ctckit.vocabulary import Vocabulary
 

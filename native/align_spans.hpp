@@ -1,0 +1,34 @@
+// What a path says about its tokens, written from its end to its beginning.
+#pragma once
+#include "align_chain.hpp"
+
+namespace ctckit {
+
+// Where a path is: on label i or on blank i.
+struct PathState {
+  int64_t i;
+  bool label;
+
+  int64_t number() const { return 2 * i + label; }
+};
+
+template <class In>
+class SpanWriter {
+ public:
+  SpanWriter(const AlignItem<In>& item, int64_t* starts, int64_t* ends) : item_(item), starts_(starts), ends_(ends) {}
+
+  void end(PathState state);
+  // `to` was entered at frame t, from `from`.
+  void step(int64_t t, PathState from, PathState to);
+  // Returns the path's log-probability.
+  double begin(PathState state);
+
+ private:
+  void leave_out(int64_t after, int64_t before, int64_t t);
+
+  const AlignItem<In>& item_;
+  int64_t *const starts_, *const ends_;
+  double log_prob_ = 0;
+};
+
+}  // namespace ctckit

@@ -1,0 +1,71 @@
+"""Where each token is: forced alignment, and what its results are made of.
+
+::
+
+    forced.py         forced_align: the best path of each item
+    wildcards.py      stars in the target, free ends
+    result.py         Alignment: spans, path, confidences, words
+    boundaries.py     where a token begins, by three definitions
+    transcript.py     Transcript: from a text as it is written to tokens and back, with spelling.py
+    utterances.py     align_utterances: a list of texts in one recording
+    pronouncing.py    SpellingChoice: words that can be said in several ways
+    spans.py          TokenSpan, WordSpan (frames), TimedText (seconds)
+    timing.py         timed_tiers: lines, words and tokens in seconds
+    writers/          write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of_path
+
+if TYPE_CHECKING:
+    from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.pronouncing import SpellingChoice
+    from ctckit.alignment.result import Alignment
+    from ctckit.alignment.timing import timed_tiers
+    from ctckit.alignment.transcript import Transcript, TranscriptWord
+    from ctckit.alignment.utterances import UtteranceSpan, align_utterances
+    from ctckit.alignment.writers import subtitle_lines, timed, write_alignment
+
+__all__ = [
+    "Alignment",
+    "Runs",
+    "SpellingChoice",
+    "TimedText",
+    "TokenSpan",
+    "Transcript",
+    "TranscriptWord",
+    "UtteranceSpan",
+    "WordSpan",
+    "align_utterances",
+    "forced_align",
+    "runs_of_path",
+    "subtitle_lines",
+    "timed",
+    "timed_tiers",
+    "write_alignment",
+]
+
+_ON_DEMAND = {  # decoders need the spans only
+    "Alignment": "result",
+    "SpellingChoice": "pronouncing",
+    "Transcript": "transcript",
+    "TranscriptWord": "transcript",
+    "UtteranceSpan": "utterances",
+    "align_utterances": "utterances",
+    "forced_align": "forced",
+    "subtitle_lines": "writers",
+    "timed": "writers",
+    "timed_tiers": "timing",
+    "write_alignment": "writers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'ctckit.alignment' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"ctckit.alignment.{_ON_DEMAND[name]}"), name)
+    return value

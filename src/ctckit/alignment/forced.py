@@ -1,0 +1,227 @@
+"""Forced alignment: the likeliest single path of a given target through the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit._checks import TargetBatch
+from ctckit.alignment.result import Alignment
+from ctckit.alignment.wildcards import STAR_PENALTY, WildChain, relative_scores, wild_chains
+from ctckit.errors import InvalidInputError
+from ctckit.kernels import native_align as aligner
+from ctckit.kernels.reference_align import BestPath
+
+
+def forced_align(
+    log_probs: npt.ArrayLike | Any,
+    targets: npt.ArrayLike | Any,
+    input_lengths: Any = None,
+    target_lengths: Any = None,
+    *,
+    blank: int = 0,
+    star: int | None = None,
+    edges: bool = False,
+    star_penalty: float = STAR_PENALTY,
+) -> list[Alignment]:
+    """Where each token of a target is: the path π of its states with the largest Σ_t log_probs[t, label(π_t)].
+
+    The path is the optimum (Viterbi), whatever T and N. Ties: staying in a state wins over advancing, advancing over
+    skipping a blank; among equally good ends the later state wins.
+
+    A *wildcard* stands for anything, or nothing: speech that the transcript lacks, noise, silence. In a frame it scores
+    what the best class of the frame does; using it costs ``star_penalty`` once, however long it lasts.
+
+    Args:
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch CPU tensor, natural logarithms, −∞ allowed.
+        targets: (B, N) integers, or (N,) for one item, or a list of B sequences; classes other than the blank.
+        input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
+        target_lengths: (B,) tokens of each item; all N by default. What lies beyond is not read.
+        blank: The class of the blank.
+        star: The number that stands for a wildcard in ``targets``, one that is no class: −1, say. None: no number does.
+        edges: A wildcard before and behind each target: it may begin late and end early.
+        star_penalty: Nats for each wildcard that takes frames. Lower: it takes what the model is unsure of; higher: the
+            transcript is believed more.
+
+    Returns:
+        B alignments.
+
+    Raises:
+        InfeasibleTargetError: If a target needs more frames than there are, or all its paths pass a class of
+            probability 0; names each such item.
+        InvalidInputError: On a wrong rank, type or length, a class outside 0..C−1, a blank in a target, NaN, values
+            above 0.
+
+    Example:
+        >>> import numpy as np
+        >>> probs = np.full((6, 3), 0.1)
+        >>> probs[range(6), [0, 1, 1, 0, 2, 0]] = 0.8
+        >>> found = forced_align(np.log(probs), [1, 2])[0]
+        >>> [(span.token, span.start, span.end) for span in found.spans]
+        [(1, 1, 3), (2, 4, 5)]
+        >>> found.frame_tokens.tolist()
+        [0, 1, 1, 0, 2, 0]
+
+    Source: Graves et al. 2006, section 4.1, with the maximum for the sum; wildcards: Pratap et al. 2022, section 3.
+    """
+    problem = _problem(log_probs, targets, input_lengths, target_lengths, blank=blank, star=star)
+    _checks.flag(edges, "edges")
+    _checks.number(star_penalty, "star_penalty", 0.0, float(np.finfo(np.float32).max))
+    _expect_feasible(problem)
+    if not (edges or problem.stars):
+        return _plain(problem)
+    return _wild(problem, edges=edges, star_penalty=float(star_penalty), star=-1 if star is None else star)
+
+
+LARGEST = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    scores: npt.NDArray[Any]  # (B, T, C) float32 or float64
+    batch: TargetBatch  # a wildcard is class C
+    stars: bool  # whether there are any
+
+
+def _problem(
+    log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *, blank: int, star: int | None
+) -> _Problem:
+    array = _checks.as_array(log_probs, "log_probs")
+    scores = _checks.floats(array[None] if array.ndim == 2 else array, "log_probs", "(B, T, C)")
+    tokens, target_lengths = _target_array(targets, target_lengths, single=array.ndim == 2)
+    items, frames, classes = scores.shape
+    input_lengths = np.full(items, frames) if input_lengths is None else input_lengths
+    wild = _is_wild(tokens, star, classes)
+    if target_lengths is None and tokens.ndim == 2:
+        target_lengths = np.full(len(tokens), tokens.shape[1])
+    some_class = 1 if blank == 0 else 0
+    given = tokens if wild is None else np.where(wild, some_class, tokens)
+    batch = _checks.target_batch(scores.shape, given, input_lengths, target_lengths, blank, name="log_probs")
+    if wild is not None:
+        wild = wild if wild.ndim == 2 else _checks.padded(wild, target_lengths, items)
+        batch = replace(batch, targets=np.where(wild, np.int32(classes), batch.targets))
+    _checks.expect_alignable(scores, batch.input_lengths)
+    kept = scores if scores.dtype.itemsize > 2 else scores.astype(np.float32)
+    return _Problem(kept, batch, wild is not None)
+
+
+def _target_array(targets: Any, target_lengths: Any, *, single: bool) -> tuple[npt.NDArray[Any], Any]:
+    """Targets as an array, and their lengths where they can be told; sequences of different lengths are padded."""
+    listed = target_lengths is None and isinstance(targets, (list, tuple))
+    if listed and (any(hasattr(each, "__len__") for each in targets) or not (single or targets)):
+        rows = [_checks.integers(each, f"targets[{b}]", "(N,)") for b, each in enumerate(targets)]
+        lengths = np.array([len(each) for each in rows], dtype=np.int64)
+        result = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)
+        for row, each in zip(result, rows, strict=True):
+            row[: len(each)] = each
+        return result, lengths
+    array = _checks.as_array(targets, "targets")
+    if single and array.ndim == 1 and target_lengths is None:
+        return _checks.integers(array, "targets", "(N,)")[None], None
+    if target_lengths is None and array.ndim == 1:
+        raise InvalidInputError(
+            f"targets has shape {array.shape}; expected (B, N), or target_lengths beside targets that stand one after "
+            "another."
+        )
+    return _checks.integers(array, "targets", "(Σ N_b,)" if array.ndim == 1 else "(B, N)"), target_lengths
+
+
+def _is_wild(tokens: npt.NDArray[Any], star: int | None, classes: int) -> npt.NDArray[np.bool_] | None:
+    """Which entries are wildcards; None where no entry is."""
+    if star is None:
+        return None
+    if isinstance(star, bool) or not isinstance(star, (int, np.integer)) or abs(int(star)) > LARGEST:
+        raise InvalidInputError(f"star is {star!r}; expected an integer that is no class, such as −1, or None.")
+    if 0 <= star < classes:
+        raise InvalidInputError(
+            f"star is {star}, one of the classes 0..{classes - 1}; expected a number that is none, such as −1."
+        )
+    wild = np.asarray(tokens == star)
+    return wild if wild.any() else None
+
+
+def _expect_feasible(problem: _Problem) -> None:
+    batch = problem.batch
+    if not problem.stars:
+        return _checks.expect_feasible(batch)
+    star = problem.scores.shape[2]
+    spoken, lengths = np.zeros_like(batch.targets), np.zeros_like(batch.target_lengths)
+    for b in range(len(batch)):
+        tokens = batch.target(b)[batch.target(b) != star]
+        lengths[b] = len(tokens)
+        spoken[b, : len(tokens)] = tokens
+    return _checks.expect_feasible(replace(batch, targets=spoken, target_lengths=lengths))
+
+
+def _plain(problem: _Problem) -> list[Alignment]:
+    batch, scores = problem.batch, problem.scores
+    found = _found(
+        aligner.align_batch(scores, batch.input_lengths, batch.targets, batch.target_lengths, blank=batch.blank)
+    )
+    tokens = [batch.target(b) for b in range(len(batch))]
+    means = mean_log_probs(scores, tokens, found)
+    return [
+        Alignment(
+            tokens[b], path.starts, path.ends, means[b], path.log_prob, int(frames), batch.blank, scores[b, :frames]
+        )
+        for b, (path, frames) in enumerate(zip(found, batch.input_lengths.tolist(), strict=True))
+    ]
+
+
+def _wild(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> list[Alignment]:
+    batch, scores = problem.batch, problem.scores
+    classes = scores.shape[2]
+    chains, origins = wild_chains(batch, classes, edges=edges, penalty=star_penalty)
+    relative = relative_scores(scores, batch.input_lengths)
+    found = _found(
+        aligner.align_batch(
+            relative, batch.input_lengths, chains.tokens, chains.lengths, blank=batch.blank, chains=chains
+        )
+    )
+    result = []
+    for b, (path, frames) in enumerate(zip(found, batch.input_lengths.tolist(), strict=True)):
+        chain = WildChain(chains.topology(b), path.starts, path.ends, origins[b], classes)
+        result.append(_wild_alignment(chain, batch.target(b), scores[b, :frames], batch.blank, star))
+    return result
+
+
+def _wild_alignment(
+    chain: WildChain, target: npt.NDArray[Any], scores: npt.NDArray[Any], blank: int, star: int
+) -> Alignment:
+    tokens = np.where(target == chain.classes, np.int64(star), target)
+    starts, ends = chain.spans(len(target))
+    means = np.zeros(len(tokens))
+    classes = target != chain.classes
+    whole = BestPath(0.0, starts[classes], ends[classes])
+    means[classes] = mean_log_probs(scores[None], [target[classes]], [whole])[0]
+    log_prob = chain.log_prob(scores)
+    return Alignment(tokens, starts, ends, means, log_prob, len(scores), blank, scores, star, chain)
+
+
+def _found(paths: Sequence[BestPath | None]) -> list[BestPath]:
+    missing = np.array([b for b, path in enumerate(paths) if path is None], dtype=np.int64)
+    if missing.size:
+        raise _checks.impossible_items(missing, "log_probs")
+    return [path for path in paths if path is not None]
+
+
+def mean_log_probs(
+    scores: npt.NDArray[Any], tokens: Sequence[npt.NDArray[np.integer[Any]]], paths: Sequence[BestPath]
+) -> list[npt.NDArray[np.float64]]:
+    """(N_b,) for each item: the mean log-probability of each token over its frames. One pass for the whole batch."""
+    counts = np.array([len(each) for each in tokens], dtype=np.int64)
+    if not counts.sum():
+        return [np.zeros(0) for _ in tokens]
+    starts, ends = (np.concatenate([getattr(path, part) for path in paths]) for part in ("starts", "ends"))
+    lengths = ends - starts
+    places = np.cumsum(lengths) - lengths
+    of_token = np.repeat(np.arange(len(lengths)), lengths)
+    frame = np.arange(len(of_token)) + (starts - places)[of_token]
+    item, label = np.repeat(np.arange(len(tokens)), counts)[of_token], np.concatenate(tokens)[of_token]
+    sums = np.add.reduceat(scores[item, frame, label].astype(np.float64), places)
+    return np.split(sums / lengths, np.cumsum(counts)[:-1])

@@ -1,0 +1,83 @@
+"""From frames to seconds: an alignment of a text as named tiers of texts with their times."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.alignment.result import Alignment
+from ctckit.alignment.spans import TimedText
+from ctckit.alignment.transcript import Transcript
+from ctckit.alignment.writers.tiers import joined
+from ctckit.vocabulary import Vocabulary
+
+
+def timed_tiers(
+    alignment: Alignment,
+    transcript: Transcript,
+    vocabulary: Vocabulary,
+    frame_seconds: float,
+    offset_seconds: float = 0.0,
+    *,
+    boundaries: str = "occupancy",
+) -> dict[str, tuple[TimedText, ...]]:
+    """The lines, words and tokens of a text, each with its time.
+
+    Frame t begins at t · frame_seconds + offset_seconds. Words and lines that no frame emits have start = end, where
+    they would have been. A line's confidence is the mean of those of its words.
+
+    Args:
+        alignment: Of the transcript's tokens.
+        transcript: The text.
+        vocabulary: How tokens are written; its separator and wildcards are no tokens here.
+        frame_seconds: How long a frame lasts.
+        offset_seconds: When the first frame begins.
+        boundaries: Where a token begins and ends: see ``Alignment.boundaries``.
+
+    Returns:
+        "lines" (where the text has several), "words" and "tokens", as ``write_alignment`` takes them.
+
+    Raises:
+        InvalidInputError: If the alignment is of other tokens.
+
+    Example:
+        >>> from ctckit.alignment import forced_align
+        >>> letters = Vocabulary.from_characters("abc", separator="c")
+        >>> probs = np.full((9, 4), 0.1)
+        >>> probs[range(9), [0, 1, 1, 0, 3, 0, 2, 2, 0]] = 0.7
+        >>> said = Transcript("A, b!", letters)
+        >>> [found] = forced_align(np.log(probs), said.tokens)
+        >>> words = timed_tiers(found, said, letters, 0.5, boundaries="spike")["words"]
+        >>> [(word.text, word.start_seconds, word.end_seconds) for word in words]
+        [('A,', 0.5, 1.5), ('b!', 3.0, 4.0)]
+    """
+    edges = alignment.boundaries(boundaries) * frame_seconds + offset_seconds
+    words = _words(alignment, transcript, edges, offset_seconds)
+    tiers = {"words": tuple(words), "tokens": _tokens(alignment, vocabulary, edges)}
+    line_numbers = [transcript.text.count("\n", 0, word.begin) for word in transcript.words]
+    if len(set(line_numbers)) < 2:
+        return tiers
+    lines: dict[int, list[TimedText]] = {}
+    for number, word in zip(line_numbers, words, strict=True):
+        lines.setdefault(number, []).append(word)
+    return {"lines": tuple(joined(line) for line in lines.values()), **tiers}
+
+
+def _words(alignment: Alignment, transcript: Transcript, edges: npt.NDArray[np.float64], at: float) -> list[TimedText]:
+    words = []
+    for word, span in zip(transcript.words, alignment.words(transcript), strict=True):
+        there = [k for k in word.positions if alignment.starts[k] < alignment.ends[k]]
+        start = float(edges[there[0], 0]) if there else at
+        at = float(edges[there[-1], 1]) if there else at
+        words.append(TimedText(word.text, start, at, span.confidence))
+    return words
+
+
+def _tokens(alignment: Alignment, vocabulary: Vocabulary, edges: npt.NDArray[np.float64]) -> tuple[TimedText, ...]:
+    texts = []
+    for (start, end), token, sure in zip(
+        edges.tolist(), alignment.tokens.tolist(), alignment.confidences.tolist(), strict=True
+    ):
+        if 0 <= token < len(vocabulary) and vocabulary[token] != vocabulary.separator and vocabulary[token].strip():
+            texts.append(TimedText(vocabulary[token], start, end, None if np.isnan(sure) else sure))
+    return tuple(texts)

@@ -1,0 +1,142 @@
+"""From a text as it is written to the tokens of a model, and back: nothing of the text is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.alignment.spelling import Speller, bare
+from ctckit.errors import InvalidInputError
+from ctckit.topology import Ints
+from ctckit.vocabulary import Vocabulary
+
+Spelling = Sequence[int] | Sequence[str]
+Spell = Callable[[str], Spelling | None] | Mapping[str, Spelling]
+
+
+@dataclass(frozen=True)
+class TranscriptWord:
+    """One word of a text, as it is written, and its tokens.
+
+    Attributes:
+        text: It, with the marks that stand at it.
+        begin: Where it begins in the text, in characters.
+        end: One past its last character.
+        positions: Of its tokens among those of the transcript; none for a word that cannot be spelled.
+        dropped: Its letters and digits that have no token.
+    """
+
+    text: str
+    begin: int
+    end: int
+    positions: range
+    dropped: str
+
+
+class Transcript:
+    """A text, its words, and the tokens that a model would write for it.
+
+    Words are what stands between white space. Of each, what the model can write is taken: a character as it is, else
+    its lower or upper case, else without its accent; marks that the model does not know are silent, hyphens and slashes
+    within a word part it. Letters and digits that cannot be written are dropped, or become a wildcard.
+
+    Args:
+        text: As it is written.
+        vocabulary: Of characters; its separator (or space) stands between words. With ``spell`` of any kind.
+        spell: The tokens of a word, for models that do not write letters: a pronouncing dictionary, or a function such
+            as a tokenizer's. Classes, or names that ``vocabulary`` has. Asked for the word without marks, as it is
+            written, in lower and in upper case; a function once. A word that it does not know (None) cannot be spelled.
+        replacements: How words are spoken that are not written so: {"1984": "nineteen eighty-four"}.
+        star: The number of the wildcard that stands for what cannot be spelled; None: nothing does.
+
+    Attributes:
+        text: As given.
+        words: One ``TranscriptWord`` for each word, in order.
+        tokens: (N,) int64, the target for ``forced_align``.
+        star: As given.
+        separator: The class that stands between words; None where none does.
+
+    Raises:
+        InvalidInputError: If the text is none, or the vocabulary is of pieces of words and ``spell`` is missing.
+        CharsetError: If ``spell`` gives tokens that the vocabulary does not have.
+
+    Example:
+        >>> letters = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
+        >>> said = Transcript("“It's 42,” Zoë said.", letters, replacements={"42": "forty-two"})
+        >>> letters.decode(said.tokens)
+        "it's forty two zoe said"
+        >>> [word.text for word in said.words]
+        ["“It's", '42,”', 'Zoë', 'said.']
+    """
+
+    def __init__(
+        self,
+        text: str,
+        vocabulary: Vocabulary | None = None,
+        *,
+        spell: Spell | None = None,
+        replacements: Mapping[str, str] | None = None,
+        star: int | None = None,
+    ) -> None:
+        _checks.expect_instance(text, "text", str, "a string")
+        speller = Speller(vocabulary, spell)
+        self.text = text
+        tokens: list[int] = []
+        words = []
+        for word, begin in _words(text):
+            written = speller.join(_spoken(word, replacements or {}), star)
+            if written.tokens and tokens and speller.separator is not None:
+                tokens.append(speller.separator)
+            first = len(tokens)
+            tokens += written.tokens
+            words.append(TranscriptWord(word, begin, begin + len(word), range(first, len(tokens)), written.dropped))
+        self.words: tuple[TranscriptWord, ...] = tuple(words)
+        self.tokens: Ints = np.array(tokens, dtype=np.int64)
+        self.star = star
+        self.separator = speller.separator
+
+    def __repr__(self) -> str:
+        return f"Transcript({len(self.words)} words, {len(self.tokens)} tokens)"
+
+    @property
+    def unspelled(self) -> tuple[TranscriptWord, ...]:
+        """The words of which letters or digits have no token."""
+        return tuple(word for word in self.words if word.dropped)
+
+    def expect_tokens(self, tokens: npt.NDArray[np.integer[Any]]) -> None:
+        """These are the transcript's tokens.
+
+        Raises:
+            InvalidInputError: If they are not.
+        """
+        if len(tokens) != len(self.tokens):
+            raise InvalidInputError(
+                f"the alignment has {len(tokens)} tokens, the transcript {len(self.tokens)}; expected an alignment of "
+                "its tokens. Pass transcript.tokens as the target."
+            )
+        for k in np.flatnonzero(np.asarray(tokens) != self.tokens)[:1]:
+            raise InvalidInputError(
+                f"token {k} of the alignment is {tokens[k]}, that of the transcript {self.tokens[k]}; expected an "
+                "alignment of its tokens. Pass transcript.tokens as the target."
+            )
+
+
+def _words(text: str) -> Iterator[tuple[str, int]]:
+    """What stands between white space, and where."""
+    begin = 0
+    for word in text.split():
+        begin = text.index(word, begin)
+        yield word, begin
+        begin += len(word)
+
+
+def _spoken(word: str, replacements: Mapping[str, str]) -> Iterable[str]:
+    for form in (word, bare(word), bare(word).lower()):
+        if form in replacements:
+            return replacements[form].split()
+    return [word]

@@ -1,0 +1,257 @@
+"""Many texts in one long recording: where each is, and how well it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.alignment.forced import forced_align
+from ctckit.alignment.result import Alignment
+from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans
+from ctckit.alignment.transcript import Transcript
+from ctckit.alignment.wildcards import STAR_PENALTY
+from ctckit.errors import InvalidInputError
+from ctckit.topology import Floats, Ints
+from ctckit.vocabulary import Vocabulary
+
+WINDOW = 30  # frames over which the worst mean is looked for
+STAR = -1
+
+Text = str | Transcript | Sequence[int]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class UtteranceSpan:
+    """One text of a recording, where it is, and three numbers to filter by.
+
+    Attributes:
+        text: As it is written; None for a list of tokens.
+        start: First frame of its first token.
+        end: One past the last frame of its last token. An utterance without tokens, or one that is absent, has an empty
+            span where it would have been.
+        log_prob: Mean log-probability of the path's classes over its frames, nats a frame; NaN without tokens.
+        worst_log_prob: The lowest such mean over a window of ``window`` frames: one wrong word in a long text shows.
+        confidence: Mean of its tokens' confidences: about the share of the tokens that are there. None without tokens.
+        absent: Whether it was taken to be missing in the recording.
+        alignment: The recording's, this utterance included.
+        positions: Of its tokens there.
+        transcript: What it was made from, if it was one or a string.
+    """
+
+    text: str | None
+    start: int
+    end: int
+    log_prob: float
+    worst_log_prob: float
+    confidence: float | None
+    absent: bool
+    alignment: Alignment
+    positions: range
+    transcript: Transcript | None = None
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def __repr__(self) -> str:
+        name = f"{len(self.positions)} tokens" if self.text is None else repr(self.text)
+        sure = "None" if self.confidence is None else f"{self.confidence:.3f}"
+        return f"UtteranceSpan({name}, {self.start}, {self.end}, log_prob={self.log_prob:.3f}, confidence={sure})"
+
+    def seconds(self, frame_seconds: float) -> tuple[float, float]:
+        """Start and end in seconds, for frames of this length."""
+        return self.start * frame_seconds, self.end * frame_seconds
+
+    @property
+    def spans(self) -> tuple[TokenSpan, ...]:
+        """Its tokens."""
+        return self.alignment.spans[self.positions.start : self.positions.stop]
+
+    @cached_property
+    def words(self) -> tuple[WordSpan, ...]:
+        """Its words, all of them, as in ``Alignment.words``; none where it was a list of tokens."""
+        if self.transcript is None:
+            return ()
+        first = self.positions.start
+        there = len(self.positions) > 0
+        spelled = [(word.text, [first + k for k in word.positions if there]) for word in self.transcript.words]
+        whole = self.alignment
+        return word_spans(spelled, whole.starts, whole.ends, whole.confidences, self.start)
+
+
+def align_utterances(
+    log_probs: npt.ArrayLike | Any,
+    utterances: Sequence[Text],
+    vocabulary: Vocabulary | None = None,
+    *,
+    blank: int = 0,
+    between: bool = True,
+    edges: bool = True,
+    star_penalty: float = STAR_PENALTY,
+    absent_below: float | None = None,
+    window: int = WINDOW,
+) -> list[UtteranceSpan]:
+    """Where each of a list of texts is in one recording, in their order.
+
+    All texts are aligned at once, with wildcards between them and at the edges for what no text says.
+
+    Args:
+        log_probs: (T, C) natural logarithms; NumPy array or torch CPU tensor.
+        utterances: Strings (with ``vocabulary``), ``Transcript``s, or sequences of classes; −1 is a wildcard.
+        vocabulary: What strings are spelled in; see ``Transcript``.
+        blank: The class of the blank.
+        between: A wildcard between neighbours: what is said or heard there belongs to none.
+        edges: A wildcard before the first and behind the last.
+        star_penalty: Nats for each wildcard that takes frames.
+        absent_below: Utterances whose confidence is lower are taken to be missing in the recording: the others are
+            aligned again without them. For transcripts that say more than the recording; 0.1 is a start. None: all are
+            believed.
+        window: Frames for ``worst_log_prob``.
+
+    Returns:
+        One ``UtteranceSpan`` for each text, in order.
+
+    Raises:
+        InfeasibleTargetError: If the texts need more frames than there are.
+        InvalidInputError: On what ``forced_align`` and ``Transcript`` refuse.
+
+    Example:
+        >>> import numpy as np
+        >>> probs = np.full((12, 4), 0.05)
+        >>> probs[range(12), [0, 1, 2, 0, 3, 3, 0, 2, 1, 0, 0, 0]] = 0.85
+        >>> [(each.start, each.end) for each in align_utterances(np.log(probs), [[1, 2], [2, 1]])]
+        [(1, 3), (7, 9)]
+
+    What ctc-segmentation is used for, with the optimum of CTC's own score: Kürzinger et al. 2020.
+    """
+    window = _checks.positive_integer(window, "window")
+    if absent_below is not None:
+        _checks.number(absent_below, "absent_below", 0.0, 1.0)
+    _checks.expect_rank(_checks.as_array(log_probs, "log_probs").shape, "log_probs", "(T, C)")
+    if isinstance(utterances, (str, Transcript)):
+        raise InvalidInputError("utterances is one text; expected a sequence of texts. Pass [text].")
+    texts = [_text(each, vocabulary, n) for n, each in enumerate(utterances)]
+    recording = _Recording(log_probs, blank, _checks.flag(between, "between"), edges, star_penalty, window)
+    found = recording.align(texts, [True] * len(texts))
+    if absent_below is None:
+        return found
+    present = [each.confidence is None or each.confidence >= absent_below for each in found]
+    if all(present):
+        return found
+    again = recording.align(texts, present)
+    return [
+        second if there else _absent(first, second) for first, second, there in zip(found, again, present, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Text:
+    tokens: Ints
+    text: str | None = None
+    transcript: Transcript | None = None
+
+
+def _text(given: Text, vocabulary: Vocabulary | None, n: int) -> _Text:
+    if isinstance(given, str):
+        if vocabulary is None:
+            raise InvalidInputError(
+                f"utterances[{n}] is a string, but there is no vocabulary; expected one, or tokens, or a Transcript."
+            )
+        given = Transcript(given, vocabulary)
+    if isinstance(given, Transcript):
+        wild = np.asarray(given.tokens == given.star) if given.star is not None else np.zeros(len(given.tokens), bool)
+        return _Text(np.where(wild, STAR, given.tokens), given.text, given)
+    return _Text(_checks.integers(given, f"utterances[{n}]", "(N,)").astype(np.int64))
+
+
+@dataclass(frozen=True)
+class _Recording:
+    log_probs: Any
+    blank: int
+    between: bool
+    edges: bool
+    star_penalty: float
+    window: int
+
+    def align(self, texts: Sequence[_Text], present: Sequence[bool]) -> list[UtteranceSpan]:
+        target: list[int] = []
+        positions = []
+        for text, there in zip(texts, present, strict=True):
+            tokens = text.tokens.tolist() if there else []
+            if tokens and target:
+                target += self._joint(text)
+            positions.append(range(len(target), len(target) + len(tokens)))
+            target += tokens
+        given = np.array(target, dtype=np.int64)
+        found = forced_align(
+            self.log_probs, given, blank=self.blank, star=STAR, edges=self.edges, star_penalty=self.star_penalty
+        )[0]
+        scores = _path_scores(found)
+        spans, place = [], 0
+        for text, where in zip(texts, positions, strict=True):
+            spans.append(self._span(text, where, found, scores, place))
+            place = spans[-1].end
+        return spans
+
+    def _joint(self, text: _Text) -> list[int]:
+        """What stands before an utterance that is not the first."""
+        separator = None if text.transcript is None else text.transcript.separator
+        return ([] if separator is None else [separator]) + [STAR] * self.between
+
+    def _span(self, text: _Text, where: range, found: Alignment, scores: Floats, place: int) -> UtteranceSpan:
+        there = [k for k in where if found.starts[k] < found.ends[k]]
+        start, end = (int(found.starts[there[0]]), int(found.ends[there[-1]])) if there else (place, place)
+        frames = scores[start:end]
+        frames = frames[~np.isnan(frames)]
+        sure = found.confidences[there]
+        sure = sure[~np.isnan(sure)]
+        return UtteranceSpan(
+            text.text,
+            start,
+            end,
+            float(frames.mean()) if len(frames) else float("nan"),
+            _worst_mean(frames, self.window),
+            float(sure.mean()) if len(sure) else None,
+            False,
+            found,
+            where,
+            text.transcript,
+        )
+
+
+def _path_scores(found: Alignment) -> Floats:
+    """(T,) the log-probability of each frame's class; NaN in wildcards."""
+    classes, frame = found.frame_tokens, np.arange(found.frames)
+    wild = classes == STAR
+    scores = found.log_probs[frame, np.where(wild, found.blank, classes)].astype(np.float64)
+    scores[wild] = np.nan
+    return scores
+
+
+def _worst_mean(scores: Floats, window: int) -> float:
+    if not len(scores):
+        return float("nan")
+    window = min(window, len(scores))
+    sums = np.cumsum(np.append(0.0, scores))
+    return float((sums[window:] - sums[:-window]).min() / window)
+
+
+def _absent(first: UtteranceSpan, second: UtteranceSpan) -> UtteranceSpan:
+    """Its place is from the alignment without it, its scores from the one with it."""
+    return UtteranceSpan(
+        first.text,
+        second.start,
+        second.end,
+        first.log_prob,
+        first.worst_log_prob,
+        first.confidence,
+        True,
+        second.alignment,
+        second.positions,
+        first.transcript,
+    )

@@ -1,0 +1,89 @@
+"""ELAN's annotation format, version 3.0."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from itertools import pairwise
+from xml.etree import ElementTree
+
+from ctckit.alignment.spans import TimedText
+from ctckit.alignment.writers.tiers import NOT_FOUND, Tiers, found_and_not, milliseconds
+from ctckit.errors import InvalidInputError
+
+SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+TYPE = "aligned"
+_NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
+
+
+def eaf(tiers: Tiers) -> str:
+    """A tier of time-aligned annotations for each tier, and one for its texts without frames, each 1 ms long."""
+    named: dict[str, Sequence[tuple[int, int, str]]] = {}
+    for name, entries in tiers.disjoint().items():
+        found, missing = found_and_not(entries)
+        named[name] = [_annotation(each) for each in found]
+        if missing:
+            named[f"{name}: {NOT_FOUND}"] = [_annotation(each) for each in missing]
+    for name, rows in named.items():
+        _expect_room(tiers, name, rows)
+    document = ElementTree.Element("ANNOTATION_DOCUMENT", _document_attributes())
+    header = ElementTree.SubElement(document, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+    if tiers.media is not None:
+        kind = mimetypes.guess_type(tiers.media)[0] or "audio/*"
+        ElementTree.SubElement(
+            header, "MEDIA_DESCRIPTOR", MEDIA_URL=tiers.media, MIME_TYPE=kind, RELATIVE_MEDIA_URL=tiers.media
+        )
+    _add_tiers(document, named)
+    ElementTree.SubElement(
+        document, "LINGUISTIC_TYPE", GRAPHIC_REFERENCES="false", LINGUISTIC_TYPE_ID=TYPE, TIME_ALIGNABLE="true"
+    )
+    ElementTree.indent(document)
+    text = ElementTree.tostring(document, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _document_attributes() -> dict[str, str]:
+    return {
+        "AUTHOR": "ctckit",
+        "DATE": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "FORMAT": "3.0",
+        "VERSION": "3.0",
+        "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+        "xsi:noNamespaceSchemaLocation": SCHEMA,
+    }
+
+
+def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[int, int, str]]]) -> None:
+    order = ElementTree.SubElement(document, "TIME_ORDER")
+    times = sorted({at for rows in named.values() for start, end, _ in rows for at in (start, end)})
+    slots = {at: f"ts{n}" for n, at in enumerate(times, 1)}
+    for at, slot in slots.items():
+        ElementTree.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(at))
+    count = 0
+    for name, rows in named.items():
+        tier = ElementTree.SubElement(document, "TIER", LINGUISTIC_TYPE_REF=TYPE, TIER_ID=name)
+        for start, end, text in rows:
+            count += 1
+            place = ElementTree.SubElement(
+                ElementTree.SubElement(tier, "ANNOTATION"),
+                "ALIGNABLE_ANNOTATION",
+                ANNOTATION_ID=f"a{count}",
+                TIME_SLOT_REF1=slots[start],
+                TIME_SLOT_REF2=slots[end],
+            )
+            ElementTree.SubElement(place, "ANNOTATION_VALUE").text = text.translate(_NOT_IN_XML)
+
+
+def _annotation(entry: TimedText) -> tuple[int, int, str]:
+    start = milliseconds(entry.start_seconds)
+    return start, max(start + 1, milliseconds(entry.end_seconds)), entry.text
+
+
+def _expect_room(tiers: Tiers, name: str, rows: Sequence[tuple[int, int, str]]) -> None:
+    for n, ((_, end, text), (start, _, behind)) in enumerate(pairwise(rows)):
+        if start < end:
+            raise InvalidInputError(
+                f"{tiers.name}: {text!r} and {behind!r}, {n} and {n + 1} of tier {name!r}, fall on the same "
+                "millisecond, the shortest time in ELAN. Write another format."
+            )

@@ -1,0 +1,74 @@
+"""Praat's TextGrid, in its long text form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ctckit.alignment.spans import TimedText
+from ctckit.alignment.writers.tiers import NOT_FOUND, Tiers, found_and_not
+from ctckit.errors import InvalidInputError
+
+
+def textgrid(tiers: Tiers) -> str:
+    """An interval tier for each tier, the time between entries filled with empty intervals, as Praat wants it."""
+    if tiers.duration_seconds == 0:
+        raise InvalidInputError(f"{tiers.name} lasts 0 s, which Praat does not open; give duration_seconds.")
+    blocks = []
+    for name, entries in tiers.disjoint().items():
+        found, missing = found_and_not(entries)
+        blocks.append(_block("IntervalTier", name, "intervals", _intervals(found, tiers.duration_seconds), tiers))
+        if missing:
+            points = [[f"number = {_decimal(each.start_seconds)}", f"mark = {_quoted(each.text)}"] for each in missing]
+            blocks.append(_block("TextTier", f"{name}: {NOT_FOUND}", "points", points, tiers))
+    items = [line for n, block in enumerate(blocks, 1) for line in (f"    item [{n}]:", *block)]
+    head = [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "xmin = 0",
+        f"xmax = {_decimal(tiers.duration_seconds)}",
+        "tiers? <exists>",
+        f"size = {len(blocks)}",
+        "item []:",
+    ]
+    return "\n".join([*head, *items, ""])
+
+
+def _block(kind: str, name: str, parts: str, contents: Sequence[Sequence[str]], tiers: Tiers) -> list[str]:
+    lines = [
+        f'        class = "{kind}"',
+        f"        name = {_quoted(name)}",
+        "        xmin = 0",
+        f"        xmax = {_decimal(tiers.duration_seconds)}",
+        f"        {parts}: size = {len(contents)}",
+    ]
+    for n, content in enumerate(contents, 1):
+        lines.append(f"        {parts} [{n}]:")
+        lines += [f"            {line}" for line in content]
+    return lines
+
+
+def _intervals(entries: Sequence[TimedText], end: float) -> list[list[str]]:
+    filled: list[tuple[float, float, str]] = []
+    at = 0.0
+    for each in entries:
+        if at < each.start_seconds:
+            filled.append((at, each.start_seconds, ""))
+        filled.append((each.start_seconds, each.end_seconds, each.text))
+        at = each.end_seconds
+    if at < end:
+        filled.append((at, end, ""))
+    return [
+        [f"xmin = {_decimal(start)}", f"xmax = {_decimal(stop)}", f"text = {_quoted(text)}"]
+        for start, stop, text in filled
+    ]
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _decimal(seconds: float) -> str:
+    """Without an exponent."""
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")

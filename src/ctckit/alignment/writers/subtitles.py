@@ -1,0 +1,53 @@
+"""Subtitles: SubRip (.srt) and WebVTT (.vtt). A cue is shown for whole milliseconds, at least one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ctckit.alignment.spans import TimedText
+from ctckit.alignment.writers.tiers import Tiers, joined, milliseconds
+
+
+def srt(tiers: Tiers) -> str:
+    """Numbered cues."""
+    cues = [
+        f"{n}\n{_time(start, ',')} --> {_time(end, ',')}\n{text}\n"
+        for n, (start, end, text) in enumerate(_cues(tiers.the_one()), 1)
+    ]
+    return "\n".join(cues)
+
+
+def webvtt(tiers: Tiers) -> str:
+    """Cues without names; ``&``, ``<`` and ``>`` are written as the format wants them."""
+    cues = [
+        f"{_time(start, '.')} --> {_time(end, '.')}\n{escape(text, quote=False)}\n"
+        for start, end, text in _cues(tiers.the_one())
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+def _cues(entries: Sequence[TimedText]) -> list[tuple[int, int, str]]:
+    """Start and end in milliseconds, and a text without empty lines, which would end the cue."""
+    cues: list[list[TimedText]] = []
+    leading: list[TimedText] = []
+    for each in entries:
+        if each.start_seconds < each.end_seconds:
+            cues.append([*leading, each])
+            leading = []
+        else:
+            (cues[-1] if cues else leading).append(each)
+    if leading:  # nothing but texts without frames
+        cues = [leading]
+    return [_cue(joined(cue)) for cue in cues]
+
+
+def _cue(whole: TimedText) -> tuple[int, int, str]:
+    start = milliseconds(whole.start_seconds)
+    lines = [line.strip() for line in whole.text.splitlines()]
+    return start, max(start + 1, milliseconds(whole.end_seconds)), "\n".join(line for line in lines if line)
+
+
+def _time(total: int, point: str) -> str:
+    seconds, rest = divmod(total, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{rest:03}"

@@ -1,0 +1,193 @@
+"""What the writers write: named tiers of texts with their times, checked and rounded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan
+from ctckit.errors import InvalidInputError
+from ctckit.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ctckit.alignment.utterances import UtteranceSpan
+
+NOT_FOUND = "not found"  # what the tier is called that has the texts without frames
+
+
+@dataclass(frozen=True)
+class Tiers:
+    """Texts and times as they are written.
+
+    Attributes:
+        name: The file's name, for messages.
+        rows: For each tier its entries by time; times in seconds, rounded to microseconds; confidences are finite.
+        duration_seconds: Where everything ends.
+        media: The recording's name.
+    """
+
+    name: str
+    rows: Mapping[str, tuple[TimedText, ...]]
+    duration_seconds: float
+    media: str | None
+
+    def the_one(self) -> tuple[TimedText, ...]:
+        """The entries of the only tier."""
+        if len(self.rows) != 1:
+            names = ", ".join(self.rows)
+            raise InvalidInputError(
+                f"{self.name} holds one tier, tiers has {len(self.rows)}: {names}. Pass one of them, or write another "
+                "format."
+            )
+        return next(iter(self.rows.values()))
+
+    def disjoint(self) -> Mapping[str, tuple[TimedText, ...]]:
+        """The tiers, for formats in which entries may not overlap."""
+        for tier, entries in self.rows.items():
+            for n, (first, second) in enumerate(pairwise(entries)):
+                if second.start_seconds < first.end_seconds:
+                    raise InvalidInputError(
+                        f"tiers[{tier!r}][{n + 1}] begins at {second.start_seconds} s, before [{n}] ends at "
+                        f"{first.end_seconds} s; {self.name} cannot hold what overlaps. Put it into another tier."
+                    )
+        return self.rows
+
+
+def timed(
+    spans: Iterable[WordSpan | TokenSpan | UtteranceSpan],
+    frame_seconds: float,
+    offset_seconds: float = 0.0,
+    *,
+    vocabulary: Vocabulary | None = None,
+) -> tuple[TimedText, ...]:
+    """Spans of frames as texts with times in seconds: start · frame_seconds + offset_seconds, the end alike.
+
+    Args:
+        spans: Words, tokens or utterances.
+        frame_seconds: How long a frame lasts.
+        offset_seconds: When the first frame begins.
+        vocabulary: How tokens are written; by default by their numbers.
+
+    Example:
+        >>> timed([WordSpan("so", 10, 14, 0.5)], 0.02, 60.0)
+        (TimedText(text='so', start_seconds=60.2, end_seconds=60.28, confidence=0.5),)
+    """
+
+    def written(span: WordSpan | TokenSpan | UtteranceSpan) -> str:
+        if not isinstance(span, TokenSpan):
+            return span.text or "…"
+        return str(span.token) if vocabulary is None else vocabulary[span.token]
+
+    texts = []
+    for span in spans:
+        start, end = span.seconds(frame_seconds)
+        texts.append(TimedText(written(span), start + offset_seconds, end + offset_seconds, span.confidence))
+    return tuple(texts)
+
+
+def subtitle_lines(
+    words: Iterable[TimedText], *, characters: int = 42, seconds: float = 6.0, pause: float = 0.8
+) -> tuple[TimedText, ...]:
+    """Words joined to lines as one reads them under a film.
+
+    A line ends before it would be longer than this many characters or seconds, and where nobody speaks. Texts that no
+    frame emits stand where they stand in the text. The confidence is the mean over the words that have one.
+
+    Args:
+        words: In the order of time.
+        characters: Most characters of a line; a longer word has a line for itself.
+        seconds: Longest time of a line.
+        pause: Seconds without a word after which a line ends.
+
+    Example:
+        >>> words = [TimedText("so", 0.0, 0.3, 0.9), TimedText("be", 0.4, 0.6, 0.7), TimedText("it", 2.0, 2.2, None)]
+        >>> [(line.text, line.start_seconds, line.end_seconds) for line in subtitle_lines(words)]
+        [('so be', 0.0, 0.6), ('it', 2.0, 2.2)]
+    """
+    lines: list[list[TimedText]] = []
+    for word in words:
+        line = lines[-1] if lines else []
+        if line and (
+            len(" ".join(each.text for each in line)) + 1 + len(word.text) <= characters
+            and word.end_seconds - line[0].start_seconds <= seconds
+            and word.start_seconds - max(each.end_seconds for each in line) <= pause
+        ):
+            line.append(word)
+        else:
+            lines.append([word])
+    return tuple(joined(line) for line in lines)
+
+
+def joined(words: Sequence[TimedText]) -> TimedText:
+    """Words as one text, from the first start to the last end of those that some frame emits."""
+    found = [word for word in words if word.start_seconds < word.end_seconds] or words
+    sure = [word.confidence for word in words if word.confidence is not None]
+    return TimedText(
+        " ".join(word.text for word in words),
+        min(word.start_seconds for word in found),
+        max(word.end_seconds for word in found),
+        math.fsum(sure) / len(sure) if sure else None,
+    )
+
+
+def checked(
+    path: Path, tiers: Mapping[str, Sequence[TimedText]], duration_seconds: float | None, media: str | None
+) -> Tiers:
+    """The tiers as they are written.
+
+    Raises:
+        InvalidInputError: See ``write_alignment``.
+    """
+    if not tiers:
+        raise InvalidInputError('tiers has no entries; expected at least one tier, such as {"words": …}.')
+    rows = {tier: tuple(_entry(each, f"tiers[{tier!r}][{n}]") for n, each in enumerate(tiers[tier])) for tier in tiers}
+    for tier, entries in rows.items():
+        for n, (first, second) in enumerate(pairwise(entries)):
+            if second.start_seconds < first.start_seconds:
+                raise InvalidInputError(
+                    f"tiers[{tier!r}][{n + 1}] begins at {second.start_seconds} s, before [{n}] at "
+                    f"{first.start_seconds} s; expected the order of time."
+                )
+    last = max((each.end_seconds for entries in rows.values() for each in entries), default=0.0)
+    duration = last if duration_seconds is None else _seconds(duration_seconds, "duration_seconds")
+    return Tiers(path.name, rows, max(last, duration), media)
+
+
+def found_and_not(entries: Sequence[TimedText]) -> tuple[list[TimedText], list[TimedText]]:
+    """Those that last, and those that do not: of the latter, all at one time are one text."""
+    found = [each for each in entries if each.start_seconds < each.end_seconds]
+    missing: list[TimedText] = []
+    for each in entries:
+        if each.start_seconds < each.end_seconds:
+            continue
+        if missing and missing[-1].start_seconds == each.start_seconds:
+            missing[-1] = replace(missing[-1], text=f"{missing[-1].text} {each.text}")
+        else:
+            missing.append(each)
+    return found, missing
+
+
+def milliseconds(seconds: float) -> int:
+    """The nearest whole number of them."""
+    return round(seconds * 1000)
+
+
+def _entry(entry: TimedText, name: str) -> TimedText:
+    if not isinstance(entry.text, str) or not entry.text.strip():
+        raise InvalidInputError(f"{name}.text is {entry.text!r}; expected a text that is not empty.")
+    start = _seconds(entry.start_seconds, f"{name}.start_seconds")
+    end = _seconds(entry.end_seconds, f"{name}.end_seconds")
+    if end < start:
+        raise InvalidInputError(f"{name} begins at {start} s and ends at {end} s; expected an end behind the start.")
+    sure = entry.confidence
+    return TimedText(entry.text, start, end, None if sure is None or not math.isfinite(sure) else float(sure))
+
+
+def _seconds(value: float, name: str) -> float:
+    if not math.isfinite(value) or value < 0:
+        raise InvalidInputError(f"{name} is {value}; expected a finite number of seconds, at least 0.")
+    return round(float(value), 6)

@@ -1,0 +1,240 @@
+"""``torchaudio.functional.forced_align`` and ``merge_tokens``: same signatures, same results, for batches too.
+
+torchaudio adds up a path's score in the type of its input and keeps a byte for every frame and state: long inputs lose
+nats, then memory. Here the path is the optimum in float64 arithmetic, in memory that does not grow with T · N. Whatever
+torchaudio raises is raised here too: each error is a ``RuntimeError`` and a ``ValueError``, and begins with its words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ctckit import _checks
+from ctckit.alignment import runs_of_path
+from ctckit.errors import InfeasibleTargetError, InvalidInputError
+from ctckit.kernels import native_align
+
+Tensor = torch.Tensor
+
+
+class AlignmentInputError(InvalidInputError, RuntimeError):
+    """An argument is wrong. A ``RuntimeError`` as well: torchaudio raises now the one, now the other."""
+
+
+class TargetTooLongError(InfeasibleTargetError, RuntimeError):
+    """A target that no path can emit."""
+
+
+def forced_align(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor | None = None,
+    target_lengths: Tensor | None = None,
+    blank: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """What ``torchaudio.functional.forced_align`` computes, with its signature; B > 1 is allowed.
+
+    Args:
+        log_probs: (B, T, C) log-probabilities, of a floating-point type, on any device; it is computed on the CPU.
+        targets: (B, N) tokens, int32 or int64; what is beyond the lengths is arbitrary.
+        input_lengths: (B,) frames, the largest of which is T; None: T each.
+        target_lengths: (B,) tokens, the largest of which is N; None: N each.
+        blank: The class of the blank.
+
+    Returns:
+        The class of each frame on the best path, (B, T) of the type of ``targets``, and its log-probability, (B, T) of
+        the type of ``log_probs``, through which gradients flow. Beyond ``input_lengths``: the blank, and 0. Ties: stay
+        over advance over skip, as in torchaudio; of two equally good ends the later one, the blank, where
+        torchaudio takes the last token.
+
+    Raises:
+        AlignmentInputError: On wrong types, ranks, sizes, lengths, classes, NaN or +∞; before anything is computed.
+        TargetTooLongError: If no path emits a target: T < N + adjacent repeats, or masked classes (−∞) bar every one.
+
+    Example:
+        >>> import torch
+        >>> probs = torch.tensor([[[0.1, 0.8, 0.1], [0.7, 0.2, 0.1], [0.2, 0.1, 0.7], [0.1, 0.1, 0.8]]])
+        >>> tokens, scores = forced_align(probs.log(), torch.tensor([[1, 2]]))
+        >>> tokens
+        tensor([[1, 0, 2, 2]])
+        >>> [(span.token, span.start, span.end) for span in merge_tokens(tokens[0], scores[0])]
+        [(1, 0, 1), (2, 2, 4)]
+    """
+    batch = _checked(log_probs, targets, input_lengths, target_lengths, blank)
+    values = _checks.as_array(log_probs.detach().cpu(), "log_probs")
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
+    _expect_numbers(values, batch.input_lengths)
+    paths = _paths(values, batch)
+    tokens = torch.from_numpy(paths).to(log_probs.device)
+    return tokens.to(targets.dtype), _scores(log_probs, tokens, batch.input_lengths)
+
+
+def _paths(values: npt.NDArray[np.floating[Any]], batch: _checks.TargetBatch) -> npt.NDArray[np.int64]:
+    """(B, T) classes."""
+    items, frames = values.shape[:2]
+    paths = np.full(items * frames, batch.blank, dtype=np.int64)
+    found = native_align.align_batch(
+        values, batch.input_lengths, batch.targets, batch.target_lengths, blank=batch.blank
+    )
+    kept = [best for best in found if best is not None]
+    if len(kept) < items:
+        missing = np.flatnonzero([best is None for best in found])
+        error = _checks.impossible_items(missing, "log_probs")
+        raise TargetTooLongError(str(error), error.items)
+    if items:
+        starts = np.concatenate([best.starts + b * frames for b, best in enumerate(kept)])
+        ends = np.concatenate([best.ends + b * frames for b, best in enumerate(kept)])
+        tokens = np.concatenate([batch.target(b) for b in range(items)])
+        counts = ends - starts
+        before = np.cumsum(counts) - counts  # frames of the tokens before each
+        paths[np.arange(counts.sum()) + np.repeat(starts - before, counts)] = np.repeat(tokens, counts)
+    return paths.reshape(items, frames)
+
+
+def _scores(log_probs: Tensor, tokens: Tensor, input_lengths: npt.NDArray[np.int64]) -> Tensor:
+    scores = log_probs.gather(2, tokens[..., None]).squeeze(2)
+    if (input_lengths == scores.shape[1]).all():
+        return scores
+    inside = torch.arange(scores.shape[1]) < torch.from_numpy(input_lengths)[:, None]
+    return torch.where(inside.to(scores.device), scores, 0)  # what is beyond the lengths may be NaN
+
+
+def _checked(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> _checks.TargetBatch:
+    _expect_tensors(log_probs, targets)
+    items, frames, classes = log_probs.shape
+    if not isinstance(blank, int) or not 0 <= blank < classes:
+        raise AlignmentInputError(f"blank must be within [0, num classes); it is {blank}, there are {classes} classes.")
+    tokens = targets.cpu()
+    input_lengths = np.full(items, frames) if input_lengths is None else _on_cpu(input_lengths)
+    target_lengths = np.full(len(tokens), tokens.shape[1]) if target_lengths is None else _on_cpu(target_lengths)
+    try:
+        _expect_classes(tokens, target_lengths, classes, blank)
+        batch = _checks.target_batch(
+            tuple(log_probs.shape), tokens, input_lengths, target_lengths, blank, name="log_probs"
+        )
+    except InvalidInputError as error:
+        raise error if isinstance(error, AlignmentInputError) else AlignmentInputError(str(error)) from None
+    _expect_whole("input", "log_probs.shape[1]", frames, batch.input_lengths)
+    _expect_whole("target", "targets.shape[1]", tokens.shape[1], batch.target_lengths)
+    _expect_feasible(batch)
+    return batch
+
+
+def _expect_tensors(log_probs: Any, targets: Any) -> None:
+    for name, each in (("log_probs", log_probs), ("targets", targets)):
+        if not isinstance(each, torch.Tensor):
+            kind = type(each).__name__
+            raise AlignmentInputError(f"{name} is a {kind}; expected a torch tensor. ctckit.forced_align takes arrays.")
+    if not log_probs.dtype.is_floating_point:
+        raise AlignmentInputError(
+            f"log_probs must be float64, float32 or float16 (half) type; it is {log_probs.dtype}."
+        )
+    for name, each, axes in (
+        ("log_probs", log_probs, "3-D (batch_size, input length, num classes)"),
+        ("targets", targets, "2-D (batch_size, target length,)"),
+    ):
+        if each.ndim != int(axes[0]):
+            raise AlignmentInputError(f"{name} must be {axes}; its shape is {tuple(each.shape)}.")
+
+
+def _on_cpu(values: Any) -> Any:
+    return values.cpu() if isinstance(values, torch.Tensor) else values
+
+
+def _expect_classes(targets: Tensor, target_lengths: Any, classes: int, blank: int) -> None:
+    """Torchaudio's words for its two ``ValueError``s."""
+    array = _checks.integers(targets, "targets", "(B, N)")
+    counts = _checks.lengths(
+        target_lengths, "target_lengths", len(array), array.shape[1], f"targets has N = {array.shape[1]} columns"
+    )
+    inside = np.arange(array.shape[1]) < counts[:, None]
+    if (inside & (array == blank)).any():
+        raise AlignmentInputError(f"targets Tensor shouldn't contain blank index. Found {targets}.")
+    if (inside & (array >= classes)).any():
+        raise AlignmentInputError(
+            f"targets values must be less than the CTC dimension; the largest is {array[inside].max()}, "
+            f"with C = {classes} the classes are 0..{classes - 1}."
+        )
+
+
+def _expect_whole(kind: str, axis: str, size: int, lengths: npt.NDArray[np.int64]) -> None:
+    if len(lengths) and lengths.max() != size:
+        raise AlignmentInputError(
+            f"{kind} length mismatch: {axis} is {size}, the largest of {kind}_lengths is {lengths.max()}; expected "
+            f"them to be the same. Cut off what is padding in all items."
+        )
+
+
+def _expect_feasible(batch: _checks.TargetBatch) -> None:
+    bad = np.flatnonzero(~batch.feasible)
+    for b in bad[:1]:
+        raise TargetTooLongError(
+            f"targets length is too long for CTC. Found log_probs length: {batch.input_lengths[b]}, targets length: "
+            f"{batch.target_lengths[b]}, and number of repeats: {batch.repeats[b]} (item {b}).",
+            tuple(bad.tolist()),
+        )
+
+
+def _expect_numbers(values: npt.NDArray[np.floating[Any]], input_lengths: npt.NDArray[np.int64]) -> None:
+    if values.max(initial=-np.inf) < np.inf:  # also beyond the lengths; no NaN is
+        return
+    top = values.max(axis=2)  # NaN where there is one
+    inside = np.arange(values.shape[1]) < input_lengths[:, None]
+    for b, t in np.argwhere(inside & ~(top < np.inf))[:1]:
+        raise AlignmentInputError(f"log_probs[{b}, {t}] has a class of {top[b, t]}; expected finite numbers or −∞.")
+
+
+@dataclass
+class TokenSpan:
+    """A token with its time, what ``merge_tokens`` returns.
+
+    Attributes:
+        token: The class.
+        start: First frame.
+        end: One past the last frame.
+        score: The mean of the scores of these frames.
+    """
+
+    token: int
+    start: int
+    end: int
+    score: float
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+def merge_tokens(tokens: Tensor, scores: Tensor, blank: int = 0) -> list[TokenSpan]:
+    """The runs of equal tokens on a path, without those of the blank: ``torchaudio.functional.merge_tokens``.
+
+    Args:
+        tokens: (T,) the class of each frame, one item of what ``forced_align`` returns.
+        scores: (T,) a score for each frame; means are taken in float64.
+        blank: The class of the blank.
+
+    Raises:
+        ValueError: If either is not a vector, or their lengths differ.
+
+    Example:
+        >>> merge_tokens(torch.tensor([0, 3, 3, 0, 3]), torch.tensor([-1.0, -2.0, -4.0, -1.0, -0.5]))
+        [TokenSpan(token=3, start=1, end=3, score=-3.0), TokenSpan(token=3, start=4, end=5, score=-0.5)]
+    """
+    if tokens.ndim != 1 or scores.ndim != 1:
+        raise AlignmentInputError(
+            f"`tokens` and `scores` must be 1D Tensor; their shapes are {tuple(tokens.shape)} and "
+            f"{tuple(scores.shape)}. For one item of a batch pass tokens[b], scores[b]."
+        )
+    if len(tokens) != len(scores):
+        raise AlignmentInputError(
+            f"`tokens` and `scores` must be the same length; they have {len(tokens)} and {len(scores)} entries."
+        )
+    path = _checks.integers(_on_cpu(tokens), "tokens", "(T,)").astype(np.int64)
+    runs = runs_of_path(path, _checks.as_array(_on_cpu(scores), "scores"), blank)
+    columns = (runs.tokens, runs.starts, runs.ends, runs.log_probs)
+    return [TokenSpan(*each) for each in zip(*(column.tolist() for column in columns), strict=True)]

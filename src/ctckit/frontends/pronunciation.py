@@ -1,0 +1,141 @@
+"""Pronouncing dictionaries in the manner of CMU's, in the symbols of a model."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ctckit.errors import DataError
+from ctckit.vocabulary import Vocabulary
+
+# The sounds of ARPAbet in IPA: of several ways to write one, a model is given the first that it has all symbols of.
+# With a stress behind it a symbol may have an entry of its own.
+ARPABET: dict[str, tuple[str, ...]] = {
+    "AA": ("ɑ", "ɑ ː", "a"),
+    "AE": ("æ", "a"),
+    "AH0": ("ə", "ʌ"),
+    "AH": ("ʌ", "ə"),
+    "AO": ("ɔ", "ɔ ː", "ɒ"),
+    "AW": ("aʊ", "a ʊ"),
+    "AX": ("ə", "ʌ"),
+    "AY": ("aɪ", "a ɪ"),
+    "B": ("b",),
+    "CH": ("t͡ʃ", "tʃ", "t ʃ"),
+    "D": ("d",),
+    "DH": ("ð",),
+    "EH": ("ɛ", "e"),
+    "ER": ("ɝ", "ɚ", "ɜ ɹ", "ə ɹ", "ɜ r", "ə r"),
+    "EY": ("eɪ", "e ɪ"),
+    "F": ("f",),
+    "G": ("g", "ɡ"),
+    "HH": ("h",),
+    "IH": ("ɪ", "i"),
+    "IY": ("i", "i ː"),
+    "JH": ("d͡ʒ", "dʒ", "d ʒ"),
+    "K": ("k",),
+    "L": ("l",),
+    "M": ("m",),
+    "N": ("n",),
+    "NG": ("ŋ",),
+    "OW": ("oʊ", "o ʊ", "o"),
+    "OY": ("ɔɪ", "ɔ ɪ"),
+    "P": ("p",),
+    "R": ("ɹ", "r"),
+    "S": ("s",),
+    "SH": ("ʃ",),
+    "T": ("t",),
+    "TH": ("θ",),
+    "UH": ("ʊ", "u"),
+    "UW": ("u", "u ː"),
+    "V": ("v",),
+    "W": ("w",),
+    "Y": ("j",),
+    "Z": ("z",),
+    "ZH": ("ʒ",),
+}
+_VARIANT = re.compile(r"\(\d+\)$")
+
+
+class PronouncingDictionary:
+    r"""How words sound, in the symbols of a model.
+
+    The file has a line for each pronunciation: the word, spaces, the symbols with spaces between them. Another
+    pronunciation of a word is another line, ``word(2)``. What begins with ``;;;`` or stands behind a ``#`` is a remark.
+    Symbols that the model has are taken as they are; those of ARPAbet, as CMU's dictionary writes them, are written in
+    the IPA of the model. Words are looked up in small letters.
+
+    Args:
+        path: The file, in UTF-8.
+        vocabulary: The model's.
+
+    Raises:
+        DataError: If the file cannot be read, or a line has no symbols.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> vocabulary = Vocabulary(("", "ə", "eɪ", "g", "oʊ"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "cmu.dict"
+        ...     _ = path.write_text("A AH0\na(2) EY1\ngo G OW1 # not stop\n")
+        ...     spoken = PronouncingDictionary(path, vocabulary)
+        >>> spoken["a"], spoken["go"]
+        ([('ə',), ('eɪ',)], [('g', 'oʊ')])
+    """
+
+    def __init__(self, path: str | os.PathLike[str], vocabulary: Vocabulary) -> None:
+        self.path = Path(path)
+        self._symbols = set(vocabulary.tokens) - {"", vocabulary.separator}
+        self._lines: dict[str, list[tuple[int, str]]] = {}
+        for number, word, sounds in _entries(self.path):
+            self._lines.setdefault(word, []).append((number, sounds))
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __contains__(self, word: str) -> bool:
+        return word.lower() in self._lines
+
+    def __getitem__(self, word: str) -> list[tuple[str, ...]]:
+        """Its pronunciations, in the order of the file.
+
+        Raises:
+            KeyError: If it has none.
+            DataError: If the model has no way to write one of its symbols.
+        """
+        return [self._written(word, number, sounds.split()) for number, sounds in self._lines[word.lower()]]
+
+    def _written(self, word: str, number: int, sounds: Sequence[str]) -> tuple[str, ...]:
+        return tuple(symbol for sound in sounds for symbol in self._symbol(word, number, sound))
+
+    def _symbol(self, word: str, number: int, sound: str) -> Sequence[str]:
+        bare = sound.rstrip("012")
+        for each in (sound, bare):
+            if each in self._symbols:
+                return (each,)
+        for ways in (ARPABET.get(sound.upper(), ()), ARPABET.get(bare.upper(), ())):
+            for way in ways:
+                if self._symbols.issuperset(way.split()):
+                    return way.split()
+        raise DataError(
+            f"{self.path}: line {number}, {word!r}, has the symbol {sound!r}, which the model has no way to write."
+        )
+
+
+def _entries(path: Path) -> Iterator[tuple[int, str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a text in UTF-8 ({error}).") from None
+    for number, line in enumerate(text.split("\n"), 1):
+        entry = "" if line.startswith(";;;") else line.split(" #")[0].split("\t#")[0].strip()
+        if not entry:
+            continue
+        word, *sounds = entry.split(maxsplit=1)
+        if not sounds:
+            raise DataError(f"{path}: line {number} is {line!r}; expected a word and its symbols.")
+        yield number, _VARIANT.sub("", word.lower()), sounds[0]

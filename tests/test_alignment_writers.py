@@ -1,0 +1,257 @@
+"""What the writers write, read again with readers that others wrote."""
+
+import json
+import math
+import os
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from ctckit import TokenSpan, Vocabulary, WordSpan
+from ctckit.alignment import TimedText, align_utterances
+from ctckit.alignment.writers import FORMATS, subtitle_lines, timed, write_alignment
+from ctckit.errors import DataError, InvalidInputError
+
+WORDS = (
+    TimedText('"Größe"', 0.12, 0.48, 0.93),
+    TimedText("R&D", 0.48, 1.0, None),
+    TimedText("über", 3.5, 3.5, math.nan),
+    TimedText("<3", 3.5, 3.5, None),
+    TimedText("百", 3723.004, 3723.9876543, 0.5),
+)
+TOKENS = (TimedText("ə", 0.12, 0.14, 1.0), TimedText("t͡ʃ", 0.14, 0.16, 0.25))
+
+
+def written(folder, name, tiers, **options):
+    write_alignment(folder / name, tiers, **options)
+    return folder / name
+
+
+def test_textgrid_opens_in_praatio(tmp_path):
+    textgrid = pytest.importorskip("praatio.textgrid")
+    path = written(tmp_path, "a.TextGrid", {"words": WORDS, "tokens": TOKENS}, duration_seconds=4000.5)
+    for blanks in (False, True):
+        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=blanks, reportingMode="error")
+        assert grid.tierNames == ("words", "words: not found", "tokens")
+        assert (grid.minTimestamp, grid.maxTimestamp) == (0, 4000.5)
+    entries = [tuple(each) for each in grid.getTier("words").entries]
+    assert entries[0] == (0, 0.12, "")
+    assert [each for each in entries if each[2]] == [
+        (0.12, 0.48, '"Größe"'),
+        (0.48, 1.0, "R&D"),
+        (3723.004, 3723.987654, "百"),
+    ]
+    assert entries[-1] == (3723.987654, 4000.5, "")
+    assert all(first[1] == second[0] for first, second in pairwise(entries))
+    assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat wants quotes; praatio takes others too
+    assert [tuple(each) for each in grid.getTier("words: not found").entries] == [(3.5, "über <3")]
+    assert [each.label for each in grid.getTier("tokens").entries if each.label] == ["ə", "t͡ʃ"]
+
+
+def test_elan_opens_in_pympi(tmp_path):
+    elan = pytest.importorskip("pympi.Elan")
+    path = written(tmp_path, "a.eaf", {"words": WORDS, "tokens": TOKENS}, media="talk.wav")
+    file = elan.Eaf(str(path))
+    assert sorted(file.get_tier_names()) == ["tokens", "words", "words: not found"]
+    assert sorted(file.get_annotation_data_for_tier("words")) == [
+        (120, 480, '"Größe"'),
+        (480, 1000, "R&D"),
+        (3723004, 3723988, "百"),
+    ]
+    assert file.get_annotation_data_for_tier("words: not found") == [(3500, 3501, "über <3")]
+    assert file.get_linked_files()[0]["MEDIA_URL"] == "talk.wav"
+
+
+def test_elan_is_in_the_order_that_its_schema_wants(tmp_path):
+    root = ElementTree.parse(written(tmp_path, "a.eaf", {"words": WORDS}, media="talk.wav")).getroot()
+    assert [child.tag for child in root] == ["HEADER", "TIME_ORDER", "TIER", "TIER", "LINGUISTIC_TYPE"]
+    assert root.find("HEADER/MEDIA_DESCRIPTOR").get("MIME_TYPE").startswith("audio/")
+    slots = [int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")]
+    assert slots == sorted(set(slots))
+
+
+def test_characters_that_xml_has_not_are_left_out_of_elan(tmp_path):
+    path = written(tmp_path, "a.eaf", {"words": [TimedText("a\x00\x1bb\ufffe", 0, 1, None)]})
+    assert [value.text for value in ElementTree.parse(path).iter("ANNOTATION_VALUE")] == ["ab"]
+
+
+def test_srt_opens_in_srt(tmp_path):
+    srt = pytest.importorskip("srt")
+    text = written(tmp_path, "a.srt", {"words": WORDS}).read_text(encoding="utf-8")
+    cues = list(srt.parse(text, ignore_errors=False))
+    assert [cue.index for cue in cues] == [1, 2, 3]
+    assert [cue.content for cue in cues] == ['"Größe"', "R&D über <3", "百"]
+    assert [cue.start.total_seconds() for cue in cues] == [0.12, 0.48, 3723.004]
+    assert [cue.end.total_seconds() for cue in cues] == [0.48, 1.0, 3723.988]
+    assert srt.compose(cues, reindex=False).strip() == text.strip()
+
+
+def test_webvtt_opens_in_webvtt(tmp_path):
+    webvtt = pytest.importorskip("webvtt")
+    path = written(tmp_path, "a.vtt", {"words": WORDS})
+    cues = list(webvtt.read(str(path)))
+    assert [(cue.start, cue.end) for cue in cues] == [
+        ("00:00:00.120", "00:00:00.480"),
+        ("00:00:00.480", "00:00:01.000"),
+        ("01:02:03.004", "01:02:03.988"),
+    ]
+    assert cues[1].raw_text == "R&amp;D über &lt;3"
+    assert path.read_text(encoding="utf-8").startswith("WEBVTT\n\n")
+
+
+def test_subtitles_have_no_empty_lines_within_and_last_at_least_a_millisecond(tmp_path):
+    srt = pytest.importorskip("srt")
+    path = written(tmp_path, "a.srt", {"words": [TimedText("one\n\n two\n", 1.0, 1.0002, None)]})
+    (cue,) = srt.parse(path.read_text(encoding="utf-8"), ignore_errors=False)
+    assert cue.content == "one\ntwo"
+    assert (cue.end - cue.start).total_seconds() == 0.001
+
+
+def test_texts_that_nobody_speaks_at_the_beginning_are_in_the_first_cue(tmp_path):
+    missing = TimedText("Chapter", 0, 0, None)
+    for words, text in (((missing, WORDS[0]), 'Chapter "Größe"'), ((missing,), "Chapter")):
+        lines = written(tmp_path, "a.srt", {"words": words}).read_text(encoding="utf-8").splitlines()
+        assert lines[2] == text
+
+
+def test_ctm_has_a_line_of_fields(tmp_path):
+    path = written(tmp_path, "my talk.ctm", {"words": [*WORDS[:3], TimedText("New  York", 4, 5, 0.25)]})
+    rows = [line.split(" ") for line in path.read_text(encoding="utf-8").splitlines()]
+    assert rows == [
+        ["my_talk", "1", "0.120000", "0.360000", '"Größe"', "0.9300"],
+        ["my_talk", "1", "0.480000", "0.520000", "R&D"],
+        ["my_talk", "1", "3.500000", "0.000000", "über"],
+        ["my_talk", "1", "4.000000", "1.000000", "New_York", "0.2500"],
+    ]
+    path = written(tmp_path, "a.ctm", {"words": WORDS}, media="recordings/x-ray.wav")
+    assert path.read_text(encoding="utf-8").startswith("x-ray 1 ")
+
+
+def test_audacity_labels_are_parted_by_tabs(tmp_path):
+    path = written(tmp_path, "labels.txt", {"words": [TimedText("a\tb\nc", 1, 2, None), WORDS[2]]})
+    assert path.read_text(encoding="utf-8") == "1.000000\t2.000000\ta b c\n3.500000\t3.500000\tüber\n"
+
+
+def test_json_has_everything(tmp_path):
+    path = written(tmp_path, "a.json", {"words": WORDS, "tokens": TOKENS}, duration_seconds=5000, media="talk.wav")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert {key: content[key] for key in ("format", "version", "media", "duration_seconds")} == {
+        "format": "ctckit-alignment",
+        "version": 1,
+        "media": "talk.wav",
+        "duration_seconds": 5000,
+    }
+    assert content["tiers"]["tokens"] == [
+        {"text": "ə", "start_seconds": 0.12, "end_seconds": 0.14, "confidence": 1.0},
+        {"text": "t͡ʃ", "start_seconds": 0.14, "end_seconds": 0.16, "confidence": 0.25},
+    ]
+    assert [each["confidence"] for each in content["tiers"]["words"]] == [0.93, None, None, None, 0.5]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_file_is_whole_or_not_there(tmp_path, ending, monkeypatch):
+    path = written(tmp_path, f"a{ending.upper()}", {"words": WORDS})
+    before = path.read_bytes()
+    assert before
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
+        write_alignment(path, {"words": TOKENS})
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_nothing_to_write_is_no_error(tmp_path, ending):
+    written(tmp_path, f"a{ending}", {"words": ()}, duration_seconds=1.0)
+
+
+def test_praat_needs_a_duration(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"lasts 0 s, which Praat does not open; give duration_seconds\."):
+        write_alignment(tmp_path / "a.TextGrid", {"words": ()})
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([TimedText("", 0, 1, None)], r"tiers\['words'\]\[0\]\.text is ''; expected a text that is not empty\."),
+        ([TimedText("a", -0.5, 1, None)], r"\[0\]\.start_seconds is -0\.5; expected a finite number of seconds, at"),
+        ([TimedText("a", 0, math.inf, None)], r"\[0\]\.end_seconds is inf; expected a finite"),
+        ([TimedText("a", 2, 1, None)], r"\[0\] begins at 2\.0 s and ends at 1\.0 s; expected an end behind the start"),
+        ([WORDS[1], WORDS[0]], r"tiers\['words'\]\[1\] begins at 0\.12 s, before \[0\] at 0\.48 s; expected the order"),
+    ],
+)
+def test_entries_that_cannot_be_written(tmp_path, entries, message):
+    with pytest.raises(InvalidInputError, match=message):
+        write_alignment(tmp_path / "a.json", {"words": entries})
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".TextGrid", ".eaf"])
+def test_where_entries_may_not_overlap_it_says_which_do(tmp_path, ending):
+    entries = [TimedText("a", 0, 1.5, None), TimedText("b", 1, 2, None)]
+    with pytest.raises(InvalidInputError, match=r"\[1\] begins at 1\.0 s, before \[0\] ends at 1\.5 s; a\..* cannot"):
+        write_alignment(tmp_path / f"a{ending}", {"words": entries})
+    write_alignment(tmp_path / "a.srt", {"words": entries})
+
+
+def test_elan_has_no_room_within_a_millisecond(tmp_path):
+    entries = [TimedText("a", 1.0, 1.0001, None), TimedText("b", 1.0001, 1.0002, None)]
+    with pytest.raises(InvalidInputError, match=r"'a' and 'b', 0 and 1 of tier 'words', fall on the same millisecond"):
+        write_alignment(tmp_path / "a.eaf", {"words": entries})
+
+
+@pytest.mark.parametrize("ending", [".srt", ".vtt", ".ctm", ".txt"])
+def test_formats_of_one_tier_say_so(tmp_path, ending):
+    with pytest.raises(InvalidInputError, match=r"holds one tier, tiers has 2: words, tokens\. Pass one of them"):
+        write_alignment(tmp_path / f"a{ending}", {"words": WORDS, "tokens": TOKENS})
+
+
+def test_other_endings_and_no_tiers_are_refused(tmp_path):
+    with pytest.raises(
+        InvalidInputError, match=r'ending of a\.doc is \'\.doc\'; expected one of "\.textgrid", "\.eaf"'
+    ):
+        write_alignment(tmp_path / "a.doc", {"words": WORDS})
+    with pytest.raises(InvalidInputError, match=r"tiers has no entries; expected at least one"):
+        write_alignment(tmp_path / "a.json", {})
+    with pytest.raises(DataError, match=r"nowhere.*cannot be written \(No such file or directory\)"):
+        write_alignment(tmp_path / "nowhere" / "a.json", {"words": WORDS})
+
+
+def test_frames_become_seconds():
+    spans = [WordSpan("a", 0, 3, 0.5), WordSpan("b", 5, 5, None)]
+    assert timed(spans, 0.02, 1.0) == (TimedText("a", 1.0, 1.06, 0.5), TimedText("b", 1.1, 1.1, None))
+    token = TokenSpan(1, 2, 4, -0.1, 0.75)
+    assert timed([token], 0.5, vocabulary=Vocabulary(("", "ə"))) == (TimedText("ə", 1.0, 2.0, 0.75),)
+    assert timed([token], 0.5)[0].text == "1"
+
+
+def test_utterances_become_seconds():
+    frames = np.log([[0.05, 0.9, 0.05], [0.9, 0.05, 0.05], [0.05, 0.05, 0.9], [0.9, 0.05, 0.05]])
+    found = timed(align_utterances(frames, ["a", "b"], Vocabulary.from_characters("ab")), 0.5)
+    assert [(each.text, each.start_seconds, each.end_seconds) for each in found] == [("a", 0, 0.5), ("b", 1, 1.5)]
+    assert timed(align_utterances(frames, [[1]]), 0.5)[0].text == "…"
+
+
+def test_lines_of_subtitles_end_where_one_would_end_them():
+    def words(text, *starts):
+        return [TimedText(word, at, at + 0.5, 0.5) for word, at in zip(text.split(), starts, strict=True)]
+
+    def lines(entries, **limits):
+        return [line.text for line in subtitle_lines(entries, **limits)]
+
+    close = words("the cat is on the hat", 0, 0.5, 1, 1.5, 2, 2.5)
+    assert lines(close) == ["the cat is on the hat"]
+    assert lines(close, characters=10) == ["the cat is", "on the hat"]
+    assert lines(close, characters=1) == ["the", "cat", "is", "on", "the", "hat"]
+    assert lines(close, seconds=1.0) == ["the cat", "is on", "the hat"]
+    assert lines(words("a b c", 0, 1.25, 3), pause=0.75) == ["a b", "c"]
+    missing = TimedText("not", 1.0, 1.0, None)
+    (line,) = subtitle_lines([*close[:2], missing, *close[2:]])
+    assert line == TimedText("the cat not is on the hat", 0, 3.0, 0.5)
+    assert subtitle_lines([]) == ()
