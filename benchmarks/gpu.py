@@ -174,8 +174,9 @@ def check(problem: Problem, batch: Batch, dtype: str) -> None:
     """
     loss = run(batch, ours(batch))
     logits = batch.logits.detach()[:ITEMS_CHECKED].cpu().double().numpy()
-    some = [each[:ITEMS_CHECKED] for each in (problem.targets, problem.input_lengths, problem.target_lengths)]
-    checked = target_batch(logits.shape, *some, 0, name="logits")
+    integers = problem.targets, problem.input_lengths, problem.target_lengths
+    targets, frames, tokens = (each[:ITEMS_CHECKED] for each in integers)
+    checked = target_batch(logits.shape, targets, frames, tokens, 0, name="logits")
     gradient = np.empty_like(logits)
     native.ctc_loss(logits, checked, rows="logits", gradient=gradient)
     assert batch.logits.grad is not None
@@ -263,7 +264,8 @@ def show(rows: list[Row], bandwidth: float) -> None:
         for row in here:
             graph = "–" if row.graph_milliseconds is None else f"{row.graph_milliseconds:9.3f}"
             print(
-                f"{row.workload:4} {row.dtype:9} {row.peer:13} {row.milliseconds:9.3f} {graph:>9} {best / row.milliseconds:6.2f} "
+                f"{row.workload:4} {row.dtype:9} {row.peer:13} {row.milliseconds:9.3f} {graph:>9} "
+                f"{best / row.milliseconds:6.2f} "
                 f"{row.gigabytes_per_second / bandwidth:8.2f} {row.peak_bytes / 1e6:8.1f} {row.peak_bytes / least:7.2f}"
             )
         if dtype == "float32":

@@ -65,14 +65,18 @@ def ctc_loss(
     _expect_time_first(log_probs, input_lengths)
     options = Options(blank, reduction, infeasible, "log_probs", name="log_probs")
     if unbatched:
-        targets = (targets if isinstance(targets, Tensor) else _checks.as_array(targets, "targets"))[None]
+        on_device = isinstance(targets, Tensor) and targets.device.type != "cpu"
+        targets = (targets if on_device else _checks.as_array(targets, "targets"))[None]
     result = reduced_loss(log_probs.transpose(0, 1), (targets, input_lengths, target_lengths), options)
     return result[0] if unbatched and reduction == "none" else result
 
 
 def _flat(lengths: Any, name: str) -> Any:
     """(B,) of what may be a number; a tensor stays where it is."""
-    return (lengths if isinstance(lengths, Tensor) else _checks.as_array(lengths, name)).reshape(-1)
+    if not isinstance(lengths, Tensor):
+        return _checks.as_array(lengths, name).reshape(-1)
+    _checks.expect_dense(lengths, name, on_device=True)
+    return lengths.reshape(-1)
 
 
 def _expect_time_first(log_probs: Tensor, input_lengths: Any) -> None:
