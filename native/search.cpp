@@ -51,7 +51,7 @@ Search::Search(std::shared_ptr<const Factors> factors)
   if (weighted_) weights_.assign(factors_->kinds().size(), none);
   if (factors_->has_fine()) fine_memory_.assign(1 << 15, {nothing, {}});
   if (factors_->has_hotwords()) hot_memory_.assign(1 << 12, {nothing, {}});
-  if (plan_.has_words) word_memory_.assign(1 << 13, {nothing, {}});
+  if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {nothing, {}});
   reset();
 }
 
