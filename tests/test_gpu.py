@@ -10,7 +10,7 @@ from ctckit.errors import BackendError
 from ctckit.kernels import BACKENDS, native
 from problems import random_batch
 from test_kernels_agree import CASES, expect_agreement
-from tolerances import SINGLE_GRADIENT, SINGLE_LOSS, TORCH_SINGLE
+from tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS, TORCH_SINGLE
 
 pytest.importorskip("triton")
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
@@ -133,6 +133,31 @@ def test_compiled_in_one_graph():
     torch.testing.assert_close(found, logits.grad, rtol=SINGLE_LOSS, atol=SINGLE_GRADIENT)
 
 
+@pytest.mark.parametrize("kind", ["float64", "second", "arrows", "func"])
+def test_what_only_the_core_can_is_computed_on_the_cpu(kind):
+    """The same call gives the same numbers, on the device it was asked from."""
+    logits, rest = problem(items=3, frames=20, classes=5, tokens=4)
+    found = []
+    for device in ("cuda", "cpu"):
+        x = logits.detach().to(device).to(torch.float64 if kind == "float64" else torch.float32).requires_grad_()
+        integers = [each.to(device) for each in rest]
+        weights = torch.zeros(7, 9, device=device, requires_grad=True) if kind == "arrows" else None
+
+        def loss_of(y, integers=integers, weights=weights):
+            return ctckit.ctc_loss(y, *integers, arrow_weights=weights)
+
+        if kind == "func":
+            gradient = torch.func.grad(loss_of)(x)
+        else:
+            by = x if weights is None else weights
+            (gradient,) = torch.autograd.grad(loss_of(x), by, create_graph=kind == "second")
+        if kind == "second":
+            (gradient,) = torch.autograd.grad(gradient.square().sum(), x)
+        assert gradient.device.type == device
+        found.append(gradient.cpu())
+    torch.testing.assert_close(*found, rtol=0, atol=SINGLE_GRADIENT)
+
+
 def test_peak_memory_of_large_vocabularies():
     """Beside the logits: the gradient, and a twentieth of the logits."""
     logits, rest = problem(items=64, frames=80, classes=6625, tokens=25)
@@ -169,18 +194,31 @@ def test_greedy_decoding_is_that_of_the_cpu(dtype):
 
 
 def test_best_paths_are_those_of_the_reference():
-    from ctckit.kernels import reference, triton_alignment
+    from ctckit.kernels import reference, triton_align
     from ctckit.topology import ctc_topology
 
     logits, (targets, *_) = problem(items=3, frames=2400, classes=9, tokens=1100)
     log_probs = logits.detach().log_softmax(2)
     lengths = torch.tensor([2400, 2300, 10], device="cuda"), torch.tensor([1100, 700, 3], device="cuda")
-    paths, totals = triton_alignment.viterbi(log_probs, targets, *lengths, blank=0)
+    paths, totals = triton_align.viterbi(log_probs, targets, *lengths, blank=0)
     for b, (length, count) in enumerate(zip(*(each.tolist() for each in lengths), strict=True)):
         topology = ctc_topology(targets[b, :count].cpu().numpy())
         path, total = reference.viterbi(log_probs[b, :length].cpu().double().numpy(), topology)
         assert totals[b].item() == total
         assert paths[b, : len(path)].tolist() == path.tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_forced_alignment_is_that_of_the_cpu(dtype):
+    logits, (targets, *_) = problem(items=5)
+    log_probs = logits.detach().log_softmax(2).to(dtype)
+    lengths = torch.tensor([200, 190, 90, 1, 0], device="cuda"), torch.tensor([40, 40, 30, 1, 0], device="cuda")
+    found = ctckit.forced_align(log_probs, targets, *lengths)
+    expected = ctckit.forced_align(log_probs.cpu(), targets.cpu(), *(each.cpu() for each in lengths))
+    for a, b in zip(found, expected, strict=True):
+        assert a.path.tolist() == b.path.tolist()
+        assert a.spans == b.spans
+        assert a.log_prob == pytest.approx(b.log_prob, rel=DOUBLE, abs=DOUBLE)
 
 
 def test_the_signature_of_torch():

@@ -5,6 +5,7 @@ two tiles, two windows, repeats, and items that cannot be emitted. test_kernels_
 """
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,8 @@ import pytest
 import torch
 
 import ctckit
-from ctckit.errors import BackendError, CTCKitError, InfeasibleTargetError, InvalidInputError
-from tolerances import HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
+from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
+from tolerances import DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
 from triton_interpreter import interpreter
 
 pytest.importorskip("triton")
@@ -105,12 +106,17 @@ def test_compiled_in_one_graph():
     torch.testing.assert_close(gradient, x.grad, rtol=0, atol=0)
 
 
-def test_second_derivatives_say_where_they_are():
-    x = logits().requires_grad_()
-    loss = ctckit.ctc_loss(x, TARGETS, *LENGTHS, backend="triton", infeasible="zero")
-    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
-    with pytest.raises(CTCKitError, match=r"there on the CPU only\. Pass logits\.cpu\(\)\."):
-        gradient.nan_to_num().sum().backward()
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_second_derivatives_are_those_of_the_cpu(reduction):
+    found = []
+    for backend in ("triton", "native"):
+        x = logits().requires_grad_()
+        upstream = torch.tensor([1.0, 2.0, 3.0] if reduction == "none" else 2.0, device=DEVICE, requires_grad=True)
+        loss = ctckit.ctc_loss(x, TARGETS, *LENGTHS, backend=backend, infeasible="zero", reduction=reduction)
+        (gradient,) = torch.autograd.grad(loss, x, upstream, create_graph=True)
+        found.append((gradient.detach(), *torch.autograd.grad(gradient.square().sum(), (x, upstream))))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=SINGLE_GRADIENT)
 
 
 def test_messages():
@@ -121,7 +127,7 @@ def test_messages():
         call(infeasible="error")
     with pytest.raises(InvalidInputError, match=r"validate=False forbids"):
         call(infeasible="error", validate=False)
-    with pytest.raises(BackendError, match=r"logits has dtype torch\.float64; the kernels for GPUs take float32"):
+    with pytest.raises(BackendError, match=r'logits has dtype torch\.float64; backend="triton" takes float32'):
         call(logits().double())
     with pytest.raises(InvalidInputError, match=r"targets\[0, 2\] is 2, the blank"):
         ctckit.ctc_loss(logits(), torch.tensor([[1, 3, 2]] * 3), *LENGTHS, blank=2, backend="triton")
@@ -181,11 +187,11 @@ def test_kernels_compile_for_a_gpu(tmp_path):
 @pytest.mark.parametrize("tokens", [0, 1, 4, 33])
 def test_best_paths_are_those_of_the_reference(monkeypatch, tokens):
     """The same states and the same bits, with ties (scores of few values) and masks; 33 tokens are two windows."""
-    from ctckit.kernels import reference, triton_alignment, triton_loss
+    from ctckit.kernels import reference, triton_align, triton_loss
     from ctckit.topology import ctc_topology
 
     if DEVICE == "cpu":
-        monkeypatch.setattr(triton_alignment, "FRAMES", 3)
+        monkeypatch.setattr(triton_align, "FRAMES", 3)
         monkeypatch.setattr(triton_loss, "MOST_PAIRS", 32)
     rng = np.random.default_rng(tokens)
     targets = rng.integers(1, 4, (3, tokens))
@@ -196,7 +202,7 @@ def test_best_paths_are_those_of_the_reference(monkeypatch, tokens):
     scores[rng.random(scores.shape) < 0.05] = -np.inf
     lengths = np.array([frames, frames - 2, tokens // 2]), np.array([tokens, tokens, tokens])
     arguments = (torch.from_numpy(each).to(DEVICE) for each in (scores, targets, *lengths))
-    paths, totals = (each.cpu().numpy() for each in triton_alignment.viterbi(*arguments, blank=0))
+    paths, totals = (each.cpu().numpy() for each in triton_align.viterbi(*arguments, blank=0))
     for b, (length, count) in enumerate(zip(*lengths, strict=True)):
         path, total = reference.viterbi(scores[b, :length].astype(np.float64), ctc_topology(targets[b, :count]))
         assert totals[b] == total
@@ -230,9 +236,9 @@ def test_variants(monkeypatch, name):
     torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
 
 
-def test_arrow_weights_have_no_gradient_on_a_device():
+def test_arrow_weights_have_no_gradient_in_the_kernels():
     weights = torch.zeros(7, 7, requires_grad=True)
-    with pytest.raises(BackendError, match=r"gradient of arrow_weights is there on the CPU only"):
+    with pytest.raises(BackendError, match=r'backend="triton" has no gradient of arrow_weights'):
         ctckit.ctc_loss(logits(), TARGETS, *LENGTHS, backend="triton", arrow_weights=weights)
 
 
@@ -262,3 +268,62 @@ def test_greedy_decoding_is_that_of_the_cpu(monkeypatch):
         assert a.tokens == b.tokens
         assert a.spans == b.spans
         assert a.log_prob == pytest.approx(b.log_prob, rel=SINGLE_LOSS)
+
+
+@pytest.fixture
+def aligned_as_on_a_device(monkeypatch):
+    """forced_align's way for tensors on a GPU, for tensors anywhere."""
+    from ctckit import _checks
+    from ctckit.alignment import forced, frames
+
+    def frames_of(log_probs):
+        return frames.DeviceFrames(_checks.frames_on_device(log_probs), single=log_probs.ndim == 2)
+
+    monkeypatch.setattr(forced, "frames_of", frames_of)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_forced_alignment_is_that_of_the_cpu(request, dtype):
+    log_probs = logits().nan_to_num().log_softmax(2).to(dtype)
+    log_probs[0, 5:] = log_probs[2, 2:] = float("nan")  # beyond the lengths
+    integers = TARGETS, torch.tensor([5, 4, 2]), LENGTHS[1]
+    expected = ctckit.forced_align(log_probs.cpu(), *integers)
+    request.getfixturevalue("aligned_as_on_a_device")
+    found = ctckit.forced_align(log_probs, *(each.to(DEVICE) for each in integers))
+    for a, b in zip(found, expected, strict=True):
+        assert a.path.tolist() == b.path.tolist()
+        assert a.tokens.tolist() == b.tokens.tolist()
+        assert a.log_prob == pytest.approx(b.log_prob, rel=DOUBLE, abs=DOUBLE)
+        assert a.spans == b.spans
+        assert a.log_probs.dtype == b.log_probs.dtype
+        assert pickle.loads(pickle.dumps(a)).durations.tolist() == b.durations.tolist()
+    single = ctckit.forced_align(log_probs[0], TARGETS[0].to(DEVICE))[0]
+    assert single.path.tolist() == expected[0].path.tolist()
+
+
+def test_what_the_device_does_not_align_is_aligned_in_memory(monkeypatch, aligned_as_on_a_device):
+    """Wildcards, and batches whose table of arrows would be too large."""
+    from ctckit.kernels import triton_align
+
+    log_probs = logits().nan_to_num().log_softmax(2)
+    expected = [ctckit.forced_align(log_probs[b], TARGETS[b])[0].path.tolist() for b in range(2)]
+    monkeypatch.setattr(triton_align, "LARGEST_TABLE", 10)
+    monkeypatch.setattr(triton_align, "viterbi", None)
+    assert [each.path.tolist() for each in ctckit.forced_align(log_probs[:2], TARGETS[:2])] == expected
+    wild = ctckit.forced_align(log_probs[:1], [[1, -1, 2]], star=-1, edges=True)
+    assert wild[0].log_probs.shape == (5, 5)
+
+
+WRONG_FRAMES = [
+    (0, 4, 3, float("nan"), InvalidInputError, r"log_probs\[0, 4, 3\] is nan"),
+    (1, 2, 3, 0.5, InvalidInputError, r"log_probs\[1, 2\] reaches 0\.5"),
+    (0, 0, slice(None), -torch.inf, InfeasibleTargetError, r"targets\[0\] cannot be emitted"),
+]
+
+
+@pytest.mark.parametrize(("b", "t", "c", "value", "error", "message"), WRONG_FRAMES)
+def test_messages_of_alignment(aligned_as_on_a_device, b, t, c, value, error, message):
+    log_probs = logits().nan_to_num().log_softmax(2)
+    log_probs[b, t, c] = value
+    with pytest.raises(error, match=message):
+        ctckit.forced_align(log_probs, TARGETS, torch.tensor([5, 4, 2]), LENGTHS[1])

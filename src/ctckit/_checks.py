@@ -104,6 +104,15 @@ def expect_dense(tensor: Any, name: str, *, on_device: bool = False) -> None:
         raise InvalidInputError(f"{name} has layout {tensor.layout}; expected a dense tensor. Pass {name}.to_dense().")
 
 
+def frames_on_device(log_probs: Any) -> Any:
+    """(B, T, C) log-probabilities on a GPU, without their history; (T, C) is one item."""
+    expect_dense(log_probs, "log_probs", on_device=True)
+    expect_floating(log_probs.is_floating_point(), "log_probs", log_probs.dtype)
+    frames = log_probs.detach()[None] if log_probs.ndim == 2 else log_probs.detach()
+    expect_rank(tuple(frames.shape), "log_probs", "(B, T, C)")
+    return frames
+
+
 def expect_cpu(device: Any, name: str) -> None:
     """The torch device that most kernels compute on."""
     if device.type != "cpu":

@@ -2,7 +2,8 @@
 
 Always in two steps: the forward pass computes the losses and what the tokens' occupancies are, the backward pass writes
 the gradient, already multiplied by what comes from above. So the gradient is written once, whatever stands behind the
-loss, and nothing waits for a number from the device.
+loss, and nothing waits for a number from the device. A gradient that will be differentiated (create_graph) is that of
+the CPU's operator.
 
 What a check has to know stands in memory. Lengths and targets on the CPU are checked there; those on the device are
 fetched first, which waits for all that the device still has to do. ``validate=False`` leaves that out: a malformed item
@@ -17,9 +18,9 @@ from typing import Any, cast
 
 import torch
 
-from ctckit import _checks
+from ctckit import _checks, loss_operator
 from ctckit._checks import TargetBatch
-from ctckit.errors import BackendError, CTCKitError, InvalidInputError
+from ctckit.errors import BackendError, InvalidInputError
 from ctckit.loss_operator import Options
 
 Tensor = torch.Tensor
@@ -28,9 +29,17 @@ Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, 
 KINDS = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def serves(logits: Any, backend: str) -> bool:
-    """Whether a call is for these kernels: asked for by name, or "auto" and the tensor is on a GPU."""
-    return backend == "triton" or (backend == "auto" and isinstance(logits, Tensor) and logits.device.type == "cuda")
+def is_allowed(tensor: Tensor, backend: str) -> bool:
+    """Whether a tensor may be elsewhere than on the CPU: on a GPU, if the backend is "triton" or left to us."""
+    return backend == "triton" or (backend == "auto" and tensor.device.type == "cuda")
+
+
+def serves(logits: Tensor, arrows: Tensor | None, backend: str) -> bool:
+    """Whether a call is for these kernels: asked for by name, or on a GPU and nothing that only the CPU's core can."""
+    if backend != "auto" or logits.device.type != "cuda":
+        return backend == "triton"
+    fixed = arrows is None or not arrows.requires_grad
+    return logits.dtype in KINDS and fixed and not loss_operator.is_transformed()
 
 
 def apply(
@@ -55,7 +64,10 @@ def apply(
         validate: Whether contents are checked that are on the device.
     """
     if arrows is not None and torch.is_grad_enabled() and arrows.requires_grad:
-        raise BackendError("The gradient of arrow_weights is there on the CPU only. Detach them, or pass logits.cpu().")
+        raise BackendError(
+            'backend="triton" has no gradient of arrow_weights. Detach them, or use backend="auto", which has it from '
+            "the CPU."
+        )
     if options.infeasible == "error" and not validate:
         raise InvalidInputError('infeasible="error" looks at lengths and losses, which validate=False forbids.')
     differentiated = torch.is_grad_enabled() and logits.requires_grad
@@ -76,8 +88,8 @@ def _expect_device(logits: Tensor, name: str) -> None:
         )
     if logits.dtype not in KINDS:
         raise BackendError(
-            f"{name} has dtype {logits.dtype}; the kernels for GPUs take float32, float16 and bfloat16. Pass "
-            f"{name}.float(), or {name}.cpu() to compute in float64."
+            f'{name} has dtype {logits.dtype}; backend="triton" takes float32, float16 and bfloat16. Pass '
+            f'{name}.float(), or use backend="auto", which computes float64 on the CPU.'
         )
 
 
@@ -254,21 +266,10 @@ def _(logits: Tensor, *_: Any) -> Tensor:
     return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
 
 
-def _no_second(ctx: Any, *_: Any) -> Any:
-    raise CTCKitError("Second derivatives of the loss are there on the CPU only. Pass logits.cpu().")
-
-
-def _remember_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    """What cannot be differentiated has nothing to remember."""
-
-
-_gradient_operator.register_autograd(_no_second, setup_context=_remember_nothing)
-
-
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
-    logits, blank, rows = inputs[0], inputs[5], inputs[8]
-    ctx.save_for_backward(logits, *output[1:])
-    ctx.options = blank, rows
+    *problem, blank, _, _, rows, name, _, _ = inputs
+    ctx.save_for_backward(*problem, *output[1:])
+    ctx.options = blank, rows, name
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[1:])
 
@@ -277,10 +278,34 @@ def _backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Tensor | None
     nothing = (None,) * 11
     if upstream is None:
         return (None, *nothing)
-    operator: Callable[..., Any] = _EagerGradient.apply
+    logits, targets, input_lengths, target_lengths, arrows, *found = ctx.saved_tensors
+    blank, rows, name = ctx.options
     if torch.compiler.is_compiling():
-        operator = _gradient_operator
-    return (operator(*ctx.saved_tensors, upstream, *ctx.options), *nothing)
+        gradient = _gradient_operator(logits, *found, upstream, blank, rows)
+    elif torch.is_grad_enabled():  # it will be differentiated
+        options = Options(blank, "none", "inf", rows, "auto", name)
+        integers = targets, input_lengths, target_lengths
+        gradient = _differentiable_gradient(logits, integers, arrows, found[-1], upstream, options)
+    else:
+        gradient = _compute_gradient(logits, *found, upstream, blank, rows)  # type: ignore[call-arg]
+    return (gradient, *nothing)
+
+
+def _differentiable_gradient(
+    logits: Tensor,
+    integers: tuple[Tensor, Tensor, Tensor],
+    arrows: Tensor | None,
+    weights: Tensor,
+    upstream: Tensor,
+    options: Options,
+) -> Tensor:
+    """The gradient by the CPU's operator, as a function of logits and ``upstream``."""
+    targets, input_lengths, target_lengths = (each.cpu() for each in integers)
+    chains = None if arrows is None else arrows.cpu()
+    losses = loss_operator.apply(logits.cpu(), targets, input_lengths, target_lengths, chains, options)
+    counted = torch.where(weights > 0, weights * upstream, 0).cpu()
+    total = (torch.where(weights.cpu() > 0, losses, 0) * counted).sum()  # ∞ where the weight is 0
+    return torch.autograd.grad(total, logits, create_graph=True)[0]
 
 
 _operator.register_autograd(
@@ -289,18 +314,8 @@ _operator.register_autograd(
 )
 
 
-class _EagerGradient(torch.autograd.Function):
-    """The operator without what torch does around operators at each call."""
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Tensor:
-        return _compute_gradient(*arguments)
-
-    backward = staticmethod(_no_second)
-
-
 class _EagerLoss(torch.autograd.Function):
-    """Likewise."""
+    """The operator without what torch does around operators at each call."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:

@@ -42,9 +42,9 @@ def ctc_loss(
     where γ_t(c) is the probability, given y, that frame t emits c (``Lattice.token_occupancy``).
 
     Args:
-        logits: (B, T, C) network output before the softmax, on the CPU or on a GPU. float32 and float64 (on the CPU
-            only) are computed as they are, float16 and bfloat16 in float32. Log-probabilities pass too: they are their
-            own log-softmax. −∞ masks a class.
+        logits: (B, T, C) network output before the softmax, on the CPU or on a GPU. float32 and float64 are computed
+            as they are, float16 and bfloat16 in float32. Log-probabilities pass too: they are their own log-softmax.
+            −∞ masks a class.
         targets: (B, N) integers, classes other than the blank, padded; what is beyond the lengths is not read. Or all
             targets one after another, (Σ N_b,).
         input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.
@@ -56,7 +56,8 @@ def ctc_loss(
             case.
         normalize: False takes ``logits`` as scores that need not sum to 1; the gradient is then −γ.
         backend: "auto", "native" (the C++ core), "triton" (GPUs) or "reference" (float64 NumPy, slow). "auto" is native
-            for tensors on the CPU, triton for tensors on a GPU.
+            for tensors on the CPU, triton for tensors on a GPU; what the kernels there cannot (float64, second
+            derivatives, the gradient of ``arrow_weights``, torch.func) is computed on the CPU and brought back.
         variant: Another CTC than the plain one: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
         arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the arrows s − k → s (k = 0..4), of starting and
             of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is, none comes.
@@ -158,7 +159,7 @@ def as_logits(values: Any, name: str, backend: str = "auto") -> Tensor:
         values = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
     tensor: Tensor = values
     _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
-    _checks.expect_dense(tensor, name, on_device=device_operator.serves(tensor, backend))
+    _checks.expect_dense(tensor, name, on_device=device_operator.is_allowed(tensor, backend))
     known = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     return tensor if tensor.dtype in known else tensor.float()
 
@@ -177,14 +178,24 @@ def reduced_loss(
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     blank = _checks.class_index(options.blank, "blank", logits.shape[2])
     names = ("targets", "input_lengths", "target_lengths")
-    on_device = device_operator.serves(logits, options.backend)
+    on_device = device_operator.is_allowed(logits, options.backend)
     tokens, frames, lengths = (
         _as_integers(each, name, on_device) for each, name in zip(target_arguments, names, strict=True)
     )
-    options = replace(options, blank=blank)
-    if on_device:
-        return device_operator.apply(logits, tokens, frames, lengths, None, options, validate)
-    return loss_operator.apply(logits, tokens, frames, lengths, None, options)
+    return _applied(logits, (tokens, frames, lengths), None, replace(options, blank=blank), validate)
+
+
+def _applied(
+    logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], arrows: Tensor | None, options: Options, validate: bool
+) -> Tensor:
+    """By the kernels for GPUs, or, wherever the logits are, by the CPU's."""
+    if device_operator.serves(logits, arrows, options.backend):
+        return device_operator.apply(logits, *integers, arrows, options, validate)
+    place = logits.device
+    if place.type != "cpu":
+        logits, arrows = logits.cpu(), None if arrows is None else arrows.cpu()
+        integers = tuple(each.cpu() for each in integers)  # type: ignore[assignment]
+    return loss_operator.apply(logits, *integers, arrows, options).to(place)
 
 
 def _as_integers(values: Any, name: str, on_device: bool) -> Tensor:
@@ -239,8 +250,5 @@ def _variant_loss(
         scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
     tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
     frames = torch.from_numpy(batch.input_lengths)
-    options = replace(options, blank=batch.blank)
-    if device_operator.serves(logits, options.backend):
-        tokens, frames, lengths = (each.to(logits.device) for each in (tokens, frames, lengths))
-        return device_operator.apply(scores, tokens, frames, lengths, weights, options, validate=True)
-    return loss_operator.apply(scores, tokens, frames, lengths, weights, options)
+    integers = tokens.to(logits.device), frames.to(logits.device), lengths.to(logits.device)
+    return _applied(scores, integers, weights, replace(options, blank=batch.blank), validate=True)

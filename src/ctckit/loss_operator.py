@@ -76,7 +76,7 @@ def apply(
     operator: Callable[..., Any] = _EagerLoss.apply
     if torch.compiler.is_compiling():
         operator = _operator
-    elif _is_transformed():
+    elif is_transformed():
         operator = _Loss.apply
     flags = (o.blank, o.reduction, o.infeasible, o.rows, o.backend, o.name, differentiated)
     return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
@@ -436,7 +436,7 @@ class _EagerLoss(torch.autograd.Function):
     backward = staticmethod(_Loss.backward)
 
 
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     """Whether this runs inside torch.func; True where torch does not tell."""
     tell = getattr(torch._C, "_are_functorch_transforms_active", None)
     return True if tell is None else bool(tell())

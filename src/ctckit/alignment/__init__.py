@@ -3,6 +3,7 @@
 ::
 
     forced.py         forced_align: the best path of each item
+    frames.py         what targets are laid onto: frames in memory, or on a GPU
     wildcards.py      stars in the target, free ends
     result.py         Alignment: spans, path, confidences, words
     boundaries.py     where a token begins, by three definitions

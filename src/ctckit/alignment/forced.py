@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit._checks import TargetBatch
+from ctckit.alignment.frames import DeviceFrames, Frames, frames_of, mean_log_probs
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.wildcards import STAR_PENALTY, WildChain, relative_scores, wild_chains
 from ctckit.errors import InvalidInputError
@@ -38,7 +39,9 @@ def forced_align(
     what the best class of the frame does; using it costs ``star_penalty`` once, however long it lasts.
 
     Args:
-        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch CPU tensor, natural logarithms, −∞ allowed.
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms, −∞ allowed. On a
+            GPU the paths are found there (with wildcards, or beyond a table of 1 GiB, in memory), and the frames are
+            copied when an alignment is asked for what needs them.
         targets: (B, N) integers, or (N,) for one item, or a list of B sequences; classes other than the blank.
         input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
         target_lengths: (B,) tokens of each item; all N by default. What lies beyond is not read.
@@ -83,7 +86,7 @@ LARGEST = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    scores: npt.NDArray[Any]  # (B, T, C) float32 or float64
+    frames: Frames | DeviceFrames
     batch: TargetBatch  # a wildcard is class C
     stars: bool  # whether there are any
 
@@ -91,23 +94,26 @@ class _Problem:
 def _problem(
     log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *, blank: int, star: int | None
 ) -> _Problem:
-    array = _checks.as_array(log_probs, "log_probs")
-    scores = _checks.floats(array[None] if array.ndim == 2 else array, "log_probs", "(B, T, C)")
-    tokens, target_lengths = _target_array(targets, target_lengths, single=array.ndim == 2)
-    items, frames, classes = scores.shape
+    found = frames_of(log_probs)
+    targets, input_lengths, target_lengths = (_in_memory(each) for each in (targets, input_lengths, target_lengths))
+    tokens, target_lengths = _target_array(targets, target_lengths, single=found.single)
+    items, frames, classes = found.shape
     input_lengths = np.full(items, frames) if input_lengths is None else input_lengths
     wild = _is_wild(tokens, star, classes)
     if target_lengths is None and tokens.ndim == 2:
         target_lengths = np.full(len(tokens), tokens.shape[1])
     some_class = 1 if blank == 0 else 0
     given = tokens if wild is None else np.where(wild, some_class, tokens)
-    batch = _checks.target_batch(scores.shape, given, input_lengths, target_lengths, blank, name="log_probs")
+    batch = _checks.target_batch(found.shape, given, input_lengths, target_lengths, blank, name="log_probs")
     if wild is not None:
         wild = wild if wild.ndim == 2 else _checks.padded(wild, target_lengths, items)
         batch = replace(batch, targets=np.where(wild, np.int32(classes), batch.targets))
-    _checks.expect_alignable(scores, batch.input_lengths)
-    kept = scores if scores.dtype.itemsize > 2 else scores.astype(np.float32)
-    return _Problem(kept, batch, wild is not None)
+    found.expect_alignable(batch.input_lengths)
+    return _Problem(found, batch, wild is not None)
+
+
+def _in_memory(integers: Any) -> Any:
+    return integers.cpu() if getattr(integers, "is_cuda", False) else integers
 
 
 def _target_array(targets: Any, target_lengths: Any, *, single: bool) -> tuple[npt.NDArray[Any], Any]:
@@ -149,7 +155,7 @@ def _expect_feasible(problem: _Problem) -> None:
     batch = problem.batch
     if not problem.stars:
         return _checks.expect_feasible(batch)
-    star = problem.scores.shape[2]
+    star = problem.frames.shape[2]
     spoken, lengths = np.zeros_like(batch.targets), np.zeros_like(batch.target_lengths)
     for b in range(len(batch)):
         tokens = batch.target(b)[batch.target(b) != star]
@@ -159,22 +165,17 @@ def _expect_feasible(problem: _Problem) -> None:
 
 
 def _plain(problem: _Problem) -> list[Alignment]:
-    batch, scores = problem.batch, problem.scores
-    found = _found(
-        aligner.align_batch(scores, batch.input_lengths, batch.targets, batch.target_lengths, blank=batch.blank)
-    )
-    tokens = [batch.target(b) for b in range(len(batch))]
-    means = mean_log_probs(scores, tokens, found)
-    return [
-        Alignment(
-            tokens[b], path.starts, path.ends, means[b], path.log_prob, int(frames), batch.blank, scores[b, :frames]
-        )
-        for b, (path, frames) in enumerate(zip(found, batch.input_lengths.tolist(), strict=True))
-    ]
+    batch, frames = problem.batch, problem.frames
+    paths, means = frames.best_paths(batch)
+    result = []
+    for b, (path, length) in enumerate(zip(_found(paths), batch.input_lengths.tolist(), strict=True)):
+        spans = batch.target(b), path.starts, path.ends, means[b]
+        result.append(Alignment(*spans, path.log_prob, length, batch.blank, frames.item(b, length)))
+    return result
 
 
 def _wild(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> list[Alignment]:
-    batch, scores = problem.batch, problem.scores
+    batch, scores = problem.batch, problem.frames.in_memory().scores
     classes = scores.shape[2]
     chains, origins = wild_chains(batch, classes, edges=edges, penalty=star_penalty)
     relative = relative_scores(scores, batch.input_lengths)
@@ -208,20 +209,3 @@ def _found(paths: Sequence[BestPath | None]) -> list[BestPath]:
     if missing.size:
         raise _checks.impossible_items(missing, "log_probs")
     return [path for path in paths if path is not None]
-
-
-def mean_log_probs(
-    scores: npt.NDArray[Any], tokens: Sequence[npt.NDArray[np.integer[Any]]], paths: Sequence[BestPath]
-) -> list[npt.NDArray[np.float64]]:
-    """(N_b,) for each item: the mean log-probability of each token over its frames. One pass for the whole batch."""
-    counts = np.array([len(each) for each in tokens], dtype=np.int64)
-    if not counts.sum():
-        return [np.zeros(0) for _ in tokens]
-    starts, ends = (np.concatenate([getattr(path, part) for path in paths]) for part in ("starts", "ends"))
-    lengths = ends - starts
-    places = np.cumsum(lengths) - lengths
-    of_token = np.repeat(np.arange(len(lengths)), lengths)
-    frame = np.arange(len(of_token)) + (starts - places)[of_token]
-    item, label = np.repeat(np.arange(len(tokens)), counts)[of_token], np.concatenate(tokens)[of_token]
-    sums = np.add.reduceat(scores[item, frame, label].astype(np.float64), places)
-    return np.split(sums / lengths, np.cumsum(counts)[:-1])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ctckit import _checks, _drawing
 from ctckit.alignment import boundaries as borders
+from ctckit.alignment.frames import frames_of
 from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans, words_of
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.wildcards import WildChain, path_of_spans
@@ -32,7 +33,6 @@ class Alignment:
         log_prob: Σ_t of the path's log-probabilities, nats, in float64; frames in wildcards do not count.
         frames: T.
         blank: The class of the blank.
-        log_probs: (T, C) the frames, for what is computed on demand.
         star: The number of the wildcard.
     """
 
@@ -43,13 +43,23 @@ class Alignment:
     log_prob: float
     frames: int
     blank: int
-    log_probs: npt.NDArray[Any]
+    _source: Any  # (T, C) the frames, an array or a tensor on a GPU
     star: int = -1
     _chain: WildChain | None = field(default=None)
 
     def __len__(self) -> int:
         """N."""
         return len(self.tokens)
+
+    @cached_property
+    def log_probs(self) -> npt.NDArray[Any]:
+        """(T, C) the frames, for what is computed on demand; from a GPU they are copied at the first time."""
+        given = self._source
+        return given if isinstance(given, np.ndarray) else frames_of(given.cpu()).scores[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled or copied has its frames in memory."""
+        return {**self.__dict__, "_source": self.log_probs}
 
     @cached_property
     def frame_tokens(self) -> Ints:

@@ -84,10 +84,7 @@ class _DeviceFrames:
     """The same on a GPU: what comes back are a class and a number for each frame."""
 
     def __init__(self, log_probs: Any) -> None:
-        _checks.expect_dense(log_probs, "log_probs", on_device=True)
-        _checks.expect_floating(log_probs.is_floating_point(), "log_probs", log_probs.dtype)
-        self.scores = log_probs.detach()[None] if log_probs.ndim == 2 else log_probs.detach()
-        _checks.expect_rank(tuple(self.scores.shape), "log_probs", "(B, T, C)")
+        self.scores = _checks.frames_on_device(log_probs)
         self.shape: tuple[int, ...] = tuple(self.scores.shape)
 
     def best(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:

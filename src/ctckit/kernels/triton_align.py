@@ -1,15 +1,63 @@
-"""The best paths of a batch on the device: reference.viterbi, for CUDA tensors."""
+"""Alignment of CUDA tensors: the same names as reference_align.py, and the same paths.
+
+Paths and one number a frame come to the CPU; the scores stay where they are.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from ctckit.kernels import triton_loss
+from ctckit.kernels.reference_align import BestPath
 from ctckit.kernels.triton_common import FRAMES
 from ctckit.kernels.triton_targets import FACTS, link_targets
 from ctckit.kernels.triton_viterbi import best_paths
 
 Tensor = torch.Tensor
+
+LARGEST_TABLE = 1 << 30  # bytes of arrows; the C++ core needs no table
+
+
+def is_small(shape: tuple[int, ...], tokens: int) -> bool:
+    """Whether a (B, T, C) batch's table of arrows, a byte for each frame and state, is one that a GPU has room for."""
+    return shape[0] * shape[1] * 2 * (tokens + 1) <= LARGEST_TABLE
+
+
+def align_batch(
+    log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_lengths: Tensor, *, blank: int
+) -> tuple[list[BestPath | None], npt.NDArray[Any]]:
+    """The likeliest path of each item; see ``reference_align.align_batch``.
+
+    Args:
+        log_probs: (B, T, C) on the device, of any floating type and strides.
+        input_lengths: (B,) frames, checked, on the CPU as the next two.
+        targets: (B, N) integers, padded.
+        target_lengths: (B,) tokens.
+        blank: The class of the blank.
+
+    Returns:
+        For each item its path, or None where there is none; and (B, T) float64 the log-probabilities that the paths
+        pass, anything where there is no path.
+    """
+    rows = log_probs if log_probs.stride(2) == 1 or log_probs.shape[2] == 1 else log_probs.contiguous()
+    there = [each.to(rows.device) for each in (targets.int(), input_lengths, target_lengths)]
+    paths, totals = viterbi(rows, *there, blank=blank)
+    tokens = torch.nn.functional.pad(there[0].long(), (0, 1), value=blank)
+    on_token = (paths >= 0) & (paths % 2 == 1)
+    classes = torch.where(on_token, tokens.gather(1, (paths.long() // 2).clamp(min=0)), blank)
+    passed = rows.gather(2, classes[:, :, None])[:, :, 0].double()
+    states = paths.cpu().numpy()
+    result: list[BestPath | None] = []
+    for b, total in enumerate(totals.tolist()):
+        path = states[b, : input_lengths[b]]
+        labels = np.arange(1, 2 * int(target_lengths[b]), 2)
+        spans = np.searchsorted(path, labels), np.searchsorted(path, labels, side="right")
+        result.append(BestPath(total, *spans) if total > -np.inf else None)
+    return result, passed.cpu().numpy()
 
 
 def viterbi(
