@@ -73,9 +73,11 @@ class PlainArrows {
   Factor<Number> final_blank(int i) const { return {Mantissa(i == tokens_), 0}; }
   double greatest() const { return 0; }
 
+  // Stay, advance from the blank before, skip from the label before.
   CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
     return sum(from.label_at(i), from.blank_at(i), from.label_at(i - 1) * skip_.at(i));
   }
+  // Stay, advance from the label before.
   CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
     return sum(from.blank_at(i), from.label_at(i - 1));
   }

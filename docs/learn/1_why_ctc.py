@@ -78,7 +78,7 @@ print(f"{strings:,} classes for strings of 3 to 8 digits.")
 #
 # ## What a CRNN sees
 #
-# Here is one, the demo's, trained for some hundred steps while this page was built. It has three parts:
+# Here is one, the demo's, trained for a few hundred steps while this page was built. It has three parts:
 
 # %%
 import torch
@@ -104,7 +104,8 @@ print("logits  (B, T, C)     =", tuple(logits.shape))
 # 3. **One linear layer** gives each slice a score for each of C = 11 classes: ten digits, and an eleventh, the *blank*,
 #    written ∅. What it is for is the subject of the next chapter.
 #
-# The four pictures below share one horizontal axis. Follow a digit downwards.
+# The four pictures below share one horizontal axis. Follow a digit downwards. (The network is young: where the last row
+# differs from the title, it misreads.)
 
 # %% tags=["hide-input"]
 probs = logits[0].softmax(dim=1).numpy()
@@ -155,9 +156,9 @@ picture(
 )
 
 # %% [markdown]
-# We call a slice a **frame**, as in speech, where it is some 20 milliseconds of sound. From here on, three letters mean
-# the same on every page and in every docstring of the library: **T** frames, **C** classes, **N** tokens in the text to
-# be read.
+# We call a slice a **frame**, as in speech, where it is some 20 milliseconds of sound. From here on, four letters mean
+# the same on every page and in every docstring of the library: **B** items in a batch, **T** frames, **C** classes,
+# **N** tokens in the text to be read (a token is a class that is no blank: here, a digit).
 #
 # ## What is missing
 #
@@ -169,14 +170,14 @@ print(f"N = {len(line.text)} digits:  {line.text}")
 
 # %% [markdown]
 # To *train* it we need a loss, and the usual one, cross-entropy, wants the right class for each frame. We do not have
-# that: we have the text. A digit is several frames wide, how many depends on the writer, and no file of ours says
-# which.
+# that: we have the text. A digit is several frames wide, how many depends on the writer, and nobody has written down
+# which frames they are.
 #
 # And to *read* with it, someone has to turn a row of T answers into a text of N letters.
 #
 # Connectionist temporal classification (Graves, Fernández, Gomez and Schmidhuber, 2006) answers both with one idea:
-# **do not choose an alignment, add up all of them.** The next chapter says which "all", the third how to add up more
-# alignments than there are atoms in the room in a few thousand additions.
+# **do not choose an alignment** (which frame says which letter), **add up all of them.** The next chapter says which
+# "all", the third how to add up more alignments than there are atoms in the room with some ten thousand additions.
 #
 # | way | needs | trouble |
 # |---|---|---|
@@ -214,8 +215,8 @@ for digits in range(3, 9):
     ]
     rows.append([digits, len(of_this_length), f"{100 * np.mean(of_this_length):.0f} %"])
 table(rows, ["digits", "lines", "cut right"])
-# Every gap is one more chance to go wrong: what works for a digit in 9 of 10 cases works
-# for 8 in a row in 0.9⁸ = 43 %.
+# Every digit is one more chance to go wrong: what works for one in 8 of 10 cases works
+# for 3 in a row in 0.8³ = 51 %, and for 8 in a row in 0.8⁸ = 17 %.
 
 # %% [markdown]
 # ## Sources

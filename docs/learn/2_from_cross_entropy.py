@@ -54,7 +54,7 @@ calm = replace(
 narrow = replace(calm, aspect=(0.6, 0.6), gap=(3.0, 3.0))
 wide = replace(calm, aspect=(1.3, 1.3), gap=(9.0, 9.0))
 [thin], [broad] = (
-    compose_strings(digits, 1, seed=21, style=style) for style in (narrow, wide)
+    compose_strings(digits, 1, seed=42, style=style) for style in (narrow, wide)
 )
 assert thin.text == broad.text
 
@@ -74,6 +74,7 @@ def frame_labels(line) -> str:
 
 
 figure = blank_figure(8, 2.2)
+figure.get_layout_engine().set(wspace=0.12)
 for axes, line in zip(
     figure.subplots(1, 2, width_ratios=[thin.image.shape[1], broad.image.shape[1]]),
     (thin, broad),
@@ -148,8 +149,8 @@ collapse_box("_a_pp_ple_")
 # %% [markdown]
 # ## The blank: two jobs
 #
-# Look at `aaapplle`. It should have been *apple*, but merging repeats has eaten a *p*. That is why step 2 exists at
-# all. The blank has two jobs:
+# Look at `aaapplle`. It should have been *apple*, but merging repeats has eaten a *p*. That is why there is a blank at
+# all; step 2 then takes it out again. The blank has two jobs:
 #
 # * **between equal letters** it keeps them apart: `ap_ple` collapses to *apple*, `apple` to *aple*;
 # * **anywhere else** it says *nothing here*: a gap in the ink, silence, or simply *I am not sure yet*. A network that
@@ -183,10 +184,11 @@ assert [row[3] for row in rows] == [10, 11, 16, 6]
 table(rows, ["text", "N", "repeats", "frames needed"])
 
 # %% [markdown]
-# None has a repeat, so 10, 11 and 16 frames will do; but a network usually gives all lines of a batch the same T, and
-# then **T must be 16 or more**: the longest text decides. What happens if it is 15? The third text has no path at all.
-# Its probability is 0 and its loss −log 0 = ∞. That is the true answer, and `ctc_loss` gives it; asked for an error, it
-# says which item it is:
+# None of the three has a repeat, so 10, 11 and 16 frames will do. Where all items of a batch get the same number of
+# frames, as images scaled to one size do, **T must be 16 or more**: the text that needs most decides. What happens if
+# it is 15? The third text has no path at all. Its probability is 0 and its loss −log 0 = ∞. That is the true answer,
+# and `ctc_loss` gives it; asked for an error, it says which item it is. (`ctc_loss` takes *logits*, a network's scores
+# before the softmax. Log-probabilities may be given too: the softmax leaves them as they are.)
 
 # %%
 import torch
@@ -206,6 +208,8 @@ for frames in (16, 15):
         logits, targets, [frames] * 3, target_lengths, reduction="none"
     )
     print(f"T = {frames}:", [round(loss, 3) for loss in losses.tolist()])
+    if frames == 16:  # one letter a frame: the third text has one path, of 16 factors 1 / C
+        assert abs(losses[2] - 16 * math.log(len(vocabulary))) < 1e-4
 
 try:
     ctckit.ctc_loss(logits, targets, [15] * 3, target_lengths, infeasible="error")
@@ -213,17 +217,20 @@ except ctckit.errors.InfeasibleTargetError as error:
     print(error)
 
 # %% [markdown]
+# (At T = 16 the third text has a single path, one letter in each frame, and its loss is 16 · log 19: there are 19
+# classes, all alike.)
+#
 # In a real training, such items hide in the data: a long text under a narrow image, a transcript of the wrong
 # recording. One infinite loss spoils a batch's mean. `infeasible="zero"` leaves such items out,
 # [`ctckit.diagnose`](../guides/diagnose.md) finds and names them.
 #
 # ## The loss
 #
-# Now the definition. A network gives, for each frame t, probabilities of the classes, $p_t(c)$. A path
-# $\pi = (\pi_1 … \pi_T)$ has the probability that each frame says its class, a product. A text *y* has the probability
-# of **all its paths together**, a sum:
+# Now the definition. For its input x, an image say, a network gives for each frame t = 0 … T − 1 probabilities of the
+# classes, $p_t(c)$. A path $\pi = (\pi_0 … \pi_{T-1})$ has the probability that each frame says its class, a product. A
+# text *y* has the probability of **all its paths together**, a sum:
 #
-# $$ p(y \mid x) = \sum_{\pi:\ \mathrm{collapse}(\pi) = y} \; \prod_{t=1}^{T} p_t(\pi_t)
+# $$ p(y \mid x) = \sum_{\pi:\ \mathrm{collapse}(\pi) = y} \; \prod_{t=0}^{T-1} p_t(\pi_t)
 #    \qquad\qquad \text{loss} = -\log p(y \mid x) $$
 #
 # That is all of CTC. It is still a cross-entropy: −log of the probability of the right answer, only that the right
@@ -274,7 +281,7 @@ picture(
 
 # %% [markdown]
 # For T = 15 there are 293,930, for a line of 100 frames about $10^{15}$ (if no letter repeats, T + N choose 2N). Nobody
-# adds these up one by one. [The next chapter](3_forward.py) adds them up in a few hundred steps.
+# adds these up one by one. [The next chapter](3_forward.py) gets the sum with a few thousand additions.
 #
 # ## Where this is in the package
 #
@@ -320,7 +327,7 @@ print(wrong_order("a_p_p_l_e"))  # aple: no path at all could spell a double let
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # Every path collapses to exactly one text, so summing over texts and their paths is summing
-# over all paths: 1.
+# over all paths: 1. (ctckit.lattice sums the paths of one text; the next chapter says how.)
 frames = np.log(np.random.default_rng(0).dirichlet(np.ones(3), size=4))  # T = 4, C = 3
 texts = {tuple(collapse(path)) for path in product(range(3), repeat=4)}
 total = sum(math.exp(ctckit.lattice(frames, list(text)).log_likelihood) for text in texts)

@@ -68,22 +68,33 @@ assert abs(np.exp(item.log_likelihood) - sum(found.values())) < 1e-12
 # %% [markdown]
 # ## What the paths have in common
 #
-# Write the text with blanks around and between its letters: ∅ a ∅ b ∅. These are five **states**. Every path that
-# spells *ab* goes through them from left to right: it starts in the first blank or in *a*, ends in *b* or the last
-# blank, and in each frame it may do one of three things. These are **the three arrows**, and there is nothing else to
-# CTC:
+# Write the text with blanks around and between its letters: ∅ a ∅ b ∅. These are five **states**, numbered from 0: a
+# text of N letters has S = 2N + 1 of them. Every path that spells *ab* goes through them from left to right: it starts
+# in the first blank or in *a*, ends in *b* or the last blank, and in each frame it may do one of three things. These
+# are **the three arrows**, and there is nothing else to CTC:
 #
 # | arrow | from → to | meaning |
 # |---|---|---|
 # | **stay** | s → s | the letter, or the silence, lasts another frame |
 # | **advance** | s → s + 1 | on to the next state |
 # | **skip** | s → s + 2 | over a blank, straight from letter to letter; only if the two letters differ |
+#
+# Why only then? Two equal letters need the blank between them: a path without it collapses to one letter, and spells
+# another text.
 
 # %% tags=["hide-input"]
 axes = draw_states(ctc_topology(target), names=names)
 picture(
     axes,
-    "The states of ab: blanks pale, letters strong. Loops: stay. Straight: advance. Arc: skip, over the blank.",
+    "The states of ab. Loops: stay. Straight: advance. Arc: skip. Short arrows from below: where a path may start;"
+    " double rings: where it may end.",
+)
+
+# %% tags=["hide-input"]
+letters = ["", *"abcdefghijklmnopqrstuvwxyz"]
+picture(
+    draw_states(ctc_topology([20, 15, 15]), names=letters),
+    "The states of too: no arc leads from o to o; the blank between them has to be said.",
 )
 
 # %% [markdown]
@@ -115,7 +126,7 @@ axes.grid(axis="y", color=GREY, alpha=0.25)
 axes.legend(loc="center right", fontsize=9)
 picture(
     figure,
-    "The five paths of ab in three frames. They cross and share their pieces: that is what can be used.",
+    "The five paths of ab in three frames, drawn a little apart where they run together.",
 )
 
 # %% [markdown]
@@ -123,10 +134,11 @@ picture(
 # comes after it. So there is no need to remember the paths: it is enough to know, for each state, **how much
 # probability has arrived there so far**. Call it α:
 #
-# $$ \alpha_t(s) = \text{sum over all partial paths that are in state } s \text{ at frame } t $$
+# > $\alpha_t(s)$ is the sum of the probabilities of all beginnings of a path, frames 0 … t, that are in state s at
+# > frame t.
 #
-# What arrives in a state comes from at most three states of the frame before, along the three arrows; and all of it
-# then has to say the class of its state:
+# What arrives in a state comes from at most three states of the frame before, along the three arrows. The frame must
+# then say the state's class; the probability that it does is called its **emission**, and is one more factor:
 #
 # $$ \alpha_t(s) = [\alpha_{t-1}(s) + \alpha_{t-1}(s-1) + \alpha_{t-1}(s-2)] \cdot p_t(\text{class of } s) $$
 #
@@ -182,7 +194,6 @@ picture(
 
 # %% tags=["hide-input"]
 dog = ctc_topology([4, 15, 7])
-letters = ["", *"abcdefghijklmnopqrstuvwxyz"]
 picture(
     draw_states(dog, names=letters),
     "The states of dog. Every blank between two different letters may be skipped.",
@@ -212,15 +223,16 @@ picture(
 
 # %%
 assert total == 84
-sums, listed = np.count_nonzero(reached) * 3, total * frames
-print(
-    f"listed: {total} paths of {frames} factors = {listed} multiplications; by columns: at most {sums} additions"
-)
+listed = total * (frames - 1) + total - 1  # multiplications in each path, then additions
+by_columns = (
+    np.count_nonzero(reached) * 3
+)  # two additions and a multiplication for each cell
+print(f"operations for {total} paths, listed: {listed}; by columns: at most {by_columns}")
 frames, tokens = 100, [1 + n % 26 for n in range(20)]
 many = ctckit.lattice(np.zeros((frames, 27)), tokens)
 print(
     f"20 letters in 100 frames: {np.exp(many.log_likelihood):.2e} paths;",
-    f"by columns: at most {frames * 41 * 3:,} additions",
+    f"by columns: at most {frames * 41 * 3:,} operations",
 )
 
 # %% [markdown]
@@ -236,18 +248,18 @@ print(
 # likely is the observation" is the forward algorithm (Rabiner, 1989). Two things differ. The arrows have no
 # probabilities of their own, each weighs 1, because the network's output already sums to 1 in each frame. And what a
 # state contributes, $p_t(c)$, is the probability of the class given the picture, not of the picture given the class. So
-# CTC is a hidden Markov model in its arithmetic, while the sum over all texts of $p(y \mid x)$ is exactly 1 (exercise 3
-# of chapter 2).
+# CTC calculates like a hidden Markov model; what comes out is a probability of texts, which over all texts sums to 1
+# (exercise 3 of chapter 2).
 #
-# With a real posterior, most arrows carry next to nothing. Here is *dog* under a network that is rather sure. Dots: how
-# likely the path is there, given that the text is dog (chapter 5 computes that); lines: how likely each arrow is taken;
-# red: the likeliest single path.
+# What a trained network says, the matrix of its probabilities (its *posteriors*, in the jargon), leaves most arrows
+# with next to nothing. Here is *dog* under a network that is fairly sure. Dots: how likely the path is there, given
+# that the text is dog (chapter 5 computes that); lines: how likely each arrow is taken; red: the likeliest single path.
 
 # %% tags=["hide-input"]
 rng = np.random.default_rng(3)
 said = [0, 4, 4, 0, 0, 15, 0, 7, 7, 0]
 logits = rng.normal(size=(10, 27))
-logits[range(10), said] += 4.5
+logits[range(10), said] += 2.2
 log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 sure = ctckit.lattice(log_probs, [4, 15, 7])
 picture(draw_trellis(sure, names=letters), "The trellis of dog in ten frames.")
@@ -255,14 +267,20 @@ picture(draw_trellis(sure, names=letters), "The trellis of dog in ten frames.")
 # %% [markdown]
 # ## Where this is in the package
 #
-# [`topology.py`](../reference/topology.md) makes the states and arrows, `forward` in
-# [`kernels/reference.py`](../reference/kernels.md) is the recursion, with logarithms (the next chapter says why):
+# `ctc_topology` in [`topology.py`](../reference/topology.md) makes the states and the arrows. Everything is a logarithm
+# (the next chapter says why): 0 stands for a weight of 1, the arrow is there, and −∞ for a weight of 0, it is not.
 
 # %% tags=["hide-input"]
 from _widgets import source_of
 
 from ctckit.kernels import reference
 
+source_of(ctc_topology)
+
+# %% [markdown]
+# `forward` in [`kernels/reference.py`](../reference/kernels.md) is the recursion:
+
+# %% tags=["hide-input"]
 source_of(reference.forward)
 
 # %% tags=["hide-input"]
@@ -274,12 +292,13 @@ source_of(reference.arrivals)
 #
 # ## Exercises
 #
-# **1.** In *aab*, why may the path not skip from the first *a* to the second? What would be counted twice?
+# **1.** In *aab*, why may the path not skip from the first *a* to the second? Which paths would be counted for the
+# wrong text?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
-# "a a b" without a blank collapses to "ab", not to "aab". If the skip were allowed, the
-# paths of ab would be counted as paths of aab. The topology forbids it: the skip's weight
-# into the second a (state 3) is −∞.
+# "a a b" without a blank collapses to "ab", not to "aab". If the skip were allowed, paths of
+# ab would be counted for aab. The topology forbids it: the logarithm of the skip's weight
+# is −∞ into the second a (state 3), and 0 into b (state 5), where it is allowed.
 print(ctc_topology([1, 1, 2]).skip.tolist())
 
 # %% [markdown]

@@ -89,8 +89,9 @@ print("α₀ =", alpha[0].round(4).tolist())
 # %% [markdown]
 # ## The three conditions
 #
-# For every later cell (t, s), what may arrive depends on what state s is. There are three conditions, and each has its
-# picture: the same three arrows, of which one may be missing. The numbers are those of *apple*.
+# For every later cell (t, s), what may arrive depends on what state s is. There are three cases, known as the three
+# conditions, and each has its picture: the same three arrows, of which one may be missing. The numbers are those of
+# *apple*.
 #
 # 1. **State s is a blank.** It is reached by *stay* and by *advance*. No skip: from the blank two states back it would
 #    pass over a letter.
@@ -106,7 +107,7 @@ def arriving(alpha: np.ndarray, t: int, s: int) -> dict[str, float]:
     if s >= 1:
         arrows["advance"] = alpha[t - 1, s - 1]
     is_blank = states[s] == 0  # condition 1
-    is_repeat = s >= 2 and states[s] == states[s - 2]  # condition 2
+    is_repeat = not is_blank and s >= 2 and states[s] == states[s - 2]  # condition 2
     if s >= 2 and not is_blank and not is_repeat:  # condition 3
         arrows["skip"] = alpha[t - 1, s - 2]
     return arrows
@@ -125,20 +126,21 @@ def draw_condition(axes, t: int, s: int, title: str) -> None:
     for k, (arrow, color) in enumerate(colors.items()):
         there = arrow in incoming
         name = vocabulary[states[s - k]] or "∅"
-        axes.plot(0, k, "o", color=GREY, markersize=7, alpha=1 if there else 0.3)
-        axes.text(-0.12, k, name, ha="center", va="center", fontsize=13)
+        axes.plot(0, -k, "o", color=GREY, markersize=7, alpha=1 if there else 0.3)
+        axes.text(-0.12, -k, name, ha="center", va="center", fontsize=13)
         said = f"{arrow}\n{incoming[arrow]:.2e}" if there else f"no {arrow}"
-        axes.text(-0.24, k, said, color=color, ha="right", va="center", fontsize=8.5)
+        axes.text(-0.24, -k, said, color=color, ha="right", va="center", fontsize=8.5)
         style = {"arrowstyle": "-|>", "color": color, "lw": 1.6}
         if not there:
             style = {"arrowstyle": "-", "color": GREY, "ls": ":"}
-        goal = (0.95, 0.03 * k) if there else (0.4, 0.6 * k)
-        axes.annotate("", goal, (0.06, 0.97 * k), arrowprops=style)
+        goal = (0.95, -0.03 * k) if there else (0.4, -0.6 * k)
+        axes.annotate("", goal, (0.06, -0.97 * k), arrowprops=style)
     axes.plot(1, 0, "o", color=INK, markersize=9)
+    axes.text(1.13, 0, vocabulary[states[s]] or "∅", ha="center", va="center", fontsize=13)
     total = sum(incoming.values())
     product = f"{total:.2e} · {p[t, states[s]]:.4f}\n= {alpha[t, s]:.2e}"
-    axes.text(1.06, -0.3, product, ha="right", va="bottom", fontsize=8.5)
-    axes.set(xlim=(-0.8, 1.1), ylim=(2.4, -1.0))
+    axes.text(1.1, 0.25, product, ha="right", va="top", fontsize=8.5)
+    axes.set(xlim=(-0.8, 1.25), ylim=(1.05, -2.4))
     axes.set_xticks([0, 1], [f"frame {t - 1}", f"frame {t}"])
     axes.set_yticks([])
     only_bottom(axes).set_title(title)
@@ -147,7 +149,7 @@ def draw_condition(axes, t: int, s: int, title: str) -> None:
 figure = blank_figure(9, 2.9)
 one, two, three = figure.subplots(1, 3)
 draw_condition(one, 6, 4, "1. a blank: state 4")
-draw_condition(two, 6, 5, "2. the letter of two before: state 5")
+draw_condition(two, 6, 5, "2. the letter of state s − 2: state 5")
 draw_condition(three, 6, 7, "3. another letter: state 7")
 picture(
     figure,
@@ -194,7 +196,7 @@ picture(
 )
 
 # %% [markdown]
-# All of that, in ten lines:
+# The recursion in ten lines, and one more for the loss:
 
 
 # %%
@@ -246,15 +248,17 @@ table(rows, ["word", "by hand", "torch", "ctckit", "largest difference"])
 #
 # ## Where it breaks: small numbers
 #
-# α is a product of as many probabilities as there are frames. Let us follow the largest α of a column through a longer
-# input, and through what a computer's numbers can hold.
+# That was CTC's loss, all of it. What follows is about computers: you may go on to [chapter 5](5_backwards.py) first.
+#
+# α is a sum of products, each of as many probabilities as there have been frames. Let us follow the largest α of a
+# column through a longer input, and through what a computer's numbers can hold.
 
 # %%
 rng = np.random.default_rng(1)
 
 
 def problem(frames: int, tokens: int, classes: int = 32) -> tuple[np.ndarray, list[int]]:
-    """Random logits, of the size of a trained network's, as log-probabilities (T, C); and a target."""
+    """Random logits, about as large as a trained network's, as log-probabilities (T, C); and a target."""
     z = 2.0 * rng.normal(size=(frames, classes))
     target = rng.integers(1, classes, size=tokens).tolist()
     return z - np.logaddexp.reduce(z, axis=1, keepdims=True), target
@@ -295,7 +299,7 @@ picture(
 # | mantissa and exponent | m · 2ᵉ, with an integer e **for each state** | an addition and a shift |
 
 # %% [markdown]
-# Each is a dozen lines of NumPy, the same ten as above with another notion of a number; unfold them if you like.
+# Each is a short function, the same ten lines with another notion of a number; unfold them if you like.
 
 # %% tags=["hide-input"]
 from ctckit.topology import ctc_topology
@@ -434,8 +438,10 @@ table(
 # Rescaling is the classic answer, and most introductions stop there. Look at the long input: in float64, at logits that
 # are nothing special, it gives a finite number that is *wrong*, and no warning. The reason is that **one** number
 # scales a whole column, while the states of a column live in different worlds. The column's sum is dominated by the
-# states that are *now* the likeliest. The states that paths to the end of the target have to pass may be $10^{-400}$ of
-# that; they become 0, and the probability of everything behind them is lost:
+# states that are *now* the likeliest. In the middle of a long random input these are states far to the right: the more
+# states lie behind, the more ways have led there. But a path that is there in the middle has to wait till the end, and
+# the states that the complete paths really pass may be $10^{-400}$ of the sum; they become 0, and the probability of
+# everything behind them is lost:
 
 # %% tags=["hide-input"]
 long_lp, long_target = problems[-1]
@@ -447,18 +453,17 @@ axes = figure.add_subplot()
 axes.plot(column, color=BLUE, label=f"α of frame {t}, relative to the largest, log₁₀")
 needed = np.flatnonzero(long_item.occupancy[t] > 1e-6)
 axes.axvspan(needed[0], needed[-1], color=RED, alpha=0.25, linewidth=0)
-axes.text(needed[-1] + 15, -800, "states that complete paths pass", color=RED)
+axes.text(needed[-1] + 15, -800, "states that carry the complete paths", color=RED)
 axes.axhline(-323, color=OCHRE, linestyle="--", linewidth=1)
 axes.text(
-    len(column),
+    0,
     -318,
     "below: 0 in float64, if the column has one scale",
     color=OCHRE,
     va="bottom",
-    ha="right",
 )
 axes.set(xlabel="state", ylim=(-900, 60))
-axes.legend(loc="upper right")
+axes.legend(loc="upper left")
 picture(
     figure,
     f"One column of a long lattice ({len(long_lp)} frames, {len(long_target)} tokens).",
@@ -466,10 +471,10 @@ picture(
 
 # %% [markdown]
 # Log space holds every state by itself, and is right, but in float32 it pays twice: a logarithm of −20,000 has its last
-# digit at 0.001, so differences of neighbours, from which the **gradient** is made, are rough; and each sum costs an
-# exponential and a logarithm. A mantissa with an exponent of its own for each state holds every state by itself *and*
-# keeps 24 bits of it. The measured worst cases of the library's tests, 32 hard inputs of up to 5,000 frames against
-# float64:
+# digit at 0.001, so differences of neighbours, from which the **gradient** is made (chapter 5), are rough; and each sum
+# costs an exponential and a logarithm. A mantissa with an exponent of its own for each state holds every state by
+# itself *and* keeps 24 bits of it. The measured worst cases of the library's tests, 32 hard inputs of up to 5,000
+# frames against float64:
 #
 # | | loss, relative | gradient, absolute |
 # |---|---|---|
@@ -478,7 +483,7 @@ picture(
 # | one scale for each column, float64 | fails on the longest | NaN |
 # | torch 2.13, float32 | 1.4e-6 | 0.024 at ordinary logits, 0.22 at 30 times larger ones |
 #
-# A gradient's entries lie between −1 and 1, so an error of 0.22 is no rounding any more.
+# A gradient's entries lie between −1 and 1, so an error of 0.22 is no longer rounding.
 
 
 # %% tags=["hide-input"]
@@ -511,7 +516,7 @@ print(
 #
 # [`kernels/reference.py`](../reference/kernels.md) is this chapter in log space and float64: the definition.
 # `native/number.hpp` is mantissa and exponent, `native/lattice.hpp` the recursion on them.
-# `tests/test_kernels_agree.py` holds them together.
+# `tests/test_kernels_agree.py` checks that they agree.
 #
 # ## Exercises
 #

@@ -22,33 +22,14 @@ from ctckit.topology import ctc_topology
 from ctckit.viz import draw_trellis
 
 # %% [markdown]
-# Again *apple*, in 12 frames, with a network that is not very sure of itself.
-
-# %%
-vocabulary = ctckit.Vocabulary.from_characters("aelp")  # ∅ a e l p
-target = vocabulary.encode("apple")
-said = vocabulary.encode("aapplle")
-rng = np.random.default_rng(5)
-logits = rng.normal(scale=0.7, size=(12, 5))
-logits[:, 0] += 1.0
-for t, c in zip((1, 2, 3, 5, 7, 8, 10), said, strict=True):
-    logits[t, c] += 2.5
-
-log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-probs = np.exp(log_probs)
-item = ctckit.lattice(log_probs, target)
-topology = item.topology
-print(f"p(apple) = {np.exp(item.log_likelihood):.4f}, loss = {-item.log_likelihood:.4f}")
-
-# %% [markdown]
 # ## β: the rest of the way
 #
-# $\alpha_t(s)$ sums all ways **to** state s at frame t, with the emission of frame t. The same recursion run from the
-# end sums all ways **from** there to the end:
+# $\alpha_t(s)$ is the sum of all ways **to** state s at frame t, with the emission of frame t. The same recursion run
+# from the end sums all ways **from** there:
 #
-# $$ \beta_t(s) = \text{sum over all ways to go on from state } s \text{ after frame } t \text{ to the end} $$
+# > $\beta_t(s)$ is the sum of the probabilities of all ways to go on from state s after frame t, to the end.
 #
-# (frame t's own emission is in α, and not once more in β).
+# (Frame t's own emission is in α, and not once more in β.)
 #
 # The same three arrows, walked backwards; it starts with 1 in the last two states.
 
@@ -69,24 +50,73 @@ def backward(probs: np.ndarray, target: list[int], blank: int = 0) -> np.ndarray
     return beta
 
 
-alpha, beta = np.exp(item.alpha), backward(probs, target)
-np.testing.assert_allclose(beta, np.exp(item.beta), rtol=1e-12)
+# %% [markdown]
+# Once more the tiny example of chapter 3: *ab* in three frames. α is known from there, β can be checked by hand: from
+# the first blank at frame 0, say, one can go on to *a* (0.2) and then to *b* (0.7), which is 0.14.
+
+# %%
+tiny = np.array(
+    [  # ∅    a    b
+        [0.3, 0.6, 0.1],
+        [0.5, 0.2, 0.3],
+        [0.2, 0.1, 0.7],
+    ]
+)
+alpha = np.exp(ctckit.lattice(np.log(tiny), [1, 2]).alpha)
+beta = backward(tiny, [1, 2])
+print("Σ α·β in each frame:", (alpha * beta).sum(axis=1).round(12).tolist())
+
+# %% tags=["hide-input"]
+figure = blank_figure(8.4, 2.6)
+gamma = alpha * beta / (alpha * beta).sum(axis=1, keepdims=True)
+for axes, (title, values, color) in zip(
+    figure.subplots(1, 3),
+    (("α", alpha, BLUE), ("β", beta, BLUE), ("α·β / p(ab)", gamma, RED)),
+    strict=True,
+):
+    show_matrix(axes, values.T, color=color, most=1.6)
+    for (t, s), value in np.ndenumerate(values):
+        axes.text(t, s, f"{value:.3f}", ha="center", va="center", fontsize=9)
+    axes.set(xticks=range(3), xlabel="frame", title=title)
+    axes.set_yticks(range(5), ["∅", "a", "∅", "b", "∅"])
+picture(
+    figure,
+    "ab in three frames. α times β, cell by cell, is what the paths through that cell weigh together.",
+)
 
 # %% [markdown]
 # ## Where is the path?
 #
-# $\alpha_t(s) \cdot \beta_t(s)$ is then the probability of all complete paths that pass **through** state s at frame t.
-# Two things follow at once, and they are the best friends of everyone who writes CTC code:
+# $\alpha_t(s) \cdot \beta_t(s)$ is the probability of all complete paths that pass **through** state s at frame t. Two
+# things follow at once, and they are the best friends of everyone who writes CTC code:
 #
 # * every path is in exactly one state at frame t, so the sum over the states is the probability of all paths, **the
-#   same number at every t**;
-# * divided by it, we get the probability of each state, given the text: the **occupancy** γ. In each frame it sums to
-#   1.
+#   same number at every t**: 0.498 above, which is p(ab);
+# * dividing by it gives the probability of each state, given the text: the **occupancy** γ. In each frame it sums to 1.
 #
 # $$ \sum_s \alpha_t(s)\,\beta_t(s) = p(y \mid x) \quad \text{for every } t
 #    \qquad\qquad \gamma_t(s) = \frac{\alpha_t(s)\,\beta_t(s)}{p(y \mid x)} \qquad \sum_s \gamma_t(s) = 1 $$
+#
+# The same for *apple*, in 12 frames, with a network that is not very sure of itself:
 
 # %%
+vocabulary = ctckit.Vocabulary.from_characters("aelp")  # ∅ a e l p
+target = vocabulary.encode("apple")
+said = vocabulary.encode("aapplle")
+rng = np.random.default_rng(5)
+logits = rng.normal(scale=0.7, size=(12, 5))
+logits[:, 0] += 1.0
+for t, c in zip((1, 2, 3, 5, 7, 8, 10), said, strict=True):
+    logits[t, c] += 2.5
+
+log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+probs = np.exp(log_probs)
+item = ctckit.lattice(log_probs, target)
+topology = item.topology
+print(f"p(apple) = {np.exp(item.log_likelihood):.4f}, loss = {-item.log_likelihood:.4f}")
+
+alpha, beta = np.exp(item.alpha), backward(probs, target)
+np.testing.assert_allclose(beta, np.exp(item.beta), rtol=1e-12)
 through = alpha * beta
 print("Σ αβ at each t:", through.sum(axis=1).round(12).tolist()[:4], "…")
 gamma = through / through.sum(axis=1, keepdims=True)
@@ -138,10 +168,20 @@ picture(
 # the others); here γ stands in its place. CTC is cross-entropy against a label that the lattice works out for each
 # frame, given everything the network says at the moment. As the network changes its mind, so does γ.
 #
-# Why? Write z for one logit. p(y) is linear in each $p_t(c)$: the paths that say c at t all contain it as a factor. So
-# $\partial \log p(y) / \partial \log p_t(c)$ is the share of these paths, which is $\gamma_t(c)$. The softmax passes it
-# on: raising one logit by ε raises its log-probability by $\varepsilon (1 - p_t(c))$ and lowers the others of that
-# frame by $\varepsilon\, p_t(c)$; since γ sums to 1, what is left is γ − p for log p, p − γ for the loss.
+# Why? In two steps.
+#
+# 1. *What a log-probability does.* The paths that say c at frame t contain $p_t(c)$ once, as a factor; the others do
+#    not contain it. So if $\log p_t(c)$ rises by a small ε, these paths grow by the factor 1 + ε, and $\log p(y)$ rises
+#    by ε times their share of p(y), which is $\gamma_t(c)$.
+# 2. *What a logit does.* The softmax keeps the sum at 1. If the logit of c rises by ε, $\log p_t(c)$ rises by
+#    $\varepsilon (1 - p_t(c))$, and $\log p_t(c')$ of every other class c' falls by $\varepsilon\, p_t(c)$.
+#
+# Together, with $\sum_{c'} \gamma_t(c') = 1$, the change of $\log p(y)$ is
+#
+# $$ \varepsilon \Big[ \gamma_t(c)\,(1 - p_t(c)) - \sum_{c' \ne c} \gamma_t(c')\, p_t(c) \Big]
+#    = \varepsilon\,[\gamma_t(c) - p_t(c)] $$
+#
+# and the loss is $-\log p(y)$.
 #
 # Checked against PyTorch's automatic differentiation of *the plain recursion*, which knows nothing of β:
 
@@ -157,7 +197,8 @@ def plain_loss(z: torch.Tensor, target: list[int]) -> torch.Tensor:
     for row in emission[1:]:
         padded = torch.cat([nothing, alpha])
         arriving = torch.stack([padded[2:], padded[1:-1], padded[:-2]]) + weights
-        alpha = torch.logsumexp(arriving.clamp(min=-1e300), dim=0) + row
+        arriving = arriving.clamp(min=-1e300)  # three −∞ would have no derivative
+        alpha = torch.logsumexp(arriving, dim=0) + row
     return -torch.logsumexp(alpha[-2:], dim=0)
 
 
@@ -187,12 +228,13 @@ for axes, (title, values, color) in zip(
     axes.set_yticks(range(5), names)
 axes = figure.axes[2]
 axes.imshow(formula.T, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-axes.set_title("gradient p − γ (red: raise this logit)")
+axes.set_title("gradient p − γ")
 axes.set_yticks(range(5), names)
 only_bottom(axes)
 picture(
     figure,
-    "What the network says, what the text asks for, and the difference. Each column of the last panel sums to 0.",
+    "What the network says, what the text asks for, and the difference. In the last panel red is negative: this logit"
+    " is to rise; blue is positive: it is to fall. Each of its columns sums to 0.",
 )
 
 # %% [markdown]
@@ -206,7 +248,7 @@ picture(
 
 # %%
 def report(name: str, alpha, beta, loss: float | None = None, ends: int = 2) -> list[str]:
-    """Do the identities hold for this α and β, if the last states, so many, are taken for ends?"""
+    """Do the identities hold for this α and β, if the last ``ends`` states are taken for ends?"""
     product = alpha * beta
     sums = product.sum(axis=1)
     total = alpha[-1, -ends:].sum()
@@ -270,22 +312,23 @@ table(rows, ["", "loss", "log Σ αβ varies by", "Σ γ off 1 by"])
 # %% [markdown]
 # What to make of them:
 #
-# 1. **Mixed conventions for β.** Graves lets β include the emission of its own frame; then α·β contains it twice, and γ
+# 1. **Mixed conventions for β.** Graves lets β include the emission of its own frame; then α·β contains it twice, and
 #    has to be divided by it once. Ours leaves it out, so α·β needs no division. Either is right. Taking β from one text
 #    and γ from another is not.
 # 2. **A loss that is T times too large.** Σₛ αβ is p(y) at *every* t; summing −log of it over t counts one loss T
-#    times. The two sums are in order here: it is the loss that is not −log of them. For a fixed T this merely scales
-#    the gradient, so training works and nobody notices; with lines of different lengths the long ones count more.
+#    times. Both identities hold, as α and β are right; only the loss is not −log of that sum. For a fixed T this
+#    merely scales the gradient, so training works and nobody notices; with lines of different lengths the long ones
+#    count more.
 # 3. **The forbidden skip.** The sums are no longer constant: α walks over arrows that β does not know.
 # 4. **An end that is missing** makes p too small, and the occupancies sum to more than 1.
 # 5. **A start that is missing** is not found! Every path that α knows is continued rightly by β, so the sums agree,
 #    about too few paths. A mistake made alike in α *and* β hides in the same way. The identities are necessary, not
 #    sufficient: beside them, list all paths of a small example, as in chapter 3. The loss in the table shows it.
 #
-# One more, which no identity shows because it is a matter of convention: **whose gradient?**
-# `torch.nn.functional.ctc_loss` takes log-probabilities, but the gradient that it returns for them is
-# $e^{\text{input}} - \gamma$, as if a log-softmax stood in front. It does, usually, and then all is well. For scores
-# that are not normalised the true gradient is −γ:
+# One more, for those who write such code themselves; no identity shows it, because it is a matter of convention:
+# **whose gradient?** `torch.nn.functional.ctc_loss` takes log-probabilities, but the gradient that it returns for them
+# is $e^{\text{input}} - \gamma$, as if a log-softmax stood in front. It does, usually, and then all is well. For scores
+# that are not normalised there is only step 1 of the derivation above, and the true gradient is −γ:
 
 # %%
 scores = torch.tensor(logits[:, None], requires_grad=True)  # (T, B, C), not normalised
@@ -321,8 +364,9 @@ table(rows, ["logit", "slope, measured", "ctckit, normalize=False", "torch"])
 # %% [markdown]
 # ## Where this is in the package
 #
-# [`kernels/reference.py`](../reference/kernels.md) holds `backward`, `occupancy` and `logit_gradient`, each a few
-# lines:
+# [`kernels/reference.py`](../reference/kernels.md) holds `backward`, `occupancy` and the gradient, each a few lines.
+# `score_gradient` is −γ, summed over the states of each class (which is what `np.add.at` does); `logit_gradient` adds
+# the softmax:
 
 # %% tags=["hide-input"]
 from _widgets import source_of
@@ -330,6 +374,9 @@ from _widgets import source_of
 from ctckit.kernels import reference
 
 source_of(reference.score_gradient)
+
+# %% tags=["hide-input"]
+source_of(reference.logit_gradient)
 
 # %% [markdown]
 # [`Lattice`](../reference/lattice.md) has `occupancy`, `token_occupancy`, `arrow_occupancy`. In the C++ core,
@@ -346,7 +393,10 @@ source_of(reference.score_gradient)
 # well, because they are not in the loss at all.
 long = torch.zeros(1, 4, 5, requires_grad=True)
 ctckit.ctc_loss(long, [[1]], [2], [1]).backward()
-print(long.grad[0].round(decimals=3).tolist())
+for row in long.grad[0].tolist():
+    print([round(value, 3) for value in row])
+# (Two frames, five classes, all alike: the paths aa, a∅, ∅a give γ = 2/3 for the letter and
+# 1/3 for the blank, and 1/5 − 1/3 = −0.133.)
 
 # %% [markdown]
 # **2.** How many frames does the path spend in the blank, on average? And in each letter?

@@ -139,7 +139,11 @@ picture(
 # rows become faint smears. For a long time nothing seems to happen. Then, within some forty steps, the smears contract
 # to dots, one for each digit.
 #
-# ## The figures
+# ## In numbers
+#
+# Of all frames, how many are likeliest blank; the mean probability of the blank; the mean of what the texts ask of it;
+# the blank's part of the gradient, Σ |p − γ| over frames; how many frames a digit is said for; how many digits are read
+# right; and what `diagnose` makes of it.
 
 # %%
 rows = []
@@ -272,8 +276,9 @@ picture(figure, "What the trained network says, frame by frame: spikes among bla
 # ## What a label prior does
 #
 # If the trouble is the blank's high prior, divide by it. In the lattice, each class's probability is divided by how
-# often the network says that class overall, to some power: with `CTCVariant(log_prior=…)`. The blank then has to be
-# *earned*, frame by frame. We go on from the trained weights for a few steps, once as before and once with the prior.
+# often the network says that class overall, to the power 0.3 here: with `CTCVariant(log_prior=…)`. The blank then has
+# to be *earned*, frame by frame. We go on from the trained weights for a few steps, once as before and once with the
+# prior.
 
 # %%
 weights, state = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict())

@@ -328,7 +328,8 @@ else:
 # ## How sure?
 #
 # `decode(n_best=…)` gives the runners-up; each hypothesis has its exact log p and, for each token, a confidence: its
-# posterior probability against every other token in its place, or none. `print` draws it:
+# posterior probability against every other token in its place, or none. `print` draws it: a column is a frame, the
+# shade below a token says how sure it is, from · (hardly) to █ (quite):
 
 # %%
 print(best[shown])

@@ -97,7 +97,9 @@ picture(
 )
 
 # %% [markdown]
-# The confidence of *forward* is low: the network did not hear its last sound, *d*, and says so in the picture above.
+# The confidence of *forward* is low: the network did not hear its last sound, *d*. The picture says so by the pale bar
+# of the *d*. (Not by its hill: the occupancy takes the text for granted, so the *d* has to be somewhere.) A word's
+# confidence is the product of its sounds'.
 #
 # Cut out at these times, the words can be heard alone:
 
@@ -169,7 +171,7 @@ unsure = log_probs / 3  # the same network, much less sure of itself
 unsure -= np.logaddexp.reduce(unsure, axis=1, keepdims=True)
 soft, when_unsure = of_all_paths(unsure)
 rows = [["as it was heard", *as_heard], ["if it were less sure", *when_unsure]]
-table(rows, ["", "the best path has", "as many as so many equally likely paths"])
+table(rows, ["", "the best path has", "equivalent number of equally likely paths"])
 
 # %% [markdown]
 # This network speaks in spikes (chapter 6), so there is little to choose: one path has more than half, the others are
@@ -286,9 +288,9 @@ print(free.draw([name.replace("<wb>", "|") for name in sounds.tokens]))
 # %% [markdown]
 # (*meters* is where it was in all three: it is clear enough. What gives the missing word away is the rest of the path:
 # its log p, and the confidence of the sounds beside the gap.) A wildcard is one more state, with the same three arrows,
-# whose emission is as likely as the best class of each frame: it agrees with anything, for a price paid once, so it is
-# the last resort. `edges=True` puts one before and behind the text: for a recording that says more than the transcript.
-# It is what finds a sentence in an hour of speech:
+# whose emission is as likely as the best class of each frame: it agrees with anything. For that it pays a price,
+# `star_penalty`, once and not for each frame, so it is the last resort. `edges=True` puts one before and behind the
+# text: for a recording that says more than the transcript. It is what finds a sentence in an hour of speech:
 
 # %%
 part = ctckit.Transcript("ten", sounds, spell=spoken)

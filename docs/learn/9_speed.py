@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 9 · How it is fast
 #
-# The recursion of chapter 4 is ten lines of Python. The library runs the same recursion some thousand times faster, and
+# The recursion of chapter 4 is ten lines of Python. The library runs the same recursion hundreds of times faster, and
 # this chapter says by what: the *cell*, the *vector*, the *band*, the *checkpoint*, and what is left when all these are
 # done. Times on this page were taken while it was built, on whatever machine that was; the figures against other
 # libraries come from the [benchmark](../benchmarks/loss.md).
@@ -339,14 +339,18 @@ picture(
 
 # %% [markdown]
 # With many classes it is within twice to four times of what the memory allows. With few, the lattice is the work, and
-# the last column counts: up to two thousand million cells a second, on one core, forwards and backwards.
+# the last column counts: up to two billion cells a second, on one core, forwards and backwards.
 #
 # ## Decoding
 #
-# The same thoughts again (`native/search.hpp`): a frame of the beam search is a table of texts × classes, one
-# multiplication for each, in linear numbers with a common exponent; the worst text still in the beam is a bound that
-# most classes cannot reach; a text that is reached twice is found by an array, not by a hash. The figures are on [their
-# own page](../benchmarks/decoding.md).
+# The same thoughts again (`native/search.hpp`):
+#
+# * a frame of the beam search is a table of texts × classes, with one multiplication for each entry;
+# * its numbers are plain probabilities with a common exponent, not logarithms;
+# * the worst text that is still in the beam is a bound, which most classes cannot reach: they are never looked at;
+# * a text that is reached in two ways is found by an index into an array, not by hashing it.
+#
+# The figures are on [their own page](../benchmarks/decoding.md).
 #
 # ## Where this is in the package
 #

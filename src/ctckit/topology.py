@@ -109,9 +109,9 @@ def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
     labels[1::2] = tokens
 
     arrows = np.full((3, states), IMPOSSIBLE)
-    arrows[0] = 0.0
-    arrows[1, 1:] = 0.0
-    arrows[2, 3::2][tokens[1:] != tokens[:-1]] = 0.0
+    arrows[0] = 0.0  # stay
+    arrows[1, 1:] = 0.0  # advance
+    arrows[2, 3::2][tokens[1:] != tokens[:-1]] = 0.0  # skip, into the tokens that differ from the one before
     start = np.full(states, IMPOSSIBLE)
     start[:2] = 0.0
     final = np.full(states, IMPOSSIBLE)

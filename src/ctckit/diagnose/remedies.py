@@ -91,7 +91,7 @@ def blank_phase(peakiness: Peakiness) -> str:
         else ""
     )
     return (
-        "Blank phase: normal in the first steps, some ten to some hundred (the demo leaves it at step 130), while the "
+        "Blank phase: normal in the first steps, tens to hundreds of them (the demo leaves it at step 130), while the "
         "loss still falls, if slowly. If it lasts past 300: (1) can it learn ten items by heart? If not, texts and "
         "inputs do not belong together or gradients do not arrive. (2) Learning rate: three times higher, then three "
         "times lower, with a warm-up. (3) Normalise the inputs. (4) Short items first. (5) Start the blank's bias at "
