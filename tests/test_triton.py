@@ -6,6 +6,7 @@ two tiles, two windows, repeats, and items that cannot be emitted. test_kernels_
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ import torch
 
 import ctckit
 from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
+from ctckit.kernels import BACKENDS
+from problems import random_batch
+from test_kernels_agree import expect_agreement
 from tolerances import DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
 from triton_interpreter import interpreter
 
@@ -94,11 +98,42 @@ def test_a_malformed_item_is_nan_when_nobody_checks():
     assert gradient[0].isfinite().all()
 
 
-def test_compiled_in_one_graph():
+def test_joined_targets_that_nobody_checks():
+    """More tokens than frames cannot be emitted; what the array does not hold is malformed, and harms no other item."""
+    from ctckit import device_operator
+    from ctckit.kernels import triton_loss
+
+    x = torch.zeros((4, 2, 5), device=DEVICE)
+    tokens, lengths = torch.tensor([1, 2, 1, 2, 3, 4, 1], device=DEVICE), torch.tensor([4, -1, 2, 2], device=DEVICE)
+    targets, counts = device_operator._padded(tokens, lengths, 2)
+    frames = torch.full((4,), 2, device=DEVICE)
+    found = triton_loss.forward(x, targets, frames, counts, blank=0, rows="logits", differentiated=False).losses.cpu()
+    np.testing.assert_allclose(found, [np.inf, np.nan, 2 * np.log(5), np.nan], rtol=SINGLE_LOSS)
+
+
+def test_what_is_on_the_cpu_is_checked_in_any_case():
+    """Beside targets or lengths on a device ("meta" here), which are not looked at."""
+    from ctckit import device_operator
+
+    x, there = logits(), torch.zeros(3, dtype=torch.int64, device="meta")
+    joined = torch.tensor([1, 2, 2, 1, 1, 2])
+    for integers, message in (
+        ((TARGETS, torch.tensor([5, 6, 2]), there), r"input_lengths\[1\] is 6"),
+        ((TARGETS, there, torch.tensor([3, 4, 0])), r"target_lengths\[1\] is 4; targets has N = 3 columns"),
+        ((TARGETS, there, torch.tensor([3, 3, 1])), r"targets\[2, 0\] is 4; with C = 4|targets\[2, 0\]"),
+        ((joined, there, torch.tensor([3, 7, 0])), r"targets has 6 entries"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            device_operator._expect_what_is_here(x[:, :, :4], integers, 0, "logits")
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_compiled_in_one_graph(joined):
     x = logits().requires_grad_()
+    targets = (torch.tensor([1, 2, 2, 1, 1, 2]) if joined else TARGETS).to(DEVICE)
 
     def step(x):
-        return ctckit.ctc_loss(2 * x, TARGETS.to(DEVICE), *LENGTHS, backend="triton", infeasible="zero")
+        return ctckit.ctc_loss(2 * x, targets, *LENGTHS, backend="triton", infeasible="zero")
 
     torch.compile(step, fullgraph=True, backend="aot_eager")(x).backward()
     gradient, x.grad = x.grad, None
@@ -131,6 +166,14 @@ def test_messages():
         call(logits().double())
     with pytest.raises(InvalidInputError, match=r"targets\[0, 2\] is 2, the blank"):
         ctckit.ctc_loss(logits(), torch.tensor([[1, 3, 2]] * 3), *LENGTHS, blank=2, backend="triton")
+
+
+def test_the_kernels_are_not_for_torch_func():
+    def loss_of(x):
+        return ctckit.ctc_loss(x, TARGETS, *LENGTHS, backend="triton")
+
+    with pytest.raises(BackendError, match=r'does not work within torch\.func\. Use backend="auto"'):
+        torch.func.grad(loss_of)(logits())
 
 
 def test_a_backend_asked_for_by_name_is_not_replaced(monkeypatch):
@@ -173,6 +216,44 @@ def test_classes_beyond_one_block(monkeypatch):
     np.testing.assert_allclose(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
 
 
+def test_a_short_target_beside_one_of_several_windows(monkeypatch):
+    """What the windows beyond the short one add to its blanks is nothing."""
+    x, batch = random_batch(3, items=3, frames=44, classes=5, tokens=40, dtype=np.float32)
+    batch.target_lengths[1:], batch.input_lengths[1:] = (2, 31), (6, 33)
+    x = np.nan_to_num(x)
+    with interpreter(monkeypatch, frames=2, pairs=32):
+        expect_agreement(x, batch, "logits", np.ones(3), BACKENDS["triton"])
+
+
+def test_small_integers():
+    """The largest class of uint8 is not taken for what is behind the target."""
+    x = torch.randn((1, 3, 256), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    gradients = []
+    for kind in (torch.uint8, torch.int64):
+        leaf = x.clone().requires_grad_()
+        targets, lengths = torch.tensor([[254, 3]], dtype=kind, device=DEVICE), torch.tensor([3, 2], device=DEVICE)
+        ctckit.ctc_loss(leaf, targets, lengths[:1], lengths[1:], backend="triton").backward()
+        gradients.append(leaf.grad)
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("variant", [None, ctckit.CTCVariant(blank_bias=-1.0)])
+def test_classes_that_are_not_side_by_side(variant):
+    """As behind a convolution over time: (B, C, T) transposed."""
+    x = logits()
+    apart = x.transpose(1, 2).contiguous().transpose(1, 2)
+    for a, b in zip(*(answer(each, "triton", variant=variant) for each in (x, apart)), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("mask", [-1.7e7, -9.6e7, -9.9e7])
+def test_masks_of_any_size_cost_what_they_cost(mask):
+    x = torch.zeros((1, 2, 3), device=DEVICE)
+    x[0, 0] = torch.tensor([0.0, mask, mask])
+    loss = ctckit.ctc_loss(x, [[1, 2]], [2], [2], reduction="sum", backend="triton").item()
+    assert loss == pytest.approx(-mask, rel=SINGLE_LOSS)
+
+
 def test_kernels_compile_for_a_gpu(tmp_path):
     """Also where there is none: the compiler needs its description only."""
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
@@ -181,7 +262,7 @@ def test_kernels_compile_for_a_gpu(tmp_path):
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 9
-    assert "stack 0" in done.stdout
+    assert all(re.search(r"registers \d+, stack 0,|compiled$", line) for line in done.stdout.splitlines())
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 4, 33])
@@ -191,7 +272,7 @@ def test_best_paths_are_those_of_the_reference(monkeypatch, tokens):
     from ctckit.topology import ctc_topology
 
     if DEVICE == "cpu":
-        monkeypatch.setattr(triton_align, "FRAMES", 3)
+        monkeypatch.setattr(triton_loss, "FRAMES", 3)
         monkeypatch.setattr(triton_loss, "MOST_PAIRS", 32)
     rng = np.random.default_rng(tokens)
     targets = rng.integers(1, 4, (3, tokens))

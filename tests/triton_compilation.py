@@ -17,6 +17,9 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from ctckit.kernels import triton_loss
+from ctckit.kernels.triton_common import ROUNDING
+
 FLOATS = ("top_ptr", "occupancy_ptr", "blanks_ptr", "upstream_ptr")
 DOUBLES = ("shift_ptr", "losses_ptr", "weights_ptr", "states_ptr", "log_probs_ptr")
 NUMBERS = ("alpha_ptr", "beta_ptr", "likelihood_ptr", "arrows_ptr")
@@ -32,14 +35,14 @@ def kernels(more):
     yield "reduce", "reduce", "*fp32", {"MEAN": True, "EACH": False, "FREE": True, "UNCOUNTED": True, "BLOCK": 1024}, 4
     for kind, dtype in (("logits", "*fp32"), ("scores", "*bf16")):
         yield "gradient", "gradient", dtype, {"KIND": kind, "ROWS": 4, "CLASS_BLOCK": 1024}, 8
-    sizes = ((32, False), (256, False), (1024, True)) if more else ((32, False),)
+    sizes = ((32, False), (256, False), (1024, False), (1024, True)) if more else ((32, False),)
     for pairs, windowed in sizes:
-        warps = min(pairs // 32, 16)
-        common = {"PAIRS": pairs, "FRAMES": 8}
+        warps, frames = triton_loss.warps(pairs), triton_loss.tile_of(pairs)
+        common = {"PAIRS": pairs, "FRAMES": frames}
         sweep = {"IS_LOGITS": True, "KEEP": True, "WINDOWED": windowed}
         yield "viterbi", "best_paths", "*fp32", {"WINDOWED": windowed, **common}, warps
         for weighted in (False, True) if more else (False,):
-            halo = 8 * (1 + weighted) if windowed else 0
+            halo = frames * (1 + weighted) if windowed else 0
             yield "sweep", "sweep", "*fp32", {**sweep, **common, "WEIGHTED": weighted}, warps
             yield "occupancy", "occupancies", "*fp32", {"HALO": halo, **common, "WEIGHTED": weighted}, warps
 
@@ -68,7 +71,7 @@ def compiled(file, kernel, logits, constants, warps, capability):
     function = getattr(importlib.import_module(f"ctckit.kernels.triton_{file}"), kernel)
     values = {(function.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(fn=function, signature=signature(function, logits, constants), constexprs=values)
-    return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps})
+    return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps, **ROUNDING})
 
 
 def resources(binary):

@@ -68,6 +68,8 @@ def apply(
             'backend="triton" has no gradient of arrow_weights. Detach them, or use backend="auto", which has it from '
             "the CPU."
         )
+    if loss_operator.is_transformed():
+        raise BackendError('backend="triton" does not work within torch.func. Use backend="auto".')
     if options.infeasible == "error" and not validate:
         raise InvalidInputError('infeasible="error" looks at lengths and losses, which validate=False forbids.')
     differentiated = torch.is_grad_enabled() and logits.requires_grad
@@ -108,7 +110,6 @@ def _problem(
     logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], blank: int, name: str, validate: bool
 ) -> _Problem:
     on_device = any(each.device.type != "cpu" for each in integers)
-    rows = logits if logits.stride(2) == 1 or logits.shape[2] <= 1 else logits.contiguous()
     batch = None
     if validate or not on_device:
         if on_device and torch.cuda.is_current_stream_capturing():
@@ -124,12 +125,19 @@ def _problem(
         ]
     else:
         _expect_shapes(logits, integers, name)
+        _expect_what_is_here(logits, integers, blank, name)
         placed = [each.to(logits.device, non_blocking=True) for each in integers]
         if placed[0].ndim == 1:
-            placed[0] = _padded(placed[0], placed[2], logits.shape[1])
+            placed[0], placed[2] = _padded(placed[0], placed[2], logits.shape[1])
     targets, input_lengths, target_lengths = placed
-    targets = targets if targets.stride(1) == 1 or targets.shape[1] <= 1 else targets.contiguous()
-    return _Problem(rows, targets, input_lengths.contiguous(), target_lengths.contiguous(), batch)
+    return _Problem(
+        _side_by_side(logits), _side_by_side(targets), input_lengths.contiguous(), target_lengths.contiguous(), batch
+    )
+
+
+def _side_by_side(rows: Tensor) -> Tensor:
+    """The same with the entries of each row side by side, as the kernels read them."""
+    return rows if rows.stride(-1) == 1 or rows.shape[-1] <= 1 else rows.contiguous()
 
 
 def _expect_shapes(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], name: str) -> None:
@@ -146,15 +154,36 @@ def _expect_shapes(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], name
             )
 
 
-def _padded(tokens: Tensor, target_lengths: Tensor, frames: int) -> Tensor:
-    """(B, N) from (Σ N_b,), without a look at the lengths: more tokens than frames cannot be emitted anyway."""
+def _expect_what_is_here(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], blank: int, name: str) -> None:
+    """The integers that are on the CPU, as far as they can be judged without those on the device."""
+    tokens, input_lengths, target_lengths = integers
+    items, frames, classes = logits.shape
+    if input_lengths.device.type == "cpu":
+        _checks.lengths(input_lengths, "input_lengths", items, frames, f"{name} has T = {frames} frames")
+    if target_lengths.device.type == "cpu":
+        most = tokens.shape[-1]
+        limit = f"targets has N = {most} columns" if tokens.ndim == 2 else f"targets has {most} entries"
+        counts = _checks.lengths(target_lengths, "target_lengths", items, most, limit)
+        if tokens.device.type == "cpu":
+            array = _checks.as_array(tokens, "targets")
+            array = array if array.ndim == 2 else _checks.padded(array, counts, items)
+            _checks.expect_classes(array, counts, classes, blank)
+
+
+def _padded(tokens: Tensor, target_lengths: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """(B, N) from (Σ N_b,), and their lengths, without a look at these: more tokens than frames cannot be emitted.
+
+    −1, which is no class, stands where there is no token. T + 1 of more tokens are enough to be too many.
+    """
     width = min(len(tokens), frames + 1)
     lengths = target_lengths.long()
-    first = lengths.cumsum(0) - lengths
-    place = first[:, None] + torch.arange(width, device=tokens.device)
+    taken = lengths.clamp(min=0)
+    place = (taken.cumsum(0) - taken)[:, None] + torch.arange(width, device=tokens.device)
     if len(tokens) == 0:
-        return tokens.new_zeros((len(lengths), 0))
-    return tokens[place.clamp(0, len(tokens) - 1)]
+        return tokens.new_zeros((len(lengths), 0)), lengths
+    found = tokens.long()[place.clamp(0, len(tokens) - 1)]
+    enough = torch.where(taken.cumsum(0) <= len(tokens), lengths.clamp(max=width), lengths)
+    return torch.where(place < len(tokens), found, -1), enough
 
 
 def _compute(
@@ -178,7 +207,7 @@ def _compute(
     if arrows is None:
         problem = _problem(logits, (targets, input_lengths, target_lengths), blank, name, validate)
     else:
-        problem = _Problem(logits, targets, input_lengths, (targets >= 0).sum(dim=1), None)
+        problem = _Problem(_side_by_side(logits), targets, input_lengths, (targets >= 0).sum(dim=1), None)
     if infeasible == "error" and problem.batch is not None:
         _checks.expect_feasible(problem.batch)
     found = triton_loss.forward(
@@ -210,13 +239,18 @@ def _(
 ) -> tuple[Tensor, ...]:
     reduction, differentiated = options[1], options[-1]
     items, frames, classes = logits.shape
-    tokens = targets.shape[1] if targets.ndim == 2 else torch.library.get_ctx().new_dynamic_size()
+    joined = targets.ndim == 1
+    tokens = torch.library.get_ctx().new_dynamic_size() if joined else targets.shape[1]
 
     def empty(*shape: Any, dtype: torch.dtype = torch.float32) -> Tensor:
         return logits.new_empty(shape, dtype=dtype)
 
     width = tokens if differentiated else 0
-    windows = _windows(tokens, arrows is not None) if differentiated else 0  # type: ignore[arg-type]  # a SymInt
+    windows: Any = 0
+    if differentiated:
+        windows = (
+            torch.library.get_ctx().new_dynamic_size() if joined else _windows(targets.shape[1], arrows is not None)
+        )
     return (
         empty(*((items,) if reduction == "none" else ())),
         empty(items, dtype=torch.float64),
@@ -254,8 +288,7 @@ def _compute_gradient(
     from ctckit.kernels import triton_loss
 
     found = triton_loss.Forward(losses, normalizers, facts, head, following, occupancy, blanks)
-    logits = logits if logits.stride(2) == 1 or logits.shape[2] <= 1 else logits.contiguous()
-    return triton_loss.gradient(logits, found, weights, upstream, blank=blank, rows=rows)
+    return triton_loss.gradient(_side_by_side(logits), found, weights, upstream, blank=blank, rows=rows)
 
 
 _gradient_operator = torch.library.custom_op("ctckit::ctc_gradient_on_device", _compute_gradient, mutates_args=())

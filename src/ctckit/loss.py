@@ -63,7 +63,7 @@ def ctc_loss(
             of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is, none comes.
             Its gradient is minus the expected number of times that each is taken.
         validate: False leaves targets and lengths unread that are on a GPU: nothing then waits for the GPU, as the
-            capture of a CUDA graph asks for. A malformed item has the loss NaN. What is on the CPU is always checked.
+            capture of a CUDA graph asks for. A malformed item has the loss NaN. What is on the CPU is checked still.
 
     Returns:
         A scalar, or (B,) for "none"; float32 for half-precision logits. NaN for an item with NaN or +∞ within its

@@ -13,7 +13,7 @@ import torch
 
 from ctckit.kernels import triton_loss
 from ctckit.kernels.reference_align import BestPath
-from ctckit.kernels.triton_common import FRAMES
+from ctckit.kernels.triton_common import ROUNDING
 from ctckit.kernels.triton_targets import FACTS, link_targets
 from ctckit.kernels.triton_viterbi import best_paths
 
@@ -67,8 +67,8 @@ def viterbi(
 
     Args:
         log_probs: (B, T, C) of any floating type, computed in float64; classes side by side.
-        targets: (B, N) integers on the same device.
-        input_lengths: (B,) likewise.
+        targets: (B, N) integers on the same device, tokens side by side.
+        input_lengths: (B,) likewise, contiguous.
         target_lengths: (B,) likewise.
         blank: The class of the blank.
 
@@ -94,11 +94,12 @@ def viterbi(
         link_targets[(items,)](
             targets, input_lengths, target_lengths, labels, labels, following, head, facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, CHAINS=False, num_warps=4,
+            BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, CHAINS=False, num_warps=4, **ROUNDING,
         )  # fmt: skip
         best_paths[(items,)](
             log_probs, labels, facts, states, arrows, paths, found,
             blank, frames, tokens, log_probs.stride(0), log_probs.stride(1),
-            WINDOWED=tokens + 1 > pairs, PAIRS=pairs, FRAMES=FRAMES, num_warps=triton_loss.warps(pairs),
+            WINDOWED=tokens + 1 > pairs, PAIRS=pairs, FRAMES=triton_loss.tile_of(pairs),
+            num_warps=triton_loss.warps(pairs), **ROUNDING,
         )  # fmt: skip
     return paths, found

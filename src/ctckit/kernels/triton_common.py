@@ -25,14 +25,15 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-FRAMES = 8  # in a tile
+ROUNDING = {"enable_fp_fusion": True}  # a product and its sum are rounded once, in every version of Triton
+FRAMES = 8  # in a tile; half of that where a program has MOST_PAIRS, which fills its registers
 FEWEST_PAIRS = 32  # one a lane
 MOST_PAIRS = 1024  # in a program; longer targets are cut into windows
 
 ZERO = tl.constexpr(-900_000_000)
 FLOOR = tl.constexpr(-(1 << 29))
 DEEPEST = tl.constexpr(-1e8)
-LN2_HIGH = tl.constexpr(0.693359375)  # ten bits: times an exponent it is exact
+LN2_HIGH = tl.constexpr(0.693359375)  # ten bits: times an exponent under 2^14 it is exact
 LN2_LOW = tl.constexpr(-2.12194440e-4)
 
 
@@ -92,12 +93,14 @@ def neighbour(mantissa, exponent, lanes, STEP: tl.constexpr, PAIRS: tl.constexpr
 def exp_split(z, error):
     """e^(z + error) for z ≤ 0 as a number, packed; 0 where z is −∞, nearly, or not a number.
 
-    With n = z / ln 2, rounded, e^z = 2^n · e^r and |r| ≤ ln 2 / 2; e^r is a polynomial, right to 1 ulp.
+    With n = z / ln 2, rounded, e^z = 2^n · e^r and |r| ≤ ln 2 / 2; e^r is a polynomial, right to 1 ulp. Beyond −2^24 n
+    is no longer known to the unit: r is kept in its range, which costs the last digit of z, not the sign of e^z.
     """
     possible = z >= DEEPEST
     z = tl.where(possible, z, 0.0)
     n = tl.floor(z * 1.44269504088896341 + 0.5)
     r = ((z - n * LN2_HIGH) - n * LN2_LOW) + tl.where(possible, error, 0.0)
+    r = tl.minimum(tl.maximum(r, -0.4), 0.4)
     series = 1.9875691500e-4 * r + 1.3981999507e-3
     series = series * r + 8.3334519073e-3
     series = series * r + 4.1665795894e-2

@@ -41,10 +41,12 @@ def gradient(
     ROWS: tl.constexpr,
     CLASS_BLOCK: tl.constexpr,
 ):
-    """ROWS frames × CLASS_BLOCK classes of one item."""
-    b = tl.program_id(2).to(tl.int64)
-    t = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    c = tl.program_id(0) * CLASS_BLOCK + tl.arange(0, CLASS_BLOCK)
+    """ROWS frames × CLASS_BLOCK classes of one item. Programs: items × blocks of frames × blocks of classes."""
+    frame_blocks, class_blocks = tl.cdiv(frames, ROWS), tl.cdiv(classes, CLASS_BLOCK)
+    block = tl.program_id(0) // class_blocks
+    b = (block // frame_blocks).to(tl.int64)
+    t = block % frame_blocks * ROWS + tl.arange(0, ROWS)
+    c = tl.program_id(0) % class_blocks * CLASS_BLOCK + tl.arange(0, CLASS_BLOCK)
     length = tl.load(facts_ptr + b * 4)
     loss = tl.load(losses_ptr + b)
     weight = tl.load(weights_ptr + b)

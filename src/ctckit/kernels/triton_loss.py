@@ -10,8 +10,9 @@
 Everything stays on the device and nothing waits for a value, so that all of it can be captured in a CUDA graph. No
 program adds to what another one writes: the same input gives the same bits.
 
-Memory beside the gradient, bytes a frame: 16 for the normalisers, 4 (N + 1) for the occupancies, and, until the
-forward computation ends, 4 (N + 1) for the checkpoints (2 · 2 numbers of 8 bytes a pair, every eighth frame).
+Memory beside the gradient: 8 bytes a frame for the normalisers, 4 (N + 1) for the occupancies, and 4 C an item for
+the tokens of each class. Until the forward computation ends, another 8 bytes a frame, and 4 (N + 1) for the checkpoints
+(2 · 2 numbers of 8 bytes a pair, every eighth frame; twice that for targets of 512 tokens and more).
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import triton
+from triton.runtime.interpreter import InterpretedFunction
 
 from ctckit._checks import TargetBatch
-from ctckit.kernels.triton_common import FEWEST_PAIRS, FRAMES, MOST_PAIRS
+from ctckit.kernels.triton_common import FEWEST_PAIRS, FRAMES, MOST_PAIRS, ROUNDING
 from ctckit.kernels.triton_gradient import gradient as gradient_kernel
 from ctckit.kernels.triton_occupancy import occupancies
 from ctckit.kernels.triton_reduce import reduce as reduce_kernel
@@ -78,7 +80,7 @@ def on_device_of(tensor: Tensor) -> AbstractContextManager[None]:
 
 def is_interpreted() -> bool:
     """Whether kernels run on the CPU, in NumPy (TRITON_INTERPRET=1)."""
-    return bool(triton.knobs.runtime.interpret)
+    return isinstance(sweep, InterpretedFunction)
 
 
 def forward(
@@ -109,7 +111,8 @@ def forward(
     pairs = pairs_of(tokens)
     halo = halo_of(tokens, arrows is not None)
     width = windows(tokens, halo)
-    tiles = triton.cdiv(frames, FRAMES)
+    tile = tile_of(pairs)
+    tiles = triton.cdiv(frames, tile)
 
     def empty(*shape: int, dtype: torch.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=logits.device)
@@ -139,28 +142,28 @@ def forward(
         link_targets[(items,)](
             targets, input_lengths, target_lengths, needed, labels, result.following, result.head, result.facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=token_block(tokens), CLASS_BLOCK=1024, CHAINS=arrows is not None, num_warps=4,
+            BLOCK=token_block(tokens), CLASS_BLOCK=1024, CHAINS=arrows is not None, num_warps=4, **ROUNDING,
         )  # fmt: skip
         if frames:
             one_block = classes <= LONGEST_ROW
             block = triton.next_power_of_2(classes) if one_block else TILE
             height = max(1, min(TILE // 2 // block, 32))
-            normalizers[(triton.cdiv(frames, height), items)](
+            normalizers[(items * triton.cdiv(frames, height),)](
                 logits, result.facts, result.normalizers, shift, frames, classes, *strides,
                 IS_LOGITS=rows == "logits", ROWS=height, CLASS_BLOCK=block, ONE_BLOCK=one_block,
-                num_warps=8 if block > 2048 else 4,
+                num_warps=8 if block > 2048 else 4, **ROUNDING,
             )  # fmt: skip
         sweep[(items, 2 if differentiated else 1)](
             logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood, weights,
             blank, frames, tokens, checkpoint_rows, *strides,
-            IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=FRAMES,
-            WEIGHTED=arrows is not None, num_warps=warps(pairs),
+            IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=tile,
+            WEIGHTED=arrows is not None, num_warps=warps(pairs), **ROUNDING,
         )  # fmt: skip
         if differentiated and frames:
-            occupancies[(items, tiles, width)](
+            occupancies[(items * tiles, width)](
                 logits, result.normalizers, labels, result.facts, alpha, beta, likelihood, weights,
                 result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
-                HALO=halo, PAIRS=pairs, FRAMES=FRAMES, WEIGHTED=arrows is not None, num_warps=warps(pairs),
+                HALO=halo, PAIRS=pairs, FRAMES=tile, WEIGHTED=arrows is not None, num_warps=warps(pairs), **ROUNDING,
             )  # fmt: skip
     return result
 
@@ -191,6 +194,11 @@ def pairs_of(tokens: int) -> int:
     return int(min(max(triton.next_power_of_2(tokens + 1), FEWEST_PAIRS), MOST_PAIRS))
 
 
+def tile_of(pairs: int) -> int:
+    """Frames of a tile: fewer where a program has so many pairs that eight frames would not fit into its registers."""
+    return FRAMES if pairs < MOST_PAIRS else max(1, FRAMES // 2)
+
+
 def token_block(tokens: int) -> int:
     """Tokens that triton_targets.py compares at once."""
     return int(min(max(triton.next_power_of_2(tokens), 16), 64))
@@ -198,7 +206,7 @@ def token_block(tokens: int) -> int:
 
 def halo_of(tokens: int, weighted: bool) -> int:
     """Pairs that windows share at each end: as many as a path can move within a tile. 0: there is one window."""
-    return 0 if tokens + 1 <= MOST_PAIRS else FRAMES * (2 if weighted else 1)
+    return 0 if tokens + 1 <= MOST_PAIRS else tile_of(MOST_PAIRS) * (2 if weighted else 1)
 
 
 def windows(tokens: int, halo: int) -> int:
@@ -223,7 +231,8 @@ def reduce(losses: Tensor, target_lengths: Tensor, reduction: str, infeasible: s
         reduce_kernel[(1,)](
             losses, target_lengths, weights, result, items,
             MEAN=reduction == "mean", EACH=reduction == "none", FREE=infeasible in ("zero", "counted"),
-            UNCOUNTED=infeasible == "zero", BLOCK=min(max(triton.next_power_of_2(items), 16), 1024), num_warps=4,
+            UNCOUNTED=infeasible == "zero", BLOCK=min(max(triton.next_power_of_2(items), 16), 1024),
+            num_warps=4, **ROUNDING,
         )  # fmt: skip
     return result, weights
 
@@ -246,11 +255,11 @@ def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, 
     block = min(triton.next_power_of_2(classes), CLASS_BLOCK)
     height = max(1, min(TILE // block, 32))
     with on_device_of(logits):
-        gradient_kernel[(triton.cdiv(classes, block), triton.cdiv(frames, height), items)](
+        gradient_kernel[(items * triton.cdiv(frames, height) * triton.cdiv(classes, block),)](
             logits, found.normalizers, found.facts, found.head, found.following, found.occupancy, found.blanks,
             found.losses, weights, upstream, result, blank, frames, found.following.shape[1], classes,
             found.blanks.shape[2], logits.stride(0), logits.stride(1), upstream.stride(0) if upstream.ndim else 0,
-            KIND=rows, ROWS=height, CLASS_BLOCK=block, num_warps=8,
+            KIND=rows, ROWS=height, CLASS_BLOCK=block, num_warps=8, **ROUNDING,
         )  # fmt: skip
     return result
 

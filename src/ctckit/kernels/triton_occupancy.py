@@ -58,16 +58,17 @@ def occupancies(
     FRAMES: tl.constexpr,
     WEIGHTED: tl.constexpr,
 ):
-    """One tile of one window of one item."""
-    b = tl.program_id(0).to(tl.int64)
-    j = tl.program_id(1)
-    w = tl.program_id(2)
+    """One tile of one window of one item. Programs: items × tiles, windows."""
+    tiles = tl.cdiv(all_frames, FRAMES)
+    b = (tl.program_id(0) // tiles).to(tl.int64)
+    j = tl.program_id(0) % tiles
+    w = tl.program_id(1)
     frames, tokens = tl.load(facts_ptr + b * 4), tl.load(facts_ptr + b * 4 + 1)
     first = j * FRAMES
     total, exponent = unpack(tl.load(likelihood_ptr + b))
     lanes = tl.arange(0, PAIRS)
     pairs = w * (PAIRS - 2 * HALO) - HALO + lanes
-    if (first < frames) & (w * (PAIRS - 2 * HALO) <= tokens) & (total > 0):
+    if (first < frames) & (total > 0):  # a window beyond the target finds 0 everywhere, and writes it
         width = all_tokens + 1
         inverse = 1.0 / total
         checkpoint = (b * checkpoint_rows + j) * 2 * width
@@ -109,7 +110,7 @@ def occupancies(
             of_frame = b * all_frames + first + f
             inside_frame = first + f < frames
             gamma = tl.sum(tl.where(own, gamma, 0.0), axis=0)
-            tl.store(blanks_ptr + of_frame * tl.num_programs(2) + w, gamma, mask=inside_frame)
+            tl.store(blanks_ptr + of_frame * tl.num_programs(1) + w, gamma, mask=inside_frame)
             beta, beta_exp = unpack(betas[2 * (FRAMES - 1 - f) + 1])
             gamma = posterior(token, token_exp, beta, beta_exp, inverse, exponent)
             until = tl.where(inside_frame, tokens, 0)

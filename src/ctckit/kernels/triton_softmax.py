@@ -30,9 +30,10 @@ def normalizers(
     CLASS_BLOCK: tl.constexpr,
     ONE_BLOCK: tl.constexpr,  # CLASS_BLOCK ≥ C: the row stays in registers and is read once
 ):
-    """ROWS frames of one item."""
-    b = tl.program_id(1).to(tl.int64)
-    t = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    """ROWS frames of one item. Programs: items × blocks of frames."""
+    blocks = tl.cdiv(frames, ROWS)
+    b = (tl.program_id(0) // blocks).to(tl.int64)
+    t = tl.program_id(0) % blocks * ROWS + tl.arange(0, ROWS)
     length = tl.load(facts_ptr + b * 4)
     here = t < length
     rows = logits_ptr + b * stride_item + t.to(tl.int64)[:, None] * stride_frame

@@ -111,6 +111,145 @@ def sum_shifts(shift_ptr, total, first, frames, FRAMES: tl.constexpr):
     return total + tl.load(shift_ptr + t, mask=t < frames, other=0.0)
 
 
+@triton.jit
+def sweep_alpha(
+    x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width, stride_frame,
+    KEEP: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
+):  # fmt: skip
+    """α of a target that one program holds. Returns P and the sum of the frames' parts of the loss."""
+    lanes = tl.arange(0, PAIRS)
+    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
+    shifts = tl.zeros((FRAMES,), tl.float64)
+    blank, blank_exp = one_at(lanes == 0)
+    token, token_exp = one_at(lanes < 0)
+    x, x_blank, top = load_tile(x_ptr, top_ptr, stride_frame, 0, frames, labels, live, blank_class, FRAMES)
+    for j in range(0, tl.cdiv(frames, FRAMES)):
+        first = (j + 1) * FRAMES
+        next_x, next_x_blank, next_top = load_tile(
+            x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank_class, FRAMES
+        )
+        shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
+        if KEEP:
+            row_ptr = alpha_ptr + tl.cast(j, tl.int64) * 2 * width
+            store_state(row_ptr, width, lanes, lanes <= tokens, blank, blank_exp, token, token_exp)
+        blank, blank_exp, token, token_exp = alpha_tile(
+            blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+            PAIRS, FRAMES, WEIGHTED,
+        )  # fmt: skip
+        x, x_blank, top = next_x, next_x_blank, next_top
+    total, exponent = ends(arrows_ptr, width, lanes, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
+    return total, exponent, tl.sum(shifts, axis=0)
+
+
+@triton.jit
+def sweep_beta(
+    x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+    PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
+):  # fmt: skip
+    """β of a target that one program holds."""
+    lanes = tl.arange(0, PAIRS)
+    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
+    blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, lanes, tokens, WEIGHTED)
+    tiles = tl.cdiv(frames, FRAMES)
+    x, x_blank, top = load_tile(
+        x_ptr, top_ptr, stride_frame, (tiles - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
+    )
+    for i in range(0, tiles):
+        j = tiles - 1 - i
+        next_x, next_x_blank, next_top = load_tile(
+            x_ptr, top_ptr, stride_frame, (j - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
+        )
+        row_ptr = beta_ptr + tl.cast(j, tl.int64) * 2 * width
+        store_state(row_ptr, width, lanes, lanes <= tokens, blank, blank_exp, token, token_exp)
+        blank, blank_exp, token, token_exp = beta_tile(
+            blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+            PAIRS, FRAMES, WEIGHTED,
+        )  # fmt: skip
+        x, x_blank, top = next_x, next_x_blank, next_top
+
+
+@triton.jit
+def sweep_alpha_windows(
+    x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width, stride_frame,
+    KEEP: tl.constexpr, HALO: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
+):  # fmt: skip
+    """α of a longer target, window by window in each tile; rows of α in memory, two in turn if they are not kept."""
+    lanes = tl.arange(0, PAIRS)
+    own: tl.constexpr = PAIRS - HALO
+    tiles, windows = tl.cdiv(frames, FRAMES), tl.cdiv(tokens + 1, own)
+    shifts = tl.zeros((FRAMES,), tl.float64)
+    for w in range(0, windows):
+        pairs = w * own + lanes
+        blank, blank_exp = one_at(pairs == 0)
+        token, token_exp = one_at(pairs < 0)
+        inside = (lanes < own) & (pairs <= tokens)
+        store_state(alpha_ptr, width, pairs, inside, blank, blank_exp, token, token_exp)
+    for j in range(0, tiles):
+        tl.debug_barrier()
+        source = alpha_ptr + tl.cast(j if KEEP else j % 2, tl.int64) * 2 * width
+        target = alpha_ptr + tl.cast(j + 1 if KEEP else (j + 1) % 2, tl.int64) * 2 * width
+        shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
+        for w in range(0, windows):
+            pairs = w * own - HALO + lanes
+            labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
+            inside = (pairs >= 0) & (pairs <= tokens)
+            blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
+            x, x_blank, top = load_tile(
+                x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
+            )
+            blank, blank_exp, token, token_exp = alpha_tile(
+                blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                PAIRS, FRAMES, WEIGHTED,
+            )  # fmt: skip
+            store_state(target, width, pairs, inside & (lanes >= HALO), blank, blank_exp, token, token_exp)
+    tl.debug_barrier()
+    last = alpha_ptr + tl.cast(tiles if KEEP else tiles % 2, tl.int64) * 2 * width
+    total, exponent = 0.0 * frames.to(tl.float32), 0 * frames + ZERO
+    for w in range(0, windows):
+        pairs = w * own + lanes
+        inside = (lanes < own) & (pairs <= tokens)
+        blank, blank_exp, token, token_exp = load_state(last, width, pairs, inside)
+        part, part_exp = ends(arrows_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
+        total, exponent = add(total, exponent, part, part_exp)
+        total, exponent = renormalized(total, exponent)
+    return total, exponent, tl.sum(shifts, axis=0)
+
+
+@triton.jit
+def sweep_beta_windows(
+    x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+    HALO: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
+):  # fmt: skip
+    """β of a longer target, likewise; its rows are always kept."""
+    lanes = tl.arange(0, PAIRS)
+    own: tl.constexpr = PAIRS - HALO
+    tiles, windows = tl.cdiv(frames, FRAMES), tl.cdiv(tokens + 1, own)
+    for w in range(0, windows):
+        pairs = w * own + lanes
+        blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, pairs, tokens, WEIGHTED)
+        row_ptr = beta_ptr + tl.cast(tl.maximum(tiles - 1, 0), tl.int64) * 2 * width
+        inside = (lanes < own) & (pairs <= tokens)
+        store_state(row_ptr, width, pairs, inside, blank, blank_exp, token, token_exp)
+    for i in range(0, tiles - 1):
+        j = tiles - 1 - i
+        tl.debug_barrier()
+        source = beta_ptr + tl.cast(j, tl.int64) * 2 * width
+        for w in range(0, windows):
+            pairs = w * own + lanes
+            labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
+            inside = pairs <= tokens
+            blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
+            x, x_blank, top = load_tile(
+                x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
+            )
+            blank, blank_exp, token, token_exp = beta_tile(
+                blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                PAIRS, FRAMES, WEIGHTED,
+            )  # fmt: skip
+            inside = inside & (lanes < own)
+            store_state(source - 2 * width, width, pairs, inside, blank, blank_exp, token, token_exp)
+
+
 @triton.jit(do_not_specialize=["all_frames", "all_tokens", "checkpoint_rows"])
 def sweep(
     logits_ptr,  # (B, T, C)
@@ -147,116 +286,26 @@ def sweep(
     alpha_ptr += b * checkpoint_rows * 2 * width
     beta_ptr += b * checkpoint_rows * 2 * width
     arrows_ptr += b * 11 * width
-    tiles = tl.cdiv(frames, FRAMES)
-    lanes = tl.arange(0, PAIRS)
-
-    if WINDOWED:
-        halo: tl.constexpr = FRAMES * (2 if WEIGHTED else 1)
-        own: tl.constexpr = PAIRS - halo
-        windows = tl.cdiv(tokens + 1, own)
-        if tl.program_id(1) == 0:
-            shifts = tl.zeros((FRAMES,), tl.float64)
-            for w in range(0, windows):
-                pairs = w * own + lanes
-                first, first_exp = one_at(pairs == 0)
-                none, none_exp = one_at(pairs < 0)
-                inside = (lanes < own) & (pairs <= tokens)
-                store_state(alpha_ptr, width, pairs, inside, first, first_exp, none, none_exp)
-            for j in range(0, tiles):
-                tl.debug_barrier()
-                source = alpha_ptr + tl.cast(j if KEEP else j % 2, tl.int64) * 2 * width
-                target = alpha_ptr + tl.cast(j + 1 if KEEP else (j + 1) % 2, tl.int64) * 2 * width
-                shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
-                for w in range(0, windows):
-                    pairs = w * own - halo + lanes
-                    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
-                    inside = (pairs >= 0) & (pairs <= tokens)
-                    blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
-                    x, x_blank, top = load_tile(
-                        x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
-                    )
-                    blank, blank_exp, token, token_exp = alpha_tile(
-                        blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
-                        PAIRS, FRAMES, WEIGHTED,
-                    )  # fmt: skip
-                    inside = inside & (lanes >= halo)
-                    store_state(target, width, pairs, inside, blank, blank_exp, token, token_exp)
-            tl.debug_barrier()
-            last = alpha_ptr + tl.cast(tiles if KEEP else tiles % 2, tl.int64) * 2 * width
-            total, exponent = 0.0 * frames.to(tl.float32), 0 * frames + ZERO
-            for w in range(0, windows):
-                pairs = w * own + lanes
-                inside = (lanes < own) & (pairs <= tokens)
-                blank, blank_exp, token, token_exp = load_state(last, width, pairs, inside)
-                part, part_exp = ends(arrows_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
-                total, exponent = add(total, exponent, part, part_exp)
-                total, exponent = renormalized(total, exponent)
-            shift = tl.sum(shifts, axis=0)
-            finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS and not WEIGHTED)
+    halo: tl.constexpr = FRAMES * (2 if WEIGHTED else 1)
+    if tl.program_id(1) == 0:
+        if WINDOWED:
+            total, exponent, shift = sweep_alpha_windows(
+                x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width,
+                stride_frame, KEEP, halo, PAIRS, FRAMES, WEIGHTED,
+            )  # fmt: skip
         else:
-            for w in range(0, windows):
-                pairs = w * own + lanes
-                end, end_exp, last, last_exp = last_state(arrows_ptr, width, pairs, tokens, WEIGHTED)
-                inside = (lanes < own) & (pairs <= tokens)
-                row_ptr = beta_ptr + tl.cast(tl.maximum(tiles - 1, 0), tl.int64) * 2 * width
-                store_state(row_ptr, width, pairs, inside, end, end_exp, last, last_exp)
-            for i in range(0, tiles - 1):
-                j = tiles - 1 - i
-                tl.debug_barrier()
-                source = beta_ptr + tl.cast(j, tl.int64) * 2 * width
-                for w in range(0, windows):
-                    pairs = w * own + lanes
-                    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
-                    inside = pairs <= tokens
-                    blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
-                    x, x_blank, top = load_tile(
-                        x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
-                    )
-                    blank, blank_exp, token, token_exp = beta_tile(
-                        blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
-                        PAIRS, FRAMES, WEIGHTED,
-                    )  # fmt: skip
-                    inside = inside & (lanes < own)
-                    store_state(source - 2 * width, width, pairs, inside, blank, blank_exp, token, token_exp)
+            total, exponent, shift = sweep_alpha(
+                x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width,
+                stride_frame, KEEP, PAIRS, FRAMES, WEIGHTED,
+            )  # fmt: skip
+        finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS and not WEIGHTED)
+    elif WINDOWED:
+        sweep_beta_windows(
+            x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+            halo, PAIRS, FRAMES, WEIGHTED,
+        )  # fmt: skip
     else:
-        labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
-        inside = lanes <= tokens
-        if tl.program_id(1) == 0:
-            shifts = tl.zeros((FRAMES,), tl.float64)
-            blank, blank_exp = one_at(lanes == 0)
-            token, token_exp = one_at(lanes < 0)
-            x, x_blank, top = load_tile(x_ptr, top_ptr, stride_frame, 0, frames, labels, live, blank_class, FRAMES)
-            for j in range(0, tiles):
-                first = (j + 1) * FRAMES
-                next_x, next_x_blank, next_top = load_tile(
-                    x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank_class, FRAMES
-                )
-                shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
-                if KEEP:
-                    row_ptr = alpha_ptr + tl.cast(j, tl.int64) * 2 * width
-                    store_state(row_ptr, width, lanes, inside, blank, blank_exp, token, token_exp)
-                blank, blank_exp, token, token_exp = alpha_tile(
-                    blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
-                    PAIRS, FRAMES, WEIGHTED,
-                )  # fmt: skip
-                x, x_blank, top = next_x, next_x_blank, next_top
-            total, exponent = ends(arrows_ptr, width, lanes, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
-            shift = tl.sum(shifts, axis=0)
-            finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS and not WEIGHTED)
-        else:
-            blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, lanes, tokens, WEIGHTED)
-            x, x_blank, top = load_tile(
-                x_ptr, top_ptr, stride_frame, (tiles - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
-            )
-            for i in range(0, tiles):
-                j = tiles - 1 - i
-                next_x, next_x_blank, next_top = load_tile(
-                    x_ptr, top_ptr, stride_frame, (j - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
-                )
-                row_ptr = beta_ptr + tl.cast(j, tl.int64) * 2 * width
-                store_state(row_ptr, width, lanes, inside, blank, blank_exp, token, token_exp)
-                blank, blank_exp, token, token_exp = beta_tile(
-                    blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
-                    PAIRS, FRAMES, WEIGHTED,
-                )  # fmt: skip
-                x, x_blank, top = next_x, next_x_blank, next_top
+        sweep_beta(
+            x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+            PAIRS, FRAMES, WEIGHTED,
+        )  # fmt: skip

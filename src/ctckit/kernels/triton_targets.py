@@ -78,13 +78,13 @@ def link_targets(
         for first in range(0, count, BLOCK):
             i = first + tl.arange(0, BLOCK)
             here = i < count
-            token = tl.load(targets_ptr + i, mask=here, other=-1).to(tl.int32)
+            token = tl.load(targets_ptr + i, mask=here, other=0).to(tl.int32)
             following = tl.full((BLOCK,), 1 << 30, tl.int32)
             earlier = tl.zeros((BLOCK,), tl.int32)
             for other_first in range(0, count, BLOCK):
                 j = other_first + tl.arange(0, BLOCK)
-                other = tl.load(targets_ptr + j, mask=j < count, other=-2).to(tl.int32)
-                same = token[:, None] == other[None, :]
+                other = tl.load(targets_ptr + j, mask=j < count, other=0).to(tl.int32)
+                same = (token[:, None] == other[None, :]) & (j < count)[None, :]
                 later = same & (j[None, :] > i[:, None])
                 following = tl.minimum(following, tl.min(tl.where(later, j[None, :], 1 << 30), axis=1))
                 earlier += tl.sum((same & (j[None, :] < i[:, None])).to(tl.int32), axis=1)
