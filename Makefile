@@ -102,6 +102,7 @@ bench-page: $(INSTALLED)
 	$(BIN)/python -m benchmarks.page
 	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
 	test ! -e benchmarks/results/alignment.json || $(BIN)/python -m benchmarks.alignment.page
+	test ! -e benchmarks/results/gpu.json || $(BIN)/python -m benchmarks.gpu.page
 
 clean:
 	rm -rf build dist demo-report .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 import ctckit
-from benchmarks import gpu, memory, page
+from benchmarks import memory, page
 from benchmarks.goals import GOALS, MOONSHOTS, memory_goal
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu import page as gpu_page
 from benchmarks.measure import LOSS_TOLERANCE, TOLERANCE, Reference, summary
 from benchmarks.peers import PEERS, TIMED
 from benchmarks.table import ratio
@@ -149,4 +151,35 @@ def test_figures_of_a_gpu_need_one(monkeypatch):
     monkeypatch.setattr("sys.argv", ["gpu"])
     with pytest.raises(SystemExit, match="needs a GPU, and torch sees none"):
         gpu.main()
-    assert {each.name for each in gpu.WORKLOADS} == set(gpu.GOALS)
+    assert {each.name for each in gpu.WORKLOADS} == set(gpu_page.GOALS)
+
+
+def made_up_row(workload, peer, milliseconds, megabytes, graph=None):
+    return {
+        "workload": workload,
+        "dtype": "float32",
+        "peer": peer,
+        "milliseconds": milliseconds,
+        "graph_milliseconds": graph,
+        "peak_bytes": megabytes * 1_000_000,
+        "gradient_error": 1e-6,
+        "logits_bytes": 100_000_000,
+    }
+
+
+def test_the_page_of_a_gpu_judges_by_the_faster_and_the_smaller_rival():
+    rows = [
+        made_up_row("G2", "ctckit", 1.0, 130, graph=0.5),
+        made_up_row("G2", "torch", 4.0, 400),
+        made_up_row("G2", "torch, cuDNN", 2.9, 300),
+    ]
+    device = dict.fromkeys(("device", "driver", "torch", "triton", "cudnn"), "?")
+    results = {"about": {"date": "?", "commit": "?"}, "device": device, "copy_gigabytes_per_second": 400.0}
+    results |= {"rounds": 3, "kernels": {"G2": {"sweep": 1.0}}, "rows": rows}
+    assert gpu_page.judged(results) == [
+        ("G2, times the faster of torch's two", "2.90", "3", "missed"),
+        ("G2, of a copy's bandwidth", "0.75", "0.6", "reached"),
+        ("G2, of torch's memory, at most", "0.43", "0.4", "missed"),
+    ]
+    assert "| G2 | float32 | torch | 4.000 | 4.00× | 0.19 | – | – | 400.0 | 1e-06 |" in gpu_page.page(results)
+    assert "| G2 | float32 | ctckit | 1.000 | 1.00× | 0.75 | 0.500 | 1.50 | 130.0 | 1e-06 |" in gpu_page.page(results)

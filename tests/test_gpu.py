@@ -1,5 +1,10 @@
 """On a real device: hard cases, random problems, same bits, no look at the device, memory. ``pytest -m gpu``."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -236,6 +241,19 @@ def test_forced_alignment_is_that_of_the_cpu(dtype):
         assert a.path.tolist() == b.path.tolist()
         assert a.spans == b.spans
         assert a.log_prob == pytest.approx(b.log_prob, rel=DOUBLE, abs=DOUBLE)
+
+
+@pytest.mark.parametrize("tool", ["memcheck", "racecheck"])
+def test_the_sanitizer_finds_nothing(tool):
+    """No access outside of arrays, no race between the warps of a program."""
+    sanitizer = shutil.which("compute-sanitizer")
+    if sanitizer is None:
+        pytest.skip("needs compute-sanitizer")
+    chosen = "random_problems and (3-logits or 7-logits)"
+    tests = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", __file__, "-k", chosen]
+    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", *tests]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def test_the_signature_of_torch():

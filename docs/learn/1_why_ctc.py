@@ -78,7 +78,8 @@ print(f"{strings:,} classes for strings of 3 to 8 digits.")
 #
 # ## What a CRNN sees
 #
-# Here is one, the demo's, trained for a few hundred steps while this page was built. It has three parts:
+# Here is one, trained for a few hundred steps while this page was built (by `reader` in `_support.py`, beside the
+# chapters). It has three parts:
 
 # %%
 import torch

@@ -244,17 +244,16 @@ print(f"CTC of one frame: {loss.item():.3f}")
 assert abs(loss.item() + math.log(probs[right])) < 1e-12
 
 # %% [markdown]
-# How many paths does a text have? Uniform probabilities count them: each path has $C^{-T}$, so the number is
-# $p(y) \cdot C^{T}$. For *orange* and growing T:
+# How many paths does a text have? `ctckit.lattice`, which does no softmax, takes the logarithm of any weights. Give
+# each class the weight 1 in every frame (a 0, as a logarithm): then each path weighs 1, and the sum counts them. For
+# *orange* and growing T:
 
 # %% tags=["hide-input"]
 tokens = [names.index(letter) for letter in "orange"]
 lengths = [6, 7, 8, 10, 15, 30, 60, 100]
 counts = []
 for frames in lengths:
-    uniform = np.zeros(
-        (frames, 27)
-    )  # scores of 0: every path weighs 1, so the sum counts them
+    uniform = np.zeros((frames, 27))
     counts.append(math.exp(ctckit.lattice(uniform, tokens).log_likelihood))
 assert [round(count) for count in counts[:4]] == [1, 13, 91, 1820]
 assert round(counts[4]) == math.comb(
@@ -288,7 +287,7 @@ picture(
 # [`topology.py`](../reference/topology.md) holds `collapse`, `frames_needed`, `adjacent_repeats`; here is the first of
 # them:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from _widgets import source_of
 
 source_of(collapse)

@@ -80,7 +80,7 @@ assert abs(np.exp(item.log_likelihood) - sum(found.values())) < 1e-12
 # | **skip** | s → s + 2 | over a blank, straight from letter to letter; only if the two letters differ |
 #
 # Why only then? Two equal letters need the blank between them: a path without it collapses to one letter, and spells
-# another text.
+# another text. And no skip leads from blank to blank: it would leave out a letter.
 
 # %% tags=["hide-input"]
 axes = draw_states(ctc_topology(target), names=names)
@@ -252,14 +252,17 @@ print(
 # (exercise 3 of chapter 2).
 #
 # What a trained network says, the matrix of its probabilities (its *posteriors*, in the jargon), leaves most arrows
-# with next to nothing. Here is *dog* under a network that is fairly sure. Dots: how likely the path is there, given
-# that the text is dog (chapter 5 computes that); lines: how likely each arrow is taken; red: the likeliest single path.
+# with next to nothing. Here is *dog* under a network that is sure of the letters, and less of when they begin. Dots:
+# how likely the path is there, given that the text is dog (chapter 5 computes that); lines: how likely each arrow is
+# taken; red: the likeliest single path.
 
 # %% tags=["hide-input"]
 rng = np.random.default_rng(3)
 said = [0, 4, 4, 0, 0, 15, 0, 7, 7, 0]
-logits = rng.normal(size=(10, 27))
-logits[range(10), said] += 2.2
+or_else = [4, 0, 0, 15, 15, 0, 7, 0, 0, 0]
+logits = 0.5 * rng.normal(size=(10, 27))
+logits[range(10), said] += 5.0
+logits[range(10), or_else] += 4.0
 log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 sure = ctckit.lattice(log_probs, [4, 15, 7])
 picture(draw_trellis(sure, names=letters), "The trellis of dog in ten frames.")
@@ -270,7 +273,7 @@ picture(draw_trellis(sure, names=letters), "The trellis of dog in ten frames.")
 # `ctc_topology` in [`topology.py`](../reference/topology.md) makes the states and the arrows. Everything is a logarithm
 # (the next chapter says why): 0 stands for a weight of 1, the arrow is there, and −∞ for a weight of 0, it is not.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from _widgets import source_of
 
 from ctckit.kernels import reference
@@ -280,10 +283,10 @@ source_of(ctc_topology)
 # %% [markdown]
 # `forward` in [`kernels/reference.py`](../reference/kernels.md) is the recursion:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 source_of(reference.forward)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 source_of(reference.arrivals)
 
 # %% [markdown]

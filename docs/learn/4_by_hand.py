@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from _support import (
     BLUE,
-    GREEN,
     GREY,
     INK,
     OCHRE,
@@ -122,7 +121,7 @@ for t in range(1, T):
 def draw_condition(axes, t: int, s: int, title: str) -> None:
     """The cell (t, s), the cells it comes from, and the arrows with their numbers."""
     incoming = arriving(alpha, t, s)
-    colors = {"stay": GREEN, "advance": BLUE, "skip": RED}
+    colors = {"stay": GREY, "advance": BLUE, "skip": OCHRE}
     for k, (arrow, color) in enumerate(colors.items()):
         there = arrow in incoming
         name = vocabulary[states[s - k]] or "∅"
@@ -483,7 +482,8 @@ picture(
 # | one scale for each column, float64 | fails on the longest | NaN |
 # | torch 2.13, float32 | 1.4e-6 | 0.024 at ordinary logits, 0.22 at 30 times larger ones |
 #
-# A gradient's entries lie between −1 and 1, so an error of 0.22 is no longer rounding.
+# A gradient's entries lie between −1 and 1, so an error of 0.22 is no longer rounding. Other inputs, other errors; on
+# this chapter's longest one:
 
 
 # %% tags=["hide-input"]
@@ -508,7 +508,7 @@ def gradient_error(of: str) -> float:
 errors = {of: gradient_error(of) for of in ("torch", "ctckit")}
 assert errors["ctckit"] < 1e-5 < errors["torch"]
 print(
-    f"this page's longest input, float32 gradient: torch {errors['torch']:.0e}, ctckit {errors['ctckit']:.0e}"
+    f"largest error of the float32 gradient: torch {errors['torch']:.0e}, ctckit {errors['ctckit']:.0e}"
 )
 
 # %% [markdown]

@@ -228,9 +228,11 @@ for axes, (title, values, color) in zip(
     axes.set_yticks(range(5), names)
 axes = figure.axes[2]
 axes.imshow(formula.T, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-axes.set_title("gradient p − γ")
+axes.set_title("gradient p − γ, from −1 to 1")
 axes.set_yticks(range(5), names)
 only_bottom(axes)
+for axes in figure.axes:
+    axes.set_xlabel("frame")
 picture(
     figure,
     "What the network says, what the text asks for, and the difference. In the last panel red is negative: this logit"
@@ -258,8 +260,8 @@ def report(name: str, alpha, beta, loss: float | None = None, ends: int = 2) -> 
     return [
         name,
         f"{own:.3f}",
-        f"{constant:.0e}" if constant > 1e-12 else "0",
-        f"{occupied:.0e}" if occupied > 1e-12 else "0",
+        f"{constant:.2f}" if constant > 1e-12 else "0",
+        f"{occupied:.2f}" if occupied > 1e-12 else "0",
     ]
 
 
@@ -313,8 +315,8 @@ table(rows, ["", "loss", "log Σ αβ varies by", "Σ γ off 1 by"])
 # What to make of them:
 #
 # 1. **Mixed conventions for β.** Graves lets β include the emission of its own frame; then α·β contains it twice, and
-#    has to be divided by it once. Ours leaves it out, so α·β needs no division. Either is right. Taking β from one text
-#    and γ from another is not.
+#    has to be divided by it once. Ours leaves it out, so α·β needs no division. Either is right. Taking β from one
+#    paper and γ from another is not.
 # 2. **A loss that is T times too large.** Σₛ αβ is p(y) at *every* t; summing −log of it over t counts one loss T
 #    times. Both identities hold, as α and β are right; only the loss is not −log of that sum. For a fixed T this
 #    merely scales the gradient, so training works and nobody notices; with lines of different lengths the long ones
@@ -368,14 +370,14 @@ table(rows, ["logit", "slope, measured", "ctckit, normalize=False", "torch"])
 # `score_gradient` is −γ, summed over the states of each class (which is what `np.add.at` does); `logit_gradient` adds
 # the softmax:
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from _widgets import source_of
 
 from ctckit.kernels import reference
 
 source_of(reference.score_gradient)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 source_of(reference.logit_gradient)
 
 # %% [markdown]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOKEN, BLANK = "#2a6f97", "#9aa5b1"
-ARROWS = ("#8d98a5", "#2a6f97", "#d1495b", "#7a5aa6", "#7a5aa6")  # stay, advance, skip, and the two hops
+ARROWS = ("#8d98a5", "#2a6f97", "#c17817", "#7a5aa6", "#7a5aa6")  # stay, advance, skip, and the two hops
 RADIUS, RING = 0.27, 0.33
 
 
