@@ -223,10 +223,10 @@ picture(
 
 # %%
 assert total == 84
-listed = total * (frames - 1) + total - 1  # multiplications in each path, then additions
-by_columns = (
-    np.count_nonzero(reached) * 3
-)  # two additions and a multiplication for each cell
+# in each path T − 1 multiplications, then all paths are added; in each cell two additions
+# and a multiplication
+listed = total * (frames - 1) + total - 1
+by_columns = np.count_nonzero(reached) * 3
 print(f"operations for {total} paths, listed: {listed}; by columns: at most {by_columns}")
 frames, tokens = 100, [1 + n % 26 for n in range(20)]
 many = ctckit.lattice(np.zeros((frames, 27)), tokens)
