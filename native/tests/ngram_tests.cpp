@@ -74,7 +74,7 @@ std::string arpa(const Dictionary& model, int order) {
   for (const auto& [words, weights] : model) {
     std::string line = std::to_string(weights.log_prob) + "\t";
     for (size_t i = 0; i < words.size(); ++i) line.append(i ? " " : "").append(words[i]);
-    if (static_cast<int>(words.size()) < order) line += "\t" + std::to_string(weights.back_off);
+    if (static_cast<int>(words.size()) < order) line.append("\t").append(std::to_string(weights.back_off));
     sections[words.size() - 1] += line + "\n";
     ++counts[words.size() - 1];
   }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "candidates.hpp"
 #include "decoding.hpp"
 #include "dispatch.hpp"
 #include "ngram_io.hpp"
@@ -221,7 +222,8 @@ double naive_hotwords(const SearchPlan& plan, const Text& text) {
   return sum;
 }
 
-// A beam that holds all texts has their exact scores; a narrow one has at most these.
+// A beam that holds all texts has their exact scores; a narrow one has at most these, and its best text may be made better
+// by edits (edits.hpp), each of which is one more text.
 void masses_are_exact_scores() {
   const bool whole = chance(0.5);
   const SearchPlan plan = random_plan(whole ? 20000 : integer(1, 20));
@@ -233,10 +235,13 @@ void masses_are_exact_scores() {
   std::map<Text, double> masses;
   for (const auto& each : search.best(20000, true)) masses[each.tokens] = each.score;
   const auto decoded = decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 20000);
+  const size_t found = masses.size();
+  for (const auto& each : decoded[0]) masses.try_emplace(each.tokens, each.score);
+  expect(!whole || masses.size() == found, "no edit is better than the best of all texts");
+  expect(masses.size() <= found + 4, "an edit a round");
   expect(decoded[0].size() == masses.size(), "a batch finds what a search finds");
   double before = infinity;
   for (const auto& each : decoded[0]) {
-    expect(masses.count(each.tokens) == 1, "texts differ");
     expect(each.score <= before, "best first");
     before = each.score;
     expect(std::abs(each.parts.hotwords - naive_hotwords(plan, each.tokens)) < 1e-4, "all hotwords are found");
@@ -319,6 +324,43 @@ void chunks_and_forgetting() {
 }
 
 // The nodes of a long search are cleared away.
+// Among equals the texts that stay are better than the new ones, then the first: as many are kept as there is room for.
+void choice_among_equals() {
+  const int width = integer(1, 40), staying_count = integer(0, width);
+  const auto level = [] { return 0.25f * static_cast<float>(integer(1, 4)); };
+  std::vector<float> staying(static_cast<size_t>(ctckit::whole_blocks(width)), 0.0f);
+  std::generate_n(staying.begin(), staying_count, level);
+  ctckit::Candidates candidates(width);
+  const int count = integer(0, 2 * width);
+  for (int k = 0; k < count; ++k) candidates.add(level(), 0, k);
+
+  const float bar = chance(0.5) ? 0.125f : level();
+  struct Text {
+    float value;
+    bool stays;
+    int32_t index;
+  };
+  std::vector<Text> texts;
+  for (int i = 0; i < staying_count; ++i) texts.push_back({staying[static_cast<size_t>(i)], true, i});
+  for (int k = 0; k < count; ++k) texts.push_back({candidates.values[static_cast<size_t>(k)], false, k});
+  std::stable_sort(texts.begin(), texts.end(), [](const Text& a, const Text& b) { return a.value > b.value; });
+  std::vector<int32_t> leave, come;
+  for (size_t rank = 0; rank < texts.size(); ++rank) {
+    const Text& each = texts[rank];
+    const bool kept = rank < static_cast<size_t>(width) && each.value >= bar;
+    if (kept != each.stays) (each.stays ? leave : come).push_back(each.index);
+  }
+  std::sort(leave.begin(), leave.end());
+  std::sort(come.begin(), come.end());
+
+  ctckit::Choice choice(width);
+  const ctckit::Selection selection = choice.select(staying, staying_count, candidates, width, bar, 1.0f);
+  const auto leaving = choice.leaving(selection, staying, staying_count);
+  expect(std::equal(leaving.begin(), leaving.end(), leave.begin(), leave.end()), "who leaves, among equals");
+  const auto coming = choice.coming(selection, staying, staying_count, candidates);
+  expect(std::equal(coming.begin(), coming.end(), come.begin(), come.end()), "who comes, among equals");
+}
+
 void bounded_memory() {
   const SearchPlan plan = plain_plan(4, 20);
   ctckit::Search search(std::make_shared<ctckit::Factors>(plan));
@@ -370,6 +412,7 @@ int main(int count, char** arguments) {
       confidences_stand_alone();
       chunks_and_forgetting();
       batches_and_threads();
+      choice_among_equals();
     }
     bounded_memory();
   }
