@@ -256,7 +256,7 @@ def check_gradient(rng, problem, found, leaf, weights, parts, rows):
 
 
 def check_lattice_and_greedy(rng, problem):
-    """The two that take log-probabilities, on the items whose numbers they accept."""
+    """The three that take log-probabilities, on the items whose numbers they accept."""
     for b in range(len(problem.logits)):
         x, target = problem.rows(b), problem.target(b)
         if np.isnan(x).any() or np.isposinf(x).any():
@@ -268,6 +268,7 @@ def check_lattice_and_greedy(rng, problem):
             arranged(torch.from_numpy(log_probs)[None], problem.layout)[0], target, blank=problem.blank
         )
         expect_close(item.log_likelihood, expected, 0, "the log-likelihood")  # the same lines
+        check_alignment(arranged(torch.from_numpy(log_probs)[None], problem.layout), target, item, problem.blank)
         # An arg-max over views of the same numbers: the layout must not matter, the last axis counts.
         (best,) = ctckit.greedy_decode(log_probs[None, ::-1][:, ::-1], blank=problem.blank)
         expect(list(best.tokens) == collapse(log_probs.argmax(1), blank=problem.blank), f"greedy {best.tokens}")
@@ -275,6 +276,17 @@ def check_lattice_and_greedy(rng, problem):
         expected = reference.log_likelihood(reference.forward(log_probs, topology), topology)
         allowed = DOUBLE * max(1.0, abs(expected))
         expect_close(best.log_prob, expected, allowed, "the hypothesis' log-probability")
+
+
+def check_alignment(log_probs, target, item, blank):
+    """The best path is the lattice's, ties included; where there is none, the item is named."""
+    try:
+        (found,) = ctckit.forced_align(log_probs, target[None], blank=blank)
+    except InfeasibleTargetError as error:
+        expect(item.log_likelihood == -np.inf and error.items == (0,), f"alignment refused: {error}")
+        return
+    expect(item.log_likelihood > -np.inf, "alignment of what cannot be emitted")
+    expect(found.path.tolist() == item.best_path().tolist(), "the best path")
 
 
 def check_round(seed, number):

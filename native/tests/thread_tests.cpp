@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "aligner.hpp"
 #include "buffers.hpp"
 #include "curvature.hpp"
 #include "dispatch.hpp"
@@ -58,7 +59,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 template <class Logit>
 struct Problem {
   int B, T, C, N;
-  std::vector<Logit> logits, direction;
+  std::vector<Logit> logits, direction, log_probs;
   std::vector<int32_t> targets;
   std::vector<int64_t> input_lengths, target_lengths;
   std::vector<double> weights;
@@ -66,10 +67,13 @@ struct Problem {
   struct Answer {
     std::vector<double> losses;
     std::vector<Logit> gradient, curvature;
+    std::vector<double> best;
+    std::vector<int64_t> starts, ends;
 
     bool operator==(const Answer& other) const {
       return same_bits(losses, other.losses) && same_bits(gradient, other.gradient) &&
-             same_bits(curvature, other.curvature);
+             same_bits(curvature, other.curvature) && same_bits(best, other.best) && same_bits(starts, other.starts) &&
+             same_bits(ends, other.ends);
     }
   };
 
@@ -85,12 +89,24 @@ struct Problem {
 
   Answer solve() const {
     const Logit poison = std::numeric_limits<Logit>::quiet_NaN();
-    Answer answer{std::vector<double>(B), std::vector<Logit>(logits.size(), poison), {}};
+    Answer answer{std::vector<double>(B), std::vector<Logit>(logits.size(), poison), {}, std::vector<double>(B),
+                  std::vector<int64_t>(targets.size(), -1), std::vector<int64_t>(targets.size(), -1)};
     ctckit::Batch<Logit> all = batch();
     all.losses = answer.losses.data(), all.gradient = answer.gradient.data();
     ctckit::ctc_loss(all);
     answer.curvature = curvature(direction);
+    align(answer);
     return answer;
+  }
+
+  void align(Answer& answer) const {
+    ctckit::AlignBatch<Logit> all{};
+    all.log_probs = log_probs.data(), all.item_stride = int64_t{T} * C, all.frame_stride = C, all.items = B;
+    all.classes = C, all.blank = 0, all.tokens = targets.data(), all.token_stride = N;
+    all.input_lengths = input_lengths.data(), all.token_lengths = target_lengths.data();
+    ctckit::AlignOptions options;
+    options.checkpoint_frames = 16, options.single_from = options.prune_from = 0;
+    ctckit::align_batch(all, options, {answer.best.data(), answer.starts.data(), answer.ends.data(), nullptr});
   }
 
   std::vector<Logit> curvature(const std::vector<Logit>& along) const {
@@ -108,6 +124,7 @@ Problem<Logit> random_problem(std::mt19937_64& random) {
   p.B = pick(0, 9), p.T = pick(0, 40), p.C = pick(2, 40), p.N = pick(0, 12);
   for (int k = 0; k < p.B * p.T * p.C; ++k) p.logits.push_back(static_cast<Logit>(normal(random)));
   for (int k = 0; k < p.B * p.T * p.C; ++k) p.direction.push_back(static_cast<Logit>(normal(random)));
+  for (const Logit each : p.logits) p.log_probs.push_back(-std::abs(each));
   for (int k = 0; k < p.B * p.N; ++k) p.targets.push_back(pick(1, p.C - 1));
   for (int b = 0; b < p.B; ++b) {
     p.input_lengths.push_back(pick(0, p.T)), p.target_lengths.push_back(pick(0, p.N));
