@@ -99,6 +99,7 @@ function start() {
   new ResizeObserver(redrawAll).observe(byId("posterior"));
   byId("numbers").addEventListener("toggle", redrawAll);
   byId("sources").textContent = page.posteriors.map((each) => each.credit).filter(Boolean).join(" ");
+  document.documentElement.classList.toggle("embedded", parent !== window); // then the page around it has the title
   redrawAll();
   return store;
 }
