@@ -90,7 +90,8 @@ function explainBeta(store, { t, s }) {
     const ends = s >= lattice.states - 2;
     rows.push(row("end", written(ends ? 0 : IMPOSSIBLE), "", "a path ends in one of the last two states"));
   } else rows.push(...arrowRows(store, { t, s }, written));
-  rows.push(row([scale === "log" ? "log-sum = " : "sum = ", symbol(store, "β", t, s)], written(lattice.beta[t][s]), "sum"));
+  const sum = scale === "log" ? "log-sum = " : "sum = ";
+  rows.push(row([sum, symbol(store, "β", t, s)], written(lattice.beta[t][s]), "sum"));
   const [log, times] = scale === "log" ? ["log ", " + log "] : ["", "·"];
   const next = element("span", [log, element("i", "p"), times, element("i", "β"), " of the next frame"]);
   return [element("p", ["All ways on from here to the end. Each arrow: ", next, "."], "quiet"), table(rows)];

@@ -298,7 +298,7 @@ export class LatticeView {
     context.setLineDash([0.1, 5]);
     context.beginPath();
     context.moveTo(...at(0.28));
-    context.lineTo(...at(0.62));
+    context.lineTo(...at(0.7));
     context.stroke();
     context.setLineDash([]);
   }

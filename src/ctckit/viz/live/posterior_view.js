@@ -46,7 +46,8 @@ export class PosteriorView {
     canvas.addEventListener("keydown", (event) => this.key(event));
     const held = (event) => event.touches.length === 1 && (this.drag || this.holds(event.touches[0]));
     for (const kind of ["touchstart", "touchmove"]) {
-      canvas.addEventListener(kind, (event) => held(event) && event.preventDefault(), { passive: false }); // no scrolling
+      const listen = (event) => held(event) && event.preventDefault(); // then it does not scroll
+      canvas.addEventListener(kind, listen, { passive: false });
     }
     this.names.addEventListener("click", (event) => {
       const c = event.target.dataset.class;
