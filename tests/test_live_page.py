@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -394,7 +395,7 @@ def test_the_names_of_many_states_have_room(page):
         })"""
     )
     assert len(boxes) == store(page, "store.target.length") + 1  # the tokens, and the word under them
-    assert all(below[0] >= above[0] + above[1] - 1 for above, below in zip(boxes, boxes[1:], strict=False))
+    assert all(below[0] >= above[0] + above[1] - 1 for above, below in pairwise(boxes))
 
 
 @pytest.mark.parametrize(("quantity", "letter"), [("alpha", "α"), ("beta", "β"), ("occupancy", "γ")])
