@@ -168,6 +168,8 @@ def test_a_target_never_changes_what_the_network_says(page):
         "This network has no class for “Z”, “ë”: left out. Computed for: “o”. "
         "“Let the frames say it” makes one that has it."
     )
+    page.locator("#frames").fill("24")
+    assert store(page, "store.names.length") == len(made_up_vocabulary("apple"))  # other frames, the same classes
     page.click("#say")
     assert tile(page, "greedy") == "Zoë ✓"
     assert page.is_hidden("#problem")
