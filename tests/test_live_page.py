@@ -4,6 +4,8 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,17 +151,64 @@ def test_typing_a_target(page):
     page.click("#say")
     assert tile(page, "loss") == f"{loss_of('ape'):.4f}"
     assert tile(page, "greedy") == "ape ✓"
-    page.fill("#target", "Zoë")  # letters that the network did not know are added to it
+
+
+def test_a_target_never_changes_what_the_network_says(page):
+    before = store(page, "store.logProbs.map((frame) => [...frame])")
+    score = page.locator("#beams-list .number").first.text_content()
+    for text, target in (("apple pie", "apple pie"), ("Äpfel", "pfel"), ("Zoë", "o")):
+        page.fill("#target", text)
+        settle(page)
+        assert store(page, "store.logProbs.map((frame) => [...frame])") == before
+        assert page.locator("#beams-list .number").first.text_content() == score
+        assert tile(page, "loss") == f"{loss_of('apple', target):.4f}"
+        assert page.is_visible("#problem") == (text != target)
+        assert page.locator("#source option:checked").text_content() == "made up: says ‘apple’"
+    assert page.text_content("#problem") == (
+        "This network has no class for “Z”, “ë”: left out. Computed for: “o”. "
+        "“Let the frames say it” makes one that has it."
+    )
+    page.locator("#frames").fill("24")
+    assert store(page, "store.names.length") == len(made_up_vocabulary("apple"))  # other frames, the same classes
+    page.click("#say")
+    assert tile(page, "greedy") == "Zoë ✓"
     assert page.is_hidden("#problem")
-    assert store(page, "store.target.length") == 3
+    assert page.locator("#source option:checked").text_content() == "made up: says ‘Zoë’"
+    page.select_option("#source", "uniform")
+    page.fill("#target", "Ö")
+    settle(page)
+    assert store(page, "store.names.length") == len(made_up_vocabulary("Zoë"))
+    assert page.locator("#source option").first.text_content() == "made up for the target"
+
+
+def test_the_likeliest_class_of_a_frame_has_a_row(page):
+    page.fill("#target", "cat")
+    page.click("#say")
+    page.fill("#target", "a very long target with many letters, too long")
+    settle(page)
+    assert tile(page, "greedy") == "cat"
+    rows = store(page, "store.rows")
+    assert set(rows) >= {*store(page, "store.greedy"), *store(page, "store.target")}
+    c = made_up_vocabulary("cat").encode("c")[0]
+    page.mouse.move(*cell(page, "#posterior-canvas", 2, rows.index(c), 19))
+    page.mouse.down()
+    page.mouse.move(*cell(page, "#posterior-canvas", 2, rows.index(c) + 4, 19), steps=3)
+    page.mouse.up()
+    assert tile(page, "greedy") == "ccat"  # the frames beside it still say c
+    assert store(page, "store.rows") == rows
 
 
 def test_a_letter_that_a_trained_network_does_not_know(page):
     page.select_option("#source", "digits")
     page.fill("#target", "35a")
     settle(page)
-    assert page.text_content("#problem") == "This network has no class for “a”: left out. It knows: 0 1 2 3 4 5 6 7 8 9"
+    assert page.text_content("#problem") == (
+        "This network has no class for “a”: left out. Computed for: “35”. It knows: 0 1 2 3 4 5 6 7 8 9"
+    )
     assert store(page, "store.target") == [4, 6]
+    page.fill("#target", "abc")
+    settle(page)
+    assert "Computed for: (empty text)." in page.text_content("#problem")
 
 
 def test_too_few_frames_are_explained(page):
@@ -170,10 +219,14 @@ def test_too_few_frames_are_explained(page):
         "the loss is ∞ and the gradient 0."
     )
     assert tile(page, "loss") == "∞"
+    assert page.locator(".tiles .bad dd").evaluate_all("(all) => all.map((each) => each.id)") == ["loss", "needed"]
+    above, message = (page.locator(each).bounding_box() for each in ("#target", "#infeasible"))
+    assert 0 < message["y"] - (above["y"] + above["height"]) < 20
     assert store(page, "store.gradient.every((frame) => frame.every((value) => value === 0))")
     page.locator("#frames").fill("6")
     settle(page)
     assert page.is_hidden("#infeasible")
+    assert page.locator(".tiles .bad").count() == 0
 
 
 @pytest.mark.parametrize("frames", [0, 1])
@@ -263,6 +316,90 @@ def test_pointing_at_a_state_shows_its_arrows(page):
     assert "a path begins in one of the first two states" in page.text_content("#inspector-body")
 
 
+def test_a_state_is_pinned_and_let_go(page):
+    def title():
+        settle(page)
+        return page.text_content("#inspector-title")
+
+    there, elsewhere = ((5, 3), "Frame 5, state 3: p"), ((9, 5), "Frame 9, state 5: p")
+    page.mouse.move(*cell(page, "#lattice-canvas", *elsewhere[0], 32))
+    assert title() == elsewhere[1]
+    page.mouse.click(*cell(page, "#lattice-canvas", *elsewhere[0], 32))
+    page.mouse.move(*cell(page, "#lattice-canvas", *there[0], 32))
+    assert title() == elsewhere[1]
+    assert "Pinned." in page.text_content("#inspector-body")
+    page.mouse.move(2, 2)
+    assert title() == elsewhere[1]
+    page.mouse.click(*cell(page, "#lattice-canvas", *elsewhere[0], 32))
+    page.mouse.move(2, 2)
+    assert title() == there[1]  # the one that is shown at first
+    page.focus("#lattice-canvas")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.text_content("#said").startswith("pinned: frame 6, state 3, p: occupancy")
+    page.mouse.move(*cell(page, "#lattice-canvas", *elsewhere[0], 32))
+    assert title() == "Frame 6, state 3: p"
+    page.mouse.move(2, 2)
+    page.keyboard.press("Escape")
+    assert title() == there[1]
+
+
+REDDISH = """([fromX, toX, fromY, toY]) => {
+  const canvas = document.getElementById("lattice-canvas");
+  const ratio = canvas.width / parseFloat(canvas.style.width);
+  const wide = parseFloat(canvas.style.width) / ctckit.store.count;
+  const box = [fromX * wide, fromY * 32, (toX - fromX) * wide, (toY - fromY) * 32].map((each) => each * ratio);
+  const { data } = canvas.getContext("2d").getImageData(...box);
+  let found = 0;
+  for (let i = 0; i < data.length; i += 4) found += data[i + 3] > 200 && data[i] > data[i + 1] + 90 && data[i + 2] > 70;
+  return found;
+}"""
+
+
+def test_a_forbidden_skip_is_a_dotted_stub(page):
+    page.locator("#show-path").uncheck()
+    between = [8.6, 9.3, 4.0, 5.1]  # on the way from state 3 of frame 8 to state 5 of frame 9
+    page.mouse.move(*cell(page, "#lattice-canvas", 2, 9, 32))
+    settle(page)
+    assert page.evaluate(REDDISH, between) == 0
+    page.mouse.move(*cell(page, "#lattice-canvas", 9, 5, 32))
+    settle(page)
+    assert 5 < page.evaluate(REDDISH, between) < 200
+    assert "the two would merge" in page.text_content("#inspector-body")
+
+
+def test_the_lattice_is_under_the_posterior_and_in_the_window(opened, file):
+    page = opened(file, viewport={"width": 1400, "height": 950})
+    boxes = {each: page.locator(each).bounding_box() for each in ("#posterior", "#lattice", "#reading", "#inspector")}
+    bottom = {each: box["y"] + box["height"] for each, box in boxes.items()}
+    assert bottom["#posterior"] < boxes["#lattice"]["y"] < bottom["#posterior"] + 40
+    assert bottom["#lattice"] < boxes["#reading"]["y"]
+    canvas = page.locator("#lattice-canvas").bounding_box()
+    assert canvas["y"] + canvas["height"] * 0.9 < 950
+    for width, beside in ((1400, True), (800, True), (700, False), (390, False)):
+        page.set_viewport_size({"width": width, "height": 950})
+        settle(page)
+        lattice_box, inspector = (page.locator(each).bounding_box() for each in ("#lattice", "#inspector"))
+        if beside:
+            assert inspector["x"] > lattice_box["x"] + lattice_box["width"]
+        else:
+            assert 0 < inspector["y"] - (lattice_box["y"] + lattice_box["height"]) < 40
+
+
+def test_the_names_of_many_states_have_room(page):
+    page.fill("#target", "a very long target with many letters, too long")
+    settle(page)
+    boxes = page.locator("#lattice-names > span").evaluate_all(
+        """(all) => all.filter((each) => each.textContent).map((each) => {
+          const range = document.createRange();
+          range.selectNodeContents(each);
+          return [range.getBoundingClientRect().top, range.getBoundingClientRect().height];
+        })"""
+    )
+    assert len(boxes) == store(page, "store.target.length") + 1  # the tokens, and the word under them
+    assert all(below[0] >= above[0] + above[1] - 1 for above, below in pairwise(boxes))
+
+
 @pytest.mark.parametrize(("quantity", "letter"), [("alpha", "α"), ("beta", "β"), ("occupancy", "γ")])
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_linear_and_log(page, quantity, letter, scale):
@@ -278,6 +415,7 @@ def test_linear_and_log(page, quantity, letter, scale):
     if "·10" in number:
         assert number == written(math.exp(log))
     else:
+        assert ("log " in line) == (scale == "log")
         assert float(number) == pytest.approx(log if scale == "log" else math.exp(log), abs=6e-3)
 
 
@@ -291,7 +429,8 @@ def test_playing_the_recursion(page):
     page.click("#play")
     until(page, "store.cursor === 2")
     settle(page)
-    assert page.text_content("#frame").endswith("of 23")
+    assert page.text_content("#frame") == f"frame {store(page, 'store.cursor')} (0–22)"
+    assert page.text_content("#play-note") == "α is computed from the start"
     assert page.locator("#play").get_attribute("class") == "playing"
     page.click("#play")
     at = store(page, "store.cursor")
@@ -315,15 +454,26 @@ def test_it_plays_to_the_end(page):
     page.locator("#frames").fill("6")
     page.click("[data-quantity=occupancy]")
     page.click("#play")
-    until(page, "store.cursor === 0")
-    until(page, "store.cursor === Infinity")
-    assert page.text_content("#play") == "▶"
+    assert "from the end" in page.text_content("#play-note")
+    until(page, "store.cursor === 0 && document.getElementById('play').textContent === '▶'")
+    assert page.input_value("#scrub") == "0"  # where it has ended: the slider does not jump
+    assert page.text_content("#frame") == "frame 0 (0–5)"
+    page.click("[data-quantity=alpha]")
+    page.click("#play")
+    until(page, "store.cursor === 5 && document.getElementById('play').textContent === '▶'")
+    assert page.input_value("#scrub") == "5"
 
 
 def test_the_training_as_a_film(page):
     page.select_option("#source", "digits")
     settle(page)
-    assert page.text_content("#replay-value") == "1600"
+    assert page.text_content("#replay-value") == "0"
+    said = store(page, "store.history.map((frames) => ctckit.greedyPath(frames.map(ctckit.logSoftmax)))")
+    note = page.text_content("#note")
+    assert "at first all classes are about equally likely, then it says nothing but blanks, then digits" in note
+    assert np.exp(store(page, "store.logProbs.map((frame) => [...frame])")).max() < 0.12  # of 11 classes
+    blanks = [k for k, path in enumerate(said) if not any(path)]
+    assert blanks == list(range(1, 15))
     page.locator("#replay").fill("8")
     assert tile(page, "greedy") == "(empty)"  # nothing but blanks
     assert page.text_content("#replay-value") == "80"
@@ -438,6 +588,34 @@ def test_by_key(page):
     assert page.evaluate("() => document.activeElement.dataset.scale") == "linear"
 
 
+def test_keys_are_explained_where_they_work_and_shift_makes_big_steps(page):
+    visibility = "(each) => getComputedStyle(each).visibility"
+    assert page.locator("#posterior-help").evaluate(visibility) == "hidden"
+    before = page.locator("#lattice").bounding_box()["y"]
+    page.focus("#posterior-canvas")
+    assert page.locator("#posterior-help").evaluate(visibility) == "visible"
+    assert page.locator("#lattice").bounding_box()["y"] == before  # nothing moves
+    page.keyboard.press("ArrowDown")  # the blank of frame 0
+    page.keyboard.press("ArrowDown")  # a of frame 0
+    page.evaluate("() => ctckit.store.setLogit(0, 1, Math.log(0.001 / 0.999) + Math.log(ctckit.store.logits[0].reduce("
+                  "(sum, logit, c) => sum + (c === 1 ? 0 : Math.exp(logit)), 0)))")  # fmt: skip
+    assert store(page, "Math.exp(store.logProbs[0][1])") == pytest.approx(0.001)
+    for _ in range(5):
+        page.keyboard.press("Shift++")
+    assert 0.5 < store(page, "Math.exp(store.logProbs[0][1])") < 0.8
+    logit = store(page, "store.logits[0][1]")
+    page.keyboard.press("Shift+_")
+    page.keyboard.press("-")
+    page.keyboard.press("=")
+    assert store(page, "store.logits[0][1]") == pytest.approx(logit - 1.5)
+
+
+def test_a_full_bar_of_the_gradient_is_what_is_said(page):
+    settle(page)
+    most = store(page, "Math.max(...store.gradient.flatMap((frame) => store.rows.map((c) => Math.abs(frame[c]))))")
+    assert page.text_content("#gradient-scale") == f"A full bar is {most:.3f}."
+
+
 def test_everything_has_a_name_for_those_who_listen(page):
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, canvas")].filter((each) => {
@@ -492,6 +670,106 @@ def test_on_a_small_window(opened, file, width):
     assert scrolled[0] == scrolled[1]
 
 
+def touches(page):
+    """Sends real touches: ("Start", x, y), ("Move", x, y), ("End",)."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind, *at):
+        points = [{"x": at[0], "y": at[1]}] if at else []
+        session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    return send
+
+
+def swipe(page, x, y, across, down, pause=0):
+    touch = touches(page)
+    touch("Start", x, y)
+    page.wait_for_timeout(pause)
+    for step in range(1, 9):
+        touch("Move", x + across * step / 8, y + down * step / 8)
+        page.wait_for_timeout(16)
+    touch("End")
+    settle(page)
+
+
+def test_a_finger_scrolls_and_drags_what_it_has_selected(opened, file):
+    page = opened(file, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    data = "store.logits.map((frame) => [...frame])"
+    before = store(page, data)
+    at = cell(page, "#posterior-canvas", 8, 3, 27)
+    top = page.evaluate("() => scrollY")
+    swipe(page, *at, 0, -150)  # a swipe up: the page scrolls
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => scrollY") > top + 60
+    swipe(page, *cell(page, "#posterior-canvas", 8, 3, 27), -120, 0)  # to the left: the panels do
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => document.getElementById('posterior-canvas').parentElement.scrollLeft") > 40
+    assert store(page, data) == before
+    assert not store(page, "store.edited")
+    page.evaluate("() => (document.getElementById('posterior-canvas').parentElement.scrollLeft = 0)")
+    at = cell(page, "#posterior-canvas", 8, 3, 27)
+    page.touchscreen.tap(*at)
+    settle(page)
+    assert page.text_content("#said").startswith("frame 8, l: 0.")
+    assert store(page, data) == before
+    top = page.evaluate("() => scrollY")
+    swipe(page, *at, 0, -90)  # it is selected: now it is dragged
+    assert page.evaluate("() => scrollY") == top
+    c = made_up_vocabulary("").encode("l")[0]
+    after = store(page, data)
+    assert after[8][c] - before[8][c] > 3
+    after[8][c] = before[8][c]
+    assert after == before  # and nothing else
+    page.click("#reset")
+    swipe(page, *cell(page, "#posterior-canvas", 3, 1, 27), 0, -60, pause=600)  # a long press selects too
+    assert store(page, "store.logits[3][1]") > before[3][1] + 2
+
+
+def test_panels_that_go_on_fade_at_their_edge(opened, file):
+    page = opened(file, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    assert page.locator("#source").bounding_box()["width"] > 350
+    scroller = "document.getElementById('lattice-canvas').parentElement"
+    faded = f"[...{scroller}.classList].filter((each) => each.startsWith('more')).sort().join()"
+    until(page, f"{faded} === 'more-right'")
+    page.evaluate(f"() => ({scroller}.scrollLeft = 40)")
+    until(page, f"{faded} === 'more-left,more-right'")
+    page.evaluate(f"() => ({scroller}.scrollLeft = 4000)")
+    until(page, f"{faded} === 'more-left'")
+
+
+def embedding(file, folder):
+    """The page as docs/learn/live.md has it, with the script that stands there."""
+    source = (Path(__file__).parent.parent / "docs" / "learn" / "live.md").read_text(encoding="utf-8")
+    frame = re.search(r"<iframe.*?</iframe>", source)[0].replace("lattice.html", file.as_uri())
+    script = re.search(r"<script>.*?</script>", source, re.DOTALL)[0]
+    style = "<style>iframe { width: 800px; height: 700px; }</style>"
+    path = folder / "live.html"
+    path.write_text(f'<!doctype html>{style}<body data-theme="dark">{frame}{script}</body>', encoding="utf-8")
+    return path
+
+
+def test_embedded_it_has_the_theme_of_the_page_around_it(chromium, file, tmp_path):
+    page = chromium.new_page(color_scheme="light")
+    page.goto(embedding(file, tmp_path).as_uri())
+    inner = page.frame_locator("iframe").locator("body")
+
+    def dark():
+        page.wait_for_timeout(300)
+        red, *_ = re.findall(r"\d+", inner.evaluate("(body) => getComputedStyle(body).backgroundColor"))
+        return int(red) < 60
+
+    assert dark()
+    page.evaluate("() => (document.body.dataset.theme = 'light')")
+    assert not dark()
+    page.evaluate("() => (document.body.dataset.theme = 'dark')")
+    assert dark()
+    page.evaluate("() => (document.body.dataset.theme = 'auto')")
+    assert not dark()
+    page.emulate_media(color_scheme="dark")
+    assert dark()
+    page.close()
+
+
 def test_a_tap_picks_a_state(opened, file):
     page = opened(file, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.touchscreen.tap(*cell(page, "#lattice-canvas", 4, 3, 32))
@@ -513,6 +791,8 @@ def test_posteriors_of_one_s_own(opened, tmp_path):
     )
     page = opened(write_live_page(tmp_path / "mine.html", posteriors=[mine]))
     expected = -lattice(log_probs[2].astype(np.float32), [0, 2], blank=1).log_likelihood
+    assert page.text_content("#replay-value") == "a"
+    page.locator("#replay").fill("2")
     assert float(tile(page, "loss")) == pytest.approx(expected, abs=1e-4)
     assert page.text_content("#replay-value") == "c"
     assert page.text_content("#note") == "a note"

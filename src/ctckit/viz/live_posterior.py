@@ -24,7 +24,7 @@ class LivePosterior:
         vocabulary: The classes.
         target: The text to begin with, tokens of more than one character with a space between.
         note: A sentence about it.
-        steps: (K,) what the steps are called; by default 0 to K − 1.
+        steps: (K,) what the steps are called; by default 0 to K − 1. The page begins with the first.
         image: (H, W) uint8, what the network saw, from the first frame to the last.
         wave: (W, 2) lowest and highest value, −1..1, of each of W equal pieces of the sound that it heard.
         credit: Where it comes from.

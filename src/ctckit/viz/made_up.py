@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from ctckit.vocabulary import Vocabulary
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
 
 def made_up_vocabulary(text: str) -> Vocabulary:
-    """The blank, a to z, and whatever else the text holds."""
+    """The blank, a to z, the space, and whatever else the text holds."""
     return Vocabulary.from_characters([*LETTERS, *sorted(set(text) - set(LETTERS))])
 
 

@@ -22,7 +22,8 @@ def shipped_posteriors() -> dict[str, LivePosterior]:
             found["read"],
             _DIGITS,
             "35200",
-            "Composed of digits that the network never saw. Move the slider: at first it says nothing but blanks.",
+            "Composed of digits that the network never saw. Play the training: at first all classes are about equally "
+            "likely, then it says nothing but blanks, then digits.",
             steps=found["read_steps"].tolist(),
             image=found["read_image"],
             credit="Handwritten digits: Alpaydın and Kaynak, UCI repository, through scikit-learn.",

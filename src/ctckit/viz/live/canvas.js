@@ -6,7 +6,7 @@ export const MANY_ROWS = 14; // above, the rows of classes are lower
 
 /** A canvas of `width` × `height` CSS pixels, sharp on any screen; its cleared context. */
 export function prepared(canvas, width, height) {
-  const ratio = Math.min(window.devicePixelRatio || 1, width > 4000 ? 1 : 3);
+  const ratio = Math.min(window.devicePixelRatio || 1, Math.max(width, height) > 4000 ? 1 : 3);
   const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
@@ -36,12 +36,16 @@ export function cellAt(event, canvas, width, height) {
   return { t: Math.floor((event.clientX - box.left) / width), row: Math.floor((event.clientY - box.top) / height) };
 }
 
-/** Shades the frame that has been played to, and that of the state that is explained. */
-export function shadeFrames(context, store, ink, width, height) {
-  context.fillStyle = ink.cursor;
+/** The frames to mark: that which has been played to, and that of the state that is explained. */
+export function markedFrames(store) {
   const frames = new Set([store.state?.t, store.cursor < store.count ? store.frame : undefined]);
   frames.delete(undefined);
-  for (const t of frames) context.fillRect(t * width, 0, width, height);
+  return frames;
+}
+
+export function shadeFrames(context, store, ink, width, height) {
+  context.fillStyle = ink.cursor;
+  for (const t of markedFrames(store)) context.fillRect(t * width, 0, width, height);
 }
 
 export function roundedBar(context, x, y, width, height, radius) {
@@ -61,10 +65,20 @@ export function frameWidth(available, frames) {
   return Math.max(least, Math.min(WIDEST, Math.floor((available / Math.max(1, frames)) * 4) / 4));
 }
 
+/** Says on which sides a panel goes on; the style sheet lets it fade there. */
+export function markEdges(scrollers) {
+  for (const each of scrollers) {
+    const behind = each.scrollWidth - each.clientWidth - each.scrollLeft;
+    each.classList.toggle("more-left", each.scrollLeft > 1);
+    each.classList.toggle("more-right", behind > 1);
+  }
+}
+
 /** Keeps the scroll positions of the panels the same. */
 export function scrollTogether(scrollers) {
   for (const each of scrollers) {
     each.addEventListener("scroll", () => {
+      markEdges([each]);
       for (const other of scrollers) if (other.scrollLeft !== each.scrollLeft) other.scrollLeft = each.scrollLeft;
     });
   }

@@ -5,9 +5,10 @@ import { element } from "./dom.js";
 import { formatExp, formatScore } from "./format.js";
 import { termsOf } from "./lattice_view.js";
 
-/** A symbol with its frame and state: α₇(5). */
-function symbol(letter, t, s) {
-  return element("span", [element("i", letter), element("sub", String(t)), `(${s})`]);
+/** A symbol with its frame and state: α₇(5); log α₇(5) on the log scale. */
+function symbol(store, letter, t, s) {
+  const log = store.scale === "log" ? "log " : "";
+  return element("span", [log, element("i", letter), element("sub", String(t)), `(${s})`]);
 }
 
 function row(name, value, className = "", why = "") {
@@ -29,7 +30,8 @@ export function renderInspector(store) {
   const { t, s } = state;
   title.textContent = `Frame ${t}, state ${s}: ${nameOf(store, s)}`;
   const explain = { alpha: explainAlpha, beta: explainBeta, occupancy: explainOccupancy }[store.quantity];
-  body.replaceChildren(...explain(store, state));
+  const hint = store.picked ? "Pinned. A second click, or Escape, lets go." : "Click or Enter pins a state.";
+  body.replaceChildren(...explain(store, state), element("p", hint, "quiet hint"));
 }
 
 function nameOf(store, s) {
@@ -66,7 +68,7 @@ function table(rows) {
 function explainAlpha(store, { t, s }) {
   const { lattice, scale } = store;
   const written = (value) => formatScore(value, scale);
-  const [times, sum] = scale === "log" ? ["+ log ", "log-sum"] : ["× ", "sum"];
+  const [times, sum] = scale === "log" ? ["+ ", "log-sum"] : ["× ", "sum"];
   const rows = [];
   if (t === 0) {
     rows.push(row("begin", written(s < 2 ? 0 : IMPOSSIBLE), "", "a path begins in one of the first two states"));
@@ -74,8 +76,8 @@ function explainAlpha(store, { t, s }) {
     rows.push(...arrowRows(store, { t, s }, written));
     rows.push(row(sum, written(logSum(termsOf(store, { t, s }).map((term) => term.value))), "sum"));
   }
-  rows.push(row([times, symbol("y", t, nameOf(store, s))], written(lattice.emission[t][s])));
-  rows.push(row(["= ", symbol("α", t, s)], written(lattice.alpha[t][s]), "sum"));
+  rows.push(row([times, symbol(store, "p", t, nameOf(store, s))], written(lattice.emission[t][s])));
+  rows.push(row(["= ", symbol(store, "α", t, s)], written(lattice.alpha[t][s]), "sum"));
   const words = "All partial paths that are here now: what comes in, times what this frame says.";
   return [element("p", words, "quiet"), table(rows)];
 }
@@ -88,8 +90,10 @@ function explainBeta(store, { t, s }) {
     const ends = s >= lattice.states - 2;
     rows.push(row("end", written(ends ? 0 : IMPOSSIBLE), "", "a path ends in one of the last two states"));
   } else rows.push(...arrowRows(store, { t, s }, written));
-  rows.push(row([scale === "log" ? "log-sum = " : "sum = ", symbol("β", t, s)], written(lattice.beta[t][s]), "sum"));
-  const next = element("span", [element("i", "y"), "·", element("i", "β"), " of the next frame"]);
+  const sum = scale === "log" ? "log-sum = " : "sum = ";
+  rows.push(row([sum, symbol(store, "β", t, s)], written(lattice.beta[t][s]), "sum"));
+  const [log, times] = scale === "log" ? ["log ", " + log "] : ["", "·"];
+  const next = element("span", [log, element("i", "p"), times, element("i", "β"), " of the next frame"]);
   return [element("p", ["All ways on from here to the end. Each arrow: ", next, "."], "quiet"), table(rows)];
 }
 
@@ -100,10 +104,10 @@ function explainOccupancy(store, { t, s }) {
   const [plus, minus] = scale === "log" ? ["+ ", "− log "] : ["× ", "÷ "];
   const product = lattice.alpha[t][s] + lattice.beta[t][s] - lattice.total;
   const rows = [
-    row(symbol("α", t, s), written(lattice.alpha[t][s])),
-    row([plus, symbol("β", t, s)], written(lattice.beta[t][s])),
+    row(symbol(store, "α", t, s), written(lattice.alpha[t][s])),
+    row([plus, symbol(store, "β", t, s)], written(lattice.beta[t][s])),
     row([minus, "p(target)"], written(lattice.total)),
-    row([scale === "log" ? "= log " : "= ", symbol("γ", t, s)], written(product), "sum"),
+    row(["= ", symbol(store, "γ", t, s)], written(product), "sum"),
   ];
   const parts = [element("p", "The share of all paths that are here in this frame.", "quiet"), table(rows)];
   if (t > 0) {

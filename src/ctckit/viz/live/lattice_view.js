@@ -1,15 +1,22 @@
 // The lattice: a dot for each state in each frame, lines for the arrows, the best path, and the arrows of one state.
 
 import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures, hasArrow } from "./ctc.js";
-import { cellAt, colours, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
+import { cellAt, colours, markedFrames, prepared, reveal, shadeFrames } from "./canvas.js";
+import { element } from "./dom.js";
 import { formatExp, formatScore } from "./format.js";
 
 const MANY = 2500; // states × frames: above, a picture of cells instead of dots and lines
 const FAINTEST = 0.02;
+const AXIS = 20; // the height of the frame numbers
 
-/** How high a row is: many states have little room each. */
+/** How high a row is: many states have little room each; then only the tokens, in every other row, have a name. */
 export function rowHeight(states) {
-  return states <= 13 ? 32 : states <= 25 ? 24 : Math.max(5, Math.floor(620 / states));
+  return states <= 13 ? 32 : states <= 25 ? 24 : Math.max(7, Math.floor(680 / states));
+}
+
+/** Every how many frames there is a number under the lattice. */
+function numberedFrames(width) {
+  return [1, 2, 5, 10, 20, 50].find((each) => each * width >= 24) ?? 100;
 }
 
 /** A function from [t][s] to 0..1: how strongly a state is drawn. */
@@ -49,7 +56,7 @@ export class LatticeView {
     canvas.addEventListener("pointermove", (event) => this.hover(this.at(event), redraw));
     canvas.addEventListener("pointerleave", () => this.hover(null, redraw));
     canvas.addEventListener("click", (event) => {
-      store.picked = this.at(event);
+      store.pin(this.at(event));
       redraw();
     });
     canvas.addEventListener("keydown", (event) => this.key(event, redraw));
@@ -76,14 +83,20 @@ export class LatticeView {
       return redraw();
     }
     const { t, s } = store.state ?? { t: 0, s: 0 };
+    if (event.key === "Enter" && store.has({ t, s })) {
+      store.hover = { t, s };
+      store.pin({ t, s });
+      redraw();
+      return this.say(store.picked ? `pinned: ${describeState(store, { t, s })}` : "let go");
+    }
     let next = null;
     if (steps[event.key]) next = { t: t + steps[event.key][0], s: s + steps[event.key][1] };
     else if (event.key in ends) next = { t: ends[event.key], s };
     if (!next) return undefined;
     event.preventDefault();
     if (!store.has(next)) return undefined;
-    store.hover = null;
-    store.picked = next;
+    store.picked = null;
+    store.hover = next;
     redraw();
     reveal(this.canvas, next.t, this.width);
     return this.say(describeState(store, next));
@@ -101,9 +114,11 @@ export class LatticeView {
       if (small && label === store.blank) return name;
       name.textContent = store.name(label);
       name.className = [label === store.blank ? "blank" : "", state?.s === s ? "on" : ""].join(" ");
-      if (small) name.style.fontSize = `${Math.max(8, this.height + 3)}px`;
+      if (small) name.style.fontSize = `${Math.min(13, 2 * this.height - 3)}px`;
       return name;
     });
+    names.push(element("span", "frame", "sans"));
+    names[names.length - 1].style.height = `${AXIS}px`;
     this.names.replaceChildren(...names);
     const about = `${store.count} frames × ${labels.length} states`;
     this.canvas.setAttribute("aria-label", `The lattice: ${about}. The numbers are in the table below.`);
@@ -121,7 +136,7 @@ export class LatticeView {
   draw() {
     const { store, width, height } = this;
     const { states, feasible, path } = store.lattice;
-    const context = prepared(this.canvas, Math.max(1, store.count * width), states * height);
+    const context = prepared(this.canvas, Math.max(1, store.count * width), states * height + AXIS);
     const ink = colours();
     const shade = shading(store);
     const { state } = store;
@@ -133,6 +148,24 @@ export class LatticeView {
     }
     if (feasible && store.showPath && path.length) this.drawPath(context, ink);
     if (state) this.drawState(context, ink, state);
+    this.drawAxis(context, ink, states * height);
+  }
+
+  /** The frames' numbers; those of the marked frames always. */
+  drawAxis(context, ink, top) {
+    const { store, width } = this;
+    const every = numberedFrames(width);
+    const write = (t, weight) => {
+      context.font = `${weight} 11px system-ui, sans-serif`;
+      context.fillText(t, this.x(t), top + AXIS / 2 + 2);
+    };
+    context.fillStyle = ink.quiet;
+    for (let t = 0; t < store.count; t += every) write(t, 400);
+    for (const t of markedFrames(store)) {
+      context.clearRect(this.x(t) - 13, top, 26, AXIS);
+      context.fillStyle = ink.ink;
+      write(t, 700);
+    }
   }
 
   drawCells(context, ink, shade) {
@@ -176,7 +209,6 @@ export class LatticeView {
   drawArrows(context, ink, shade) {
     const { store } = this;
     const { lattice, quantity } = store;
-    context.strokeStyle = ink.accent;
     for (let t = 1; t < store.count; t++) {
       const ahead = quantity === "alpha" ? t : t - 1;
       if (!reached(store, ahead) || !reached(store, quantity === "alpha" ? t - 1 : t)) continue;
@@ -189,6 +221,7 @@ export class LatticeView {
           const strength = strengths[k];
           if (strength < FAINTEST) continue;
           const [from, to] = quantity === "alpha" ? [s - k, s] : [s, s + k];
+          context.strokeStyle = ink[ARROWS[k]];
           this.line(context, t, from, to, 0.1 + 0.75 * Math.min(1, strength), 0.5 + 2 * strength);
         }
       }
@@ -236,43 +269,38 @@ export class LatticeView {
     context.globalAlpha = 1;
   }
 
-  /** One state's three arrows, each in its colour, with their numbers. */
+  /** One state's three arrows, each in its colour, and the skip that is forbidden; the inspector has the numbers. */
   drawState(context, ink, { t, s }) {
     const { store } = this;
-    const terms = termsOf(store, { t, s });
     const back = store.quantity !== "beta";
     context.lineCap = "round";
-    terms.forEach(({ k, there, value }) => {
-      if (!there) return;
+    termsOf(store, { t, s }).forEach(({ k, there, inside, value }) => {
       context.strokeStyle = ink[ARROWS[k]];
-      this.line(context, back ? t : t + 1, back ? s - k : s, back ? s : s + k, value === IMPOSSIBLE ? 0.35 : 1, 2.6);
+      const [from, to] = back ? [s - k, s] : [s, s + k];
+      if (there) this.line(context, back ? t : t + 1, from, to, value === IMPOSSIBLE ? 0.35 : 1, 2.6);
+      else if (inside && k === 2) this.stub(context, t, s, back ? -1 : 1, back ? -k : k);
     });
     context.globalAlpha = 1;
-    context.lineWidth = 2;
+    const pinned = store.picked !== null;
+    context.lineWidth = pinned ? 3 : 2;
     context.strokeStyle = ink.ink;
     context.beginPath();
-    context.arc(this.x(t), this.y(s), Math.min(this.width, this.height) * 0.42, 0, 2 * Math.PI);
+    context.arc(this.x(t), this.y(s), Math.max(4, Math.min(this.width, this.height) * 0.42), 0, 2 * Math.PI);
     context.stroke();
-    if (this.height < 16) return;
-    terms.forEach(({ k, there, value }) => {
-      if (there) this.label(context, ink, back ? t - 1 : t + 1, back ? s - k : s + k, ARROWS[k], value, back);
-    });
   }
 
-  label(context, ink, t, s, arrow, value, left) {
-    const text = this.store.quantity === "occupancy" ? formatExp(value) : formatScore(value, this.store.scale);
-    context.font = "600 11px system-ui, sans-serif";
-    const wide = context.measureText(text).width + 8;
-    const gap = 8;
-    const room = left ? this.x(t) - gap - wide >= 0 : this.x(t) + gap + wide <= this.store.count * this.width;
-    const x = left === room ? this.x(t) - gap - wide : this.x(t) + gap;
-    const shifted = room ? this.y(s) : this.y(s) - 11;
-    context.fillStyle = ink.card;
-    context.globalAlpha = 0.92;
-    roundedBar(context, x, shifted - 8, wide, 16, 4);
+  /** A short dotted line to where no arrow leads, `frames` and `states` away. */
+  stub(context, t, s, frames, states) {
+    if (t + frames < 0 || t + frames >= this.store.count) return;
+    const at = (part) => [this.x(t) + part * frames * this.width, this.y(s) + part * states * this.height];
     context.globalAlpha = 1;
-    context.fillStyle = ink[arrow];
-    context.fillText(text, x + wide / 2, shifted + 0.5);
+    context.lineWidth = 2.4;
+    context.setLineDash([0.1, 5]);
+    context.beginPath();
+    context.moveTo(...at(0.28));
+    context.lineTo(...at(0.7));
+    context.stroke();
+    context.setLineDash([]);
   }
 }
 
@@ -308,5 +336,6 @@ export function describeState(store, { t, s }) {
   const value = quantity === "occupancy" ? Math.log(lattice.occupancy[t][s]) : lattice[quantity][t][s];
   const arrows = termsOf(store, { t, s }).filter((term) => term.there);
   const told = arrows.map(({ k, value: each }) => `${ARROWS[k]} ${written(each)}`).join(", ");
-  return `frame ${t}, state ${s}, ${label}: ${quantity} ${written(value)}. ${told || "no arrows"}.`;
+  const what = scale === "log" && quantity !== "occupancy" ? `log ${quantity}` : quantity;
+  return `frame ${t}, state ${s}, ${label}: ${what} ${written(value)}. ${told || "no arrows"}.`;
 }

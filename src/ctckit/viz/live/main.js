@@ -1,6 +1,6 @@
 // Puts the page together: reads its data, joins the views to the store, and the controls to both.
 
-import { colours, frameWidth, prepared, scrollTogether } from "./canvas.js";
+import { colours, frameWidth, markEdges, prepared, scrollTogether } from "./canvas.js";
 import { arrowOccupancy, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
 import { byId } from "./dom.js";
 import { parseNpy, parseTable } from "./files.js";
@@ -47,6 +47,7 @@ function start() {
   const posterior = new PosteriorView(say);
   const lattice = new LatticeView(say);
   const drawing = { due: false, whole: false };
+  const scrollers = [...document.querySelectorAll(".scroller")];
 
   function draw() {
     const { whole } = drawing;
@@ -70,6 +71,7 @@ function start() {
     player.render(store);
     renderBeams(store);
     renderInspector(store);
+    if (whole) markEdges(scrollers);
   }
 
   /** Draws soon; all of it, or only what depends on the pointer and the frame. */
@@ -93,10 +95,11 @@ function start() {
   fillSources(store);
   joinControls(store, { redraw, redrawAll, player });
   joinTheme(redrawAll);
-  scrollTogether([...document.querySelectorAll(".scroller")]);
+  scrollTogether(scrollers);
   new ResizeObserver(redrawAll).observe(byId("posterior"));
   byId("numbers").addEventListener("toggle", redrawAll);
   byId("sources").textContent = page.posteriors.map((each) => each.credit).filter(Boolean).join(" ");
+  document.documentElement.classList.toggle("embedded", parent !== window); // then the page around it has the title
   redrawAll();
   return store;
 }
@@ -116,8 +119,15 @@ function inWords(store) {
   return why ?? `Loss ${formatLog(-store.lattice.total, 3)}. Greedy text: ${store.greedyText || "empty"}.`;
 }
 
+/** What the made-up posterior is called: what it says, once it is there. */
+function madeUpTitle(store) {
+  if (store.source !== MADE_UP) return "made up for the target";
+  const text = store.says.length > 20 ? `${store.says.slice(0, 19)}…` : store.says;
+  return text ? `made up: says ‘${text}’` : "made up: says nothing";
+}
+
 function fillSources(store) {
-  const offered = [[MADE_UP, "made up for the target"], [UNIFORM, "uniform: knows nothing"]];
+  const offered = [[MADE_UP, madeUpTitle(store)], [UNIFORM, "uniform: knows nothing"]];
   for (const each of store.posteriors.values()) offered.push([each.key, each.title]);
   byId("source").replaceChildren(...offered.map(([key, title]) => new Option(title, key)));
   byId("source").value = store.source;
@@ -167,6 +177,7 @@ function joinTabs(group, choose) {
 function renderControls(store) {
   const madeUp = !store.posterior;
   if (byId("target").value !== store.text) byId("target").value = store.text;
+  byId("source").options[0].textContent = madeUpTitle(store);
   byId("source").value = store.source;
   byId("frames-field").hidden = !madeUp;
   byId("frames").max = Math.max(60, store.count);
@@ -219,7 +230,7 @@ function pooled(store, shade) {
   return result;
 }
 
-/** Light or dark as the system has it, until the button says otherwise. */
+/** Light or dark as the system has it, until the button, or the page that embeds this one, says otherwise. */
 function joinTheme(redraw) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let chosen = null;
@@ -230,6 +241,12 @@ function joinTheme(redraw) {
   dark.addEventListener("change", apply);
   byId("theme").addEventListener("click", () => {
     chosen = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    apply();
+  });
+  addEventListener("message", ({ source, data }) => {
+    const theme = data?.ctckitTheme;
+    if (source !== parent || !["light", "dark", "auto"].includes(theme)) return;
+    chosen = theme === "auto" ? null : theme;
     apply();
   });
   apply();

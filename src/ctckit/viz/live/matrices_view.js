@@ -19,7 +19,7 @@ export function renderTable(store) {
   }
   const written = (value) => formatScore(quantity === "occupancy" ? Math.log(value) : value, scale);
   const table = element("table");
-  const caption = `${QUANTITIES[quantity]}, ${scale}: states by frames; then what the network says`;
+  const caption = `${QUANTITIES[quantity]}, ${scale}: states by frames; then p, what the network says`;
   table.append(element("caption", caption, "hidden"));
   const head = table.createTHead().insertRow();
   const cell = (parent, tag, text, scope) => {
@@ -27,7 +27,8 @@ export function renderTable(store) {
     if (scope) made.scope = scope;
     parent.append(made);
   };
-  cell(head, "th", QUANTITIES[quantity], "col");
+  const log = scale === "log" ? "log " : "";
+  cell(head, "th", log + QUANTITIES[quantity], "col");
   for (let t = 0; t < store.count; t++) cell(head, "th", t, "col");
   const body = table.createTBody();
   lattice.labels.forEach((label, s) => {
@@ -37,7 +38,7 @@ export function renderTable(store) {
   });
   for (const c of store.rows) {
     const row = body.insertRow();
-    cell(row, "th", `p(${store.name(c)})`, "row");
+    cell(row, "th", `${log}p(${store.name(c)})`, "row");
     for (let t = 0; t < store.count; t++) cell(row, "td", formatScore(store.logProbs[t][c], scale));
   }
   box.replaceChildren(table);
@@ -71,7 +72,7 @@ export function renderGradient(store, width) {
     return name;
   });
   byId("gradient-names").replaceChildren(...names);
-  byId("gradient-scale").textContent = store.lattice.feasible ? `Half a row stands for ${formatProb(scale)}.` : "";
+  byId("gradient-scale").textContent = store.lattice.feasible ? `A full bar is ${formatProb(scale)}.` : "";
   const square = Math.sqrt(gradient.reduce((sum, frame) => frame.reduce((a, g) => a + g * g, sum), 0));
   canvas.setAttribute("aria-label", `The gradient for each class and frame; its norm is ${formatProb(square)}.`);
 }

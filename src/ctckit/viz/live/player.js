@@ -2,6 +2,11 @@
 
 const FRAME_MS = 420;
 const STEP_MS = 260;
+const DIRECTIONS = {
+  alpha: "α is computed from the start",
+  beta: "β is computed from the end",
+  occupancy: "γ is played from the end, as β",
+};
 
 /** Calls `step` again and again until it returns false; the button starts and stops it. */
 class Clock {
@@ -49,24 +54,16 @@ export class Player {
     if (first) this.move(this.backwards ? last : 0);
     else {
       const next = store.frame + (this.backwards ? -1 : 1);
-      if (next < 0 || next > last) {
-        store.cursor = Infinity;
-        store.picked = null;
-        this.redraw();
-        return false;
-      }
+      if (next < 0 || next > last) return false; // it stays where it has ended
       this.move(next);
     }
     return true;
   }
 
-  /** To a frame, with the state of the best path explained. */
+  /** To a frame; of it, the state of the best path is explained. */
   move(t) {
-    const { store } = this;
-    store.cursor = t;
-    store.hover = null;
-    const { path } = store.lattice;
-    if (path.length) store.picked = { t, s: path[t] };
+    this.store.cursor = t;
+    this.store.hover = this.store.picked = null;
     this.redraw();
   }
 
@@ -80,10 +77,10 @@ export class Player {
     const last = Math.max(0, store.count - 1);
     this.scrub.max = last;
     this.scrub.value = Math.max(0, store.frame);
-    this.scrub.setAttribute("aria-valuetext", `frame ${store.frame} of ${store.count}`);
-    const all = store.cursor >= store.count;
-    const told = all ? `all ${store.count} frames` : `frame ${store.frame} of ${store.count}`;
-    document.getElementById("frame").textContent = told;
+    const frame = `frame ${store.frame} (0–${last})`;
+    this.scrub.setAttribute("aria-valuetext", frame);
+    document.getElementById("frame").textContent = store.cursor >= store.count ? `all ${store.count} frames` : frame;
+    document.getElementById("play-note").textContent = DIRECTIONS[store.quantity];
     for (const id of ["play", "back", "ahead", "scrub"]) document.getElementById(id).disabled = store.count === 0;
   }
 }

@@ -7,12 +7,18 @@ const REST_ROW = 18;
 
 /** How high a row is. */
 function rowHeightOf(store) {
-  return store.rows.length <= MANY_ROWS ? 27 : 19;
+  return store.rows.length <= MANY_ROWS ? 27 : store.rows.length <= 40 ? 19 : 14;
 }
 
 const PIXELS_PER_NAT = 14; // dragging by so many pixels multiplies the odds by e
 const KEY_STEP = 0.5; // nats
+const BIG_STEP = 1.5; // with Shift: from 0.001 to 0.5 in five presses
+const KEYS = { "+": 1, "=": 1, "*": 1, "-": -1, "−": -1, _: -1 }; // * and _ are + and − with Shift on some keyboards
+const ALWAYS_SMALL = "="; // + without Shift, on keyboards where + needs it
 const DECADES = 4; // of the log scale
+const LONG_PRESS = 450; // milliseconds
+const STILL = 8; // pixels that a finger may move and still tap
+const NEAR = 10; // pixels around the selected cell that take hold of it too
 
 /** The part of a bar's full height that a probability has. */
 export function barHeight(prob, scale) {
@@ -25,7 +31,7 @@ export class PosteriorView {
     this.canvas = document.getElementById("posterior-canvas");
     this.names = document.getElementById("posterior-names");
     this.say = say;
-    this.cell = null; // {t, row}: under the pointer, or reached by key
+    this.cell = null; // {t, c}: under the pointer, reached by key, or `selected` by a tap
   }
 
   attach(store) {
@@ -33,10 +39,16 @@ export class PosteriorView {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (this.drag = null));
-    canvas.addEventListener("pointerleave", () => this.point(null));
+    canvas.addEventListener("pointerup", (event) => this.release(event));
+    canvas.addEventListener("pointercancel", () => this.letGo());
+    canvas.addEventListener("pointerleave", (event) => event.pointerType === "touch" || this.point(null));
     canvas.addEventListener("blur", () => this.point(null));
     canvas.addEventListener("keydown", (event) => this.key(event));
+    const held = (event) => event.touches.length === 1 && (this.drag || this.holds(event.touches[0]));
+    for (const kind of ["touchstart", "touchmove"]) {
+      const listen = (event) => held(event) && event.preventDefault(); // then it does not scroll
+      canvas.addEventListener(kind, listen, { passive: false });
+    }
     this.names.addEventListener("click", (event) => {
       const c = event.target.dataset.class;
       if (c !== undefined) this.append(Number(c));
@@ -54,57 +66,96 @@ export class PosteriorView {
     this.draw();
   }
 
+  /** A mouse or a pen drags at once; a finger scrolls, and drags the cell that a tap or a long press has selected. */
   press(event) {
     const cell = this.at(event);
-    if (!cell || event.button > 0) return;
+    if (!cell || event.button > 0 || !event.isPrimary) return;
+    if (event.pointerType !== "touch") return this.grab(event, cell);
+    this.touch = { x: event.clientX, y: event.clientY };
+    if (this.holds(event)) this.grab(event, this.cell);
+    else this.touch.timer = setTimeout(() => this.grab(event, { ...cell, selected: true }), LONG_PRESS);
+  }
+
+  grab(event, cell) {
     this.canvas.setPointerCapture(event.pointerId);
-    const { store } = this;
-    store.choice = store.rows;
-    const c = store.rows[cell.row];
-    store.nudge(cell.t, c, 0);
-    this.drag = { ...cell, c, y: event.clientY, logit: store.logits[cell.t][c] };
-    this.cell = cell;
-    this.draw();
+    this.store.choice = this.store.rows;
+    this.drag = { ...cell, y: event.clientY, logit: this.store.startOf(cell.t, cell.c) };
+    this.point(cell);
   }
 
   move(event) {
-    if (!this.drag) return this.point(this.at(event));
-    const { t, c, y, logit } = this.drag;
-    this.store.setLogit(t, c, logit + (y - event.clientY) / PIXELS_PER_NAT);
+    const { touch } = this;
+    if (touch && Math.hypot(event.clientX - touch.x, event.clientY - touch.y) > STILL) {
+      clearTimeout(touch.timer);
+      if (this.drag && !touch.moved) this.drag.y = event.clientY;
+      touch.moved = true;
+    }
+    if (this.drag && !(touch && !touch.moved)) {
+      const { t, c, y, logit } = this.drag;
+      this.store.setLogit(t, c, logit + (y - event.clientY) / PIXELS_PER_NAT);
+    } else if (!this.drag && !touch) this.point(this.at(event));
+  }
+
+  release(event) {
+    const cell = this.at(event);
+    const tapped = this.touch && !this.touch.moved && cell;
+    this.letGo();
+    if (!tapped) return;
+    this.point({ ...cell, selected: true });
+    this.say(this.told());
+  }
+
+  letGo() {
+    clearTimeout(this.touch?.timer);
+    this.touch = this.drag = null;
   }
 
   at(event) {
     const { t, row } = cellAt(event, this.canvas, this.width, rowHeightOf(this.store));
-    return t >= 0 && t < this.store.count && row >= 0 && row < this.store.rows.length ? { t, row } : null;
+    return t >= 0 && t < this.store.count && row >= 0 && row < this.store.rows.length
+      ? { t, c: this.store.rows[row] }
+      : null;
+  }
+
+  /** Whether a finger is on the selected cell. */
+  holds({ clientX, clientY }) {
+    const { cell, width } = this;
+    if (!cell?.selected) return false;
+    const box = this.canvas.getBoundingClientRect();
+    const high = rowHeightOf(this.store);
+    const [x, y] = [clientX - box.left - cell.t * width, clientY - box.top - this.store.rows.indexOf(cell.c) * high];
+    return x > -NEAR && x < width + NEAR && y > -NEAR && y < high + NEAR;
   }
 
   key(event) {
     const { store } = this;
-    const { t, row } = this.cell ?? { t: 0, row: 0 };
+    if (!store.count) return;
+    const { t, c } = this.cell ?? { t: 0, c: store.rows[0] };
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const change = { "+": 1, "=": 1, "-": -1, "−": -1 }[event.key];
-    let next = this.cell ?? { t, row };
-    if (steps[event.key] && this.cell) next = { t: t + steps[event.key][0], row: row + steps[event.key][1] };
-    else if (event.key === "Home") next = { t: 0, row };
-    else if (event.key === "End") next = { t: store.count - 1, row };
+    const change = KEYS[event.key];
+    let next = { t, row: Math.max(0, store.rows.indexOf(c)) };
+    if (steps[event.key] && this.cell) next = { t: t + steps[event.key][0], row: next.row + steps[event.key][1] };
+    else if (event.key === "Home") next.t = 0;
+    else if (event.key === "End") next.t = store.count - 1;
     else if (!change && !steps[event.key]) return;
     event.preventDefault();
     next.t = Math.max(0, Math.min(store.count - 1, next.t));
     next.row = Math.max(0, Math.min(store.rows.length - 1, next.row));
-    this.cell = next;
+    this.cell = { t: next.t, c: store.rows[next.row] };
     if (change) {
       store.choice = store.rows;
-      store.nudge(next.t, store.rows[next.row], change * KEY_STEP);
+      const big = event.shiftKey && event.key !== ALWAYS_SMALL;
+      store.nudge(next.t, this.cell.c, change * (big ? BIG_STEP : KEY_STEP));
     } else this.draw();
     reveal(this.canvas, next.t, this.width);
     this.say(this.told());
   }
 
   told() {
-    const { store, cell } = this;
-    const c = store.rows[cell.row];
+    const { store } = this;
+    const { t, c } = this.cell;
     const name = c === store.blank ? "blank" : store.name(c);
-    return `frame ${cell.t}, ${name}: ${formatProb(Math.exp(store.logProbs[cell.t][c]))}`;
+    return `frame ${t}, ${name}: ${formatProb(Math.exp(store.logProbs[t][c]))}`;
   }
 
   /** Draws anew, with the names of the classes; `width` is that of a frame. */
@@ -164,7 +215,7 @@ export class PosteriorView {
       context.globalAlpha = 1;
     });
     if (rest) this.drawRest(context, ink, gap, height);
-    if (this.cell && this.cell.row < rows.length) this.drawCell(context, ink);
+    if (this.cell?.t < store.count && rows.includes(this.cell.c)) this.drawCell(context, ink);
   }
 
   drawRest(context, ink, gap, height) {
@@ -183,10 +234,10 @@ export class PosteriorView {
   drawCell(context, ink) {
     const { store, width, cell } = this;
     const row = rowHeightOf(store);
-    const top = cell.row * row;
-    const prob = Math.exp(store.logProbs[cell.t][store.rows[cell.row]]);
+    const top = store.rows.indexOf(cell.c) * row;
+    const prob = Math.exp(store.logProbs[cell.t][cell.c]);
     context.strokeStyle = ink.ink;
-    context.lineWidth = 1;
+    context.lineWidth = cell.selected ? 2.5 : 1;
     context.beginPath();
     context.roundRect(cell.t * width + 0.5, top + 0.5, width - 1, row - 2, 3);
     context.stroke();

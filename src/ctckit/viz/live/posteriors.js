@@ -1,8 +1,8 @@
 // Posteriors on offer, and texts as classes.
 
-const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+const LETTERS = "abcdefghijklmnopqrstuvwxyz ";
 
-/** The classes of a made-up network: the blank, a to z, and whatever else the text holds. */
+/** The classes of a made-up network: the blank, a to z, the space, and whatever else the text holds that it says. */
 export function alphabetFor(text) {
   const others = [...new Set([...text])].filter((character) => !LETTERS.includes(character)).sort();
   return ["", ...LETTERS, ...others];

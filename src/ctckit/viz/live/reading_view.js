@@ -66,7 +66,7 @@ function drawPath(context, store, runs, top, width, ink, colour) {
     context.lineTo(middle, top + PATH_ROW + 7);
     context.stroke();
     context.globalAlpha = 1;
-    context.fillStyle = colour;
+    context.fillStyle = ink.ink;
     context.font = `650 ${width < 14 ? 12 : 17}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
     context.fillText(store.name(c), middle, top + PATH_ROW + 18);
   }

@@ -4,6 +4,7 @@ import { adjacentRepeats, framesNeeded } from "./ctc.js";
 import { byId } from "./dom.js";
 import { formatExp, formatLog, formatShare, plural } from "./format.js";
 import { decode } from "./posteriors.js";
+import { MADE_UP } from "./store.js";
 
 function show(id, text) {
   byId(id).textContent = text;
@@ -15,6 +16,8 @@ export function renderTiles(store) {
   show("prob", formatExp(lattice.total));
   show("share", lattice.feasible ? formatShare(Math.exp(lattice.pathLogProb - lattice.total)) : "–");
   show("needed", `${store.needed} / ${store.count}`);
+  byId("needed").parentElement.classList.toggle("bad", store.count < store.needed);
+  byId("loss").parentElement.classList.toggle("bad", !lattice.feasible);
   const wanted = decode(store.target, store.names);
   for (const [id, text] of [["greedy", store.greedyText], ["best", store.bestText]]) {
     const box = byId(id);
@@ -49,6 +52,10 @@ function complain(id, message) {
 export function renderProblems(store) {
   complain("infeasible", whyInfeasible(store));
   const unknown = store.unknown.map((character) => `“${character}”`).join(", ");
-  const known = store.names.filter((name, c) => c !== store.blank && name !== "…").slice(0, 40).join(" ");
-  complain("problem", unknown && `This network has no class for ${unknown}: left out. It knows: ${known}`);
+  const classes = [...store.names.keys()].filter((c) => c !== store.blank && store.names[c] !== "…");
+  const known = classes.slice(0, 40).map((c) => store.name(c)).join(" ");
+  const left = decode(store.target, store.names);
+  const computed = `Computed for: ${left ? `“${left}”` : "(empty text)"}.`;
+  const remedy = store.source === MADE_UP ? "“Let the frames say it” makes one that has it." : `It knows: ${known}`;
+  complain("problem", unknown && `This network has no class for ${unknown}: left out. ${computed} ${remedy}`);
 }

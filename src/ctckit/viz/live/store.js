@@ -10,7 +10,7 @@ export const MADE_UP = "made-up";
 export const UNIFORM = "uniform";
 const SLOW_SEARCH = 60_000; // frames × classes: above, the search waits until nothing else happens
 const LEAST_LOGIT = -14; // dragging a class up from −∞ begins here
-const ROWS = 14; // most classes shown
+const ROWS = 14; // more only where they have to be
 const WORTH_A_ROW = 0.05;
 
 export class Store {
@@ -20,8 +20,8 @@ export class Store {
     this.quantity = "occupancy";
     this.scale = "linear";
     this.showPath = true;
-    this.hover = null; // {t, s} under the pointer
-    this.picked = null; // {t, s} last clicked or reached by key
+    this.hover = null; // {t, s} under the pointer, or last reached by key
+    this.picked = null; // {t, s} pinned by a click or by Enter
     this.cursor = Infinity; // the frame up to which the recursion has been played; beams are those of this frame
     this.text = page.text;
     this.says = page.text;
@@ -48,7 +48,7 @@ export class Store {
       this.names = names;
       this.blank = blank;
       this.history = this.posterior.history ??= unpackLogProbs(this.posterior);
-      this.step = Math.min(step ?? Infinity, this.history.length - 1);
+      this.step = Math.min(step ?? 0, this.history.length - 1);
       this.text = target ?? this.text;
       this.load(this.history[this.step]);
     } else {
@@ -65,13 +65,19 @@ export class Store {
     this.load(this.history[step]);
   }
 
-  /** A made-up or uniform posterior, for the text that it says and the letters that are asked for. */
+  /** A made-up or uniform posterior. What it says fixes its classes: no target changes a number of it. */
   makeUp() {
-    this.names = alphabetFor(this.says + this.text);
+    this.names = alphabetFor(this.says);
     const says = encode(this.says, this.names, 0).tokens;
     const frames = this.frames ?? madeUpFrames(says.length);
     const classes = this.names.length;
     this.load(this.source === UNIFORM ? uniformLogits(classes, frames) : madeUpLogits(says, classes, frames));
+  }
+
+  /** Pins a state, or lets go of it where it is the pinned one. */
+  pin(state) {
+    const again = state && this.picked?.t === state.t && this.picked.s === state.s;
+    this.picked = again ? null : state;
   }
 
   setFrames(frames) {
@@ -81,9 +87,7 @@ export class Store {
 
   setText(text) {
     this.text = text;
-    const wanted = this.posterior ? this.names : alphabetFor(this.says + text);
-    if (wanted.length === this.names.length) this.compute();
-    else this.makeUp(); // letters that the made-up network did not know
+    this.compute();
   }
 
   /** The frames of a made-up posterior say what the target is. */
@@ -108,10 +112,15 @@ export class Store {
     this.compute();
   }
 
+  /** The logit from which a class is dragged up or down. */
+  startOf(t, c) {
+    const logit = this.logits[t][c];
+    return logit === IMPOSSIBLE ? LEAST_LOGIT + Math.max(...this.logProbs[t]) : logit;
+  }
+
   /** Adds to one logit; the other classes keep their ratios. */
   nudge(t, c, difference) {
-    const from = this.logits[t][c] === IMPOSSIBLE ? LEAST_LOGIT + Math.max(...this.logProbs[t]) : this.logits[t][c];
-    this.setLogit(t, c, from + difference);
+    this.setLogit(t, c, this.startOf(t, c) + difference);
   }
 
   setLogit(t, c, value) {
@@ -132,8 +141,7 @@ export class Store {
     this.greedy = greedyPath(this.logProbs);
     this.greedyText = decode(collapse(this.greedy, this.blank), this.names);
     this.rows = this.rowsToShow();
-    this.hover = null;
-    if (this.picked && !this.has(this.picked)) this.picked = null;
+    for (const each of ["hover", "picked"]) if (this[each] && !this.has(this[each])) this[each] = null;
     this.search();
     this.tell();
   }
@@ -159,14 +167,16 @@ export class Store {
     return best ? decode(tokensOf(best.text), this.names) : null;
   }
 
-  /** The state explained: under the pointer, last picked, or the first of the best path with all three arrows. */
+  /** The state explained: the pinned one, that under the pointer, or one of the best path. */
   get state() {
-    return this.hover ?? this.picked ?? this.tellingState();
+    return this.picked ?? this.hover ?? this.tellingState();
   }
 
+  /** Of the best path: that in the frame that is played, else the first one that a skip leads to. */
   tellingState() {
     const { path, skips } = this.lattice;
     if (!path.length) return null;
+    if (this.cursor < this.count) return { t: this.cursor, s: path[this.cursor] };
     const t = path.findIndex((s, at) => at > 0 && s > path[at - 1] && skips[s]);
     return t > 0 ? { t, s: path[t] } : { t: 0, s: path[0] };
   }
@@ -175,9 +185,9 @@ export class Store {
     return t >= 0 && t < this.count && s >= 0 && s < this.lattice.states;
   }
 
-  /** The classes worth a row: those of the target, those that some frame holds likely; the blank first. */
+  /** The classes with a row: of the target, the likeliest of a frame, and others that are likely; the blank first. */
   rowsToShow() {
-    const wanted = new Set([this.blank, ...this.target]);
+    const wanted = new Set([this.blank, ...this.target, ...this.greedy]);
     if (this.choice) for (const c of this.choice) wanted.add(c); // rows do not vanish under the pointer
     const peaks = this.names.map((_, c) => Math.max(...this.logProbs.map((frame) => frame[c])));
     const others = [...peaks.keys()].filter((c) => !wanted.has(c) && peaks[c] > Math.log(WORTH_A_ROW));
