@@ -344,14 +344,17 @@ def test_a_state_is_pinned_and_let_go(page):
     assert title() == there[1]
 
 
-REDDISH = """([fromX, toX, fromY, toY]) => {
+OCHRE = """([fromX, toX, fromY, toY]) => {
   const canvas = document.getElementById("lattice-canvas");
   const ratio = canvas.width / parseFloat(canvas.style.width);
   const wide = parseFloat(canvas.style.width) / ctckit.store.count;
   const box = [fromX * wide, fromY * 32, (toX - fromX) * wide, (toY - fromY) * 32].map((each) => each * ratio);
   const { data } = canvas.getContext("2d").getImageData(...box);
   let found = 0;
-  for (let i = 0; i < data.length; i += 4) found += data[i + 3] > 200 && data[i] > data[i + 1] + 90 && data[i + 2] > 70;
+  for (let i = 0; i < data.length; i += 4) {
+    const [red, green, blue, alpha] = data.slice(i, i + 4);
+    found += alpha > 200 && red > green + 40 && green > blue + 50;
+  }
   return found;
 }"""
 
@@ -361,10 +364,10 @@ def test_a_forbidden_skip_is_a_dotted_stub(page):
     between = [8.6, 9.3, 4.0, 5.1]  # on the way from state 3 of frame 8 to state 5 of frame 9
     page.mouse.move(*cell(page, "#lattice-canvas", 2, 9, 32))
     settle(page)
-    assert page.evaluate(REDDISH, between) == 0
+    assert page.evaluate(OCHRE, between) == 0
     page.mouse.move(*cell(page, "#lattice-canvas", 9, 5, 32))
     settle(page)
-    assert 5 < page.evaluate(REDDISH, between) < 200
+    assert 5 < page.evaluate(OCHRE, between) < 200
     assert "the two would merge" in page.text_content("#inspector-body")
 
 
