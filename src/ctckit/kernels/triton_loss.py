@@ -3,7 +3,7 @@
     link_targets   one program an item          triton_targets.py
     normalizers    frames                       triton_softmax.py      the logits are read
     sweep          two programs an item         triton_sweep.py
-    occupancies    tiles of 8 frames            triton_occupancy.py    with a gradient only
+    occupancies    tiles of 8 or 4 frames       triton_occupancy.py    with a gradient only
     reduce         one program                  triton_reduce.py
     gradient       frames × classes             triton_gradient.py     the logits are read, their gradient is written
 
