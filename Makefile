@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# What `make demo` needs: everything, where it is installed already, or the recognizer alone.
+RECOGNIZER := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-ocr)
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 CXX ?= g++
 
-.PHONY: demo test docs check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page clean
+.PHONY: demo test docs check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean
 
-demo: $(INSTALLED)
+demo: $(RECOGNIZER)
 	$(BIN)/ctckit demo --out demo-report
 
 test: $(INSTALLED)
@@ -108,7 +110,15 @@ clean:
 	rm -rf build dist demo-report .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-$(INSTALLED): $(SOURCES)
+# Pins every version for every Python and platform that we claim. The CUDA libraries are left out: torch pins them itself.
+constraints: $(INSTALLED)
+	(grep '^#' constraints.txt; $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header --extra dev pyproject.toml | grep -vE '^(nvidia|cuda)-') > constraints.new
+	mv constraints.new constraints.txt
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+$(INSTALLED): EXTRA := dev
+$(VENV)/.installed-ocr: EXTRA := ocr
+$(INSTALLED) $(VENV)/.installed-ocr: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	PIP_CONSTRAINT=constraints.txt $(INSTALL) -e '.[$(EXTRA)]'
 	touch $@

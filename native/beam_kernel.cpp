@@ -1,5 +1,8 @@
 // The dense loops of the search: over the classes of a frame, over the entries of the beam. See beam_kernel.hpp.
 #include "beam_kernel.hpp"
+
+#include <algorithm>
+
 #include "lanes.hpp"
 #include "softmax.hpp"
 

@@ -10,6 +10,7 @@
 // them are computed again on the way back. The backward pass narrows the band to the states that are alive: whose
 // occupancy is over 2^-64. All that is dropped sums to less than T · S · 2^-64 of P.
 #include <cmath>
+#include <initializer_list>
 
 #include "arrows.hpp"
 #include "emissions.hpp"
