@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.workloads import Array, Problem
+from ctckit.kernels import runtime
 
 
 class Peer(ABC):
@@ -63,14 +64,13 @@ class CTCKit(Peer):
         import torch
 
         import ctckit
-        from ctckit.kernels import native
 
         self.torch, self.ctckit = torch, ctckit
         torch.set_num_threads(threads)
         ctckit.set_num_threads(threads)
         if instruction_set:
-            native.set_instruction_set(instruction_set)
-        self.instruction_set = native.instruction_set()
+            runtime.set_instruction_set(instruction_set)
+        self.instruction_set = runtime.instruction_set()
 
     def load(self, problem: Problem) -> None:
         """The arrays as they are."""

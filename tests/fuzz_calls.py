@@ -23,7 +23,7 @@ import fuzz_wrong_calls
 import oracle
 from ctckit.compat import torch as compat
 from ctckit.errors import InfeasibleTargetError
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import collapse, ctc_topology, frames_needed
 from tolerances import DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ctckit._checks import target_batch
+from ctckit.kernels.batch import target_batch
 
 
 def random_batch(seed, *, items=4, frames=12, classes=6, tokens=5, blank=0, scale=2.0, masks=False, dtype=np.float64):

@@ -8,15 +8,15 @@ import numpy as np
 
 import oracle
 from ctckit import NGramModel, Vocabulary
-from ctckit.kernels import reference_search
+from ctckit.kernels.search import reference as reference_search
 from tolerances import DOUBLE, SEARCH_SINGLE
 
 
 def _engines():
     """The reference, and the native search where this build has it."""
     found = {"reference": reference_search}
-    if importlib.util.find_spec("ctckit.kernels.native_search") is not None:
-        found["native"] = importlib.import_module("ctckit.kernels.native_search")
+    if importlib.util.find_spec("ctckit.kernels.search.native") is not None:
+        found["native"] = importlib.import_module("ctckit.kernels.search.native")
     return found
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import oracle
-from ctckit.kernels import native, native_align, reference_align
-from ctckit.kernels.native_align import AlignSettings
+from ctckit.kernels import runtime
+from ctckit.kernels.align import native as native_align
+from ctckit.kernels.align import reference as reference_align
+from ctckit.kernels.align.native import AlignSettings
 from ctckit.topology import frames_needed
 from ctckit.variants import CTCVariant, chains
 from tolerances import DOUBLE
@@ -24,12 +26,12 @@ SETTINGS = (
 )
 
 
-@pytest.fixture(params=native.instruction_sets())
+@pytest.fixture(params=runtime.instruction_sets())
 def on_instruction_set(request):
-    before = native.instruction_set()
-    native.set_instruction_set(request.param)
+    before = runtime.instruction_set()
+    runtime.set_instruction_set(request.param)
     yield
-    native.set_instruction_set(before)
+    runtime.set_instruction_set(before)
 
 
 def spell(path, frames, blank, target):
@@ -253,12 +255,12 @@ def test_any_number_of_threads_gives_the_same_bits():
     rng = np.random.default_rng(5)
     log_probs = rng.standard_normal((9, 120, 30)).astype(np.float32)
     lengths, targets, counts = rng.integers(60, 121, 9), rng.integers(1, 30, (9, 40)), rng.integers(0, 41, 9)
-    before = native.num_threads()
+    before = runtime.num_threads()
     results = []
     for threads in (1, 2, 5):
-        native.set_num_threads(threads)
+        runtime.set_num_threads(threads)
         results.append(native_align.align_batch(log_probs, lengths, targets, counts, blank=0))
-    native.set_num_threads(before)
+    runtime.set_num_threads(before)
     for paths in results[1:]:
         for path, same in zip(paths, results[0], strict=True):
             assert path.log_prob == same.log_prob

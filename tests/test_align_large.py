@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from ctckit.kernels import native_align
-from ctckit.kernels.native_align import AlignSettings
+from ctckit.kernels.align import native as native_align
+from ctckit.kernels.align.native import AlignSettings
 
 NEVER = 1 << 62
 

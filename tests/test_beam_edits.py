@@ -8,7 +8,9 @@ import pytest
 import oracle
 from ctckit import BeamDecoder
 from ctckit.decoding import beam
-from ctckit.kernels import native_search, reference_search, reference_soft
+from ctckit.kernels.confidence import reference as reference_soft
+from ctckit.kernels.search import native as native_search
+from ctckit.kernels.search import reference as reference_search
 from search_problems import ENGINES, LETTERS, TOLERANCES
 
 

@@ -9,8 +9,8 @@ import pytest
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
 from ctckit.decoding import planning
-from ctckit.kernels.reference_factors import Factors, HotwordAutomaton
-from ctckit.kernels.search_plan import Ragged, SearchPlan
+from ctckit.kernels.search.plan import Ragged, SearchPlan
+from ctckit.kernels.search.reference_scorers import Factors, HotwordAutomaton
 from problems import random_probs
 from search_problems import (
     ENGINES,

@@ -12,7 +12,7 @@ from benchmarks.alignment.goals import GOALS, judged
 from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import ROWS, Problem, recording
 from benchmarks.decoding import data
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from tolerances import DOUBLE
 

@@ -13,7 +13,7 @@ import torch
 import torchaudio_cases as cases
 from ctckit.compat import torchaudio as compat
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from tolerances import DOUBLE, HALF_ROUNDING, PUBLISHED
 

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 import ctckit
 from ctckit.compat import torch as compat
 from ctckit.errors import CTCKitError
-from ctckit.kernels import native
+from ctckit.kernels.loss import native
 from problems import random_batch
 from tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
 

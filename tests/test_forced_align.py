@@ -11,7 +11,7 @@ from ctckit import Vocabulary, forced_align
 from ctckit.alignment import boundaries
 from ctckit.alignment.wildcards import PER_FRAME
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
-from ctckit.kernels import reference_soft
+from ctckit.kernels.confidence import reference as reference_soft
 from ctckit.topology import collapse
 from tests import oracle
 from tests.alignment_truth import recording, text

@@ -12,7 +12,7 @@ import torch
 import ctckit
 import ctckit.compat.torch
 from ctckit.errors import BackendError
-from ctckit.kernels import BACKENDS, native
+from ctckit.kernels.loss import BACKENDS, native
 from problems import random_batch
 from test_kernels_agree import CASES, expect_agreement
 from tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS, TORCH_SINGLE
@@ -216,7 +216,8 @@ def test_greedy_decoding_is_that_of_the_cpu(dtype):
 
 
 def test_best_paths_are_those_of_the_reference():
-    from ctckit.kernels import reference, triton_align
+    from ctckit.kernels.align import triton as triton_align
+    from ctckit.kernels.loss import reference
     from ctckit.topology import ctc_topology
 
     logits, (targets, *_) = problem(items=3, frames=2400, classes=9, tokens=1100)

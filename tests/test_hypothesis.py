@@ -11,7 +11,7 @@ from ctckit import Hypothesis, Vocabulary, WordSpan
 from ctckit.alignment import TokenSpan
 from ctckit.decoding.hypothesis import TimedText
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search_plan import Decoded, Description, Parts
+from ctckit.kernels.search.plan import Decoded, Description, Parts
 
 LETTERS = Vocabulary.from_characters("abc|", separator="|")
 PIECES = Vocabulary(("", "▁ab", "c", "▁a▁b"), word_start="▁")

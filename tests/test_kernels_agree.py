@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ctckit.kernels import BACKENDS, native
+from ctckit.kernels import runtime
+from ctckit.kernels.loss import BACKENDS, native
 from problems import random_batch
 from tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
 from triton_interpreter import interpreter
@@ -11,12 +12,12 @@ from triton_interpreter import interpreter
 REFERENCE = BACKENDS["reference"]
 
 
-@pytest.fixture(params=native.instruction_sets())
+@pytest.fixture(params=runtime.instruction_sets())
 def instruction_set(request):
-    before = native.instruction_set()
-    native.set_instruction_set(request.param)
+    before = runtime.instruction_set()
+    runtime.set_instruction_set(request.param)
     yield request.param
-    native.set_instruction_set(before)
+    runtime.set_instruction_set(before)
 
 
 def expect_agreement(logits, batch, rows="logits", weights=None, kernel=native.ctc_loss):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ctckit
-from ctckit._checks import TargetBatch
-from ctckit.kernels import native
+from ctckit.kernels.batch import TargetBatch
+from ctckit.kernels.loss import native
 from ctckit.topology import collapse
 from problems import random_batch
 from tolerances import SINGLE_GRADIENT, SINGLE_LOSS

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ctckit import greedy_decode, lattice
-from ctckit.kernels.reference import log_softmax, viterbi
-from ctckit.kernels.reference_search import Search
-from ctckit.kernels.search_plan import Ragged, SearchPlan
+from ctckit.kernels.loss.reference import log_softmax, viterbi
+from ctckit.kernels.search.plan import Ragged, SearchPlan
+from ctckit.kernels.search.reference import Search
 from ctckit.topology import collapse, frames_needed
 from ctckit.viz import write_live_page
 from ctckit.viz.made_up import made_up_log_probs, made_up_vocabulary

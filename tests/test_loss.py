@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 import ctckit
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
-from ctckit.kernels import native
+from ctckit.kernels.batch import rows_contiguous
 from tolerances import DOUBLE, SINGLE_GRADIENT, TORCH_SINGLE
 
 T, C = 6, 5
@@ -357,7 +357,7 @@ def test_what_autograd_does_with_it(logits):
 def test_time_first_networks_need_no_copy():
     time_first = torch.randn(T, 3, C, generator=torch.Generator().manual_seed(0)).requires_grad_()
     turned = time_first.detach().transpose(0, 1).numpy()
-    assert native.rows_contiguous(turned) is turned
+    assert rows_contiguous(turned) is turned
     batch_first = time_first.detach().transpose(0, 1).contiguous().requires_grad_()
     arguments = torch.tensor([FITS] * 3), [T] * 3, [3] * 3
     ctckit.ctc_loss(time_first.transpose(0, 1), *arguments).backward()

@@ -12,7 +12,7 @@ import pytest
 import ctckit
 from ctckit import errors
 from ctckit.errors import CTCKitError, InvalidInputError, MissingDependencyError
-from ctckit.kernels import native
+from ctckit.kernels import runtime
 
 README = Path(__file__).parent.parent / "README.md"
 MODULES = sorted(module.name for module in pkgutil.walk_packages(ctckit.__path__, "ctckit."))
@@ -95,16 +95,16 @@ def test_the_drawn_tree_of_errors_is_the_real_one():
 
 
 def test_instruction_sets_can_be_chosen():
-    before = native.instruction_set()
-    assert native.instruction_sets()[0] == "baseline"
-    assert before == native.instruction_sets()[-1]
-    native.set_instruction_set("baseline")
-    assert native.instruction_set() == "baseline"
-    native.set_instruction_set(before)
+    before = runtime.instruction_set()
+    assert runtime.instruction_sets()[0] == "baseline"
+    assert before == runtime.instruction_sets()[-1]
+    runtime.set_instruction_set("baseline")
+    assert runtime.instruction_set() == "baseline"
+    runtime.set_instruction_set(before)
     with pytest.raises(
         InvalidInputError, match="instruction set 'mmx' is not available here; this machine has: baseline"
     ):
-        native.set_instruction_set("mmx")
+        runtime.set_instruction_set("mmx")
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import oracle
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from problems import random_probs
 from tolerances import DOUBLE

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ctckit import NGramModel
-from ctckit.kernels import native, native_search, reference_search
-from ctckit.kernels.search_plan import Ragged, SearchPlan
+from ctckit.kernels import runtime
+from ctckit.kernels.search import native as native_search
+from ctckit.kernels.search import reference as reference_search
+from ctckit.kernels.search.plan import Ragged, SearchPlan
 from search_problems import random_arpa
 from tolerances import SEARCH_SINGLE
 
@@ -109,12 +111,12 @@ def within_range(found):
     return {each.tokens: each.score for each in found if each.score > top - 60}
 
 
-@pytest.fixture(params=native.instruction_sets())
+@pytest.fixture(params=runtime.instruction_sets())
 def on_instruction_set(request):
-    before = native.instruction_set()
-    native.set_instruction_set(request.param)
+    before = runtime.instruction_set()
+    runtime.set_instruction_set(request.param)
     yield
-    native.set_instruction_set(before)
+    runtime.set_instruction_set(before)
 
 
 @pytest.mark.usefixtures("on_instruction_set")

@@ -3,19 +3,22 @@
 import numpy as np
 import pytest
 
-from ctckit.kernels import native, native_soft, reference, reference_soft
+from ctckit.kernels import runtime
+from ctckit.kernels.confidence import native as native_soft
+from ctckit.kernels.confidence import reference as reference_soft
+from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from ctckit.variants import CTCVariant, chains
 from tests.alignment_truth import recording, text
 from tests.tolerances import DOUBLE, SEARCH_SINGLE
 
 
-@pytest.fixture(params=native.instruction_sets())
+@pytest.fixture(params=runtime.instruction_sets())
 def instruction_set(request):
-    before = native.instruction_set()
-    native.set_instruction_set(request.param)
+    before = runtime.instruction_set()
+    runtime.set_instruction_set(request.param)
     yield request.param
-    native.set_instruction_set(before)
+    runtime.set_instruction_set(before)
 
 
 def problem(frames, tokens, classes, seed, dtype=np.float64):

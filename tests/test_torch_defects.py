@@ -19,7 +19,7 @@ import ctckit
 import oracle
 from ctckit.compat import torch as compat
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from tolerances import CENTRAL_DIFFERENCE, DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
 

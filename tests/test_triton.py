@@ -17,7 +17,7 @@ import torch
 
 import ctckit
 from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
-from ctckit.kernels import BACKENDS
+from ctckit.kernels.loss import BACKENDS
 from problems import random_batch
 from test_kernels_agree import expect_agreement
 from tolerances import DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
@@ -86,7 +86,7 @@ def test_same_bits_twice():
 
 def test_a_malformed_item_is_nan_when_nobody_checks():
     """What is given to the kernels unseen: a blank and a foreign class within targets, a length beyond the frames."""
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     x = logits().nan_to_num()
     targets = torch.tensor([[1, 2], [1, 0], [1, 99]], device=DEVICE)
@@ -101,7 +101,7 @@ def test_a_malformed_item_is_nan_when_nobody_checks():
 def test_joined_targets_that_nobody_checks():
     """More tokens than frames cannot be emitted; what the array does not hold is malformed, and harms no other item."""
     from ctckit import device_operator
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     x = torch.zeros((4, 2, 5), device=DEVICE)
     tokens, lengths = torch.tensor([1, 2, 1, 2, 3, 4, 1], device=DEVICE), torch.tensor([4, -1, 2, 2], device=DEVICE)
@@ -177,7 +177,7 @@ def test_the_kernels_are_not_for_torch_func():
 
 
 def test_a_backend_asked_for_by_name_is_not_replaced(monkeypatch):
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     monkeypatch.setattr(triton_loss, "is_interpreted", lambda: False)
     with pytest.raises(BackendError, match=r'backend="triton" needs CUDA tensors, logits is on cpu\. Move it, or use'):
@@ -204,7 +204,7 @@ def test_targets_one_after_another():
 
 def test_classes_beyond_one_block(monkeypatch):
     """Large vocabularies: the softmax in several blocks, the gradient in several programs."""
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     monkeypatch.setattr(triton_loss, "LONGEST_ROW", 2)
     monkeypatch.setattr(triton_loss, "TILE", 2)
@@ -268,7 +268,9 @@ def test_kernels_compile_for_a_gpu(tmp_path):
 @pytest.mark.parametrize("tokens", [0, 1, 4, 33])
 def test_best_paths_are_those_of_the_reference(monkeypatch, tokens):
     """The same states and the same bits, with ties (scores of few values) and masks; 33 tokens are two windows."""
-    from ctckit.kernels import reference, triton_align, triton_loss
+    from ctckit.kernels.align import triton as triton_align
+    from ctckit.kernels.loss import reference
+    from ctckit.kernels.loss.triton import launch as triton_loss
     from ctckit.topology import ctc_topology
 
     if DEVICE == "cpu":
@@ -303,7 +305,7 @@ VARIANTS = {
 def test_variants(monkeypatch, name):
     """Weighted arrows, hops among them; of wildcards in windows."""
     if DEVICE == "cpu" and name == "wildcards":
-        from ctckit.kernels import triton_loss
+        from ctckit.kernels.loss.triton import launch as triton_loss
 
         monkeypatch.setattr(triton_loss, "FRAMES", 1)
         monkeypatch.setattr(triton_loss, "MOST_PAIRS", 8)
@@ -384,7 +386,7 @@ def test_forced_alignment_is_that_of_the_cpu(request, dtype):
 
 def test_what_the_device_does_not_align_is_aligned_in_memory(monkeypatch, aligned_as_on_a_device):
     """Wildcards, and batches whose table of arrows would be too large."""
-    from ctckit.kernels import triton_align
+    from ctckit.kernels.align import triton as triton_align
 
     log_probs = logits().nan_to_num().log_softmax(2)
     expected = [ctckit.forced_align(log_probs[b], TARGETS[b])[0].path.tolist() for b in range(2)]

@@ -9,7 +9,7 @@ import torch
 import ctckit
 from ctckit import CTCVariant, ctc_loss
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from ctckit.variants import chains
 from tests import oracle

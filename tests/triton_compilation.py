@@ -17,8 +17,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from ctckit.kernels import triton_loss
-from ctckit.kernels.triton_common import ROUNDING
+from ctckit.kernels.loss.triton import launch as triton_loss
+from ctckit.kernels.loss.triton.common import ROUNDING
 
 FLOATS = ("top_ptr", "occupancy_ptr", "blanks_ptr", "upstream_ptr")
 DOUBLES = ("shift_ptr", "losses_ptr", "weights_ptr", "states_ptr", "log_probs_ptr")

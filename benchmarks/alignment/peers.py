@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.alignment.no_cuda import import_torchaudio
 from benchmarks.alignment.problems import Problem
 from benchmarks.workloads import Array
+from ctckit.kernels import runtime
 
 
 class Aligner(ABC):
@@ -58,13 +59,12 @@ class CTCKit(Aligner):
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, **options)
         import ctckit
-        from ctckit.kernels import native
 
         self.ctckit = ctckit
         ctckit.set_num_threads(threads)
         if instruction_set:
-            native.set_instruction_set(instruction_set)
-        self.instruction_set = native.instruction_set()
+            runtime.set_instruction_set(instruction_set)
+        self.instruction_set = runtime.instruction_set()
 
     def load(self, problem: Problem) -> None:
         """One padded batch, or views of one item each."""

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.decoding.data import NO_SPACE, DataSet
 from benchmarks.decoding.peer import Decoder, Task
 from benchmarks.workloads import Array
+from ctckit.kernels import runtime
 
 
 class Greedy(Decoder):
@@ -21,13 +22,12 @@ class Greedy(Decoder):
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, **options)
         import ctckit
-        from ctckit.kernels import native
 
         self.ctckit = ctckit
         ctckit.set_num_threads(threads)
         if instruction_set:
-            native.set_instruction_set(instruction_set)
-        self.instruction_set = native.instruction_set()
+            runtime.set_instruction_set(instruction_set)
+        self.instruction_set = runtime.instruction_set()
 
     def build(self, data: DataSet, task: Task) -> None:
         """It knows the blank alone."""

@@ -16,8 +16,8 @@ import torch
 
 from benchmarks.gpu.peers import Peer, peers
 from benchmarks.workloads import Problem, Workload
-from ctckit._checks import target_batch
-from ctckit.kernels import native
+from ctckit.kernels.batch import target_batch
+from ctckit.kernels.loss import native
 
 WORKLOADS = (
     Workload("G1", "text lines, Latin", 64, 1024, 97, (5, 20), 64),

@@ -52,10 +52,13 @@ PAGES = (
     Page("decoding", "Decoding", ("ctckit.decoding",)),
     Page("diagnose", "Diagnosis", ("ctckit.diagnose",), ("ctckit.diagnose", "ctckit.diagnose.diagnosis")),
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
-    Page("settings", "Settings", ("ctckit.kernels.native",)),
+    Page("settings", "Settings", ("ctckit.kernels.loss.native",)),
     Page("topology", "Topology", (), ("ctckit.topology", "ctckit.variants")),
     Page(
-        "kernels", "The definition in plain Python", (), ("ctckit.kernels.reference", "ctckit.kernels.reference_search")
+        "kernels",
+        "The definition in plain Python",
+        (),
+        ("ctckit.kernels.loss.reference", "ctckit.kernels.search.reference"),
     ),
     Page(
         "ocr",

@@ -276,12 +276,12 @@ picture(draw_trellis(sure, names=letters), "The trellis of dog in ten frames.")
 # %% tags=["remove-input"]
 from _widgets import source_of
 
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 
 source_of(ctc_topology)
 
 # %% [markdown]
-# `forward` in [`kernels/reference.py`](../reference/kernels.md) is the recursion:
+# `forward` in [`kernels/loss/reference.py`](../reference/kernels.md) is the recursion:
 
 # %% tags=["remove-input"]
 source_of(reference.forward)

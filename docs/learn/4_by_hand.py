@@ -514,7 +514,7 @@ print(
 # %% [markdown]
 # ## Where this is in the package
 #
-# [`kernels/reference.py`](../reference/kernels.md) is this chapter in log space and float64: the definition.
+# [`kernels/loss/reference.py`](../reference/kernels.md) is this chapter in log space and float64: the definition.
 # `native/number.hpp` is mantissa and exponent, `native/lattice.hpp` the recursion on them.
 # `tests/test_kernels_agree.py` checks that they agree.
 #

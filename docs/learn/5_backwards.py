@@ -366,14 +366,14 @@ table(rows, ["logit", "slope, measured", "ctckit, normalize=False", "torch"])
 # %% [markdown]
 # ## Where this is in the package
 #
-# [`kernels/reference.py`](../reference/kernels.md) holds `backward`, `occupancy` and the gradient, each a few lines.
-# `score_gradient` is −γ, summed over the states of each class (which is what `np.add.at` does); `logit_gradient` adds
-# the softmax:
+# [`kernels/loss/reference.py`](../reference/kernels.md) holds `backward`, `occupancy` and the gradient, each a few
+# lines. `score_gradient` is −γ, summed over the states of each class (which is what `np.add.at` does); `logit_gradient`
+# adds the softmax:
 
 # %% tags=["remove-input"]
 from _widgets import source_of
 
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 
 source_of(reference.score_gradient)
 

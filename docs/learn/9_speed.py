@@ -77,7 +77,7 @@ def by_loops() -> float:
 def by_numpy() -> float:
     """The reference: all states of a frame at once, forwards only."""
     topology = ctc_topology(target)
-    from ctckit.kernels import reference
+    from ctckit.kernels.loss import reference
 
     return -reference.log_likelihood(reference.forward(log_probs, topology), topology)
 
@@ -237,7 +237,7 @@ def occupancy_by_checkpoints(
     log_probs: np.ndarray, target, every: int
 ) -> tuple[np.ndarray, int]:
     """γ (T, S), and the most columns that were held at once."""
-    from ctckit.kernels import reference
+    from ctckit.kernels.loss import reference
 
     topology = ctc_topology(target)
     emission = reference.emissions(log_probs, topology)

@@ -20,7 +20,7 @@ the loss), ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wr
 line recogniser), ``ctckit.compat`` (names of torch, pyctcdecode, kenlm), ``ctckit.viz`` (figures), and the command
 ``ctckit``.
 
-Read in this order: topology.py, kernels/reference.py, lattice.py, kernels/reference_search.py. Nothing heavy is
+Read in this order: topology.py, kernels/loss/reference.py, lattice.py, kernels/search/reference.py. Nothing heavy is
 imported until it is used.
 """
 
@@ -35,7 +35,7 @@ from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
-from ctckit.kernels.native import num_threads, set_num_threads
+from ctckit.kernels.runtime import num_threads, set_num_threads
 from ctckit.lattice import Lattice, lattice
 from ctckit.variants import CTCVariant
 from ctckit.vocabulary import Vocabulary

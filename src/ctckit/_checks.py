@@ -7,7 +7,6 @@ where, what was expected, what was found, and where it can, the remedy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,42 +19,6 @@ INFEASIBLE = ("inf", "zero", "error")
 NUMPY_FLOATS = ("torch.float16", "torch.float32", "torch.float64")
 LOG_PROB_SLACK = 1e-2  # half precision may leave a sure class this far above 0
 MOST_NAMED = 5  # items listed in one message
-
-
-@dataclass(frozen=True, eq=False)
-class TargetBatch:
-    """Checked targets and lengths, as every kernel takes them.
-
-    Attributes:
-        targets: (B, N) int32, C-contiguous, padded; what is beyond the lengths is arbitrary.
-        input_lengths: (B,) int64, frames.
-        target_lengths: (B,) int64, tokens.
-        blank: The class of the blank.
-    """
-
-    targets: npt.NDArray[np.int32]
-    input_lengths: npt.NDArray[np.int64]
-    target_lengths: npt.NDArray[np.int64]
-    blank: int
-
-    def __len__(self) -> int:
-        return len(self.input_lengths)
-
-    def target(self, item: int) -> npt.NDArray[np.int32]:
-        """(N_b,) the tokens of one item, without the padding."""
-        return self.targets[item, : self.target_lengths[item]]
-
-    @property
-    def repeats(self) -> npt.NDArray[np.int64]:
-        """(B,) adjacent repeats in each target."""
-        same = self.targets[:, 1:] == self.targets[:, :-1]
-        inside = np.arange(1, self.targets.shape[1]) < self.target_lengths[:, None]
-        return np.asarray((same & inside).sum(axis=1), dtype=np.int64)
-
-    @property
-    def feasible(self) -> npt.NDArray[np.bool_]:
-        """(B,) whether the frames can hold the target: T ≥ N + adjacent repeats."""
-        return np.asarray(self.input_lengths >= self.target_lengths + self.repeats)
 
 
 def as_array(values: Any, name: str) -> npt.NDArray[Any]:
@@ -228,31 +191,6 @@ def expect_entries(count: int, name: str, items: int) -> None:
         )
 
 
-def target_batch(
-    shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: Any, *, name: str
-) -> TargetBatch:
-    """Checks targets and lengths against the (B, T, C) of the array called ``name``.
-
-    Raises:
-        InvalidInputError: On the first thing that is wrong, with its position.
-    """
-    expect_rank(shape, name, "(B, T, C)")
-    items, frames, classes = shape
-    expect_batch_first(shape, input_lengths, name)
-    blank = class_index(blank, "blank", classes)
-    array = as_array(targets, "targets")
-    array = integers(array, "targets", "(Σ N_b,)" if array.ndim == 1 else "(B, N)")
-    if array.ndim == 1:
-        array = padded(array, target_lengths, items)
-    if len(array) != items:
-        raise InvalidInputError(f"targets has shape {array.shape}; expected (B, N) with B = {items}, as in {name}.")
-    input_lengths = lengths(input_lengths, "input_lengths", items, frames, f"{name} has T = {frames} frames")
-    tokens = array.shape[1]
-    target_lengths = lengths(target_lengths, "target_lengths", items, tokens, f"targets has N = {tokens} columns")
-    expect_classes(array, target_lengths, classes, blank)
-    return TargetBatch(np.ascontiguousarray(array, dtype=np.int32), input_lengths, target_lengths, blank)
-
-
 def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDArray[Any]:
     """(B, N) targets from all of them one after another."""
     counts = integers(target_lengths, "target_lengths", "(B,)")
@@ -294,26 +232,6 @@ def expect_classes(targets: npt.NDArray[Any], target_lengths: npt.NDArray[np.int
             f"targets[{b}, {n}] is {blank}, the blank; a target holds tokens only. Blanks between tokens are put in by "
             f"CTC itself; if {blank} is a token of yours, say blank=… for the class that is not."
         )
-
-
-def expect_feasible(batch: TargetBatch) -> None:
-    """Every target fits its frames.
-
-    Raises:
-        InfeasibleTargetError: Names each item with T, N and repeats.
-    """
-    bad = np.flatnonzero(~batch.feasible)
-    if not bad.size:
-        return
-    repeats = batch.repeats
-    lines = [
-        f"targets[{b}] cannot be emitted: {batch.target_lengths[b]} tokens with {repeats[b]} adjacent repeats need "
-        f"{batch.target_lengths[b] + repeats[b]} frames, input_lengths[{b}] is {batch.input_lengths[b]}."
-        for b in bad[:MOST_NAMED]
-    ]
-    if bad.size > MOST_NAMED:
-        lines.append(f"… and {bad.size - MOST_NAMED} more of {len(batch)} items: {bad.tolist()}.")
-    raise InfeasibleTargetError("\n".join(lines), tuple(int(b) for b in bad))
 
 
 def impossible_items(bad: npt.NDArray[np.integer[Any]], name: str) -> InfeasibleTargetError:

@@ -1,4 +1,4 @@
-"""The loss on a GPU as operators of PyTorch: checks, the launches of kernels/triton_loss.py, their derivative.
+"""The loss on a GPU as operators of PyTorch: checks, the launches of kernels/loss/triton/launch.py, their derivative.
 
 Always in two steps: the forward pass computes the losses and what the tokens' occupancies are, the backward pass writes
 the gradient, already multiplied by what comes from above. So the gradient is written once, whatever stands behind the
@@ -19,8 +19,8 @@ from typing import Any, cast
 import torch
 
 from ctckit import _checks, loss_operator
-from ctckit._checks import TargetBatch
 from ctckit.errors import BackendError, InvalidInputError
+from ctckit.kernels.batch import TargetBatch, expect_feasible, target_batch
 from ctckit.loss_operator import Options
 
 Tensor = torch.Tensor
@@ -81,7 +81,7 @@ def apply(
 
 def _expect_device(logits: Tensor, name: str) -> None:
     try:
-        from ctckit.kernels import triton_loss
+        from ctckit.kernels.loss.triton import launch as triton_loss
     except ModuleNotFoundError as error:
         raise _checks.missing(error, "The loss on a GPU", "gpu") from None
     if logits.device.type != "cuda" and not triton_loss.is_interpreted():
@@ -117,7 +117,7 @@ def _problem(
                 "Targets and lengths on a device cannot be checked while a CUDA graph is captured. Pass validate=False."
             )
         tokens, frames, lengths = (each.cpu() for each in integers)
-        batch = _checks.target_batch(tuple(logits.shape), tokens, frames, lengths, blank, name=name)
+        batch = target_batch(tuple(logits.shape), tokens, frames, lengths, blank, name=name)
         host = (torch.from_numpy(each) for each in (batch.targets, batch.input_lengths, batch.target_lengths))
         placed = [
             given if given.device == logits.device and given.ndim == checked.ndim else checked.to(logits.device)
@@ -202,14 +202,14 @@ def _compute(
 ) -> Outputs:
     """The reduced loss, the seven tensors of ``triton_loss.Forward``, and the items' weights."""
     _expect_device(logits, name)
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     if arrows is None:
         problem = _problem(logits, (targets, input_lengths, target_lengths), blank, name, validate)
     else:
         problem = _Problem(_side_by_side(logits), targets, input_lengths, (targets >= 0).sum(dim=1), None)
     if infeasible == "error" and problem.batch is not None:
-        _checks.expect_feasible(problem.batch)
+        expect_feasible(problem.batch)
     found = triton_loss.forward(
         problem.logits,
         problem.targets,
@@ -265,7 +265,7 @@ def _(
 
 
 def _windows(tokens: int, weighted: bool) -> int:
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     return triton_loss.windows(tokens, triton_loss.halo_of(tokens, weighted))
 
@@ -285,7 +285,7 @@ def _compute_gradient(
     rows: str,
 ) -> Tensor:
     """The gradient of Σ_b weights_b · upstream_b · loss_b by the logits."""
-    from ctckit.kernels import triton_loss
+    from ctckit.kernels.loss.triton import launch as triton_loss
 
     found = triton_loss.Forward(losses, normalizers, facts, head, following, occupancy, blanks)
     return triton_loss.gradient(_side_by_side(logits), found, weights, upstream, blank=blank, rows=rows)

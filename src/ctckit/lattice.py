@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ctckit import _checks, _drawing
 from ctckit.errors import InfeasibleTargetError
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology, ctc_topology
 from ctckit.vocabulary import Vocabulary
 

@@ -10,8 +10,9 @@ import torch
 
 from ctckit import _checks, device_operator, loss_operator
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import BACKENDS
-from ctckit.kernels.native import Rows
+from ctckit.kernels.batch import target_batch
+from ctckit.kernels.loss import BACKENDS
+from ctckit.kernels.loss.native import Rows
 from ctckit.loss_operator import Options
 from ctckit.variants import CTCVariant, chains
 
@@ -224,7 +225,7 @@ def _variant_loss(
     targets, input_lengths, target_lengths = (
         each.cpu() if isinstance(each, Tensor) else each for each in target_arguments
     )
-    batch = _checks.target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
+    batch = target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
     built = chains(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
     )

@@ -24,13 +24,14 @@ import numpy.typing as npt
 import torch
 
 from ctckit import _checks
-from ctckit._checks import TargetBatch
 from ctckit.errors import CTCKitError
-from ctckit.kernels import BACKENDS, native
+from ctckit.kernels import runtime
+from ctckit.kernels.batch import TargetBatch, expect_feasible, target_batch
+from ctckit.kernels.loss import BACKENDS, native
 
 Tensor = torch.Tensor
 
-native.share_openmp(Path(torch.__file__).parent / "lib")
+runtime.share_openmp(Path(torch.__file__).parent / "lib")
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _compute(
     """
     batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
     if infeasible == "error" and arrows is None:
-        _checks.expect_feasible(batch)
+        expect_feasible(batch)
     tokens = batch.target_lengths if arrows is None else target_lengths.numpy()
     counted = batch.feasible if infeasible == "zero" and arrows is None else np.ones(len(batch), dtype=bool)
     weights = _weights(tokens, counted, reduction)
@@ -177,7 +178,7 @@ def _batch(
 ) -> TargetBatch:
     """Checked here for plain CTC; chains were built from checked targets, and are as long as their tokens are ≥ 0."""
     if arrows is None:
-        return _checks.target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
+        return target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
     tokens = targets.numpy()
     return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), blank)
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit._checks import TargetBatch
 from ctckit.alignment.frames import DeviceFrames, Frames, frames_of, mean_log_probs
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.wildcards import STAR_PENALTY, WildChain, relative_scores, wild_chains
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import native_align as aligner
-from ctckit.kernels.reference_align import BestPath
+from ctckit.kernels.align import native as aligner
+from ctckit.kernels.align.reference import BestPath
+from ctckit.kernels.batch import TargetBatch, expect_feasible, target_batch
 
 
 def forced_align(
@@ -104,7 +104,7 @@ def _problem(
         target_lengths = np.full(len(tokens), tokens.shape[1])
     some_class = 1 if blank == 0 else 0
     given = tokens if wild is None else np.where(wild, some_class, tokens)
-    batch = _checks.target_batch(found.shape, given, input_lengths, target_lengths, blank, name="log_probs")
+    batch = target_batch(found.shape, given, input_lengths, target_lengths, blank, name="log_probs")
     if wild is not None:
         wild = wild if wild.ndim == 2 else _checks.padded(wild, target_lengths, items)
         batch = replace(batch, targets=np.where(wild, np.int32(classes), batch.targets))
@@ -154,14 +154,14 @@ def _is_wild(tokens: npt.NDArray[Any], star: int | None, classes: int) -> npt.ND
 def _expect_feasible(problem: _Problem) -> None:
     batch = problem.batch
     if not problem.stars:
-        return _checks.expect_feasible(batch)
+        return expect_feasible(batch)
     star = problem.frames.shape[2]
     spoken, lengths = np.zeros_like(batch.targets), np.zeros_like(batch.target_lengths)
     for b in range(len(batch)):
         tokens = batch.target(b)[batch.target(b) != star]
         lengths[b] = len(tokens)
         spoken[b, : len(tokens)] = tokens
-    return _checks.expect_feasible(replace(batch, targets=spoken, target_lengths=lengths))
+    return expect_feasible(replace(batch, targets=spoken, target_lengths=lengths))
 
 
 def _plain(problem: _Problem) -> list[Alignment]:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit._checks import TargetBatch
-from ctckit.kernels import native_align
-from ctckit.kernels.reference_align import BestPath
+from ctckit.kernels.align import native as native_align
+from ctckit.kernels.align.reference import BestPath
+from ctckit.kernels.batch import TargetBatch
 from ctckit.topology import Floats, Ints
 
 Tokens = Sequence[npt.NDArray[np.integer[Any]]]
@@ -79,7 +79,7 @@ class DeviceFrames:
         import torch
 
         try:
-            from ctckit.kernels import triton_align
+            from ctckit.kernels.align import triton as triton_align
         except ModuleNotFoundError as error:
             raise _checks.missing(error, "Alignment on a GPU", "gpu") from None
         if not triton_align.is_small(self.shape, batch.targets.shape[1]):

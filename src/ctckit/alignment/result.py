@@ -16,7 +16,7 @@ from ctckit.alignment.frames import frames_of
 from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans, words_of
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.wildcards import WildChain, path_of_spans
-from ctckit.kernels import native_soft
+from ctckit.kernels.confidence import native as native_soft
 from ctckit.topology import Floats, Ints, ctc_topology
 from ctckit.vocabulary import Vocabulary
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit._checks import TargetBatch
+from ctckit.kernels.batch import TargetBatch
 from ctckit.topology import Floats, Ints, Topology
 from ctckit.variants import Chains, CTCVariant, chains
 

@@ -17,7 +17,8 @@ import torch
 from ctckit import _checks
 from ctckit.alignment import runs_of_path
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
-from ctckit.kernels import native_align
+from ctckit.kernels.align import native as native_align
+from ctckit.kernels.batch import TargetBatch, target_batch
 
 Tensor = torch.Tensor
 
@@ -75,7 +76,7 @@ def forced_align(
     return tokens.to(targets.dtype), _scores(log_probs, tokens, batch.input_lengths)
 
 
-def _paths(values: npt.NDArray[np.floating[Any]], batch: _checks.TargetBatch) -> npt.NDArray[np.int64]:
+def _paths(values: npt.NDArray[np.floating[Any]], batch: TargetBatch) -> npt.NDArray[np.int64]:
     """(B, T) classes."""
     items, frames = values.shape[:2]
     paths = np.full(items * frames, batch.blank, dtype=np.int64)
@@ -105,7 +106,7 @@ def _scores(log_probs: Tensor, tokens: Tensor, input_lengths: npt.NDArray[np.int
     return torch.where(inside.to(scores.device), scores, 0)  # what is beyond the lengths may be NaN
 
 
-def _checked(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> _checks.TargetBatch:
+def _checked(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> TargetBatch:
     _expect_tensors(log_probs, targets)
     items, frames, classes = log_probs.shape
     if not isinstance(blank, int) or not 0 <= blank < classes:
@@ -115,9 +116,7 @@ def _checked(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     target_lengths = np.full(len(tokens), tokens.shape[1]) if target_lengths is None else _on_cpu(target_lengths)
     try:
         _expect_classes(tokens, target_lengths, classes, blank)
-        batch = _checks.target_batch(
-            tuple(log_probs.shape), tokens, input_lengths, target_lengths, blank, name="log_probs"
-        )
+        batch = target_batch(tuple(log_probs.shape), tokens, input_lengths, target_lengths, blank, name="log_probs")
     except InvalidInputError as error:
         raise error if isinstance(error, AlignmentInputError) else AlignmentInputError(str(error)) from None
     _expect_whole("input", "log_probs.shape[1]", frames, batch.input_lengths)
@@ -171,7 +170,7 @@ def _expect_whole(kind: str, axis: str, size: int, lengths: npt.NDArray[np.int64
         )
 
 
-def _expect_feasible(batch: _checks.TargetBatch) -> None:
+def _expect_feasible(batch: TargetBatch) -> None:
     bad = np.flatnonzero(~batch.feasible)
     for b in bad[:1]:
         raise TargetTooLongError(

@@ -15,11 +15,11 @@ from ctckit.decoding import planning, streaming
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.language_model import NGramModel
 from ctckit.decoding.words import Spellings
-from ctckit.kernels import native_search
-from ctckit.kernels.search_plan import Decoded
+from ctckit.kernels.search import native as native_search
+from ctckit.kernels.search.plan import Decoded
 from ctckit.vocabulary import Vocabulary
 
-# The execution of the search; kernels/reference_search.py has the same names.
+# The execution of the search; kernels/search/reference.py has the same names.
 _engine: Any = native_search
 
 
@@ -73,7 +73,7 @@ class BeamDecoder:
         >>> best.text, round(float(np.exp(best.log_prob)), 2)  # aa + a∅ + ∅a: more than ∅∅, the best path
         ('a', 0.64)
 
-    Source: Hannun et al. 2014, algorithm 1; see kernels/reference_search.py for the search in plain loops.
+    Source: Hannun et al. 2014, algorithm 1; see kernels/search/reference.py for the search in plain loops.
     """
 
     def __init__(

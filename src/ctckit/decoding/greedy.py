@@ -11,8 +11,9 @@ from ctckit import _checks
 from ctckit.alignment.spans import Runs, runs_of_path
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
-from ctckit.kernels import native
-from ctckit.kernels.search_plan import Decoded, Description, Parts
+from ctckit.kernels.batch import TargetBatch
+from ctckit.kernels.loss import native
+from ctckit.kernels.search.plan import Decoded, Description, Parts
 from ctckit.vocabulary import Vocabulary
 
 
@@ -75,7 +76,7 @@ class _Frames:
         best = self.scores.argmax(axis=2)
         return best, np.take_along_axis(self.scores, best[:, :, None], axis=2)[:, :, 0]
 
-    def losses(self, batch: _checks.TargetBatch) -> npt.NDArray[np.float64]:
+    def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
         """(B,) −log p of each text, by one pass over its lattice."""
         return native.ctc_loss(self.scores, batch, rows="scores")
 
@@ -92,9 +93,9 @@ class _DeviceFrames:
         top, best = self.scores.max(dim=2)
         return best.cpu().numpy(), top.float().cpu().numpy()
 
-    def losses(self, batch: _checks.TargetBatch) -> npt.NDArray[np.float64]:
+    def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
         """See ``_Frames``."""
-        from ctckit.kernels import triton_loss
+        from ctckit.kernels.loss.triton import launch as triton_loss
 
         return triton_loss.losses(self.scores, batch, rows="scores")
 
@@ -106,12 +107,12 @@ def _runs(best: npt.NDArray[np.int64], top: npt.NDArray[Any], item: int, blank: 
     return runs_of_path(best, top, blank)
 
 
-def _batch(tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int) -> _checks.TargetBatch:
+def _batch(tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int) -> TargetBatch:
     counts = np.array([len(each) for each in tokens], dtype=np.int64)
     targets = np.full((len(tokens), int(counts.max(initial=0))), blank, dtype=np.int32)
     for row, each in zip(targets, tokens, strict=True):
         row[: len(each)] = each
-    return _checks.TargetBatch(targets, lengths, counts, blank)
+    return TargetBatch(targets, lengths, counts, blank)
 
 
 def _hypothesis(runs: Runs, log_prob: float, vocabulary: Vocabulary | None) -> Hypothesis:

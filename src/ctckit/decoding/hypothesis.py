@@ -10,7 +10,7 @@ import numpy as np
 
 from ctckit import _checks, _drawing
 from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan, words_of
-from ctckit.kernels.search_plan import Decoded, Parts
+from ctckit.kernels.search.plan import Decoded, Parts
 from ctckit.vocabulary import Vocabulary
 
 

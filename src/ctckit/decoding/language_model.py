@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctckit import _checks, _files, _native
+from ctckit import _checks, _files
+from ctckit.kernels import ngram as kernel
 from ctckit.decoding import _model_text
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 
@@ -74,7 +75,7 @@ class NGramModel:
 
     discounts: tuple[Discounts, ...] | None = None
 
-    def __init__(self, native: _native.NGram, *, unit: str, space: str = SPACE, unverified: Path | None = None) -> None:
+    def __init__(self, native: kernel.NGram, *, unit: str, space: str = SPACE, unverified: Path | None = None) -> None:
         self._native = native
         self._unverified = unverified
         self.unit = unit
@@ -109,16 +110,16 @@ class NGramModel:
         if _model_text.is_own_file(path):
             return cls._load_own(path, unit, verify)
         try:
-            native = _native.ngram_from_arpa(_model_text.contents(path))
-        except _native.FormatError as error:
+            native = kernel.ngram_from_arpa(_model_text.contents(path))
+        except kernel.FormatError as error:
             raise DataError(f"{path}: {error}") from None
         return cls(native, unit=unit or _unit_of(native))
 
     @classmethod
     def _load_own(cls, path: Path, unit: str | None, verify: bool) -> NGramModel:
         try:
-            native = _native.ngram_from_file(str(path))
-        except _native.FormatError as error:
+            native = kernel.ngram_from_file(str(path))
+        except kernel.FormatError as error:
             raise ModelFormatError(f"{path}: {error}") from None
         try:
             note = json.loads(native.note)
@@ -161,13 +162,13 @@ class NGramModel:
         _checks.choice(unit, "unit", UNITS)
         _expect_order(order)
         _expect_space(space)
-        trainer = _native.NGramTrainer(order, _checked_prune(prune, order))
+        trainer = kernel.NGramTrainer(order, _checked_prune(prune, order))
         try:
             for characters, text in _model_text.batches(lines, unit == "char", progress=progress):
                 trainer.add(text, characters, space)
             with _model_text.spinner("estimating", progress):
                 native, discounts = trainer.train()
-        except _native.FormatError as error:
+        except kernel.FormatError as error:
             raise DataError(f"lines: {error}") from None
         model = cls(native, unit=unit, space=space)
         model.discounts = tuple(Discounts(*each) for each in discounts)
@@ -188,7 +189,7 @@ class NGramModel:
                 _files.write_atomically(path, _model_text.compressed(native.arpa(), path))
             else:
                 _files.write_atomically(path, native.header(self._note), native.body().data)
-        except (OSError, _native.FormatError) as error:
+        except (OSError, kernel.FormatError) as error:
             raise DataError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}).") from error
 
     @property
@@ -200,7 +201,7 @@ class NGramModel:
         return _unpickled, (content, self.unit, self.space, self.discounts)
 
     @property
-    def native(self) -> _native.NGram:
+    def native(self) -> kernel.NGram:
         """The model in the C++ core; whole, or this raises."""
         if self._unverified is not None:
             if not self._native.is_intact():
@@ -283,8 +284,8 @@ class NGramModel:
 
 def _unpickled(content: bytes, unit: str, space: str, discounts: tuple[Discounts, ...] | None) -> NGramModel:
     try:
-        native = _native.ngram_from_bytes(content)
-    except _native.FormatError as error:
+        native = kernel.ngram_from_bytes(content)
+    except kernel.FormatError as error:
         raise ModelFormatError(f"a pickled NGramModel: {error}") from None
     model = NGramModel(native, unit=unit, space=space)
     model.discounts = discounts
@@ -315,6 +316,6 @@ def _checked_prune(prune: Sequence[int], order: int) -> list[int]:
     return numbers
 
 
-def _unit_of(native: _native.NGram) -> str:
+def _unit_of(native: kernel.NGram) -> str:
     entries = (native.word(each) for each in range(len(native)))
     return "char" if all(len(each) == 1 for each in entries if each not in SPECIAL) else "word"

@@ -14,7 +14,7 @@ from ctckit.decoding import words
 from ctckit.decoding.language_model import NGramModel
 from ctckit.decoding.words import HEAVIEST, Lexicon, Spellings
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search_plan import NOTHING, Ragged, SearchPlan
+from ctckit.kernels.search.plan import NOTHING, Ragged, SearchPlan
 from ctckit.vocabulary import Vocabulary
 
 MOST_TEXTS = 1 << 20  # a beam wider than this is a mistake

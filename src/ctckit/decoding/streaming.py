@@ -35,7 +35,7 @@ from ctckit import _checks
 from ctckit.alignment.spans import words_of
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search_plan import Decoded, Description, SearchPlan, improved
+from ctckit.kernels.search.plan import Decoded, Description, SearchPlan, improved
 from ctckit.vocabulary import Vocabulary
 
 WINDOW = 4096  # frames: what lies further ahead is taken to say nothing of where a token is

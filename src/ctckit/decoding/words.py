@@ -16,7 +16,7 @@ import numpy as np
 from ctckit import _checks
 from ctckit.decoding.language_model import SPECIAL, NGramModel
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search_plan import Ragged
+from ctckit.kernels.search.plan import Ragged
 from ctckit.vocabulary import Vocabulary
 
 BOUNDARY = 0

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit._checks import TargetBatch
+from ctckit.kernels.batch import TargetBatch
 from ctckit.topology import Floats, Ints, frames_needed
 
 # From here on a length beyond T is another unit (pixels, samples), below it is a frame or two of rounding or padding.

@@ -9,7 +9,7 @@ import numpy as np
 from ctckit.diagnose.diagnosis import BlankShares, Diagnosis, InfeasibleItem, LeftOut, Peakiness, Reading
 from ctckit.diagnose.inputs import Problem, one_item
 from ctckit.diagnose.relabelling import common_tokens, try_other_labels
-from ctckit.kernels import native
+from ctckit.kernels.loss import native
 from ctckit.topology import Floats, Ints, adjacent_repeats, collapse
 
 FEWEST_FOR_OUTLIERS = 8  # with fewer items there is no telling what is usual

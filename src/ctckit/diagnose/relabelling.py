@@ -14,7 +14,7 @@ import numpy as np
 
 from ctckit.diagnose.diagnosis import Relabelled, signed
 from ctckit.diagnose.inputs import Problem, one_item
-from ctckit.kernels import native
+from ctckit.kernels.loss import native
 from ctckit.topology import Floats, Ints, collapse, frames_needed
 
 FEWEST_OCCURRENCES = 3  # a class read otherwise once or twice may be a slip of the network

@@ -1,32 +1,7 @@
-"""The recursion, executed: ``reference`` defines it, the others are faster and agree with it.
+"""The computations, by topic: ``loss``, ``align``, ``confidence``, ``search``, ``language_model``.
 
-``BACKENDS`` maps a name to a batch loss; all take the same arguments in the same order, see ``native.ctc_loss``.
+In each topic ``reference`` defines the result in plain Python and float64; ``native`` (the C++ core) and ``triton``
+(GPUs) compute the same, faster, and are tested against it. Only this package imports the compiled core. It knows
+numbers only: no text, no vocabulary. ``batch`` holds checked targets, ``runtime`` the core's threads and instruction
+sets.
 """
-
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
-from ctckit._checks import TargetBatch
-from ctckit.kernels import native, reference_batch
-
-BatchLoss = Callable[..., npt.NDArray[np.float64]]
-
-
-def _triton(*arguments: Any, **options: Any) -> npt.NDArray[np.float64]:
-    from ctckit.kernels import triton_loss  # torch and triton are imported where they are used
-
-    return triton_loss.ctc_loss(*arguments, **options)
-
-
-BACKENDS: dict[str, BatchLoss] = {
-    "native": native.ctc_loss,
-    "reference": reference_batch.ctc_loss,
-    "triton": _triton,
-}
-
-__all__ = ["BACKENDS", "BatchLoss", "TargetBatch", "native"]

@@ -2,7 +2,7 @@
 
 ``write_live_page`` puts the style sheet, the scripts of ``live/`` and the posteriors on offer into one file. The
 scripts are ES modules, each a file; as a page opened from a disk may not load modules, they are joined in the order of
-their imports. They compute by the same recursions as kernels/reference.py, and tests hold them to it.
+their imports. They compute by the same recursions as kernels/loss/reference.py, and tests hold them to it.
 """
 
 from __future__ import annotations

@@ -1,19 +1,16 @@
-"""The C++ core's face: arrays in, arrays out; what is passed here has been checked."""
+"""The loss in the C++ core: arrays in, arrays out. The arguments have been checked."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ctckit import _checks, _native
-from ctckit._checks import TargetBatch
-from ctckit.errors import InvalidInputError
+from ctckit import _native
+from ctckit.kernels.batch import TargetBatch, rows_contiguous
 
 KEPT_FROM = 1 << 18  # bytes; smaller gradients come from the ordinary allocator, which keeps them anyway
-MOST_THREADS = 1024  # more than any call has use for
 Rows = Literal["logits", "scores", "log_probs"]
 
 
@@ -135,64 +132,3 @@ def empty_gradient(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[
     if bytes_needed < KEPT_FROM:
         return np.empty(shape, dtype=kind)
     return _native.buffer(bytes_needed).view(kind).reshape(shape)
-
-
-def rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same array, copied only where the classes of a frame do not stand side by side."""
-    whole = all(stride % logits.itemsize == 0 for stride in logits.strides)
-    if whole and (logits.strides[-1] == logits.itemsize or logits.shape[-1] <= 1):
-        return logits
-    return np.ascontiguousarray(logits)
-
-
-def instruction_sets() -> list[str]:
-    """The compiled instruction sets that this machine can run, slowest first."""
-    return list(_native.instruction_sets())
-
-
-def instruction_set() -> str:
-    """The one in use: the last of ``instruction_sets()``, unless another was set."""
-    return str(_native.instruction_set())
-
-
-def set_instruction_set(name: str) -> None:
-    """Makes the kernels run on another instruction set: for tests and measurements.
-
-    Raises:
-        InvalidInputError: If this machine does not have it.
-    """
-    try:
-        _native.set_instruction_set(name)
-    except ValueError as error:
-        raise InvalidInputError(str(error)) from None
-
-
-def num_threads() -> int:
-    """Threads that one call uses at most; at first, the processors that this process may use."""
-    return int(_native.num_threads())
-
-
-def set_num_threads(count: int) -> None:
-    """Sets the threads that one call uses at most. Results are the same bits for any number.
-
-    Raises:
-        InvalidInputError: If ``count`` is not a positive integer.
-    """
-    _native.set_num_threads(min(_checks.positive_integer(count, "count"), MOST_THREADS))
-
-
-def share_openmp(folder: Path) -> bool:
-    """Runs the calls of this Python thread on the threads that another library's OpenMP runtime keeps.
-
-    PyTorch's idle workers spin for milliseconds after each operator; a second pool beside them would get half of the
-    processors. In other threads, in forked children, and where torch has fewer threads than ``num_threads()``, the
-    core's own pool works as ever. Results do not change.
-
-    Args:
-        folder: Where the runtime's library lies.
-
-    Returns:
-        Whether one was found there that is loaded already.
-    """
-    libraries = (path for name in ("libgomp*.so*", "libiomp5*.so*") for path in folder.glob(name))
-    return any(_native.share_openmp(str(path)) for path in libraries)

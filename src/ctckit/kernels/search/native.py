@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _native
-from ctckit.kernels.search_plan import Decoded, Description, Found, Int64, Parts, SearchPlan
+from ctckit.kernels.search.plan import Decoded, Description, Found, Int64, Parts, SearchPlan
 
 
 class Search:

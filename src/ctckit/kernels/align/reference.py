@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels import reference
-from ctckit.kernels.reference_batch import as_float64
+from ctckit.kernels.loss import reference
+from ctckit.kernels.loss.reference_batch import as_float64
 from ctckit.topology import IMPOSSIBLE, Ints, ctc_topology
 from ctckit.variants import Chains
 

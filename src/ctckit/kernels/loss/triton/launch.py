@@ -28,14 +28,14 @@ import torch
 import triton
 from triton.runtime.interpreter import InterpretedFunction
 
-from ctckit._checks import TargetBatch
-from ctckit.kernels.triton_common import FEWEST_PAIRS, FRAMES, MOST_PAIRS, ROUNDING
-from ctckit.kernels.triton_gradient import gradient as gradient_kernel
-from ctckit.kernels.triton_occupancy import occupancies
-from ctckit.kernels.triton_reduce import reduce as reduce_kernel
-from ctckit.kernels.triton_softmax import normalizers
-from ctckit.kernels.triton_sweep import sweep
-from ctckit.kernels.triton_targets import FACTS, link_targets
+from ctckit.kernels.batch import TargetBatch
+from ctckit.kernels.loss.triton.common import FEWEST_PAIRS, FRAMES, MOST_PAIRS, ROUNDING
+from ctckit.kernels.loss.triton.gradient import gradient as gradient_kernel
+from ctckit.kernels.loss.triton.occupancy import occupancies
+from ctckit.kernels.loss.triton.reduce import reduce as reduce_kernel
+from ctckit.kernels.loss.triton.softmax import normalizers
+from ctckit.kernels.loss.triton.sweep import sweep
+from ctckit.kernels.loss.triton.targets import FACTS, link_targets
 
 Tensor = torch.Tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels import reference
+from ctckit.kernels.loss import reference
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
 WILDCARD = -1  # as a token whose confidence is asked for

@@ -14,7 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ctckit.kernels.triton_common import load_pairs
+from ctckit.kernels.loss.triton.common import load_pairs
 
 
 @triton.jit
@@ -59,16 +59,16 @@ def best_paths(
     # 1. Before the first frame the path is in the first blank.
     blank = tl.where(lanes == 0, 0.0, float("-inf")).to(tl.float64)
     token = tl.full((PAIRS,), float("-inf"), tl.float64)
-    for w in range(0, windows):
+    for w in range(windows):
         pairs = w * own + lanes
         inside = (lanes < own) & (pairs <= tokens)
         tl.store(states_ptr + pairs, tl.where(pairs == 0, 0.0, float("-inf")).to(tl.float64), mask=inside)
         tl.store(states_ptr + width + pairs, token, mask=inside)
-    for j in range(0, tl.cdiv(frames, FRAMES)):
+    for j in range(tl.cdiv(frames, FRAMES)):
         tl.debug_barrier()
         source = states_ptr + (j % 2) * 2 * width
         target = states_ptr + ((j + 1) % 2) * 2 * width
-        for w in range(0, windows):
+        for w in range(windows):
             pairs = w * own - halo + lanes
             labels, live, skips = load_pairs(labels_ptr, pairs, tokens)
             inside = (pairs >= 0) & (pairs <= tokens)
@@ -109,7 +109,7 @@ def best_paths(
     tl.store(log_probs_ptr + b, best)
     found = best > float("-inf")
     state = tl.where(by_blank >= by_token, 2 * tokens, 2 * tokens - 1)
-    for i in range(0, all_frames):
+    for i in range(all_frames):
         t = all_frames - 1 - i
         here = (t < frames) & found
         tl.store(paths_ptr + t, tl.where(here, state, -1))

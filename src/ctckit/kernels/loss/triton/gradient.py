@@ -78,7 +78,7 @@ def gradient(
             occupancy_ptr + of_frame[:, None] + i[None, :], mask=here[:, None] & walking[None, :], other=0.0
         )
         i = tl.load(following_ptr + b * tokens + i, mask=walking, other=-1)
-    for w in range(0, windows):
+    for w in range(windows):
         blanks = tl.load(blanks_ptr + (b * frames + t) * windows + w, mask=here, other=0.0)
         result -= tl.where((c == blank_class)[None, :], blanks[:, None], 0.0)
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ctckit.kernels import triton_loss
-from ctckit.kernels.reference_align import BestPath
-from ctckit.kernels.triton_common import ROUNDING
-from ctckit.kernels.triton_targets import FACTS, link_targets
-from ctckit.kernels.triton_viterbi import best_paths
+from ctckit.kernels.align.reference import BestPath
+from ctckit.kernels.align.triton_viterbi import best_paths
+from ctckit.kernels.loss.triton import launch as triton_loss
+from ctckit.kernels.loss.triton.common import ROUNDING
+from ctckit.kernels.loss.triton.targets import FACTS, link_targets
 
 Tensor = torch.Tensor
 

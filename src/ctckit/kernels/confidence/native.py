@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _native
-from ctckit._checks import TargetBatch
-from ctckit.kernels import native
-from ctckit.kernels.native_search import single
-from ctckit.kernels.reference_soft import WILDCARD
+from ctckit.kernels.batch import TargetBatch
+from ctckit.kernels.confidence.reference import WILDCARD
+from ctckit.kernels.loss import native
+from ctckit.kernels.search.native import single
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
 __all__ = ["WILDCARD", "confidences", "durations"]

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _native
-from ctckit.kernels.native import rows_contiguous
-from ctckit.kernels.reference_align import BestPath
+from ctckit.kernels.align.reference import BestPath
+from ctckit.kernels.batch import rows_contiguous
 from ctckit.topology import IMPOSSIBLE, Ints
 from ctckit.variants import Chains
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ctckit.kernels.triton_common import (
+from ctckit.kernels.loss.triton.common import (
     alpha_step,
     beta_step,
     emissions,
@@ -25,7 +25,7 @@ from ctckit.kernels.triton_common import (
     power_of_two,
     unpack,
 )
-from ctckit.kernels.triton_sweep import load_state
+from ctckit.kernels.loss.triton.sweep import load_state
 
 
 @triton.jit

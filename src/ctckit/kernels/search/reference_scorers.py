@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctckit.kernels.search_plan import NGram, Parts, SearchPlan
+from ctckit.kernels.search.plan import NGram, Parts, SearchPlan
 
 BOUNDARY = 0
 ROOT = 0

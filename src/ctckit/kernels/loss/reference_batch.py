@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit._checks import TargetBatch
-from ctckit.kernels import reference
+from ctckit.kernels.batch import TargetBatch
+from ctckit.kernels.loss import reference
 from ctckit.topology import IMPOSSIBLE, Topology, ctc_topology
 
 

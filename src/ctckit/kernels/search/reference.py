@@ -34,10 +34,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels import reference
-from ctckit.kernels.reference_factors import Context, Factors
-from ctckit.kernels.reference_soft import confidences, edit_masses
-from ctckit.kernels.search_plan import Decoded, Description, Found, Int64, Parts, SearchPlan, improved
+from ctckit.kernels.confidence.reference import confidences, edit_masses
+from ctckit.kernels.loss import reference
+from ctckit.kernels.search.plan import Decoded, Description, Found, Int64, Parts, SearchPlan, improved
+from ctckit.kernels.search.reference_scorers import Context, Factors
 from ctckit.topology import IMPOSSIBLE, ctc_topology
 
 NO_TOKEN = -1

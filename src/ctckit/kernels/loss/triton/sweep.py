@@ -21,7 +21,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ctckit.kernels.triton_common import (
+from ctckit.kernels.loss.triton.common import (
     LN2_HIGH,
     LN2_LOW,
     ZERO,
@@ -123,7 +123,7 @@ def sweep_alpha(
     blank, blank_exp = one_at(lanes == 0)
     token, token_exp = one_at(lanes < 0)
     x, x_blank, top = load_tile(x_ptr, top_ptr, stride_frame, 0, frames, labels, live, blank_class, FRAMES)
-    for j in range(0, tl.cdiv(frames, FRAMES)):
+    for j in range(tl.cdiv(frames, FRAMES)):
         first = (j + 1) * FRAMES
         next_x, next_x_blank, next_top = load_tile(
             x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank_class, FRAMES
@@ -154,7 +154,7 @@ def sweep_beta(
     x, x_blank, top = load_tile(
         x_ptr, top_ptr, stride_frame, (tiles - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
     )
-    for i in range(0, tiles):
+    for i in range(tiles):
         j = tiles - 1 - i
         next_x, next_x_blank, next_top = load_tile(
             x_ptr, top_ptr, stride_frame, (j - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
@@ -178,18 +178,18 @@ def sweep_alpha_windows(
     own: tl.constexpr = PAIRS - HALO
     tiles, windows = tl.cdiv(frames, FRAMES), tl.cdiv(tokens + 1, own)
     shifts = tl.zeros((FRAMES,), tl.float64)
-    for w in range(0, windows):
+    for w in range(windows):
         pairs = w * own + lanes
         blank, blank_exp = one_at(pairs == 0)
         token, token_exp = one_at(pairs < 0)
         inside = (lanes < own) & (pairs <= tokens)
         store_state(alpha_ptr, width, pairs, inside, blank, blank_exp, token, token_exp)
-    for j in range(0, tiles):
+    for j in range(tiles):
         tl.debug_barrier()
         source = alpha_ptr + tl.cast(j if KEEP else j % 2, tl.int64) * 2 * width
         target = alpha_ptr + tl.cast(j + 1 if KEEP else (j + 1) % 2, tl.int64) * 2 * width
         shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
-        for w in range(0, windows):
+        for w in range(windows):
             pairs = w * own - HALO + lanes
             labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
             inside = (pairs >= 0) & (pairs <= tokens)
@@ -205,7 +205,7 @@ def sweep_alpha_windows(
     tl.debug_barrier()
     last = alpha_ptr + tl.cast(tiles if KEEP else tiles % 2, tl.int64) * 2 * width
     total, exponent = 0.0 * frames.to(tl.float32), 0 * frames + ZERO
-    for w in range(0, windows):
+    for w in range(windows):
         pairs = w * own + lanes
         inside = (lanes < own) & (pairs <= tokens)
         blank, blank_exp, token, token_exp = load_state(last, width, pairs, inside)
@@ -224,17 +224,17 @@ def sweep_beta_windows(
     lanes = tl.arange(0, PAIRS)
     own: tl.constexpr = PAIRS - HALO
     tiles, windows = tl.cdiv(frames, FRAMES), tl.cdiv(tokens + 1, own)
-    for w in range(0, windows):
+    for w in range(windows):
         pairs = w * own + lanes
         blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, pairs, tokens, WEIGHTED)
         row_ptr = beta_ptr + tl.cast(tl.maximum(tiles - 1, 0), tl.int64) * 2 * width
         inside = (lanes < own) & (pairs <= tokens)
         store_state(row_ptr, width, pairs, inside, blank, blank_exp, token, token_exp)
-    for i in range(0, tiles - 1):
+    for i in range(tiles - 1):
         j = tiles - 1 - i
         tl.debug_barrier()
         source = beta_ptr + tl.cast(j, tl.int64) * 2 * width
-        for w in range(0, windows):
+        for w in range(windows):
             pairs = w * own + lanes
             labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
             inside = pairs <= tokens

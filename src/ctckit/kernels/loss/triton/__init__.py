@@ -1,0 +1,1 @@
+"""The loss on a GPU: ``launch`` calls the kernels, one file each, which share ``common``."""
