@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ctckit.ocr.crnn import CRNN, CRNNConfig
-from ctckit.ocr.evaluation import compute_log_probs
-from ctckit.ocr.progress import TrainingProgress
-from ctckit.ocr.record import TrainingRecord
-from ctckit.ocr.synthetic import CHARSET, DigitBatches, held_out_strings, load_digit_slice
-from ctckit.ocr.training import TrainingConfig, train
+from ctckit.ocr.data.synthetic import CHARSET, DigitBatches, held_out_strings, load_digit_slice
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.training.evaluation import compute_log_probs
+from ctckit.ocr.training.loop import TrainingConfig, train
+from ctckit.ocr.training.progress import TrainingProgress
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 OUT = Path(__file__).parent.parent / "src" / "ctckit" / "viz" / "live" / "posteriors.npz"

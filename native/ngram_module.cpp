@@ -1,4 +1,4 @@
-// The Python face of the language model; used by ctckit.decoding.language_model.
+// The Python face of the language model; used by ctckit.language_models.ngram.
 #include "ngram_module.hpp"
 
 #include <nanobind/ndarray.h>

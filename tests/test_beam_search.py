@@ -8,7 +8,7 @@ import pytest
 
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
-from ctckit.decoding import planning
+from ctckit.decoding import settings as planning
 from ctckit.kernels.search.plan import Ragged, SearchPlan
 from ctckit.kernels.search.reference_scorers import Factors, HotwordAutomaton
 from problems import random_probs

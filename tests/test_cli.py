@@ -75,7 +75,7 @@ def test_read_as_json(model, data):
 
 
 def test_an_interrupted_training_says_how_to_go_on_and_does(data, tmp_path, monkeypatch):
-    from ctckit.ocr import training
+    from ctckit.ocr.training import loop as training
 
     keep = training.save_checkpoint
 

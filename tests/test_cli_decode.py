@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ctckit import cli_decode
 from ctckit.cli import app
+from ctckit.cli import decode as cli_decode
 from search_problems import random_arpa
 
 runner = CliRunner()
@@ -187,8 +187,8 @@ def test_reading_images_with_a_language_model(tmp_path):
     from PIL import Image
 
     from ctckit import Vocabulary
-    from ctckit.ocr.crnn import CRNN, CRNNConfig
     from ctckit.ocr.model_folder import save_model
+    from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
     from ctckit.ocr.recognizer import Recognizer
 
     vocabulary = Vocabulary.from_characters("ab ")

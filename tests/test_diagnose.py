@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import ctckit
 from ctckit import diagnose
-from ctckit.diagnose import TrainingWatch
-from ctckit.diagnose.relabelling import common_tokens
+from ctckit.diagnosis import TrainingWatch
+from ctckit.diagnosis.relabelling import common_tokens
 from ctckit.errors import InvalidInputError
-from ctckit.lattice import lattice
+from ctckit.lattices import lattice
 from problems import random_batch
 
 CLASSES = 6

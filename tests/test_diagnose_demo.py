@@ -10,11 +10,11 @@ from rich.console import Console
 
 import ctckit
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.batches import LineBatches, make_batch
-from ctckit.ocr.crnn import CRNN, CRNNConfig
-from ctckit.ocr.progress import TrainingProgress
-from ctckit.ocr.synthetic import CHARSET, TEST_STYLE, compose_strings, load_digit_slice
-from ctckit.ocr.training import TrainingConfig, train
+from ctckit.ocr.data.batches import LineBatches, make_batch
+from ctckit.ocr.data.synthetic import CHARSET, TEST_STYLE, compose_strings, load_digit_slice
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.training.loop import TrainingConfig, train
+from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 
 import tiny_frontend
 from ctckit import Vocabulary, greedy_decode
+from ctckit.acoustic_models import AcousticModel, PronouncingDictionary, audio, listen, load_model
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
-from ctckit.frontends import AcousticModel, PronouncingDictionary, audio, listen, load_model
 from tiny_frontend import FRAME_SAMPLES, RATE, VOCABULARY, samples_of
 from tolerances import LOUDNESS_16_BITS, NETWORK_SINGLE, RESAMPLED, SAMPLE_16_BITS
 
@@ -255,7 +255,7 @@ def test_where_one_symbol_is_missing_others_stand_for_it(tmp_path):
 
 
 def test_every_sound_of_arpabet_can_be_written_by_a_model_of_plain_ipa(tmp_path):
-    from ctckit.frontends.pronunciation import ARPABET
+    from ctckit.alignment.pronunciation import ARPABET
 
     symbols = [*"ɑæəʌɔaʊɪbtʃdðɛɝefɡhiʒklmnŋopɹsθuvwjz"]
     found = dictionary(tmp_path, "all " + " ".join(ARPABET), Vocabulary(("", *symbols)))
@@ -353,7 +353,7 @@ def test_a_folder_of_hugging_face(huggingface_folder):
 
 
 def test_the_frame_length_is_measured_where_nothing_says_it(huggingface_folder):
-    from ctckit.frontends.huggingface import _frame_samples
+    from ctckit.acoustic_models.huggingface import _frame_samples
 
     model = load_model(str(huggingface_folder))
     assert _frame_samples(object(), model.rate, model.log_probs) == 20

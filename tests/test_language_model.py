@@ -207,7 +207,7 @@ def test_entries_of_each_unit():
 def test_the_size_of_a_batch_changes_nothing(monkeypatch, capsys):
     lines = random_corpus(5)
     whole = NGramModel.train(lines, order=3)
-    monkeypatch.setattr("ctckit.decoding._model_text.BATCH", 3)
+    monkeypatch.setattr("ctckit.language_models.files.BATCH", 3)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     pieces = NGramModel.train(iter(lines), order=3, progress=True)
     assert pieces.native.arpa() == whole.native.arpa()

@@ -11,8 +11,8 @@ from ctckit.kernels.search.plan import Ragged, SearchPlan
 from ctckit.kernels.search.reference import Search
 from ctckit.topology import collapse, frames_needed
 from ctckit.viz import write_live_page
-from ctckit.viz.made_up import made_up_log_probs, made_up_vocabulary
-from ctckit.viz.shipped import shipped_posteriors
+from ctckit.viz.bundled import shipped_posteriors
+from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
 from tolerances import BROWSER
 
 SOLVE = """(problems) => problems.map(({ logits, target, blank, width }) => {

@@ -14,7 +14,7 @@ from ctckit import Vocabulary, lattice
 from ctckit.errors import InvalidInputError
 from ctckit.viz import LivePosterior, write_live_page
 from ctckit.viz.live_page import _LIVE, joined_modules, live_page
-from ctckit.viz.made_up import made_up_log_probs, made_up_vocabulary
+from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
 
 DATA = re.compile(r'<script type="application/json" id="page-data">\n(.*?)\n</script>', re.DOTALL)
 TOP_LEVEL = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)

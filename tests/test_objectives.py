@@ -6,7 +6,7 @@ import torch
 
 from ctckit import ctc_loss, lattice
 from ctckit.errors import InvalidInputError
-from ctckit.objectives import consistency, focal, path_entropy, time_mask
+from ctckit.loss.objectives import consistency, focal, path_entropy, time_mask
 from tolerances import DOUBLE
 
 LENGTHS = [6, 5, 4, 3]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from ctckit.errors import CharsetError, DataError
-from ctckit.ocr.batches import LineBatches, bucket_by_width, distort_image
-from ctckit.ocr.crnn import CRNNConfig
-from ctckit.ocr.data import (
+from ctckit.ocr.data.batches import LineBatches, bucket_by_width, distort_image
+from ctckit.ocr.data.lines import (
     Line,
     charset_of,
     check_lines,
@@ -16,6 +15,7 @@ from ctckit.ocr.data import (
     split_lines,
     to_grey,
 )
+from ctckit.ocr.networks.crnn import CRNNConfig
 from ctckit.vocabulary import Vocabulary
 
 CONFIG = CRNNConfig(num_classes=11)

@@ -10,11 +10,11 @@ import torch
 
 from ctckit import _files
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
-from ctckit.ocr.checkpoint import Checkpoint, save_checkpoint
-from ctckit.ocr.data import Line
-from ctckit.ocr.evaluation import character_error_rate, compare_characters
+from ctckit.ocr.data.lines import Line
 from ctckit.ocr.fit import FitConfig, FitResult
-from ctckit.ocr.record import Evaluation, TrainingRecord
+from ctckit.ocr.training.checkpoint import Checkpoint, save_checkpoint
+from ctckit.ocr.training.evaluation import character_error_rate, compare_characters
+from ctckit.ocr.training.record import Evaluation, TrainingRecord
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_a_file_is_whole_or_not_there(tmp_path, full_disk):
 
 
 def test_a_report_that_cannot_be_written(tmp_path, full_disk):
-    from ctckit.ocr.crnn import CRNN, CRNNConfig
+    from ctckit.ocr.demo.report import write_report
+    from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
     from ctckit.ocr.recognizer import Recognizer
-    from ctckit.ocr.report import write_report
     from ctckit.vocabulary import Vocabulary
 
     recognizer = Recognizer(CRNN(CRNNConfig(num_classes=3)), Vocabulary.from_characters("ab"))

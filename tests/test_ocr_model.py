@@ -11,10 +11,10 @@ from PIL import Image
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.ocr import model_folder
-from ctckit.ocr.crnn import CRNN, CRNNConfig
 from ctckit.ocr.model_folder import load_model, save_model
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
-from ctckit.ocr.record import TrainingRecord
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_characters("01é")

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from ctckit.errors import InvalidInputError
-from ctckit.ocr import synthetic
-from ctckit.ocr.batches import prefetch
-from ctckit.ocr.synthetic import TEST_STYLE, TRAIN_STYLE, DigitBatches, compose_strings, compose_texts, load_digit_slice
+from ctckit.ocr.data import synthetic
+from ctckit.ocr.data.batches import prefetch
+from ctckit.ocr.data.synthetic import (
+    TEST_STYLE,
+    TRAIN_STYLE,
+    DigitBatches,
+    compose_strings,
+    compose_texts,
+    load_digit_slice,
+)
 from ctckit.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_characters(synthetic.CHARSET)

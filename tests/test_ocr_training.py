@@ -9,13 +9,13 @@ import torch
 from rich.console import Console
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
-from ctckit.ocr.batches import LineBatches
-from ctckit.ocr.crnn import CRNN, CRNNConfig
-from ctckit.ocr.data import Line
-from ctckit.ocr.evaluation import character_error_rate, evaluate
-from ctckit.ocr.progress import TrainingProgress
-from ctckit.ocr.record import TrainingRecord
-from ctckit.ocr.training import TrainingConfig, train
+from ctckit.ocr.data.batches import LineBatches
+from ctckit.ocr.data.lines import Line
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.training.evaluation import character_error_rate, evaluate
+from ctckit.ocr.training.loop import TrainingConfig, train
+from ctckit.ocr.training.progress import TrainingProgress
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_characters("ab")

@@ -100,12 +100,12 @@ def test_a_malformed_item_is_nan_when_nobody_checks():
 
 def test_joined_targets_that_nobody_checks():
     """More tokens than frames cannot be emitted; what the array does not hold is malformed, and harms no other item."""
-    from ctckit import device_operator
     from ctckit.kernels.loss.triton import launch as triton_loss
+    from ctckit.loss import autograd_cuda
 
     x = torch.zeros((4, 2, 5), device=DEVICE)
     tokens, lengths = torch.tensor([1, 2, 1, 2, 3, 4, 1], device=DEVICE), torch.tensor([4, -1, 2, 2], device=DEVICE)
-    targets, counts = device_operator._padded(tokens, lengths, 2)
+    targets, counts = autograd_cuda._padded(tokens, lengths, 2)
     frames = torch.full((4,), 2, device=DEVICE)
     found = triton_loss.forward(x, targets, frames, counts, blank=0, rows="logits", differentiated=False).losses.cpu()
     np.testing.assert_allclose(found, [np.inf, np.nan, 2 * np.log(5), np.nan], rtol=SINGLE_LOSS)
@@ -113,7 +113,7 @@ def test_joined_targets_that_nobody_checks():
 
 def test_what_is_on_the_cpu_is_checked_in_any_case():
     """Beside targets or lengths on a device ("meta" here), which are not looked at."""
-    from ctckit import device_operator
+    from ctckit.loss import autograd_cuda
 
     x, there = logits(), torch.zeros(3, dtype=torch.int64, device="meta")
     joined = torch.tensor([1, 2, 2, 1, 1, 2])
@@ -124,7 +124,7 @@ def test_what_is_on_the_cpu_is_checked_in_any_case():
         ((joined, there, torch.tensor([3, 7, 0])), r"targets has 6 entries"),
     ):
         with pytest.raises(InvalidInputError, match=message):
-            device_operator._expect_what_is_here(x[:, :, :4], integers, 0, "logits")
+            autograd_cuda._expect_what_is_here(x[:, :, :4], integers, 0, "logits")
 
 
 @pytest.mark.parametrize("joined", [False, True])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ctckit import Vocabulary
-from ctckit.frontends import AcousticModel
+from ctckit.acoustic_models import AcousticModel
 
 RATE, FRAME_SAMPLES = 1000, 100
 LETTERS = " abcdefg"
@@ -49,4 +49,4 @@ def install(folder, **entries):
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-frontend\nVersion: 1.0\n", encoding="utf-8")
     lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
-    (about / "entry_points.txt").write_text(f"[ctckit.frontends]\n{lines}", encoding="utf-8")
+    (about / "entry_points.txt").write_text(f"[ctckit.acoustic_models]\n{lines}", encoding="utf-8")

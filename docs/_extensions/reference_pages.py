@@ -45,12 +45,12 @@ def _parts(package: str) -> tuple[str, ...]:
 
 
 PAGES = (
-    Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.objectives",)),
+    Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.loss.objectives",)),
     Page("lattice", "The lattice", ("ctckit.lattice",)),
     Page("alignment", "Alignment", ("ctckit.alignment",), ("ctckit.alignment",)),
-    Page("frontends", "Front ends", (), ("ctckit.frontends",)),
+    Page("frontends", "Front ends", (), ("ctckit.acoustic_models",)),
     Page("decoding", "Decoding", ("ctckit.decoding",)),
-    Page("diagnose", "Diagnosis", ("ctckit.diagnose",), ("ctckit.diagnose", "ctckit.diagnose.diagnosis")),
+    Page("diagnose", "Diagnosis", ("ctckit.diagnose",), ("ctckit.diagnose", "ctckit.diagnosis.result")),
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
     Page("settings", "Settings", ("ctckit.kernels.loss.native",)),
     Page("topology", "Topology", (), ("ctckit.topology", "ctckit.variants")),

@@ -23,7 +23,7 @@ from _support import (
     table,
 )
 
-from ctckit.ocr.synthetic import held_out_strings
+from ctckit.ocr.data.synthetic import held_out_strings
 
 lines = held_out_strings(60 if QUICK else 400)
 figure = blank_figure(8, 2.4)
@@ -84,7 +84,7 @@ print(f"{strings:,} classes for strings of 3 to 8 digits.")
 # %%
 import torch
 
-from ctckit.ocr.batches import pad_images
+from ctckit.ocr.data.batches import pad_images
 
 network = reader().model
 line = lines[0]
@@ -189,9 +189,9 @@ print(f"N = {len(line.text)} digits:  {line.text}")
 # %% [markdown]
 # ## Where this is in the package
 #
-# [`ocr/crnn.py`](../reference/ocr.md) is the network, with the same three parts; `CRNN.slices` gives the (B, T, 256) of
-# the picture, and `CRNNConfig.frames` says how many frames a line of some width has.
-# [`ocr/synthetic.py`](../reference/ocr.md) sets the lines of digits.
+# [`ocr/networks/crnn.py`](../reference/ocr.md) is the network, with the same three parts; `CRNN.slices` gives the
+# (B, T, 256) of the picture, and `CRNNConfig.frames` says how many frames a line of some width has.
+# [`ocr/data/synthetic.py`](../reference/ocr.md) sets the lines of digits.
 #
 # ## Exercises
 #

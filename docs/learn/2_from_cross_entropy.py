@@ -40,7 +40,7 @@ print(f"cross-entropy = −log {probs[right]} = {-math.log(probs[right]):.3f}")
 # %% tags=["hide-input"]
 from dataclasses import replace
 
-from ctckit.ocr.synthetic import TEST_STYLE, compose_strings, load_digit_slice
+from ctckit.ocr.data.synthetic import TEST_STYLE, compose_strings, load_digit_slice
 
 digits = load_digit_slice("test")
 calm = replace(

@@ -25,9 +25,14 @@ from _support import (
 
 import ctckit
 from ctckit.ocr import CRNN, CRNNConfig
-from ctckit.ocr.batches import make_batch
-from ctckit.ocr.synthetic import CHARSET, DigitBatches, held_out_strings, load_digit_slice
-from ctckit.ocr.training import TrainingConfig
+from ctckit.ocr.data.batches import make_batch
+from ctckit.ocr.data.synthetic import (
+    CHARSET,
+    DigitBatches,
+    held_out_strings,
+    load_digit_slice,
+)
+from ctckit.ocr.training.loop import TrainingConfig
 
 # %% [markdown]
 # The demo's CRNN, a little narrower, and its handwritten digit strings, composed afresh for each step. As there is no
@@ -330,7 +335,7 @@ widths
 # ## Where this is in the package
 #
 # [`diagnose/`](../reference/diagnose.md) is the table above (`measures.py`) and its verdicts (`findings.py`);
-# `ocr/training.py` the real training loop; [`variants.py`](../reference/topology.md) the label prior. In [the live
+# `ocr/training/loop.py` the real training loop; [`variants.py`](../reference/topology.md) the label prior. In [the live
 # lattice](live.md) the occupancies of such a training can be replayed with a slider.
 #
 # ## Exercises

@@ -23,7 +23,7 @@ from _support import (
 )
 
 import ctckit
-from ctckit.ocr.synthetic import compose_texts, load_digit_slice
+from ctckit.ocr.data.synthetic import compose_texts, load_digit_slice
 
 
 # %%

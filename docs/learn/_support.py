@@ -206,8 +206,8 @@ def reader() -> Recognizer:
     import torch
 
     from ctckit.ocr.model_folder import save_model
-    from ctckit.ocr.synthetic import CHARSET, DigitBatches, load_digit_slice
-    from ctckit.ocr.training import TrainingConfig, train
+    from ctckit.ocr.data.synthetic import CHARSET, DigitBatches, load_digit_slice
+    from ctckit.ocr.training.loop import TrainingConfig, train
     from ctckit.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.from_characters(CHARSET)

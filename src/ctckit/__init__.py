@@ -1,27 +1,27 @@
 """ctckit: the CTC toolkit for Python.
 
-Four questions, asked of one lattice (a target's states × the frames of a recording or an image):
+One lattice (the states of a target × the frames of a recording or an image) answers four questions:
 
-    how likely is this target?      ctc_loss, CTCLoss              loss.py       (torch)
-    what are all its alignments?    lattice → Lattice              lattice.py
+    how likely is this target?      ctc_loss, CTCLoss              loss/                          (PyTorch)
+    what are all its alignments?    lattice → Lattice              lattices.py
     where is each token?            forced_align → Alignment       alignment/forced.py, result.py
                                     align_utterances               alignment/utterances.py
                                     Transcript                     alignment/transcript.py
     which target is best?           greedy_decode → Hypothesis     decoding/greedy.py
                                     BeamDecoder → Hypothesis       decoding/beam.py
                                     DecodeStream                   decoding/streaming.py
-                                    NGramModel                     decoding/language_model.py
+                                    NGramModel                     language_models/ngram.py
                                     tune → Tuning                  decoding/tuning.py
 
-And of a batch that does not train: why not?  ``diagnose`` → ``Diagnosis``, in diagnose/.
+``diagnose`` → ``Diagnosis`` (diagnosis/) says why a batch does not train.
 
-Around them: ``CTCVariant`` (wildcards, priors, durations: variants.py), ``ctckit.objectives`` (what is trained beside
-the loss), ``Vocabulary`` (tokens and their classes), ``errors`` (what can go wrong), ``ctckit.ocr`` (train and use a
-line recogniser), ``ctckit.compat`` (names of torch, pyctcdecode, kenlm), ``ctckit.viz`` (figures), and the command
-``ctckit``.
+Around them: ``CTCVariant`` (variants.py: wildcards, priors, durations), ``ctckit.objectives`` (losses on top of the CTC
+loss), ``Vocabulary`` (tokens and their classes), ``errors``, ``ctckit.ocr`` (train and use a line recognizer),
+``ctckit.acoustic_models``, ``ctckit.compat`` (the names of torch, torchaudio, pyctcdecode, kenlm), ``ctckit.viz``
+(figures), and the command ``ctckit`` (cli/).
 
-Read in this order: topology.py, kernels/loss/reference.py, lattice.py, kernels/search/reference.py. Nothing heavy is
-imported until it is used.
+Read in this order: topology.py, kernels/loss/reference.py, lattices.py, kernels/search/reference.py. Every name is
+imported when it is first used.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Imported at once, not on demand: the functions lattice and diagnose share their modules' names, and must win.
-from ctckit.alignment.spans import TokenSpan, WordSpan
-from ctckit.decoding.greedy import greedy_decode
-from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.diagnose import Diagnosis, diagnose
 from ctckit.errors import MissingDependencyError
-from ctckit.kernels.runtime import num_threads, set_num_threads
-from ctckit.lattice import Lattice, lattice
-from ctckit.variants import CTCVariant
-from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from ctckit.alignment.forced import forced_align
     from ctckit.alignment.result import Alignment
+    from ctckit.alignment.spans import TokenSpan, WordSpan
     from ctckit.alignment.transcript import Transcript
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances
     from ctckit.decoding.beam import BeamDecoder
-    from ctckit.decoding.language_model import NGramModel
+    from ctckit.decoding.greedy import greedy_decode
+    from ctckit.decoding.hypothesis import Hypothesis
     from ctckit.decoding.streaming import DecodeStream
     from ctckit.decoding.tuning import Tuning, tune
-    from ctckit.loss import CTCLoss, ctc_loss
+    from ctckit.diagnosis import Diagnosis, diagnose
+    from ctckit.kernels.runtime import num_threads, set_num_threads
+    from ctckit.language_models.ngram import NGramModel
+    from ctckit.lattices import Lattice, lattice
+    from ctckit.loss.functional import ctc_loss
+    from ctckit.loss.module import CTCLoss
+    from ctckit.variants import CTCVariant
+    from ctckit.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
 
@@ -80,34 +80,44 @@ __all__ = [
     "tune",
 ]
 
-_NEED_TORCH = ("CTCLoss", "ctc_loss")
-_ON_DEMAND = {  # a third of the time of an import
+_MODULES = {  # each name is imported when it is first used
     "Alignment": "alignment.result",
     "BeamDecoder": "decoding.beam",
+    "CTCLoss": "loss.module",
+    "CTCVariant": "variants",
     "DecodeStream": "decoding.streaming",
-    "NGramModel": "decoding.language_model",
+    "Diagnosis": "diagnosis",
+    "Hypothesis": "decoding.hypothesis",
+    "Lattice": "lattices",
+    "NGramModel": "language_models.ngram",
+    "TokenSpan": "alignment.spans",
     "Transcript": "alignment.transcript",
     "Tuning": "decoding.tuning",
     "UtteranceSpan": "alignment.utterances",
+    "Vocabulary": "vocabulary",
+    "WordSpan": "alignment.spans",
     "align_utterances": "alignment.utterances",
+    "ctc_loss": "loss.functional",
+    "diagnose": "diagnosis",
     "forced_align": "alignment.forced",
+    "greedy_decode": "decoding.greedy",
+    "lattice": "lattices",
+    "num_threads": "kernels.runtime",
+    "set_num_threads": "kernels.runtime",
     "tune": "decoding.tuning",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ON_DEMAND:
-        value = globals()[name] = getattr(import_module(f"ctckit.{_ON_DEMAND[name]}"), name)
-        return value
-    if name not in _NEED_TORCH:
+    if name not in _MODULES:
         raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
     try:
-        from ctckit import loss
+        value = getattr(import_module(f"ctckit.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         return _says_what_to_install(name)
-    value = globals()[name] = getattr(loss, name)
+    globals()[name] = value
     return value
 
 

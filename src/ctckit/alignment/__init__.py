@@ -24,8 +24,8 @@ from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of
 
 if TYPE_CHECKING:
     from ctckit.alignment.forced import forced_align
-    from ctckit.alignment.pronouncing import SpellingChoice
     from ctckit.alignment.result import Alignment
+    from ctckit.alignment.spelling_choice import SpellingChoice
     from ctckit.alignment.timing import timed_tiers
     from ctckit.alignment.transcript import Transcript, TranscriptWord
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 
-from ctckit.decoding.language_model import NGramModel
+from ctckit.language_models.ngram import NGramModel
 
 LN_10 = math.log(10.0)
 UNKNOWN = "<unk>"

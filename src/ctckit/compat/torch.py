@@ -12,8 +12,8 @@ import torch
 
 from ctckit import _checks
 from ctckit.errors import InvalidInputError
-from ctckit.loss import as_logits, reduced_loss
-from ctckit.loss_operator import Options
+from ctckit.loss.functional import as_logits, reduced_loss
+from ctckit.loss.options import Options
 
 Tensor = torch.Tensor
 

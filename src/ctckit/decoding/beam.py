@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.decoding import planning, streaming
+from ctckit.decoding import settings as planning
+from ctckit.decoding import streaming
 from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.decoding.language_model import NGramModel
-from ctckit.decoding.words import Spellings
+from ctckit.decoding.lexicon import Spellings
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search.plan import Decoded
+from ctckit.language_models.ngram import NGramModel
 from ctckit.vocabulary import Vocabulary
 
 # The execution of the search; kernels/search/reference.py has the same names.

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit.decoding.beam import BeamDecoder
+from ctckit.decoding.lexicon import HEAVIEST
 from ctckit.decoding.padding import pad_frames
-from ctckit.decoding.words import HEAVIEST
 from ctckit.errors import InvalidInputError
 
 METRICS = ("cer", "wer")

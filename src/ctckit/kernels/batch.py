@@ -101,3 +101,9 @@ def rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if whole and (logits.strides[-1] == logits.itemsize or logits.shape[-1] <= 1):
         return logits
     return np.ascontiguousarray(logits)
+
+
+def single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """As float32, the classes of a frame side by side; no copy where they are already."""
+    rows = np.asarray(log_probs, dtype=np.float32)
+    return rows if rows.strides[-1] == rows.itemsize or rows.shape[-1] <= 1 else np.ascontiguousarray(rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctckit import _checks, _native
+import ctckit._native as _native
+from ctckit import _checks
 from ctckit.errors import InvalidInputError
 
 MOST_THREADS = 1024  # more than any call has use for

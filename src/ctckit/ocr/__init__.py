@@ -1,20 +1,17 @@
-"""Reading text lines: a CRNN, its training, its model folder, and a recogniser to use it.
+"""Reading text lines: a CRNN, its training, its model folder, and a recognizer to use it.
 
     from ctckit.ocr import Recognizer
     print(Recognizer.load("model").read(["line.png"])[0].text)
 
-In reading order:
+Read in this order:
 
-- :mod:`~ctckit.ocr.crnn`: the network
-- :mod:`~ctckit.ocr.data`, :mod:`~ctckit.ocr.batches`: your lines, from files to batches
-- :mod:`~ctckit.ocr.synthetic`: the demo's handwritten digit strings
-- :mod:`~ctckit.ocr.training`, :mod:`~ctckit.ocr.checkpoint`, :mod:`~ctckit.ocr.evaluation`,
-  :mod:`~ctckit.ocr.record`, :mod:`~ctckit.ocr.progress`: learning
-- :mod:`~ctckit.ocr.model_folder`: saving and loading
-- :mod:`~ctckit.ocr.fit`: from a folder of lines to a model folder, what ``ctckit train`` does
-- :mod:`~ctckit.ocr.recognizer`: reading
-- :mod:`~ctckit.ocr.demo`, :mod:`~ctckit.ocr.report`, :mod:`~ctckit.ocr.drawings`, :mod:`~ctckit.ocr.report_page`:
-  ``make demo``
+    networks/       the networks: base (what a network is), crnn
+    data/           lines (from files), batches, synthetic (the demo's digit strings)
+    training/       loop, checkpoint, evaluation, record, progress
+    model_folder    saving and loading
+    fit             from a folder of lines to a model folder: what ``ctckit train`` does
+    recognizer      reading
+    demo/           ``make demo``: run, report, report_page, drawings
 
 Everything here needs ``pip install "ctckit[ocr]"``; nothing is imported until it is used.
 """
@@ -27,15 +24,15 @@ from typing import TYPE_CHECKING, Any
 from ctckit.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from ctckit.ocr.crnn import CRNN, CRNNConfig
     from ctckit.ocr.fit import FitConfig, fit_lines
+    from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
     from ctckit.ocr.recognizer import Reading, Recognizer
 
 __all__ = ["CRNN", "CRNNConfig", "FitConfig", "Reading", "Recognizer", "fit_lines"]
 
-_ROOMS = {
-    "CRNN": "crnn",
-    "CRNNConfig": "crnn",
+_MODULES = {
+    "CRNN": "networks.crnn",
+    "CRNNConfig": "networks.crnn",
     "FitConfig": "fit",
     "Reading": "recognizer",
     "Recognizer": "recognizer",
@@ -44,10 +41,10 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'ctckit.ocr' has no attribute {name!r}")
     try:
-        value = getattr(import_module(f"ctckit.ocr.{_ROOMS[name]}"), name)
+        value = getattr(import_module(f"ctckit.ocr.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("ctckit"):
             raise

@@ -11,13 +11,13 @@ from rich.console import Console
 
 from ctckit._files import make_folder
 from ctckit.errors import DataError, InvalidInputError
-from ctckit.ocr.batches import LineBatches
-from ctckit.ocr.crnn import CRNN, CRNNConfig
-from ctckit.ocr.data import Line, charset_of, check_lines, read_lines, split_lines
+from ctckit.ocr.data.batches import LineBatches
+from ctckit.ocr.data.lines import Line, charset_of, check_lines, read_lines, split_lines
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
-from ctckit.ocr.progress import TrainingProgress
-from ctckit.ocr.record import TrainingRecord
-from ctckit.ocr.training import TrainingConfig, in_first_process, train
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.training.loop import TrainingConfig, in_first_process, train
+from ctckit.ocr.training.progress import TrainingProgress
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -29,7 +29,7 @@ _VALIDATIONS = 40  # about so many in a run
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How to train on lines of one's own; the rest is :class:`~ctckit.ocr.training.TrainingConfig`'s.
+    """How to train on lines of one's own; the rest is :class:`~ctckit.ocr.training.loop.TrainingConfig`'s.
 
     Attributes:
         epochs: Times to go through the lines; None is enough for 1,500 steps, at least 10.
@@ -110,7 +110,7 @@ def fit_lines(
     The checkpoint of the run stands in the model folder until the run is done.
 
     Args:
-        data: See :func:`~ctckit.ocr.data.read_lines`.
+        data: See :func:`~ctckit.ocr.data.lines.read_lines`.
         out: The model folder.
         config: How to train; None is the defaults.
         resume: Continue the interrupted run whose checkpoint is in ``out``.

@@ -21,8 +21,8 @@ from safetensors.torch import save as to_safetensors
 
 from ctckit._files import make_folder, sync_folder, write_temporary
 from ctckit.errors import CTCKitError, DataError, ModelFormatError
-from ctckit.ocr.crnn import CRNN, CRNNConfig
-from ctckit.ocr.record import TrainingRecord
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 FORMAT = "ctckit-crnn"

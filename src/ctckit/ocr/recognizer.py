@@ -16,11 +16,11 @@ from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.crnn import CRNN
-from ctckit.ocr.data import GreyImage, load_image, scale_to_height, to_grey
-from ctckit.ocr.evaluation import compute_log_probs
+from ctckit.ocr.data.lines import GreyImage, load_image, scale_to_height, to_grey
 from ctckit.ocr.model_folder import load_model
-from ctckit.ocr.record import TrainingRecord
+from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.training.evaluation import compute_log_probs
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 ImageLike = str | Path | Image.Image | np.ndarray[Any, Any]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ctckit import _checks
 from ctckit.alignment import Alignment, TimedText
 from ctckit.errors import InvalidInputError
-from ctckit.lattice import lattice
+from ctckit.lattices import lattice
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

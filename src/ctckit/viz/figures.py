@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctckit import _checks
-from ctckit.lattice import Lattice
+from ctckit.lattices import Lattice
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Any
 
 from ctckit._files import make_folder, write_atomically
 from ctckit.errors import InvalidInputError
+from ctckit.viz.bundled import shipped_posteriors
 from ctckit.viz.live_posterior import LivePosterior
-from ctckit.viz.shipped import shipped_posteriors
 
 MOST_FRAMES = 1000
 _LIVE = files("ctckit.viz") / "live"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ctckit.compat.pyctcdecode import _checks, _files
-from ctckit.compat.pyctcdecode._original_search import Labels, OutputBeam, Pruning, Search, log_probs_as_the_original
-from ctckit.compat.pyctcdecode._present_search import PresentDecoder
+from ctckit.compat.pyctcdecode._default_search import PresentDecoder
+from ctckit.compat.pyctcdecode._strict_search import Labels, OutputBeam, Pruning, Search, log_probs_as_the_original
 from ctckit.compat.pyctcdecode.alphabet import Alphabet, verify_alphabet_coverage
 from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_ALPHA,

@@ -24,7 +24,7 @@ from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_UNK_LOGP_OFFSET,
     LOG_BASE_CHANGE_FACTOR,
 )
-from ctckit.decoding.language_model import NGramModel
+from ctckit.language_models.ngram import NGramModel
 
 LEAST_RETAINED = 0.1  # of the unigrams have to be known to the model, or it is likely another language's
 ARPA_WITH_BACKOFF = 3  # columns of a unigram that has a back-off weight

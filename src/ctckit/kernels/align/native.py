@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit import _native
+import ctckit._native as _native
 from ctckit.kernels.align.reference import BestPath
 from ctckit.kernels.batch import rows_contiguous
 from ctckit.topology import IMPOSSIBLE, Ints

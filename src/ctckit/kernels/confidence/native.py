@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit import _native
-from ctckit.kernels.batch import TargetBatch
+import ctckit._native as _native
+from ctckit.kernels.batch import TargetBatch, single
 from ctckit.kernels.confidence.reference import WILDCARD
 from ctckit.kernels.loss import native
-from ctckit.kernels.search.native import single
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
 __all__ = ["WILDCARD", "confidences", "durations"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ctckit import _native
+import ctckit._native as _native
 from ctckit.kernels.batch import TargetBatch, rows_contiguous
 
 KEPT_FROM = 1 << 18  # bytes; smaller gradients come from the ordinary allocator, which keeps them anyway

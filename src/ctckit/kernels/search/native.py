@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit import _native
+import ctckit._native as _native
+from ctckit.kernels.batch import single
 from ctckit.kernels.search.plan import Decoded, Description, Found, Int64, Parts, SearchPlan
 
 
@@ -79,9 +80,3 @@ def decoder_of(plan: SearchPlan) -> _native.Decoder:
         kept = _native.Decoder(plan)
         object.__setattr__(plan, "_decoder", kept)
     return kept
-
-
-def single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """As float32, the classes of a frame side by side; no copy where they are already."""
-    rows = np.asarray(log_probs, dtype=np.float32)
-    return rows if rows.strides[-1] == rows.itemsize or rows.shape[-1] <= 1 else np.ascontiguousarray(rows)

@@ -1,0 +1,64 @@
+"""The package ``hama``: phonemes of English and Korean (IPA), 20 ms a frame, with a network that spells words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.acoustic_models.model import AcousticModel
+from ctckit.errors import DataError
+from ctckit.vocabulary import Vocabulary
+
+FRAME_SAMPLES = 320
+MOST_SAMPLES = 1499 * FRAME_SAMPLES  # the engine gives no more than 1,500 frames, and says nothing
+
+
+def load(weights: str = "") -> AcousticModel:
+    """The recogniser of phonemes; words that no dictionary has are spelled by the package's network for that.
+
+    Args:
+        weights: A ``.hama`` file of other weights; by default those in the package.
+    """
+    try:
+        import hama
+    except ModuleNotFoundError as error:
+        raise _checks.missing(error, 'the front end "hama"', "hama") from error
+    try:
+        network = hama.ASRModel(model_path=Path(weights) if weights else None)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{weights or 'hama'}: cannot be loaded ({error}).") from error
+    tokens = list(network.decoder_tokens)
+    tokens[network.blank_id] = ""
+    vocabulary = Vocabulary(tuple(tokens), network.blank_id, separator=network.decode_cfg.word_boundary_token)
+
+    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        inputs = {"waveform": np.clip(samples, -1, 1)[None], "waveform_lengths": np.array([len(samples)])}
+        frames, lengths = network.session.run(["log_probs", "out_lengths"], inputs)
+        heard: npt.NDArray[np.float32] = frames[0, : int(lengths[0])]
+        return heard
+
+    rate, spell = network.model_sample_rate, _speller(hama, vocabulary)
+    return AcousticModel(vocabulary, rate, FRAME_SAMPLES, log_probs, spell, MOST_SAMPLES)
+
+
+def _speller(hama: Any, vocabulary: Vocabulary) -> Callable[[str], Sequence[str] | None]:
+    known = set(vocabulary.tokens) - {"", vocabulary.separator, " "}
+
+    @cache
+    def network() -> Any:
+        return hama.G2PModel()
+
+    @cache
+    def spell(word: str) -> tuple[str, ...] | None:
+        if not word.replace("'", "").isalpha():  # of anything but letters the network makes noise
+            return None
+        sounds = tuple(each.phoneme for each in network()(word).alignments)
+        return sounds if sounds and known.issuperset(sounds) else None
+
+    return spell

@@ -1,0 +1,86 @@
+"""Folders of Hugging Face models for CTC (``Wav2Vec2ForCTC``, ``HubertForCTC`` and their like), given locally."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.acoustic_models.model import AcousticModel
+from ctckit.errors import DataError
+from ctckit.vocabulary import Vocabulary
+
+
+def load(folder: str) -> AcousticModel:
+    """The model, its feature extractor and its tokenizer, from the files that ``save_pretrained`` wrote.
+
+    Nothing is looked up elsewhere, and no code that comes with the folder is run.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        DataError: If it is not such a folder.
+        MissingDependencyError: If transformers or torch is not installed.
+    """
+    try:
+        import torch
+        from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise _checks.missing(error, 'the front end "huggingface"', "huggingface") from error
+    if not (Path(folder) / "config.json").is_file():
+        raise DataError(f"{folder or 'huggingface'}: expected huggingface:FOLDER, a folder with a config.json.")
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        _expect_ctc(folder, config)
+        network = AutoModelForCTC.from_pretrained(folder, local_files_only=True).eval()
+        extractors: Any = AutoFeatureExtractor  # its methods have no types
+        features = extractors.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]})") from error
+    rate = int(features.sampling_rate)
+
+    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        inputs = features(samples, sampling_rate=rate, return_tensors="pt")
+        with torch.inference_mode():
+            logits = network(inputs[features.model_input_names[0]]).logits[0]
+        heard: npt.NDArray[np.float32] = logits.float().log_softmax(dim=-1).numpy()
+        return heard
+
+    return AcousticModel(
+        _vocabulary(folder, config, tokenizer), rate, _frame_samples(config, rate, log_probs), log_probs
+    )
+
+
+def _expect_ctc(folder: str, config: Any) -> None:
+    names = getattr(config, "architectures", None) or ()
+    if names and not any(name.endswith("ForCTC") for name in names):
+        raise DataError(f"{folder}: a {', '.join(names)}; expected a model for CTC, such as Wav2Vec2ForCTC.")
+
+
+def _vocabulary(folder: str, config: Any, tokenizer: Any) -> Vocabulary:
+    """The tokenizer's tokens, the padding being the blank, as these models are trained."""
+    classes = int(config.vocab_size)
+    tokens = [f"<unused {n}>" for n in range(classes)]
+    for token, n in tokenizer.get_vocab().items():
+        if n < classes:
+            tokens[n] = token
+    blank = config.pad_token_id
+    if blank is None or not 0 <= blank < classes:
+        raise DataError(f"{folder}: config.json gives pad_token_id {blank}; expected the class of the blank.")
+    tokens[blank] = ""
+    separator = getattr(tokenizer, "word_delimiter_token", None)
+    return Vocabulary(tuple(tokens), blank, separator=separator if separator in tokens else None)
+
+
+def _frame_samples(config: Any, rate: int, log_probs: Any) -> int:
+    """What the configuration says; else from how many more frames ten more seconds have."""
+    ratio = getattr(config, "inputs_to_logits_ratio", None)
+    if ratio:
+        return int(ratio)
+    short, long = (len(log_probs(np.zeros(seconds * rate, np.float32))) for seconds in (10, 20))
+    return round(10 * rate / (long - short))

@@ -1,0 +1,110 @@
+"""Words that can be said in several ways: the frames decide, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ctckit.alignment.result import Alignment
+from ctckit.alignment.transcript import Transcript
+from ctckit.errors import InvalidInputError
+from ctckit.lattices import lattice
+from ctckit.vocabulary import Vocabulary
+
+AROUND = 10  # frames beside a word that are looked at, at most: in long silence any sound is likely somewhere
+
+
+class SpellingChoice:
+    """A ``spell`` for ``Transcript`` that knows several spellings of a word.
+
+    At first it gives the first of each word. After ``choose``, which compares the spellings by what the frames around
+    each word say, a transcript of the same text is spelled in the best.
+
+    Args:
+        spellings: From a word to its spellings, the likeliest first, each a sequence of names of tokens; none for a
+            word that cannot be spelled.
+        vocabulary: What has the names.
+
+    Example:
+        >>> from ctckit.alignment import forced_align
+        >>> sounds = Vocabulary(("", "ð", "i", "ə", "ɛ", "n", "d", "|"), separator="|")
+        >>> probs = np.full((9, 8), 0.05)
+        >>> probs[range(9), [0, 1, 2, 0, 7, 4, 5, 6, 0]] = 0.65          # ð i | ɛ n d
+        >>> ways = {"the": ["ðə", "ði"], "end": ["ɛnd"]}
+        >>> spell = SpellingChoice(lambda word: ways.get(word.lower()), sounds)
+        >>> said = Transcript("The end.", sounds, spell=spell)
+        >>> spell.choose(said, forced_align(np.log(probs), said.tokens)[0])
+        1
+        >>> sounds.decode(Transcript("The end.", sounds, spell=spell).tokens)
+        'ði ɛnd'
+    """
+
+    def __init__(self, spellings: Callable[[str], Sequence[Sequence[str]] | None], vocabulary: Vocabulary) -> None:
+        self._spellings, self._vocabulary = spellings, vocabulary
+        self._classes = {name: k for k, name in enumerate(vocabulary.tokens)}
+        self._asked: list[Sequence[Sequence[str]]] = []  # the spellings of each word of the text, one after another
+        self._chosen: list[int] = []
+
+    def __call__(self, word: str) -> list[str] | None:
+        """The spelling of the text's next word."""
+        found = self._spellings(word)
+        if not found:
+            return None
+        self._asked.append(found)
+        known = len(self._asked) <= len(self._chosen)
+        return list(found[self._chosen[len(self._asked) - 1] if known else 0])
+
+    def choose(self, transcript: Transcript, alignment: Alignment) -> int:
+        """Choose for each word of the text.
+
+        Args:
+            transcript: What was made with this ``spell``, and nothing else before or after it.
+            alignment: Of its tokens.
+
+        Returns:
+            How many words are not spelled in their first way.
+
+        Raises:
+            InvalidInputError: If the transcript is another.
+        """
+        transcript.expect_tokens(alignment.tokens)
+        places, at = [], 0
+        for found in self._asked:
+            while at < len(alignment) and self._between(int(alignment.tokens[at])):
+                at += 1
+            places.append(at)
+            at += len(found[0])
+        if at > len(alignment) or self._chosen:
+            raise InvalidInputError("this SpellingChoice has spelled another transcript too; make one for each.")
+        self._chosen = [self._best(alignment, at, found) for at, found in zip(places, self._asked, strict=True)]
+        self._asked = []
+        return sum(choice > 0 for choice in self._chosen)
+
+    def _between(self, token: int) -> bool:
+        """Whether a token belongs to no word: a separator, or a wildcard."""
+        return self._is_wild(token) or self._vocabulary[token] == self._vocabulary.separator
+
+    def _is_wild(self, token: int) -> bool:
+        return not 0 <= token < len(self._vocabulary)
+
+    def _best(self, alignment: Alignment, at: int, found: Sequence[Sequence[str]]) -> int:
+        """The spelling that is likeliest in the frames up to the words on either side."""
+        if len(found) < 2:
+            return 0
+        tokens, behind = alignment.tokens, at + len(found[0])
+        left = int(at > 0 and self._is_separator(int(tokens[at - 1])))
+        right = int(behind < len(tokens) and self._is_separator(int(tokens[behind])))
+        first, last = at - left, behind + right  # the word with its separators
+        begin = max(int(alignment.ends[first - 1]) if first else 0, int(alignment.starts[first]) - AROUND)
+        limit = int(alignment.starts[last]) if last < len(tokens) else alignment.frames
+        frames = alignment.log_probs[begin : min(limit, int(alignment.ends[last - 1]) + AROUND)]
+        scores = []
+        for spelling in found:
+            word = [self._classes[name] for name in spelling]
+            target = [*tokens[first:at].tolist(), *word, *tokens[behind:last].tolist()]
+            scores.append(lattice(frames, target, blank=alignment.blank).log_likelihood)
+        return int(np.argmax(scores))
+
+    def _is_separator(self, token: int) -> bool:
+        return self._between(token) and not self._is_wild(token)

@@ -1,0 +1,162 @@
+"""``ctckit lm``: train, look at, convert and try n-gram language models."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctckit.errors import DataError, InvalidInputError
+
+if TYPE_CHECKING:
+    from ctckit.language_models.ngram import NGramModel
+
+ORDERS = {"word": 3, "char": 6, "token": 3}
+
+app = typer.Typer(help="Train and convert n-gram language models.", no_args_is_help=True)
+
+
+class Unit(str, Enum):
+    """What a model's entries are."""
+
+    word = "word"
+    char = "char"
+    token = "token"
+
+
+Model = Annotated[Path, typer.Argument(help="A model: .arpa, .arpa.gz, .arpa.xz or .ctclm.", metavar="MODEL")]
+Text = Annotated[Path, typer.Argument(help="UTF-8 text, a sentence a line; may be packed by gzip, xz or bzip2.")]
+Lowercase = Annotated[bool, typer.Option("--lowercase", help="Take the text in lower case.")]
+UnitOfModel = Annotated[
+    Unit | None,
+    typer.Option(help="What its entries are. By default what the file says or, being ARPA, looks like."),
+]
+
+
+@app.command()
+def train(
+    text: Text,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The model to write: .arpa, .arpa.gz, .arpa.xz, or ctckit's own .ctclm.")
+    ],
+    order: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Longest n-grams; by default 3, or 6 for characters.")
+    ] = None,
+    unit: Annotated[Unit, typer.Option(help="What the n-grams consist of; tokens stand between spaces.")] = Unit.word,
+    lowercase: Lowercase = False,
+    space: Annotated[str, typer.Option(help="With --unit char: what stands for a space.")] = "|",
+    prune: Annotated[
+        str,
+        typer.Option(
+            help='Leave out n-grams seen this often or less, for each order from 1: "0 0 1" drops 3-grams seen once.'
+        ),
+    ] = "",
+) -> None:
+    """Train a model on a text: interpolated modified Kneser-Ney smoothing, as KenLM's lmplz does it."""
+    from ctckit.language_models.ngram import NGramModel
+
+    began = time.perf_counter()
+    model = NGramModel.train(
+        _lines(text, lowercase),
+        order=order or ORDERS[unit.value],
+        unit=unit.value,
+        space=space,
+        prune=_numbers(prune),
+        progress=True,
+    )
+    model.save(out)
+    typer.echo(f"{out}: {_described(model)}, in {time.perf_counter() - began:.1f} s")
+    guessed = [n for n, each in enumerate(model.discounts or (), 1) if each.fallback]
+    if guessed:
+        typer.echo(
+            f"The text is too small or too regular to estimate the discounts of order {', '.join(map(str, guessed))}: "
+            "0.5, 1 and 1.5 were taken.",
+            err=True,
+        )
+
+
+@app.command()
+def info(model: Model, unit: UnitOfModel = None) -> None:
+    """Say what a model holds, after checking it whole."""
+    loaded = _load(model, unit)
+    typer.echo(f"{model}: {_described(loaded)}")
+    for order, count in enumerate(loaded.counts, 1):
+        typer.echo(f"{order:>6}-grams  {count:>13,}")
+    typer.echo(f"in memory      {loaded.native.bytes / 1e6:>10.1f} MB")
+    typer.echo(f"log p(<unk>)   {loaded.unknown_log_prob:>10.2f}")
+
+
+@app.command()
+def convert(
+    model: Model,
+    out: Annotated[Path, typer.Argument(help="The model to write; its name says the format.")],
+    unit: UnitOfModel = None,
+) -> None:
+    """Bring a model into another format: ARPA, or ctckit's own, which is mapped into memory in no time."""
+    loaded = _load(model, unit)
+    loaded.save(out)
+    typer.echo(f"{out}: {_described(loaded)}")
+
+
+@app.command()
+def score(model: Model, text: Text, lowercase: Lowercase = False, unit: UnitOfModel = None) -> None:
+    """Say how likely a text is to a model: its perplexity, with and without the entries that the model lacks."""
+    loaded = _load(model, unit)
+    lines = entries = unknown = 0
+    all_nats = unknown_nats = 0.0
+    for line in _lines(text, lowercase):
+        found = line.split() if loaded.unit == "token" else loaded.entries(line)
+        if not found:
+            continue
+        lines += 1
+        entries += len(found)
+        state = loaded.start
+        for each in found:
+            nats, state = loaded.score(state, each)
+            all_nats += nats
+            if each not in loaded:
+                unknown += 1
+                unknown_nats += nats
+        all_nats += loaded.end(state)
+    if not lines:
+        raise DataError(f"{text}: there is no text.")
+    known = math.exp(-(all_nats - unknown_nats) / (entries - unknown + lines))
+    typer.echo(
+        f"{lines:,} lines, {entries:,} entries, {unknown:,} of them unknown ({unknown / entries:.2%})\n"
+        f"log p        {all_nats:.2f}\n"
+        f"perplexity   {math.exp(-all_nats / (entries + lines)):.2f}   (with each line's end)\n"
+        f"of the known {known:.2f}"
+    )
+
+
+def _load(path: Path, unit: Unit | None) -> NGramModel:
+    from ctckit.language_models.files import spinner
+    from ctckit.language_models.ngram import NGramModel
+
+    with spinner(f"loading {path}", True):
+        model = NGramModel.load(path, unit=unit.value if unit else None)
+        _ = model.native  # which checks it
+    return model
+
+
+def _lines(path: Path, lowercase: bool) -> Iterator[str]:
+    from ctckit.language_models.files import lines_of
+
+    return (line.lower() for line in lines_of(path)) if lowercase else lines_of(path)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(each) for each in text.replace(",", " ").split()]
+    except ValueError:
+        raise InvalidInputError(f'prune is {text!r}; expected numbers like "0 0 1".') from None
+
+
+def _described(model: NGramModel) -> str:
+    names = {"word": "words", "char": "characters", "token": "tokens"}
+    return f"order {model.order}, {len(model):,} {names[model.unit]}, {sum(model.counts):,} n-grams"

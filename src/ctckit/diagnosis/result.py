@@ -1,0 +1,37 @@
+"""``Diagnosis``: the record of a batch, as a page and as a dict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ctckit.diagnosis.page import draw_page
+from ctckit.diagnosis.records import Finding, Record
+
+
+@dataclass(frozen=True)
+class Diagnosis(Record):
+    """What ``diagnose`` returns: a ``Record`` that ``print`` shows as a page."""
+
+    def with_findings(self, findings: tuple[Finding, ...]) -> Diagnosis:
+        """The same with its findings."""
+        return replace(self, findings=findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers, texts, lists and dicts only, as JSON has them; a number that is not finite becomes None."""
+        result: dict[str, Any] = _as_json(asdict(self))
+        return result
+
+    def __str__(self) -> str:
+        return draw_page(self)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_json(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,204 @@
+"""The CTC loss for PyTorch: a thin view of the lattice, the log-softmax fused, the gradient computed along with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctckit import _checks
+from ctckit.errors import InvalidInputError
+from ctckit.kernels.batch import target_batch
+from ctckit.kernels.loss import BACKENDS
+from ctckit.kernels.loss.native import Rows
+from ctckit.loss import autograd_cpu, autograd_cuda
+from ctckit.loss.options import Options
+from ctckit.variants import CTCVariant, chains
+
+Tensor = torch.Tensor
+
+
+def ctc_loss(
+    logits: Tensor,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    *,
+    blank: int = 0,
+    reduction: str = "mean",
+    infeasible: str = "inf",
+    normalize: bool = True,
+    backend: str = "auto",
+    variant: CTCVariant | None = None,
+    arrow_weights: Tensor | None = None,
+    validate: bool = True,
+) -> Tensor:
+    r"""Negative log-probability of the targets, summed over all alignments.
+
+    With p_t = softmax(logits[b, t]) and π over the frame-wise class sequences that collapse to the target y:
+
+        loss_b = −log Σ_π Π_t p_t(π_t)            ∂loss_b / ∂logits[b, t, c] = p_t(c) − γ_t(c)
+
+    where γ_t(c) is the probability, given y, that frame t emits c (``Lattice.token_occupancy``).
+
+    Args:
+        logits: (B, T, C) network output before the softmax, on the CPU or on a GPU. float32 and float64 are computed
+            as they are, float16 and bfloat16 in float32. Log-probabilities pass too: they are their own log-softmax.
+            −∞ masks a class.
+        targets: (B, N) integers, classes other than the blank, padded; what is beyond the lengths is not read. Or all
+            targets one after another, (Σ N_b,).
+        input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.
+        target_lengths: (B,) integers, tokens of each item, 0..N.
+        blank: The class of the blank.
+        reduction: "mean": the mean over items of loss / max(N, 1); "sum"; "none": (B,).
+        infeasible: What a target costs that cannot be emitted (T < N + adjacent repeats, or a mask in every path's
+            way): "inf": +∞; "zero": 0, and it does not count in the mean; "error": raise. Its gradient is 0 in every
+            case.
+        normalize: False takes ``logits`` as scores that need not sum to 1; the gradient is then −γ.
+        backend: "auto", "native" (the C++ core), "triton" (GPUs) or "reference" (float64 NumPy, slow). "auto" is native
+            for tensors on the CPU, triton for tensors on a GPU; what the kernels there cannot (float64, second
+            derivatives, the gradient of ``arrow_weights``, torch.func) is computed on the CPU and brought back.
+        variant: Another CTC than the plain one: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
+        arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the arrows s − k → s (k = 0..4), of starting and
+            of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is, none comes.
+            Its gradient is minus the expected number of times that each is taken.
+        validate: False leaves targets and lengths unread that are on a GPU: nothing then waits for the GPU, as the
+            capture of a CUDA graph asks for. A malformed item has the loss NaN. What is on the CPU is checked still.
+
+    Returns:
+        A scalar, or (B,) for "none"; float32 for half-precision logits. NaN for an item with NaN or +∞ within its
+        length (and its gradient), for no other.
+
+    Raises:
+        InvalidInputError: On wrong types, ranks, sizes, lengths, classes; before anything is computed.
+        InfeasibleTargetError: With ``infeasible="error"``; names the items.
+
+    Example:
+        >>> import torch
+        >>> logits = torch.zeros(1, 2, 3, requires_grad=True)        # two frames, uniform over 3 classes
+        >>> loss = ctc_loss(logits, [[1]], [2], [1])
+        >>> loss.exp().item()                                         # aa, a∅ and ∅a: 3 of 9 paths
+        3.0
+        >>> loss.backward()
+        >>> [round(v, 3) for v in logits.grad[0, 0].tolist()]         # softmax − occupancy
+        [0.0, -0.333, 0.333]
+
+    Source: Graves et al., Connectionist Temporal Classification, ICML 2006, equations 8 and 16.
+    """
+    _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
+    _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
+    _checks.backend(backend, BACKENDS)
+    rows: Rows = "logits" if _checks.flag(normalize, "normalize") else "scores"
+    _checks.flag(validate, "validate")
+    logits = as_logits(logits, "logits", backend)
+    options = Options(blank, reduction, infeasible, rows, backend)
+    if variant is None and arrow_weights is None:
+        return reduced_loss(logits, (targets, input_lengths, target_lengths), options, validate)
+    integers = targets, input_lengths, target_lengths
+    return _variant_loss(logits, integers, variant or CTCVariant(), arrow_weights, options)
+
+
+def as_logits(values: Any, name: str, backend: str = "auto") -> Tensor:
+    """A tensor that the kernels take."""
+    if not isinstance(values, Tensor):
+        array = _checks.as_array(values, name)
+        _checks.expect_floating(array.dtype.kind == "f", name, array.dtype)
+        _checks.expect_torch_float(array.dtype, name)
+        values = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+    tensor: Tensor = values
+    _checks.expect_floating(tensor.is_floating_point(), name, tensor.dtype)
+    _checks.expect_dense(tensor, name, on_device=autograd_cuda.is_allowed(tensor, backend))
+    known = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    return tensor if tensor.dtype in known else tensor.float()
+
+
+def reduced_loss(
+    logits: Tensor, target_arguments: tuple[Any, Any, Any], options: Options, validate: bool = True
+) -> Tensor:
+    """Plain CTC of a batch: what ``ctc_loss`` and ``compat.torch.ctc_loss`` share.
+
+    Args:
+        logits: (B, T, C) from ``as_logits``.
+        target_arguments: targets, input_lengths, target_lengths, as they came.
+        options: See there.
+        validate: See there.
+    """
+    _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
+    blank = _checks.class_index(options.blank, "blank", logits.shape[2])
+    names = ("targets", "input_lengths", "target_lengths")
+    on_device = autograd_cuda.is_allowed(logits, options.backend)
+    tokens, frames, lengths = (
+        _as_integers(each, name, on_device) for each, name in zip(target_arguments, names, strict=True)
+    )
+    return _applied(logits, (tokens, frames, lengths), None, replace(options, blank=blank), validate)
+
+
+def _applied(
+    logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], arrows: Tensor | None, options: Options, validate: bool
+) -> Tensor:
+    """By the kernels for GPUs, or, wherever the logits are, by the CPU's."""
+    if autograd_cuda.serves(logits, arrows, options.backend):
+        return autograd_cuda.apply(logits, *integers, arrows, options, validate)
+    place = logits.device
+    if place.type != "cpu":
+        logits, arrows = logits.cpu(), None if arrows is None else arrows.cpu()
+        integers = tuple(each.cpu() for each in integers)  # type: ignore[assignment]
+    return autograd_cpu.apply(logits, *integers, arrows, options).to(place)
+
+
+def _as_integers(values: Any, name: str, on_device: bool) -> Tensor:
+    """A tensor for the operator; what else may be wrong with it is said by the checks inside."""
+    if isinstance(values, Tensor):
+        _checks.expect_dense(values, name, on_device=on_device)
+        return values
+    array = _checks.as_array(values, name)
+    rank = "(Σ N_b,)" if name == "targets" and array.ndim == 1 else "(B, N)" if name == "targets" else "(B,)"
+    array = _checks.integers(array, name, rank)
+    beyond_signed = array.dtype.kind == "u" and array.dtype.itemsize == 8  # a message shows what was given
+    return torch.from_numpy(array.astype(np.uint64 if beyond_signed else np.int64))
+
+
+def _variant_loss(
+    logits: Tensor,
+    target_arguments: tuple[Any, Any, Any],
+    variant: CTCVariant,
+    arrow_weights: Tensor | None,
+    options: Options,
+) -> Tensor:
+    """Targets become chains; a wildcard becomes one more class, whose score is the log-sum of all others."""
+    _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
+    classes = logits.shape[2]
+    shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
+    targets, input_lengths, target_lengths = (
+        each.cpu() if isinstance(each, Tensor) else each for each in target_arguments
+    )
+    batch = target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
+    built = chains(
+        batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
+    )
+    weights = torch.from_numpy(built.weights)
+    weights[:, 5] += torch.from_numpy(built.offset)[:, None]
+    weights = weights.to(logits.device)
+    if arrow_weights is not None:
+        if tuple(arrow_weights.shape) not in (tuple(weights.shape), tuple(weights.shape[1:])):
+            raise InvalidInputError(
+                f"arrow_weights has shape {tuple(arrow_weights.shape)}; expected (B, 7, S) or (7, S) with "
+                f"(B, 7, S) = {tuple(weights.shape)}."
+            )
+        weights = weights + arrow_weights.double()
+    scores = logits if logits.dtype == torch.float64 else logits.float()
+    if variant.wildcards is not None:
+        beyond = torch.arange(logits.shape[1]) >= torch.from_numpy(batch.input_lengths)[:, None]
+        scores = scores.masked_fill(
+            beyond[:, :, None].to(logits.device), 0
+        )  # NaN there would come back in the gradient as 0 · NaN
+        if options.rows == "logits":
+            scores = torch.log_softmax(scores, dim=-1)
+            options = replace(options, rows="scores")
+        scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
+    tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
+    frames = torch.from_numpy(batch.input_lengths)
+    integers = tokens.to(logits.device), frames.to(logits.device), lengths.to(logits.device)
+    return _applied(scores, integers, weights, replace(options, blank=batch.blank), validate=True)

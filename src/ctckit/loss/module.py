@@ -1,0 +1,65 @@
+"""``CTCLoss``: the loss as a module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ctckit import _checks
+from ctckit.loss.functional import ctc_loss
+from ctckit.variants import CTCVariant
+
+Tensor = torch.Tensor
+
+
+class CTCLoss(torch.nn.Module):
+    """``ctc_loss`` as a module: the same options, batch first.
+
+    Example:
+        >>> import torch
+        >>> criterion = CTCLoss(infeasible="zero")
+        >>> logits = torch.randn(4, 50, 28, requires_grad=True)
+        >>> targets = torch.randint(1, 28, (4, 12))
+        >>> loss = criterion(logits, targets, torch.full((4,), 50), torch.tensor([12, 10, 7, 0]))
+        >>> loss.backward()
+    """
+
+    def __init__(
+        self,
+        blank: int = 0,
+        reduction: str = "mean",
+        infeasible: str = "inf",
+        normalize: bool = True,
+        variant: CTCVariant | None = None,
+        validate: bool = True,
+    ) -> None:
+        super().__init__()
+        self.blank = blank
+        self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
+        self.infeasible = _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
+        self.normalize = _checks.flag(normalize, "normalize")
+        self.variant = variant
+        self.validate = _checks.flag(validate, "validate")
+
+    def forward(self, logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
+        """See ``ctc_loss``."""
+        return ctc_loss(
+            logits,
+            targets,
+            input_lengths,
+            target_lengths,
+            blank=self.blank,
+            reduction=self.reduction,
+            infeasible=self.infeasible,
+            normalize=self.normalize,
+            variant=self.variant,
+            validate=self.validate,
+        )
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return (
+            f"blank={self.blank}, reduction={self.reduction!r}, infeasible={self.infeasible!r}, "
+            f"normalize={self.normalize}"
+        )

@@ -1,0 +1,1 @@
+"""Line images and their texts: ``lines`` reads them, ``batches`` groups them, ``synthetic`` composes digit strings."""

@@ -1,0 +1,189 @@
+"""Batches of lines, each a function of the step number alone: so a run can resume, and two runs can agree."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageFilter
+
+from ctckit.ocr.data.lines import GreyImage, Line, frames_needed
+from ctckit.ocr.networks.crnn import CRNNConfig
+from ctckit.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Lines padded to one width, and their targets.
+
+    Attributes:
+        images: (B, 1, height, W) float32; ink 1, paper 0; 0 beyond each line's width.
+        widths: (B,) int64, pixels.
+        targets: (B, N) int64 classes, padded with 0.
+        target_lengths: (B,) int64, tokens.
+        texts: The B texts.
+    """
+
+    images: torch.Tensor
+    widths: torch.Tensor
+    targets: torch.Tensor
+    target_lengths: torch.Tensor
+    texts: tuple[str, ...]
+
+
+class BatchSource(Protocol):
+    """Where training takes its batches from: the batch is a function of the step alone, so that a run can resume."""
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches after which progress is reported and validated."""
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of this step, counted from 0."""
+
+
+def pad_images(images: Sequence[GreyImage]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pad lines of one height on the right: images (B, 1, height, W) float32 with ink 1, and widths (B,) int64."""
+    widths = [image.shape[1] for image in images]
+    padded = np.full((len(images), 1, images[0].shape[0], max(widths)), 255, dtype=np.uint8)
+    for row, image in zip(padded, images, strict=True):
+        row[0, :, : image.shape[1]] = image
+    return (255.0 - torch.from_numpy(padded).float()) / 255.0, torch.tensor(widths)
+
+
+def make_batch(lines: Sequence[Line], vocabulary: Vocabulary) -> Batch:
+    """Pad lines and encode their texts."""
+    images, widths = pad_images([line.image for line in lines])
+    encoded = [torch.tensor(vocabulary.encode(line.text), dtype=torch.int64) for line in lines]
+    return Batch(
+        images=images,
+        widths=widths,
+        targets=torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True),
+        target_lengths=torch.tensor([len(target) for target in encoded]),
+        texts=tuple(line.text for line in lines),
+    )
+
+
+def bucket_by_width(
+    widths: Sequence[int], batch_size: int, *, rng: np.random.Generator, pool: int = 8
+) -> list[npt.NDArray[np.int64]]:
+    """Shuffle, and cut into batches of lines of about the same width.
+
+    Pools of ``pool`` batches are drawn at random and sorted by width inside; then the batches are shuffled.
+
+    Returns:
+        Arrays of positions; together they hold each position once.
+    """
+    order = rng.permutation(len(widths))
+    size = np.asarray(widths)
+    batches = []
+    for start in range(0, len(order), pool * batch_size):
+        part = order[start : start + pool * batch_size]
+        part = part[np.argsort(size[part], kind="stable")]
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+class LineBatches:
+    """Batches of a fixed set of lines: shuffled in each epoch, bucketed by width, lightly distorted.
+
+    Args:
+        lines: The lines, all of the model's height.
+        vocabulary: Encodes the texts.
+        config: The model's shape; a distortion never makes a line too narrow for its text.
+        batch_size: Lines in a batch; the last of an epoch may be smaller.
+        seed: Seeds the order and the distortions.
+        distort: Distort each line afresh in each epoch.
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        vocabulary: Vocabulary,
+        config: CRNNConfig,
+        *,
+        batch_size: int = 16,
+        seed: int = 0,
+        distort: bool = True,
+    ) -> None:
+        self._lines = tuple(lines)
+        self._vocabulary = vocabulary
+        self._config = config
+        self._batch_size = batch_size
+        self._seed = seed
+        self._distort = distort
+        self._order = lru_cache(maxsize=2)(self._epoch_order)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in which every line comes once."""
+        return -(-len(self._lines) // self._batch_size)
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of this step."""
+        epoch, position = divmod(step, self.batches_per_epoch)
+        lines = [self._lines[index] for index in self._order(epoch)[position]]
+        if self._distort:
+            rng = np.random.default_rng((self._seed, step, 1))
+            lines = [self._distorted(line, rng) for line in lines]
+        return make_batch(lines, self._vocabulary)
+
+    def _epoch_order(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+        rng = np.random.default_rng((self._seed, epoch, 0))
+        return bucket_by_width([line.image.shape[1] for line in self._lines], self._batch_size, rng=rng)
+
+    def _distorted(self, line: Line, rng: np.random.Generator) -> Line:
+        image = distort_image(line.image, rng)
+        if self._config.frames(image.shape[1]) < frames_needed(line.text):
+            return line
+        return Line(image, line.text, line.name)
+
+
+def distort_image(image: GreyImage, rng: np.random.Generator) -> GreyImage:
+    """Distort a line a little: width ±10 %, slant, a shift up or down, blur, contrast, noise.
+
+    Args:
+        image: (height, width) uint8.
+        rng: Source of chance; always the same number of draws for the same image size.
+
+    Returns:
+        (height, about the same width) uint8.
+    """
+    height, width = image.shape
+    stretch, slant, shift = rng.uniform(0.9, 1.1), rng.uniform(-0.12, 0.12), rng.uniform(-0.04, 0.04) * height
+    blur, contrast, light = rng.uniform(-0.6, 0.9), rng.uniform(0.7, 1.0), rng.uniform(0.0, 1.0)
+    zoom, noise = rng.uniform(0.94, 1.06), rng.uniform(0.0, 10.0)
+    new_width = max(1, round(width * stretch))
+    middle = height / 2
+    # Pillow maps output pixels to input pixels: x' = a x + b y + c, y' = d x + e y + f.
+    affine = (width / new_width, slant, -slant * middle, 0.0, zoom, middle * (1.0 - zoom) + shift)
+    picture = Image.fromarray(image).transform(
+        (new_width, height), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR, fillcolor=int(np.median(image))
+    )
+    if blur > 0.2:
+        picture = picture.filter(ImageFilter.GaussianBlur(blur))
+    levels = np.asarray(picture, dtype=np.float32)
+    levels = 255.0 * light * (1.0 - contrast) + contrast * levels
+    levels += np.float32(noise) * rng.standard_normal(levels.shape, dtype=np.float32)
+    return levels.clip(0.0, 255.0).round().astype(np.uint8)
+
+
+def prefetch(source: BatchSource, steps: Sequence[int], *, ahead: int = 12) -> Iterator[Batch]:
+    """Yield the batches of the steps in order, made in a background thread up to ``ahead`` of their use."""
+    pending: deque[Future[Batch]] = deque()
+    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ctckit-batches")
+    try:
+        for index in range(len(steps) + ahead):
+            if index < len(steps):
+                pending.append(worker.submit(source.batch, steps[index]))
+            if index >= ahead:
+                yield pending.popleft().result()
+    finally:
+        worker.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,171 @@
+"""The demo's report: one HTML file with everything inside it, for light and dark screens, without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit._files import make_folder, write_atomically
+from ctckit.errors import DataError
+from ctckit.lattices import lattice
+from ctckit.ocr.data.lines import Line
+from ctckit.ocr.demo import drawings
+from ctckit.ocr.demo.report_page import PAGE
+from ctckit.ocr.recognizer import Recognizer
+from ctckit.ocr.training.evaluation import compare_characters
+from ctckit.ocr.training.record import Evaluation, TrainingRecord
+
+_SHOWN_LINES = 10
+_SHOWN_ERRORS = 60
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number at the top of the report.
+
+    Attributes:
+        value: The number as written.
+        name: What it is.
+    """
+
+    value: str
+    name: str
+
+
+def write_report(
+    path: Path,
+    recognizer: Recognizer,
+    lines: Sequence[Line],
+    evaluation: Evaluation,
+    record: TrainingRecord,
+    *,
+    figures: Sequence[Figure] = (),
+) -> None:
+    """Write the report.
+
+    Args:
+        path: The HTML file; its folder is made if need be.
+        recognizer: The trained model.
+        lines: The held-out lines; the first ten are shown with their trellis.
+        evaluation: How the model read these lines.
+        record: The training curves.
+        figures: Numbers for the top.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    page = Template(PAGE).substitute(
+        tiles="".join(
+            f"<li><b>{escape(figure.value)}</b><span>{escape(figure.name)}</span></li>" for figure in figures
+        ),
+        curves=_curves(record),
+        readings=_readings(recognizer, lines[:_SHOWN_LINES]),
+        confusion=_confusion(recognizer, evaluation),
+        errors=_errors(lines, evaluation),
+        count=f"{len(lines):,}",
+    )
+    make_folder(path.parent)
+    try:
+        write_atomically(path, page.encode())
+    except OSError as error:
+        raise DataError(f"{path}: the report cannot be written ({error.strerror}).") from error
+
+
+def _curves(record: TrainingRecord) -> str:
+    if not record.steps:
+        return '<p class="quiet">No curve was recorded.</p>'
+    charts = [
+        drawings.draw_curve(record.steps, record.loss, title="CTC loss per digit", logarithmic=True),
+        drawings.draw_curve(
+            record.steps, record.cer, title="CER of the training batch", percent=True, logarithmic=True
+        ),
+        drawings.draw_curve(record.steps, record.learning_rate, title="learning rate"),
+    ]
+    return "".join(f"<figure>{chart}</figure>" for chart in charts)
+
+
+def _readings(recognizer: Recognizer, lines: Sequence[Line]) -> str:
+    images = [line.image for line in lines]
+    readings = recognizer.read(images)
+    vocabulary, pixels = recognizer.vocabulary, recognizer.model.config.frame_pixels
+    cards = []
+    for line, reading, log_probs in zip(lines, readings, recognizer.compute_log_probs(images), strict=True):
+        item = lattice(log_probs.numpy(), np.array(vocabulary.encode(reading.text), np.int64), blank=vocabulary.blank)
+        drawing = drawings.draw_reading(line.image, reading.spans, item, vocabulary.tokens, frame_pixels=pixels)
+        verdict = "" if reading.text == line.text else f' <span class="bad">truth {escape(line.text)}</span>'
+        cards.append(
+            f'<figure class="card"><figcaption><b class="digits">{escape(reading.text) or "(nothing)"}</b>{verdict}'
+            f'<span class="quiet">'
+            f"confidence {reading.confidence:.1%} · ln p = {reading.log_prob:.3f}</span></figcaption>"
+            f'<div class="scroll">{drawing}</div></figure>'
+        )
+    return "".join(cards)
+
+
+def count_confusions(truths: Sequence[str], reads: Sequence[str], characters: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Count what each character was read as, along the cheapest edit of each truth into what was read.
+
+    Args:
+        truths: The texts.
+        reads: What was read.
+        characters: K characters, which cover both.
+
+    Returns:
+        (K + 1, K + 1) counts, rows truth, columns read; the last row counts insertions, the last column deletions.
+    """
+    index = {character: position for position, character in enumerate(characters)}
+    nothing = len(characters)
+    counts = np.zeros((nothing + 1, nothing + 1), dtype=np.int64)
+    result = compare_characters(truths, reads)
+    for truth, read, chunks in zip(truths, reads, result.alignments, strict=True):
+        for chunk in chunks:
+            rows = [index[c] for c in truth[chunk.ref_start_idx : chunk.ref_end_idx]]
+            columns = [index[c] for c in read[chunk.hyp_start_idx : chunk.hyp_end_idx]]
+            length = max(len(rows), len(columns))
+            rows += [nothing] * (length - len(rows))
+            columns += [nothing] * (length - len(columns))
+            np.add.at(counts, (rows, columns), 1)
+    return counts
+
+
+def _confusion(recognizer: Recognizer, evaluation: Evaluation) -> str:
+    characters = [token for token in recognizer.vocabulary.tokens if token]
+    counts = count_confusions(evaluation.truths, evaluation.reads, characters)
+    return drawings.draw_confusion(counts, [*characters, "none"])
+
+
+def _errors(lines: Sequence[Line], evaluation: Evaluation) -> str:
+    if not evaluation.errors:
+        return '<p class="quiet">None.</p>'
+    cards = []
+    for position in evaluation.errors[:_SHOWN_ERRORS]:
+        line, read = lines[position], evaluation.reads[position]
+        height, width = line.image.shape
+        truth_marks, read_marks = _marked(line.text, read)
+        cards.append(
+            f'<figure class="error"><img alt="{escape(line.text)}" src="{drawings.image_uri(line.image)}" '
+            f'width="{round(width * 1.6)}" height="{round(height * 1.6)}"><figcaption class="digits">'
+            f"<span>truth</span>{truth_marks}<br><span>read</span>{read_marks}</figcaption></figure>"
+        )
+    hidden = len(evaluation.errors) - len(cards)
+    rest = f'<p class="quiet">and {hidden} more</p>' if hidden else ""
+    return f'<div class="errors">{"".join(cards)}</div>{rest}'
+
+
+def _marked(truth: str, read: str) -> tuple[str, str]:
+    """Both texts as HTML, padded to one length, with what differs marked."""
+    above, below = [], []
+    for chunk in compare_characters([truth], [read]).alignments[0]:
+        left, right = truth[chunk.ref_start_idx : chunk.ref_end_idx], read[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        length = max(len(left), len(right))
+        left, right = escape(left.ljust(length, "·")), escape(right.ljust(length, "·"))
+        same = chunk.type == "equal"
+        above.append(left if same else f"<mark>{left}</mark>")
+        below.append(right if same else f"<mark>{right}</mark>")
+    return "".join(above), "".join(below)

@@ -1,0 +1,237 @@
+"""The CRNN: convolutions that keep reading order, a bidirectional LSTM, one linear layer to the classes.
+
+::
+
+    image   (B, 1, 32, W)    dark ink is 1, paper is 0
+    convolutions             height / 8, width / 4: a column of the result is a slice of the page, left to right
+    slices  (B, T, 256)      64 channels x 4 rows for each of T = frames(W) slices
+    LSTM    (B, T, 2 x hidden)   left to right and right to left
+    logits  (B, T, C)
+
+**A batch equals its items.** Lines of different widths are padded on the right. After every convolution the columns
+beyond a line's own width are set to zero, which is what the convolution itself assumes beyond the border; the
+right-to-left LSTM starts at each line's own last frame. So, in eval mode, padding changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import nn
+
+from ctckit.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class CRNNConfig:
+    """The shape of a :class:`CRNN`.
+
+    Attributes:
+        num_classes: C, the blank included.
+        height: Height in pixels of the lines it reads.
+        channels: Channels of each convolution.
+        strides: Vertical and horizontal stride of each convolution.
+        hidden: Units of the LSTM in each direction.
+        layers: Bidirectional LSTM layers.
+        dropout: Share of features dropped in training, 0..1.
+    """
+
+    num_classes: int
+    height: int = 32
+    channels: tuple[int, ...] = (32, 64, 64, 96, 64)
+    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (1, 1), (2, 1), (1, 1))
+    hidden: int = 128
+    layers: int = 1
+    dropout: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be built."""
+        if len(self.channels) != len(self.strides):
+            raise InvalidInputError(
+                f"channels has {len(self.channels)} entries and strides {len(self.strides)}; each layer needs both."
+            )
+        shrink = prod(stride for stride, _ in self.strides)
+        if self.height < shrink or self.height % shrink:
+            raise InvalidInputError(
+                f"height is {self.height}; the vertical strides divide it by {shrink}, so it must be a multiple."
+            )
+        sizes = {"num_classes": self.num_classes - 1, "hidden": self.hidden, "layers": self.layers}
+        for name, value in {**sizes, "channels": min(self.channels, default=0)}.items():
+            if value < 1:
+                raise InvalidInputError(f"{name} is too small in {self}.")
+        if not 0.0 <= self.dropout < 1.0:
+            raise InvalidInputError(f"dropout is {self.dropout}; expected 0 <= dropout < 1.")
+
+    @property
+    def slice_features(self) -> int:
+        """Length of the vector that describes one slice: last channels x remaining rows, 256 by default."""
+        return self.channels[-1] * (self.height // prod(stride for stride, _ in self.strides))
+
+    @property
+    def frame_pixels(self) -> int:
+        """Pixel columns of the line for each frame, 4 by default."""
+        return prod(stride for _, stride in self.strides)
+
+    def frames(self, width: int) -> int:
+        """Frames T that a line of ``width`` pixels gives, exactly.
+
+        Example:
+            >>> CRNNConfig(num_classes=11).frames(101)
+            26
+        """
+        for _, stride in self.strides:
+            width = -(-width // stride)
+        return width
+
+
+class _Convolution(nn.Module):
+    """3x3 convolution, batch norm, ReLU, and zeros beyond each line's own width; a shortcut where shapes allow."""
+
+    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.shortcut = inputs == outputs and stride == (1, 1)
+
+    def forward(self, images: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        result = self.norm(self.convolution(images))
+        if self.shortcut:
+            result = result + images
+        result = torch.relu(result)
+        return result if mask is None else result * mask
+
+
+class _BidirectionalLSTM(nn.Module):
+    """Two LSTMs; the right-to-left one starts at each item's own end.
+
+    Two dense passes with a reversal by gather are exact and, on a CPU, faster than packed sequences.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.rightward = nn.LSTM(inputs, hidden, batch_first=True)
+        self.leftward = nn.LSTM(inputs, hidden, batch_first=True)
+
+    def forward(self, slices: torch.Tensor, reversal: torch.Tensor) -> torch.Tensor:
+        rightward, _ = self.rightward(slices)
+        leftward, _ = self.leftward(_reorder(slices, reversal))
+        return torch.cat((rightward, _reorder(leftward, reversal)), dim=2)
+
+
+class _FeatureDropout(nn.Module):
+    """Drops features of a whole line, not of single frames: the LSTM cannot fetch them from the neighbours."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        if not self.training or not self.share:
+            return states
+        kept = torch.rand(len(states), 1, states.shape[2], device=states.device) >= self.share
+        return states * (kept.to(states.dtype) / (1.0 - self.share))
+
+
+class CRNN(nn.Module):
+    """Reads a batch of text lines: images (B, 1, height, W) to logits (B, T, C).
+
+    Args:
+        config: The shape of the network.
+
+    Example:
+        >>> model = CRNN(CRNNConfig(num_classes=11)).eval()
+        >>> logits, input_lengths = model(torch.zeros(2, 1, 32, 100), torch.tensor([100, 60]))
+        >>> tuple(logits.shape), input_lengths.tolist()
+        ((2, 25, 11), [25, 15])
+    """
+
+    def __init__(self, config: CRNNConfig) -> None:
+        super().__init__()
+        self.config = config
+        inputs = (1, *config.channels[:-1])
+        self.convolutions = nn.ModuleList(
+            _Convolution(i, o, s) for i, o, s in zip(inputs, config.channels, config.strides, strict=True)
+        )
+        widths = (config.slice_features, *(2 * config.hidden for _ in range(config.layers - 1)))
+        self.lstms = nn.ModuleList(_BidirectionalLSTM(width, config.hidden) for width in widths)
+        self.dropout = _FeatureDropout(config.dropout)
+        self.classes = nn.Linear(2 * config.hidden, config.num_classes)
+
+    def frames(self, width: int) -> int:
+        """Frames T that a line of ``width`` pixels gives, exactly."""
+        return self.config.frames(width)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained parameters."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def slices(self, images: torch.Tensor, widths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Describe each column slice by a vector.
+
+        Args:
+            images: (B, 1, height, W) float; ink 1, paper 0; columns at or beyond ``widths[b]`` are padding.
+            widths: (B,) int64, each line's own width in pixels, 1..W.
+
+        Returns:
+            Slices (B, T, 256) in reading order, zero in the padding, and input_lengths (B,) int64.
+        """
+        self._check(images, widths)
+        columns, lengths = images.shape[3], widths
+        padded = bool((widths < columns).any())
+        result = images * _column_mask(widths, columns, images) if padded else images
+        result = result.contiguous(memory_format=torch.channels_last)
+        for convolution, (_, stride) in zip(self.convolutions, self.config.strides, strict=True):
+            columns, lengths = -(-columns // stride), torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+            result = convolution(result, _column_mask(lengths, columns, images) if padded else None)
+        return result.permute(0, 3, 1, 2).flatten(2), lengths
+
+    def forward(self, images: torch.Tensor, widths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (B, T, C) and input_lengths (B,); arguments as in :meth:`slices`."""
+        slices, lengths = self.slices(images, widths)
+        reversal = _reversal(lengths, slices.shape[1])
+        states = self.dropout(slices)
+        for lstm in self.lstms:
+            states = self.dropout(lstm(states, reversal))
+        return self.classes(states), lengths
+
+    def _check(self, images: torch.Tensor, widths: torch.Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != 1:
+            raise InvalidInputError(
+                f"images has shape {tuple(images.shape)}; expected (B, 1, {self.config.height}, W): one grey channel."
+            )
+        if images.shape[2] != self.config.height:
+            raise InvalidInputError(
+                f"images has height {images.shape[2]}, this CRNN was built for lines {self.config.height} pixels high. "
+                f"Scale the lines (ctckit.ocr.data.lines.scale_to_height), or build "
+                f"CRNNConfig(height={images.shape[2]})."
+            )
+        if widths.shape != images.shape[:1]:
+            raise InvalidInputError(
+                f"widths has shape {tuple(widths.shape)} but images holds {images.shape[0]} lines; expected "
+                f"({images.shape[0]},)."
+            )
+        if len(widths) and (int(widths.min()) < 1 or int(widths.max()) > images.shape[3]):
+            raise InvalidInputError(
+                f"widths lie in {int(widths.min())}..{int(widths.max())}; images {images.shape[3]} pixels wide hold "
+                f"lines of 1..{images.shape[3]} pixels."
+            )
+
+
+def _column_mask(lengths: torch.Tensor, columns: int, like: torch.Tensor) -> torch.Tensor:
+    """1 where a column belongs to the line, 0 beyond: (B, 1, 1, columns)."""
+    inside = torch.arange(columns, device=like.device) < lengths.to(like.device)[:, None]
+    return inside[:, None, None, :].to(like.dtype)
+
+
+def _reversal(lengths: torch.Tensor, frames: int) -> torch.Tensor:
+    """Order (B, T) that reads each item backwards from its own last frame and leaves the padding in place."""
+    steps = torch.arange(frames, device=lengths.device)
+    backwards = lengths[:, None] - 1 - steps
+    return torch.where(backwards >= 0, backwards, steps)
+
+
+def _reorder(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    return values.gather(1, order.to(values.device)[:, :, None].expand_as(values))

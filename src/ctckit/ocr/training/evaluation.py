@@ -1,0 +1,90 @@
+"""Reading lines whose texts are known, and counting the errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import jiwer
+import numpy as np
+import torch
+from torch import nn
+
+from ctckit.decoding.greedy import greedy_decode
+from ctckit.ocr.data.batches import pad_images
+from ctckit.ocr.data.lines import GreyImage, Line
+from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.training.record import Evaluation
+from ctckit.vocabulary import Vocabulary
+
+
+def compute_log_probs(model: CRNN, images: Sequence[GreyImage], *, batch_size: int = 64) -> list[torch.Tensor]:
+    """Run the network over lines, those of like width together, in eval mode.
+
+    Args:
+        model: The network; its mode is put back afterwards.
+        images: Lines (height, width) uint8, of the model's height.
+        batch_size: Lines at once.
+
+    Returns:
+        For each line, in the order given, log_probs (T, C) float32 on the CPU.
+    """
+    device = next(model.parameters()).device
+    order = np.argsort([image.shape[1] for image in images], kind="stable")
+    results: list[torch.Tensor] = [torch.empty(0)] * len(images)
+    with _eval_mode(model), torch.inference_mode():
+        for start in range(0, len(order), batch_size):
+            positions = order[start : start + batch_size]
+            padded, widths = pad_images([images[position] for position in positions])
+            logits, lengths = model(padded.to(device), widths.to(device))
+            log_probs = logits.float().log_softmax(dim=2).cpu()
+            for position, item, length in zip(positions, log_probs, lengths.tolist(), strict=True):
+                results[position] = item[:length]
+    return results
+
+
+def evaluate(model: CRNN, vocabulary: Vocabulary, lines: Sequence[Line], *, batch_size: int = 64) -> Evaluation:
+    """Read the lines greedily and compare with their texts.
+
+    Args:
+        model: The network.
+        vocabulary: Its classes.
+        lines: At least one line, of the model's height.
+        batch_size: Lines at once.
+    """
+    start = time.perf_counter()
+    reads = []
+    for log_probs in compute_log_probs(model, [line.image for line in lines], batch_size=batch_size):
+        (hypothesis,) = greedy_decode(log_probs, blank=vocabulary.blank)
+        reads.append(vocabulary.decode(hypothesis.tokens))
+    seconds = time.perf_counter() - start
+    truths = [line.text for line in lines]
+    exact = sum(truth == read for truth, read in zip(truths, reads, strict=True)) / len(lines)
+    return Evaluation(tuple(truths), tuple(reads), character_error_rate(truths, reads), exact, seconds)
+
+
+def character_error_rate(truths: Sequence[str], reads: Sequence[str]) -> float:
+    """Character edits per true character, over all texts together.
+
+    Example:
+        >>> character_error_rate(["1234", "5678"], ["1234", "568"])
+        0.125
+    """
+    return float(compare_characters(truths, reads).cer)
+
+
+def compare_characters(truths: Sequence[str], reads: Sequence[str]) -> jiwer.CharacterOutput:
+    """The edits between texts, character by character; spaces count, at the ends too."""
+    whole = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
+    return jiwer.process_characters(list(truths), list(reads), reference_transform=whole, hypothesis_transform=whole)
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

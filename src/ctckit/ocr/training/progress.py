@@ -1,0 +1,88 @@
+"""What training shows while it runs: a bar with loss, CER, lines per second and the loss's share of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ctckit.ocr.training.record import TrainingRecord
+
+
+class TrainingProgress:
+    """A live progress bar in a terminal; one line for each tenth of the run elsewhere (a log, a pipe).
+
+    Args:
+        console: Where to draw; standard error by default.
+        quiet: Draw nothing.
+    """
+
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._steps = 0
+        self._next_line = 0.0
+
+    @contextmanager
+    def running(self, first: int, steps: int) -> Iterator[None]:
+        """Show the bar while the block runs; ``first`` steps of ``steps`` are done already."""
+        self._steps, self._next_line = steps, first + steps / 10
+        if self._quiet or not self._console.is_terminal:
+            yield
+            return
+        columns = (
+            TextColumn("training"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._console) as self._bar:
+            self._task = self._bar.add_task("training", total=steps, completed=first, figures="")
+            yield
+        self._bar = self._task = None
+
+    def show(self, step: int, record: TrainingRecord) -> None:
+        """Show the figures of a step, counted from 1."""
+        if self._quiet:
+            return
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=step, figures=figures(record))
+        elif not self._console.is_terminal and step >= self._next_line:
+            while self._next_line <= step:
+                self._next_line += self._steps / 10
+            self._console.print(
+                f"step {step}/{self._steps}  {figures(record)}  {record.seconds:.0f} s", highlight=False, soft_wrap=True
+            )
+
+    def tell(self, text: str) -> None:
+        """Print a page of text above the bar."""
+        if not self._quiet:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def figures(record: TrainingRecord) -> str:
+    """The figures of one moment, in words.
+
+    Example:
+        >>> figures(TrainingRecord(steps=(10,), loss=(0.5,), cer=(0.25,), lines_per_second=640.0, loss_share=0.02))
+        'loss 0.500  CER 25.0 %  640 lines/s  CTC 2 % of the time'
+    """
+    parts = []
+    if record.steps:
+        parts += [f"loss {record.loss[-1]:.3f}", f"CER {record.cer[-1]:.1%}".replace("%", " %")]
+    if record.validation_cer:
+        parts.append(f"validation CER {record.validation_cer[-1]:.1%}".replace("%", " %"))
+    parts += [f"{record.lines_per_second:.0f} lines/s", f"CTC {record.loss_share:.0%} of the time".replace("%", " %")]
+    return "  ".join(parts)
