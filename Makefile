@@ -70,7 +70,7 @@ fuzz: $(INSTALLED)
 	build/fuzz/search_tests $(SEARCHES) $(SEED)
 	build/fuzz/align_tests $(ALIGNMENTS) $(SEED)
 	build/fuzz/ngram_tests 2000 $(SEED)
-	$(BIN)/python -m tests.fuzz_calls --rounds $(CALLS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.calls --rounds $(CALLS) --seed $(SEED)
 
 # Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.
 mutants: $(INSTALLED)

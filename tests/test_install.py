@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 COMMANDS = {"make demo": "ocr", "make test": "dev"}  # and the extra that each installs
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 ARCHITECTURES = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]

@@ -5,7 +5,6 @@ import importlib
 import pkgutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,9 @@ import ctckit
 from ctckit import errors
 from ctckit.errors import CTCKitError, InvalidInputError, MissingDependencyError
 from ctckit.kernels import runtime
+from tests.support.paths import ROOT
 
-README = Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 MODULES = sorted(module.name for module in pkgutil.walk_packages(ctckit.__path__, "ctckit."))
 
 

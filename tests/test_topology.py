@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-import oracle
 from ctckit.topology import adjacent_repeats, collapse, ctc_topology, frames_needed
+from tests.support import oracle
 
 
 def walks(topology, frames):

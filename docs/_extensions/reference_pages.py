@@ -46,13 +46,14 @@ def _parts(package: str) -> tuple[str, ...]:
 
 PAGES = (
     Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.loss.objectives",)),
-    Page("lattice", "The lattice", ("ctckit.lattice",)),
+    Page("lattice", "The lattice", ("ctckit.lattices",)),
     Page("alignment", "Alignment", ("ctckit.alignment",), ("ctckit.alignment",)),
-    Page("frontends", "Front ends", (), ("ctckit.acoustic_models",)),
+    Page("acoustic_models", "Acoustic models", (), ("ctckit.acoustic_models",)),
+    Page("language_models", "Language models", ("ctckit.language_models",), ("ctckit.language_models",)),
     Page("decoding", "Decoding", ("ctckit.decoding",)),
-    Page("diagnose", "Diagnosis", ("ctckit.diagnose",), ("ctckit.diagnose", "ctckit.diagnosis.result")),
+    Page("diagnosis", "Diagnosis", ("ctckit.diagnosis",), ("ctckit.diagnosis", "ctckit.diagnosis.records")),
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
-    Page("settings", "Settings", ("ctckit.kernels.loss.native",)),
+    Page("settings", "Settings", ("ctckit.kernels.runtime",)),
     Page("topology", "Topology", (), ("ctckit.topology", "ctckit.variants")),
     Page(
         "kernels",
@@ -62,14 +63,15 @@ PAGES = (
     ),
     Page(
         "ocr",
-        "Line recognisers",
+        "Line recognizers",
         ("ctckit.ocr",),
         (
             "ctckit.ocr",
-            *(
-                f"ctckit.ocr.{name}"
-                for name in ("data", "batches", "synthetic", "training", "evaluation", "model_folder")
-            ),
+            *_parts("ctckit.ocr.data"),
+            *_parts("ctckit.ocr.networks"),
+            "ctckit.ocr.training.loop",
+            "ctckit.ocr.training.evaluation",
+            "ctckit.ocr.model_folder",
         ),
     ),
     Page("viz", "Figures", ("ctckit.viz",), ("ctckit.viz",)),

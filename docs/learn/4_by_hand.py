@@ -516,7 +516,7 @@ print(
 #
 # [`kernels/loss/reference.py`](../reference/kernels.md) is this chapter in log space and float64: the definition.
 # `native/number.hpp` is mantissa and exponent, `native/lattice.hpp` the recursion on them.
-# `tests/test_kernels_agree.py` checks that they agree.
+# `tests/kernels/test_kernels_agree.py` checks that they agree.
 #
 # ## Exercises
 #
@@ -564,4 +564,4 @@ for name, needed in (("watermelon", 10), ("apple", 6)):
 # ## Sources
 #
 # Graves and others, *ICML* 2006, equations 5 to 8, and the paragraph on rescaling. · The measurements are those of [the
-# benchmark page](../benchmarks/loss.md) and of `tests/test_kernels_agree.py`.
+# benchmark page](../benchmarks/loss.md) and of `tests/kernels/test_kernels_agree.py`.

@@ -383,7 +383,7 @@ source_of(reference.logit_gradient)
 # %% [markdown]
 # [`Lattice`](../reference/lattice.md) has `occupancy`, `token_occupancy`, `arrow_occupancy`. In the C++ core,
 # `backward_step` of `native/lattice.hpp` computes β and the occupancy in one pass and stores neither.
-# `tests/test_laws.py` holds the identities of this page on random problems.
+# `tests/kernels/test_laws.py` holds the identities of this page on random problems.
 #
 # ## Exercises
 #
@@ -429,4 +429,4 @@ print(
 # ## Sources
 #
 # Graves and others, *ICML* 2006, equations 9 to 16. · Rabiner 1989 for the occupancy. · That torch's gradient presumes
-# a log-softmax is discussed in pytorch/pytorch issue 52241; `tests/test_torch_defects.py` shows it.
+# a log-softmax is discussed in pytorch/pytorch issue 52241; `tests/loss/test_torch_defects.py` shows it.

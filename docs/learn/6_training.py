@@ -334,7 +334,7 @@ widths
 #
 # ## Where this is in the package
 #
-# [`diagnose/`](../reference/diagnose.md) is the table above (`measures.py`) and its verdicts (`findings.py`);
+# [`diagnose/`](../reference/diagnosis.md) is the table above (`measures.py`) and its verdicts (`findings.py`);
 # `ocr/training/loop.py` the real training loop; [`variants.py`](../reference/topology.md) the label prior. In [the live
 # lattice](live.md) the occupancies of such a training can be replayed with a slider.
 #
@@ -373,4 +373,4 @@ for step in (sorted(seen)[1], steps):
 #
 # A. Zeyer, R. Schlüter, H. Ney, Why does CTC result in peaky behavior?, *arXiv* 2105.14849, 2021. · Graves and others,
 # *ICML* 2006, figure 4, shows the error signal at three moments of a training. · The figures of the table are defined
-# in [`BlankShares` and `Peakiness`](../reference/diagnose.md).
+# in [`BlankShares` and `Peakiness`](../reference/diagnosis.md).

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parents[1]))
 
-import pyctcdecode_cases as cases  # noqa: E402, it lies beside this folder
+from tests.support import pyctcdecode_cases as cases  # noqa: E402, found from the repository's root
 
 RUNS = 4
 NUDGE = 1e-7  # of each score

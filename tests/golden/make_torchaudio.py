@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parents[1]))
 
-import torchaudio_cases as cases  # noqa: E402, it lies beside this folder
 from benchmarks.alignment.no_cuda import import_torchaudio  # noqa: E402
+from tests.support import torchaudio_cases as cases  # noqa: E402, found from the repository's root
 
 
 def refusal(function, arguments):

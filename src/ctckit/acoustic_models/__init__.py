@@ -1,11 +1,10 @@
-"""From a recording to frames of log-probabilities: acoustic models as plug-ins.
+"""Acoustic models: audio in, log-probabilities out. Each is a plug-in.
 
 ::
 
-    model.py           AcousticModel: what a front end gives; load_model finds it by the name of its plug-in
-    audio.py           recordings, at the rate that a model wants
-    listening.py       listen: a model over a recording of any length, in chunks that overlap
-    pronunciation.py   dictionaries in the manner of CMU's, in the symbols of a model
+    model.py           AcousticModel: audio in, log-probabilities out; load_model finds one by the name of its plug-in
+    audio.py           recordings, at the sample rate of a model
+    chunked.py         listen: a model over a recording of any length, in chunks that overlap
     hama.py            the plug-in for the package hama: phonemes
     huggingface.py     the plug-in for folders of Hugging Face's models for CTC
 

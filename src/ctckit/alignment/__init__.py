@@ -9,7 +9,8 @@
     boundaries.py     where a token begins, by three definitions
     transcript.py     Transcript: from a text as it is written to tokens and back, with spelling.py
     utterances.py     align_utterances: a list of texts in one recording
-    pronouncing.py    SpellingChoice: words that can be said in several ways
+    pronunciation.py  PronouncingDictionary: how words sound, in the symbols of a model
+    spelling_choice.py  SpellingChoice: words that can be said in several ways
     spans.py          TokenSpan, WordSpan (frames), TimedText (seconds)
     timing.py         timed_tiers: lines, words and tokens in seconds
     writers/          write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON
@@ -24,6 +25,7 @@ from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of
 
 if TYPE_CHECKING:
     from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.pronunciation import PronouncingDictionary
     from ctckit.alignment.result import Alignment
     from ctckit.alignment.spelling_choice import SpellingChoice
     from ctckit.alignment.timing import timed_tiers
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "PronouncingDictionary",
     "Runs",
     "SpellingChoice",
     "TimedText",
@@ -52,7 +55,8 @@ __all__ = [
 
 _ON_DEMAND = {  # decoders need the spans only
     "Alignment": "result",
-    "SpellingChoice": "pronouncing",
+    "PronouncingDictionary": "pronunciation",
+    "SpellingChoice": "spelling_choice",
     "Transcript": "transcript",
     "TranscriptWord": "transcript",
     "UtteranceSpan": "utterances",

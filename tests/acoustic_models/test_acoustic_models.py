@@ -1,0 +1,390 @@
+"""Acoustic front ends: the plug-in mechanism, recordings, chunks, dictionaries, and the two that ctckit brings."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctckit import Vocabulary, greedy_decode
+from ctckit.acoustic_models import AcousticModel, PronouncingDictionary, audio, listen, load_model
+from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+from tests.support import tiny_acoustic_model
+from tests.support.tiny_acoustic_model import FRAME_SAMPLES, RATE, VOCABULARY, samples_of
+from tests.support.tolerances import LOUDNESS_16_BITS, NETWORK_SINGLE, RESAMPLED, SAMPLE_16_BITS
+
+
+def write_wav(path, samples, rate=RATE, **options):
+    pytest.importorskip("soundfile").write(path, samples, rate, subtype="PCM_16", **options)
+    return path
+
+
+# --- plug-ins
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    tiny_acoustic_model.install(
+        tmp_path,
+        tiny="tests.support.tiny_acoustic_model:load",
+        speller="tests.support.tiny_acoustic_model:load_speller",
+        nonsense="tests.support.tiny_acoustic_model:load_nonsense",
+        broken="a_module_that_is_not_there:load",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_plugins_are_found_by_their_entry_points(plugins):
+    assert load_model("tiny").vocabulary == VOCABULARY
+    assert load_model("tiny").frame_seconds == 0.1
+    assert load_model("speller:ab").spell("gab") == ("b", "a", "g")
+    assert load_model("speller:ab").spell("abba") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "nobody",
+            r"model is 'nobody'; expected a folder .* front ends broken, hama, huggingface, nonsense, speller, t",
+        ),
+        (
+            "nonsense:x",
+            r"'nonsense' \(tests\.support\.tiny_acoustic_model:load_nonsense\) gave a str; expected an AcousticModel\.",
+        ),
+        ("broken", r"'broken' \(a_module_that_is_not_there:load\) cannot be imported: No module named"),
+    ],
+)
+def test_plugins_that_cannot_be_used(plugins, name, message):
+    with pytest.raises(InvalidInputError, match=message):
+        load_model(name)
+
+
+def test_a_folder_that_is_no_model(tmp_path):
+    with pytest.raises(DataError, match=r"this folder has no config\.json; expected a folder of a Hugging Face model"):
+        load_model(str(tmp_path))
+
+
+# --- recordings
+
+
+def test_a_recording_is_read_in_pieces_of_one_channel(tmp_path, monkeypatch):
+    left = samples_of("abcd")
+    path = write_wav(tmp_path / "a.wav", np.stack([left, np.zeros_like(left)], axis=1))
+    monkeypatch.setattr(audio, "BLOCK_SECONDS", 1)
+    pieces = list(audio.blocks(path, RATE))
+    assert [len(piece) for piece in pieces] == [1000, 200]
+    np.testing.assert_allclose(np.concatenate(pieces), left / 2, atol=SAMPLE_16_BITS)
+    assert audio.duration_seconds(path) == 1.2
+    samples, rate = audio.excerpt(path, 0.3, 0.5)
+    np.testing.assert_allclose(samples, left[300:500] / 2, atol=SAMPLE_16_BITS)
+    assert rate == RATE
+    assert len(audio.excerpt(path, -1, 99)[0]) == 1200
+    assert len(audio.excerpt(path, 5, 6)[0]) == 0
+
+
+def test_a_recording_is_brought_to_the_rate_of_the_model(tmp_path):
+    pytest.importorskip("soxr")
+    seconds = np.arange(3 * 8000) / 8000
+    path = write_wav(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 40 * seconds).astype(np.float32), 8000)
+    samples = np.concatenate(list(audio.blocks(path, RATE)))
+    assert len(samples) == 3000
+    expected = 0.5 * np.sin(2 * np.pi * 40 * np.arange(3000) / RATE)
+    np.testing.assert_allclose(samples[100:-100], expected[100:-100], atol=RESAMPLED)
+    np.testing.assert_array_equal(samples, np.concatenate(list(audio.resampled(audio.blocks(path, 8000), 8000, RATE))))
+
+
+def test_files_that_are_no_recordings(tmp_path):
+    pytest.importorskip("soundfile")
+    (tmp_path / "a.wav").write_text("not a recording")
+    with pytest.raises(DataError, match=r"a\.wav: not a recording that libsndfile reads .* Expected WAV, FLAC"):
+        listen(tmp_path / "a.wav", tiny_acoustic_model.load(""))
+    with pytest.raises(DataError, match=r"b\.wav: there is no such file\."):
+        listen(str(tmp_path / "b.wav"), tiny_acoustic_model.load(""))
+
+
+@pytest.mark.parametrize(
+    ("package", "message"), [("soundfile", "reading a recording"), ("soxr", "resampling from 8000 t")]
+)
+def test_what_is_missing_is_named(tmp_path, monkeypatch, package, message):
+    path = write_wav(tmp_path / "a.wav", np.zeros(800, np.float32), 8000)
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(MissingDependencyError, match=rf"{message}.* needs {package}.*pip install \"ctckit\[audio\]\""):
+        listen(path, tiny_acoustic_model.load(""))
+
+
+# --- chunks
+
+
+@pytest.mark.parametrize(("chunk", "context"), [(0.5, 0.2), (0.3, 1.0), (1.0, 0.0), (100.0, 5.0)])
+def test_chunks_give_what_hearing_at_once_gives(tmp_path, monkeypatch, chunk, context):
+    monkeypatch.setattr(audio, "BLOCK_SECONDS", 1)
+    samples = np.concatenate([samples_of("bad cab face", lead=7), np.zeros(37, np.float32)])
+    longest, heard = [], []
+    model = AcousticModel(
+        VOCABULARY,
+        RATE,
+        FRAME_SAMPLES,
+        lambda part: (longest.append(len(part)), tiny_acoustic_model.log_probs(part))[1],
+    )
+    path = write_wav(tmp_path / "a.wav", samples)
+    for recording, rate in ((samples, RATE), (path, None)):
+        found = listen(recording, model, rate=rate, chunk_seconds=chunk, context_seconds=context, progress=heard.append)
+        tolerance = 0 if rate else LOUDNESS_16_BITS
+        np.testing.assert_allclose(found.log_probs, tiny_acoustic_model.log_probs(samples), atol=tolerance)
+        assert found.log_probs.dtype == np.float32
+        assert (found.frame_seconds, found.duration_seconds) == (0.1, len(samples) / RATE)
+        assert heard[-1] == found.duration_seconds
+    assert max(longest) <= (chunk + 2 * context) * RATE
+    assert heard[: len(heard) // 2] == sorted(heard[: len(heard) // 2])
+    assert greedy_decode(found.log_probs, vocabulary=VOCABULARY)[0].text == "bad cab face"
+
+
+def test_the_network_hears_what_lies_around_a_chunk():
+    given = []
+    model = AcousticModel(
+        VOCABULARY, RATE, FRAME_SAMPLES, lambda part: (given.append(part), tiny_acoustic_model.log_probs(part))[1]
+    )
+    samples = np.linspace(0, 0.5, 3000, dtype=np.float32)
+    listen(samples, model, rate=RATE, chunk_seconds=1.0, context_seconds=0.3)
+    spans = [(int(np.searchsorted(samples, part[0])), len(part)) for part in given]
+    assert spans == [(0, 1300), (700, 1600), (1700, 1300)]
+
+
+def test_a_model_that_takes_only_so_much_at_once():
+    longest = []
+    model = AcousticModel(
+        VOCABULARY,
+        RATE,
+        FRAME_SAMPLES,
+        lambda part: (longest.append(len(part)), tiny_acoustic_model.log_probs(part[:1550]))[1],
+        most_samples=1550,
+    )
+    samples = samples_of("bad cab face", lead=7)
+    found = listen(samples, model, rate=RATE, context_seconds=0.4)
+    np.testing.assert_array_equal(found.log_probs, tiny_acoustic_model.log_probs(samples))
+    assert max(longest) == 1500
+    at_once = listen(samples[:1100], model, rate=RATE, context_seconds=0.4)
+    assert len(at_once.log_probs) == 11
+    with pytest.raises(
+        InvalidInputError, match=r"context_seconds is 0\.8, but the model takes 1\.55 s at once; expected"
+    ):
+        listen(samples, model, rate=RATE, context_seconds=0.8)
+
+
+def test_a_model_that_cuts_off_what_is_too_long_is_found_out():
+    model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part[:1500]))
+    with pytest.raises(InvalidInputError, match=r"gave 15 frames for 2000 samples; .* expected 16 to 22\."):
+        listen(np.zeros(2000), model, rate=RATE)
+
+
+def test_no_samples_are_no_frames():
+    found = listen(np.zeros(0), tiny_acoustic_model.load(""), rate=RATE)
+    assert found.log_probs.shape == (0, len(VOCABULARY))
+    assert found.duration_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        (
+            np.zeros((3, 5)),
+            r"gave an array of shape \(3, 5\) for 1000 samples; expected \(T, C\) with the C = 9 classes",
+        ),
+        (np.zeros((20, 9)), r"gave 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
+    ],
+)
+def test_a_model_that_gives_something_else(gives, message):
+    model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: gives)
+    with pytest.raises(InvalidInputError, match=message):
+        listen(np.zeros(1000), model, rate=RATE)
+
+
+def test_a_model_that_gives_too_few_frames_for_a_chunk():
+    model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part)[:4])
+    with pytest.raises(InvalidInputError, match=r"gave 4 frames for 600 samples; .* expected 5 to 8\."):
+        listen(np.zeros(3000), model, rate=RATE, chunk_seconds=0.5, context_seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"recording": np.zeros((2, 3)), "rate": 5}, r"recording has shape \(2, 3\); expected \(S\)\."),
+        ({"recording": np.zeros(3)}, r"recording is an array, but rate is None; expected its samples a second\."),
+        ({"recording": np.zeros(3), "rate": 0}, r"rate is 0; expected a positive integer\."),
+        (
+            {"recording": np.zeros(3), "rate": 5, "chunk_seconds": 0},
+            r"chunk_seconds is 0; expected a number in 0\.1\.\.",
+        ),
+        (
+            {"recording": np.zeros(3), "rate": 5, "context_seconds": -1},
+            r"context_seconds is -1; expected a number in 0",
+        ),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        listen(model=tiny_acoustic_model.load(""), **arguments)
+
+
+# --- dictionaries
+
+IPA = Vocabulary(("", "k", "æ", "t", "ʌ", "ə", "oʊ", "ɡ", "t͡ʃ", "ɝ", "|"), separator="|")
+
+
+def dictionary(tmp_path, text, vocabulary=IPA):
+    (tmp_path / "d.dict").write_text(text, encoding="utf-8")
+    return PronouncingDictionary(tmp_path / "d.dict", vocabulary)
+
+
+def test_arpabet_is_written_in_the_symbols_of_the_model(tmp_path):
+    found = dictionary(
+        tmp_path, ";;; a remark\nCAT  K AE1 T\n\ncutter\tK AH1 T ER0 # one who\ncutter(2) k ʌ t ə\ngo G OW1\n"
+    )
+    assert len(found) == 3
+    assert found["cat"] == [("k", "æ", "t")]
+    assert found["Cutter"] == [("k", "ʌ", "t", "ɝ"), ("k", "ʌ", "t", "ə")]
+    assert found["go"] == [("ɡ", "oʊ")]
+    assert dictionary(tmp_path, "a AH0\nup AH1\n")["a"] == [("ə",)]
+    assert "CAT" in found
+    assert "dog" not in found
+    with pytest.raises(KeyError):
+        found["dog"]
+
+
+def test_where_one_symbol_is_missing_others_stand_for_it(tmp_path):
+    text = "churn CH ER1\nabout AH0\n"
+    assert dictionary(tmp_path, text)["churn"] == [("t͡ʃ", "ɝ")]
+    letters = Vocabulary(("", "t", "ʃ", "ə", "r", "ʌ"))
+    assert dictionary(tmp_path, text, letters)["churn"] == [("t", "ʃ", "ə", "r")]
+    assert dictionary(tmp_path, text, Vocabulary(("", "ʌ")))["about"] == [("ʌ",)]
+
+
+def test_every_sound_of_arpabet_can_be_written_by_a_model_of_plain_ipa(tmp_path):
+    from ctckit.alignment.pronunciation import ARPABET
+
+    symbols = [*"ɑæəʌɔaʊɪbtʃdðɛɝefɡhiʒklmnŋopɹsθuvwjz"]
+    found = dictionary(tmp_path, "all " + " ".join(ARPABET), Vocabulary(("", *symbols)))
+    assert len(found["all"][0]) > len(ARPABET)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cat K AE1 T\ndog\n", r"d\.dict: line 2 is 'dog'; expected a word and its symbols\."),
+        ("cat K QQ1 T\n", r"d\.dict: line 1, 'cat', has the symbol 'QQ1', which the model has no way to write\."),
+        ("cat K EH1 T\n", r"has the symbol 'EH1', which"),
+    ],
+)
+def test_lines_that_cannot_be_used(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        dictionary(tmp_path, text)["cat"]
+
+
+def test_dictionaries_that_cannot_be_read(tmp_path):
+    with pytest.raises(DataError, match=r"there is no such file"):
+        PronouncingDictionary(tmp_path / "d.dict", IPA)
+    (tmp_path / "d.dict").write_bytes(b"caf\xe9 K")
+    with pytest.raises(DataError, match=r"not a text in UTF-8"):
+        PronouncingDictionary(tmp_path / "d.dict", IPA)
+
+
+# --- the front ends that ctckit brings
+
+
+def test_without_hama_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "hama", None)
+    with pytest.raises(MissingDependencyError, match=r"front end \"hama\" needs hama.*pip install \"ctckit\[hama\]\""):
+        load_model("hama")
+
+
+def test_hama_hears_and_spells(tmp_path):
+    pytest.importorskip("hama")
+    model = load_model("hama")
+    assert (model.rate, model.frame_seconds) == (16000, 0.02)
+    assert (len(model.vocabulary), model.vocabulary.blank, model.vocabulary.separator) == (191, 190, "<wb>")
+    assert model.spell("queen") == ("k", "w", "i", "n")
+    assert model.spell("1984") is None
+    found = listen(np.random.default_rng(0).normal(0, 0.1, 16000), model, rate=16000)
+    assert found.log_probs.shape == (51, 191)
+    np.testing.assert_allclose(np.exp(found.log_probs).sum(axis=1), 1, atol=NETWORK_SINGLE)
+    with pytest.raises(DataError, match="cannot be loaded"):
+        load_model(f"hama:{tmp_path / 'nothing.hama'}")
+
+
+@pytest.fixture(scope="module")
+def huggingface_folder(tmp_path_factory):
+    transformers = pytest.importorskip("transformers")
+    torch = pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("model")
+    tokens = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "A": 5, "B": 6}
+    (folder / "vocab.json").write_text(json.dumps(tokens))
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2Config(
+        vocab_size=7,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8, 8),
+        conv_stride=(5, 4),
+        conv_kernel=(10, 4),
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+        pad_token_id=0,
+    )
+    transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=800).save_pretrained(folder)
+    transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json")).save_pretrained(folder)
+    return folder
+
+
+def test_a_folder_of_hugging_face(huggingface_folder):
+    import torch
+    import transformers
+
+    model = load_model(str(huggingface_folder))
+    assert (model.rate, model.frame_samples, model.vocabulary.separator) == (800, 20, "|")
+    assert model.vocabulary.tokens == ("", "<s>", "</s>", "<unk>", "|", "A", "B")
+    samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    found = listen(samples, model, rate=800)
+    network = transformers.Wav2Vec2ForCTC.from_pretrained(huggingface_folder).eval()
+    normalised = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+    with torch.inference_mode():
+        expected = network(torch.tensor(normalised)[None]).logits[0].log_softmax(dim=-1)
+    np.testing.assert_allclose(found.log_probs, expected, atol=NETWORK_SINGLE)
+    in_chunks = listen(samples, model, rate=800, chunk_seconds=3, context_seconds=1)
+    assert in_chunks.log_probs.shape == found.log_probs.shape
+
+
+def test_the_frame_length_is_measured_where_nothing_says_it(huggingface_folder):
+    from ctckit.acoustic_models.huggingface import _frame_samples
+
+    model = load_model(str(huggingface_folder))
+    assert _frame_samples(object(), model.rate, model.log_probs) == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architectures": ["BertModel"]}, r"a BertModel; expected a model for CTC, such as Wav2Vec2ForCTC\."),
+        ({"pad_token_id": None}, r"config\.json gives pad_token_id None; expected the class of the blank\."),
+        ({"model_type": "nothing-known"}, r"cannot be loaded \("),
+    ],
+)
+def test_folders_that_are_something_else(huggingface_folder, tmp_path, change, message):
+    for path in huggingface_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(DataError, match=message):
+        load_model(f"huggingface:{tmp_path}")
+
+
+def test_no_folder(tmp_path):
+    pytest.importorskip("transformers")
+    with pytest.raises(DataError, match=r"huggingface: expected huggingface:FOLDER, a folder with a config\.json\."):
+        load_model("huggingface")
+    with pytest.raises(DataError, match=r"nowhere: expected huggingface:FOLDER"):
+        load_model(f"huggingface:{Path('nowhere')}")

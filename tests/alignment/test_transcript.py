@@ -1,0 +1,194 @@
+"""From texts to tokens and back to every word of the text."""
+
+import numpy as np
+import pytest
+
+from ctckit import Transcript, Vocabulary, WordSpan, forced_align
+from ctckit.errors import CharsetError, InvalidInputError
+from tests.support.alignment_truth import recording
+
+STAR = -1
+LETTERS = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
+CAPITALS = Vocabulary.from_characters("|ABCDEFGHIJKLMNOPQRSTUVWXYZ'", separator="|")
+PRINTED = Vocabulary.from_characters(" ,.-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+PHONES = Vocabulary(("", "HH", "AH", "L", "OW", "W", "ER", "D", "<wb>"), separator="<wb>")
+PRONOUNCED = {"hello": ["HH", "AH", "L", "OW"], "world": "W ER L D"}
+
+
+def spelled(transcript, vocabulary):
+    return "".join("*" if token == STAR else vocabulary[token] for token in transcript.tokens.tolist())
+
+
+def words(transcript):
+    return [word.text for word in transcript.words]
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary", "expected"),
+    [
+        ("Hello, World!", LETTERS, "hello|world"),
+        ("Hello, World!", CAPITALS, "HELLO|WORLD"),
+        ("Hello, World!", PRINTED, "Hello, World"),
+        ("It’s “so” – nice", LETTERS, "it's|so|nice"),
+        ("naïve Ångström, Straße", LETTERS, "naive|angstrom|strasse"),
+        ("well-known and/or", LETTERS, "well|known|and|or"),
+        ("well-known", PRINTED, "well-known"),
+        ("-- a   b\n\tc --", LETTERS, "a|b|c"),
+        ("ﬁne", LETTERS, "fine"),
+        ("", LETTERS, ""),
+        ("… !", LETTERS, ""),
+    ],
+)
+def test_texts_are_folded_to_what_the_model_writes(text, vocabulary, expected):
+    transcript = Transcript(text, vocabulary)
+    assert spelled(transcript, vocabulary) == expected
+    assert transcript.tokens.dtype == np.int64
+    assert words(transcript) == text.split()
+
+
+def test_nothing_of_the_text_is_lost():
+    text = "  “In 1984,” he said — quietly —\n‘it’s  42!’ "
+    transcript = Transcript(text, LETTERS)
+    assert [text[word.begin : word.end] for word in transcript.words] == words(transcript) == text.split()
+    assert spelled(transcript, LETTERS) == "in|he|said|quietly|it's"
+    tokens = ["".join(LETTERS[transcript.tokens[k]] for k in word.positions) for word in transcript.words]
+    assert tokens == ["in", "", "he", "said", "", "quietly", "", "it's", ""]
+    assert [(word.text, word.dropped) for word in transcript.unspelled] == [("1984,”", "1984"), ("42!’", "42")]
+    assert repr(transcript) == "Transcript(9 words, 23 tokens)"
+
+
+def test_words_may_be_spoken_otherwise():
+    said = {"1984": "nineteen eighty-four", "&": "and", "dr.": "doctor"}
+    transcript = Transcript("Dr. Orwell, 1984 & 1985.", LETTERS, replacements=said)
+    assert spelled(transcript, LETTERS) == "dr|orwell|nineteen|eighty|four|and"
+    transcript = Transcript("dr. Orwell, (1984)", LETTERS, replacements=said)
+    assert spelled(transcript, LETTERS) == "doctor|orwell|nineteen|eighty|four"
+    assert [len(word.positions) for word in transcript.words] == [6, 6, 20]
+
+
+def test_what_cannot_be_spelled_may_be_a_wildcard():
+    assert spelled(Transcript("In 1984, 4th of May …", LETTERS, star=STAR), LETTERS) == "in|*|*th|of|may"
+    assert spelled(Transcript("hello Zoë", None, spell={"hello": [1, 2]}, star=STAR), ["", "a", "b"]) == "ab*"
+    assert Transcript("4", LETTERS, star=STAR).tokens.tolist() == [STAR]
+
+
+def test_pronouncing_dictionaries():
+    transcript = Transcript("Hello, hello-WORLD! Zoë?", PHONES, spell=PRONOUNCED)
+    assert spelled(transcript, PHONES) == "HHAHLOW<wb>HHAHLOW<wb>WERLD"
+    assert [word.dropped for word in transcript.words] == ["", "", "Zoë"]
+    starred = Transcript("Hello Zoë world", PHONES, spell=PRONOUNCED, star=STAR)
+    assert spelled(starred, PHONES) == "HHAHLOW<wb>*<wb>WERLD"
+
+
+def test_spellings_by_a_function():
+    asked = []
+
+    def spell(word):
+        asked.append(word)
+        return [len(word)] if word != "no" else None
+
+    transcript = Transcript("Yes, it's -- no!", spell=spell)
+    assert transcript.tokens.tolist() == [3, 4]
+    assert asked == ["Yes", "it's", "no"]
+    assert [word.dropped for word in transcript.words] == ["", "", "", "no"]
+    pieces = Vocabulary(("", "▁the", "▁cat", "s"), word_start="▁")
+    assert Transcript("The cats.", pieces, spell={"the": [1], "cats": ["▁cat", "s"]}).tokens.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        ((b"a", LETTERS), {}, InvalidInputError, r"text is of type bytes; expected a string"),
+        (("a",), {}, InvalidInputError, r"neither vocabulary nor spell is given"),
+        (("a", ["", "a"]), {}, InvalidInputError, r"vocabulary is of type list; expected a Vocabulary"),
+        (("a",), {"spell": 3}, InvalidInputError, r"spell is of type int; expected a function or a mapping of words"),
+        (("a", Vocabulary(("", "▁a"), word_start="▁")), {}, InvalidInputError, r"pieces of words.*expected spell="),
+        (
+            ("a", PHONES),
+            {"spell": {"a": ["EY"]}},
+            CharsetError,
+            r"spell gives 'a' the token 'EY', which",
+        ),
+        (("a", PHONES), {"spell": {"a": [9]}}, InvalidInputError, r"spell\('a'\)\[0\] is 9; with C = 9 the classes"),
+        (("a",), {"spell": {"a": ["EY"]}}, CharsetError, r"spell gives 'a' the token 'EY'"),
+        (("a",), {"spell": {"a": [0.5]}}, InvalidInputError, r"spell\('a'\) has dtype float64; expected integers"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments, options, error, message):
+    with pytest.raises(error, match=message):
+        Transcript(*arguments, **options)
+
+
+# --- words of alignments ---------------------------------------------------------------------------------------------
+
+
+def aligned(transcript, seed=0, **options):
+    made = recording(
+        [("silence", 5), ("text", [t for t in transcript.tokens.tolist() if t != STAR])], seed, misheard=0.0
+    )
+    return forced_align(made.log_probs, transcript.tokens, **options)[0], made.spans[0]
+
+
+def test_every_word_comes_back_with_its_span():
+    transcript = Transcript("“Oh — it's 42,” Zoë said …", LETTERS, replacements={"42": "forty-two"})
+    found, truth = aligned(transcript)
+    spans = found.words(transcript)
+    assert [span.text for span in spans] == words(transcript)
+    for word, span in zip(transcript.words, spans, strict=True):
+        if word.positions:
+            assert abs(span.start - truth[word.positions[0], 0]) <= 2
+            assert abs(span.end - truth[word.positions[-1], 1]) <= 2
+            assert span.confidence == pytest.approx(np.prod(found.confidences[list(word.positions)]))
+            assert span.aligned
+    dash, dots = spans[1], spans[-1]
+    assert dash == WordSpan("—", spans[0].end, spans[0].end, None)
+    assert dots == WordSpan("…", spans[-2].end, spans[-2].end, None)
+    assert [span.text for span in spans if not span.aligned] == ["—", "…"]
+
+
+def test_a_word_that_comes_first_and_cannot_be_spelled_stands_at_the_start():
+    transcript = Transcript("1 a", LETTERS)
+    found, _ = aligned(transcript)
+    assert found.words(transcript)[0] == WordSpan("1", 0, 0, None)
+
+
+def test_words_that_are_wildcards_take_their_frames():
+    transcript = Transcript("ab 1984 cd", LETTERS, star=STAR)
+    made = recording([("text", LETTERS.encode("ab")), ("speech", [3, 9, 4]), ("text", LETTERS.encode("cd"))], 1)
+    found = forced_align(made.log_probs, transcript.tokens, star=STAR)[0]
+    first, year, last = found.words(transcript)
+    assert first.end <= year.start < year.end <= last.start
+    assert (year.text, year.confidence) == ("1984", None)
+
+
+def test_words_by_the_marks_of_a_vocabulary():
+    transcript = Transcript("ab cd", LETTERS)
+    found, _ = aligned(transcript)
+    by_marks, by_transcript = found.words(LETTERS), found.words(transcript)
+    assert by_marks == by_transcript
+    assert found.words(Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|"))[0].text == "ab|cd"
+
+
+@pytest.mark.parametrize("kind", ["spike", "midpoint", "occupancy"])
+def test_boundaries_of_words(kind):
+    transcript = Transcript("ab cd — ef", LETTERS)
+    found, _ = aligned(transcript)
+    spans = found.words(transcript, boundaries=kind)
+    edges = found.boundaries(kind)
+    for word, span in zip(transcript.words, spans, strict=True):
+        if word.positions:
+            assert span.start == pytest.approx(edges[word.positions[0], 0], abs=1.0)
+            assert span.end == pytest.approx(edges[word.positions[-1], 1], abs=1.0)
+    assert all(0 <= span.start <= span.end <= found.frames for span in spans)
+
+
+def test_words_of_another_transcript():
+    found, _ = aligned(Transcript("ab cd", LETTERS))
+    with pytest.raises(InvalidInputError, match=r"the alignment has 5 tokens, the transcript 2; expected an"):
+        found.words(Transcript("ab", LETTERS))
+    with pytest.raises(InvalidInputError, match=r"token 4 of the alignment is 4, that of the transcript 5; .* Pass"):
+        found.words(Transcript("ab ce", LETTERS))
+    with pytest.raises(InvalidInputError, match=r"boundaries is 'middle'"):
+        found.words(LETTERS, boundaries="middle")
+    with pytest.raises(InvalidInputError, match=r"of is of type str; expected a Transcript, or a Vocabulary"):
+        found.words("ab cd")

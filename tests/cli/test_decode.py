@@ -1,0 +1,211 @@
+"""``ctckit decode``, and ``ctckit read`` with a language model."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ctckit.cli import app
+from ctckit.cli import decode as cli_decode
+from tests.support.search_problems import random_arpa
+
+runner = CliRunner()
+TOKENS = ["", "a", "b", "|"]
+
+
+def invoke(*arguments):
+    return runner.invoke(app, ["decode", *(str(argument) for argument in arguments)])
+
+
+def frames(text):
+    """Log-probs of a text that is read clearly, with a doubtful last letter."""
+    probs = np.full((2 * len(text), 4), 0.01)
+    for n, letter in enumerate(text):
+        probs[2 * n, TOKENS.index(letter)] = 0.97
+        probs[2 * n + 1, 0] = 0.97
+    probs[-2] = [0.02, 0.50, 0.47, 0.01]
+    return np.log(probs).astype(np.float32)
+
+
+@pytest.fixture
+def files(tmp_path):
+    texts = ["ab|b", "ba", "aab"]
+    items = [frames(text) for text in texts]
+    (tmp_path / "tokens.txt").write_text("\na\nb\n|\n", encoding="utf-8")
+    (tmp_path / "list.json").write_text(json.dumps(TOKENS))
+    (tmp_path / "classes.json").write_text(json.dumps({"|": 3, "a": 1, "<pad>": 0, "b": 2}))
+    (tmp_path / "lm.arpa").write_text(random_arpa(["a", "b", "|"], 0), encoding="utf-8")
+    (tmp_path / "words.arpa").write_text(random_arpa(["ab", "ba", "b"], 0), encoding="utf-8")
+    (tmp_path / "hot.txt").write_text("ab\t5.5\n\nba\n", encoding="utf-8")
+    batch = np.full((3, 8, 4), np.nan, dtype=np.float32)
+    for row, item in zip(batch, items, strict=True):
+        row[: len(item)] = item
+    np.savez(tmp_path / "padded.npz", log_probs=batch, input_lengths=[len(item) for item in items])
+    np.savez(
+        tmp_path / "joined.npz", logp=np.concatenate(items), offsets=[0, *np.cumsum([len(item) for item in items])]
+    )
+    np.savez(tmp_path / "apart.npz", one=items[0], two=items[1], three=items[2])
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["padded", "joined", "apart"])
+@pytest.mark.parametrize("vocabulary", ["tokens.txt", "list.json"])
+def test_texts_are_printed_a_line_each(files, name, vocabulary):
+    result = invoke(files / f"{name}.npz", "-v", files / vocabulary, "--separator", "|")
+    assert (result.exit_code, result.stdout) == (0, "ab a\nba\naaa\n"), result.output
+
+
+def test_the_blank_may_be_called_anything_where_it_is_named(files):
+    result = invoke(files / "apart.npz", "-v", files / "classes.json", "--blank", 0)
+    assert result.stdout == "ab|a\nba\naaa\n"
+    refused = invoke(files / "apart.npz", "-v", files / "classes.json")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "ctckit: tokens[0] is '<pad>', but 0 is the blank; expected \"\".\n",
+    )
+
+
+def test_several_texts_with_rank_and_score(files):
+    result = invoke(files / "apart.npz", "-v", files / "tokens.txt", "--n-best", 2, "--beam-width", 5)
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [row[:2] for row in rows] == [[name, rank] for name in ("one", "two", "three") for rank in "12"]
+    assert [row[3] for row in rows[:2]] == ["ab|a", "ab|b"]
+    assert float(rows[0][2]) > float(rows[1][2])
+
+
+def test_hotwords_and_models_change_the_text(files):
+    arguments = (files / "apart.npz", "-v", files / "tokens.txt", "--separator", "|")
+    assert invoke(*arguments, "--hotwords", files / "hot.txt").stdout.splitlines()[1] == "ba"
+    closed = invoke(*arguments, "--lm", files / "words.arpa", "--closed", "--lm-weight", 0.1)
+    assert closed.stdout.splitlines() == ["ab b", "ba", "ab"]
+    both = invoke(
+        *arguments, "--lm", files / "lm.arpa", "--lm", files / "words.arpa", "--lm-weight", 0.1, "--lm-weight", 0.1
+    )
+    assert both.exit_code == 0, both.output
+    assert cli_decode.read_hotwords(files / "hot.txt", 3.0) == {"ab": 5.5, "ba": 3.0}
+
+
+def test_a_lexicon_of_spellings(files):
+    (files / "lexicon.txt").write_text("Abba\ta b\nx\ta\nx\tb\n", encoding="utf-8")
+    result = invoke(
+        files / "apart.npz", "-v", files / "tokens.txt", "--separator", "|", "--lexicon", files / "lexicon.txt"
+    )
+    assert result.stdout.splitlines()[0] == "Abba x"
+    (files / "lexicon.txt").write_text("b\nab\nba\n", encoding="utf-8")
+    result = invoke(
+        files / "apart.npz",
+        *("-v", files / "tokens.txt", "--separator", "|", "--lexicon", files / "lexicon.txt", "--oov-charge", 5),
+    )
+    assert result.stdout.splitlines()[0] == "ab b"
+
+
+def test_json(files):
+    arguments = ("--separator", "|", "--json", "--frame-seconds", 0.5, "--n-best", 2)
+    result = invoke(files / "joined.npz", "-v", files / "tokens.txt", *arguments)
+    found = json.loads(result.stdout)
+    assert [item["item"] for item in found] == ["0", "1", "2"]
+    best, other = found[0]["hypotheses"]
+    assert best["score"] == best["log_prob"] > other["log_prob"]
+    assert set(best) == {"text", "log_prob", "lm_log_prob", "score", "tokens", "words"}
+    assert [token["text"] for token in best["tokens"]] == ["a", "b", "|", "a"]
+    assert best["words"][1] == {
+        "text": "a",
+        "start": 6,
+        "end": 7,
+        "start_seconds": 3.0,
+        "end_seconds": 3.5,
+        "confidence": pytest.approx(best["tokens"][3]["confidence"]),
+    }
+    assert 0.4 < best["words"][1]["confidence"] < 0.6
+    assert best["log_prob"] > math.log(0.3)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "holds no items."),
+        ({"log_probs": np.zeros(3)}, "log_probs has shape (3,); expected (B, T, C)."),
+        ({"log_probs": np.zeros((1, 2, 4)), "input_lengths": [3]}, "input_lengths[0] is 3; log_probs has T = 2 frames"),
+        ({"logp": np.zeros((3, 4)), "offsets": [0, 4]}, "offsets must rise from 0 to at most the 3 rows of logp."),
+        ({"logp": np.zeros((3, 4)), "offsets": [2, 1]}, "offsets must rise"),
+        ({"x": np.zeros((1, 2, 4))}, "x has shape (1, 2, 4); expected log_probs (B, T, C), or logp and offsets, or"),
+        ({"x": np.full((2, 4), 0.25)}, "log_probs[0, 0] reaches 0.25; logarithms of probabilities are at most 0."),
+        ({"x": np.zeros((2, 5))}, "log_probs has C = 5 classes, but vocabulary has 4"),
+    ],
+)
+def test_posteriors_that_cannot_be_used(files, arrays, message):
+    np.savez(files / "bad.npz", **arrays)
+    result = invoke(files / "bad.npz", "-v", files / "tokens.txt")
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "arguments", "message"),
+    [
+        ("v.json", "{", (), "v.json: not JSON ("),
+        ("v.json", '["", 3]', (), "v.json: expected a list of tokens, or an object that gives each token a class of 0"),
+        ("v.json", '{"a": 0, "b": 0}', (), "v.json: expected a list of tokens"),
+        ("v.txt", b"\xff\xfe\x00", (), "v.txt: not a text in UTF-8 ("),
+        ("v.txt", "\na\nb\n|\n", ("--lm", "missing.arpa"), "missing.arpa"),
+        ("v.txt", "\na\nb\n|\n", ("--separator", "x"), "separator is 'x', which is not among the tokens."),
+        ("v.txt", "\na\nb\n|\n", ("--lexicon", "v.txt"), "lexicon is given, but vocabulary has no mark of words"),
+        ("v.txt", "\na\nb\n|\n", ("--hotwords", "nowhere"), "nowhere: there is no such file."),
+        ("v.txt", "\na\nb\n|\n", ("--closed",), "oov_charge=None forbids unknown words, but no words are known."),
+    ],
+)
+def test_files_that_cannot_be_used(files, name, content, arguments, message, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = invoke("apart.npz", "-v", name, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_lines_that_cannot_be_used(files, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "hot.txt").write_text("ab\tmuch\n", encoding="utf-8")
+    result = invoke("apart.npz", "-v", "tokens.txt", "--hotwords", "hot.txt")
+    assert "hot.txt: line 1 is 'ab\\tmuch'; expected a phrase, or a phrase, a tab and nats." in result.stderr
+    (files / "lexicon.txt").write_text("ab\ta b\nba\n", encoding="utf-8")
+    result = invoke("apart.npz", "-v", "tokens.txt", "--separator", "|", "--lexicon", "lexicon.txt")
+    assert "lexicon.txt: line 2 is 'ba'; expected a word, a tab and its tokens." in result.stderr
+    result = invoke("apart.npz", "-v", "tokens.txt", "--lm", "lm.arpa", "--lm-unit", "char", "--lm-unit", "word")
+    assert "--lm-unit is given 2 times for 1 models; expected one for each." in result.stderr
+
+
+def test_no_such_posteriors(files):
+    for name in ("nothing.npz", "tokens.txt"):
+        result = invoke(files / name, "-v", files / "tokens.txt")
+        assert result.exit_code == 2
+        assert "there is no such file" in result.stderr or "not a .npz file of arrays" in result.stderr
+
+
+def test_reading_images_with_a_language_model(tmp_path):
+    from PIL import Image
+
+    from ctckit import Vocabulary
+    from ctckit.ocr.model_folder import save_model
+    from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+    from ctckit.ocr.recognizer import Recognizer
+
+    vocabulary = Vocabulary.from_characters("ab ")
+    save_model(tmp_path / "model", CRNN(CRNNConfig(num_classes=4)), vocabulary)
+    noise = np.random.default_rng(0).integers(0, 256, (32, 120)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "line.png")
+    (tmp_path / "lm.arpa").write_text(random_arpa(["a", "b", "|"], 0), encoding="utf-8")
+    (tmp_path / "hot.txt").write_text("abba\n", encoding="utf-8")
+    arguments = ["read", str(tmp_path / "line.png"), "--model", str(tmp_path / "model")]
+    plain = runner.invoke(app, arguments)
+    options = ("--lm", tmp_path / "lm.arpa", "--lm-weight", 0.1, "--hotwords", tmp_path / "hot.txt", "--separator", " ")
+    boosted = runner.invoke(app, [*arguments, *map(str, options), "--hotword-weight", "60"])
+    assert (plain.exit_code, boosted.exit_code) == (0, 0), boosted.output
+    assert "abba" not in plain.stdout
+    assert "abba" in boosted.stdout.split()
+    recognizer = Recognizer.load(tmp_path / "model")
+    decoder = cli_decode.beam_decoder(recognizer.vocabulary, None, None, tmp_path / "hot.txt", 60.0, 100, " ")
+    (reading,) = recognizer.read([tmp_path / "line.png"], decoder=decoder)
+    assert "abba" in reading.text.split()
+    assert "".join(span.character for span in reading.spans).split() == reading.text.split()

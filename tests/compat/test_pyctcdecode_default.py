@@ -1,0 +1,309 @@
+"""ctckit.compat.pyctcdecode as it is by default: the original's calls, without its defects."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import ctckit
+from ctckit.compat import kenlm
+from ctckit.compat.pyctcdecode import (
+    Alphabet,
+    BeamSearchDecoderCTC,
+    LanguageModel,
+    MultiLanguageModel,
+    build_ctcdecoder,
+)
+from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, DEFAULT_ALPHA, DEFAULT_BETA, DEFAULT_UNK_LOGP_OFFSET
+from ctckit.errors import InvalidInputError
+from tests.compat.test_pyctcdecode import LETTERS, peaked
+from tests.support import pyctcdecode_cases as cases
+from tests.support.tolerances import DOUBLE, HALF_ROUNDING, PYCTCDECODE, SEARCH_SINGLE
+
+SMALL = ["", " ", "a", "b"]
+WIDE = {"beam_width": 500, "beam_prune_logp": -200.0, "token_min_logp": -100.0}
+
+
+@pytest.fixture(scope="module")
+def arpa(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "small.arpa"
+    path.write_text(cases.small_arpa(), encoding="utf-8")
+    return path
+
+
+def random_log_probs(seed, frames, classes):
+    logits = np.random.default_rng(seed).normal(0, 2, (frames, classes))
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def collapsed(path, blank=0):
+    kept = [label for before, label in zip((None, *path), path, strict=False) if label != before]
+    return tuple(label for label in kept if label != blank)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_logit_scores_are_the_sum_over_all_alignments_of_a_text(seed):
+    log_probs = random_log_probs(seed, 5, 4)
+    mass = {}
+    for path in product(range(4), repeat=5):
+        text = " ".join("".join(SMALL[label] for label in collapsed(path)).split())
+        mass[text] = np.logaddexp(mass.get(text, -np.inf), sum(log_probs[t, label] for t, label in enumerate(path)))
+    beams = build_ctcdecoder(SMALL).decode_beams(log_probs, **WIDE)
+    assert {beam[0]: beam[3] for beam in beams} == pytest.approx(mass, abs=SEARCH_SINGLE)
+    assert [beam[4] for beam in beams] == sorted((beam[4] for beam in beams), reverse=True)
+
+
+def test_probabilities_that_were_rounded_are_not_softmaxed_again():
+    log_probs = random_log_probs(0, 12, 4)
+    rounded = np.exp(log_probs).astype(np.float16)  # their sums are 1 within some 1e-4: the original wants 1e-9
+    present, original = build_ctcdecoder(SMALL), build_ctcdecoder(SMALL, strict=True)
+    expected = present.decode_beams(log_probs)[0]
+    for probs in (rounded, rounded.astype(np.float32), np.exp(log_probs).astype(np.float32), np.exp(log_probs)):
+        found = present.decode_beams(probs)[0]
+        assert found[0] == expected[0]
+        assert found[3] == pytest.approx(expected[3], abs=len(probs) * HALF_ROUNDING["float16"])
+    right = original.decode_beams(log_probs)[0][3]
+    assert original.decode_beams(np.exp(log_probs))[0][3] == pytest.approx(right, abs=PYCTCDECODE)
+    assert original.decode_beams(rounded.astype(np.float32))[0][3] != pytest.approx(right, abs=0.1)
+
+
+def test_logits_whose_sums_happen_to_be_one_are_logits():
+    logits = np.array([[4.0, -1.0, -1.0, -1.0], [-1.0, -1.0, 4.0, -1.0]])
+    assert logits.sum(axis=1).mean() == 1
+    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    present, original = build_ctcdecoder(SMALL), build_ctcdecoder(SMALL, strict=True)
+    assert present.decode_beams(logits)[0][3] == pytest.approx(present.decode_beams(log_probs)[0][3], abs=SEARCH_SINGLE)
+    assert original.decode_beams(logits)[0][3] != pytest.approx(original.decode_beams(log_probs)[0][3], abs=0.01)
+
+
+def test_numbers_with_one_row_that_sums_to_another_number_are_logits():
+    logits = np.array([[0.9, 0.6, 0.0, 0.0], [0.0, 0.0, 0.1, 0.4]])
+    assert logits.sum(axis=1).mean() == 1
+    expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    decoder = build_ctcdecoder(SMALL)
+    assert decoder.decode_beams(logits)[0][3] == pytest.approx(decoder.decode_beams(expected)[0][3], abs=SEARCH_SINGLE)
+
+
+def worth(text, arpa, alpha=DEFAULT_ALPHA, beta=DEFAULT_BETA, oov_letters=0):
+    ngrams = ctckit.NGramModel.load(arpa, unit="word")
+    charge = -alpha * DEFAULT_UNK_LOGP_OFFSET * np.log(10) / AVG_TOKEN_LEN
+    return alpha * ngrams.log_prob(text) + beta * len(text.split()) - charge * oov_letters
+
+
+@pytest.mark.parametrize(("ending", "is_charged"), [("", False), (" ", True)])
+def test_a_space_at_the_end_is_no_unknown_word(ending, is_charged, arpa):
+    logits = peaked(f"bagu be{ending}", height=12.0)
+    for strict in (False, True):
+        beam = build_ctcdecoder(LETTERS, arpa, strict=strict).decode_beams(logits)[0]
+        assert beam[0] == "bagu be"
+        right = beam[4] - beam[3] == pytest.approx(worth("bagu be", arpa), abs=PYCTCDECODE)
+        assert right is not (strict and is_charged)
+
+
+def test_unknown_words_are_charged_by_the_letter(arpa):
+    logits = peaked("bagu zz", height=12.0)
+    beam = build_ctcdecoder(LETTERS, arpa).decode_beams(logits)[0]
+    assert beam[0] == "bagu zz"
+    assert beam[4] - beam[3] == pytest.approx(worth("bagu zz", arpa, oov_letters=2), abs=PYCTCDECODE)
+
+
+def test_marks_of_sentences_are_no_words(arpa):
+    labels = [*LETTERS, "<", ">"]
+    beam = build_ctcdecoder(labels, arpa).decode_beams(peaked("<s>", labels, height=12.0))[0]
+    ngrams = ctckit.NGramModel.load(arpa, unit="word")
+    charge = 3 * DEFAULT_ALPHA * DEFAULT_UNK_LOGP_OFFSET * np.log(10) / AVG_TOKEN_LEN
+    expected = DEFAULT_ALPHA * ngrams.log_prob(["<unk>"]) + DEFAULT_BETA + charge
+    assert (beam[0], beam[4] - beam[3]) == ("<s>", pytest.approx(expected, abs=PYCTCDECODE))
+
+
+def test_the_state_is_the_one_after_the_last_word(arpa):
+    model = kenlm.Model(arpa)
+    state, after = kenlm.State(), kenlm.State()
+    model.BeginSentenceWrite(state)
+    for word in ("bagu", "be"):
+        model.BaseScore(state, word, after)
+        state.number = after.number
+    for strict in (False, True):
+        assert build_ctcdecoder(LETTERS, arpa, strict=strict).decode_beams(peaked("bagu be"))[0][1] == state
+    assert build_ctcdecoder(LETTERS).decode_beams(peaked("be"))[0][1] is None
+
+
+def test_word_frames_are_those_of_the_likeliest_alignment():
+    logits = np.full((6, 4), -10.0)
+    logits[[0, 1, 2, 3, 4, 5], [0, 2, 1, 0, 3, 3]] = 0
+    logits[5, 0] = -0.1
+    assert build_ctcdecoder(SMALL).decode_beams(logits)[0][2] == [("a", (1, 2)), ("b", (4, 6))]
+
+
+def test_without_spaces_the_text_is_one_word():
+    decoder = build_ctcdecoder([*"acgt", ""])
+    logits = np.full((4, 5), -20.0)
+    logits[[0, 1, 2, 3], [4, 0, 1, 4]] = 0
+    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    beam = decoder.decode_beams(logits)[0]
+    assert beam[:3] == ("ac", None, [("ac", (1, 3))])
+    assert (
+        beam[3]
+        == beam[4]
+        == pytest.approx(ctckit.lattice(log_probs, [0, 1], blank=4).log_likelihood, abs=SEARCH_SINGLE)
+    )
+
+
+def test_hotwords_are_found_where_there_are_no_spaces():
+    logits = np.full((3, 5), -20.0)
+    logits[[0, 1, 2], [0, 1, 2]] = 0
+    logits[1, 3] = 0.5  # "atg" by a little
+    decoder = build_ctcdecoder([*"acgt", ""])
+    assert decoder.decode(logits) == "atg"
+    assert decoder.decode(logits, hotwords=["cg"]) == "acg"
+
+
+def test_phrases_count_as_a_whole():
+    logits = peaked("ice", height=12.0)
+    settings = {"hotwords": ["ice cream"], "hotword_weight": 5.0}
+    for strict, expected in ((False, 0.0), (True, 5.0)):
+        beam = build_ctcdecoder(LETTERS, strict=strict).decode_beams(logits, **settings)[0]
+        assert (beam[0], beam[4] - beam[3]) == ("ice", pytest.approx(expected, abs=PYCTCDECODE))
+    beam = build_ctcdecoder(LETTERS).decode_beams(peaked("ice cream", height=12.0), **settings)[0]
+    assert (beam[0], beam[4] - beam[3]) == ("ice cream", pytest.approx(10.0, abs=PYCTCDECODE))
+
+
+def test_long_phrases_are_worth_no_more_than_sixty_nats():
+    phrase = "a b c d e f g h"
+    logits = peaked(phrase, height=12.0)
+    beam = build_ctcdecoder(LETTERS).decode_beams(logits, hotwords=[phrase])[0]
+    assert (beam[0], beam[4] - beam[3]) == (phrase, pytest.approx(60.0, abs=PYCTCDECODE))
+
+
+def test_hotwords_that_cannot_be_written_are_told(caplog):
+    decoder = build_ctcdecoder(LETTERS)
+    assert decoder.decode(peaked("be"), hotwords=["Überfall", "  ", "be"]) == "be"
+    assert "The hotword 'Überfall' has letters that are not among the labels" in caplog.text
+    assert build_ctcdecoder(["", *"be"]).decode(np.eye(3)[[1, 2]] * 9.0, hotwords=["b e"]) == "be"
+    assert "The hotword 'b e' has letters" in caplog.text
+
+
+def test_pieces_with_an_unknown_between_words():
+    decoder = build_ctcdecoder(["<unk>", "<pad>", "▁ca", "t", "▁do", "g"])
+    logits = np.full((7, 6), -20.0)
+    logits[np.arange(7), [2, 3, 1, 0, 1, 4, 5]] = 0
+    assert decoder.decode_beams(logits)[0][:3] == ("cat ⁇ dog", None, [("cat", (0, 2)), ("⁇", (3, 4)), ("dog", (5, 7))])
+
+
+def test_the_order_of_labels_does_not_matter():
+    log_probs = random_log_probs(3, 12, 4)
+    first = build_ctcdecoder(SMALL).decode_beams(log_probs)
+    order = [3, 0, 2, 1]
+    second = build_ctcdecoder([SMALL[k] for k in order]).decode_beams(log_probs[:, order])
+    assert [beam[0] for beam in first] == [beam[0] for beam in second]
+    assert [beam[4] for beam in first] == pytest.approx([beam[4] for beam in second], abs=SEARCH_SINGLE)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_problems_have_sorted_different_texts_and_one_best(seed, arpa):
+    case = cases.random_case(seed)
+    case.build.pop("lm_score_boundary", None)
+    case.settings["beam_width"] = min(10, case.settings.get("beam_width", 10))
+    model = None if "" in case.labels and " " not in case.labels else case.language_model and arpa
+    decoder = build_ctcdecoder(case.labels, model, **case.build)
+    items = [case.logits[:20], case.logits[5:15], case.logits[:0]]
+    beams = [decoder.decode_beams(each, **case.settings) for each in items]
+    for each in beams:
+        texts = [beam[0] for beam in each]
+        assert len(set(texts)) == len(texts)
+        scores = [beam[4] for beam in each]
+        assert scores == sorted(scores, reverse=True)
+        assert scores[-1] >= scores[0] + case.settings.get("beam_prune_logp", -10.0)
+        assert [word for word, _ in each[0][2]] == texts[0].split()
+    batch = decoder.decode_beams_batch("not looked at", items, **case.settings)
+    assert [[(beam[0], *beam[2:]) for beam in each] for each in beams] == [
+        [
+            (text, words, pytest.approx(logit, abs=DOUBLE), pytest.approx(score, abs=DOUBLE))
+            for text, words, logit, score in each
+        ]
+        for each in batch
+    ]
+    case.settings.pop("prune_history", None)
+    assert decoder.decode_batch(None, items, **case.settings) == [each[0][0] for each in beams]
+    assert [decoder.decode(each, **case.settings) for each in items] == [each[0][0] for each in beams]
+
+
+def test_no_items():
+    assert build_ctcdecoder(SMALL).decode_beams_batch(None, []) == []
+
+
+def test_parameters_and_hotwords_are_not_kept_from_call_to_call(arpa):
+    decoder = build_ctcdecoder(LETTERS, arpa)
+    logits = peaked("bagu be", height=12.0)
+    plain = decoder.decode_beams(logits)[0]
+    hot = decoder.decode_beams(logits, hotwords=["be"], hotword_weight=3.0)[0]
+    assert hot[4] - plain[4] == pytest.approx(3.0, abs=PYCTCDECODE)
+    decoder.reset_params(alpha=1.0, beta=0.25)
+    heavy = decoder.decode_beams(logits)[0]
+    assert heavy[4] - heavy[3] == pytest.approx(worth("bagu be", arpa, 1.0, 0.25), abs=PYCTCDECODE)
+    decoder._language_model.alpha = DEFAULT_ALPHA  # as transformers does it
+    decoder._language_model.beta = DEFAULT_BETA
+    assert decoder.decode_beams(logits)[0] == plain
+
+
+def test_unigrams_are_the_known_words(arpa):
+    logits = peaked("bagu be", height=12.0)
+    beam = build_ctcdecoder(LETTERS, arpa, ["bagu", "größe", "rose"]).decode_beams(logits)[0]
+    ngrams = ctckit.NGramModel.load(arpa, unit="word")
+    found = beam[4] - beam[3]
+    assert beam[0] == "bagu be"
+    assert found < worth("bagu be", arpa) - 1
+    unknown = DEFAULT_ALPHA * ngrams.log_prob(["bagu", "<unk>"]) + 2 * DEFAULT_BETA
+    assert found == pytest.approx(
+        unknown + 2 * DEFAULT_ALPHA * DEFAULT_UNK_LOGP_OFFSET * np.log(10) / 6, abs=PYCTCDECODE
+    )
+
+
+class AnotherModel:
+    """A model of another package, as kenlm's: it knows its file."""
+
+    def __init__(self, path):
+        self.path = str(path).encode()
+        inner = kenlm.Model(path)
+        self.order, self._contains = inner.order, inner.__contains__
+        self.BaseScore, self.BeginSentenceWrite = inner.BaseScore, inner.BeginSentenceWrite
+        self.NullContextWrite = inner.NullContextWrite
+
+    def __contains__(self, word):
+        return self._contains(word)
+
+
+State = kenlm.State  # beside AnotherModel, as in kenlm's module
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_models_of_the_kenlm_package_are_taken(strict, arpa, tmp_path):
+    klm = tmp_path / "small.klm"
+    klm.write_bytes(arpa.read_bytes())
+    decoders = [
+        BeamSearchDecoderCTC(Alphabet(LETTERS, False), LanguageModel(model, cases.vocabulary()), strict=strict)
+        for model in (AnotherModel(klm), kenlm.Model(arpa))
+    ]
+    logits = peaked("bagu be", height=3.0)
+    assert decoders[0].decode_beams(logits) == decoders[1].decode_beams(logits)
+    decoders[0].save_to_dir(tmp_path)
+    assert (tmp_path / "language_model" / "small.arpa").read_bytes() == arpa.read_bytes()
+    again = BeamSearchDecoderCTC.load_from_dir(tmp_path, strict=strict)
+    assert again.decode_beams(logits) == decoders[1].decode_beams(logits)
+
+
+def test_what_only_the_original_s_search_does_is_said(arpa, tmp_path):
+    logits = peaked("be")
+    with pytest.raises(InvalidInputError, match=r"lm_start_state needs strict=True: .*BeamDecoder\(…\)\.stream\(\)"):
+        build_ctcdecoder(LETTERS, arpa).decode(logits, lm_start_state=kenlm.State())
+    with pytest.raises(InvalidInputError, match="lm_score_boundary=False needs strict=True"):
+        build_ctcdecoder(LETTERS, arpa, lm_score_boundary=False).decode(logits)
+    with pytest.raises(InvalidInputError, match=r"alpha=-1\.0, unk_score_offset=-10\.0 needs strict=True"):
+        build_ctcdecoder(LETTERS, arpa, alpha=-1.0).decode(logits)
+    with pytest.raises(InvalidInputError, match="A language model without ' ' or '▁' among the labels needs strict"):
+        build_ctcdecoder(["", *"abe"], arpa).decode(np.zeros((2, 4)))
+    models = [LanguageModel(kenlm.Model(arpa)) for _ in range(2)]
+    with pytest.raises(InvalidInputError, match="A MultiLanguageModel needs strict=True"):
+        BeamSearchDecoderCTC(Alphabet(LETTERS, False), MultiLanguageModel(models)).decode(logits)
+    with pytest.raises(InvalidInputError, match=r"tokens\[1\] is '', the same as tokens\[0\]"):
+        BeamSearchDecoderCTC(Alphabet(["", "", "a"], False)).decode(np.zeros((2, 3)))

@@ -1,0 +1,354 @@
+"""The search against enumeration of all paths and the naive score; engines against each other."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import ctckit
+from ctckit import BeamDecoder, Vocabulary
+from ctckit.decoding import settings as planning
+from ctckit.kernels.search.plan import Ragged, SearchPlan
+from ctckit.kernels.search.reference_scorers import Factors, HotwordAutomaton
+from tests.support.problems import random_probs
+from tests.support.search_problems import (
+    ENGINES,
+    LETTERS,
+    PIECES,
+    TOLERANCES,
+    UNMARKED,
+    WORDPIECES,
+    found_hotwords,
+    model,
+    naive_parts,
+    text_probs,
+)
+
+EVERYTHING = 1 << 12
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "words": model(folder, ["a", "b", "ab", "ba", "zz"], "word"),
+        "characters": model(folder, ["a", "b", "|"], "char"),
+        "letters": model(folder, ["a", "b", "c"], "char", seed=1),
+        "tokens": model(folder, ["▁a", "b", "▁"], "token"),
+    }
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def engine(request):
+    return ENGINES[request.param], TOLERANCES[request.param]
+
+
+# name: vocabulary, models, and the other arguments of the decoder
+FEATURES = {
+    "plain": (UNMARKED, [], {}),
+    "tokens cost": (UNMARKED, [], {"token_bonus": -0.7}),
+    "words pay": (LETTERS, [], {"word_bonus": 0.8}),
+    "characters": (LETTERS, ["characters"], {"lm_weight": 0.7}),
+    "characters without words": (UNMARKED, ["letters"], {"lm_weight": 1.5}),
+    "characters of pieces": (PIECES, ["characters"], {"lm_weight": 0.7}),
+    "tokens": (PIECES, ["tokens"], {"lm_weight": 0.4, "token_bonus": 0.3}),
+    "words": (LETTERS, ["words"], {"lm_weight": 0.6, "word_bonus": 0.5, "oov_charge": 0.4}),
+    "no unknown words": (LETTERS, ["words"], {"lm_weight": 0.6, "oov_charge": None}),
+    "words of pieces": (WORDPIECES, ["words"], {"lm_weight": 0.6, "oov_charge": 0.1}),
+    "lexicon alone": (LETTERS, [], {"lexicon": ["ab", "b", "bb"], "oov_charge": 0.9}),
+    "closed lexicon": (PIECES, [], {"lexicon": ["ab", "a", "abb"], "oov_charge": None, "word_bonus": 0.3}),
+    "lexicon and words": (LETTERS, ["words"], {"lexicon": ["ab", "b", "bb"], "lm_weight": 0.9}),
+    "hotwords": (LETTERS, [], {"hotwords": {"ab": 2.0, "b": 0.5, "a b": 3.0, "b a": 1.0}}),
+    "hotwords anywhere": (UNMARKED, [], {"hotwords": {"ab": 2.0, "abc": 3.0, "bb": 1.0, "cab": 1.5}}),
+    "all": (
+        LETTERS,
+        ["characters", "words"],
+        {"lm_weight": [0.3, 0.5], "hotwords": ["ab a"], "hotword_weight": 4.0, "token_bonus": 0.2, "word_bonus": -0.4},
+    ),
+}
+
+
+def made(name, models, **changes):
+    """The decoder, and the naive score of a text besides its log-probability."""
+    vocabulary, names, arguments = FEATURES[name]
+    used = [models[each] for each in names]
+    given = {"beam_width": EVERYTHING, "language_model": used, **arguments, **changes}
+    decoder = BeamDecoder(vocabulary, **given)
+    weights = arguments.get("lm_weight", planning.LM_WEIGHT)
+    by_kind = dict.fromkeys(("word", "fine"))
+    lm_weight = dict.fromkeys(("word", "fine"), 0.0)
+    for n, each in enumerate(used):
+        kind = "word" if each.unit == "word" else "fine"
+        by_kind[kind], lm_weight[kind] = each, weights[n] if isinstance(weights, list) else weights
+    hotwords = arguments.get("hotwords", {})
+    if not isinstance(hotwords, dict):
+        hotwords = dict.fromkeys(hotwords, arguments["hotword_weight"])
+    word_bonus = arguments.get("word_bonus", planning.WORD_BONUS if by_kind["word"] else 0.0)
+    oov_charge = arguments.get("oov_charge", planning.OOV_CHARGE)
+
+    def worth(tokens):
+        fine, word, words, unknown, boosted = naive_parts(
+            tokens,
+            vocabulary,
+            word_model=by_kind["word"],
+            fine_model=by_kind["fine"],
+            lexicon=arguments.get("lexicon"),
+            hotwords=hotwords,
+        )
+        if unknown and oov_charge is None:
+            return -math.inf
+        return (
+            lm_weight["fine"] * fine
+            + lm_weight["word"] * word
+            + word_bonus * words
+            + arguments.get("token_bonus", 0.0) * len(tokens)
+            - (oov_charge * unknown if unknown else 0.0)
+            + boosted
+        )
+
+    return decoder, worth
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_beam_as_wide_as_the_space_ranks_all_texts(name, models, engine):
+    search, tolerance = engine
+    decoder, worth = made(name, models)
+    plan = decoder.plan
+    for seed in range(3):
+        probs = random_probs(np.random.default_rng(seed), 5, plan.classes)
+        expected = {text: math.log(prob) + worth(text) for text, prob in text_probs(probs.tolist(), plan.blank).items()}
+        expected = {text: score for text, score in expected.items() if score > -math.inf}
+        running = search.Search(plan)
+        running.push(np.log(probs))
+        found = running.best(EVERYTHING)
+        assert {each.tokens for each in found} == set(expected)
+        for each in found:
+            assert each.score == pytest.approx(expected[each.tokens], abs=tolerance)
+        assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+        (decoded,) = search.decode_batch(plan, np.log(probs)[None], np.array([5]), 5)
+        best = sorted(expected.values(), reverse=True)[:5]
+        assert [each.score(plan) for each in decoded] == pytest.approx(best, abs=tolerance)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_the_parts_of_a_score(name, models, engine):
+    search, tolerance = engine
+    decoder, worth = made(name, models)
+    plan = decoder.plan
+    rng = np.random.default_rng(1)
+    others = [c for c in range(plan.classes) if c != plan.blank]
+    for length in [0, 1, 2, 3, 5, 8, 13, 21, 34] * 3:
+        tokens = tuple(rng.choice(others, length).tolist())
+        parts = search.score_parts(plan, tokens)
+        assert plan.worth(parts, len(tokens)) == pytest.approx(worth(tokens), abs=tolerance)
+        assert len(parts.word_indices) == parts.words
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_credit_in_advance_cancels_along_every_text(name, models):
+    decoder, worth = made(name, models)
+    factors = Factors(decoder.plan)
+    others = [c for c in range(decoder.plan.classes) if c != decoder.plan.blank]
+    for tokens in itertools.product(others, repeat=4):
+        total, context = 0.0, factors.start()
+        for token in tokens:
+            factor, context = factors.extend(context, token)
+            total += factor
+            if total == -math.inf:
+                break
+        else:
+            total += factors.close(context)
+        assert total == pytest.approx(worth(tokens), abs=1e-9)
+
+
+def test_credit_in_advance_steers(models):
+    """Inside a word: of the words below, the likeliest; in a hotword: its share of letters."""
+    plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=2.0, oov_charge=0.25).plan
+    factors = Factors(plan)
+    words = models["words"]
+    log_prob = {word: words.native.unigram(words.native.find(word)) for word in words}
+    a, b, _ = 1, 2, 3
+    factor, behind_a = factors.extend(factors.start(), a)
+    assert factor == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]))
+    factor, behind_aa = factors.extend(behind_a, a)
+    assert factors.potential(behind_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2)
+    hot = Factors(BeamDecoder(LETTERS, hotwords={"abb": 3.0, "ab": 1.0, "abb ba": 2.5}).plan)
+    context = hot.start()
+    for token, expected in zip((a, b, b), (1.0, 2.0, 3.0), strict=True):  # 3 nats over the letters of abb
+        _, context = hot.extend(context, token)
+        assert hot.potential(context) == pytest.approx(expected)
+    _, context = hot.extend(context, 3)
+    assert hot.potential(context) == pytest.approx(2.5 * 3 / 5)
+
+
+def automaton(phrases, *, has_words):
+    letters = {"a": 1, "b": 2, " ": 0}
+    patterns = [f" {phrase} " if has_words else phrase for phrase in phrases]
+    plan = SearchPlan(
+        classes=1,
+        blank=0,
+        beam_width=1,
+        letters=Ragged.of([[]]),
+        has_words=has_words,
+        hotwords=Ragged.of([[letters[each] for each in pattern] for pattern in patterns]),
+        hotword_weights=np.array(list(phrases.values()), dtype=np.float32),
+    )
+    return HotwordAutomaton(plan), letters
+
+
+@pytest.mark.parametrize("has_words", [False, True])
+def test_the_automaton_finds_what_naive_matching_finds(has_words):
+    rng = np.random.default_rng(3)
+    alphabet = "ab " if has_words else "ab"
+    for _ in range(300):
+        texts = ["".join(rng.choice(list(alphabet), rng.integers(1, 5))) for _ in range(rng.integers(1, 6))]
+        phrases = {" ".join(text.split()): float(2**n) for n, text in enumerate(texts) if text.strip()}
+        if not phrases:
+            continue
+        machine, letters = automaton(phrases, has_words=has_words)
+        text = "".join(rng.choice(list(alphabet), 30))
+        text = " ".join(text.split()) if has_words else text
+        state, total = machine.start, 0.0
+        for letter in text + (" " if has_words else ""):
+            state, weight = machine.step(state, letters[letter])
+            total += weight
+        assert total == sum(weight for _, weight in found_hotwords(text, text.split(), phrases, has_words))
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 20])
+def test_a_narrow_beam_never_finds_more_mass_than_there_is(width, engine):
+    search, tolerance = engine
+    rng = np.random.default_rng(width)
+    for _ in range(5):
+        log_probs = np.log(random_probs(rng, 12, 4))
+        plan = BeamDecoder(UNMARKED, beam_width=width).plan
+        running = search.Search(plan)
+        running.push(log_probs)
+        found = running.best(width)
+        assert len({each.tokens for each in found}) == len(found) <= width
+        for each in found:
+            exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
+            assert each.score <= exact + tolerance
+
+
+def naive_beam(log_probs, blank, width):
+    """Algorithm 1 of Hannun et al. 2014, as probabilities in dictionaries."""
+    beam = {(): (1.0, 0.0)}
+    for frame in np.exp(log_probs):
+        following = {}
+
+        def add(text, blank_mass, token_mass, following=following):
+            old = following.get(text, (0.0, 0.0))
+            following[text] = (old[0] + blank_mass, old[1] + token_mass)
+
+        for text, (ends_blank, ends_token) in beam.items():
+            for c, p in enumerate(frame):
+                if c == blank:
+                    add(text, (ends_blank + ends_token) * p, 0.0)
+                elif text and c == text[-1]:
+                    add(text, 0.0, ends_token * p)
+                    add((*text, c), 0.0, ends_blank * p)
+                else:
+                    add((*text, c), 0.0, (ends_blank + ends_token) * p)
+        beam = dict(sorted(following.items(), key=lambda item: -sum(item[1]))[:width])
+    return {text: math.log(sum(masses)) for text, masses in beam.items()}
+
+
+@pytest.mark.parametrize("width", [1, 3, 10, 40])
+def test_it_is_the_published_algorithm(width, engine):
+    search, tolerance = engine
+    vocabulary = Vocabulary(("a", "b", "c", "", "d"), blank=3)
+    for seed in range(4):
+        log_probs = np.log(random_probs(np.random.default_rng(seed), 20, 5, sharpness=3.0))
+        running = search.Search(BeamDecoder(vocabulary, beam_width=width).plan)
+        running.push(log_probs)
+        expected = naive_beam(log_probs, 3, width)
+        found = {each.tokens: each.score for each in running.best(width)}
+        assert found == pytest.approx(expected, abs=tolerance)
+
+
+def test_thresholds(engine):
+    search, _ = engine
+    log_probs = np.log(np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.2, 0.5], [0.97, 0.01, 0.01, 0.01]]))
+
+    def texts(**thresholds):
+        running = search.Search(BeamDecoder(UNMARKED, beam_width=100, **thresholds).plan)
+        running.push(log_probs)
+        return {each.tokens for each in running.best(100)}
+
+    assert len(texts()) == 1 + 3 + 9 + 12  # with a token twice in a row only where a blank can be between
+    assert texts(token_threshold=math.log(0.25)) == {(), (1,), (3,), (1, 3)}
+    assert texts(token_threshold=math.log(0.99)) == {(), (3,)}  # the best class of a frame is always let in
+    assert texts(beam_threshold=0.0) == {(3,)}
+    masses = search.Search(BeamDecoder(UNMARKED, beam_width=100).plan)
+    masses.push(log_probs)
+    scores = [each.score for each in masses.best(100)]
+    assert len(texts(beam_threshold=-1.0)) < len([score for score in scores if score > scores[0] - 3.0])
+
+
+def test_a_class_below_the_threshold_still_adds_to_a_text_of_the_beam(engine):
+    search, tolerance = engine
+    probs = np.array([[0.1, 0.9], [0.8, 0.2]])  # the blank, "a"
+    running = search.Search(BeamDecoder(["", "a"], token_threshold=math.log(0.5)).plan)
+    running.push(np.log(probs))
+    found = {each.tokens: each.score for each in running.best(2)}
+    assert found[(1,)] == pytest.approx(math.log(0.9 + 0.1 * 0.2), abs=tolerance)
+
+
+def test_what_is_stable_is_forgotten(engine):
+    search, _ = engine
+    log_probs = np.log(random_probs(np.random.default_rng(0), 100, 4, sharpness=3.0))
+    plan = BeamDecoder(UNMARKED, beam_width=2).plan
+    whole, cut = search.Search(plan), search.Search(plan)
+    whole.push(log_probs)
+    forgotten = ()
+    for frame in log_probs:
+        cut.push(frame[None])
+        stable = cut.stable()
+        assert all(each.tokens[: len(stable)] == stable for each in cut.best(2))
+        cut.forget(len(stable))
+        forgotten += stable
+        assert cut.stable() == ()
+    assert len(forgotten) > 5
+    expected = [(each.tokens, each.score) for each in whole.best(2)]
+    assert [(forgotten + each.tokens, each.score) for each in cut.best(2)] == expected
+
+
+def test_texts_that_begin_otherwise_are_dropped(engine):
+    search, _ = engine
+    running = search.Search(BeamDecoder(UNMARKED, beam_width=50).plan)
+    running.push(np.log(random_probs(np.random.default_rng(2), 8, 4)))
+    prefix = running.best(1)[0].tokens[:2]
+    expected = [each.tokens for each in running.best(50) if each.tokens[:2] == prefix]
+    running.keep_only(prefix)
+    assert [each.tokens for each in running.best(50)] == expected
+    assert running.stable()[:2] == prefix
+
+
+def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):
+    search, tolerance = engine
+    plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=0.5, word_bonus=1.0, oov_charge=None).plan
+    running = search.Search(plan)
+    running.push(np.log(np.array([[0.01, 0.97, 0.01, 0.01], [0.97, 0.01, 0.01, 0.01]])))
+    words = models["words"]
+    (best,) = running.best(1, ended=False)
+    credit = max(words.native.unigram(words.native.find(word)) for word in ("a", "ab"))
+    mass = math.log(0.97 * 0.97 + 0.97 * 0.01 + 0.01 * 0.01)
+    assert (best.tokens, best.score) == ((1,), pytest.approx(mass + 0.5 * credit, abs=tolerance))
+    assert running.best(1)[0].score == pytest.approx(mass + 0.5 * words.log_prob(["a"]) + 1.0, abs=tolerance)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_in_a_narrow_beam_every_engine_goes_the_same_way(name, models):
+    """Pruning sees the factors and the credit in advance: where these differ, so do the texts that are left."""
+    for seed, width in itertools.product(range(6), (3, 8, 25)):
+        plan = made(name, models, beam_width=width, token_threshold=-4.0, beam_threshold=-9.0)[0].plan
+        log_probs = np.log(random_probs(np.random.default_rng(seed), 15, plan.classes, sharpness=2.0))
+        found = {}
+        for engine, search in ENGINES.items():
+            running = search.Search(plan)
+            running.push(log_probs)
+            found[engine] = {each.tokens: each.score for each in running.best(width, ended=False)}
+        for engine, texts in found.items():
+            assert texts == pytest.approx(found["reference"], abs=TOLERANCES[engine])

@@ -1,0 +1,20 @@
+"""The examples in docs/guides run and print what they say."""
+
+import doctest
+
+import pytest
+
+from tests.support.paths import ROOT
+
+FOLDER = ROOT / "docs" / "guides"
+GUIDES = sorted(path for path in FOLDER.glob("*.md") if path.stem != "index")
+
+
+def test_there_are_guides():
+    assert GUIDES
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_the_examples_run(guide):
+    failures, tried = doctest.testfile(str(guide), module_relative=False, encoding="utf-8")
+    assert (failures, tried > 0) == (0, True)

@@ -1,0 +1,148 @@
+"""The site: its chapters run, its reference is complete, its links lead somewhere."""
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+
+import ctckit
+from tests.support.paths import ROOT
+
+DOCS = ROOT / "docs"
+CHAPTERS = sorted((DOCS / "learn").glob("[1-9]_*.py"))
+PAGES = [DOCS / "index.md", DOCS / "mathematics.md", DOCS / "errors.md", DOCS / "learn" / "index.md"]
+PACKAGES = ["ctckit", *(f"ctckit.{name}" for name in ("alignment", "diagnosis", "acoustic_models", "ocr", "viz"))]
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def toctrees(path):
+    return re.findall(r"^[\w/*]+$", "".join(re.findall(r"```\{toctree\}(.*?)```", read(path), re.DOTALL)), re.MULTILINE)
+
+
+def test_there_are_nine_chapters_and_the_index_has_them_in_order():
+    assert [path.stem[0] for path in CHAPTERS] == list("123456789")
+    assert toctrees(DOCS / "learn" / "index.md")[:9] == [path.stem for path in CHAPTERS]
+
+
+def test_the_front_page_leads_everywhere():
+    assert toctrees(DOCS / "index.md") == [
+        "learn/index",
+        "guides/index",
+        "reference/index",
+        "mathematics",
+        "errors",
+        "benchmarks/index",
+    ]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_has_all_its_parts(chapter):
+    text = read(chapter)
+    assert text.startswith(f"# %% [markdown]\n# # {chapter.stem[0]} · ")
+    for part in ("Where this is in the package", "Exercises", "Sources"):
+        assert f"\n# ## {part}\n" in text, part
+    exercises = len(re.findall(r"^# \*\*\d\.\*\*", text, re.MULTILINE))
+    solutions = text.count('tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"')
+    assert exercises == solutions >= 2
+    assert "assert" in text  # what it claims is checked when it runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_runs(chapter):
+    pytest.importorskip("sklearn")
+    settings = {"CTCKIT_LEARN_QUICK": "1", "MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", chapter.name],
+        cwd=chapter.parent,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
+def test_examples_on_pages_run(page):
+    failures, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert failures == 0
+
+
+def reference_pages(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(DOCS / "_extensions"))
+    return importlib.import_module("reference_pages")
+
+
+def test_the_reference_has_every_public_name_once(monkeypatch):
+    reference = reference_pages(monkeypatch)
+    listed = [name for page in reference.all_pages() for name in reference.contents(page)]
+    assert len(listed) == len(set(listed))
+    documented = {id(_resolve(name)) for name in listed}
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        missing = [name for name in module.__all__ if id(getattr(module, name)) not in documented]
+        assert not missing, (package, missing)
+
+
+def test_every_package_with_a_list_of_names_is_looked_at():
+    found = [
+        name
+        for name in ("ctckit", *(f"ctckit.{each.name}" for each in pkgutil.iter_modules(ctckit.__path__) if each.ispkg))
+        if hasattr(importlib.import_module(name), "__all__")
+    ]
+    assert set(found) <= {*PACKAGES, "ctckit.kernels"} | {name for name in found if name.startswith("ctckit._")}
+
+
+def _resolve(name):
+    path, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(path), attribute)
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    """Everything but the execution of the chapters; and what Sphinx found documented is what is public."""
+    pytest.importorskip("myst_nb")
+    settings = ["nb_execution_mode=off", "suppress_warnings=ref.python,myst-nb.lexer"]  # without a kernel, no lexer
+    unexecuted = [part for setting in settings for part in ("-D", setting)]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *unexecuted]
+    done = subprocess.run(
+        [*command, "-d", tmp_path / "doctrees", DOCS, tmp_path / "html"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    from sphinx.util.inventory import InventoryFile
+
+    inventory = InventoryFile.loads((tmp_path / "html" / "objects.inv").read_bytes(), uri="").data
+    documented = {name for kind, entries in inventory.items() if kind.startswith("py:") for name in entries}
+    assert {f"ctckit.{name}" for name in ctckit.__all__} <= documented
+    pages = {path.relative_to(tmp_path / "html").as_posix() for path in (tmp_path / "html").rglob("*.html")}
+    assert {f"learn/{path.stem}.html" for path in CHAPTERS} | {"learn/lattice.html", "mathematics.html"} <= pages
+    assert {f"guides/{path.stem}.html" for path in (DOCS / "guides").glob("*.md")} <= pages
+    fetched = re.findall(
+        r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', read(tmp_path / "html" / "learn" / "3_forward.html")
+    )
+    assert not fetched  # the pages need no network
+
+
+LINK = re.compile(r"(?<!`)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *CHAPTERS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_links_lead_somewhere(page):
+    """Those within the repository; others are not followed, so that no test needs a network."""
+    generated = re.compile(r"reference/\w+\.md$")
+    for target, _ in LINK.findall(read(page)):
+        assert (page.parent / target).exists() or generated.search(target), target

@@ -1,0 +1,1 @@
+"""Random calls, right and wrong ones: ``python -m tests.fuzz.calls``."""

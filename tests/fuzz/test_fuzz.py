@@ -1,0 +1,80 @@
+"""A short run of the fuzz (``make fuzz`` has the long one), and whether it notices what it is there for."""
+
+import numpy as np
+import pytest
+
+from ctckit.kernels.loss import BACKENDS
+from tests.fuzz import calls
+from tests.fuzz.wrong_calls import FUNCTIONS, check_refused, spoilers_of
+from tests.support.tolerances import SINGLE_LOSS
+
+WRONG = [(spoiler, function) for function in FUNCTIONS for spoiler in spoilers_of(function)]
+
+
+def named(pairs):
+    return {"argvalues": pairs, "ids": [f"{function}-{spoiler.__name__}" for spoiler, function in pairs]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_calls(seed):
+    calls.check_rounds(seed, range(50))
+
+
+@pytest.mark.parametrize(("spoiler", "function"), **named(WRONG))
+def test_each_wrong_call_is_refused_by_name(spoiler, function):
+    for seed in range(5):
+        check_refused(np.random.default_rng(seed), spoiler, function)
+
+
+def broken(change):
+    """A kernel whose losses and gradient are changed after the right ones were computed."""
+    kernel = BACKENDS["native"]
+
+    def run(logits, batch, *, gradient=None, **options):
+        losses = kernel(logits, batch, gradient=gradient, **options)
+        change(losses, np.zeros(logits.shape) if gradient is None else gradient, batch)
+        return losses
+
+    return run
+
+
+def loss_off(losses, gradient, batch):
+    losses *= 1 + 20 * SINGLE_LOSS
+
+
+def gradient_turned(losses, gradient, batch):
+    gradient *= -1
+
+
+def padding_not_cleared(losses, gradient, batch):
+    for b, length in enumerate(batch.input_lengths):
+        gradient[b, length:] += 1e-3
+
+
+def impossible_is_dear(losses, gradient, batch):
+    losses[np.isposinf(losses)] = 1e5
+
+
+def nan_spreads(losses, gradient, batch):
+    if np.isnan(losses).any():
+        losses[:] = np.nan
+
+
+def wrong_class(losses, gradient, batch):
+    gradient[...] = gradient[..., ::-1].copy()
+
+
+@pytest.mark.parametrize(
+    "change", [loss_off, gradient_turned, padding_not_cleared, impossible_is_dear, nan_spreads, wrong_class]
+)
+def test_the_fuzz_notices_a_broken_kernel(monkeypatch, change):
+    for name in ("native", "reference"):
+        monkeypatch.setitem(BACKENDS, name, broken(change))
+    with pytest.raises(AssertionError, match=r"again: python -m tests\.fuzz_calls --seed 0"):
+        calls.check_rounds(0, range(200))
+
+
+@pytest.mark.parametrize(("function", "raised"), [("ctc_loss", "AssertionError"), ("greedy_decode", "nothing")])
+def test_the_fuzz_notices_a_call_that_is_not_refused(function, raised):
+    with pytest.raises(AssertionError, match=rf"raised {raised}"):
+        check_refused(np.random.default_rng(0), lambda rng, call: "log_probs", function)

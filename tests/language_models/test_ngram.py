@@ -1,0 +1,299 @@
+"""Queries against a dictionary of the ARPA file; formats there and back; what training estimates; the command."""
+
+import gzip
+import lzma
+import math
+import pickle
+import random
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from ctckit import NGramModel, errors
+from ctckit.errors import DataError, InvalidInputError
+from tests.support import ngram_oracle as oracle
+from tests.support.paths import SHARED
+from tests.support.tolerances import LM_LOG10, LM_NATS
+
+TEXT = ["the cat sat on the mat", "the cat ate the rat", "a rat sat", "the dog ran", "a dog sat on a rat", "cat"]
+
+
+def load_text(tmp_path, text, **options):
+    path = tmp_path / "m.arpa"
+    path.write_text(text, encoding="utf-8")
+    return NGramModel.load(path, **options)
+
+
+def expect_same_scores(model, reference, lines):
+    order = max(map(len, reference))
+    for line in lines:
+        context, state, total = ["<s>"], model.start, 0.0
+        for word in line:
+            found, state = model.score(state, word)
+            expected = oracle.log_prob(reference, context, word, order)
+            assert found == pytest.approx(expected, abs=LM_NATS)
+            context.append(word)
+            total += expected
+        assert model.end(state) == pytest.approx(oracle.log_prob(reference, context, "</s>", order), abs=LM_NATS)
+        assert model.log_prob(line, eos=False) == pytest.approx(total, abs=LM_NATS * (1 + len(line)))
+        total += oracle.log_prob(reference, context, "</s>", order)
+        assert model.log_prob(line) == pytest.approx(total, abs=LM_NATS * (1 + len(line)))
+        if line:
+            alone = sum(oracle.log_prob(reference, line[:i], word, order) for i, word in enumerate(line))
+            assert model.log_prob(line, bos=False, eos=False) == pytest.approx(alone, abs=LM_NATS * (1 + len(line)))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("seed", range(12))
+def test_queries_are_those_of_the_file(tmp_path, order, seed):
+    reference = oracle.random_model(seed, order, unknown=seed % 3 > 0)
+    model = load_text(tmp_path, oracle.write_arpa(reference))
+    assert (model.order, model.unit) == (max(map(len, reference)), "word")
+    expect_same_scores(model, reference, oracle.random_text(seed, reference))
+    words = {each for (each,) in (gram for gram in reference if len(gram) == 1)} | {"<unk>"}
+    assert (set(model), len(model)) == (words, len(words))
+    assert "<unk>" in model
+    assert "never-seen" not in model
+    assert model.unknown_log_prob == pytest.approx(oracle.log_prob(reference, (), "<unk>", order), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_contexts_that_the_file_lacks_change_no_probability(tmp_path, seed):
+    draw = random.Random(seed)
+    reference = oracle.random_model(seed, 5)
+    dropped = {gram for gram in reference if 1 < len(gram) < 5 and draw.random() < 0.4}
+    reference = {gram: value for gram, value in reference.items() if gram not in dropped}
+    model = load_text(tmp_path, oracle.write_arpa(reference))
+    expect_same_scores(model, reference, oracle.random_text(seed, reference, lines=60))
+    # Along n-grams whose contexts were dropped, too: random texts seldom meet them.
+    expect_same_scores(model, reference, [[w for w in gram if w[0] != "<"] for gram in reference if len(gram) > 3])
+
+
+def test_equal_contexts_are_equal_states(tmp_path):
+    text = oracle.write_arpa(
+        {("<unk>",): (-2, 0), ("<s>",): (0, -1), ("</s>",): (-1, 0), ("a",): (-1, -1), ("b",): (-1, 0)}
+        | {("a", "b"): (-0.5, 0.0), ("<s>", "a"): (-0.5, 0.0)}
+    )
+    model = load_text(tmp_path, text)
+    _, after_a = model.score(model.start, "a")
+    assert model.score(after_a, "b")[1] == model.empty  # nothing begins with b, or with a b
+    assert model.score(model.empty, "a")[1] == after_a  # <s> a has no continuation of its own
+
+
+@pytest.mark.parametrize("suffix", ["m.arpa", "m.arpa.gz", "m.arpa.xz", "m.ctclm"])
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_what_was_saved_is_loaded(tmp_path, suffix, order):
+    reference = oracle.random_model(order, order)
+    model = load_text(tmp_path, oracle.write_arpa(reference))
+    model.save(tmp_path / suffix)
+    again = NGramModel.load(tmp_path / suffix)
+    assert (again.counts, again.unit, again.space) == (model.counts, "word", "|")
+    assert list(again) == list(model)
+    expect_same_scores(again, reference, oracle.random_text(order, reference))
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted({"m.arpa", suffix})
+    if "arpa" in suffix:
+        content = (tmp_path / suffix).read_bytes()
+        unpacked = {"gz": gzip.decompress, "xz": lzma.decompress}.get(suffix[-2:], bytes)(content).decode()
+        written = oracle.read_arpa(unpacked)
+        assert written.keys() == reference.keys()
+        for gram, (log_prob, back_off) in reference.items():
+            assert written[gram][0] == pytest.approx(log_prob, abs=1e-6)
+            assert written[gram][1] == pytest.approx(back_off if len(gram) < order else 0, abs=1e-6)
+
+
+def test_our_file_keeps_what_arpa_cannot_say(tmp_path):
+    model = NGramModel.train(["ab ba", "ab"], order=3, unit="char", space="_")
+    assert "_" in model
+    model.save(tmp_path / "m.ctclm")
+    again = NGramModel.load(tmp_path / "m.ctclm")
+    assert (again.unit, again.space) == ("char", "_")
+    assert again.log_prob("ab ba") == model.log_prob(list("ab_ba"))
+    assert NGramModel.load(tmp_path / "m.ctclm", unit="token").unit == "token"
+    model.save(tmp_path / "m.arpa")
+    assert NGramModel.load(tmp_path / "m.arpa").unit == "char"
+    assert NGramModel.load(tmp_path / "m.arpa").space == "|"
+
+
+def test_a_file_may_be_saved_over_the_one_it_was_loaded_from(tmp_path):
+    NGramModel.train(TEXT, order=2).save(tmp_path / "m.ctclm")
+    first = NGramModel.load(tmp_path / "m.ctclm")
+    before = first.log_prob("the cat")
+    NGramModel.train(TEXT[:2], order=2).save(tmp_path / "m.ctclm")
+    assert first.log_prob("the cat") == before
+    first.save(tmp_path / "m.ctclm")
+    assert NGramModel.load(tmp_path / "m.ctclm").log_prob("the cat") == before
+
+
+def test_a_model_can_be_sent_to_another_process():
+    model = NGramModel.train(["ab ba"], order=3, unit="char", space="_")
+    again = pickle.loads(pickle.dumps(model))
+    assert (again.unit, again.space, again.discounts) == (model.unit, model.space, model.discounts)
+    assert again.native.arpa() == model.native.arpa()
+    unpickle, (content, *rest) = model.__reduce__()
+    for damaged, message in [(content[:5000], "Is it truncated"), (content[:-70] + bytes(70), "is damaged"), (b"", "")]:
+        with pytest.raises(errors.ModelFormatError, match=f"a pickled NGramModel: .*{message}"):
+            unpickle(damaged, *rest)
+
+
+# ---- training
+
+
+def random_corpus(seed):
+    draw = random.Random(seed)
+    words = [f"v{i}" for i in range(draw.choice([2, 5, 20, 60]))]
+    weights = [1 / (1 + i) for i in range(len(words))]
+    lengths = range(draw.choice([1, 3, 12]) + 1)
+    return [draw.choices(words, weights, k=draw.choice(lengths)) for _ in range(draw.choice([3, 40, 300]))] + [
+        words[:1]
+    ]
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("seed", range(12))
+def test_training_is_kneser_neys_by_the_book(tmp_path, order, seed):
+    lines = random_corpus(100 * order + seed)
+    prune = ((), (0, 0, 1), (0, 1), (0, 0, 1, 2))[seed % 4][:order]
+    model = NGramModel.train(lines, order=order, prune=prune)
+    expected, discounts = oracle.kneser_ney(lines, order, prune)
+    for found, amounts in zip(model.discounts, discounts, strict=True):
+        assert (found.one, found.two, found.more) == pytest.approx(amounts, abs=1e-9)
+        assert found.fallback == (amounts == oracle.FALLBACK)
+    model.save(tmp_path / "m.arpa")
+    found = oracle.read_arpa((tmp_path / "m.arpa").read_text())
+    assert found.keys() == expected.keys()
+    for gram, (log_prob, back_off) in expected.items():
+        assert found[gram] == pytest.approx((log_prob, back_off), abs=LM_LOG10), gram
+
+
+def test_some_random_corpora_have_discounts_of_their_own():
+    found = [NGramModel.train(random_corpus(300 + seed), order=3).discounts for seed in range(12)]
+    assert {each.fallback for discounts in found for each in discounts} == {True, False}
+
+
+@pytest.mark.parametrize("prune", [(), (0, 0, 1)])
+def test_probabilities_after_any_context_sum_to_one(prune):
+    model = NGramModel.train(random_corpus(7), order=3, prune=prune)
+    states = {model.start, model.empty}
+    for line in random_corpus(7)[:50]:
+        state = model.start
+        for word in line:
+            state = model.score(state, word)[1]
+            states.add(state)
+    for state in states:
+        total = sum(math.exp(model.score(state, word)[0]) for word in model if word != "<s>")
+        assert total == pytest.approx(1, abs=1e-5)
+
+
+def test_entries_of_each_unit():
+    words = NGramModel.train(["the\u00a0cat  sat", "", " ", ["the", "cat"]], order=2)
+    assert sorted(words)[-3:] == ["cat", "sat", "the"]
+    assert words.counts[1] == 5  # <s> the, the cat, cat sat, sat </s>, cat </s>
+    assert words.log_prob(" the  cat") == words.log_prob(["the", "cat"])
+    characters = NGramModel.train(["né  e", ["n", "é"]], order=2, unit="char")
+    assert [each for each in characters if each[0] != "<"] == ["n", "é", "|", "e"]
+    assert characters.log_prob("é  n") == characters.log_prob(["é", "|", "n"])
+    tokens = NGramModel.train(["▁ca t", ["▁ca", "t"]], order=2, unit="token")
+    assert [each for each in tokens if each[0] != "<"] == ["▁ca", "t"]
+    with pytest.raises(InvalidInputError, match="pass the list of its tokens"):
+        tokens.log_prob("▁ca t")
+    with pytest.raises(InvalidInputError, match=r"tokens\[1\] is 7; expected a string"):
+        tokens.log_prob(["t", 7])
+
+
+def test_the_size_of_a_batch_changes_nothing(monkeypatch, capsys):
+    lines = random_corpus(5)
+    whole = NGramModel.train(lines, order=3)
+    monkeypatch.setattr("ctckit.language_models.files.BATCH", 3)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    pieces = NGramModel.train(iter(lines), order=3, progress=True)
+    assert pieces.native.arpa() == whole.native.arpa()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"lines": ["a <s> b"]}, DataError, "line 1: the text holds <s>"),
+        ({"lines": ["a", "", "a </s>"]}, DataError, "line 3: the text holds </s>"),
+        ({"lines": []}, DataError, "there is no text"),
+        ({"lines": ["", " "]}, DataError, "there is no text"),
+        ({"lines": ["ok", "\ud800"]}, DataError, r"lines\[1\] cannot be written as UTF-8"),
+        ({"lines": [["a", "b c"]]}, InvalidInputError, r"lines\[0\]\[1\] is 'b c'"),
+        ({"lines": [["a"], [""]]}, InvalidInputError, r"lines\[1\]\[0\] is ''"),
+        ({"order": 0}, InvalidInputError, "order is 0; expected a positive integer"),
+        ({"order": 17}, InvalidInputError, "order is 17; expected 1 to 16"),
+        ({"unit": "words"}, InvalidInputError, 'unit is \'words\'; expected one of "word", "char", "token"'),
+        ({"space": " "}, InvalidInputError, "space is ' '"),
+        ({"space": "<s>"}, InvalidInputError, "space is '<s>'"),
+        ({"prune": (1,)}, InvalidInputError, "expected 0 for order 1"),
+        ({"prune": (0, 2, 1)}, InvalidInputError, "never fall"),
+        ({"prune": (0, -1)}, InvalidInputError, "expected counts of 0 or more"),
+        ({"prune": (0, 0, 0)}, InvalidInputError, "prune has 3 numbers; the order is 2"),
+    ],
+)
+def test_wrong_arguments(wrong, error, message):
+    with pytest.raises(error, match=message):
+        NGramModel.train(**{"lines": ["a b"], "order": 2} | wrong)
+
+
+def test_long_repetitions_are_sorted_at_last():
+    lines = [["a"] * 3000, ["a"] * 3000, ["b", *["a"] * 2000]] * 3
+    model = NGramModel.train(lines, order=16)
+    assert model.counts[15] == 5  # a…a, <s> a…a, <s> b a…a, b a…a, a…a </s>
+    assert oracle.kneser_ney(lines, 16)[0].keys() == oracle.read_arpa(model.native.arpa().decode()).keys()
+
+
+# ---- lmplz' own files
+
+
+def shared(name):
+    if not (SHARED / f"{name}.xz").is_file():
+        pytest.skip("the shared data is not here")
+    return lzma.decompress((SHARED / f"{name}.xz").read_bytes()).decode()
+
+
+def king_james():
+    """The verses that lmplz was given behind lm_text.txt: Debian's package bible-kjv has the same."""
+    bible = shutil.which("bible")
+    if bible is None:
+        pytest.skip("lmplz was given the King James Bible as well: apt-get install bible-kjv")
+    verses = subprocess.run(
+        [bible, "-f", "Gen1:1-Rev22:21"], stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True
+    ).stdout
+    return [line.split(" ", 1)[1].strip() for line in verses.split("\n") if line.strip()]
+
+
+def words_of(line):
+    return [word for word in (each.strip("'") for each in re.findall("[a-z']+", line.lower())) if word]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "unit", "entries", "prune"),
+    [("word3", "word", words_of, (0, 0, 1)), ("char6", "char", str, (0, 0, 0, 1))],
+)
+def test_training_gives_what_lmplz_gives(name, unit, entries, prune):
+    lines = [entries(line) for line in shared("lm_text.txt").split("\n") + king_james()]
+    expected = oracle.read_arpa(shared(f"{name}.arpa"))
+    model = NGramModel.train(lines, order=int(name[-1]), unit=unit, prune=prune)
+    found = oracle.read_arpa(model.native.arpa().decode())
+    assert found.keys() == expected.keys()
+    differences = np.array([found[gram] for gram in expected]) - np.array(list(expected.values()))
+    assert np.abs(differences).max() < LM_LOG10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["word3", "char6"])
+def test_lmplz_own_files_are_queried_right(name):
+    lines = shared("lm_text.txt").split("\n")[::97]
+    reference = oracle.read_arpa(shared(f"{name}.arpa"))
+    model = NGramModel.load(SHARED / f"{name}.arpa.xz")
+    assert (sum(model.counts), model.unit) == (len(reference), "word" if name == "word3" else "char")
+    expect_same_scores(model, reference, [model.entries(line.lower() if name == "word3" else line) for line in lines])
+
+
+def test_everything_is_exported():
+    assert errors.ModelFormatError.__mro__[1] is DataError
+    assert repr(NGramModel.train(["a"], order=2)) == "NGramModel(order=2, unit='word', counts=(4, 2))"

@@ -1,0 +1,408 @@
+"""Every derivative, and every way that PyTorch has of taking it."""
+
+import gc
+import shutil
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+import ctckit
+from ctckit.compat import torch as compat
+from ctckit.errors import CTCKitError
+from ctckit.kernels.loss import native
+from tests.support.problems import random_batch
+from tests.support.tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
+
+T, C = 6, 4
+TARGETS = torch.tensor([[1, 1, 2], [3, 2, 1], [2, 0, 0], [1, 1, 1]])
+LENGTHS = torch.tensor([T, 4, T, 4]), torch.tensor([3, 3, 1, 3])  # the last one is infeasible
+ROWS = ("logits", "scores", "log_probs")
+
+
+def make(dtype=torch.float64):
+    return torch.randn(4, T, C, dtype=dtype, generator=torch.Generator().manual_seed(2)).requires_grad_()
+
+
+def loss_of(logits, **options):
+    return ctckit.ctc_loss(logits, TARGETS, *LENGTHS, infeasible="zero", **options)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_gradgradcheck(normalize, reduction):
+    """torch has no second derivative of its own loss at all."""
+    assert torch.autograd.gradgradcheck(lambda x: loss_of(x, normalize=normalize, reduction=reduction), make())
+
+
+def test_second_derivative_counts_a_masked_target_out_of_the_mean():
+    logits = make().detach()
+    logits[1, :, 3] = -torch.inf
+    finite = torch.isfinite(logits)
+
+    def loss(values):
+        masked = torch.full_like(logits, -torch.inf).masked_scatter(finite, values)
+        return loss_of(masked)
+
+    values = logits[finite].requires_grad_()
+    assert torch.autograd.gradcheck(loss, values)
+    assert torch.autograd.gradgradcheck(loss, values)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("seed", range(6))
+def test_curvature_is_the_derivative_of_the_gradient(rows, seed):
+    """By central differences, with weights, lengths, repeats and NaN in the padding."""
+    logits, batch = random_batch(seed, blank=seed % 6, frames=10, scale=1.0)
+    weights = np.random.default_rng(seed).uniform(-1, 2, len(batch))
+    direction = np.random.default_rng(seed + 1).standard_normal(logits.shape)
+
+    def gradient(values):
+        result = np.empty_like(values)
+        native.ctc_loss(values, batch, rows=rows, weights=weights, gradient=result)
+        return result
+
+    step = 1e-5
+    expected = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
+    found = native.ctc_curvature(logits, batch, direction, rows=rows, weights=weights)
+    np.testing.assert_allclose(found, expected, atol=CENTRAL_DIFFERENCE)
+
+
+def test_curvature_is_symmetric_and_follows_strides_and_types():
+    logits, batch = random_batch(1, items=3, frames=9, classes=5)
+    logits = np.nan_to_num(logits)
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal((2, *logits.shape))
+    for b, length in enumerate(batch.input_lengths):
+        u[b, length:] = v[b, length:] = 0
+    weights = np.ones(3)
+    hu, hv = (native.ctc_curvature(logits, batch, w, rows="logits", weights=weights) for w in (u, v))
+    assert (hu * v).sum() == pytest.approx((hv * u).sum(), abs=DOUBLE)
+    turned = native.ctc_curvature(np.asfortranarray(logits), batch, u, rows="logits", weights=weights)
+    np.testing.assert_array_equal(turned, hu)
+    single = native.ctc_curvature(logits.astype(np.float32), batch, u, rows="logits", weights=weights)
+    np.testing.assert_allclose(single, hu, atol=SINGLE_GRADIENT)
+
+
+def test_curvature_of_the_impossible_and_of_nan():
+    logits, batch = random_batch(3, items=2, frames=6, classes=4, tokens=2)
+    logits = np.nan_to_num(logits)
+    direction = np.ones_like(logits)
+    logits[0, :, batch.targets[0, 0]] = -np.inf
+    logits[1, 0, 0] = np.nan
+    found = native.ctc_curvature(logits, batch, direction, rows="logits", weights=np.ones(2))
+    assert not found[0].any()
+    length = batch.input_lengths[1]
+    assert 0 < length < 6
+    assert np.isnan(found[1, :length]).all()
+    assert not found[1, length:].any()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_the_operator_keeps_pytorchs_rules(reduction):
+    """Schema, fake tensors, autograd registration, AOT dispatch with dynamic shapes."""
+    arguments = (make(), TARGETS, *LENGTHS, None, 0, reduction, "zero", "logits", "auto", "logits", True)
+    torch.library.opcheck(torch.ops.ctckit.ctc_loss.default, arguments)
+    _, _, normalizers, _, weights = torch.ops.ctckit.ctc_loss(make().detach(), *arguments[1:6], "none", *arguments[7:])
+    arguments = (make(), TARGETS, *LENGTHS, None, weights, normalizers, 0, "logits", "auto", "logits")
+    torch.library.opcheck(torch.ops.ctckit.ctc_gradient.default, arguments)
+    direction = torch.randn(4, T, C, dtype=torch.float64)
+    arguments = (make().detach(), TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "x")
+    torch.library.opcheck(torch.ops.ctckit.ctc_curvature.default, arguments)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compile_without_a_graph_break(reduction):
+    def step(logits):
+        return (2 * loss_of(logits.tanh(), reduction=reduction)).sum()
+
+    plain, compiled = make(), make()
+    step(plain).backward()
+    torch._dynamo.reset()
+    loss = torch.compile(step, fullgraph=True, backend="aot_eager")(compiled)
+    loss.backward()
+    assert loss.item() == step(plain).item()
+    torch.testing.assert_close(compiled.grad, plain.grad, rtol=0, atol=DOUBLE)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None and shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor's own
+def test_compile_with_inductor():
+    """The whole way, to machine code: a dozen seconds, nearly all of it inductor's and the C++ compiler's."""
+
+    def step(logits):
+        return (2 * loss_of(logits.tanh(), reduction="none")).sum()
+
+    plain, compiled = make(torch.float32), make(torch.float32)
+    step(plain).backward()
+    torch._dynamo.reset()
+    loss = torch.compile(step, fullgraph=True)(compiled)
+    loss.backward()
+    torch.testing.assert_close(loss, step(plain), rtol=SINGLE_LOSS, atol=0)
+    torch.testing.assert_close(compiled.grad, plain.grad, rtol=0, atol=SINGLE_GRADIENT)
+
+
+def test_autocast_computes_in_single_precision():
+    linear = torch.nn.Linear(8, C)
+    features = torch.randn(4, T, 8, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = linear(features)
+        loss = loss_of(logits)
+    assert logits.dtype == torch.bfloat16
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert linear.weight.grad.dtype == torch.float32
+    torch.testing.assert_close(loss, loss_of(logits.detach().float()))
+
+
+def test_functional_gradients():
+    expected = torch.autograd.grad(loss_of(leaf := make()), leaf)[0]
+    torch.testing.assert_close(torch.func.grad(loss_of)(leaf.detach()), expected, rtol=0, atol=DOUBLE)
+    value_gradient, value = torch.func.grad_and_value(loss_of)(leaf.detach())
+    assert value.item() == loss_of(leaf).item()
+    torch.testing.assert_close(value_gradient, expected, rtol=0, atol=DOUBLE)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("rows", ROWS)
+def test_second_derivatives_by_torch_func(reduction, rows):
+    """Those of torch.autograd; with "none" through an upstream that depends on the logits as well."""
+
+    def loss(x):
+        if rows == "log_probs":
+            losses = compat.ctc_loss(x.transpose(0, 1), TARGETS, *LENGTHS, reduction=reduction, zero_infinity=True)
+        else:
+            losses = loss_of(x, reduction=reduction, normalize=rows == "logits")
+        return losses.square().sum()
+
+    logits = make()
+    (gradient,) = torch.autograd.grad(loss(logits), logits, create_graph=True)
+    (expected,) = torch.autograd.grad(gradient.square().sum(), logits)
+    found = torch.func.grad(lambda x: torch.func.grad(loss)(x).square().sum())(logits.detach())
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_torch_func_with_every_form_of_the_arguments():
+    """Tensors that nobody differentiates, unbatched items, variants."""
+    item = make().detach()[:1]
+    expected = torch.func.grad(lambda x: ctckit.ctc_loss(x, TARGETS[:1], [T], [3]))(item)
+    calls = (
+        lambda x: ctckit.ctc_loss(x, TARGETS[:1], torch.tensor([T]), torch.tensor([3]), variant=ctckit.CTCVariant()),
+        lambda x: compat.ctc_loss(x[0].log_softmax(-1), TARGETS[0], torch.tensor(T), torch.tensor(3)),
+        lambda x: compat.ctc_loss(x.log_softmax(-1).transpose(0, 1), TARGETS[0], torch.tensor([T]), torch.tensor([3])),
+    )
+    for call in calls:
+        torch.testing.assert_close(torch.func.grad(call)(item), expected, rtol=0, atol=DOUBLE)
+
+
+def test_a_transform_inside_of_another_that_it_has_no_part_in():
+    scale = torch.ones(2, dtype=torch.float64)
+    found = torch.func.grad(lambda x: torch.func.grad(lambda y: (y * loss_of(x)).sum())(scale).sum())(make().detach())
+    torch.testing.assert_close(found, 2 * torch.func.grad(loss_of)(make().detach()), rtol=0, atol=DOUBLE)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.func's own use of torch.jit
+@pytest.mark.parametrize("transform", [torch.vmap, lambda f: lambda x: torch.func.jvp(f, (x,), (x,))])
+def test_what_torch_func_cannot_do_is_refused_not_wrong(transform):
+    with pytest.raises(RuntimeError, match=r"vmap|jvp"):
+        transform(lambda x: ctckit.ctc_loss(x.reshape(-1, T, C), TARGETS[:1], [T], [3]))(make()[:1].detach())
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_there_is_no_third_derivative_and_none_is_made_up(reduction):
+    logits = make()
+    first = torch.autograd.grad(loss_of(logits, reduction=reduction).sum(), logits, create_graph=True)[0]
+    second = torch.autograd.grad(first.square().sum(), logits, create_graph=True)[0]
+    with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
+        second.sum().backward()
+
+
+def test_the_bare_operator_has_no_third_derivative_either():
+    logits, weights = make(), torch.ones(4, dtype=torch.float64)
+    direction = torch.ones_like(logits)
+    second = torch.ops.ctckit.ctc_curvature(logits, TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "logits")
+    with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
+        second.sum().backward()
+
+
+@pytest.mark.parametrize("function", ["ctc_loss", "compat"])
+@pytest.mark.parametrize("upstream", [1.0, 2.0])
+def test_a_first_derivative_is_a_plain_tensor(function, upstream):
+    """Without a history, that nobody asked for and that would keep what the backward pass has saved."""
+    logits = make()
+    if function == "ctc_loss":
+        loss = loss_of(logits)
+    else:
+        loss = compat.ctc_loss(logits.transpose(0, 1), TARGETS, *LENGTHS, zero_infinity=True)
+    (gradient,) = torch.autograd.grad(loss, logits, torch.tensor(upstream, dtype=torch.float64))
+    assert not gradient.requires_grad
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_a_first_derivative_does_not_keep_the_logits_alive(reduction):
+    logits = make()
+    alive = weakref.ref(logits)
+    gradient = torch.autograd.grad(loss_of(logits, reduction=reduction).sum(), logits)
+    del logits
+    gc.collect()
+    assert gradient is not None
+    assert alive() is None
+
+
+def test_a_hook_sees_a_plain_tensor():
+    """What a hook on the logits keeps, say the gradient's norm, does not carry the graph along."""
+    logits, seen = make(), []
+    between = logits * 1
+    between.register_hook(lambda gradient: seen.append(gradient.requires_grad))
+    loss_of(between).backward()
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("retain_graph", [False, True])
+@pytest.mark.parametrize("upstream", [torch.inf, -torch.inf, torch.nan])
+def test_what_has_no_gradient_has_none_whatever_the_upstream(reduction, retain_graph, upstream):
+    """Padding and what cannot be emitted, by its length or by a mask: exactly 0. All others follow IEEE."""
+    logits = make().detach()
+    logits[2, :, 2] = -torch.inf
+    logits.requires_grad_()
+    loss = loss_of(logits, reduction=reduction)
+    loss.backward(torch.full_like(loss, upstream), retain_graph=retain_graph)
+    assert not logits.grad[2:].any()
+    assert not logits.grad[1, 4:].any()
+    read = torch.cat([logits.grad[0], logits.grad[1, :4]])
+    assert not read.isfinite().any()
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_an_infinite_loss_squared(backend, reduction, infeasible):
+    """An upstream of ∞ that comes from the impossible item itself, or of NaN from 0 · ∞ before."""
+    logits = make()
+    loss = ctckit.ctc_loss(
+        logits, TARGETS, *LENGTHS, reduction=reduction, infeasible=infeasible, backend=backend
+    ).square()
+    loss.sum().backward()
+    assert not logits.grad[3].any()
+    assert not logits.grad[1, 4:].any()
+    assert logits.grad[:3].isfinite().all() == (reduction == "none" or infeasible == "zero")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compiled_and_eager_agree_on_an_infinite_derivative_of_an_infinite_loss(reduction):
+    def step(logits):
+        return ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction=reduction).square()
+
+    torch._dynamo.reset()
+    plain, compiled = make(), make()
+    step(plain).sum().backward()
+    torch.compile(step, fullgraph=True, backend="aot_eager")(compiled).sum().backward()
+    assert not plain.grad[3].any()
+    torch.testing.assert_close(compiled.grad, plain.grad, equal_nan=True)
+
+
+def test_second_derivatives_in_the_midst_of_compiled_code():
+    """torch compiles neither torch.func around an operator nor second derivatives: this is the way around it."""
+
+    def curvature(x):
+        return torch.func.grad(lambda y: torch.func.grad(loss_of)(y).square().sum())(x)
+
+    torch._dynamo.reset()
+    around = torch.compiler.disable(curvature)
+    found = torch.compile(lambda x: around(2 * x).square().sum(), backend="aot_eager")(make().detach())
+    torch.testing.assert_close(found, curvature(2 * make().detach()).square().sum())
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_checkpointed_layer_has_the_gradients_of_a_plain_one(use_reentrant):
+    features = torch.randn(4, T, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    linear = torch.nn.Linear(8, C)
+    loss_of(linear(features)).backward()
+    plain = [each.grad.clone() for each in (features, *linear.parameters())]
+    for each in (features, *linear.parameters()):
+        each.grad = None
+    checkpoint(lambda x: loss_of(linear(x)), features, use_reentrant=use_reentrant).backward()
+    for each, expected in zip((features, *linear.parameters()), plain, strict=True):
+        torch.testing.assert_close(each.grad, expected, rtol=0, atol=0)
+
+
+def test_activation_checkpointing():
+    plain, saved = make(), make()
+    loss_of(plain.tanh()).backward()
+    checkpoint(lambda x: loss_of(x.tanh()), saved, use_reentrant=False).backward()
+    torch.testing.assert_close(saved.grad, plain.grad, rtol=0, atol=0)
+
+
+def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch):
+    from ctckit import loss as module
+
+    asked = []
+    kernel = module.BACKENDS["native"]
+
+    def spy(*arguments, gradient, **options):
+        asked.append(gradient is not None)
+        return kernel(*arguments, gradient=gradient, **options)
+
+    monkeypatch.setitem(module.BACKENDS, "native", spy)
+    loss_of(make().detach())
+    with torch.no_grad():
+        loss_of(make())
+    loss_of(make())
+    assert asked == [False, False, True]
+
+
+def test_what_is_saved_is_no_copy_of_the_logits():
+    kept = []
+    logits = make()
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        loss_of(logits)
+    large = [tensor for tensor in kept if tensor.shape == logits.shape]
+    assert len(large) == 2  # the logits themselves, and their gradient
+    assert {tensor.data_ptr() for tensor in large} >= {logits.data_ptr()}
+
+
+def test_the_gradient_is_handed_over_not_copied(monkeypatch):
+    """The buffer that the kernel wrote becomes .grad, and nothing of the call stays alive."""
+    from ctckit import loss as module
+
+    written = []
+    kernel = module.BACKENDS["native"]
+
+    def spy(*arguments, gradient, **options):
+        written.append(gradient.ctypes.data)
+        return kernel(*arguments, gradient=gradient, **options)
+
+    monkeypatch.setitem(module.BACKENDS, "native", spy)
+    logits = make(torch.float32)
+    loss_of(logits).backward()
+    assert written == [logits.grad.data_ptr()]
+    alive = weakref.ref(logits.grad)
+    logits.grad = None
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_gradient_that_is_held_is_never_written_again():
+    """The memory of large gradients is kept for the next step, but only once nobody has the last one any more."""
+    shape = (2, 200, 400)  # 640 kB
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    arguments = torch.tensor([[1, 2], [3, 4]]), [200, 200], [2, 2]
+
+    def gradient(values):
+        leaf = values.clone().requires_grad_()
+        ctckit.ctc_loss(leaf, *arguments).backward()
+        return leaf.grad
+
+    held = gradient(logits)
+    view, copy, address = held[1:], held.clone(), held.data_ptr()
+    del held
+    others = [gradient(logits + k) for k in (1, 2)]
+    assert torch.equal(view, copy[1:])
+    assert len({address, *(each.data_ptr() for each in others)}) == 3
+    freed = others[-1].data_ptr()
+    del others[-1]
+    assert gradient(logits).data_ptr() == freed

@@ -1,0 +1,521 @@
+"""The public loss: every row of the table of edge cases, the reductions, and autograd."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import ctckit
+from ctckit.errors import InfeasibleTargetError, InvalidInputError
+from ctckit.kernels.batch import rows_contiguous
+from tests.support.tolerances import DOUBLE, SINGLE_GRADIENT, TORCH_SINGLE
+
+T, C = 6, 5
+FITS, TOO_LONG, REPEATS = [1, 2, 3], [1, 2, 3, 4, 1, 2, 3], [1, 1, 1, 1]  # they need 3, 7 and 7 frames
+TARGETS = torch.zeros(3, 7, dtype=torch.long)
+for row, target in zip(TARGETS, (FITS, TOO_LONG, REPEATS), strict=True):
+    row[: len(target)] = torch.tensor(target)
+LENGTHS = torch.tensor([T, T, T]), torch.tensor([3, 7, 4])
+
+
+@pytest.fixture
+def logits():
+    return torch.randn(3, T, C, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+
+def plain(logits, target, frames=T):
+    """One feasible item's loss, from torch."""
+    log_probs = F.log_softmax(logits[:frames].detach(), -1)[:, None]
+    return F.ctc_loss(
+        log_probs, torch.tensor([target], dtype=torch.long), [frames], [len(target)], reduction="none"
+    ).item()
+
+
+class TestInfeasible:
+    """T < N + adjacent repeats."""
+
+    def test_inf(self, logits):
+        losses = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="none")
+        assert losses[0].item() == pytest.approx(plain(logits[0], FITS), abs=DOUBLE)
+        assert losses[1:].tolist() == [math.inf, math.inf]
+        losses.sum().backward()
+        assert logits.grad[0].abs().sum() > 0
+        assert not logits.grad[1:].any()
+
+    @pytest.mark.parametrize("reduction", ["mean", "sum"])
+    def test_inf_reduced(self, logits, reduction):
+        loss = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction=reduction)
+        assert loss.item() == math.inf
+        loss.backward()
+        assert torch.isfinite(logits.grad).all()
+        assert not logits.grad[1:].any()
+
+    def test_zero(self, logits):
+        losses = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="none", infeasible="zero")
+        assert losses[1:].tolist() == [0, 0]
+        losses.sum().backward()
+        assert not logits.grad[1:].any()
+
+    def test_zero_is_not_counted_by_mean(self, logits):
+        loss = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, infeasible="zero")
+        assert loss.item() == pytest.approx(plain(logits[0], FITS) / 3, abs=DOUBLE)
+        loss.backward()
+        alone = logits[:1].detach().requires_grad_()
+        ctckit.ctc_loss(alone, TARGETS[:1], [T], [3]).backward()
+        torch.testing.assert_close(logits.grad[:1], alone.grad, rtol=0, atol=DOUBLE)
+        assert not logits.grad[1:].any()
+
+    def test_zero_with_a_target_that_only_a_mask_makes_impossible(self, logits):
+        """It is found after the weights were chosen; the mean and the gradient count without it all the same."""
+        masked = logits.detach().clone()
+        masked[1, :, 2] = -math.inf
+        masked.requires_grad_()
+        targets = torch.tensor([[1, 2, 3]] * 3)
+        loss = ctckit.ctc_loss(masked, targets, [T] * 3, [3] * 3, infeasible="zero")
+        rest = masked.detach()[[0, 2]].requires_grad_()
+        expected = ctckit.ctc_loss(rest, targets[:2], [T] * 2, [3] * 2)
+        assert loss.item() == pytest.approx(expected.item(), abs=DOUBLE)
+        loss.backward()
+        expected.backward()
+        torch.testing.assert_close(masked.grad[[0, 2]], rest.grad, rtol=0, atol=DOUBLE)
+        assert not masked.grad[1].any()
+
+    def test_zero_where_nothing_is_left(self, logits):
+        loss = ctckit.ctc_loss(logits, TARGETS, [2, 2, 2], [3, 7, 4], infeasible="zero")
+        loss.backward()
+        assert loss.item() == 0
+        assert not logits.grad.any()
+
+    def test_error_names_each_item(self, logits):
+        with pytest.raises(InfeasibleTargetError) as caught:
+            ctckit.ctc_loss(logits, TARGETS, *LENGTHS, infeasible="error")
+        assert caught.value.items == (1, 2)
+        assert str(caught.value).splitlines() == [
+            "targets[1] cannot be emitted: 7 tokens with 0 adjacent repeats need 7 frames, input_lengths[1] is 6.",
+            "targets[2] cannot be emitted: 4 tokens with 3 adjacent repeats need 7 frames, input_lengths[2] is 6.",
+        ]
+
+    def test_error_is_short_for_many_items(self):
+        with pytest.raises(InfeasibleTargetError, match=r"… and 3 more of 8 items: \[0, 1, 2, 3, 4, 5, 6, 7\]\."):
+            ctckit.ctc_loss(torch.zeros(8, 1, 3), [[1, 2]] * 8, [1] * 8, [2] * 8, infeasible="error")
+
+    def test_error_for_a_masked_class(self, logits):
+        masked = logits.detach().clone()
+        masked[1, :, 2] = -math.inf
+        with pytest.raises(
+            InfeasibleTargetError, match=r"targets\[1\] cannot be emitted: every alignment passes a class"
+        ):
+            ctckit.ctc_loss(masked, [[1, 2, 3]] * 3, [T] * 3, [3] * 3, infeasible="error")
+
+    def test_error_passes_what_is_feasible(self, logits):
+        ctckit.ctc_loss(logits[:1], TARGETS[:1], [T], [3], infeasible="error")
+
+
+def test_empty_target_costs_the_blanks(logits):
+    losses = ctckit.ctc_loss(logits, torch.zeros(3, 0, dtype=torch.long), [T, 3, 0], [0, 0, 0], reduction="none")
+    blanks = -F.log_softmax(logits, -1)[:, :, 0]
+    expected = [blanks[0].sum().item(), blanks[1, :3].sum().item(), 0]
+    assert losses.tolist() == pytest.approx(expected, abs=DOUBLE)
+    mean = ctckit.ctc_loss(logits, [[], [], []], [T, 3, 0], [0, 0, 0])
+    assert mean.item() == pytest.approx(sum(expected) / 3, abs=DOUBLE)  # divided by max(N, 1)
+
+
+def test_no_frames(logits):
+    losses = ctckit.ctc_loss(logits, [[1], [1], [1]], [0, 0, T], [0, 1, 1], reduction="none")
+    assert losses[:2].tolist() == [0, math.inf]
+    losses[2].backward()
+    assert not logits.grad[:2].any()
+    assert ctckit.ctc_loss(torch.zeros(1, 0, 3), [[]], [0], [0]).item() == 0
+
+
+def test_no_items():
+    assert ctckit.ctc_loss(torch.zeros(0, 4, 3), np.zeros((0, 2), int), [], [], reduction="none").shape == (0,)
+    assert ctckit.ctc_loss(torch.zeros(0, 4, 3), np.zeros((0, 2), int), [], []).item() == 0
+
+
+def test_padding_is_never_read(logits):
+    padded = logits.detach().clone()
+    padded[0, 4:], padded[1, 3:] = math.nan, math.inf
+    padded.requires_grad_()
+    targets = torch.tensor([[1, 2, -7], [3, 99, -7], [1, 2, 3]])
+    loss = ctckit.ctc_loss(padded, targets, [4, 3, T], [2, 1, 3])
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert torch.isfinite(padded.grad).all()
+    assert not padded.grad[0, 4:].any()
+    assert not padded.grad[1, 3:].any()
+
+
+def test_masked_classes_are_allowed(logits):
+    masked = logits.detach().clone()
+    masked[:, :, 4] = -math.inf  # a class no target has: torch's gradient is NaN here
+    masked[0, 0, 0] = -math.inf  # the first blank: another path remains
+    masked.requires_grad_()
+    losses = ctckit.ctc_loss(masked, torch.tensor([FITS] * 3), [T] * 3, [3] * 3, reduction="none")
+    losses.sum().backward()
+    assert torch.isfinite(losses).all()
+    assert torch.isfinite(masked.grad).all()
+    assert not masked.grad[:, :, 4].any()
+    without = masked.detach()[1:, :, :4]
+    expected = ctckit.ctc_loss(without, torch.tensor([FITS] * 2), [T] * 2, [3] * 2, reduction="none")
+    torch.testing.assert_close(losses[1:], expected, rtol=0, atol=DOUBLE)
+
+
+def test_a_frame_with_every_class_masked_emits_nothing(logits):
+    masked = logits.detach().clone()
+    masked[1, 2] = -math.inf
+    masked.requires_grad_()
+    losses = ctckit.ctc_loss(masked, torch.tensor([FITS] * 3), [T] * 3, [3] * 3, reduction="none")
+    losses.sum().backward()
+    assert losses[1].item() == math.inf
+    assert torch.isfinite(losses[[0, 2]]).all()
+    assert torch.isfinite(masked.grad).all()
+    assert not masked.grad[1].any()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_nan_and_infinity_spoil_their_own_item_only(logits, value, normalize, dtype):
+    spoilt = logits.detach().to(dtype)
+    spoilt[1, 2, 4] = value
+    spoilt.requires_grad_()
+    losses = ctckit.ctc_loss(
+        spoilt, torch.tensor([FITS] * 3), [T, 5, T], [3] * 3, reduction="none", normalize=normalize
+    )
+    losses.sum().backward()
+    assert losses.isnan().tolist() == [False, True, False]
+    assert spoilt.grad[1, :5].isnan().all()
+    assert not spoilt.grad[1, 5:].any()
+    assert torch.isfinite(spoilt.grad[[0, 2]]).all()
+
+
+def test_a_certain_network_costs_nothing_and_never_less():
+    logits = torch.full((1, 400, 30), -60.0)
+    logits[0, :, 0] = 0
+    logits[0, 7, 0], logits[0, 7, 3] = -60, 0
+    loss = ctckit.ctc_loss(logits, [[3]], [400], [1])
+    assert 0 <= loss.item() < 1e-6
+
+
+@pytest.mark.parametrize("threads", [2, 3, 16])
+def test_the_same_bits_for_any_number_of_threads(threads):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(17, 40, 20, generator=generator)
+    targets = torch.randint(1, 20, (17, 9), generator=generator)
+    arguments = (
+        targets,
+        torch.randint(20, 41, (17,), generator=generator),
+        torch.randint(0, 10, (17,), generator=generator),
+    )
+
+    def run(count):
+        ctckit.set_num_threads(count)
+        leaf = logits.clone().requires_grad_()
+        losses = ctckit.ctc_loss(leaf, *arguments, reduction="none")
+        losses.sum().backward()
+        return losses.detach(), leaf.grad
+
+    before = ctckit.num_threads()
+    try:
+        results = [run(1), run(threads), run(threads)]
+    finally:
+        ctckit.set_num_threads(before)
+    for losses, gradient in results[1:]:
+        assert torch.equal(losses, results[0][0])
+        assert torch.equal(gradient, results[0][1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_can_compute():
+    """A DataLoader's worker is forked from a process whose pool is running."""
+    logits = np.log(np.random.default_rng(0).dirichlet(np.ones(10), (8, 30)))
+    expected = [each.log_prob for each in ctckit.greedy_decode(logits)]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if [each.log_prob for each in ctckit.greedy_decode(logits)] == expected else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_equal_to_torch_through_its_log_softmax(dtype, reduction):
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(4, 20, 9, generator=generator, dtype=dtype)
+    targets = torch.randint(1, 9, (4, 6), generator=generator)
+    lengths = torch.tensor([20, 18, 12, 20]), torch.tensor([6, 5, 1, 0])
+    upstream = (
+        torch.tensor([1.5, -0.5, 0.0, 2.0], dtype=dtype) if reduction == "none" else torch.tensor(-3.0, dtype=dtype)
+    )
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    loss = ctckit.ctc_loss(ours, targets, *lengths, reduction=reduction)
+    expected = F.ctc_loss(F.log_softmax(theirs, -1).transpose(0, 1), targets, *lengths, reduction=reduction)
+    loss.backward(upstream)
+    expected.backward(upstream)
+    tolerance = DOUBLE if dtype == torch.float64 else TORCH_SINGLE
+    assert loss.dtype == dtype
+    torch.testing.assert_close(loss, expected, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=10 * tolerance)
+
+
+def test_log_probabilities_pass_for_logits(logits):
+    """They are their own log-softmax; the gradient is torch's then."""
+    log_probs = F.log_softmax(logits.detach(), -1)
+    ours, theirs = log_probs.clone().requires_grad_(), log_probs.clone().requires_grad_()
+    targets = torch.tensor([FITS] * 3)
+    loss = ctckit.ctc_loss(ours, targets, [T] * 3, [3] * 3)
+    expected = F.ctc_loss(theirs.transpose(0, 1), targets, [T] * 3, [3] * 3)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(loss, expected, rtol=0, atol=DOUBLE)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=DOUBLE)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_gradcheck(logits, normalize, reduction):
+    targets = torch.tensor([[1, 1, 2], [3, 4, 1], [2, 0, 0]])
+    assert torch.autograd.gradcheck(
+        lambda x: ctckit.ctc_loss(x, targets, [T, 4, T], [3, 3, 1], reduction=reduction, normalize=normalize), logits
+    )
+
+
+def test_scores_have_minus_the_occupancy_as_gradient(logits):
+    ctckit.ctc_loss(logits, torch.tensor([FITS] * 3), [T] * 3, [3] * 3, reduction="sum", normalize=False).backward()
+    for row, gradient in zip(logits.detach(), logits.grad, strict=True):
+        expected = -ctckit.lattice(row, FITS).token_occupancy
+        np.testing.assert_allclose(gradient.numpy(), expected, atol=DOUBLE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(dtype):
+    logits = torch.randn(2, 12, 6, generator=torch.Generator().manual_seed(0)).to(dtype)
+    half, single = logits.clone().requires_grad_(), logits.float().requires_grad_()
+    arguments = torch.tensor([[1, 2], [3, 3]]), [12, 10], [2, 2]
+    ctckit.ctc_loss(half, *arguments).backward()
+    ctckit.ctc_loss(single, *arguments).backward()
+    assert half.grad.dtype == dtype
+    torch.testing.assert_close(half.grad, single.grad.to(dtype), rtol=0, atol=0)
+
+
+def test_the_same_graph_can_be_used_again(logits):
+    """The first gradient becomes .grad and is added to: what is kept for later must be another."""
+    loss = ctckit.ctc_loss(logits, torch.tensor([FITS] * 3), [T] * 3, [3] * 3)
+    loss.backward(retain_graph=True)
+    once = logits.grad.clone()
+    for times in (2, 3):
+        loss.backward(retain_graph=True)
+        torch.testing.assert_close(logits.grad, times * once, rtol=0, atol=DOUBLE)
+
+
+def test_an_infinite_derivative_of_an_infinite_loss_moves_nothing(logits):
+    losses = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="none")
+    losses.square().sum().backward()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[0].any()
+    assert not logits.grad[1:].any()
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFFFFFFF, 0x7FC00080, 0x7F800001])
+def test_every_kind_of_nan_is_seen(bits):
+    logits = np.zeros((1, 6, 40), dtype=np.float32)
+    logits.view(np.uint32)[0, 1, 5] = bits
+    assert ctckit.ctc_loss(logits, [[1, 2]], [6], [2]).isnan()
+
+
+def test_numpy_arrays_of_any_layout_are_taken():
+    logits = np.random.default_rng(0).standard_normal((2, 4, 5))
+    arguments = [[1, 2], [3, 4]], np.array([4, 4], dtype=np.uint8), [2, 2]
+    expected = ctckit.ctc_loss(torch.from_numpy(logits), *arguments)
+    readonly = logits.copy()
+    readonly.flags.writeable = False
+    for each in (
+        readonly,
+        logits[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+        logits.astype(">f8"),
+        np.asfortranarray(logits),
+    ):
+        assert ctckit.ctc_loss(each, *arguments).item() == expected.item()
+
+
+def test_what_autograd_does_with_it(logits):
+    targets = torch.tensor([FITS] * 3)
+    loss = ctckit.ctc_loss(logits, targets, [T] * 3, [3] * 3)
+    first = torch.autograd.grad(loss, logits, retain_graph=True)[0]
+    second = torch.autograd.grad(loss, logits, torch.tensor(2.0, dtype=torch.float64))[0]
+    torch.testing.assert_close(second, 2 * first)
+    assert not ctckit.ctc_loss(logits.detach(), targets, [T] * 3, [3] * 3).requires_grad
+    with torch.no_grad():
+        assert not ctckit.ctc_loss(logits, targets, [T] * 3, [3] * 3).requires_grad
+
+
+def test_time_first_networks_need_no_copy():
+    time_first = torch.randn(T, 3, C, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    turned = time_first.detach().transpose(0, 1).numpy()
+    assert rows_contiguous(turned) is turned
+    batch_first = time_first.detach().transpose(0, 1).contiguous().requires_grad_()
+    arguments = torch.tensor([FITS] * 3), [T] * 3, [3] * 3
+    ctckit.ctc_loss(time_first.transpose(0, 1), *arguments).backward()
+    ctckit.ctc_loss(batch_first, *arguments).backward()
+    torch.testing.assert_close(time_first.grad.transpose(0, 1), batch_first.grad, rtol=0, atol=SINGLE_GRADIENT)
+
+
+def test_module_and_function_are_the_same(logits):
+    module = ctckit.CTCLoss(reduction="sum", infeasible="zero", normalize=False)
+    loss = module(logits, TARGETS, *LENGTHS)
+    expected = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="sum", infeasible="zero", normalize=False)
+    assert loss.item() == expected.item()
+    assert repr(module) == "CTCLoss(blank=0, reduction='sum', infeasible='zero', normalize=False)"
+
+
+GOOD = {
+    "logits": np.zeros((2, 4, 5), dtype=np.float32),
+    "targets": [[1, 2], [3, 4]],
+    "input_lengths": [4, 4],
+    "target_lengths": [2, 2],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"logits": np.zeros((4, 5))},
+            r"logits has shape \(4, 5\); expected \(B, T, C\)\. For one item pass logits\[None\]\.",
+        ),
+        (
+            {"logits": np.zeros((2, 4, 5), dtype=int)},
+            r"logits has dtype int64; expected a floating-point type\.",
+        ),
+        (
+            {"logits": np.zeros((4, 2, 5))},
+            r"logits has shape \(4, 2, 5\) but input_lengths has 2 entries; expected \(B, T, C\)\. "
+            r"It looks time-major: pass logits\.transpose\(0, 1\)\.",
+        ),
+        (
+            {"input_lengths": [4, 4, 4]},
+            r"input_lengths has 3 entries; expected one for each of the B = 2 items\.",
+        ),
+        ({"input_lengths": [4, 5]}, r"input_lengths\[1\] is 5; logits has T = 4 frames, so it must be in 0\.\.4\."),
+        ({"input_lengths": [-1, 4]}, r"input_lengths\[0\] is -1; logits has T = 4 frames, so it must be in 0\.\.4\."),
+        ({"input_lengths": [1.0, 1.0]}, r"input_lengths has dtype float64; expected integers\. Lengths are counts"),
+        ({"input_lengths": [[4, 4]]}, r"input_lengths has shape \(1, 2\); expected \(B,\)\."),
+        ({"target_lengths": [2, 3]}, r"target_lengths\[1\] is 3; targets has N = 2 columns, so it must be in 0\.\.2\."),
+        ({"target_lengths": [2]}, r"target_lengths has 1 entries; expected one for each of the B = 2 items\."),
+        ({"targets": [[1, 2], [3]]}, r"targets cannot be made an array: .*Pad its rows to one length\."),
+        (
+            {"targets": [1, 2, 3, 4, 5]},
+            r"targets has 5 entries, one after another; expected the sum of target_lengths, \d",
+        ),
+        ({"targets": [["a", "b"], ["c", "d"]]}, r"targets has dtype <U1; expected integers\."),
+        ({"input_lengths": None}, r"input_lengths has dtype object; expected integers\."),
+        (
+            {"logits": torch.zeros(2, 4, 5).to_sparse()},
+            r"logits has layout torch\.sparse_coo; expected a dense tensor\.",
+        ),
+        ({"logits": torch.zeros(2, 4, 5, dtype=torch.int32)}, r"logits has dtype torch\.int32; expected a floating"),
+        (
+            {"logits": np.zeros((2, 4, 5), dtype=np.longdouble)},
+            r"logits has dtype .*; expected float16, float32 or float64\. Pass logits\.astype\(numpy\.float64\)\.",
+        ),
+        (
+            {"logits": [torch.zeros(4, 5, requires_grad=True)] * 2},
+            r"logits cannot be made an array: .*\. Pass torch\.stack\(logits\)\.",
+        ),
+        (
+            {"targets": torch.ones(2, 2, dtype=torch.long).to_sparse()},
+            r"targets has layout torch\.sparse_coo; expected a dense tensor\. Pass targets\.to_dense\(\)\.",
+        ),
+        (
+            {"target_lengths": torch.ones(2, dtype=torch.long).to_sparse()},
+            r"target_lengths has layout torch\.sparse_coo; expected a dense tensor\.",
+        ),
+        *(
+            (
+                {name: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.jagged).to(kind)},
+                rf"{name} is a nested tensor; expected a dense one.* Pass torch\.nested\.to_padded_tensor\({name}, 0\)",
+            )
+            for name, kind in (("logits", torch.float32), ("targets", torch.int64), ("input_lengths", torch.int64))
+        ),
+        (
+            {"targets": np.array([[2**64 - 1, 2], [1, 1]], dtype=np.uint64)},
+            r"targets\[0, 0\] is 18446744073709551615; with C = 5",
+        ),
+        (
+            {"target_lengths": np.array([2**64 - 1, 2], dtype=np.uint64)},
+            r"target_lengths\[0\] is 18446744073709551615; targets has N = 2 columns",
+        ),
+        (
+            {"targets": np.ones(7, dtype=int), "target_lengths": [-1, 8]},
+            r"target_lengths\[0\] is -1; targets has 7 entries, so it must be in 0\.\.7\.",
+        ),
+        (
+            {"targets": np.ones(7, dtype=int), "target_lengths": [2**63 - 1, 2**63 - 1]},
+            r"targets has 7 entries, one after another; expected the sum of target_lengths, 18446744073709551614\.",
+        ),
+        (
+            {"targets": np.ones(3, dtype=int), "target_lengths": [1, 1, 1]},
+            r"target_lengths has 3 entries; expected one",
+        ),
+        ({"normalize": "no"}, r"normalize is 'no'; expected True or False\."),
+        ({"normalize": 1}, r"normalize is 1; expected True or False\."),
+        ({"reduction": np.array(["mean", "sum"])}, r"reduction is array\(.*; expected one of \"mean\""),
+        ({"infeasible": np.array(["inf", "zero"])}, r"infeasible is array\(.*; expected one of \"inf\""),
+        ({"backend": np.array(["auto", "native"])}, r"backend=array\(.* is not in this build"),
+        ({"targets": [[1, 2]]}, r"targets has shape \(1, 2\); expected \(B, N\) with B = 2, as in logits\."),
+        ({"targets": [[1.0, 2.0], [3.0, 4.0]]}, r"targets has dtype float64; expected integers\."),
+        ({"targets": [[1, 2], [3, 5]]}, r"targets\[1, 1\] is 5; with C = 5 the classes are 0\.\.4\."),
+        ({"targets": [[1, -1], [3, 4]]}, r"targets\[0, 1\] is -1; with C = 5 the classes are 0\.\.4\."),
+        ({"targets": [[1, 2], [0, 4]]}, r"targets\[1, 0\] is 0, the blank; a target holds tokens only\."),
+        ({"blank": 5}, r"blank is 5; with C = 5 the classes are 0\.\.4\."),
+        ({"blank": True}, r"blank is True; expected the index of a class, an integer\."),
+        ({"reduction": "avg"}, r"reduction is 'avg'; expected one of \"mean\", \"sum\", \"none\"\."),
+        ({"infeasible": "nan"}, r"infeasible is 'nan'; expected one of \"inf\", \"zero\", \"error\"\."),
+        (
+            {"backend": "cuda"},
+            r"backend='cuda' is not in this build of ctckit; expected one of "
+            r"\"auto\", \"native\", \"reference\", \"triton\"\.",
+        ),
+    ],
+)
+def test_every_input_is_checked_before_anything_is_computed(change, message):
+    with pytest.raises(InvalidInputError, match=message):
+        ctckit.ctc_loss(**{**GOOD, **change})
+
+
+def test_another_device_is_refused():
+    with pytest.raises(
+        InvalidInputError, match=r"logits is on meta; this function computes on the CPU\. Pass logits\.cpu\(\)\."
+    ):
+        ctckit.ctc_loss(**{**GOOD, "logits": torch.zeros(2, 4, 5, device="meta")})
+    with pytest.raises(InvalidInputError, match=r"targets is on meta; this function computes on the CPU"):
+        ctckit.ctc_loss(**{**GOOD, "targets": torch.zeros(2, 2, device="meta", dtype=torch.long)})
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage:UserWarning")
+def test_nested_tensors_of_the_older_layout_are_refused_too():
+    for name, kind in (("logits", torch.float32), ("targets", torch.int64)):
+        nested = torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.strided).to(kind)
+        with pytest.raises(InvalidInputError, match=f"{name} is a nested tensor"):
+            ctckit.ctc_loss(**{**GOOD, name: nested})
+
+
+def test_the_module_checks_its_options_at_once():
+    with pytest.raises(InvalidInputError, match="reduction is 'avg'"):
+        ctckit.CTCLoss(reduction="avg")
+    with pytest.raises(InvalidInputError, match="infeasible is 'never'"):
+        ctckit.CTCLoss(infeasible="never")
+    with pytest.raises(InvalidInputError, match="normalize is None"):
+        ctckit.CTCLoss(normalize=None)
+
+
+def test_numpys_booleans_are_booleans(logits):
+    arguments = logits, torch.tensor([FITS] * 3), [T] * 3, [3] * 3
+    for value in (True, False):
+        found = ctckit.ctc_loss(*arguments, normalize=np.bool_(value))
+        assert found.item() == ctckit.ctc_loss(*arguments, normalize=value).item()

@@ -1,0 +1,99 @@
+"""What the tests of the search share: engines, little language models, and the score of a text by its definition."""
+
+import importlib
+import itertools
+import math
+
+import numpy as np
+
+from ctckit import NGramModel, Vocabulary
+from ctckit.kernels.search import reference as reference_search
+from tests.support import oracle
+from tests.support.tolerances import DOUBLE, SEARCH_SINGLE
+
+
+def _engines():
+    """The reference, and the native search where this build has it."""
+    found = {"reference": reference_search}
+    if importlib.util.find_spec("ctckit.kernels.search.native") is not None:
+        found["native"] = importlib.import_module("ctckit.kernels.search.native")
+    return found
+
+
+ENGINES = _engines()
+TOLERANCES = {"reference": 1e3 * DOUBLE, "native": SEARCH_SINGLE}
+
+LETTERS = Vocabulary(("", "a", "b", "|"), separator="|")
+PIECES = Vocabulary(("▁a", "b", "", "▁"), blank=2, word_start="▁")
+WORDPIECES = Vocabulary(("", "a", "##b", "b"), continuation="##")
+UNMARKED = Vocabulary(("", "a", "b", "c"))
+
+
+def random_arpa(entries, seed, *, bigrams=0.5):
+    """A bigram model in the ARPA format: random numbers, some of the pairs."""
+    rng = np.random.default_rng(seed)
+    left, right = ["<s>", "<unk>", *entries], ["</s>", "<unk>", *entries]
+    pairs = [pair for pair in itertools.product(left, right) if rng.random() < bigrams]
+    lines = ["\\data\\", f"ngram 1={len(entries) + 3}", f"ngram 2={len(pairs)}", "", "\\1-grams:"]
+    lines += ["-99\t<s>\t-0.3", "-1.1\t</s>\t0"]
+    lines += [f"{-3 * rng.random() - 0.1:.6f}\t{entry}\t{-rng.random():.6f}" for entry in ["<unk>", *entries]]
+    lines += ["", "\\2-grams:", *(f"{-2 * rng.random() - 0.1:.6f}\t{a} {b}" for a, b in pairs), "", "\\end\\", ""]
+    return "\n".join(lines)
+
+
+def model(folder, entries, unit, seed=0):
+    path = folder / f"{unit}{seed}.arpa"
+    path.write_text(random_arpa(entries, seed), encoding="utf-8")
+    return NGramModel.load(path, unit=unit)
+
+
+def text_probs(probs, blank):
+    """{tokens: probability} of every text, by listing all paths."""
+    found = {}
+    for path in itertools.product(range(len(probs[0])), repeat=len(probs)):
+        text = oracle.collapse(path, blank)
+        found[text] = found.get(text, 0.0) + math.prod(row[c] for row, c in zip(probs, path, strict=True))
+    return found
+
+
+def written(tokens, vocabulary):
+    """The tokens as characters, " " for each boundary that does something."""
+    text = ""
+    for token in tokens:
+        for n, part in enumerate(vocabulary.word_parts[token]):
+            text += (" " if n and text and not text.endswith(" ") else "") + part
+    return text
+
+
+def naive_parts(tokens, vocabulary, *, word_model=None, fine_model=None, lexicon=None, hotwords=None):
+    """(fine log p, word log p, words, letters in unknown words, weights of hotwords) by the definition."""
+    text = written(tokens, vocabulary)
+    words = text.split() if vocabulary.has_words else []
+    known = lexicon if lexicon is not None else (set(word_model) if word_model is not None else None)
+    entries = [word if known is None or word in known else "<unk>" for word in words]
+    fine = 0.0
+    if fine_model is not None:
+        by_token = fine_model.unit == "token"
+        asked = [vocabulary[token] for token in tokens] if by_token else text.replace(" ", fine_model.space)
+        fine = fine_model.log_prob(list(asked))
+    return (
+        fine,
+        0.0 if word_model is None else word_model.log_prob(entries),
+        len(words),
+        0 if known is None else sum(len(word) for word in words if word not in known),
+        sum(weight for phrase, weight in found_hotwords(text, words, hotwords or {}, vocabulary.has_words)),
+    )
+
+
+def found_hotwords(text, words, hotwords, has_words):
+    if has_words:
+        for phrase, weight in hotwords.items():
+            wanted = phrase.split()
+            for at in range(len(words) - len(wanted) + 1):
+                if words[at : at + len(wanted)] == wanted:
+                    yield phrase, weight
+        return
+    for phrase, weight in hotwords.items():
+        for at in range(len(text)):
+            if text.startswith(phrase, at):
+                yield phrase, weight

@@ -1,0 +1,54 @@
+"""An acoustic model for tests that hears loudness: ten frames a second; a frame of loudness 0.1 is "a", 0.2 "b", …"""
+
+import numpy as np
+
+from ctckit import Vocabulary
+from ctckit.acoustic_models import AcousticModel
+
+RATE, FRAME_SAMPLES = 1000, 100
+LETTERS = " abcdefg"
+VOCABULARY = Vocabulary.from_characters(LETTERS, separator=" ")
+LOUDNESS = {"": 0.0, **{letter: 0.1 * n for n, letter in enumerate(LETTERS, 1)}}
+
+
+def samples_of(text, gap=1, lead=0):
+    """Two frames a letter and ``gap`` frames of silence behind each, ``lead`` frames of silence before all."""
+    frames = [0.0] * lead
+    for letter in text:
+        frames += [LOUDNESS[letter]] * 2 + [0.0] * gap
+    return np.repeat(frames, FRAME_SAMPLES).astype(np.float32)  # of no pitch: it survives a resampler
+
+
+def log_probs(samples):
+    whole = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    heard = np.abs(whole).mean(axis=1)
+    distance = np.abs(heard[:, None] - np.array(list(LOUDNESS.values()))) * 60
+    return (-distance - np.log(np.exp(-distance).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+def load(argument):
+    return AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, log_probs)
+
+
+def load_speller(argument):
+    """A model whose words are spelled backwards, and that cannot spell what begins with ``argument``."""
+
+    def spell(word):
+        return None if argument and word.startswith(argument) else tuple(reversed(word))
+
+    return AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, log_probs, spell)
+
+
+def load_nonsense(argument):
+    return argument
+
+
+def install(folder, **entries):
+    """Write what pip writes for a package with these entry points; ``folder`` has to be on the path."""
+    about = folder / "tiny_acoustic_model-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: tiny-acoustic-model\nVersion: 1.0\n", encoding="utf-8"
+    )
+    lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
+    (about / "entry_points.txt").write_text(f"[ctckit.acoustic_models]\n{lines}", encoding="utf-8")
