@@ -113,7 +113,9 @@ def gradient_errors(problem: Problem, all_peers: list[Peer], dtype: str) -> dict
     logits = ours.logits.detach()[:ITEMS_CHECKED].cpu().double().numpy()
     integers = (each[:ITEMS_CHECKED] for each in (problem.targets, problem.input_lengths, problem.target_lengths))
     expected = np.empty_like(logits)
-    native.ctc_loss(logits, target_batch(logits.shape, *integers, 0, name="logits"), rows="logits", gradient=expected)
+    native.ctc_loss(
+        logits, target_batch(logits.shape, *integers, 0, name="logits"), input_kind="logits", gradient=expected
+    )
     unit = 1 / problem.weights[:ITEMS_CHECKED, None, None]
     errors = {
         peer.name: float(np.abs(peer.gradient(ITEMS_CHECKED).numpy() * unit - expected).max()) for peer in all_peers

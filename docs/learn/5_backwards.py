@@ -191,7 +191,7 @@ def plain_loss(z: torch.Tensor, target: list[int]) -> torch.Tensor:
     """The forward algorithm in torch operations, so that autograd can go backwards through it."""
     topology = ctc_topology(target)
     emission = z.log_softmax(dim=1)[:, topology.labels]
-    weights = torch.tensor(topology.arrows)
+    weights = torch.tensor(topology.transitions)
     alpha = torch.tensor(topology.start) + emission[0]
     nothing = torch.full((2,), -torch.inf, dtype=torch.float64)
     for row in emission[1:]:

@@ -137,7 +137,7 @@ def viterbi(
     for row in emission[1:]:
         arriving = np.full((3, len(best)), -np.inf)
         for k in range(3):
-            arriving[k, k:] = best[: len(best) - k] + topology.arrows[k, k:]
+            arriving[k, k:] = best[: len(best) - k] + topology.transitions[k, k:]
         notes.append(arriving.argmax(axis=0))
         best = arriving.max(axis=0) + row
     state = len(best) - 1 if best[-1] >= best[-2] else len(best) - 2

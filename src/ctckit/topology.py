@@ -1,4 +1,4 @@
-"""CTC itself, once: the states of a target, and which arrows lead from state to state.
+"""CTC itself, once: the states of a target, and which transitions lead from state to state.
 
 A target ``y`` of N tokens becomes a chain of S = 2N + 1 states, a blank before, between and behind the tokens::
 
@@ -13,7 +13,7 @@ In each frame the path is in one state and emits that state's class. From one fr
 
 A skip lands only on a token that differs from the token before it: two equal neighbours (state 3 to state 5 above)
 need the blank between them, or the collapse would merge them. A path starts in one of the first two states and ends
-in one of the last two. What is drawn here is all that the kernels know about CTC: other sets of states, arrows and
+in one of the last two. What is drawn here is all that the kernels know about CTC: other sets of states, transitions and
 weights are other variants of CTC (variants.py) for the same recursion. They may use a fourth arrow, which passes over a
 whole token:
 
@@ -42,14 +42,14 @@ class Topology:
 
     Attributes:
         labels: (S,) the class that each state emits.
-        arrows: (K, S) weight of the arrow s − k → s at [k, s]: stay, advance, skip, and with K = 5 the two hops.
+        transitions: (K, S) weight of the arrow s − k → s at [k, s]: stay, advance, skip, and with K = 5 the two hops.
         start: (S,) weight of starting in s.
         final: (S,) weight of ending in s.
         empty: Weight of the path without any frame: 0 for an empty target, else −∞.
     """
 
     labels: Ints
-    arrows: Floats
+    transitions: Floats
     start: Floats
     final: Floats
     empty: float
@@ -62,17 +62,17 @@ class Topology:
     @property
     def stay(self) -> Floats:
         """(S,) weight of the arrow s → s."""
-        return np.asarray(self.arrows[0])
+        return np.asarray(self.transitions[0])
 
     @property
     def advance(self) -> Floats:
         """(S,) weight of the arrow s − 1 → s."""
-        return np.asarray(self.arrows[1])
+        return np.asarray(self.transitions[1])
 
     @property
     def skip(self) -> Floats:
         """(S,) weight of the arrow s − 2 → s."""
-        return np.asarray(self.arrows[2])
+        return np.asarray(self.transitions[2])
 
     @property
     def frames_needed(self) -> int:
@@ -81,14 +81,14 @@ class Topology:
             return 0
         shortest = np.where(self.start > IMPOSSIBLE, 1.0, np.inf)
         for s in range(self.num_states):
-            for k in range(1, min(len(self.arrows), s + 1)):
-                if self.arrows[k, s] > IMPOSSIBLE:
+            for k in range(1, min(len(self.transitions), s + 1)):
+                if self.transitions[k, s] > IMPOSSIBLE:
                     shortest[s] = min(shortest[s], shortest[s - k] + 1)
         return int(shortest[self.final > IMPOSSIBLE].min())
 
 
 def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
-    """The states and arrows of plain CTC.
+    """The states and transitions of plain CTC.
 
     Args:
         target: (N,) integers, the classes of the tokens, none of them the blank.
@@ -108,15 +108,15 @@ def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
     labels = np.full(states, blank, dtype=np.int64)
     labels[1::2] = tokens
 
-    arrows = np.full((3, states), IMPOSSIBLE)
-    arrows[0] = 0.0  # stay
-    arrows[1, 1:] = 0.0  # advance
-    arrows[2, 3::2][tokens[1:] != tokens[:-1]] = 0.0  # skip, into the tokens that differ from the one before
+    transitions = np.full((3, states), IMPOSSIBLE)
+    transitions[0] = 0.0  # stay
+    transitions[1, 1:] = 0.0  # advance
+    transitions[2, 3::2][tokens[1:] != tokens[:-1]] = 0.0  # skip, into the tokens that differ from the one before
     start = np.full(states, IMPOSSIBLE)
     start[:2] = 0.0
     final = np.full(states, IMPOSSIBLE)
     final[-2:] = 0.0
-    return Topology(labels, arrows, start, final, empty=IMPOSSIBLE if len(tokens) else 0.0)
+    return Topology(labels, transitions, start, final, empty=IMPOSSIBLE if len(tokens) else 0.0)
 
 
 def adjacent_repeats(target: npt.ArrayLike) -> int:

@@ -97,7 +97,7 @@ class CTCVariant:
 
 
 @dataclass(frozen=True, eq=False)
-class Chains:
+class TokenGraphs:
     """The chains of a batch, padded.
 
     Attributes:
@@ -126,7 +126,7 @@ class Chains:
         return Topology(labels, weights[:5], weights[5], weights[6], float(self.empty[b]))
 
 
-def chains(
+def token_graphs(
     targets: npt.NDArray[np.integer],
     target_lengths: npt.NDArray[np.integer],
     input_lengths: npt.NDArray[np.integer],
@@ -134,7 +134,7 @@ def chains(
     *,
     classes: int,
     blank: int = 0,
-) -> Chains:
+) -> TokenGraphs:
     """The states of each target of a batch under a variant.
 
     Args:
@@ -149,7 +149,7 @@ def chains(
         The chains, padded to the longest.
 
     Example:
-        >>> one = chains(np.array([[3, 1]]), np.array([2]), np.array([9]), CTCVariant(min_frames=2), classes=4)
+        >>> one = token_graphs(np.array([[3, 1]]), np.array([2]), np.array([9]), CTCVariant(min_frames=2), classes=4)
         >>> one.tokens.tolist()
         [[3, 3, 1, 1]]
     """
@@ -185,7 +185,7 @@ def chains(
     even[:, :6] += (of_class[blank] + variant.delay_penalty * before)[:, None]
     count = begun.max(axis=1, initial=0)
     offset = -variant.delay_penalty * count * (np.asarray(input_lengths) + 1) / 2
-    return Chains(np.where(here, token, -1).astype(np.int32), lengths, weights, empty, offset, blank)
+    return TokenGraphs(np.where(here, token, -1).astype(np.int32), lengths, weights, empty, offset, blank)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from ctckit import Vocabulary, forced_align
 from ctckit.alignment import boundaries
 from ctckit.alignment.wildcards import PER_FRAME
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
-from ctckit.kernels.confidence import reference as reference_soft
+from ctckit.kernels.confidence import reference as reference_confidence
 from ctckit.topology import collapse
 from tests.support import oracle
 from tests.support.alignment_truth import recording, text
@@ -53,7 +53,7 @@ def test_path_tokens_and_numbers_are_those_of_the_lattice(frames):
     np.testing.assert_allclose(found.durations, lattice.occupancy.sum(axis=0), atol=1e3 * DOUBLE)
     for span in found.spans:
         assert span.log_prob == pytest.approx(log_probs[span.start : span.end, span.token].mean(), rel=DOUBLE)
-    sure = reference_soft.confidences(log_probs, found.tokens, found.starts, found.ends, blank=0)
+    sure = reference_confidence.confidences(log_probs, found.tokens, found.starts, found.ends, blank=0)
     np.testing.assert_allclose(found.confidences, sure, atol=SEARCH_SINGLE)
     assert [span.confidence for span in found.spans] == found.confidences.tolist()
 
@@ -279,7 +279,7 @@ def test_long_items_have_durations_in_windows():
     made = recording([("text", tokens)], 3)
     found = forced_align(made.log_probs, tokens)[0]
     assert found.frames > 2 * 2048
-    exact = reference_soft.durations(made.log_probs, ctckit.topology.ctc_topology(tokens))
+    exact = reference_confidence.durations(made.log_probs, ctckit.topology.ctc_topology(tokens))
     assert np.abs(np.cumsum(found.durations) - np.cumsum(exact)).max() < 0.05
     assert found.durations.sum() == pytest.approx(found.frames, rel=1e-6)
 

@@ -57,7 +57,7 @@ class Problem:
     def target(self, b):
         return self.targets[b, : self.target_lengths[b]]
 
-    def rows(self, b):
+    def input_kind(self, b):
         return self.logits[b, : self.input_lengths[b]]
 
     @property
@@ -134,7 +134,7 @@ def as_passed(rng, array, *, nested=False):
     return tensor.t().contiguous().t() if nested else tensor
 
 
-def expected_item(problem, b, rows):
+def expected_item(problem, b, input_kind):
     """Loss, gradient (frames, C) and the size that rounding errors are relative to."""
     x, target = problem.rows(b), problem.target(b)
     if len(x) < frames_needed(target):
@@ -142,13 +142,13 @@ def expected_item(problem, b, rows):
     if np.isnan(x).any() or np.isposinf(x).any():
         return math.nan, np.full_like(x, np.nan), 1.0
     topology = ctc_topology(target, blank=problem.blank)
-    gradient_of = reference.logit_gradient if rows == "logits" else reference.score_gradient
+    gradient_of = reference.logit_gradient if input_kind == "logits" else reference.score_gradient
     loss, gradient = gradient_of(x, topology)
-    if rows == "log_probs" and np.isfinite(loss):
+    if input_kind == "log_probs" and np.isfinite(loss):
         gradient = gradient + np.exp(x)
-    check_by_all_paths(x if rows != "logits" else reference.log_softmax(x), target, problem.blank, loss)
+    check_by_all_paths(x if input_kind != "logits" else reference.log_softmax(x), target, problem.blank, loss)
     size = max(1.0, abs(loss) if np.isfinite(loss) else 1.0)
-    if rows != "logits" and np.isfinite(x).any():  # scores of either sign may sum to nearly nothing
+    if input_kind != "logits" and np.isfinite(x).any():  # scores of either sign may sum to nearly nothing
         size = max(size, len(x) * np.abs(x[np.isfinite(x)]).max())
     return loss, gradient, size
 
@@ -177,15 +177,15 @@ def check_loss(rng, problem):
     like_torch = rng.random() < 0.3
     reduction = str(rng.choice(["mean", "sum", "none"]))
     infeasible = str(rng.choice(["inf", "counted"] if like_torch else ["inf", "zero", "error"]))
-    rows = "log_probs" if like_torch else str(rng.choice(["logits", "scores"]))
+    input_kind = "log_probs" if like_torch else str(rng.choice(["logits", "scores"]))
     if like_torch:  # e^score is in its gradient: it has to stay in half precision's range
         problem.logits[np.isfinite(problem.logits) & (problem.logits > 5)] = 5
-    parts = [expected_item(problem, b, rows) for b in range(len(problem.logits))]
+    parts = [expected_item(problem, b, input_kind) for b in range(len(problem.logits))]
     losses = np.array([part[0] for part in parts])
     leaf = torch.from_numpy(problem.logits).to(FLOATS[problem.dtype])
     leaf = arranged(leaf, problem.layout).requires_grad_(bool(rng.random() < 0.8))
     try:
-        found = call_loss(rng, problem, leaf, rows, reduction, infeasible)
+        found = call_loss(rng, problem, leaf, input_kind, reduction, infeasible)
     except InfeasibleTargetError as error:
         impossible = np.flatnonzero(np.isposinf(losses))
         by_length = [b for b in impossible if problem.input_lengths[b] < frames_needed(problem.target(b))]
@@ -200,19 +200,19 @@ def check_loss(rng, problem):
         losses[np.isposinf(losses)] = 0
     check_value(problem, found.detach(), losses, weights, parts, reduction)
     if leaf.requires_grad:
-        check_gradient(rng, problem, found, leaf, weights, parts, rows)
+        check_gradient(rng, problem, found, leaf, weights, parts, input_kind)
 
 
-def call_loss(rng, problem, leaf, rows, reduction, infeasible):
+def call_loss(rng, problem, leaf, input_kind, reduction, infeasible):
     targets = as_passed(rng, problem.targets, nested=True)
     lengths = as_passed(rng, problem.input_lengths), as_passed(rng, problem.target_lengths)
-    if rows == "log_probs":
+    if input_kind == "log_probs":
         if rng.random() < 0.5 and len(leaf):  # torch's other form: one after another
             targets = torch.from_numpy(np.concatenate([problem.target(b) for b in range(len(leaf))]))
         return compat.ctc_loss(leaf.transpose(0, 1), targets, *lengths, problem.blank, reduction, infeasible != "inf")
     options = {"blank": problem.blank, "reduction": reduction, "infeasible": infeasible}
     backend = str(rng.choice(["auto", "native", "reference"]))
-    return ctckit.ctc_loss(leaf, targets, *lengths, **options, normalize=rows == "logits", backend=backend)
+    return ctckit.ctc_loss(leaf, targets, *lengths, **options, normalize=input_kind == "logits", backend=backend)
 
 
 def check_value(problem, found, losses, weights, parts, reduction):
@@ -227,7 +227,7 @@ def check_value(problem, found, losses, weights, parts, reduction):
     expect_close(found.double().numpy(), expected, allowed, "the loss")
 
 
-def check_gradient(rng, problem, found, leaf, weights, parts, rows):
+def check_gradient(rng, problem, found, leaf, weights, parts, input_kind):
     scale = 1.0 if rng.random() < 0.3 else float(rng.choice([-2.5, 0.0, 0.375, 3.0]))
     factors = rng.choice([1.0, -0.5, 0.0, 2.0], len(weights)) if found.ndim else np.ones(len(weights))
     upstream = torch.as_tensor(scale * factors if found.ndim else scale, dtype=found.dtype)
@@ -242,7 +242,7 @@ def check_gradient(rng, problem, found, leaf, weights, parts, rows):
         whole[: len(expected)] = expected * factor
         allowed = (SINGLE_GRADIENT if single else DOUBLE * size) * max(1.0, abs(factor))
         relative = HALF_ROUNDING.get(problem.dtype, 0.0)
-        if rows == "log_probs":  # e^score has no bound, so it is held to its own size
+        if input_kind == "log_probs":  # e^score has no bound, so it is held to its own size
             relative += SINGLE_GRADIENT if single else DOUBLE
         with np.errstate(invalid="ignore"):
             allowed = allowed + relative * np.nan_to_num(np.abs(whole))

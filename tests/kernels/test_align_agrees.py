@@ -11,7 +11,7 @@ from ctckit.kernels.align import native as native_align
 from ctckit.kernels.align import reference as reference_align
 from ctckit.kernels.align.native import AlignSettings
 from ctckit.topology import frames_needed
-from ctckit.variants import CTCVariant, chains
+from ctckit.variants import CTCVariant, token_graphs
 from tests.support import oracle
 from tests.support.tolerances import DOUBLE
 
@@ -46,8 +46,8 @@ def align_one(module, log_probs, target, blank, variant=None, **options):
     tokens, lengths, frames = np.array([target], dtype=np.int64), np.array([len(target)]), np.array([len(log_probs)])
     of = None
     if variant is not None:
-        of = chains(tokens, lengths, frames, variant, classes=log_probs.shape[1], blank=blank)
-    (path,) = module.align_batch(log_probs[None], frames, tokens, lengths, blank=blank, chains=of, **options)
+        of = token_graphs(tokens, lengths, frames, variant, classes=log_probs.shape[1], blank=blank)
+    (path,) = module.align_batch(log_probs[None], frames, tokens, lengths, blank=blank, graphs=of, **options)
     return path
 
 
@@ -169,13 +169,13 @@ def test_the_same_paths_as_the_definition(dtype, with_chains, seed):
             variant = random_variant(rng)
             if variant.wildcards:
                 targets = np.where(rng.random(targets.shape) < 0.2, classes, targets)
-            of = chains(targets, target_lengths, input_lengths, variant, classes=classes, blank=blank)
+            of = token_graphs(targets, target_lengths, input_lengths, variant, classes=classes, blank=blank)
         for b, length in enumerate(input_lengths):
             log_probs[b, length:] = np.nan  # never read
         arguments = (log_probs, input_lengths, targets, target_lengths)
-        expected = reference_align.align_batch(*arguments, blank=blank, chains=of)
+        expected = reference_align.align_batch(*arguments, blank=blank, graphs=of)
         for settings in SETTINGS:
-            ours = native_align.align_batch(*arguments, blank=blank, chains=of, settings=settings)
+            ours = native_align.align_batch(*arguments, blank=blank, graphs=of, settings=settings)
             for b, path in enumerate(expected):
                 assert_same(ours[b], path, (seed, round_, b, settings))
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ctckit.kernels import runtime
-from ctckit.kernels.confidence import native as native_soft
-from ctckit.kernels.confidence import reference as reference_soft
+from ctckit.kernels.confidence import native as native_confidence
+from ctckit.kernels.confidence import reference as reference_confidence
 from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
-from ctckit.variants import CTCVariant, chains
+from ctckit.variants import CTCVariant, token_graphs
 from tests.support.alignment_truth import recording, text
 from tests.support.tolerances import DOUBLE, SEARCH_SINGLE
 
@@ -39,8 +39,8 @@ SIZES = [(1, 0, 2), (1, 1, 2), (9, 3, 4), (40, 12, 5), (90, 20, 40)]
 def test_durations(size, dtype, instruction_set):
     for seed in range(5):
         log_probs, target, path, *_ = problem(*size, seed, dtype)
-        found = native_soft.durations(log_probs, ctc_topology(target), path)
-        expected = reference_soft.durations(log_probs, ctc_topology(target))
+        found = native_confidence.durations(log_probs, ctc_topology(target), path)
+        expected = reference_confidence.durations(log_probs, ctc_topology(target))
         np.testing.assert_allclose(found, expected, atol=SEARCH_SINGLE if dtype == np.float32 else 1e3 * DOUBLE)
         assert expected.sum() == pytest.approx(size[0])
 
@@ -49,10 +49,15 @@ def test_durations_of_chains_with_wildcards():
     rng = np.random.default_rng(0)
     variant = CTCVariant(wildcards="optional", wildcard_penalty=1.5)
     for target in ([1, 5, 2], [5], [5, 3, 3, 5], [4, 5, 4]):
-        chain = chains(np.array([target]), np.array([len(target)]), np.array([15]), variant, classes=5).topology(0)
+        chain = token_graphs(np.array([target]), np.array([len(target)]), np.array([15]), variant, classes=5).topology(
+            0
+        )
         log_probs = np.pad(np.log(rng.dirichlet(np.ones(5), 15)), ((0, 0), (0, 1)))
         path, _ = reference.viterbi(log_probs, chain)
-        found, expected = native_soft.durations(log_probs, chain, path), reference_soft.durations(log_probs, chain)
+        found, expected = (
+            native_confidence.durations(log_probs, chain, path),
+            reference_confidence.durations(log_probs, chain),
+        )
         np.testing.assert_allclose(found, expected, atol=1e3 * DOUBLE)
 
 
@@ -62,8 +67,8 @@ def test_windows_lose_little_where_the_network_is_sure(window):
     made = recording([("text", tokens)], 0)
     log_probs, topology = made.log_probs.astype(np.float64), ctc_topology(tokens)
     path, _ = reference.viterbi(log_probs, topology)
-    whole = reference_soft.durations(log_probs, topology)
-    cut = native_soft.durations(log_probs, topology, path, window=window)
+    whole = reference_confidence.durations(log_probs, topology)
+    cut = native_confidence.durations(log_probs, topology, path, window=window)
     assert cut.sum() == pytest.approx(len(log_probs))
     assert np.abs(np.cumsum(cut) - np.cumsum(whole)).max() < 0.3
     if window > len(log_probs) // 10:
@@ -74,8 +79,8 @@ def test_windows_cover_all_frames_once():
     log_probs, target, path, *_ = problem(200, 20, 5, 0)
     topology = ctc_topology(target)
     for window in (2, 3, 7, 199, 200, 201):
-        assert native_soft.durations(log_probs, topology, path, window=window).sum() == pytest.approx(200)
-    pinned = native_soft.durations(log_probs, topology, path, window=1)
+        assert native_confidence.durations(log_probs, topology, path, window=window).sum() == pytest.approx(200)
+    pinned = native_confidence.durations(log_probs, topology, path, window=1)
     np.testing.assert_allclose(pinned, np.bincount(path, minlength=topology.num_states), atol=DOUBLE)
 
 
@@ -86,9 +91,9 @@ def test_confidences_with_wildcards(size, instruction_set):
         for wild in range(-1, len(target)):
             tokens = target.copy()
             if wild >= 0:
-                tokens[wild] = native_soft.WILDCARD
-            found = native_soft.confidences(log_probs, tokens, starts, ends, blank=0)
-            expected = reference_soft.confidences(log_probs, tokens, starts, ends, blank=0)
+                tokens[wild] = native_confidence.WILDCARD
+            found = native_confidence.confidences(log_probs, tokens, starts, ends, blank=0)
+            expected = reference_confidence.confidences(log_probs, tokens, starts, ends, blank=0)
             np.testing.assert_allclose(found, expected, atol=SEARCH_SINGLE)
             assert np.isnan(found).sum() == (wild >= 0)
 
@@ -99,6 +104,6 @@ def test_many_tokens_are_shared_out():
     path, _ = reference.viterbi(made.log_probs.astype(np.float64), ctc_topology(tokens))
     odd = np.arange(1, 2001, 2)
     spans = np.searchsorted(path, odd), np.searchsorted(path, odd, side="right")
-    found = native_soft.confidences(made.log_probs, np.array(tokens), *spans, blank=0)
-    expected = reference_soft.confidences(made.log_probs, np.array(tokens), *spans, blank=0)
+    found = native_confidence.confidences(made.log_probs, np.array(tokens), *spans, blank=0)
+    expected = reference_confidence.confidences(made.log_probs, np.array(tokens), *spans, blank=0)
     np.testing.assert_allclose(found, expected, atol=SEARCH_SINGLE)

@@ -20,12 +20,14 @@ def instruction_set(request):
     runtime.set_instruction_set(before)
 
 
-def expect_agreement(logits, batch, rows="logits", weights=None, kernel=native.ctc_loss):
+def expect_agreement(logits, batch, input_kind="logits", weights=None, kernel=native.ctc_loss):
     expected_gradient = np.empty(logits.shape)
-    expected = REFERENCE(logits.astype(np.float64), batch, rows=rows, weights=weights, gradient=expected_gradient)
+    expected = REFERENCE(
+        logits.astype(np.float64), batch, input_kind=input_kind, weights=weights, gradient=expected_gradient
+    )
     gradient = np.full_like(logits, np.nan)  # poisoned: whatever is left unwritten shows
-    losses = kernel(logits, batch, rows=rows, weights=weights, gradient=gradient)
-    loss_only = kernel(logits, batch, rows=rows)
+    losses = kernel(logits, batch, input_kind=input_kind, weights=weights, gradient=gradient)
+    loss_only = kernel(logits, batch, input_kind=input_kind)
     np.testing.assert_array_equal(losses, loss_only)
     single = logits.dtype == np.float32
     finite = np.isfinite(expected)
@@ -34,14 +36,14 @@ def expect_agreement(logits, batch, rows="logits", weights=None, kernel=native.c
     assert (np.abs(losses[finite] - expected[finite]) / size).max(initial=0) <= (SINGLE_LOSS if single else DOUBLE)
     tolerance = SINGLE_GRADIENT if single else DOUBLE * max(1, size.max(initial=1))
     # e^score has no bound, so it is held to its own size; probabilities are at most 1.
-    relative = tolerance if rows == "log_probs" else 0
+    relative = tolerance if input_kind == "log_probs" else 0
     np.testing.assert_allclose(gradient, expected_gradient, rtol=relative, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
+@pytest.mark.parametrize("input_kind", ["logits", "scores", "log_probs"])
 @pytest.mark.parametrize("seed", range(12))
-def test_small_problems(instruction_set, dtype, rows, seed):
+def test_small_problems(instruction_set, dtype, input_kind, seed):
     # Classes around the vectors' widths (4, 8, 16, and the table of 32), targets across the blocks of 16 states.
     classes = [2, 3, 5, 8, 16, 17, 31, 32, 33, 64, 65, 130][seed]
     tokens = [0, 1, 3, 14, 15, 16, 17, 31, 33, 40, 5, 12][seed]
@@ -55,7 +57,7 @@ def test_small_problems(instruction_set, dtype, rows, seed):
         masks=seed % 3 == 1,
     )
     weights = np.random.default_rng(seed).uniform(-1, 2, len(batch)).clip(-0.5)
-    expect_agreement(logits, batch, rows, weights)
+    expect_agreement(logits, batch, input_kind, weights)
 
 
 @pytest.mark.parametrize("case", range(6))
@@ -159,10 +161,10 @@ def test_hard_cases(instruction_set, reference_answers, name):
     logits, batch = CASES[name]
     if name not in reference_answers:  # the reference is slow: once for all instruction sets
         gradient = np.empty(logits.shape)
-        reference_answers[name] = REFERENCE(logits, batch, rows="logits", gradient=gradient), gradient
+        reference_answers[name] = REFERENCE(logits, batch, input_kind="logits", gradient=gradient), gradient
     expected, expected_gradient = reference_answers[name]
     gradient = np.full_like(logits, np.nan)
-    losses = native.ctc_loss(logits, batch, rows="logits", gradient=gradient)
+    losses = native.ctc_loss(logits, batch, input_kind="logits", gradient=gradient)
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(losses[~finite], expected[~finite])
     error = np.abs(losses[finite] - expected[finite]) / np.abs(expected[finite]).clip(1e-3)
@@ -179,8 +181,8 @@ def test_masks_of_any_size_cost_what_they_cost(instruction_set, mask, dtype):
     logits, batch = random_batch(5, items=1, frames=9, classes=4, tokens=4, dtype=dtype)
     logits = np.where(np.isnan(logits), 0, logits).astype(dtype)
     logits[0, :, batch.targets[0, 1]] = mask
-    expected = REFERENCE(logits, batch, rows="logits")
-    losses = native.ctc_loss(logits, batch, rows="logits")
+    expected = REFERENCE(logits, batch, input_kind="logits")
+    losses = native.ctc_loss(logits, batch, input_kind="logits")
     np.testing.assert_allclose(losses, expected, rtol=SINGLE_LOSS)
     assert np.isinf(losses[0]) == np.isinf(mask)
 
@@ -194,20 +196,20 @@ def test_the_largest_float64_masks_are_as_good_as_minus_infinity(instruction_set
     expect_agreement(logits, batch)
     logits[0, :, batch.targets[0, 1]] = mask
     gradient = np.full_like(logits, np.nan)
-    assert native.ctc_loss(logits, batch, rows="logits", gradient=gradient)[0] == np.inf
+    assert native.ctc_loss(logits, batch, input_kind="logits", gradient=gradient)[0] == np.inf
     assert not gradient.any()
 
 
-@pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
+@pytest.mark.parametrize("input_kind", ["logits", "scores", "log_probs"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_a_number_stays_so_in_every_backend(rows, value):
+def test_what_is_not_a_number_stays_so_in_every_backend(input_kind, value):
     logits, batch = random_batch(7, items=2, frames=6, classes=4, tokens=2, dtype=np.float32)
     logits[0, 3, 1] = value
     for name, kernel in BACKENDS.items():
         if name == "triton":
             continue
         gradient = np.zeros_like(logits)
-        losses = kernel(logits, batch, rows=rows, gradient=gradient)
+        losses = kernel(logits, batch, input_kind=input_kind, gradient=gradient)
         assert np.isnan(losses).tolist() == [True, False]
         assert np.isnan(gradient[0]).all()
         assert np.isfinite(gradient[1]).all()
@@ -220,7 +222,7 @@ def test_what_is_not_a_number_stays_so_in_triton(monkeypatch, value):
     logits[0, 3, 1] = value
     gradient = np.zeros_like(logits)
     with interpreter(monkeypatch, frames=4):
-        losses = BACKENDS["triton"](logits, batch, rows="logits", gradient=gradient)
+        losses = BACKENDS["triton"](logits, batch, input_kind="logits", gradient=gradient)
     assert np.isnan(losses).tolist() == [True, False]
     assert np.isnan(gradient[0]).all()
     assert np.isfinite(gradient[1]).all()
@@ -228,10 +230,10 @@ def test_what_is_not_a_number_stays_so_in_triton(monkeypatch, value):
 
 def test_strides_are_followed():
     logits, batch = random_batch(0, items=3, frames=10, classes=7, tokens=3)
-    expected = native.ctc_loss(logits, batch, rows="logits")
+    expected = native.ctc_loss(logits, batch, input_kind="logits")
     time_first = np.ascontiguousarray(logits.transpose(1, 0, 2)).transpose(1, 0, 2)
     classes_last = np.asfortranarray(logits)
     wide = np.full((3, 20, 14), np.nan)
     wide[:, ::2, :7] = logits
     for each in (time_first, classes_last, wide[:, ::2, :7], logits[::-1][::-1]):
-        np.testing.assert_array_equal(native.ctc_loss(each, batch, rows="logits"), expected)
+        np.testing.assert_array_equal(native.ctc_loss(each, batch, input_kind="logits"), expected)

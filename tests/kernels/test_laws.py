@@ -35,13 +35,13 @@ def items(draw, most_frames=30):
     return log_probs, tokens, blank
 
 
-def losses_of(log_probs, targets, blank, rows="scores"):
+def losses_of(log_probs, targets, blank, input_kind="scores"):
     width = max(map(len, targets), default=0)
     padded = np.full((len(targets), width), blank, dtype=np.int32)
     for row, target in zip(padded, targets, strict=True):
         row[: len(target)] = target
     batch = TargetBatch(padded, np.full(len(targets), len(log_probs)), np.array([len(y) for y in targets]), blank)
-    return native.ctc_loss(np.broadcast_to(log_probs, (len(targets), *log_probs.shape)), batch, rows=rows)
+    return native.ctc_loss(np.broadcast_to(log_probs, (len(targets), *log_probs.shape)), batch, input_kind=input_kind)
 
 
 @given(seeds, st.integers(0, 4), st.integers(2, 3))
@@ -76,7 +76,7 @@ def test_best_path_spells_the_target_and_is_part_of_the_sum(item):
 def test_the_logit_gradient_sums_to_zero_over_the_classes(seed, dtype, masks):
     logits, batch = random_batch(seed, dtype=dtype, masks=masks)
     gradient = np.empty_like(logits)
-    native.ctc_loss(logits, batch, rows="logits", gradient=gradient)
+    native.ctc_loss(logits, batch, input_kind="logits", gradient=gradient)
     np.testing.assert_allclose(gradient.sum(axis=2), 0, atol=SINGLE_GRADIENT if dtype == np.float32 else LAW)
 
 
@@ -88,9 +88,9 @@ def test_renaming_the_classes_permutes_the_answer(seed):
     renamed[:, :, order] = logits
     other = TargetBatch(order[batch.targets].astype(np.int32), batch.input_lengths, batch.target_lengths, int(order[0]))
     gradient, other_gradient = np.empty_like(logits), np.empty_like(logits)
-    losses = native.ctc_loss(logits, batch, rows="logits", gradient=gradient)
+    losses = native.ctc_loss(logits, batch, input_kind="logits", gradient=gradient)
     np.testing.assert_allclose(
-        native.ctc_loss(renamed, other, rows="logits", gradient=other_gradient), losses, rtol=LAW
+        native.ctc_loss(renamed, other, input_kind="logits", gradient=other_gradient), losses, rtol=LAW
     )
     np.testing.assert_allclose(other_gradient[:, :, order], gradient, atol=LAW)
 
@@ -99,13 +99,13 @@ def test_renaming_the_classes_permutes_the_answer(seed):
 def test_a_batch_equals_its_items_and_padding_is_not_read(seed, dtype):
     logits, batch = random_batch(seed, items=5, dtype=dtype)  # NaN beyond the lengths
     gradient = np.full_like(logits, np.nan)
-    losses = native.ctc_loss(logits, batch, rows="logits", gradient=gradient)
+    losses = native.ctc_loss(logits, batch, input_kind="logits", gradient=gradient)
     for b, frames in enumerate(batch.input_lengths):
         alone = TargetBatch(
             batch.target(b)[None].copy(), batch.input_lengths[b : b + 1], batch.target_lengths[b : b + 1], batch.blank
         )
         own = np.empty((1, frames, logits.shape[2]), dtype=dtype)
-        loss = native.ctc_loss(logits[b : b + 1, :frames], alone, rows="logits", gradient=own)
+        loss = native.ctc_loss(logits[b : b + 1, :frames], alone, input_kind="logits", gradient=own)
         np.testing.assert_array_equal(loss[0], losses[b])
         np.testing.assert_array_equal(own[0], gradient[b, :frames])
         assert not gradient[b, frames:].any()
@@ -116,7 +116,7 @@ def test_a_normalised_loss_is_never_negative(seed, scale):
     logits, batch = random_batch(seed, classes=2, tokens=1, frames=40, scale=scale, dtype=np.float32)
     logits[:, :, 0] += 30 * scale  # the empty target is all but certain
     empty = TargetBatch(batch.targets, batch.input_lengths, np.zeros_like(batch.target_lengths), 0)
-    assert (native.ctc_loss(logits, empty, rows="logits") >= 0).all()
+    assert (native.ctc_loss(logits, empty, input_kind="logits") >= 0).all()
 
 
 @given(seeds)
@@ -124,7 +124,7 @@ def test_a_constant_added_to_a_frame_changes_nothing(seed):
     logits, batch = random_batch(seed, dtype=np.float32)
     shifted = logits + np.random.default_rng(seed).integers(-50, 50, (*logits.shape[:2], 1)).astype(np.float32)
     np.testing.assert_allclose(
-        native.ctc_loss(shifted, batch, rows="logits"),
-        native.ctc_loss(logits, batch, rows="logits"),
+        native.ctc_loss(shifted, batch, input_kind="logits"),
+        native.ctc_loss(logits, batch, input_kind="logits"),
         rtol=10 * SINGLE_LOSS,
     )

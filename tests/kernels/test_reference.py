@@ -107,5 +107,5 @@ def test_a_broken_topology_is_noticed_by_the_oracle(mutation):
     probs, log_probs, target, _ = case([1, 1, 2], 6, 0)
     skips, topology = broken_skips(target, 0)
     arrows = np.stack([topology.stay, topology.advance, skips[mutation]])
-    loss, _ = reference.score_gradient(log_probs, replace(topology, arrows=arrows))
+    loss, _ = reference.score_gradient(log_probs, replace(topology, transitions=arrows))
     assert abs(loss - oracle.loss(probs.tolist(), target, 0)) > 1e-3

@@ -91,10 +91,10 @@ def test_a_malformed_item_is_nan_when_nobody_checks():
     x = logits().nan_to_num()
     targets = torch.tensor([[1, 2], [1, 0], [1, 99]], device=DEVICE)
     lengths = torch.tensor([5, 6, 5], device=DEVICE), torch.tensor([2, 1, 2], device=DEVICE)
-    found = triton_loss.forward(x, targets, *lengths, blank=0, rows="logits", differentiated=True)
+    found = triton_loss.forward(x, targets, *lengths, blank=0, input_kind="logits", differentiated=True)
     assert found.losses.isnan().tolist() == [False, True, True]
     weights = torch.ones(3, dtype=torch.float64, device=DEVICE)
-    gradient = triton_loss.gradient(x, found, weights, weights.sum(), blank=0, rows="logits")
+    gradient = triton_loss.gradient(x, found, weights, weights.sum(), blank=0, input_kind="logits")
     assert gradient[0].isfinite().all()
 
 
@@ -107,7 +107,9 @@ def test_joined_targets_that_nobody_checks():
     tokens, lengths = torch.tensor([1, 2, 1, 2, 3, 4, 1], device=DEVICE), torch.tensor([4, -1, 2, 2], device=DEVICE)
     targets, counts = autograd_cuda._padded(tokens, lengths, 2)
     frames = torch.full((4,), 2, device=DEVICE)
-    found = triton_loss.forward(x, targets, frames, counts, blank=0, rows="logits", differentiated=False).losses.cpu()
+    found = triton_loss.forward(
+        x, targets, frames, counts, blank=0, input_kind="logits", differentiated=False
+    ).losses.cpu()
     np.testing.assert_allclose(found, [np.inf, np.nan, 2 * np.log(5), np.nan], rtol=SINGLE_LOSS)
 
 

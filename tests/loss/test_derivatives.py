@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 import ctckit
 from ctckit.compat import torch as compat
 from ctckit.errors import CTCKitError
-from ctckit.kernels.loss import native
+from ctckit.kernels.loss import BACKENDS, native
 from tests.support.problems import random_batch
 from tests.support.tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
 
@@ -51,9 +51,9 @@ def test_second_derivative_counts_a_masked_target_out_of_the_mean():
     assert torch.autograd.gradgradcheck(loss, values)
 
 
-@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("input_kind", ROWS)
 @pytest.mark.parametrize("seed", range(6))
-def test_curvature_is_the_derivative_of_the_gradient(rows, seed):
+def test_curvature_is_the_derivative_of_the_gradient(input_kind, seed):
     """By central differences, with weights, lengths, repeats and NaN in the padding."""
     logits, batch = random_batch(seed, blank=seed % 6, frames=10, scale=1.0)
     weights = np.random.default_rng(seed).uniform(-1, 2, len(batch))
@@ -61,12 +61,12 @@ def test_curvature_is_the_derivative_of_the_gradient(rows, seed):
 
     def gradient(values):
         result = np.empty_like(values)
-        native.ctc_loss(values, batch, rows=rows, weights=weights, gradient=result)
+        native.ctc_loss(values, batch, input_kind=input_kind, weights=weights, gradient=result)
         return result
 
     step = 1e-5
     expected = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
-    found = native.ctc_curvature(logits, batch, direction, rows=rows, weights=weights)
+    found = native.ctc_hvp(logits, batch, direction, input_kind=input_kind, weights=weights)
     np.testing.assert_allclose(found, expected, atol=CENTRAL_DIFFERENCE)
 
 
@@ -78,11 +78,11 @@ def test_curvature_is_symmetric_and_follows_strides_and_types():
     for b, length in enumerate(batch.input_lengths):
         u[b, length:] = v[b, length:] = 0
     weights = np.ones(3)
-    hu, hv = (native.ctc_curvature(logits, batch, w, rows="logits", weights=weights) for w in (u, v))
+    hu, hv = (native.ctc_hvp(logits, batch, w, input_kind="logits", weights=weights) for w in (u, v))
     assert (hu * v).sum() == pytest.approx((hv * u).sum(), abs=DOUBLE)
-    turned = native.ctc_curvature(np.asfortranarray(logits), batch, u, rows="logits", weights=weights)
+    turned = native.ctc_hvp(np.asfortranarray(logits), batch, u, input_kind="logits", weights=weights)
     np.testing.assert_array_equal(turned, hu)
-    single = native.ctc_curvature(logits.astype(np.float32), batch, u, rows="logits", weights=weights)
+    single = native.ctc_hvp(logits.astype(np.float32), batch, u, input_kind="logits", weights=weights)
     np.testing.assert_allclose(single, hu, atol=SINGLE_GRADIENT)
 
 
@@ -92,7 +92,7 @@ def test_curvature_of_the_impossible_and_of_nan():
     direction = np.ones_like(logits)
     logits[0, :, batch.targets[0, 0]] = -np.inf
     logits[1, 0, 0] = np.nan
-    found = native.ctc_curvature(logits, batch, direction, rows="logits", weights=np.ones(2))
+    found = native.ctc_hvp(logits, batch, direction, input_kind="logits", weights=np.ones(2))
     assert not found[0].any()
     length = batch.input_lengths[1]
     assert 0 < length < 6
@@ -110,7 +110,7 @@ def test_the_operator_keeps_pytorchs_rules(reduction):
     torch.library.opcheck(torch.ops.ctckit.ctc_gradient.default, arguments)
     direction = torch.randn(4, T, C, dtype=torch.float64)
     arguments = (make().detach(), TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "x")
-    torch.library.opcheck(torch.ops.ctckit.ctc_curvature.default, arguments)
+    torch.library.opcheck(torch.ops.ctckit.ctc_hvp.default, arguments)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
@@ -167,15 +167,15 @@ def test_functional_gradients():
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-@pytest.mark.parametrize("rows", ROWS)
-def test_second_derivatives_by_torch_func(reduction, rows):
+@pytest.mark.parametrize("input_kind", ROWS)
+def test_second_derivatives_by_torch_func(reduction, input_kind):
     """Those of torch.autograd; with "none" through an upstream that depends on the logits as well."""
 
     def loss(x):
-        if rows == "log_probs":
+        if input_kind == "log_probs":
             losses = compat.ctc_loss(x.transpose(0, 1), TARGETS, *LENGTHS, reduction=reduction, zero_infinity=True)
         else:
-            losses = loss_of(x, reduction=reduction, normalize=rows == "logits")
+            losses = loss_of(x, reduction=reduction, normalize=input_kind == "logits")
         return losses.square().sum()
 
     logits = make()
@@ -223,7 +223,7 @@ def test_there_is_no_third_derivative_and_none_is_made_up(reduction):
 def test_the_bare_operator_has_no_third_derivative_either():
     logits, weights = make(), torch.ones(4, dtype=torch.float64)
     direction = torch.ones_like(logits)
-    second = torch.ops.ctckit.ctc_curvature(logits, TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "logits")
+    second = torch.ops.ctckit.ctc_hvp(logits, TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "logits")
     with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
         second.sum().backward()
 
@@ -338,16 +338,14 @@ def test_activation_checkpointing():
 
 
 def test_no_gradient_is_computed_where_none_is_asked_for(monkeypatch):
-    from ctckit import loss as module
-
     asked = []
-    kernel = module.BACKENDS["native"]
+    kernel = BACKENDS["native"]
 
     def spy(*arguments, gradient, **options):
         asked.append(gradient is not None)
         return kernel(*arguments, gradient=gradient, **options)
 
-    monkeypatch.setitem(module.BACKENDS, "native", spy)
+    monkeypatch.setitem(BACKENDS, "native", spy)
     loss_of(make().detach())
     with torch.no_grad():
         loss_of(make())
@@ -367,16 +365,15 @@ def test_what_is_saved_is_no_copy_of_the_logits():
 
 def test_the_gradient_is_handed_over_not_copied(monkeypatch):
     """The buffer that the kernel wrote becomes .grad, and nothing of the call stays alive."""
-    from ctckit import loss as module
 
     written = []
-    kernel = module.BACKENDS["native"]
+    kernel = BACKENDS["native"]
 
     def spy(*arguments, gradient, **options):
         written.append(gradient.ctypes.data)
         return kernel(*arguments, gradient=gradient, **options)
 
-    monkeypatch.setitem(module.BACKENDS, "native", spy)
+    monkeypatch.setitem(BACKENDS, "native", spy)
     logits = make(torch.float32)
     loss_of(logits).backward()
     assert written == [logits.grad.data_ptr()]

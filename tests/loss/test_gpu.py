@@ -26,9 +26,9 @@ def test_hard_cases(name):
     """Against the C++ core in float64, which its own tests hold to the reference."""
     logits, batch = CASES[name]
     expected_gradient = np.empty(logits.shape)
-    expected = native.ctc_loss(logits.astype(np.float64), batch, rows="logits", gradient=expected_gradient)
+    expected = native.ctc_loss(logits.astype(np.float64), batch, input_kind="logits", gradient=expected_gradient)
     gradient = np.full_like(logits, np.nan)
-    losses = BACKENDS["triton"](logits, batch, rows="logits", gradient=gradient)
+    losses = BACKENDS["triton"](logits, batch, input_kind="logits", gradient=gradient)
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(losses[~finite], expected[~finite])
     error = np.abs(losses[finite] - expected[finite]) / np.abs(expected[finite]).clip(1e-3)
@@ -36,9 +36,9 @@ def test_hard_cases(name):
     np.testing.assert_allclose(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
 
 
-@pytest.mark.parametrize("rows", ["logits", "scores", "log_probs"])
+@pytest.mark.parametrize("input_kind", ["logits", "scores", "log_probs"])
 @pytest.mark.parametrize("seed", range(40))
-def test_random_problems(seed, rows):
+def test_random_problems(seed, input_kind):
     """Classes around the blocks' sizes; targets around 32, 64 … pairs, and past one window of 1024."""
     rng = np.random.default_rng(seed)
     tokens = int(rng.choice([0, 1, 5, 30, 31, 32, 33, 63, 64, 127, 255, 256, 600, 1023, 1024, 1100, 2100]))
@@ -48,7 +48,7 @@ def test_random_problems(seed, rows):
         classes = 33
     problem = {"items": 4, "frames": frames, "classes": classes, "tokens": tokens, "dtype": np.float32}
     logits, batch = random_batch(seed, **problem, blank=seed % classes, masks=seed % 3 == 1)
-    expect_agreement(logits, batch, rows, rng.uniform(0.5, 2, len(batch)), BACKENDS["triton"])
+    expect_agreement(logits, batch, input_kind, rng.uniform(0.5, 2, len(batch)), BACKENDS["triton"])
 
 
 def problem(items=64, frames=200, classes=97, tokens=40, dtype=torch.float32):

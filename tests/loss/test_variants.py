@@ -11,7 +11,7 @@ from ctckit import CTCVariant, ctc_loss
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
-from ctckit.variants import chains
+from ctckit.variants import token_graphs
 from tests.support import oracle
 from tests.support.tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
 
@@ -190,11 +190,11 @@ def test_the_default_variant_is_plain_ctc():
         ctc_loss(logits, *rest, reduction="none", variant=CTCVariant()), plain, rtol=DOUBLE, atol=0
     )
     for target in TARGETS:
-        built = chains(np.array([[*target, 9]]), np.array([len(target)]), np.array([9]), CTCVariant(), classes=C)
+        built = token_graphs(np.array([[*target, 9]]), np.array([len(target)]), np.array([9]), CTCVariant(), classes=C)
         mine, definition = built.topology(0), ctc_topology(target)
         np.testing.assert_array_equal(mine.labels, definition.labels)
-        np.testing.assert_array_equal(mine.arrows[:3], definition.arrows)
-        assert np.isneginf(mine.arrows[3:]).all()
+        np.testing.assert_array_equal(mine.transitions[:3], definition.transitions)
+        assert np.isneginf(mine.transitions[3:]).all()
         for part in ("start", "final", "empty"):
             np.testing.assert_array_equal(getattr(mine, part), getattr(definition, part))
 
@@ -205,7 +205,7 @@ def test_the_default_variant_is_plain_ctc():
 def test_arrow_weights_have_the_gradient_of_finite_differences(name, reduction, backend):
     variant = VARIANTS[name]
     targets, lengths = torch.tensor([[1, 1, 2], [3, 1, 0]]), torch.tensor([3, 2])
-    built = chains(targets.numpy(), lengths.numpy(), np.array([7, 6]), variant, classes=C)
+    built = token_graphs(targets.numpy(), lengths.numpy(), np.array([7, 6]), variant, classes=C)
     rng = np.random.default_rng(0)
     arrows = torch.from_numpy(rng.normal(size=built.weights.shape)).requires_grad_()
     logits = torch.from_numpy(rng.normal(size=(2, 7, C))).requires_grad_()
@@ -313,7 +313,7 @@ def test_shapes_are_checked():
 
 def test_the_reference_needs_as_many_frames_as_the_alignments():
     for target, (name, variant) in itertools.product(TARGETS, VARIANTS.items()):
-        built = chains(np.array([target or [0]]), np.array([len(target)]), np.array([9]), variant, classes=C)
+        built = token_graphs(np.array([target or [0]]), np.array([len(target)]), np.array([9]), variant, classes=C)
         needed = built.topology(0).frames_needed
         for frames in range(9):
             found = any(
@@ -355,6 +355,6 @@ def test_the_mean_is_over_the_tokens_of_the_targets(infeasible):
 def test_a_batch_of_empty_targets_of_no_width(wildcards):
     empty = np.zeros((2, 0), dtype=np.int64)
     lengths = np.zeros(2, dtype=np.int64)
-    made = chains(empty, lengths, lengths + 4, CTCVariant(wildcards=wildcards), classes=3)
+    made = token_graphs(empty, lengths, lengths + 4, CTCVariant(wildcards=wildcards), classes=3)
     assert made.empty.tolist() == [0.0, 0.0]
     assert made.lengths.tolist() == ([1, 1] if wildcards in ("ends", "everywhere") else [0, 0])

@@ -28,7 +28,7 @@ LONGS = ("targets_ptr", "input_lengths_ptr", "target_lengths_ptr")
 
 def kernels(more):
     """(file, kernel, logits' type, constants, warps)"""
-    yield "targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024, "CHAINS": False}, 4
+    yield "targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024, "GRAPHS": False}, 4
     softmax = {"IS_LOGITS": True}
     yield "softmax", "normalizers", "*fp32", {**softmax, "ROWS": 16, "CLASS_BLOCK": 128, "ONE_BLOCK": True}, 4
     yield "softmax", "normalizers", "*fp32", {**softmax, "ROWS": 1, "CLASS_BLOCK": 4096, "ONE_BLOCK": False}, 8

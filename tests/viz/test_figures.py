@@ -4,7 +4,7 @@ import pytest
 import ctckit
 from ctckit.errors import InvalidInputError, MissingDependencyError
 from ctckit.topology import ctc_topology
-from ctckit.variants import CTCVariant, chains
+from ctckit.variants import CTCVariant, token_graphs
 from ctckit.viz import draw_states, draw_trellis
 from ctckit.viz.figures import NODES
 from tests.support.problems import random_probs
@@ -87,7 +87,7 @@ def test_states_have_every_arrow_of_the_topology():
 
 def test_states_of_a_variant_have_hops(tmp_path):
     star = CTCVariant(wildcards="between")
-    built = chains(np.array([[1, 2]]), np.array([2]), np.array([9]), star, classes=3).topology(0)
+    built = token_graphs(np.array([[1, 2]]), np.array([2]), np.array([9]), star, classes=3).topology(0)
     axes = draw_states(built)
     assert [text.get_text() for text in axes.texts][1::2] == ["1", "3", "2"]
     axes.figure.savefig(tmp_path / "states.png")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ctckit import _checks
 from ctckit.alignment.frames import DeviceFrames, Frames, frames_of, mean_log_probs
 from ctckit.alignment.result import Alignment
-from ctckit.alignment.wildcards import STAR_PENALTY, WildChain, relative_scores, wild_chains
+from ctckit.alignment.wildcards import STAR_PENALTY, WildcardGraph, relative_scores, wildcard_graphs
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.align import native as aligner
 from ctckit.kernels.align.reference import BestPath
@@ -177,31 +177,31 @@ def _plain(problem: _Problem) -> list[Alignment]:
 def _wild(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> list[Alignment]:
     batch, scores = problem.batch, problem.frames.in_memory().scores
     classes = scores.shape[2]
-    chains, origins = wild_chains(batch, classes, edges=edges, penalty=star_penalty)
+    graphs, origins = wildcard_graphs(batch, classes, edges=edges, penalty=star_penalty)
     relative = relative_scores(scores, batch.input_lengths)
     found = _found(
         aligner.align_batch(
-            relative, batch.input_lengths, chains.tokens, chains.lengths, blank=batch.blank, chains=chains
+            relative, batch.input_lengths, graphs.tokens, graphs.lengths, blank=batch.blank, graphs=graphs
         )
     )
     result = []
     for b, (path, frames) in enumerate(zip(found, batch.input_lengths.tolist(), strict=True)):
-        chain = WildChain(chains.topology(b), path.starts, path.ends, origins[b], classes)
-        result.append(_wild_alignment(chain, batch.target(b), scores[b, :frames], batch.blank, star))
+        graph = WildcardGraph(graphs.topology(b), path.starts, path.ends, origins[b], classes)
+        result.append(_wild_alignment(graph, batch.target(b), scores[b, :frames], batch.blank, star))
     return result
 
 
 def _wild_alignment(
-    chain: WildChain, target: npt.NDArray[Any], scores: npt.NDArray[Any], blank: int, star: int
+    graph: WildcardGraph, target: npt.NDArray[Any], scores: npt.NDArray[Any], blank: int, star: int
 ) -> Alignment:
-    tokens = np.where(target == chain.classes, np.int64(star), target)
-    starts, ends = chain.spans(len(target))
+    tokens = np.where(target == graph.classes, np.int64(star), target)
+    starts, ends = graph.spans(len(target))
     means = np.zeros(len(tokens))
-    classes = target != chain.classes
+    classes = target != graph.classes
     whole = BestPath(0.0, starts[classes], ends[classes])
     means[classes] = mean_log_probs(scores[None], [target[classes]], [whole])[0]
-    log_prob = chain.log_prob(scores)
-    return Alignment(tokens, starts, ends, means, log_prob, len(scores), blank, scores, star, chain)
+    log_prob = graph.log_prob(scores)
+    return Alignment(tokens, starts, ends, means, log_prob, len(scores), blank, scores, star, graph)
 
 
 def _found(paths: Sequence[BestPath | None]) -> list[BestPath]:

@@ -15,8 +15,8 @@ from ctckit.alignment import boundaries as borders
 from ctckit.alignment.frames import frames_of
 from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans, words_of
 from ctckit.alignment.transcript import Transcript
-from ctckit.alignment.wildcards import WildChain, path_of_spans
-from ctckit.kernels.confidence import native as native_soft
+from ctckit.alignment.wildcards import WildcardGraph, path_of_spans
+from ctckit.kernels.confidence import native as native_confidence
 from ctckit.topology import Floats, Ints, ctc_topology
 from ctckit.vocabulary import Vocabulary
 
@@ -45,7 +45,7 @@ class Alignment:
     blank: int
     _source: Any  # (T, C) the frames, an array or a tensor on a GPU
     star: int = -1
-    _chain: WildChain | None = field(default=None)
+    _graph: WildcardGraph | None = field(default=None)
 
     def __len__(self) -> int:
         """N."""
@@ -64,9 +64,9 @@ class Alignment:
     @cached_property
     def frame_tokens(self) -> Ints:
         """(T,) the class that each frame emits; ``star`` in wildcards, those at the edges too."""
-        if self._chain is not None:
-            classes = self._chain.frame_tokens(self.frames)
-            return np.where(classes == self._chain.classes, self.star, classes)
+        if self._graph is not None:
+            classes = self._graph.frame_tokens(self.frames)
+            return np.where(classes == self._graph.classes, self.star, classes)
         labels = np.full(2 * len(self) + 1, self.blank, dtype=np.int64)
         labels[1::2] = self.tokens
         return labels[self.path]
@@ -83,12 +83,12 @@ class Alignment:
         The average is over all paths that the target allows, each as likely as it is. Beyond 2,048 frames it is taken
         in windows that meet at tokens that most paths agree on. Wildcards at the edges count to the outer blanks.
         """
-        if self._chain is None:
+        if self._graph is None:
             topology = ctc_topology(self.tokens, blank=self.blank)
-            return native_soft.durations(self.log_probs, topology, self.path)
-        chain = self._chain
-        lasting = native_soft.durations(chain.scores(self.log_probs), chain.topology, chain.path(self.frames))
-        return chain.merged(lasting, len(self))
+            return native_confidence.durations(self.log_probs, topology, self.path)
+        graph = self._graph
+        lasting = native_confidence.durations(graph.scores(self.log_probs), graph.topology, graph.path(self.frames))
+        return graph.merged(lasting, len(self))
 
     @cached_property
     def confidences(self) -> Floats:
@@ -97,15 +97,15 @@ class Alignment:
         Its neighbours keep their frames; over the frames between them, every way to lay one class, or none, is summed.
         Near 0 where the text says what is not there. NaN for wildcards.
         """
-        if self._chain is None:
-            return native_soft.confidences(self.log_probs, self.tokens, self.starts, self.ends, blank=self.blank)
-        chain, result = self._chain, np.full(len(self), np.nan)
-        there = chain.starts < chain.ends
-        classes = np.where(chain.tokens == chain.classes, native_soft.WILDCARD, chain.tokens)[there]
-        sure = native_soft.confidences(
-            self.log_probs, classes, chain.starts[there], chain.ends[there], blank=self.blank
+        if self._graph is None:
+            return native_confidence.confidences(self.log_probs, self.tokens, self.starts, self.ends, blank=self.blank)
+        graph, result = self._graph, np.full(len(self), np.nan)
+        there = graph.starts < graph.ends
+        classes = np.where(graph.tokens == graph.classes, native_confidence.WILDCARD, graph.tokens)[there]
+        sure = native_confidence.confidences(
+            self.log_probs, classes, graph.starts[there], graph.ends[there], blank=self.blank
         )
-        origin = chain.origin[there]
+        origin = graph.origin[there]
         inside = (origin >= 0) & (origin < len(self))
         result[origin[inside]] = sure[inside]
         return result
@@ -188,7 +188,7 @@ class Alignment:
         return f"Alignment({len(self)} tokens, {self.frames} frames, log_prob={self.log_prob!r})"
 
     def _written(self, token: int, names: Sequence[str] | Vocabulary | None) -> str:
-        if self._chain is not None and token == self.star:
+        if self._graph is not None and token == self.star:
             return "*"
         return str(token) if names is None else names[token].replace(" ", "␣")
 

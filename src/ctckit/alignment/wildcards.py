@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 from ctckit.kernels.batch import TargetBatch
 from ctckit.topology import Floats, Ints, Topology
-from ctckit.variants import Chains, CTCVariant, chains
+from ctckit.variants import CTCVariant, TokenGraphs, token_graphs
 
 STAR_PENALTY = 8.0  # nats; see docs/guides/alignment.md
 PER_FRAME = 1e-3  # nats; see above
 
 
 @dataclass(frozen=True, eq=False)
-class WildChain:
+class WildcardGraph:
     """The chain of one item, and the path on it.
 
     Attributes:
@@ -103,7 +103,7 @@ def relative_scores(log_probs: npt.NDArray[Any], input_lengths: Ints) -> npt.NDA
     return np.asarray(result)
 
 
-def wild_chains(batch: TargetBatch, classes: int, *, edges: bool, penalty: float) -> tuple[Chains, list[Ints]]:
+def wildcard_graphs(batch: TargetBatch, classes: int, *, edges: bool, penalty: float) -> tuple[TokenGraphs, list[Ints]]:
     """The chains of a batch whose wildcards are class C, and where their tokens stand in the targets.
 
     Args:
@@ -128,6 +128,6 @@ def wild_chains(batch: TargetBatch, classes: int, *, edges: bool, penalty: float
     for target, row in zip(targets, rows, strict=True):
         target[: len(row)] = row
     variant = CTCVariant(wildcards="optional", wildcard_penalty=penalty)
-    built = chains(targets, lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank)
+    built = token_graphs(targets, lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank)
     built.weights[:, 0, 1::2][built.tokens == classes] -= PER_FRAME
     return built, origins

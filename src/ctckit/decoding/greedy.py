@@ -78,7 +78,7 @@ class _Frames:
 
     def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
         """(B,) −log p of each text, by one pass over its lattice."""
-        return native.ctc_loss(self.scores, batch, rows="scores")
+        return native.ctc_loss(self.scores, batch, input_kind="scores")
 
 
 class _DeviceFrames:
@@ -97,7 +97,7 @@ class _DeviceFrames:
         """See ``_Frames``."""
         from ctckit.kernels.loss.triton import launch as triton_loss
 
-        return triton_loss.losses(self.scores, batch, rows="scores")
+        return triton_loss.losses(self.scores, batch, input_kind="scores")
 
 
 def _runs(best: npt.NDArray[np.int64], top: npt.NDArray[Any], item: int, blank: int) -> Runs:

@@ -58,7 +58,7 @@ def measure(problem: Problem) -> Diagnosis:
 def loss_and_occupancy(scores: Floats, tokens: Ints, blank: int) -> tuple[float, Floats]:
     """−log p(tokens) and γ (T, C), for scores that are log-probabilities."""
     gradient = np.empty((1, *scores.shape))
-    losses = native.ctc_loss(scores[None], one_item(scores, tokens, blank), rows="scores", gradient=gradient)
+    losses = native.ctc_loss(scores[None], one_item(scores, tokens, blank), input_kind="scores", gradient=gradient)
     return float(losses[0]), -gradient[0]
 
 

@@ -80,7 +80,7 @@ def loss_per_token(scores: Floats, tokens: Ints, blank: int) -> float:
     classes = scores.shape[1]
     if ((tokens < 0) | (tokens >= classes) | (tokens == blank)).any() or len(scores) < frames_needed(tokens):
         return float("inf")
-    return float(native.ctc_loss(scores[None], one_item(scores, tokens, blank), rows="scores")[0]) / len(tokens)
+    return float(native.ctc_loss(scores[None], one_item(scores, tokens, blank), input_kind="scores")[0]) / len(tokens)
 
 
 def common_tokens(left: Iterable[int], right: Iterable[int]) -> int:

@@ -40,7 +40,7 @@ class Operators:
     """What a derivative is computed with: the bare operators, or the Functions around them."""
 
     gradient: Callable[..., Any]
-    curvature: Callable[..., Any]
+    hvp: Callable[..., Any]
 
 
 def apply(
@@ -48,28 +48,31 @@ def apply(
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     options: Options,
 ) -> Tensor:
     """The reduced loss of a batch.
 
     Args:
         logits: (B, T, C) on the CPU: float16, bfloat16, float32 or float64.
-        targets: (B, N) integers, not yet checked; so are the lengths. With ``arrows`` the tokens of the chains.
+        targets: (B, N) integers, not yet checked; so are the lengths. With ``transitions`` the tokens of the chains.
         input_lengths: (B,).
         target_lengths: (B,) tokens of the targets, which the mean divides by, whatever the chains make of them.
-        arrows: (B, 7, S) float64, the weights of other chains than plain CTC's (``variants.Chains``), or None.
+        transitions: (B, 7, S) float64, the weights of other chains than plain CTC's (``variants.TokenGraphs``), or
+            None.
         options: Everything else.
     """
-    differentiated = torch.is_grad_enabled() and (logits.requires_grad or (arrows is not None and arrows.requires_grad))
+    differentiated = torch.is_grad_enabled() and (
+        logits.requires_grad or (transitions is not None and transitions.requires_grad)
+    )
     o = options
     operator: Callable[..., Any] = _EagerLoss.apply
     if torch.compiler.is_compiling():
         operator = _operator
     elif is_transformed():
         operator = _Loss.apply
-    flags = (o.blank, o.reduction, o.infeasible, o.rows, o.backend, o.name, differentiated)
-    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
+    flags = (o.blank, o.reduction, o.infeasible, o.input_kind, o.backend, o.name, differentiated)
+    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, transitions, *flags)[0])
 
 
 def _is_fused(logits: Tensor, reduction: str) -> bool:
@@ -102,26 +105,26 @@ def _compute(
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     blank: int,
     reduction: str,
     infeasible: str,
-    rows: str,
+    input_kind: str,
     backend: str,
     name: str,
     differentiated: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The reduced loss; its weighted gradients by logits and arrows (fused) or the normalisers; the items' weights.
+    """The reduced loss; its weighted gradients (fused) or the normalizers; the weights of the items.
 
     The weights are what each item's gradient counts: 0 for what cannot be emitted, positive for all others.
     What is not asked for is an empty tensor. The gradient is an output like the loss, with a derivative of its own, so
     that autograd can differentiate twice.
     """
-    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
-    if infeasible == "error" and arrows is None:
+    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, transitions)
+    if infeasible == "error" and transitions is None:
         expect_feasible(batch)
-    tokens = batch.target_lengths if arrows is None else target_lengths.numpy()
-    counted = batch.feasible if infeasible == "zero" and arrows is None else np.ones(len(batch), dtype=bool)
+    tokens = batch.target_lengths if transitions is None else target_lengths.numpy()
+    counted = batch.feasible if infeasible == "zero" and transitions is None else np.ones(len(batch), dtype=bool)
     weights = _weights(tokens, counted, reduction)
     fused = _is_fused(logits, reduction)
     values = _array(logits)
@@ -129,17 +132,21 @@ def _compute(
     gradient, normalizers, counts = nothing.to(logits.dtype), nothing.to(_loss_dtype(logits)), nothing.double()
     if differentiated and fused:
         gradient = _empty_gradient(logits)
-        counts = nothing.double() if arrows is None or not arrows.requires_grad else torch.zeros(arrows.shape).double()
+        counts = (
+            nothing.double()
+            if transitions is None or not transitions.requires_grad
+            else torch.zeros(transitions.shape).double()
+        )
     elif differentiated:
         normalizers = torch.zeros((values.shape[0], 2, values.shape[1]), dtype=_loss_dtype(logits))
     losses = BACKENDS["native" if backend == "auto" else backend](
         values,
         batch,
-        rows=rows,
+        input_kind=input_kind,
         weights=weights,
         gradient=_array(gradient) if gradient.numel() else None,
         normalizers=normalizers.numpy() if normalizers.numel() else None,
-        arrows=None if arrows is None else arrows.detach().numpy(),
+        transitions=None if transitions is None else transitions.detach().numpy(),
         counts=counts.numpy() if counts.numel() else None,
     )
     impossible = np.isposinf(losses)
@@ -163,10 +170,16 @@ def _compute(
 
 
 def _batch(
-    logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any, blank: int, name: str, arrows: Tensor | None
+    logits: Tensor,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int,
+    name: str,
+    transitions: Tensor | None,
 ) -> TargetBatch:
     """Checked here for plain CTC; chains were built from checked targets, and are as long as their tokens are ≥ 0."""
-    if arrows is None:
+    if transitions is None:
         return target_batch(tuple(logits.shape), targets, input_lengths, target_lengths, blank, name=name)
     tokens = targets.numpy()
     return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), blank)
@@ -184,7 +197,7 @@ _operator = torch.library.custom_op("ctckit::ctc_loss", _compute, mutates_args=(
 
 @_operator.register_fake
 def _(
-    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *options: Any
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *options: Any
 ) -> tuple[Tensor, ...]:
     reduction, differentiated = options[1], options[-1]
     fused, kind = _is_fused(logits, reduction), _loss_dtype(logits)
@@ -192,8 +205,8 @@ def _(
     gradient = torch.empty(logits.shape if differentiated and fused else (0,), dtype=logits.dtype, device=logits.device)
     frames = (logits.shape[0], 2, logits.shape[1])
     normalizers = logits.new_empty(frames if differentiated and not fused else (0,), dtype=kind)
-    counted = differentiated and fused and arrows is not None and arrows.requires_grad
-    counts = logits.new_empty(arrows.shape if counted and arrows is not None else (0,), dtype=torch.float64)
+    counted = differentiated and fused and transitions is not None and transitions.requires_grad
+    counts = logits.new_empty(transitions.shape if counted and transitions is not None else (0,), dtype=torch.float64)
     return loss, gradient, normalizers, counts, logits.new_empty(logits.shape[:1], dtype=torch.float64)
 
 
@@ -202,28 +215,28 @@ def _compute_gradient(
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     weights: Tensor,
     normalizers: Tensor,
     blank: int,
-    rows: str,
+    input_kind: str,
     backend: str,
     name: str,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of Σ_b weights_b · loss_b by the logits, and by the arrows if they want one (or an empty tensor)."""
-    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
+    """The gradient of Σ_b weights_b · loss_b by the logits, and by the transitions (empty if they need none)."""
+    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, transitions)
     gradient = _empty_gradient(logits)
-    counted = arrows is not None and arrows.requires_grad
-    counts = torch.zeros(arrows.shape if arrows is not None and counted else (0,), dtype=torch.float64)
+    counted = transitions is not None and transitions.requires_grad
+    counts = torch.zeros(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
     BACKENDS["native" if backend == "auto" else backend](
         _array(logits),
         batch,
-        rows=rows,
+        input_kind=input_kind,
         weights=weights.numpy(),
         gradient=_array(gradient),
         normalizers=normalizers.numpy(),
         normalized=True,
-        arrows=None if arrows is None else arrows.detach().numpy(),
+        transitions=None if transitions is None else transitions.detach().numpy(),
         counts=counts.numpy() if counted else None,
     )
     return gradient, counts
@@ -233,42 +246,44 @@ _gradient_operator = torch.library.custom_op("ctckit::ctc_gradient", _compute_gr
 
 
 @_gradient_operator.register_fake
-def _(logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *_: Any) -> tuple[Tensor, Tensor]:
-    counted = arrows is not None and arrows.requires_grad
-    counts = logits.new_empty(arrows.shape if arrows is not None and counted else (0,), dtype=torch.float64)
+def _(
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *_: Any
+) -> tuple[Tensor, Tensor]:
+    counted = transitions is not None and transitions.requires_grad
+    counts = logits.new_empty(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
     return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), counts
 
 
-def _compute_curvature(
+def _compute_hvp(
     logits: Tensor,
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     weights: Tensor,
     direction: Tensor,
     blank: int,
-    rows: str,
+    input_kind: str,
     name: str,
 ) -> Tensor:
     """The derivative of the gradient along ``direction``, (B, T, C)."""
-    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, arrows)
+    batch = _batch(logits, targets, input_lengths, target_lengths, blank, name, transitions)
     kind = _loss_dtype(logits)
-    result = native.ctc_curvature(
+    result = native.ctc_hvp(
         _array(logits.to(kind)),
         batch,
         _array(direction.to(kind)),
-        rows=rows,  # type: ignore[arg-type]
+        input_kind=input_kind,  # type: ignore[arg-type]
         weights=weights.numpy(),
-        arrows=None if arrows is None else arrows.detach().numpy(),
+        transitions=None if transitions is None else transitions.detach().numpy(),
     )
     return torch.from_numpy(result).to(logits.dtype)
 
 
-_curvature_operator = torch.library.custom_op("ctckit::ctc_curvature", _compute_curvature, mutates_args=())
+_hvp_operator = torch.library.custom_op("ctckit::ctc_hvp", _compute_hvp, mutates_args=())
 
 
-@_curvature_operator.register_fake
+@_hvp_operator.register_fake
 def _(logits: Tensor, *_: Any) -> Tensor:
     return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
 
@@ -284,15 +299,15 @@ def _remember_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None
     """What cannot be differentiated has nothing to remember."""
 
 
-_curvature_operator.register_autograd(_third_derivative, setup_context=_remember_nothing)
+_hvp_operator.register_autograd(_third_derivative, setup_context=_remember_nothing)
 
 
-class _Curvature(torch.autograd.Function):
+class _HVP(torch.autograd.Function):
     """The operator where nothing is compiled: torch.func sees through it."""
 
     @staticmethod
     def forward(*arguments: Any) -> Tensor:
-        return _compute_curvature(*arguments)
+        return _compute_hvp(*arguments)
 
     setup_context = staticmethod(_remember_nothing)
     backward = staticmethod(_third_derivative)
@@ -302,9 +317,9 @@ class _Curvature(torch.autograd.Function):
 
 
 def _remember_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    *problem, weights, normalizers, blank, rows, backend, name = inputs
+    *problem, weights, normalizers, blank, input_kind, backend, name = inputs
     ctx.save_for_backward(*problem, weights, normalizers)
-    ctx.options = blank, rows, backend, name
+    ctx.options = blank, input_kind, backend, name
     ctx.set_materialize_grads(False)
 
 
@@ -312,12 +327,12 @@ def _gradient_backward(
     ctx: Any, operators: Operators, direction: Tensor | None, _: Tensor | None
 ) -> tuple[Tensor | None, ...]:
     *problem, weights, normalizers = ctx.saved_tensors
-    blank, rows, backend, name = ctx.options
+    blank, input_kind, backend, name = ctx.options
     of_logits = of_weights = None
     if direction is not None:
-        of_logits = _second(operators, tuple(problem), weights, direction, (blank, rows, name))
+        of_logits = _second(operators, tuple(problem), weights, direction, (blank, input_kind, name))
         ones = torch.ones_like(weights)
-        unit, _ = operators.gradient(*problem, ones, normalizers, blank, rows, backend, name)
+        unit, _ = operators.gradient(*problem, ones, normalizers, blank, input_kind, backend, name)
         of_weights = (unit.double() * direction.double()).sum(dim=(1, 2))
     return of_logits, None, None, None, None, of_weights, *(None,) * 5
 
@@ -325,10 +340,10 @@ def _gradient_backward(
 def _second(
     operators: Operators, problem: tuple[Any, ...], weights: Tensor, direction: Tensor, options: tuple[Any, ...]
 ) -> Tensor:
-    arrows = problem[4]
-    if arrows is not None and arrows.requires_grad:
+    transitions = problem[4]
+    if transitions is not None and transitions.requires_grad:
         raise CTCKitError("Second derivatives are not there for arrow weights that want a gradient. Detach them.")
-    return cast(Tensor, operators.curvature(*problem, weights, direction, *options))
+    return cast(Tensor, operators.hvp(*problem, weights, direction, *options))
 
 
 _gradient_operator.register_autograd(
@@ -354,31 +369,31 @@ class _Gradient(torch.autograd.Function):
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    *problem, blank, reduction, _, rows, backend, name, _ = inputs
+    *problem, blank, reduction, _, input_kind, backend, name, _ = inputs
     _, gradient, normalizers, counts, weights = output
     ctx.save_for_backward(*problem, gradient, normalizers, counts, weights)
-    ctx.options = blank, rows, backend, name
+    ctx.options = blank, input_kind, backend, name
     ctx.fused = _is_fused(inputs[0], reduction)
     ctx.set_materialize_grads(False)
 
 
 def _backward(ctx: Any, operators: Operators, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
-    """The derivative by logits and arrows."""
+    """The derivative by logits and transitions."""
     *problem, gradient, normalizers, counts, weights = ctx.saved_tensors
     upstream, direction = upstreams[:2]
-    blank, rows, backend, name = ctx.options
-    of_logits = of_arrows = None
+    blank, input_kind, backend, name = ctx.options
+    of_logits = of_transitions = None
     if upstream is not None:
         each = torch.where(weights > 0, weights * upstream, 0)  # 0 · ∞ is NaN, but what is impossible pulls nowhere
         if ctx.fused:
             of_logits = gradient * _factors(upstream, gradient, problem[2], weights)
         else:
-            of_logits, counts = operators.gradient(*problem, each, normalizers, blank, rows, backend, name)
-        of_arrows = -counts * each.reshape(-1, 1, 1) if counts.numel() else None
+            of_logits, counts = operators.gradient(*problem, each, normalizers, blank, input_kind, backend, name)
+        of_transitions = -counts * each.reshape(-1, 1, 1) if counts.numel() else None
     if direction is not None and ctx.fused:
-        second = _second(operators, tuple(problem), weights, direction, (blank, rows, name))
+        second = _second(operators, tuple(problem), weights, direction, (blank, input_kind, name))
         of_logits = second if of_logits is None else of_logits + second
-    return (of_logits, None, None, None, of_arrows, *(None,) * 7)
+    return (of_logits, None, None, None, of_transitions, *(None,) * 7)
 
 
 def _factors(upstream: Tensor, gradient: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:
@@ -446,5 +461,5 @@ def _graph_is_kept() -> bool:
     return True if tell is None else bool(tell())
 
 
-_BARE: Operators = Operators(_gradient_operator, _curvature_operator)
-_FUNCTIONS: Operators = Operators(_Gradient.apply, _Curvature.apply)
+_BARE: Operators = Operators(_gradient_operator, _hvp_operator)
+_FUNCTIONS: Operators = Operators(_Gradient.apply, _HVP.apply)

@@ -35,11 +35,11 @@ def is_allowed(tensor: Tensor, backend: str) -> bool:
     return backend == "triton" or (backend == "auto" and tensor.device.type == "cuda")
 
 
-def serves(logits: Tensor, arrows: Tensor | None, backend: str) -> bool:
+def serves(logits: Tensor, transitions: Tensor | None, backend: str) -> bool:
     """Whether a call is for these kernels: asked for by name, or on a GPU and nothing that only the CPU's core can."""
     if backend != "auto" or logits.device.type != "cuda":
         return backend == "triton"
-    fixed = arrows is None or not arrows.requires_grad
+    fixed = transitions is None or not transitions.requires_grad
     return logits.dtype in KINDS and fixed and not autograd_cpu.is_transformed()
 
 
@@ -48,7 +48,7 @@ def apply(
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     options: Options,
     validate: bool,
 ) -> Tensor:
@@ -59,12 +59,12 @@ def apply(
         targets: (B, N) or (Σ N_b,) integers, on the CPU or on the device.
         input_lengths: (B,) likewise.
         target_lengths: (B,) likewise.
-        arrows: (B, 7, S) float64, the weights of other chains than plain CTC's, or None. With them, ``targets`` are the
-            tokens of the chains, checked, −1 behind them, and everything is on the device.
+        transitions: (B, 7, S) float64, the weights of other chains than plain CTC's, or None. With them, ``targets``
+            are the tokens of the chains, checked, −1 behind them, and everything is on the device.
         options: As for ``autograd_cpu.apply``.
         validate: Whether contents are checked that are on the device.
     """
-    if arrows is not None and torch.is_grad_enabled() and arrows.requires_grad:
+    if transitions is not None and torch.is_grad_enabled() and transitions.requires_grad:
         raise BackendError(
             'backend="triton" has no gradient of arrow_weights. Detach them, or use backend="auto", which has it from '
             "the CPU."
@@ -76,8 +76,8 @@ def apply(
     differentiated = torch.is_grad_enabled() and logits.requires_grad
     o = options
     operator: Callable[..., Any] = _operator if torch.compiler.is_compiling() else _EagerLoss.apply
-    flags = (o.blank, o.reduction, o.infeasible, o.rows, o.name, validate, differentiated)
-    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, arrows, *flags)[0])
+    flags = (o.blank, o.reduction, o.infeasible, o.input_kind, o.name, validate, differentiated)
+    return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, transitions, *flags)[0])
 
 
 def _expect_device(logits: Tensor, name: str) -> None:
@@ -136,9 +136,9 @@ def _problem(
     )
 
 
-def _side_by_side(rows: Tensor) -> Tensor:
+def _side_by_side(input_kind: Tensor) -> Tensor:
     """The same with the entries of each row side by side, as the kernels read them."""
-    return rows if rows.stride(-1) == 1 or rows.shape[-1] <= 1 else rows.contiguous()
+    return input_kind if input_kind.stride(-1) == 1 or input_kind.shape[-1] <= 1 else input_kind.contiguous()
 
 
 def _expect_shapes(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], name: str) -> None:
@@ -192,11 +192,11 @@ def _compute(
     targets: Tensor,
     input_lengths: Tensor,
     target_lengths: Tensor,
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     blank: int,
     reduction: str,
     infeasible: str,
-    rows: str,
+    input_kind: str,
     name: str,
     validate: bool,
     differentiated: bool,
@@ -205,7 +205,7 @@ def _compute(
     _expect_device(logits, name)
     from ctckit.kernels.loss.triton import launch as triton_loss
 
-    if arrows is None:
+    if transitions is None:
         problem = _problem(logits, (targets, input_lengths, target_lengths), blank, name, validate)
     else:
         problem = _Problem(_side_by_side(logits), targets, input_lengths, (targets >= 0).sum(dim=1), None)
@@ -217,15 +217,15 @@ def _compute(
         problem.input_lengths,
         problem.target_lengths,
         blank=blank,
-        rows=rows,
+        input_kind=input_kind,
         differentiated=differentiated,
-        arrows=arrows,
+        transitions=transitions,
     )
     if infeasible == "error":
         impossible = found.losses.isposinf()
         if bool(impossible.any()):
             raise _checks.impossible_items(impossible.nonzero()[:, 0].cpu().numpy(), name)
-    counted = problem.target_lengths if arrows is None else target_lengths
+    counted = problem.target_lengths if transitions is None else target_lengths
     loss, weights = triton_loss.reduce(found.losses, counted, reduction, infeasible)
     f = found
     return loss, f.losses, f.normalizers, f.facts, f.head, f.following, f.occupancy, f.blanks, weights
@@ -236,7 +236,7 @@ _operator = torch.library.custom_op("ctckit::ctc_loss_on_device", _compute, muta
 
 @_operator.register_fake
 def _(
-    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, arrows: Tensor | None, *options: Any
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *options: Any
 ) -> tuple[Tensor, ...]:
     reduction, differentiated = options[1], options[-1]
     items, frames, classes = logits.shape
@@ -250,7 +250,9 @@ def _(
     windows: Any = 0
     if differentiated:
         windows = (
-            torch.library.get_ctx().new_dynamic_size() if joined else _windows(targets.shape[1], arrows is not None)
+            torch.library.get_ctx().new_dynamic_size()
+            if joined
+            else _windows(targets.shape[1], transitions is not None)
         )
     return (
         empty(*((items,) if reduction == "none" else ())),
@@ -283,13 +285,13 @@ def _compute_gradient(
     weights: Tensor,
     upstream: Tensor,
     blank: int,
-    rows: str,
+    input_kind: str,
 ) -> Tensor:
     """The gradient of Σ_b weights_b · upstream_b · loss_b by the logits."""
     from ctckit.kernels.loss.triton import launch as triton_loss
 
     found = triton_loss.Forward(losses, normalizers, facts, head, following, occupancy, blanks)
-    return triton_loss.gradient(_side_by_side(logits), found, weights, upstream, blank=blank, rows=rows)
+    return triton_loss.gradient(_side_by_side(logits), found, weights, upstream, blank=blank, input_kind=input_kind)
 
 
 _gradient_operator = torch.library.custom_op("ctckit::ctc_gradient_on_device", _compute_gradient, mutates_args=())
@@ -301,9 +303,9 @@ def _(logits: Tensor, *_: Any) -> Tensor:
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
-    *problem, blank, _, _, rows, name, _, _ = inputs
+    *problem, blank, _, _, input_kind, name, _, _ = inputs
     ctx.save_for_backward(*problem, *output[1:])
-    ctx.options = blank, rows, name
+    ctx.options = blank, input_kind, name
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[1:])
 
@@ -312,30 +314,30 @@ def _backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Tensor | None
     nothing = (None,) * 11
     if upstream is None:
         return (None, *nothing)
-    logits, targets, input_lengths, target_lengths, arrows, *found = ctx.saved_tensors
-    blank, rows, name = ctx.options
+    logits, targets, input_lengths, target_lengths, transitions, *found = ctx.saved_tensors
+    blank, input_kind, name = ctx.options
     if torch.compiler.is_compiling():
-        gradient = _gradient_operator(logits, *found, upstream, blank, rows)
+        gradient = _gradient_operator(logits, *found, upstream, blank, input_kind)
     elif torch.is_grad_enabled():  # it will be differentiated
-        options = Options(blank, "none", "inf", rows, "auto", name)
+        options = Options(blank, "none", "inf", input_kind, "auto", name)
         integers = targets, input_lengths, target_lengths
-        gradient = _differentiable_gradient(logits, integers, arrows, found[-1], upstream, options)
+        gradient = _differentiable_gradient(logits, integers, transitions, found[-1], upstream, options)
     else:
-        gradient = _compute_gradient(logits, *found, upstream, blank, rows)  # type: ignore[call-arg]
+        gradient = _compute_gradient(logits, *found, upstream, blank, input_kind)  # type: ignore[call-arg]
     return (gradient, *nothing)
 
 
 def _differentiable_gradient(
     logits: Tensor,
     integers: tuple[Tensor, Tensor, Tensor],
-    arrows: Tensor | None,
+    transitions: Tensor | None,
     weights: Tensor,
     upstream: Tensor,
     options: Options,
 ) -> Tensor:
     """The gradient by the CPU's operator, as a function of logits and ``upstream``."""
     targets, input_lengths, target_lengths = (each.cpu() for each in integers)
-    chains = None if arrows is None else arrows.cpu()
+    chains = None if transitions is None else transitions.cpu()
     losses = autograd_cpu.apply(logits.cpu(), targets, input_lengths, target_lengths, chains, options)
     counted = torch.where(weights > 0, weights * upstream, 0).cpu()
     total = (torch.where(weights.cpu() > 0, losses, 0) * counted).sum()  # ∞ where the weight is 0

@@ -12,10 +12,10 @@ from ctckit import _checks
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import target_batch
 from ctckit.kernels.loss import BACKENDS
-from ctckit.kernels.loss.native import Rows
+from ctckit.kernels.loss.native import InputKind
 from ctckit.loss import autograd_cpu, autograd_cuda
 from ctckit.loss.options import Options
-from ctckit.variants import CTCVariant, chains
+from ctckit.variants import CTCVariant, token_graphs
 
 Tensor = torch.Tensor
 
@@ -61,9 +61,9 @@ def ctc_loss(
             for tensors on the CPU, triton for tensors on a GPU; what the kernels there cannot (float64, second
             derivatives, the gradient of ``arrow_weights``, torch.func) is computed on the CPU and brought back.
         variant: Another CTC than the plain one: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
-        arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the arrows s − k → s (k = 0..4), of starting and
-            of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is, none comes.
-            Its gradient is minus the expected number of times that each is taken.
+        arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the transitions s − k → s (k = 0..4), of
+            starting and of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is,
+            none comes. Its gradient is minus the expected number of times that each is taken.
         validate: False leaves targets and lengths unread that are on a GPU: nothing then waits for the GPU, as the
             capture of a CUDA graph asks for. A malformed item has the loss NaN. What is on the CPU is checked still.
 
@@ -90,10 +90,10 @@ def ctc_loss(
     _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
     _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
     _checks.backend(backend, BACKENDS)
-    rows: Rows = "logits" if _checks.flag(normalize, "normalize") else "scores"
+    input_kind: InputKind = "logits" if _checks.flag(normalize, "normalize") else "scores"
     _checks.flag(validate, "validate")
     logits = as_logits(logits, "logits", backend)
-    options = Options(blank, reduction, infeasible, rows, backend)
+    options = Options(blank, reduction, infeasible, input_kind, backend)
     if variant is None and arrow_weights is None:
         return reduced_loss(logits, (targets, input_lengths, target_lengths), options, validate)
     integers = targets, input_lengths, target_lengths
@@ -136,16 +136,20 @@ def reduced_loss(
 
 
 def _applied(
-    logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], arrows: Tensor | None, options: Options, validate: bool
+    logits: Tensor,
+    integers: tuple[Tensor, Tensor, Tensor],
+    transitions: Tensor | None,
+    options: Options,
+    validate: bool,
 ) -> Tensor:
     """By the kernels for GPUs, or, wherever the logits are, by the CPU's."""
-    if autograd_cuda.serves(logits, arrows, options.backend):
-        return autograd_cuda.apply(logits, *integers, arrows, options, validate)
+    if autograd_cuda.serves(logits, transitions, options.backend):
+        return autograd_cuda.apply(logits, *integers, transitions, options, validate)
     place = logits.device
     if place.type != "cpu":
-        logits, arrows = logits.cpu(), None if arrows is None else arrows.cpu()
+        logits, transitions = logits.cpu(), None if transitions is None else transitions.cpu()
         integers = tuple(each.cpu() for each in integers)  # type: ignore[assignment]
-    return autograd_cpu.apply(logits, *integers, arrows, options).to(place)
+    return autograd_cpu.apply(logits, *integers, transitions, options).to(place)
 
 
 def _as_integers(values: Any, name: str, on_device: bool) -> Tensor:
@@ -175,7 +179,7 @@ def _variant_loss(
         each.cpu() if isinstance(each, Tensor) else each for each in target_arguments
     )
     batch = target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
-    built = chains(
+    built = token_graphs(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
     )
     weights = torch.from_numpy(built.weights)
@@ -194,9 +198,9 @@ def _variant_loss(
         scores = scores.masked_fill(
             beyond[:, :, None].to(logits.device), 0
         )  # NaN there would come back in the gradient as 0 · NaN
-        if options.rows == "logits":
+        if options.input_kind == "logits":
             scores = torch.log_softmax(scores, dim=-1)
-            options = replace(options, rows="scores")
+            options = replace(options, input_kind="scores")
         scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
     tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
     frames = torch.from_numpy(batch.input_lengths)

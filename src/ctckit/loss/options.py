@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctckit.kernels.loss.native import Rows
+from ctckit.kernels.loss.native import InputKind
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,6 @@ class Options:
     blank: int
     reduction: str  # "mean", "sum", "none"
     infeasible: str  # "inf", "zero", "error", or "counted": 0, but counted by the mean
-    rows: Rows
+    input_kind: InputKind
     backend: str = "auto"
     name: str = "logits"  # what the caller calls them

@@ -28,7 +28,7 @@ def draw_states(
     are arcs below. A path may begin in the states with an arrow from the left, and end in those with a double ring.
 
     Args:
-        topology: What ``ctc_topology`` or ``Chains.topology`` returned.
+        topology: What ``ctc_topology`` or ``TokenGraphs.topology`` returned.
         names: (C,) how each class is written; by default its number. State 0 is taken for the blank, written ∅.
         axes: Where to draw; new axes of a fitting size by default.
 
@@ -54,7 +54,7 @@ def draw_states(
         axes = Figure(
             figsize=(float(np.clip(0.9 * states, 3, 14)), float(np.clip(0.9 * 1.75, 1.2, 3))), layout="constrained"
         ).add_subplot()
-    for k, s in np.argwhere(topology.arrows > IMPOSSIBLE).tolist():
+    for k, s in np.argwhere(topology.transitions > IMPOSSIBLE).tolist():
         _arrow(axes, s - k, s)
     blank = int(topology.labels[0])
     for s, label in enumerate(topology.labels.tolist()):
@@ -62,7 +62,7 @@ def draw_states(
         _state(axes, s, name, BLANK if label == blank else TOKEN, bool(topology.final[s] > IMPOSSIBLE))
     for s in np.flatnonzero(topology.start > IMPOSSIBLE).tolist():
         _line(axes, (s - 0.44, -0.64), (s - 0.22, -0.3), BLANK, 0.0)
-    axes.set(xlim=(-0.7, states - 0.3), ylim=(-0.7 if len(topology.arrows) < 4 else -1.5, 1.0), aspect="equal")
+    axes.set(xlim=(-0.7, states - 0.3), ylim=(-0.7 if len(topology.transitions) < 4 else -1.5, 1.0), aspect="equal")
     axes.axis("off")
     return axes
 

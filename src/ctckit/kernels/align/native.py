@@ -16,7 +16,7 @@ import ctckit._native as _native
 from ctckit.kernels.align.reference import BestPath
 from ctckit.kernels.batch import rows_contiguous
 from ctckit.topology import IMPOSSIBLE, Ints
-from ctckit.variants import Chains
+from ctckit.variants import TokenGraphs
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def align_batch(
     target_lengths: Ints,
     *,
     blank: int,
-    chains: Chains | None = None,
+    graphs: TokenGraphs | None = None,
     settings: AlignSettings | None = None,
     cells: Ints | None = None,
 ) -> list[BestPath | None]:
@@ -56,7 +56,7 @@ def align_batch(
         targets: (B, N) integers, padded.
         target_lengths: (B,) tokens.
         blank: The class of the blank.
-        chains: Other chains than plain CTC's; they stand for ``targets``.
+        graphs: Other chains than plain CTC's; they stand for ``targets``.
         settings: For tests and measurements.
         cells: (B,) int64, to be written: states × frames that were computed.
 
@@ -64,7 +64,7 @@ def align_batch(
         For each item its path, or None where there is none.
     """
     rows = rows_contiguous(log_probs)
-    tokens, lengths = (targets, target_lengths) if chains is None else (chains.tokens, chains.lengths)
+    tokens, lengths = (targets, target_lengths) if graphs is None else (graphs.tokens, graphs.lengths)
     items, width = tokens.shape
     settings = settings or AlignSettings()
     scores = np.empty(items)
@@ -75,8 +75,8 @@ def align_batch(
         np.ascontiguousarray(input_lengths, dtype=np.int64),
         np.ascontiguousarray(lengths, dtype=np.int64),
         blank,
-        None if chains is None else np.ascontiguousarray(chains.weights),
-        None if chains is None else chains.empty,
+        None if graphs is None else np.ascontiguousarray(graphs.weights),
+        None if graphs is None else graphs.empty,
         settings.checkpoint_frames,
         settings.single_from,
         settings.prune_from,

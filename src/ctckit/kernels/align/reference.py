@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ctckit.kernels.loss import reference
 from ctckit.kernels.loss.reference_batch import as_float64
 from ctckit.topology import IMPOSSIBLE, Ints, ctc_topology
-from ctckit.variants import Chains
+from ctckit.variants import TokenGraphs
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ def align_batch(
     target_lengths: Ints,
     *,
     blank: int,
-    chains: Chains | None = None,
+    graphs: TokenGraphs | None = None,
 ) -> list[BestPath | None]:
     """The likeliest path of each item: argmax over paths π that spell the target of Σ_t log p(π_t).
 
@@ -53,8 +53,8 @@ def align_batch(
         targets: (B, N) integers, padded.
         target_lengths: (B,) tokens.
         blank: The class of the blank.
-        chains: Other chains than plain CTC's, see ``variants.chains``; they stand for ``targets``. Class C is the
-            wildcard, whose log-probability is 0 in every frame. ``Chains.offset`` is not added.
+        graphs: Other chains than plain CTC's, see ``variants.token_graphs``; they stand for ``targets``. Class C is the
+            wildcard, whose log-probability is 0 in every frame. ``TokenGraphs.offset`` is not added.
 
     Returns:
         For each item its path, or None where there is none.
@@ -68,7 +68,7 @@ def align_batch(
     results: list[BestPath | None] = []
     for b, frames in enumerate(input_lengths):
         target = targets[b, : target_lengths[b]]
-        topology = ctc_topology(target, blank=blank) if chains is None else chains.topology(b)
+        topology = ctc_topology(target, blank=blank) if graphs is None else graphs.topology(b)
         x = as_float64(log_probs[b, :frames])
         states, log_prob = reference.viterbi(np.pad(x, ((0, 0), (0, 1))), topology)  # the last class is the wildcard
         labels = np.arange(1, topology.num_states, 2)

@@ -94,7 +94,7 @@ def viterbi(
         link_targets[(items,)](
             targets, input_lengths, target_lengths, labels, labels, following, head, facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, CHAINS=False, num_warps=4, **ROUNDING,
+            BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, GRAPHS=False, num_warps=4, **ROUNDING,
         )  # fmt: skip
         best_paths[(items,)](
             log_probs, labels, facts, states, arrows, paths, found,

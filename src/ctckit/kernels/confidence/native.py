@@ -1,7 +1,7 @@
-"""The C++ core's execution of reference_soft.py: the same names, in the memory and the time of long recordings.
+"""The C++ core's execution of reference_confidence.py: the same names, in the memory and the time of long recordings.
 
-How often a path takes each arrow into a state is what the loss counts for the gradient by the arrows' weights; their
-sum is how long the state lasts. So there is no second recursion here.
+How often a path takes each arrow into a state is what the loss counts for the gradient by the transitions' weights;
+their sum is how long the state lasts. So there is no second recursion here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AROUND = 256  # frames on both sides of these that are looked at for it
 
 
 def durations(log_probs: npt.NDArray[Any], topology: Topology, path: Ints, *, window: int = WINDOW) -> Floats:
-    """(S,) how many frames each state lasts, averaged over all paths; see ``reference_soft.durations``.
+    """(S,) how many frames each state lasts, averaged over all paths; see ``reference_confidence.durations``.
 
     Beyond ``window`` frames, the average is over the paths that agree with ``path`` at the frames where windows meet:
     those in which it is on a token that most other paths are on, too.
@@ -86,14 +86,19 @@ class _Item:
         rows = self.log_probs[None, start:end]
         gradient, counts = np.empty(rows.shape, dtype=rows.dtype), np.zeros((1, 7, high - low))
         native.ctc_loss(
-            rows, batch, rows="scores", gradient=gradient, arrows=weights[None], counts=counts if counted else None
+            rows,
+            batch,
+            input_kind="scores",
+            gradient=gradient,
+            transitions=weights[None],
+            counts=counts if counted else None,
         )
         return low, gradient[0], counts[0]
 
     def _weights(self, low: int, high: int) -> Floats:
-        """(7, high − low) among these states: arrows (none from outside), start, final."""
-        weights, kinds = np.full((7, high - low), IMPOSSIBLE), len(self.topology.arrows)
-        weights[:kinds] = self.topology.arrows[:, low:high]
+        """(7, high − low) among these states: transitions (none from outside), start, final."""
+        weights, kinds = np.full((7, high - low), IMPOSSIBLE), len(self.topology.transitions)
+        weights[:kinds] = self.topology.transitions[:, low:high]
         for k in range(1, kinds):
             weights[k, :k] = IMPOSSIBLE
         weights[5], weights[6] = self.topology.start[low:high], self.topology.final[low:high]
@@ -108,7 +113,7 @@ def confidences(
     *,
     blank: int,
 ) -> Floats:
-    """(N,) the posterior of each token against its single edits; see ``reference_soft.confidences``."""
+    """(N,) the posterior of each token against its single edits; see ``reference_confidence.confidences``."""
     classes = np.ascontiguousarray(tokens, dtype=np.int32)
     first, behind = (np.ascontiguousarray(each, dtype=np.int64) for each in (starts, ends))
     return _native.confidences(single(log_probs), classes, first, behind, blank)

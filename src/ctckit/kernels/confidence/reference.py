@@ -1,6 +1,6 @@
 """What the best path does not say: how long each state lasts on average over all paths, and how sure each token is.
 
-In float64, from all of the lattice at once: what native_soft.py must agree with.
+In float64, from all of the lattice at once: what native_confidence.py must agree with.
 """
 
 from __future__ import annotations

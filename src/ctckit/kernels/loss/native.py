@@ -11,19 +11,19 @@ import ctckit._native as _native
 from ctckit.kernels.batch import TargetBatch, rows_contiguous
 
 KEPT_FROM = 1 << 18  # bytes; smaller gradients come from the ordinary allocator, which keeps them anyway
-Rows = Literal["logits", "scores", "log_probs"]
+InputKind = Literal["logits", "scores", "log_probs"]
 
 
 def ctc_loss(
     logits: npt.NDArray[Any],
     batch: TargetBatch,
     *,
-    rows: Rows,
+    input_kind: InputKind,
     weights: npt.NDArray[np.float64] | None = None,
     gradient: npt.NDArray[Any] | None = None,
     normalizers: npt.NDArray[Any] | None = None,
     normalized: bool = False,
-    arrows: npt.NDArray[np.float64] | None = None,
+    transitions: npt.NDArray[np.float64] | None = None,
     counts: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Losses of a batch, and their gradient where asked for.
@@ -32,14 +32,14 @@ def ctc_loss(
         logits: (B, T, C) of any strides (copied only where the classes of a frame are not contiguous). float32 and
             float64 are computed as they are, float16 in float32; uint16 stands for the bits of bfloat16.
         batch: Checked targets and lengths.
-        rows: What a row x means: "logits": emissions log-softmax(x), gradient softmax(x) − γ; "scores": emissions x,
-            gradient −γ; "log_probs": emissions x, gradient e^x − γ (torch's).
+        input_kind: What a row x means: "logits": emissions log-softmax(x), gradient softmax(x) − γ; "scores": emissions
+            x, gradient −γ; "log_probs": emissions x, gradient e^x − γ (torch's).
         weights: (B,) what each item's gradient is multiplied by; 1 by default.
         gradient: (B, T, C) of the same type, C-contiguous: written in full, 0 beyond the lengths. None: not computed.
         normalizers: (B, 2, T) float32, or float64 for such logits: maximum and normaliser of each frame, written for
             a later call to use.
         normalized: The normalisers are known from such a call: the logits are read for the gradient only.
-        arrows: (B, 7, S) the weights of other chains than plain CTC's, see ``variants.Chains``; −∞ forbids.
+        transitions: (B, 7, S) the weights of other chains than plain CTC's, see ``variants.TokenGraphs``; −∞ forbids.
         counts: (B, 7, S) how often, given the target, a path takes each; written.
 
     Returns:
@@ -56,13 +56,13 @@ def ctc_loss(
         batch.input_lengths,
         batch.target_lengths,
         batch.blank,
-        rows,
+        input_kind,
         weights,
         losses,
         None if gradient is None else _bits(gradient),
         normalizers,
         normalized,
-        arrows,
+        transitions,
         counts,
     )
     return losses
@@ -81,14 +81,14 @@ def _bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.view(np.uint16) if array.dtype == np.float16 else array
 
 
-def ctc_curvature(
+def ctc_hvp(
     logits: npt.NDArray[Any],
     batch: TargetBatch,
     direction: npt.NDArray[Any],
     *,
-    rows: Rows,
+    input_kind: InputKind,
     weights: npt.NDArray[np.float64],
-    arrows: npt.NDArray[np.float64] | None = None,
+    transitions: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[Any]:
     """How the gradient of each item's weighted loss changes as the logits move: the Hessian times ``direction``.
 
@@ -98,9 +98,9 @@ def ctc_curvature(
         logits: (B, T, C) float32 or float64, as in ``ctc_loss``.
         batch: Checked targets and lengths.
         direction: (B, T, C) of the same type.
-        rows: As in ``ctc_loss``.
+        input_kind: As in ``ctc_loss``.
         weights: (B,) what each item's loss is multiplied by.
-        arrows: (B, 7, S) as in ``ctc_loss``; held fixed.
+        transitions: (B, 7, S) as in ``ctc_loss``; held fixed.
 
     Returns:
         (B, T, C) of the same type; 0 beyond the lengths and for targets that cannot be emitted.
@@ -113,11 +113,11 @@ def ctc_curvature(
         batch.input_lengths,
         batch.target_lengths,
         batch.blank,
-        rows,
+        input_kind,
         weights,
         np.ascontiguousarray(direction, dtype=logits.dtype),
         result,
-        arrows,
+        transitions,
     )
     return result
 

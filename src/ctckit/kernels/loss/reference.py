@@ -8,7 +8,7 @@ frame t, of the class that state s emits. Everything is a natural logarithm, −
     log_likelihood    all complete paths: log Σ_s exp(alpha[t, s] + beta[t, s]), the same at every t
     occupancy[t, s]   exp(alpha + beta − log_likelihood): how likely, given the target, the path is in s at frame t
 
-Each recursion is the same three arrows: stay, advance, skip. "sum" is logaddexp; with the maximum in its place the
+Each recursion is the same three transitions: stay, advance, skip. "sum" is logaddexp; with the maximum in its place the
 forward recursion finds the best single path instead (Viterbi).
 
 Sources: Graves et al. 2006, equations 5–16; Rabiner 1989 for the occupancy. Our beta excludes the emission of its own
@@ -29,16 +29,16 @@ def emissions(log_probs: Floats, topology: Topology) -> Floats:
 
 def arrivals(before: Floats, topology: Topology) -> Floats:
     """(K, S): what comes into each state by stay, advance, skip (and hop), from the states ``before``."""
-    result = np.full(topology.arrows.shape, IMPOSSIBLE)
-    for k, weights in enumerate(topology.arrows):
+    result = np.full(topology.transitions.shape, IMPOSSIBLE)
+    for k, weights in enumerate(topology.transitions):
         result[k, k:] = before[: max(len(before) - k, 0)] + weights[k:]
     return result
 
 
 def departures(after: Floats, topology: Topology) -> Floats:
     """(K, S): what goes out of each state by stay, advance, skip (and hop), into the states ``after``."""
-    result = np.full(topology.arrows.shape, IMPOSSIBLE)
-    for k, weights in enumerate(topology.arrows):
+    result = np.full(topology.transitions.shape, IMPOSSIBLE)
+    for k, weights in enumerate(topology.transitions):
         result[k, : max(len(after) - k, 0)] = after[k:] + weights[k:]
     return result
 
@@ -85,7 +85,8 @@ def occupancy(alpha: Floats, beta: Floats, total: float) -> Floats:
 def viterbi(log_probs: Floats, topology: Topology) -> tuple[Ints, float]:
     """The best single path, (T,) states, and its log-probability.
 
-    Ties: among equally good arrows into a state stay wins over advance and advance over skip; among equally good ends,
+    Ties: among equally good transitions into a state stay wins over advance and advance over skip; among equally good
+        ends,
     the later state. Where no path exists the log-probability is −∞ and the path empty.
     """
     emission = emissions(log_probs, topology)

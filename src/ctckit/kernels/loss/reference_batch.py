@@ -16,12 +16,12 @@ def ctc_loss(
     logits: npt.NDArray[Any],
     batch: TargetBatch,
     *,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64] | None = None,
     gradient: npt.NDArray[Any] | None = None,
     normalizers: npt.NDArray[Any] | None = None,
     normalized: bool = False,
-    arrows: npt.NDArray[np.float64] | None = None,
+    transitions: npt.NDArray[np.float64] | None = None,
     counts: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Losses of a batch, and their gradient where asked for: see ``native.ctc_loss``. It keeps no normalisers."""
@@ -29,14 +29,14 @@ def ctc_loss(
     if gradient is not None:
         gradient[...] = 0
     for b, frames in enumerate(batch.input_lengths):
-        topology = _topology(batch, b, arrows)
+        topology = _topology(batch, b, transitions)
         x = as_float64(logits[b, :frames])
-        losses[b], item = _item(x, topology, rows)
+        losses[b], item = _item(x, topology, input_kind)
         if gradient is not None:
             _write(gradient[b, :frames], item * (1.0 if weights is None else weights[b]))
         if counts is not None:
             counts[b] = 0
-            counts[b, :, : topology.num_states] = _counts(x, topology, rows, losses[b])
+            counts[b, :, : topology.num_states] = _counts(x, topology, input_kind, losses[b])
     return losses
 
 
@@ -56,38 +56,38 @@ def _write(target: npt.NDArray[Any], values: npt.NDArray[np.float64]) -> None:
         target[...] = values
 
 
-def _topology(batch: TargetBatch, b: int, arrows: npt.NDArray[np.float64] | None) -> Topology:
+def _topology(batch: TargetBatch, b: int, transitions: npt.NDArray[np.float64] | None) -> Topology:
     plain = ctc_topology(batch.target(b), blank=batch.blank)
-    if arrows is None:
+    if transitions is None:
         return plain
-    weights = arrows[b, :, : plain.num_states]
+    weights = transitions[b, :, : plain.num_states]
     start, final = weights[5], weights[6]
     through = (start[0::2] > IMPOSSIBLE) & (final[0::2] > IMPOSSIBLE)  # a path without frames: the same blank twice
     return Topology(plain.labels, weights[:5], start, final, empty=0.0 if through.any() else IMPOSSIBLE)
 
 
-def _item(x: npt.NDArray[np.float64], topology: Topology, rows: str) -> tuple[float, npt.NDArray[np.float64]]:
+def _item(x: npt.NDArray[np.float64], topology: Topology, input_kind: str) -> tuple[float, npt.NDArray[np.float64]]:
     if np.isnan(x).any() or np.isposinf(x).any():
         possible = len(x) >= topology.frames_needed
         return (np.nan, np.full_like(x, np.nan)) if possible else (np.inf, np.zeros_like(x))
-    if rows == "logits":
+    if input_kind == "logits":
         return reference.logit_gradient(x, topology)
     loss, gradient = reference.score_gradient(x, topology)
-    if rows == "log_probs" and np.isfinite(loss):
+    if input_kind == "log_probs" and np.isfinite(loss):
         gradient += np.exp(x)
     return loss, gradient
 
 
-def _counts(x: npt.NDArray[np.float64], topology: Topology, rows: str, loss: float) -> npt.NDArray[np.float64]:
+def _counts(x: npt.NDArray[np.float64], topology: Topology, input_kind: str, loss: float) -> npt.NDArray[np.float64]:
     """(7, S): how often, given the target, a path takes each arrow, starts and ends in each state."""
     result = np.zeros((7, topology.num_states))
     if not np.isfinite(loss) or not len(x):
         return result
-    scores = reference.log_softmax(x) if rows == "logits" else x
+    scores = reference.log_softmax(x) if input_kind == "logits" else x
     alpha, beta = reference.forward(scores, topology), reference.backward(scores, topology)
     emission = reference.emissions(scores, topology)
     for t in range(1, len(x)):
-        result[: len(topology.arrows)] += np.exp(
+        result[: len(topology.transitions)] += np.exp(
             reference.arrivals(alpha[t - 1], topology) + emission[t] + beta[t] + loss
         )
     result[5] = np.exp(alpha[0] + beta[0] + loss)

@@ -6,7 +6,7 @@ brought back to [1, 2) at each step; 0 has the exponent ``ZERO``, below every ot
 becomes 0, and a logit more than ``DEEPEST`` below its frame's maximum is as good as −∞.
 
 States. Pair i holds state 2i, the blank before token i, and state 2i + 1, token i; pair N is the last blank alone. The
-arrows of topology.py in pairs:
+transitions of topology.py in pairs:
 
     into blank i    stay from blank i, advance from token i − 1
     into token i    stay from token i, advance from blank i, skip from token i − 1
@@ -146,27 +146,27 @@ def load_tile(x_ptr, top_ptr, stride_frame, first, frames, labels, live, blank, 
 
 
 @triton.jit
-def load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED: tl.constexpr):
-    """The arrows into each pair, behind the classes and the mask of ``load_pairs``.
+def load_transitions(transitions_ptr, labels_ptr, width, pairs, tokens, WEIGHTED: tl.constexpr):
+    """The transitions into each pair, behind the classes and the mask of ``load_pairs``.
 
     Plain CTC: where a skip may be taken. Otherwise seven packed weights: stay, advance and hop into the blank; stay,
     advance, skip and hop into the token; and two of starting, in the blank and in the token.
     """
     labels, live, skips = load_pairs(labels_ptr, pairs, tokens)
     if WEIGHTED:
-        arrows = ()
+        transitions = ()
         for k in tl.static_range(9):
-            arrows += (load_weight(arrows_ptr, k, width, pairs, tokens),)
-        return labels, live, arrows
+            transitions += (load_weight(transitions_ptr, k, width, pairs, tokens),)
+        return labels, live, transitions
     else:  # noqa: RET505  # Triton asks for it: the two returns differ in type
         return labels, live, (skips,)
 
 
 @triton.jit
-def load_weight(arrows_ptr, k, width, pairs, tokens):
+def load_weight(transitions_ptr, k, width, pairs, tokens):
     """Row k of an item's (11, width) packed weights; 0 outside of its pairs."""
     inside = (pairs >= 0) & (pairs <= tokens)
-    return tl.load(arrows_ptr + k * width + pairs, mask=inside, other=0)
+    return tl.load(transitions_ptr + k * width + pairs, mask=inside, other=0)
 
 
 @triton.jit
@@ -185,7 +185,7 @@ def alpha_step(
     token_exp,
     of_token,
     of_blank,
-    arrows,
+    transitions,
     t,
     lanes,
     PAIRS: tl.constexpr,
@@ -195,22 +195,22 @@ def alpha_step(
     before, before_exp = neighbour(token, token_exp, lanes, -1, PAIRS)
     if WEIGHTED:
         second, second_exp = neighbour(token, token_exp, lanes, -2, PAIRS)
-        stay, stay_exp = times(token, token_exp, arrows[3])
-        advance, advance_exp = times(blank, blank_exp, arrows[4])
-        skip, skip_exp = times(before, before_exp, arrows[5])
-        hop, hop_exp = times(second, second_exp, arrows[6])
+        stay, stay_exp = times(token, token_exp, transitions[3])
+        advance, advance_exp = times(blank, blank_exp, transitions[4])
+        skip, skip_exp = times(before, before_exp, transitions[5])
+        hop, hop_exp = times(second, second_exp, transitions[6])
         to_token, to_token_exp = add3(stay, stay_exp, advance, advance_exp, skip, skip_exp)
         to_token, to_token_exp = add(to_token, to_token_exp, hop, hop_exp)
-        stay, stay_exp = times(blank, blank_exp, arrows[0])
-        advance, advance_exp = times(before, before_exp, arrows[1])
-        hop, hop_exp = times(second, second_exp, arrows[2])
+        stay, stay_exp = times(blank, blank_exp, transitions[0])
+        advance, advance_exp = times(before, before_exp, transitions[1])
+        hop, hop_exp = times(second, second_exp, transitions[2])
         to_blank, to_blank_exp = add3(stay, stay_exp, advance, advance_exp, hop, hop_exp)
-        start, start_exp = unpack(arrows[8])
+        start, start_exp = unpack(transitions[8])
         to_token, to_token_exp = tl.where(t == 0, start, to_token), tl.where(t == 0, start_exp, to_token_exp)
-        start, start_exp = unpack(arrows[7])
+        start, start_exp = unpack(transitions[7])
         to_blank, to_blank_exp = tl.where(t == 0, start, to_blank), tl.where(t == 0, start_exp, to_blank_exp)
     else:
-        skip, skip_exp = tl.where(arrows[0], before, 0.0), tl.where(arrows[0], before_exp, ZERO)
+        skip, skip_exp = tl.where(transitions[0], before, 0.0), tl.where(transitions[0], before_exp, ZERO)
         to_token, to_token_exp = add3(token, token_exp, blank, blank_exp, skip, skip_exp)
         to_blank, to_blank_exp = add(blank, blank_exp, before, before_exp)
     token, token_exp = times(to_token, to_token_exp, of_token)
@@ -222,27 +222,36 @@ def alpha_step(
 
 @triton.jit
 def beta_step(
-    blank, blank_exp, token, token_exp, of_token, of_blank, arrows, lanes, PAIRS: tl.constexpr, WEIGHTED: tl.constexpr
+    blank,
+    blank_exp,
+    token,
+    token_exp,
+    of_token,
+    of_blank,
+    transitions,
+    lanes,
+    PAIRS: tl.constexpr,
+    WEIGHTED: tl.constexpr,
 ):
-    """β of the frame before from β of a frame, whose emissions are given: the same arrows, walked backwards."""
+    """β of the frame before from β of a frame, whose emissions are given: the same transitions, walked backwards."""
     token, token_exp = times(token, token_exp, of_token)
     blank, blank_exp = times(blank, blank_exp, of_blank)
     if WEIGHTED:
-        advance, advance_exp = times(blank, blank_exp, arrows[1])
-        skip, skip_exp = times(token, token_exp, arrows[5])
+        advance, advance_exp = times(blank, blank_exp, transitions[1])
+        skip, skip_exp = times(token, token_exp, transitions[5])
         ahead, ahead_exp = add(advance, advance_exp, skip, skip_exp)
         ahead, ahead_exp = neighbour(ahead, ahead_exp, lanes, 1, PAIRS)
-        over, over_exp = times(blank, blank_exp, arrows[2])
-        hop, hop_exp = times(token, token_exp, arrows[6])
+        over, over_exp = times(blank, blank_exp, transitions[2])
+        hop, hop_exp = times(token, token_exp, transitions[6])
         over, over_exp = add(over, over_exp, hop, hop_exp)
         over, over_exp = neighbour(over, over_exp, lanes, 2, PAIRS)
-        stay, stay_exp = times(blank, blank_exp, arrows[0])
-        advance, advance_exp = times(token, token_exp, arrows[4])
+        stay, stay_exp = times(blank, blank_exp, transitions[0])
+        advance, advance_exp = times(token, token_exp, transitions[4])
         blank, blank_exp = add(stay, stay_exp, advance, advance_exp)
-        stay, stay_exp = times(token, token_exp, arrows[3])
+        stay, stay_exp = times(token, token_exp, transitions[3])
         token, token_exp = add3(stay, stay_exp, ahead, ahead_exp, over, over_exp)
     else:
-        skip, skip_exp = tl.where(arrows[0], token, 0.0), tl.where(arrows[0], token_exp, ZERO)
+        skip, skip_exp = tl.where(transitions[0], token, 0.0), tl.where(transitions[0], token_exp, ZERO)
         ahead, ahead_exp = add(blank, blank_exp, skip, skip_exp)
         ahead, ahead_exp = neighbour(ahead, ahead_exp, lanes, 1, PAIRS)
         blank, blank_exp = add(blank, blank_exp, token, token_exp)
@@ -263,7 +272,7 @@ def alpha_tile(
     top,
     first,
     frames,
-    arrows,
+    transitions,
     lanes,
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
@@ -274,7 +283,7 @@ def alpha_tile(
         here = first + f < frames
         of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
         b, b_exp, k, k_exp = alpha_step(
-            blank, blank_exp, token, token_exp, of_token, of_blank, arrows, first + f, lanes, PAIRS, WEIGHTED
+            blank, blank_exp, token, token_exp, of_token, of_blank, transitions, first + f, lanes, PAIRS, WEIGHTED
         )
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)
@@ -292,7 +301,7 @@ def beta_tile(
     top,
     first,
     frames,
-    arrows,
+    transitions,
     lanes,
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
@@ -303,7 +312,7 @@ def beta_tile(
         here = first + f < frames
         of_token, of_blank = emissions(x[f], top[f]), emissions(x_blank[f], top[f])
         b, b_exp, k, k_exp = beta_step(
-            blank, blank_exp, token, token_exp, of_token, of_blank, arrows, lanes, PAIRS, WEIGHTED
+            blank, blank_exp, token, token_exp, of_token, of_blank, transitions, lanes, PAIRS, WEIGHTED
         )
         blank, blank_exp = tl.where(here, b, blank), tl.where(here, b_exp, blank_exp)
         token, token_exp = tl.where(here, k, token), tl.where(here, k_exp, token_exp)

@@ -45,7 +45,7 @@ LONGEST_ROW = 8192  # classes of a frame that stay in a program's registers
 TILE = 4096  # entries of a softmax or gradient tile
 CLASS_BLOCK = 1024  # classes of a gradient tile at most
 
-# Of ``packed_arrows``: which weight of variants.Chains, and whether of the token or of the blank of a pair.
+# Of ``packed_transitions``: which weight of variants.TokenGraphs, and whether of the token or of the blank of a pair.
 ROWS = ((0, 0), (1, 0), (3, 0), (0, 1), (1, 1), (2, 1), (4, 1), (5, 0), (5, 1), (6, 0), (6, 1))
 
 
@@ -90,9 +90,9 @@ def forward(
     target_lengths: Tensor,
     *,
     blank: int,
-    rows: str,
+    input_kind: str,
     differentiated: bool,
-    arrows: Tensor | None = None,
+    transitions: Tensor | None = None,
 ) -> Forward:
     """The loss of each item, and with ``differentiated`` what its gradient needs.
 
@@ -102,14 +102,14 @@ def forward(
         input_lengths: (B,) integers on the same device.
         target_lengths: (B,) integers on the same device.
         blank: The class of the blank.
-        rows: "logits", "scores", "log_probs" as in ``native.ctc_loss``.
+        input_kind: "logits", "scores", "log_probs" as in ``native.ctc_loss``.
         differentiated: Whether a gradient will be asked for.
-        arrows: (B, 7, 2N + 1) float64 on the same device, the weights of other chains than plain CTC's.
+        transitions: (B, 7, 2N + 1) float64 on the same device, the weights of other chains than plain CTC's.
     """
     items, frames, classes = logits.shape
     tokens = targets.shape[1]
     pairs = pairs_of(tokens)
-    halo = halo_of(tokens, arrows is not None)
+    halo = halo_of(tokens, transitions is not None)
     width = windows(tokens, halo)
     tile = tile_of(pairs)
     tiles = triton.cdiv(frames, tile)
@@ -135,14 +135,14 @@ def forward(
     alpha = empty(*(checkpoints if differentiated or halo else (0,)), dtype=torch.int64)
     beta = empty(*(checkpoints if differentiated else (0,)), dtype=torch.int64)
     likelihood = empty(items, dtype=torch.int64)
-    weights, needed = (labels, labels) if arrows is None else packed_arrows(arrows)
+    weights, needed = (labels, labels) if transitions is None else packed_transitions(transitions)
     strides = logits.stride(0), logits.stride(1)
 
     with on_device_of(logits):
         link_targets[(items,)](
             targets, input_lengths, target_lengths, needed, labels, result.following, result.head, result.facts,
             blank, frames, tokens, classes, targets.stride(0),
-            BLOCK=token_block(tokens), CLASS_BLOCK=1024, CHAINS=arrows is not None, num_warps=4, **ROUNDING,
+            BLOCK=token_block(tokens), CLASS_BLOCK=1024, GRAPHS=transitions is not None, num_warps=4, **ROUNDING,
         )  # fmt: skip
         if frames:
             one_block = classes <= LONGEST_ROW
@@ -150,36 +150,37 @@ def forward(
             height = max(1, min(TILE // 2 // block, 32))
             normalizers[(items * triton.cdiv(frames, height),)](
                 logits, result.facts, result.normalizers, shift, frames, classes, *strides,
-                IS_LOGITS=rows == "logits", ROWS=height, CLASS_BLOCK=block, ONE_BLOCK=one_block,
+                IS_LOGITS=input_kind == "logits", ROWS=height, CLASS_BLOCK=block, ONE_BLOCK=one_block,
                 num_warps=8 if block > 2048 else 4, **ROUNDING,
             )  # fmt: skip
         sweep[(items, 2 if differentiated else 1)](
             logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood, weights,
             blank, frames, tokens, checkpoint_rows, *strides,
-            IS_LOGITS=rows == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=tile,
-            WEIGHTED=arrows is not None, num_warps=warps(pairs), **ROUNDING,
+            IS_LOGITS=input_kind == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=tile,
+            WEIGHTED=transitions is not None, num_warps=warps(pairs), **ROUNDING,
         )  # fmt: skip
         if differentiated and frames:
             occupancies[(items * tiles, width)](
                 logits, result.normalizers, labels, result.facts, alpha, beta, likelihood, weights,
                 result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
-                HALO=halo, PAIRS=pairs, FRAMES=tile, WEIGHTED=arrows is not None, num_warps=warps(pairs), **ROUNDING,
+                HALO=halo, PAIRS=pairs, FRAMES=tile, WEIGHTED=transitions is not None, num_warps=warps(pairs),
+                **ROUNDING,
             )  # fmt: skip
     return result
 
 
-def packed_arrows(arrows: Tensor) -> tuple[Tensor, Tensor]:
+def packed_transitions(transitions: Tensor) -> tuple[Tensor, Tensor]:
     """The kernels' form of the weights of chains.
 
     Args:
-        arrows: (B, 7, 2N + 1) natural logarithms: arrows s − k → s for k = 0..4, start, final.
+        transitions: (B, 7, 2N + 1) natural logarithms: transitions s − k → s for k = 0..4, start, final.
 
     Returns:
-        (B, 11, N + 1) int64, numbers as in triton_common.py: for each pair the rows of ``ROWS``; and (B,) int32, the
-        frames that are needed as far as it is known: 0 where a path may start and end in the same blank, else 1.
+        (B, 11, N + 1) int64, numbers as in triton_common.py: for each pair the input_kind of ``ROWS``; and (B,) int32,
+        the frames that are needed as far as it is known: 0 where a path may start and end in the same blank, else 1.
     """
-    tokens = torch.nn.functional.pad(arrows[:, :, 1::2], (0, 1), value=-torch.inf)
-    logs = torch.stack([(tokens if is_token else arrows[:, :, 0::2])[:, k] for k, is_token in ROWS], dim=1)
+    tokens = torch.nn.functional.pad(transitions[:, :, 1::2], (0, 1), value=-torch.inf)
+    logs = torch.stack([(tokens if is_token else transitions[:, :, 0::2])[:, k] for k, is_token in ROWS], dim=1)
     power = logs / math.log(2)
     possible = power > -(2.0**27)
     whole = torch.where(possible, power, 0).floor()
@@ -237,7 +238,9 @@ def reduce(losses: Tensor, target_lengths: Tensor, reduction: str, infeasible: s
     return result, weights
 
 
-def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, *, blank: int, rows: str) -> Tensor:
+def gradient(
+    logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, *, blank: int, input_kind: str
+) -> Tensor:
     """(B, T, C) of the logits' type, contiguous: the gradient of Σ_b weights_b · upstream_b · loss_b.
 
     Args:
@@ -246,7 +249,7 @@ def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, 
         weights: (B,) float64.
         upstream: () or (B,).
         blank: The class of the blank.
-        rows: As in ``forward``.
+        input_kind: As in ``forward``.
     """
     items, frames, classes = logits.shape
     result = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
@@ -259,17 +262,17 @@ def gradient(logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, 
             logits, found.normalizers, found.facts, found.head, found.following, found.occupancy, found.blanks,
             found.losses, weights, upstream, result, blank, frames, found.following.shape[1], classes,
             found.blanks.shape[2], logits.stride(0), logits.stride(1), upstream.stride(0) if upstream.ndim else 0,
-            KIND=rows, ROWS=height, CLASS_BLOCK=block, num_warps=8, **ROUNDING,
+            KIND=input_kind, ROWS=height, CLASS_BLOCK=block, num_warps=8, **ROUNDING,
         )  # fmt: skip
     return result
 
 
-def losses(logits: Tensor, batch: TargetBatch, *, rows: str) -> npt.NDArray[np.float64]:
+def losses(logits: Tensor, batch: TargetBatch, *, input_kind: str) -> npt.NDArray[np.float64]:
     """(B,) the losses of a checked batch; the logits are on the device, whatever their type and strides."""
     x = (logits if logits.dtype in KINDS else logits.float()).contiguous()
     arrays = (batch.targets, batch.input_lengths, batch.target_lengths)
     targets, frames, tokens = (torch.from_numpy(each).to(x.device) for each in arrays)
-    found = forward(x, targets, frames, tokens, blank=batch.blank, rows=rows, differentiated=False)
+    found = forward(x, targets, frames, tokens, blank=batch.blank, input_kind=input_kind, differentiated=False)
     return found.losses.cpu().numpy()
 
 
@@ -277,10 +280,10 @@ def ctc_loss(
     logits: npt.NDArray[Any],
     batch: TargetBatch,
     *,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64] | None = None,
     gradient: npt.NDArray[Any] | None = None,
-    arrows: npt.NDArray[np.float64] | None = None,
+    transitions: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Losses of a batch of NumPy arrays, and their gradient where asked for: see ``native.ctc_loss``."""
     device = "cpu" if is_interpreted() else "cuda"
@@ -288,14 +291,20 @@ def ctc_loss(
     targets, *lengths = (
         torch.from_numpy(each).to(device) for each in (batch.targets, batch.input_lengths, batch.target_lengths)
     )
-    chains = None if arrows is None else torch.from_numpy(arrows).to(device)
+    chains = None if transitions is None else torch.from_numpy(transitions).to(device)
     found = forward(
-        x, targets, *lengths, blank=batch.blank, rows=rows, differentiated=gradient is not None, arrows=chains
+        x,
+        targets,
+        *lengths,
+        blank=batch.blank,
+        input_kind=input_kind,
+        differentiated=gradient is not None,
+        transitions=chains,
     )
     if gradient is not None:
         each = torch.ones_like(found.losses) if weights is None else torch.from_numpy(weights).to(device)
         one = torch.ones((), device=device)
-        gradient[...] = _gradient(x, found, each, one, blank=batch.blank, rows=rows).cpu().numpy()
+        gradient[...] = _gradient(x, found, each, one, blank=batch.blank, input_kind=input_kind).cpu().numpy()
     return found.losses.cpu().numpy()
 
 

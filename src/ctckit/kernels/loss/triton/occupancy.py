@@ -19,8 +19,8 @@ from ctckit.kernels.loss.triton.common import (
     alpha_step,
     beta_step,
     emissions,
-    load_arrows,
     load_tile,
+    load_transitions,
     pack,
     power_of_two,
     unpack,
@@ -44,7 +44,7 @@ def occupancies(
     alpha_ptr,  # (B, ROWS, 2, N + 1) int64: α before each tile
     beta_ptr,  # (B, ROWS, 2, N + 1) int64: β behind each tile
     likelihood_ptr,  # (B,) int64
-    arrows_ptr,  # (B, 11, N + 1) int64, read if WEIGHTED
+    transitions_ptr,  # (B, 11, N + 1) int64, read if WEIGHTED
     occupancy_ptr,  # (B, T, N) float32, written
     blanks_ptr,  # (B, T, W) float32, written: one sum a window
     blank_class,
@@ -72,8 +72,8 @@ def occupancies(
         width = all_tokens + 1
         inverse = 1.0 / total
         checkpoint = (b * checkpoint_rows + j) * 2 * width
-        labels, live, arrows = load_arrows(
-            arrows_ptr + b * 11 * width, labels_ptr + b * all_tokens, width, pairs, tokens, WEIGHTED
+        labels, live, transitions = load_transitions(
+            transitions_ptr + b * 11 * width, labels_ptr + b * all_tokens, width, pairs, tokens, WEIGHTED
         )
         inside = (pairs >= 0) & (pairs <= tokens)
         x, x_blank, top = load_tile(
@@ -93,7 +93,7 @@ def occupancies(
             if f > 0:
                 here = first + f < frames
                 p, p_exp, q, q_exp = beta_step(
-                    blank, blank_exp, token, token_exp, of_token[f], of_blank[f], arrows, lanes, PAIRS, WEIGHTED
+                    blank, blank_exp, token, token_exp, of_token[f], of_blank[f], transitions, lanes, PAIRS, WEIGHTED
                 )
                 blank, blank_exp = tl.where(here, p, blank), tl.where(here, p_exp, blank_exp)
                 token, token_exp = tl.where(here, q, token), tl.where(here, q_exp, token_exp)
@@ -103,7 +103,17 @@ def occupancies(
         blank, blank_exp, token, token_exp = load_state(alpha_ptr + checkpoint, width, pairs, inside)
         for f in tl.static_range(FRAMES):
             blank, blank_exp, token, token_exp = alpha_step(
-                blank, blank_exp, token, token_exp, of_token[f], of_blank[f], arrows, first + f, lanes, PAIRS, WEIGHTED
+                blank,
+                blank_exp,
+                token,
+                token_exp,
+                of_token[f],
+                of_blank[f],
+                transitions,
+                first + f,
+                lanes,
+                PAIRS,
+                WEIGHTED,
             )
             beta, beta_exp = unpack(betas[2 * (FRAMES - 1 - f)])
             gamma = posterior(blank, blank_exp, beta, beta_exp, inverse, exponent)

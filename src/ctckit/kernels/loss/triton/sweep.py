@@ -28,8 +28,8 @@ from ctckit.kernels.loss.triton.common import (
     add,
     alpha_tile,
     beta_tile,
-    load_arrows,
     load_tile,
+    load_transitions,
     load_weight,
     pack,
     power_of_two,
@@ -62,23 +62,23 @@ def one_at(where_one):
 
 
 @triton.jit
-def last_state(arrows_ptr, width, pairs, tokens, WEIGHTED: tl.constexpr):
+def last_state(transitions_ptr, width, pairs, tokens, WEIGHTED: tl.constexpr):
     """β of the last frame: how paths end in each state."""
     blank, blank_exp = one_at(pairs == tokens)
     token, token_exp = one_at(pairs == tokens - 1)
     if WEIGHTED:
         one, one_exp = one_at(pairs >= 0)
-        blank, blank_exp = times(one, one_exp, load_weight(arrows_ptr, 9, width, pairs, tokens))
-        token, token_exp = times(one, one_exp, load_weight(arrows_ptr, 10, width, pairs, tokens))
+        blank, blank_exp = times(one, one_exp, load_weight(transitions_ptr, 9, width, pairs, tokens))
+        token, token_exp = times(one, one_exp, load_weight(transitions_ptr, 10, width, pairs, tokens))
     return blank, blank_exp, token, token_exp
 
 
 @triton.jit
-def ends(arrows_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED: tl.constexpr):
+def ends(transitions_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED: tl.constexpr):
     """P's share of these pairs: the last blank and the last token, or all states, weighted with how paths end there."""
     if WEIGHTED:
-        blank, blank_exp = times(blank, blank_exp, load_weight(arrows_ptr, 9, width, pairs, tokens))
-        token, token_exp = times(token, token_exp, load_weight(arrows_ptr, 10, width, pairs, tokens))
+        blank, blank_exp = times(blank, blank_exp, load_weight(transitions_ptr, 9, width, pairs, tokens))
+        token, token_exp = times(token, token_exp, load_weight(transitions_ptr, 10, width, pairs, tokens))
     else:
         blank, token = tl.where(pairs == tokens, blank, 0.0), tl.where(pairs == tokens - 1, token, 0.0)
         blank_exp, token_exp = tl.where(blank > 0, blank_exp, ZERO), tl.where(token > 0, token_exp, ZERO)
@@ -113,12 +113,12 @@ def sum_shifts(shift_ptr, total, first, frames, FRAMES: tl.constexpr):
 
 @triton.jit
 def sweep_alpha(
-    x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width, stride_frame,
+    x_ptr, top_ptr, shift_ptr, labels_ptr, transitions_ptr, alpha_ptr, blank_class, frames, tokens, width, stride_frame,
     KEEP: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     """α of a target that one program holds. Returns P and the sum of the frames' parts of the loss."""
     lanes = tl.arange(0, PAIRS)
-    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
+    labels, live, transitions = load_transitions(transitions_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
     shifts = tl.zeros((FRAMES,), tl.float64)
     blank, blank_exp = one_at(lanes == 0)
     token, token_exp = one_at(lanes < 0)
@@ -133,23 +133,23 @@ def sweep_alpha(
             row_ptr = alpha_ptr + tl.cast(j, tl.int64) * 2 * width
             store_state(row_ptr, width, lanes, lanes <= tokens, blank, blank_exp, token, token_exp)
         blank, blank_exp, token, token_exp = alpha_tile(
-            blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+            blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, transitions, lanes,
             PAIRS, FRAMES, WEIGHTED,
         )  # fmt: skip
         x, x_blank, top = next_x, next_x_blank, next_top
-    total, exponent = ends(arrows_ptr, width, lanes, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
+    total, exponent = ends(transitions_ptr, width, lanes, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
     return total, exponent, tl.sum(shifts, axis=0)
 
 
 @triton.jit
 def sweep_beta(
-    x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+    x_ptr, top_ptr, labels_ptr, transitions_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
     PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     """β of a target that one program holds."""
     lanes = tl.arange(0, PAIRS)
-    labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
-    blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, lanes, tokens, WEIGHTED)
+    labels, live, transitions = load_transitions(transitions_ptr, labels_ptr, width, lanes, tokens, WEIGHTED)
+    blank, blank_exp, token, token_exp = last_state(transitions_ptr, width, lanes, tokens, WEIGHTED)
     tiles = tl.cdiv(frames, FRAMES)
     x, x_blank, top = load_tile(
         x_ptr, top_ptr, stride_frame, (tiles - 1) * FRAMES, frames, labels, live, blank_class, FRAMES
@@ -162,7 +162,7 @@ def sweep_beta(
         row_ptr = beta_ptr + tl.cast(j, tl.int64) * 2 * width
         store_state(row_ptr, width, lanes, lanes <= tokens, blank, blank_exp, token, token_exp)
         blank, blank_exp, token, token_exp = beta_tile(
-            blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+            blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, transitions, lanes,
             PAIRS, FRAMES, WEIGHTED,
         )  # fmt: skip
         x, x_blank, top = next_x, next_x_blank, next_top
@@ -170,7 +170,7 @@ def sweep_beta(
 
 @triton.jit
 def sweep_alpha_windows(
-    x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width, stride_frame,
+    x_ptr, top_ptr, shift_ptr, labels_ptr, transitions_ptr, alpha_ptr, blank_class, frames, tokens, width, stride_frame,
     KEEP: tl.constexpr, HALO: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     """α of a longer target, window by window in each tile; rows of α in memory, two in turn if they are not kept."""
@@ -191,14 +191,14 @@ def sweep_alpha_windows(
         shifts = sum_shifts(shift_ptr, shifts, j * FRAMES, frames, FRAMES)
         for w in range(windows):
             pairs = w * own - HALO + lanes
-            labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
+            labels, live, transitions = load_transitions(transitions_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
             inside = (pairs >= 0) & (pairs <= tokens)
             blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
             x, x_blank, top = load_tile(
                 x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
             )
             blank, blank_exp, token, token_exp = alpha_tile(
-                blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, transitions, lanes,
                 PAIRS, FRAMES, WEIGHTED,
             )  # fmt: skip
             store_state(target, width, pairs, inside & (lanes >= HALO), blank, blank_exp, token, token_exp)
@@ -209,7 +209,7 @@ def sweep_alpha_windows(
         pairs = w * own + lanes
         inside = (lanes < own) & (pairs <= tokens)
         blank, blank_exp, token, token_exp = load_state(last, width, pairs, inside)
-        part, part_exp = ends(arrows_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
+        part, part_exp = ends(transitions_ptr, width, pairs, tokens, blank, blank_exp, token, token_exp, WEIGHTED)
         total, exponent = add(total, exponent, part, part_exp)
         total, exponent = renormalized(total, exponent)
     return total, exponent, tl.sum(shifts, axis=0)
@@ -217,7 +217,7 @@ def sweep_alpha_windows(
 
 @triton.jit
 def sweep_beta_windows(
-    x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+    x_ptr, top_ptr, labels_ptr, transitions_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
     HALO: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     """β of a longer target, likewise; its rows are always kept."""
@@ -226,7 +226,7 @@ def sweep_beta_windows(
     tiles, windows = tl.cdiv(frames, FRAMES), tl.cdiv(tokens + 1, own)
     for w in range(windows):
         pairs = w * own + lanes
-        blank, blank_exp, token, token_exp = last_state(arrows_ptr, width, pairs, tokens, WEIGHTED)
+        blank, blank_exp, token, token_exp = last_state(transitions_ptr, width, pairs, tokens, WEIGHTED)
         row_ptr = beta_ptr + tl.cast(tl.maximum(tiles - 1, 0), tl.int64) * 2 * width
         inside = (lanes < own) & (pairs <= tokens)
         store_state(row_ptr, width, pairs, inside, blank, blank_exp, token, token_exp)
@@ -236,14 +236,14 @@ def sweep_beta_windows(
         source = beta_ptr + tl.cast(j, tl.int64) * 2 * width
         for w in range(windows):
             pairs = w * own + lanes
-            labels, live, arrows = load_arrows(arrows_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
+            labels, live, transitions = load_transitions(transitions_ptr, labels_ptr, width, pairs, tokens, WEIGHTED)
             inside = pairs <= tokens
             blank, blank_exp, token, token_exp = load_state(source, width, pairs, inside)
             x, x_blank, top = load_tile(
                 x_ptr, top_ptr, stride_frame, j * FRAMES, frames, labels, live, blank_class, FRAMES
             )
             blank, blank_exp, token, token_exp = beta_tile(
-                blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, arrows, lanes,
+                blank, blank_exp, token, token_exp, x, x_blank, top, j * FRAMES, frames, transitions, lanes,
                 PAIRS, FRAMES, WEIGHTED,
             )  # fmt: skip
             inside = inside & (lanes < own)
@@ -261,7 +261,7 @@ def sweep(
     beta_ptr,  # (B, ROWS, 2, N + 1) int64, written: β behind each tile
     losses_ptr,  # (B,) float64, written
     likelihood_ptr,  # (B,) int64, written: P, packed
-    arrows_ptr,  # (B, 11, N + 1) int64, read if WEIGHTED: see load_arrows; rows 9 and 10 are how paths end
+    transitions_ptr,  # (B, 11, N + 1) int64, read if WEIGHTED: see load_transitions; rows 9 and 10 are how paths end
     blank_class,
     all_frames,
     all_tokens,
@@ -285,27 +285,27 @@ def sweep(
     shift_ptr += b * all_frames
     alpha_ptr += b * checkpoint_rows * 2 * width
     beta_ptr += b * checkpoint_rows * 2 * width
-    arrows_ptr += b * 11 * width
+    transitions_ptr += b * 11 * width
     halo: tl.constexpr = FRAMES * (2 if WEIGHTED else 1)
     if tl.program_id(1) == 0:
         if WINDOWED:
             total, exponent, shift = sweep_alpha_windows(
-                x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width,
+                x_ptr, top_ptr, shift_ptr, labels_ptr, transitions_ptr, alpha_ptr, blank_class, frames, tokens, width,
                 stride_frame, KEEP, halo, PAIRS, FRAMES, WEIGHTED,
             )  # fmt: skip
         else:
             total, exponent, shift = sweep_alpha(
-                x_ptr, top_ptr, shift_ptr, labels_ptr, arrows_ptr, alpha_ptr, blank_class, frames, tokens, width,
+                x_ptr, top_ptr, shift_ptr, labels_ptr, transitions_ptr, alpha_ptr, blank_class, frames, tokens, width,
                 stride_frame, KEEP, PAIRS, FRAMES, WEIGHTED,
             )  # fmt: skip
         finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, IS_LOGITS and not WEIGHTED)
     elif WINDOWED:
         sweep_beta_windows(
-            x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+            x_ptr, top_ptr, labels_ptr, transitions_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
             halo, PAIRS, FRAMES, WEIGHTED,
         )  # fmt: skip
     else:
         sweep_beta(
-            x_ptr, top_ptr, labels_ptr, arrows_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
+            x_ptr, top_ptr, labels_ptr, transitions_ptr, beta_ptr, blank_class, frames, tokens, width, stride_frame,
             PAIRS, FRAMES, WEIGHTED,
         )  # fmt: skip

@@ -22,7 +22,7 @@ def link_targets(
     targets_ptr,  # (B, N) integers
     input_lengths_ptr,  # (B,)
     target_lengths_ptr,  # (B,)
-    needed_ptr,  # (B,) int32, frames that other chains than plain CTC's need at least, read if CHAINS
+    needed_ptr,  # (B,) int32, frames that other chains than plain CTC's need at least, read if GRAPHS
     labels_ptr,  # (B, N) int32, written: the tokens, 0 where there is none
     following_ptr,  # (B, N) int32, written
     head_ptr,  # (B, C) int32, written
@@ -34,7 +34,7 @@ def link_targets(
     stride_target,
     BLOCK: tl.constexpr,
     CLASS_BLOCK: tl.constexpr,
-    CHAINS: tl.constexpr,
+    GRAPHS: tl.constexpr,
 ):
     """Writes labels, following, head and facts of one item."""
     b = tl.program_id(0).to(tl.int64)
@@ -63,7 +63,7 @@ def link_targets(
         tl.store(labels_ptr + i, tl.where(here & ~bad, token, 0).to(tl.int32), mask=i < tokens)
     good = good & (wrong == 0)
     needed = count + repeats
-    if CHAINS:
+    if GRAPHS:
         needed = tl.load(needed_ptr + b)
     fact = tl.arange(0, 4)
     facts = tl.where(fact == 0, length, tl.where(fact == 1, count, tl.where(fact == 2, needed, good)))
