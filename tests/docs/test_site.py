@@ -16,7 +16,8 @@ from tests.support.paths import ROOT
 DOCS = ROOT / "docs"
 CHAPTERS = sorted((DOCS / "learn").glob("[1-9]_*.py"))
 PAGES = [DOCS / "index.md", DOCS / "mathematics.md", DOCS / "errors.md", DOCS / "learn" / "index.md"]
-PACKAGES = ["ctckit", *(f"ctckit.{name}" for name in ("alignment", "diagnosis", "acoustic_models", "ocr", "viz"))]
+PUBLIC = ("acoustic_models", "alignment", "diagnosis", "language_models", "loss", "ocr", "viz")
+PACKAGES = ["ctckit", *(f"ctckit.{name}" for name in PUBLIC)]
 
 
 def read(path):
