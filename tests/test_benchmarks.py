@@ -7,14 +7,15 @@ import pytest
 import torch
 
 import ctckit
-from benchmarks import memory, page
-from benchmarks.goals import GOALS, MOONSHOTS, memory_goal
+from benchmarks.common import memory
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import page as gpu_page
-from benchmarks.measure import LOSS_TOLERANCE, TOLERANCE, Reference, summary
-from benchmarks.peers import PEERS, TIMED
-from benchmarks.table import ratio
-from benchmarks.workloads import WARM_UP, WORKLOADS, Problem
+from benchmarks.loss import page
+from benchmarks.loss.goals import GOALS, MOONSHOTS, memory_goal
+from benchmarks.loss.measure import LOSS_TOLERANCE, TOLERANCE, Reference, summary
+from benchmarks.loss.peers import PEERS, TIMED
+from benchmarks.loss.tables import ratio
+from benchmarks.loss.workloads import WARM_UP, WORKLOADS, Problem
 
 RUNS = page.saved()
 SMALL = [each for each in WORKLOADS if each.name in ("W1", "W3", "W5")]

@@ -11,7 +11,7 @@ from benchmarks.alignment import exact, goals, page, problems
 from benchmarks.alignment.goals import GOALS, judged
 from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import ROWS, Problem, recording
-from benchmarks.decoding import data
+from benchmarks.common import posteriors as data
 from ctckit.kernels import reference
 from ctckit.topology import ctc_topology
 from tolerances import DOUBLE

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 import ctckit
-from benchmarks.decoding import data, exact, figures, goals, measure, page, tuning
-from benchmarks.decoding.data import DataSet
+from benchmarks.common import posteriors as data
+from benchmarks.common.posteriors import DataSet
+from benchmarks.decoding import exact, figures, goals, measure, page, tuning
+from benchmarks.decoding.cases import ROWS, Row
 from benchmarks.decoding.goals import GOALS, Goal, judge, judged
 from benchmarks.decoding.measure import Judge, Settings
-from benchmarks.decoding.others import tokens_in_model, words_of_arpa
-from benchmarks.decoding.peer import Task
 from benchmarks.decoding.peers import PEERS
-from benchmarks.decoding.rows import ROWS, Row
+from benchmarks.decoding.peers.base import Task
+from benchmarks.decoding.peers.flashlight import tokens_in_model, words_of_arpa
 
 needs_data = pytest.mark.skipif(not data.available(), reason="the posteriors are not beside the repository")
 

@@ -20,15 +20,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import machine
 from benchmarks.alignment import exact
 from benchmarks.alignment.page import print_tables
 from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import BUDGET_SECONDS, ROWS, Problem, Row
-from benchmarks.crew import PEERS_HOME, Member, WorkerError
-from benchmarks.decoding.data import MissingDataError
+from benchmarks.common import machine
+from benchmarks.common.posteriors import MissingDataError
+from benchmarks.common.workers import PEERS_HOME, Member, WorkerError
 from benchmarks.decoding.measure import QUICK, Entry, Settings, summary, take_turns
-from benchmarks.loss import chosen
+from benchmarks.loss.__main__ import chosen
 
 PATIENCE = 240.0  # seconds for one answer
 DIGITS = 6  # of what is saved in nats

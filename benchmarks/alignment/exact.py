@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.workloads import Array
+from benchmarks.loss.workloads import Array
 
 CUT_EVERY = 16  # frames
 SLACK = 1e-9  # of the bound, relative: what rounding may have done to it

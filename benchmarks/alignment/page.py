@@ -14,8 +14,8 @@ from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import BUDGET_SECONDS, SPREAD, SURE, UNSURE, WRONG
 from benchmarks.decoding.measure import SLOW_SECONDS, TURN_SECONDS
 from benchmarks.decoding.page import HEAD, about, warning
-from benchmarks.page import ROOT, fill, markdown_table
-from benchmarks.table import number
+from benchmarks.loss.page import ROOT, fill, markdown_table
+from benchmarks.loss.tables import number
 
 Results = dict[str, Any]
 RESULTS = ROOT / "benchmarks" / "results" / "alignment.json"

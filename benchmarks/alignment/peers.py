@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.alignment.no_cuda import import_torchaudio
 from benchmarks.alignment.problems import Problem
-from benchmarks.workloads import Array
+from benchmarks.loss.workloads import Array
 
 
 class Aligner(ABC):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.decoding import data
-from benchmarks.workloads import Array
+from benchmarks.common import posteriors as data
+from benchmarks.loss.workloads import Array
 
 WRONG = 0.03  # of the frames of a recording: another class than the right one stands out
 SPREAD = 2.0  # standard deviation of its logits

@@ -1,4 +1,4 @@
-"""One aligner in a process of its own, asked by the coordinator; see ``benchmarks.worker`` for the manners."""
+"""One aligner in a process of its own, asked by the coordinator; see ``benchmarks.loss.worker`` for the manners."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import memory
 from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import Problem, recording
-from benchmarks.worker import pin, serve
+from benchmarks.common import memory
+from benchmarks.loss.worker import pin, serve
 
 Answer = dict[str, Any]
 WARM_UP = (64, 8, 8, 4.0)  # a problem that is aligned first, so that code and threads are there

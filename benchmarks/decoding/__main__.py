@@ -19,19 +19,19 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import machine
-from benchmarks.crew import Member, WorkerError
+from benchmarks.common import machine
+from benchmarks.common.posteriors import MissingDataError
+from benchmarks.common.workers import Member, WorkerError
 from benchmarks.decoding import measure
-from benchmarks.decoding.data import MissingDataError
+from benchmarks.decoding.cases import ROWS, Row
 from benchmarks.decoding.figures import Results
 from benchmarks.decoding.files import Files, TrainingError
 from benchmarks.decoding.loading import measure_loading
 from benchmarks.decoding.measure import QUICK, Entry, Judge, Settings
-from benchmarks.decoding.peer import Task
 from benchmarks.decoding.peers import PEERS
-from benchmarks.decoding.rows import ROWS, Row
+from benchmarks.decoding.peers.base import Task
 from benchmarks.decoding.tables import print_tables
-from benchmarks.loss import chosen
+from benchmarks.loss.__main__ import chosen
 
 OF_BITS = (
     "ocr_ppv4",

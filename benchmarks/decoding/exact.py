@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.workloads import Array
+from benchmarks.loss.workloads import Array
 
 Tokens = Sequence[int]
 

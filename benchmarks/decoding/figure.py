@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.decoding.figures import Results, gap, microseconds, row_of
 from benchmarks.decoding.peers import PEERS
-from benchmarks.figure import GRID, GROUND, INK
+from benchmarks.loss.figure import GRID, GROUND, INK
 
 ROWS = ("ocr_ppv4", "speech", "nanopore")
 # Okabe and Ito's colours, which the colour-blind can tell apart.

@@ -11,11 +11,11 @@ import time
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.common.posteriors import FOLDER, SETS, DataSet, expect_available
 from benchmarks.decoding import exact
-from benchmarks.decoding.data import FOLDER, SETS, DataSet, expect_available
-from benchmarks.decoding.others import words_of_arpa
-from benchmarks.decoding.peer import Task
-from benchmarks.decoding.rows import Row
+from benchmarks.decoding.cases import Row
+from benchmarks.decoding.peers.base import Task
+from benchmarks.decoding.peers.flashlight import words_of_arpa
 
 UNITS = {"word3": "word", "char6": "char", "trained": "char"}
 SHORTEST_HOTWORD = 4

@@ -14,7 +14,7 @@ from benchmarks.decoding.figures import (
     microseconds,
     row_of,
 )
-from benchmarks.table import number
+from benchmarks.loss.tables import number
 
 NOT_MEASURED = "not measured"
 PLAIN = ("ocr_ppv4", "ocr_ppv6", "speech", "nanopore", "long", "large", "huge")  # rows without model or words

@@ -15,7 +15,7 @@ from pathlib import Path
 import jiwer
 from rich.console import Console
 
-from benchmarks.decoding.data import FOLDER, lines
+from benchmarks.common.posteriors import FOLDER, lines
 from benchmarks.decoding.files import unpack
 from ctckit import BeamDecoder, NGramModel, Vocabulary, greedy_decode, tune
 

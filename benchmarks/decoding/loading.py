@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.crew import Member, WorkerError
+from benchmarks.common.workers import Member, WorkerError
+from benchmarks.decoding.cases import ROWS
 from benchmarks.decoding.files import Files
 from benchmarks.decoding.measure import PATIENCE
-from benchmarks.decoding.peer import Task
-from benchmarks.decoding.rows import ROWS
+from benchmarks.decoding.peers.base import Task
 
 LOADERS = ("ctckit", "pyctcdecode", "ctc-beam-decoder", "flashlight 10")
 REPEATS = 5

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.crew import PEERS_HOME, Member, WorkerError
+from benchmarks.common.posteriors import DataSet
+from benchmarks.common.workers import PEERS_HOME, Member, WorkerError
 from benchmarks.decoding import exact
-from benchmarks.decoding.data import DataSet
-from benchmarks.decoding.peer import Parameters, Task
+from benchmarks.decoding.cases import Row
 from benchmarks.decoding.peers import PEERS
-from benchmarks.decoding.rows import Row
+from benchmarks.decoding.peers.base import Parameters, Task
 from benchmarks.decoding.tuning import OTHER, Grid, cross_validated, half
-from benchmarks.workloads import Array
+from benchmarks.loss.workloads import Array
 
 MODULE = "benchmarks.decoding.worker"
 PATIENCE = 120.0  # seconds for one answer

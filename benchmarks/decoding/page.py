@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.crew import REST_SECONDS
+from benchmarks.common.workers import REST_SECONDS
 from benchmarks.decoding import held_out, measure
 from benchmarks.decoding.figures import EQUAL_GAP, Results, beaten, error_rate, gap, microseconds, row_of
 from benchmarks.decoding.goals import Judged, judged
 from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.tables import percent
 from benchmarks.decoding.tuning import OTHER
-from benchmarks.page import QUIET, ROOT, fill, markdown_table
-from benchmarks.table import number
+from benchmarks.loss.page import QUIET, ROOT, fill, markdown_table
+from benchmarks.loss.tables import number
 
 RESULTS = ROOT / "benchmarks" / "results" / "decoding.json"
 PAGE = ROOT / "docs" / "benchmarks" / "decoding.md"

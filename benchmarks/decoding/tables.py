@@ -7,7 +7,7 @@ from rich.table import Table
 
 from benchmarks.decoding.figures import Results, error_rate, gap, microseconds
 from benchmarks.decoding.goals import judged
-from benchmarks.table import number
+from benchmarks.loss.tables import number
 
 
 def cells(row: Results, name: str) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks.decoding.peer import Parameters
-from benchmarks.workloads import Array
+from benchmarks.decoding.peers.base import Parameters
+from benchmarks.loss.workloads import Array
 
 HALVES = {"even": 0, "odd": 1}  # of the items; a weight tuned on one is used on the other
 OTHER = {"even": "odd", "odd": "even"}

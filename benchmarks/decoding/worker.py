@@ -1,4 +1,4 @@
-"""One decoder in a process of its own, asked by the coordinator; see ``benchmarks.worker`` for the manners."""
+"""One decoder in a process of its own, asked by the coordinator; see ``benchmarks.loss.worker`` for the manners."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import memory
-from benchmarks.decoding.data import DataSet
-from benchmarks.decoding.peer import Task
+from benchmarks.common import memory
+from benchmarks.common.posteriors import DataSet
 from benchmarks.decoding.peers import PEERS
-from benchmarks.worker import pin, serve
+from benchmarks.decoding.peers.base import Task
+from benchmarks.loss.worker import pin, serve
 
 Answer = dict[str, Any]
 ESTIMATED_FRAMES = 8

@@ -21,9 +21,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.machine import about
 from benchmarks.gpu.measure import WORKLOADS, copy_bandwidth, device, forget, kernel_times, measure
 from benchmarks.gpu.page import COLUMNS, cells
-from benchmarks.machine import about
 
 
 def show(console: Console, results: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.peers import Peer, peers
-from benchmarks.workloads import Problem, Workload
+from benchmarks.loss.workloads import Problem, Workload
 from ctckit._checks import target_batch
 from ctckit.kernels import native
 

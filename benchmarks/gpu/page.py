@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from benchmarks.gpu.measure import WORKLOADS
-from benchmarks.page import HEAD, ROOT, markdown_table
-from benchmarks.table import number
+from benchmarks.loss.page import HEAD, ROOT, markdown_table
+from benchmarks.loss.tables import number
 
 Results = dict[str, Any]
 RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"

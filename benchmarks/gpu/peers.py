@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 import ctckit
-from benchmarks.workloads import Problem
+from benchmarks.loss.workloads import Problem
 
 Tensor = torch.Tensor
 CUDNN_TOKENS = 255  # and frames: beyond, torch does not call it

@@ -17,11 +17,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import machine, measure
-from benchmarks.crew import Member, WorkerError
-from benchmarks.peers import PEERS, TIMED
-from benchmarks.table import print_tables
-from benchmarks.workloads import WORKLOADS, Workload
+from benchmarks.common import machine
+from benchmarks.common.workers import Member, WorkerError
+from benchmarks.loss import measure
+from benchmarks.loss.peers import PEERS, TIMED
+from benchmarks.loss.tables import print_tables
+from benchmarks.loss.workloads import WORKLOADS, Workload
 
 
 class Run:

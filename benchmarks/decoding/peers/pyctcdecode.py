@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks.decoding.data import NO_SPACE, DataSet
-from benchmarks.decoding.peer import Decoder, Task
-from benchmarks.workloads import Array
+from benchmarks.common.posteriors import NO_SPACE, DataSet
+from benchmarks.decoding.peers.base import Decoder, Task
+from benchmarks.loss.workloads import Array
 
 STAND_IN = "␣"
 MOST_MEMORY = 6 << 30  # bytes of addresses; fast-ctc-decode asks for nodes × classes

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.goals import GOALS, MOONSHOTS, memory_goal
+from benchmarks.loss.goals import GOALS, MOONSHOTS, memory_goal
 
 Row = dict[str, Any]
 Results = dict[str, Any]

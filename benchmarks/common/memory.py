@@ -7,8 +7,8 @@ import gc
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import Peer
-from benchmarks.workloads import WARM_UP, Problem
+from benchmarks.loss.peers import Peer
+from benchmarks.loss.workloads import WARM_UP, Problem
 
 REPEATS = 3
 STATUS = Path("/proc/self/status")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks.workloads import Array, Problem
+from benchmarks.loss.workloads import Array, Problem
 
 
 class Peer(ABC):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.decoding.others import Flashlight, TensorFlow
-from benchmarks.decoding.ours import CTCKit, CTCKitBatch, Greedy
-from benchmarks.decoding.peer import Decoder
-from benchmarks.decoding.texts import CTCBeamDecoder, FastCTCDecode, PyCTCDecode
+from benchmarks.decoding.peers.base import Decoder
+from benchmarks.decoding.peers.ctckit import CTCKit, CTCKitBatch, Greedy
+from benchmarks.decoding.peers.flashlight import Flashlight, TensorFlow
+from benchmarks.decoding.peers.pyctcdecode import CTCBeamDecoder, FastCTCDecode, PyCTCDecode
 
 
 @dataclass(frozen=True)

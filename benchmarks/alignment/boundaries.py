@@ -5,7 +5,7 @@ buried in noise. Some segments are silence, which no token stands for. A small c
 frame rate, learns the tokens from CTC alone; it never sees a border. Then held-out signals are aligned with their
 tokens, and what comes out is held against the true borders.
 
-Run: python -m benchmarks.boundaries [--steps 600] (some minutes on one core).
+Run: python -m benchmarks.alignment.boundaries [--steps 600] (some minutes on one core).
 """
 
 from __future__ import annotations

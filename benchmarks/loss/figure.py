@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.table import Results, goal, peers_of, ratio
+from benchmarks.loss.tables import Results, goal, peers_of, ratio
 
 # Okabe and Ito's colours, which the colour-blind can tell apart. The ground is opaque: it reads on dark pages too.
 COLOURS = {"torch": "#0072b2", "optax": "#e69f00", "tensorflow": "#009e73", "keras": "#cc79a7"}

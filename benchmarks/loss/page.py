@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks/loss.md and its figure from benchmarks/results: ``python -m benchmarks.page``."""
+"""Writes docs/benchmarks/loss.md and its figure from benchmarks/results: ``python -m benchmarks.loss.page``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure
-from benchmarks.crew import REST_SECONDS
-from benchmarks.goals import memory_goal
-from benchmarks.peers import PEERS
-from benchmarks.table import (
+from benchmarks.common.workers import REST_SECONDS
+from benchmarks.loss import measure
+from benchmarks.loss.goals import memory_goal
+from benchmarks.loss.peers import PEERS
+from benchmarks.loss.tables import (
     Results,
     Row,
     gigabytes_per_second,
@@ -25,7 +25,7 @@ from benchmarks.table import (
     ratio,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 NOTES = ROOT / "benchmarks" / "notes"
 PAGE = ROOT / "docs" / "benchmarks" / "loss.md"
@@ -255,7 +255,7 @@ def page(runs: list[Results]) -> str:
 
 def main() -> None:
     """Write page and figure."""
-    from benchmarks.figure import draw
+    from benchmarks.loss.figure import draw
 
     runs = saved()
     PAGE.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads import Array
+from benchmarks.loss.workloads import Array
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = Path(os.environ.get("CTCKIT_BENCH_DATA", ROOT.parent / "shared" / "data"))

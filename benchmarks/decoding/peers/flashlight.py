@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks.decoding.data import NO_SPACE, DataSet
-from benchmarks.decoding.peer import Decoder, Task
-from benchmarks.workloads import Array
+from benchmarks.common.posteriors import NO_SPACE, DataSet
+from benchmarks.decoding.peers.base import Decoder, Task
+from benchmarks.loss.workloads import Array
 
 # torchaudio's defaults, but for the beam width; it gives all tokens a chance (None → C).
 DEFAULTS = {"beam_size_token": None, "beam_threshold": 50.0, "log_add": False}

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import PEERS
+from benchmarks.loss.peers import PEERS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PEERS_HOME = Path(os.environ.get("CTCKIT_BENCH_PEERS", ROOT / ".venv-bench"))
 START_SECONDS = 120.0
 REST_SECONDS = 0.02  # after a turn: thread pools spin for some milliseconds before they sleep
@@ -39,7 +39,7 @@ class Member:
         threads: int,
         instruction_set: str = "",
         *,
-        module: str = "benchmarks.worker",
+        module: str = "benchmarks.loss.worker",
         python: Path | None = None,
     ) -> None:
         self.peers = peers

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.crew import Member, WorkerError
-from benchmarks.workloads import Problem, Workload
+from benchmarks.common.workers import Member, WorkerError
+from benchmarks.loss.workloads import Problem, Workload
 
 # Of the gradient of one item's loss, which lies in [−1, 1]. It is to find a peer that is set up wrong, which is off by
 # about 1; float32 in log space is itself off by up to 0.08 at W5.

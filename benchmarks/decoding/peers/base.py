@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.decoding.data import DataSet
-from benchmarks.workloads import Array
+from benchmarks.common.posteriors import DataSet
+from benchmarks.loss.workloads import Array
 
 Parameters = dict[str, float]
 

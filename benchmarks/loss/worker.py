@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import limits, memory
-from benchmarks.peers import PEERS, Peer
-from benchmarks.workloads import Problem
+from benchmarks.common import memory
+from benchmarks.loss import bandwidth as limits
+from benchmarks.loss.peers import PEERS, Peer
+from benchmarks.loss.workloads import Problem
 
 Answer = dict[str, Any]
 
