@@ -1,9 +1,9 @@
-"""Which of the three boundaries is nearest to the truth? Networks trained with CTC on signals whose segments are known.
+"""Which of the three boundaries is nearest to the truth? Networks are trained with CTC on signals with known segments.
 
-A signal is a row of segments, each of one of 24 sounds: a fixed pattern of 20 features, blurred over its borders and
-buried in noise. Some segments are silence, which no token stands for. A small convolutional network, which lowers the
-frame rate, learns the tokens from CTC alone; it never sees a border. Then held-out signals are aligned with their
-tokens, and what comes out is held against the true borders.
+A signal is a sequence of segments. Each segment is one of 24 sounds: a fixed pattern of 20 features, blurred over its
+borders, with noise. Some segments are silence, which has no token. A small convolutional network with a lower frame
+rate learns the tokens by CTC alone; it never sees a border. Then held-out signals are aligned with their tokens, and
+the boundaries are compared with the true borders.
 
 Run: python -m benchmarks.alignment.boundaries [--steps 600] (some minutes on one core).
 """
@@ -24,23 +24,23 @@ KINDS = ("spike", "midpoint", "occupancy")
 def signals(
     count: int, rng: np.random.Generator, patterns: np.ndarray
 ) -> list[tuple[np.ndarray, list[int], np.ndarray]]:
-    """(features, tokens, borders in frames of the features) of each."""
+    """Return the features, the tokens, and the borders in frames of the features, of each signal."""
     return [signal(rng, patterns) for _ in range(count)]
 
 
 def signal(rng: np.random.Generator, patterns: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray]:
-    tokens, borders, rows = [], [], [np.zeros((int(rng.integers(4, 20)), FEATURES))]
+    tokens, borders, segments = [], [], [np.zeros((int(rng.integers(4, 20)), FEATURES))]
     for _ in range(int(rng.integers(10, 30))):
         if rng.random() < 0.12:
-            rows.append(np.zeros((int(rng.integers(6, 40)), FEATURES)))
+            segments.append(np.zeros((int(rng.integers(6, 40)), FEATURES)))
         sound = int(rng.integers(1, SOUNDS + 1))
         frames = int(np.clip(rng.gamma(4.0, 3.0), 4, 40))
-        start = sum(map(len, rows))
+        start = sum(map(len, segments))
         tokens.append(sound)
         borders.append((start, start + frames))
-        rows.append(np.repeat(patterns[sound - 1][None], frames, axis=0))
-    rows.append(np.zeros((int(rng.integers(4, 20)), FEATURES)))
-    clean = np.concatenate(rows)
+        segments.append(np.repeat(patterns[sound - 1][None], frames, axis=0))
+    segments.append(np.zeros((int(rng.integers(4, 20)), FEATURES)))
+    clean = np.concatenate(segments)
     blurred = np.stack([np.convolve(column, np.ones(5) / 5, mode="same") for column in clean.T], axis=1)
     return blurred + rng.normal(size=clean.shape) * 0.8, tokens, np.array(borders)
 
@@ -77,7 +77,7 @@ def batch_of(
 
 
 def train(network: Network, steps: int, patterns: np.ndarray, rng: np.random.Generator) -> None:
-    """Goes on for so many steps."""
+    """Train for so many more steps."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3)
     network.train()
     for _ in range(steps):
@@ -91,7 +91,7 @@ def train(network: Network, steps: int, patterns: np.ndarray, rng: np.random.Gen
 
 
 def errors(network: Network, items: list[tuple[np.ndarray, list[int], np.ndarray]]) -> dict[str, np.ndarray]:
-    """For each kind, (tokens, 2) frames by which starts and ends differ from the truth, signed; and two shares."""
+    """Return the signed errors of starts and ends in frames, (tokens, 2), for each kind; print two statistics."""
     x, targets, frames, counts = batch_of(items, network.stride)
     with torch.no_grad():
         log_probs = network(x).log_softmax(dim=-1)
@@ -105,7 +105,7 @@ def errors(network: Network, items: list[tuple[np.ndarray, list[int], np.ndarray
     print(f"  spikes last {lasting.mean():.1f} frames, sounds {true.mean():.1f}")
     greedy = log_probs.argmax(dim=-1).numpy()
     print(f"  blank is the likeliest class in {np.mean(greedy == 0):.0%} of the frames")
-    return {kind: np.concatenate(rows) for kind, rows in result.items()}
+    return {kind: np.concatenate(each) for kind, each in result.items()}
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""The posteriors that are decoded: of real networks, from files beside the repository, and larger ones made of them."""
+"""The network outputs that decoding and alignment are measured on: those of real networks, and larger synthetic ones.
+
+The files lie beside the repository, or in the folder that CTCKIT_BENCH_DATA names.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.loss.workloads import Array
+from benchmarks.common.arrays import Array
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = Path(os.environ.get("CTCKIT_BENCH_DATA", ROOT.parent / "shared" / "data"))
@@ -20,21 +23,21 @@ NO_SPACE = -1
 
 
 class MissingDataError(Exception):
-    """The posteriors are not there."""
+    """The files with the posteriors are missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Items of one model; all arrays of one vocabulary.
+    """Items of one model, with one vocabulary.
 
     Attributes:
-        log_probs: (ΣT, C) float32 natural log-probabilities of all items, one after another.
-        offsets: (items + 1,) where each begins.
-        tokens: C strings; that of the blank is "".
-        blank: Its class.
-        space: The class between words, −1 where there is none.
-        references: The right classes of each item; None where nobody knows.
-        count_space: Whether a missing space is an error; not in phonemes.
+        log_probs: (ΣT, C) float32 natural log-probabilities of all items, concatenated.
+        offsets: (items + 1,) the frame at which each item begins.
+        tokens: C strings; the blank is "".
+        blank: The class of the blank.
+        space: The class of the space between words; −1 if there is none.
+        references: The correct classes of each item; None if they are unknown.
+        count_space: Whether a missing space counts as an error; False for phonemes.
     """
 
     name: str
@@ -58,7 +61,7 @@ class DataSet:
         return int(self.log_probs.shape[1])
 
     def first(self, items: int | None) -> DataSet:
-        """The first so many items."""
+        """Return a data set of the first ``items`` items."""
         if items is None or items >= len(self):
             return self
         end = self.offsets[items]
@@ -67,24 +70,24 @@ class DataSet:
         return DataSet(**{**vars(self), **changed, "references": references})
 
     def characters(self) -> list[str]:
-        """A character for each class, for libraries that give texts: the tokens, or stand-ins where they are longer."""
+        """Return a character for each class, for libraries that return texts; long tokens get substitutes."""
         if all(len(token) == 1 for i, token in enumerate(self.tokens) if i != self.blank):
             return list(self.tokens)
-        stand_ins = [chr(0x20000 + i) for i in range(self.classes)]
-        stand_ins[self.blank] = ""
+        substitutes = [chr(0x20000 + i) for i in range(self.classes)]
+        substitutes[self.blank] = ""
         if self.space != NO_SPACE:
-            stand_ins[self.space] = " "
-        return stand_ins
+            substitutes[self.space] = " "
+        return substitutes
 
     def save(self, path: Path) -> None:
-        """Write it where the peers' processes read it: they all get the same bits."""
+        """Write the data set to a file; all worker processes read the same bits."""
         arrays = ("log_probs", "offsets")
         rest = {name: value for name, value in vars(self).items() if name not in arrays}
         np.savez(path, log_probs=self.log_probs, offsets=self.offsets, rest=np.array(json.dumps(rest)))
 
     @staticmethod
     def load(path: Path) -> DataSet:
-        """Read what ``save`` wrote."""
+        """Read a data set that ``save`` wrote."""
         with np.load(path) as file:
             rest = json.loads(str(file["rest"]))
             references = rest.pop("references")
@@ -98,22 +101,22 @@ class DataSet:
 
 
 def available() -> bool:
-    """Whether the posteriors are here."""
+    """Return whether the files are there."""
     return (FOLDER / "ocr_ppv4.npz").exists()
 
 
 def expect_available() -> None:
-    """Raises where they are not."""
+    """Raise an error if the files are missing."""
     if not available():
         raise MissingDataError(
             f"the posteriors are not in {FOLDER}: put them there, or name their folder in CTCKIT_BENCH_DATA."
         )
 
 
-def normalised(log_probs: Array) -> Array:
-    """Float32, each row in one piece and summing to 1, as networks give them.
+def normalized(log_probs: Array) -> Array:
+    """Return float32 log-probabilities whose frames are contiguous and sum to 1, as networks return them.
 
-    The files are transposed, and in float16, whose rounding shows in the sums.
+    The files are transposed and in float16; the rounding of float16 is visible in the sums.
     """
     rows = log_probs.astype(np.float64)
     top = rows.max(axis=1, keepdims=True)
@@ -121,17 +124,17 @@ def normalised(log_probs: Array) -> Array:
 
 
 def read(name: str) -> tuple[dict[str, Any], Array, Array]:
-    """What the files hold: the description, (ΣT, C) and offsets."""
+    """Return the metadata, the log-probabilities (ΣT, C) and the offsets of a file."""
     expect_available()
     about = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     with np.load(FOLDER / f"{name}.npz") as file:
         log_probs = file["logp"]
         offsets = file["offsets"] if "offsets" in file else np.arange(len(log_probs) + 1) * log_probs.shape[1]
-    return about, normalised(log_probs.reshape(-1, log_probs.shape[-1])), offsets.astype(np.int64)
+    return about, normalized(log_probs.reshape(-1, log_probs.shape[-1])), offsets.astype(np.int64)
 
 
 def lines(name: str) -> DataSet:
-    """Text lines, C = 96."""
+    """Return text lines, C = 96."""
     about, log_probs, offsets = read(name)
     tokens = tuple(about["labels"])
     index = {token: i for i, token in enumerate(tokens)}
@@ -140,7 +143,7 @@ def lines(name: str) -> DataSet:
 
 
 def speech() -> DataSet:
-    """Recordings, phonemes; without those whose words are not in the dictionary that the references come from."""
+    """Return recordings with phonemes. Recordings with words that the pronunciation dictionary lacks are left out."""
     about, log_probs, offsets = read("asr_hama")
     tokens = list(about["labels"])
     tokens[about["blank"]] = ""
@@ -153,13 +156,13 @@ def speech() -> DataSet:
 
 
 def nanopore() -> DataSet:
-    """Windows of a nanopore basecaller, C = 5."""
+    """Return windows of a nanopore basecaller, C = 5."""
     about, log_probs, offsets = read("nanopore_chiron")
     return DataSet("nanopore", log_probs, offsets, tuple(about["labels"]), about["blank"])
 
 
 def long() -> DataSet:
-    """One item of 3,000 frames: text lines one after another."""
+    """Return one item of 3,000 frames: concatenated text lines."""
     whole = lines("ocr_ppv4")
     frames = 3000
     changed = {"name": "long", "log_probs": whole.log_probs[:frames], "offsets": np.array([0, frames])}
@@ -167,7 +170,7 @@ def long() -> DataSet:
 
 
 def lower() -> DataSet:
-    """Text lines without upper case: the probability of each capital goes to its small letter."""
+    """Return text lines in lower case: the probability of each capital is added to that of its small letter."""
     whole = lines("ocr_ppv4")
     tokens = tuple(token for token in whole.tokens if token == token.lower())
     index = {token: i for i, token in enumerate(tokens)}
@@ -180,26 +183,27 @@ def lower() -> DataSet:
 
 
 def embedded(name: str, classes: int, items: int) -> DataSet:
-    """Text lines whose 96 classes are scattered over a large vocabulary, as in the model that they come from.
+    """Return text lines whose 96 classes are spread over a large vocabulary, as in the original model.
 
-    The models' own outputs were cut to ASCII. What they gave to other characters is known as a mean for each line; here
-    it is dealt out again: log-normal over frames, and over classes with a long tail that frames of a line share.
+    The outputs of the models were restricted to ASCII. Only the mean probability of all other characters is known, for
+    each line. Here it is distributed again: log-normally over frames, and over classes with a long tail that the frames
+    of a line share.
     """
     whole = lines(name).first(items)
     about, _, _ = read(name)
     rng = np.random.default_rng(zlib.crc32(f"{name} {classes}".encode()))
     places = np.concatenate(([0], 1 + rng.permutation(classes - 1)[: whole.classes - 1]))
-    favour = rng.normal(0, 2.5, classes)
+    bias = rng.normal(0, 2.5, classes)
     rows = []
     for i in range(len(whole)):
         small = whole[i].astype(np.float64)
         outside = (1 - about["items"][i]["ascii_mass_mean"]) * np.exp(rng.normal(-1, 1.4, len(small)))
         outside = np.clip(outside, 1e-6, 0.3)[:, None]
-        tail = favour + rng.normal(0, 1.5, (len(small), classes))
+        tail = bias + rng.normal(0, 1.5, (len(small), classes))
         tail -= np.log(np.exp(tail).sum(axis=1, keepdims=True))
         row = tail + np.log(outside)
         row[:, places] = small + np.log1p(-outside)
-        rows.append(normalised(row))
+        rows.append(normalized(row))
     others = iter(range(classes))
     names = [chr(0x4E00 + next(others)) for _ in range(classes)]
     for token, place in zip(whole.tokens, places, strict=True):

@@ -1,4 +1,8 @@
-"""The worker processes as the coordinator sees them: started, asked, timed out, watched while they should be idle."""
+"""Worker processes as the coordinator sees them: started, asked, timed out, and observed while they are idle.
+
+``protocol`` is the other side. Each library has a process of its own: its thread pools, its allocator and what its
+import changes then do not affect the others.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loss.peers import PEERS
+from benchmarks.common.libraries import CTCKIT, Setting
 
 ROOT = Path(__file__).parent.parent.parent
 PEERS_HOME = Path(os.environ.get("CTCKIT_BENCH_PEERS", ROOT / ".venv-bench"))
@@ -21,17 +25,16 @@ REST_SECONDS = 0.02  # after a turn: thread pools spin for some milliseconds bef
 
 
 class WorkerError(Exception):
-    """A worker that died or took too long."""
+    """A worker process ended, took too long, or gave a wrong result."""
 
 
-def python_of(peers: tuple[str, ...]) -> Path:
-    """The interpreter that has the peers: the package's own for ctckit and torch."""
-    own = all(PEERS[name].ours for name in peers)
-    return Path(sys.executable) if own else PEERS_HOME / "bin" / "python"
+def python_of(environment: str) -> Path:
+    """Return the Python interpreter of an environment."""
+    return Path(sys.executable) if environment == CTCKIT else PEERS_HOME / "bin" / "python"
 
 
-class Member:
-    """A worker with its peers; a context manager that ends it."""
+class WorkerProcess:
+    """A process that holds the libraries named by ``peers``; a context manager that ends it."""
 
     def __init__(
         self,
@@ -39,22 +42,22 @@ class Member:
         threads: int,
         instruction_set: str = "",
         *,
-        module: str = "benchmarks.loss.worker",
-        python: Path | None = None,
+        module: str,
+        environment: str = CTCKIT,
     ) -> None:
         self.peers = peers
-        python = python or python_of(peers)
+        python = python_of(environment)
         if not python.exists():
             raise WorkerError("not installed: make bench-peers")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in ``end``)
-        # NumPy's BLAS is used only by the measurement of the bandwidth, which has threads of its own.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        # NumPy's BLAS is used only by the measurement of the bandwidth, which starts threads of its own.
+        environment_variables = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
             [python, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
-            env=environment,
+            env=environment_variables,
             text=True,
         )
         self.idle_seconds = self.idle_cpu = 0.0
@@ -66,14 +69,23 @@ class Member:
             self.end()
             raise
 
-    def __enter__(self) -> Member:
+    def __enter__(self) -> WorkerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
 
     def ask(self, do: str, patience: float, **arguments: Any) -> dict[str, Any]:
-        """Send a request and wait for its answer."""
+        """Send a request and return its answer.
+
+        Args:
+            do: The name of a method of the worker.
+            patience: Seconds to wait for the answer.
+            arguments: The arguments of the method.
+
+        Raises:
+            WorkerError: If the process ends or the answer takes too long.
+        """
         assert self.process.stdin
         assert self.process.stdout
         self.note_idling()
@@ -81,7 +93,7 @@ class Member:
             print(json.dumps({"do": do, **arguments}), file=self.process.stdin, flush=True)
         except BrokenPipeError:
             raise WorkerError(self.last_words()) from None
-        # One answer to each request: nothing can be waiting in the reader's buffer.
+        # There is one answer to each request, so the reader's buffer is empty here.
         if not select.select([self.process.stdout], [], [], patience)[0]:
             raise WorkerError(f"took more than {patience:.0f} s")
         line = self.process.stdout.readline()
@@ -92,13 +104,13 @@ class Member:
         return dict(json.loads(line))
 
     def note_idling(self) -> None:
-        """Add up what it did since its last answer."""
+        """Add the time since the last answer, and the processor time that was used in it."""
         since, cpu = self.rested
         self.idle_seconds += time.perf_counter() - since
         self.idle_cpu += self.cpu_seconds() - cpu
 
     def cpu_seconds(self) -> float:
-        """Processor time that the process has used so far; 0 where the system does not tell."""
+        """Return the processor time that the process has used so far; 0 if the system does not tell."""
         stat = Path(f"/proc/{self.process.pid}/stat")
         if not stat.exists():
             return 0.0
@@ -106,16 +118,28 @@ class Member:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def last_words(self) -> str:
-        """The last line of what the process printed."""
+        """Return the last line that the process printed, after its end."""
         self.process.wait()
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
         return f"ended: {lines[-1] if lines else self.process.returncode}"
 
     def end(self) -> None:
-        """Stop the process whatever it does."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.log):
             if pipe:
                 pipe.close()
+
+
+def start(module: str, name: str, setting: Setting) -> WorkerProcess:
+    """Start a process for one library in one setting.
+
+    Args:
+        module: The module that runs in the process.
+        name: The key of the setting.
+        setting: The setting.
+    """
+    environment = setting.make.environment
+    return WorkerProcess((name,), setting.threads, setting.instruction_set, module=module, environment=environment)

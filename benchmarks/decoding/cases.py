@@ -1,4 +1,4 @@
-"""What is measured: a row for each kind of task."""
+"""The cases: what is measured."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ BATCHES = ("ctckit batch", "ctckit batch, 2 threads")
 
 
 @dataclass(frozen=True)
-class Row:
-    """A task.
+class Case:
+    """One case.
 
     Attributes:
-        name: Its key in the results.
-        about: For the page.
-        data: Of ``data.SETS``.
-        peers: Who takes part.
-        model: Of ``files.MODELS``, or "".
-        lexicon: Only the words of the word model and of the references may be read.
-        hotwords: How many.
-        items: Only the first so many.
+        name: The key in the results.
+        about: A few words for the page.
+        data: A key of ``posteriors.SETS``.
+        peers: The decoders that take part.
+        model: A key of ``files.UNITS``, or "".
+        lexicon: Whether only words of the word model and of the references are allowed.
+        hotwords: The number of hotwords.
+        items: The number of items; None for all.
         beam: Beam width.
         memory: Whether memory is measured.
     """
@@ -58,32 +58,32 @@ class Row:
 
     @property
     def tuned(self) -> bool:
-        """Weights are tuned on one half of the items and used on the other."""
+        """Whether weights are tuned on one half of the items and used on the other."""
         return bool(self.model)
 
     @property
     def comparable(self) -> bool:
-        """All search for the likeliest text, and nothing else: gaps have a meaning."""
+        """Whether all decoders search for the likeliest text, so that gaps have a meaning."""
         return not (self.model or self.lexicon or self.hotwords)
 
 
-ROWS = (
-    Row("ocr_ppv4", "text lines, PP-OCRv4", "ocr_ppv4", LIBRARIES, memory=True),
-    Row("ocr_ppv6", "text lines, PP-OCRv6", "ocr_ppv6", LIBRARIES),
-    Row("speech", "recordings, phonemes", "speech", LIBRARIES),
-    Row("nanopore", "nanopore windows", "nanopore", LIBRARIES),
-    Row("long", "one recording of 3,000 frames", "long", OF_LONG, memory=True),
-    Row("large", "text lines among 6,625 classes", "large", OF_LARGE),
-    Row("huge", "text lines among 18,710 classes", "huge", OF_LARGE, memory=True),
-    Row("words", "text lines in lower case, word 3-gram", "lower", OF_WORDS, model="word3", memory=True),
-    Row("characters", "text lines, PP-OCRv4, character 6-gram", "ocr_ppv4", OF_CHARACTERS, model="char6"),
-    Row("characters v6", "text lines, PP-OCRv6, character 6-gram", "ocr_ppv6", OF_CHARACTERS, model="char6"),
-    Row("trained", "text lines, PP-OCRv4, `ctckit lm train`", "ocr_ppv4", ("greedy", "ctckit"), model="trained"),
-    Row("lexicon", "text lines in lower case, a lexicon of 58,000 words", "lower", OF_LEXICA, lexicon=True),
-    Row("hotwords 10", "text lines, 10 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=10, items=12),
-    Row("hotwords 100", "text lines, 100 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=100, items=12),
-    Row("hotwords 1000", "text lines, 1,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=1000, items=12),
-    Row("hotwords 10000", "text lines, 10,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=10000, items=12),
-    Row("batch lines", "text lines in one batch", "ocr_ppv4", BATCHES),
-    Row("batch nanopore", "nanopore windows in one batch", "nanopore", BATCHES),
+CASES = (
+    Case("ocr_ppv4", "text lines, PP-OCRv4", "ocr_ppv4", LIBRARIES, memory=True),
+    Case("ocr_ppv6", "text lines, PP-OCRv6", "ocr_ppv6", LIBRARIES),
+    Case("speech", "recordings, phonemes", "speech", LIBRARIES),
+    Case("nanopore", "nanopore windows", "nanopore", LIBRARIES),
+    Case("long", "one recording of 3,000 frames", "long", OF_LONG, memory=True),
+    Case("large", "text lines among 6,625 classes", "large", OF_LARGE),
+    Case("huge", "text lines among 18,710 classes", "huge", OF_LARGE, memory=True),
+    Case("words", "text lines in lower case, word 3-gram", "lower", OF_WORDS, model="word3", memory=True),
+    Case("characters", "text lines, PP-OCRv4, character 6-gram", "ocr_ppv4", OF_CHARACTERS, model="char6"),
+    Case("characters v6", "text lines, PP-OCRv6, character 6-gram", "ocr_ppv6", OF_CHARACTERS, model="char6"),
+    Case("trained", "text lines, PP-OCRv4, `ctckit lm train`", "ocr_ppv4", ("greedy", "ctckit"), model="trained"),
+    Case("lexicon", "text lines in lower case, a lexicon of 58,000 words", "lower", OF_LEXICA, lexicon=True),
+    Case("hotwords 10", "text lines, 10 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=10, items=12),
+    Case("hotwords 100", "text lines, 100 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=100, items=12),
+    Case("hotwords 1000", "text lines, 1,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=1000, items=12),
+    Case("hotwords 10000", "text lines, 10,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=10000, items=12),
+    Case("batch lines", "text lines in one batch", "ocr_ppv4", BATCHES),
+    Case("batch nanopore", "nanopore windows in one batch", "nanopore", BATCHES),
 )

@@ -1,52 +1,43 @@
-"""The libraries that are compared, each through the call that a training loop makes, each in its own conventions.
+"""The libraries that are compared, each through the call that a training loop makes, each with its own conventions.
 
-A peer is made once for each process; it imports its library there and nowhere else. ``load`` puts a problem into the
-layout that suits the library best (time first for torch and TensorFlow, the blank last for TensorFlow's fastest kernel)
-and compiles what is compiled: neither is timed. All reduce alike: the mean over items of loss / N.
+``load`` puts a problem into the layout that suits the library best (time first for torch and TensorFlow, the blank last
+for TensorFlow's fastest kernel) and compiles the steps if the library has a compiler. Neither is timed. All libraries
+use the same reduction: the mean over items of loss / N.
 """
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from importlib.metadata import version
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks.loss.workloads import Array, Problem
+from benchmarks.common.arrays import Array
+from benchmarks.common.libraries import CTCKIT, Library, set_up_ctckit, set_up_torch
+from benchmarks.loss.workloads import Problem
 
 
-class Peer(ABC):
-    """One library. ``packages``: whose versions are reported. ``ours``: it runs in the package's own environment."""
+class Peer(Library):
+    """One library. ``call``: the call that is timed, for the page."""
 
     name: ClassVar[str]
     call: ClassVar[str]
-    packages: ClassVar[tuple[str, ...]]
-    ours: ClassVar[bool] = False
-
-    def __init__(self, threads: int, instruction_set: str = "") -> None:
-        self.threads = threads
-        self.instruction_set = instruction_set
-
-    def about(self) -> dict[str, str]:
-        """The versions of its packages, as reported by the packages that run."""
-        return {package: version(package) for package in self.packages}
 
     @abstractmethod
     def load(self, problem: Problem) -> None:
-        """Take the inputs over; compile for them."""
+        """Prepare the inputs and compile for them; not timed."""
 
     @abstractmethod
     def both(self) -> tuple[Any, Any]:
-        """One step, forward and backward: the loss and its gradient with respect to the logits, both computed."""
+        """Run one step, forward and backward; return the loss and its gradient with respect to the logits."""
 
     @abstractmethod
     def forward(self) -> Any:
-        """The loss alone."""
+        """Return the loss alone."""
 
     def batch_first(self, gradient: Any) -> Array:
-        """What ``both`` gives as gradient, as (B, T, C) with the classes in the problem's order."""
+        """Return the gradient of ``both`` as (B, T, C), with the classes in the problem's order."""
         return np.asarray(gradient)
 
 
@@ -56,86 +47,74 @@ class CTCKit(Peer):
     name = "ctckit"
     call = "`ctckit.ctc_loss(logits, …).backward()`"
     packages = ("ctckit", "torch", "numpy")
-    ours = True
+    environment = CTCKIT
 
     def __init__(self, threads: int, instruction_set: str = "") -> None:
         super().__init__(threads)
-        import torch
-
-        import ctckit
-        from ctckit.kernels import native
-
-        self.torch, self.ctckit = torch, ctckit
-        torch.set_num_threads(threads)
-        ctckit.set_num_threads(threads)
-        if instruction_set:
-            native.set_instruction_set(instruction_set)
-        self.instruction_set = native.instruction_set()
+        self.torch = set_up_torch(threads)
+        self.ctckit, self.instruction_set = set_up_ctckit(threads, instruction_set)
 
     def load(self, problem: Problem) -> None:
-        """The arrays as they are."""
+        """Wrap the arrays as tensors."""
         self.logits, *self.rest = map(self.torch.from_numpy, vars(problem).values())
 
     def both(self) -> tuple[Any, Any]:
-        """A fresh graph."""
+        """Build a fresh graph and go backward."""
         leaf = self.logits.detach().requires_grad_()
         loss = self.ctckit.ctc_loss(leaf, *self.rest)
         loss.backward()
         return loss.detach(), leaf.grad
 
     def forward(self) -> Any:
-        """Without a graph."""
+        """Build no graph."""
         return self.ctckit.ctc_loss(self.logits, *self.rest)
 
     def batch_first(self, gradient: Any) -> Array:
-        """As it is."""
+        """Return it unchanged."""
         return np.asarray(gradient.numpy())
 
 
 class Torch(Peer):
-    """torch: a log-softmax in front, time first."""
+    """torch: time first, with a log-softmax before the loss."""
 
     name = "torch"
     call = "`F.ctc_loss(F.log_softmax(logits, 2), …).backward()`"
     packages = ("torch", "numpy")
-    ours = True
+    environment = CTCKIT
     dtype: ClassVar[str] = "float32"
 
     def __init__(self, threads: int, instruction_set: str = "") -> None:
         super().__init__(threads)
-        import torch
-        import torch.nn.functional
-
-        self.torch, self.functional = torch, torch.nn.functional
-        torch.set_num_threads(threads)
+        self.torch = set_up_torch(threads)
+        self.functional = self.torch.nn.functional
 
     def load(self, problem: Problem) -> None:
-        """Logits time first, contiguous."""
+        """Make the logits time-first and contiguous."""
         logits, *self.rest = map(self.torch.from_numpy, vars(problem).values())
         self.logits = logits.transpose(0, 1).to(getattr(self.torch, self.dtype)).contiguous()
 
     def loss(self, logits: Any) -> Any:
-        """What both steps compute."""
+        """Return the loss."""
         return self.functional.ctc_loss(self.functional.log_softmax(logits, dim=2), *self.rest)
 
     def both(self) -> tuple[Any, Any]:
-        """A fresh graph."""
+        """Build a fresh graph and go backward."""
         leaf = self.logits.detach().requires_grad_()
         loss = self.loss(leaf)
         loss.backward()
         return loss.detach(), leaf.grad
 
     def forward(self) -> Any:
-        """Without a graph."""
+        """Build no graph."""
         return self.loss(self.logits)
 
     def batch_first(self, gradient: Any) -> Array:
-        """The time goes to its place."""
+        """Move the time axis to its place."""
         return np.asarray(gradient.transpose(0, 1).numpy())
 
 
 class Reference(Torch):
-    """torch in float64: not timed, it is what the others' gradients are held to."""
+    """torch in float64: not timed; the gradients of the others are compared with it."""
 
     name = "reference"
     dtype = "float64"
@@ -150,7 +129,7 @@ class Optax(Peer):
 
     def __init__(self, threads: int, instruction_set: str = "") -> None:
         super().__init__(threads)
-        # XLA's pool has one thread for each processor that the process may use: the affinity is set by now.
+        # XLA starts one thread for each processor that the process may use; the affinity is already set.
         if threads == 1:
             os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
         os.environ["JAX_PLATFORMS"] = "cpu"
@@ -160,7 +139,7 @@ class Optax(Peer):
         self.jax, self.optax = jax, optax
 
     def load(self, problem: Problem) -> None:
-        """Lengths as paddings, a float for each position; the compiled steps."""
+        """Give lengths as paddings, a float for each position; compile the steps."""
         targets, input_lengths, target_lengths = problem.targets, problem.input_lengths, problem.target_lengths
         paddings = np.arange(problem.logits.shape[1]) >= input_lengths[:, None]
         target_paddings = np.arange(targets.shape[1]) >= target_lengths[:, None]
@@ -174,11 +153,11 @@ class Optax(Peer):
         self.compiled_both, self.compiled_forward = compiled
 
     def both(self) -> tuple[Any, Any]:
-        """Until the results are there."""
+        """Wait for the results."""
         return self.jax.block_until_ready(self.compiled_both(*self.arguments))
 
     def forward(self) -> Any:
-        """Until the result is there."""
+        """Wait for the result."""
         return self.jax.block_until_ready(self.compiled_forward(*self.arguments))
 
 
@@ -200,7 +179,7 @@ class TensorFlow(Peer):
         self.tf.config.threading.set_inter_op_parallelism_threads(1)
 
     def load(self, problem: Problem) -> None:
-        """Logits time first; the blank after the other classes, where the kernel wants it: no copy in the step."""
+        """Put the time first and the blank last, as the kernel needs them, so that the step copies nothing."""
         logits = self.tf.constant(np.roll(problem.logits, -1, axis=2).transpose(1, 0, 2))
         given = np.arange(problem.targets.shape[1]) < problem.target_lengths[:, None]
         labels = self.tf.SparseTensor(np.argwhere(given), problem.targets[given].astype("i4") - 1, given.shape)
@@ -208,44 +187,44 @@ class TensorFlow(Peer):
         self.prepare(logits, problem)
 
     def prepare(self, logits: Any, problem: Problem) -> None:
-        """Trace the two steps."""
+        """Trace both steps."""
         self.logits, self.weights = logits, self.tf.constant(problem.weights, "float32")
         self.traced_both = self.tf.function(self.gradient, **self.options)
         self.traced_forward = self.tf.function(self.loss, **self.options)
 
     def losses(self, logits: Any, *rest: Any) -> Any:
-        """(B,) one for each item."""
+        """Return the loss of each item, (B,)."""
         labels, lengths = rest
         return self.tf.nn.ctc_loss(labels, logits, None, lengths, logits_time_major=True, blank_index=-1)
 
     def loss(self, logits: Any, weights: Any, *rest: Any) -> Any:
-        """The mean."""
+        """Return the weighted mean."""
         return self.tf.reduce_sum(self.losses(logits, *rest) * weights)
 
     def gradient(self, logits: Any, weights: Any, *rest: Any) -> tuple[Any, Any]:
-        """It and its gradient."""
+        """Return the loss and its gradient."""
         with self.tf.GradientTape() as tape:
             tape.watch(logits)
             loss = self.loss(logits, weights, *rest)
         return loss, tape.gradient(loss, logits)
 
     def both(self) -> tuple[Any, Any]:
-        """Calls are synchronous; ``numpy`` makes sure."""
+        """Wait for the loss; calls are synchronous."""
         loss, gradient = self.traced_both(self.logits, self.weights, *self.rest)
         loss.numpy()
         return loss, gradient
 
     def forward(self) -> Any:
-        """As ``both``."""
+        """Wait for the loss."""
         return self.traced_forward(self.logits, self.weights, *self.rest).numpy()
 
     def batch_first(self, gradient: Any) -> Array:
-        """The time and the blank go to their places."""
+        """Move the time axis and the blank to their places."""
         return np.roll(gradient.numpy().transpose(1, 0, 2), 1, axis=2)
 
 
 class Keras(TensorFlow):
-    """Keras on TensorFlow: dense labels, batch first; on JAX it is a copy of optax's code, not timed again."""
+    """Keras on TensorFlow: dense labels, batch first. On JAX it has optax's code and is not timed again."""
 
     name = "keras"
     call = "`keras.ops.ctc_loss` on TensorFlow, under `tf.GradientTape`, compiled by XLA as Keras does by default"
@@ -260,18 +239,18 @@ class Keras(TensorFlow):
         self.keras = keras
 
     def load(self, problem: Problem) -> None:
-        """As Keras takes them: dense, batch first, the blank is class 0."""
+        """Give dense labels, batch first; the blank is class 0."""
         integers = (problem.targets, problem.target_lengths, problem.input_lengths)
         self.rest = tuple(self.tf.constant(each, "int32") for each in integers)
         self.prepare(self.tf.constant(problem.logits), problem)
 
     def losses(self, logits: Any, *rest: Any) -> Any:
-        """(B,) one for each item."""
+        """Return the loss of each item, (B,)."""
         targets, target_lengths, input_lengths = rest
         return self.keras.ops.ctc_loss(targets, logits, target_lengths, input_lengths, mask_index=0)
 
     def batch_first(self, gradient: Any) -> Array:
-        """As it is."""
+        """Return it unchanged."""
         return np.asarray(gradient.numpy())
 
 

@@ -1,20 +1,18 @@
-"""The workloads W1–W5: float32 logits and targets, seeded; NumPy alone, so that every peer's environment has them."""
+"""The workloads W1–W5: seeded float32 logits and targets. Only NumPy is needed, so every environment can make them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from benchmarks.common.arrays import Array
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A batch as ctckit takes it: padded, batch first, the blank is class 0."""
+    """A batch in ctckit's layout: padded, batch first; the blank is class 0."""
 
     logits: Array  # (B, T, C) float32
     targets: Array  # (B, N) int64
@@ -22,35 +20,35 @@ class Problem:
     target_lengths: Array  # (B,) int64
 
     def save(self, path: Path) -> None:
-        """Write it where the peers' processes read it: they all get the same bits."""
+        """Write the problem to a file; all worker processes read the same bits."""
         np.savez(path, **vars(self))
 
     @staticmethod
     def load(path: Path) -> Problem:
-        """Read what ``save`` wrote."""
+        """Read a problem that ``save`` wrote."""
         with np.load(path) as arrays:
             return Problem(**arrays)
 
     @property
     def weights(self) -> Array:
-        """(B,) 1 / (N_b · B): what each item's loss counts in the mean."""
+        """The weight of each item's loss in the mean, (B,): 1 / (N_b · B)."""
         return 1 / (self.target_lengths * len(self.target_lengths))
 
     @property
     def cells(self) -> int:
-        """States × frames of all items, Σ T_b · (2 N_b + 1)."""
+        """The number of states × frames of all items, Σ T_b · (2 N_b + 1)."""
         return int(self.input_lengths @ (2 * self.target_lengths + 1))
 
     @property
     def bytes_moved(self) -> int:
-        """The least that has to move: the logits within the lengths read once, the whole gradient written once."""
+        """The least number of bytes to move: valid logits are read once, the whole gradient is written once."""
         row = self.logits.shape[2] * self.logits.itemsize
         return int(self.input_lengths.sum()) * row + self.logits.nbytes
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A kind of batch: ``items`` sequences of ``least_frames``..``frames`` frames and N = ``tokens`` tokens."""
+    """A kind of batch: ``items`` sequences of ``least_frames`` to ``frames`` frames; ``tokens`` is the range of N."""
 
     name: str
     stands_for: str
@@ -61,7 +59,7 @@ class Workload:
     least_frames: int
 
     def make(self, seed: int = 0) -> Problem:
-        """Logits of standard deviation 2; targets without adjacent repeats."""
+        """Make logits with standard deviation 2, and targets without adjacent repeats."""
         rng = np.random.default_rng(seed)
         logits = rng.standard_normal((self.items, self.frames, self.classes), dtype=np.float32) * np.float32(2)
         input_lengths = rng.integers(self.least_frames, self.frames + 1, self.items)

@@ -1,16 +1,16 @@
-"""What a decoder is to the benchmark, and what it is asked to do."""
+"""The interface of a decoder, and the task that it gets."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from benchmarks.common.arrays import Array
+from benchmarks.common.libraries import Library, Setting
 from benchmarks.common.posteriors import DataSet
-from benchmarks.loss.workloads import Array
 
 Parameters = dict[str, float]
 
@@ -20,12 +20,12 @@ class Task:
     """How to decode.
 
     Attributes:
-        beam: Beam width.
+        beam: The beam width.
         model: The ARPA file of a language model, or "".
-        unit: What its entries are: "word" or "char"; the latter writes a space as "|".
-        lexicon: A file of words, one a line, outside of which nothing may be read, or "".
-        hotwords: Words to favour.
-        parameters: Weights, under the library's own names; what is absent is as the library has it by default.
+        unit: The unit of the model: "word" or "char". A character model writes a space as "|".
+        lexicon: A file with one word a line, or "". Only these words are allowed.
+        hotwords: Words to boost.
+        parameters: Weights under the library's own names; the library's defaults are used for the others.
     """
 
     beam: int = 100
@@ -36,54 +36,58 @@ class Task:
     parameters: Parameters = field(default_factory=dict)
 
     def words(self) -> list[str]:
-        """Of the lexicon."""
+        """Return the words of the lexicon."""
         return Path(self.lexicon).read_text(encoding="utf-8").split("\n")
 
 
-class Decoder(ABC):
-    """One library, set up in one way. It imports its library when it is made, and nowhere else.
+class Decoder(Library):
+    """One library with one setting.
 
-    Class attributes: ``packages``: whose versions are reported. ``grids``: unit of the language model → parameter →
-    values that the tuning tries, all with all.
+    Class attributes:
+        grids: Unit of the language model → parameter → the values that the tuning combines.
     """
 
-    packages: ClassVar[tuple[str, ...]]
     grids: ClassVar[dict[str, dict[str, tuple[float, ...]]]] = {}
-
-    def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
-        self.threads = threads
-        self.instruction_set = instruction_set
-        self.options = options
-
-    def about(self) -> dict[str, str]:
-        """Versions, as reported by the packages that run."""
-        return {package: version(package) for package in self.packages}
 
     @abstractmethod
     def build(self, data: DataSet, task: Task) -> None:
-        """Get ready to decode; what is read from files (a model) is kept for the next time."""
+        """Prepare to decode. A model that was read from a file is kept for the next time."""
 
     @abstractmethod
     def convert(self, log_probs: Array) -> Any:
-        """One item (T, C) in the form that the library likes best: not timed."""
+        """Return one item, (T, C), in the layout that suits the library best; not timed."""
 
     @abstractmethod
     def decode(self, item: Any) -> Any:
-        """What is timed: one item, from what ``convert`` gave to the best reading."""
+        """Decode one item from ``convert`` and return the best result; this is timed."""
 
     @abstractmethod
     def tokens(self, result: Any) -> list[int]:
-        """The classes of a reading: not timed."""
+        """Return the classes of a result; not timed."""
 
     def log_prob(self, result: Any) -> float | None:
-        """The log p(tokens | x) that the library itself claims, where it does."""
+        """Return the log p(tokens | x) that the library reports; None if it reports none."""
         del result
         return None
 
     def decode_all(self, items: Sequence[Any]) -> Sequence[Any]:
-        """All items: one by one, unless the library has a call for many that is to be measured."""
+        """Decode all items: one by one, unless a batched call is measured."""
         return [self.decode(item) for item in items]
 
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
-        """Read a language model, as ``build`` does it the first time: what "loading" is timed by."""
+        """Load a language model, as ``build`` does at the first time; the case "loading" times this."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class DecoderSetting(Setting):
+    """A decoder in one setting.
+
+    Attributes:
+        library: The library; its best setting is compared with ctckit.
+        tuned_as: The setting whose tuned weights are used, because the search is the same or nearly the same.
+    """
+
+    make: type[Decoder]
+    library: str = ""
+    tuned_as: str = ""

@@ -6,53 +6,46 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
-
+from benchmarks.common.arrays import Array, padded
+from benchmarks.common.libraries import CTCKIT, set_up_ctckit
 from benchmarks.common.posteriors import NO_SPACE, DataSet
 from benchmarks.decoding.peers.base import Decoder, Task
-from benchmarks.loss.workloads import Array
 
 
 class Greedy(Decoder):
-    """The best path."""
+    """``greedy_decode``."""
 
     packages = ("ctckit", "numpy")
+    environment = CTCKIT
 
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, **options)
-        import ctckit
-        from ctckit.kernels import native
-
-        self.ctckit = ctckit
-        ctckit.set_num_threads(threads)
-        if instruction_set:
-            native.set_instruction_set(instruction_set)
-        self.instruction_set = native.instruction_set()
+        self.ctckit, self.instruction_set = set_up_ctckit(threads, instruction_set)
 
     def build(self, data: DataSet, task: Task) -> None:
-        """It knows the blank alone."""
+        """Keep the blank; nothing else is needed."""
         del task
         self.blank = data.blank
 
     def convert(self, log_probs: Array) -> Array:
-        """As they are."""
+        """Return the item unchanged."""
         return log_probs
 
     def decode(self, item: Array) -> Any:
-        """A hypothesis."""
+        """Return the hypothesis."""
         return self.ctckit.greedy_decode(item, blank=self.blank)[0]
 
     def tokens(self, result: Any) -> list[int]:
-        """As they are."""
+        """Return the tokens as integers."""
         return [int(token) for token in result.tokens]
 
     def log_prob(self, result: Any) -> float:
-        """Exact, it says."""
+        """Return the log-probability of the hypothesis; ctckit documents it as exact."""
         return float(result.log_prob)
 
 
 class CTCKit(Greedy):
-    """``BeamDecoder.decode``: the whole vocabulary; gives spans, confidences and the exact log p as well."""
+    """``BeamDecoder.decode`` on the whole vocabulary; it also computes spans, confidences and the exact log p."""
 
     grids: ClassVar[dict[str, dict[str, tuple[float, ...]]]] = {
         "word": {
@@ -72,12 +65,12 @@ class CTCKit(Greedy):
         self.built: tuple[DataSet, Task] | None = None
 
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
-        """ARPA, or its own file."""
+        """Load an ARPA file or ctckit's own file."""
         del data
         self.models[path] = self.ctckit.NGramModel.load(path, unit=unit)
 
     def build(self, data: DataSet, task: Task) -> None:
-        """A decoder; other weights are put into the one that is there."""
+        """Build a decoder. If only the weights are new, change those of the last decoder."""
         without = replace(task, parameters={})
         if self.built != (data, without):
             self.base = self.make(data, without)
@@ -85,7 +78,7 @@ class CTCKit(Greedy):
         self.decoder = self.base.with_settings(**task.parameters) if task.parameters else self.base
 
     def make(self, data: DataSet, task: Task) -> Any:
-        """With the weights that are the default."""
+        """Return a decoder with default weights."""
         arguments: dict[str, Any] = {}
         if task.model:
             if task.model not in self.models:
@@ -103,22 +96,22 @@ class CTCKit(Greedy):
         return self.ctckit.BeamDecoder(vocabulary, beam_width=task.beam, **arguments)
 
     def decode(self, item: Array) -> Any:
-        """The best hypothesis."""
+        """Return the best hypothesis."""
         return self.decoder.decode(item)[0][0]
 
     def same_bits(self, items: Sequence[Array]) -> bool:
-        """Whether streams in chunks of any size, and a batch on any number of threads, give what whole items give."""
+        """Return whether streams in chunks, and batches on several threads, give the same hypotheses as whole items."""
         whole = [self.decode(item) for item in items]
         streamed = [self.streamed(item, chunk) for chunk in (1, 7, 64) for item in items]
         batches = []
         for threads in (1, 2, 3):
             self.ctckit.set_num_threads(threads)
-            batches += [each[0] for each in self.decoder.decode(*padded(items))]
+            batches += [each[0] for each in self.decoder.decode(*padded(items, items[0].dtype))]
         self.ctckit.set_num_threads(self.threads)
         return streamed == 3 * whole and batches == 3 * whole
 
     def streamed(self, item: Array, chunk: int) -> Any:
-        """Frames pushed ``chunk`` at a time."""
+        """Decode a stream in chunks of ``chunk`` frames."""
         stream = self.decoder.stream()
         for start in range(0, len(item), chunk):
             stream.push(item[start : start + chunk])
@@ -126,19 +119,10 @@ class CTCKit(Greedy):
 
 
 class CTCKitBatch(CTCKit):
-    """All items in one call, padded, on as many threads as it has."""
+    """All items in one call, padded, on all threads of the setting."""
 
     def decode_all(self, items: Sequence[Array]) -> Sequence[Any]:
-        """The padding is done at the first call."""
+        """Decode all items; the padding is done at the first call."""
         if not hasattr(self, "batch") or self.batch_of is not items:
-            self.batch, self.batch_of = padded(items), items
+            self.batch, self.batch_of = padded(items, items[0].dtype), items
         return [each[0] for each in self.decoder.decode(*self.batch)]
-
-
-def padded(items: Sequence[Array]) -> tuple[Array, Array]:
-    """(B, T, C), zeros beyond the lengths, and the lengths."""
-    lengths = np.array([len(item) for item in items])
-    batch = np.zeros((len(items), lengths.max(), items[0].shape[1]), dtype=np.float32)
-    for row, item in zip(batch, items, strict=True):
-        row[: len(item)] = item
-    return batch, lengths

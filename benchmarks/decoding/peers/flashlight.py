@@ -1,19 +1,18 @@
-"""flashlight-text, which is also torchaudio's ``ctc_decoder``; and TensorFlow's ``ctc_beam_search_decoder``."""
+"""flashlight-text, which torchaudio's ``ctc_decoder`` wraps."""
 
 from __future__ import annotations
 
 import math
-import os
 from itertools import groupby
 from typing import Any, ClassVar
 
 import numpy as np
 
+from benchmarks.common.arrays import Array
 from benchmarks.common.posteriors import NO_SPACE, DataSet
 from benchmarks.decoding.peers.base import Decoder, Task
-from benchmarks.loss.workloads import Array
 
-# torchaudio's defaults, but for the beam width; it gives all tokens a chance (None → C).
+# torchaudio's defaults except the beam width; all tokens are tried (None → C).
 DEFAULTS = {"beam_size_token": None, "beam_threshold": 50.0, "log_add": False}
 UNREADABLE = "<no entry of the model>"
 
@@ -21,10 +20,11 @@ UNREADABLE = "<no entry of the model>"
 class Flashlight(Decoder):
     """flashlight: without a lexicon, or with the words of a word model.
 
-    A model's scores are base-10 logarithms here, so that weights are 2.3 times those of others. Words are spelled with
-    the separator behind them, as flashlight's own lexicons are; an item gets one more frame in which the separator
-    is certain, so that the last word can end. ``glue`` adds the spellings without it, and single digits and
-    punctuation marks as words: words may then touch, so that most of what is not in the lexicon can be pieced together.
+    Scores of language models are base-10 logarithms here, so weights are 2.3 times those of other libraries. Each word
+    is spelled with the separator at its end, as in flashlight's own lexicons. An item gets one more frame in which the
+    separator has probability 1, so that the last word can end. ``glue`` adds spellings without the separator, and
+    single digits and punctuation marks as words. Words may then follow each other without a space, so that most unknown
+    words can be composed.
     """
 
     packages = ("flashlight-text", "kenlm", "numpy")
@@ -49,7 +49,7 @@ class Flashlight(Decoder):
         self.tries: dict[tuple[str, str, bool], Any] = {}
 
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
-        """KenLM's file, seen through a dictionary: the classes, or the words of the file."""
+        """Load a file by KenLM, with a dictionary: the classes, or the words of the file."""
         names = tokens_in_model(data) if unit == "char" else words_of_arpa(path)
         entries = self.dictionary.Dictionary()
         for name in names:
@@ -58,7 +58,7 @@ class Flashlight(Decoder):
         self.models[path] = self.module.KenLM(path, entries), entries
 
     def model(self, data: DataSet, task: Task) -> tuple[Any, Any]:
-        """It and its dictionary."""
+        """Return the model and its dictionary."""
         if not task.model:
             return self.module.ZeroLM(), None
         if task.model not in self.models:
@@ -67,7 +67,7 @@ class Flashlight(Decoder):
         return model, entries
 
     def build(self, data: DataSet, task: Task) -> None:
-        """One of its two decoders."""
+        """Build one of the two decoders of flashlight."""
         self.data = data
         self.space = data.space if data.space != NO_SPACE else data.blank
         model, entries = self.model(data, task)
@@ -94,7 +94,7 @@ class Flashlight(Decoder):
         self.decoder = self.module.LexiconDecoder(options, trie, model, self.space, data.blank, unknown, [], False)
 
     def trie(self, data: DataSet, task: Task, words: list[str], model: Any, entries: Any, glue: bool) -> Any:
-        """The words' spellings, each with its score at the beginning of a text, smeared towards the root."""
+        """Return a trie of the spellings, each with the score of its word at the beginning of a text."""
         key = (task.model, task.lexicon, glue)
         if key in self.tries:
             return self.tries[key]
@@ -116,7 +116,7 @@ class Flashlight(Decoder):
         return trie
 
     def convert(self, log_probs: Array) -> Array:
-        """With words: one more frame."""
+        """Return the item; with words it gets one more frame."""
         if not self.of_words:
             return np.ascontiguousarray(log_probs)
         end = np.full((1, log_probs.shape[1]), -30.0, dtype=np.float32)
@@ -124,11 +124,11 @@ class Flashlight(Decoder):
         return np.concatenate((log_probs, end))
 
     def decode(self, item: Array) -> Any:
-        """Its list of results."""
+        """Return the list of results."""
         return self.decoder.decode(item.ctypes.data, *item.shape)
 
     def tokens(self, result: Any) -> list[int]:
-        """The best's frames, collapsed; a separator is put at both ends by the decoder."""
+        """Collapse the frames of the best result; the decoder adds a separator at both ends."""
         if not result:
             return []
         frames = result[0].tokens[1:-1]
@@ -139,7 +139,7 @@ class Flashlight(Decoder):
 
 
 def tokens_in_model(data: DataSet) -> list[str]:
-    """How a character model names the classes: the space is "|", so that a bar itself is unknown."""
+    """Return the names of the classes in a character model. The space is "|", so the character "|" is unknown."""
     names = [UNREADABLE + token if token == "|" else token for token in data.tokens]
     names[data.blank] = UNREADABLE
     if data.space != NO_SPACE:
@@ -148,7 +148,7 @@ def tokens_in_model(data: DataSet) -> list[str]:
 
 
 def words_of_arpa(path: str) -> list[str]:
-    """The unigrams of an ARPA file, sentence marks left out."""
+    """Return the unigrams of an ARPA file without sentence marks."""
     words = []
     with open(path, encoding="utf-8") as file:
         for line in file:
@@ -158,42 +158,3 @@ def words_of_arpa(path: str) -> list[str]:
             if len(fields) > 1 and fields[1] not in ("<s>", "</s>"):
                 words.append(fields[1])
     return words
-
-
-class TensorFlow(Decoder):
-    """TensorFlow: logits time first, the blank last; one item a call, in a ``tf.function``."""
-
-    packages = ("tensorflow-cpu", "numpy")
-
-    def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
-        super().__init__(threads, instruction_set, **options)
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-        import tensorflow
-
-        self.tf = tensorflow
-        self.tf.config.threading.set_intra_op_parallelism_threads(threads)
-        self.tf.config.threading.set_inter_op_parallelism_threads(1)
-
-    def build(self, data: DataSet, task: Task) -> None:
-        """Traced once for any number of frames."""
-        self.order = [*(i for i in range(data.classes) if i != data.blank), data.blank]
-
-        def search(logits: Any, lengths: Any) -> Any:
-            paths, _ = self.tf.nn.ctc_beam_search_decoder(logits, lengths, beam_width=task.beam, top_paths=1)
-            return paths[0].values
-
-        shapes = (self.tf.TensorSpec((None, 1, data.classes)), self.tf.TensorSpec((1,), "int32"))
-        self.search = self.tf.function(search, input_signature=shapes)
-
-    def convert(self, log_probs: Array) -> Any:
-        """A tensor, and its length."""
-        logits = np.ascontiguousarray(log_probs[:, None, self.order])
-        return self.tf.constant(logits), self.tf.constant([len(logits)], "int32")
-
-    def decode(self, item: Any) -> Array:
-        """Calls are synchronous; ``numpy`` makes sure."""
-        return np.asarray(self.search(*item).numpy())
-
-    def tokens(self, result: Array) -> list[int]:
-        """In the order of the data."""
-        return [self.order[i] for i in result]

@@ -1,44 +1,23 @@
-"""pyctcdecode and its descendant, and fast-ctc-decode: libraries that give texts."""
+"""pyctcdecode, and ctc-beam-decoder, which has the same interface."""
 
 from __future__ import annotations
 
 import logging
-import resource
 import warnings
 from typing import Any, ClassVar
 
-import numpy as np
-
-from benchmarks.common.posteriors import NO_SPACE, DataSet
-from benchmarks.decoding.peers.base import Decoder, Task
-from benchmarks.loss.workloads import Array
-
-STAND_IN = "␣"
-MOST_MEMORY = 6 << 30  # bytes of addresses; fast-ctc-decode asks for nodes × classes
+from benchmarks.common.arrays import Array
+from benchmarks.common.posteriors import DataSet
+from benchmarks.decoding.peers.base import Task
+from benchmarks.decoding.peers.texts import TextDecoder
 
 
-class OfTexts(Decoder):
-    """Each class is one character; a text is read back by them."""
+class PyCTCDecode(TextDecoder):
+    """pyctcdecode: ``decode`` of log-probabilities, which the library normalizes again.
 
-    def spell(self, data: DataSet, spaces: bool = True) -> list[str]:
-        """The characters, and how to read them back."""
-        characters = data.characters()
-        if not spaces and data.space != NO_SPACE:
-            characters[data.space] = STAND_IN
-        self.classes = {character: i for i, character in enumerate(characters) if i != data.blank}
-        return characters
-
-    def tokens(self, result: str) -> list[int]:
-        """By character."""
-        return [self.classes[character] for character in result]
-
-
-class PyCTCDecode(OfTexts):
-    """pyctcdecode: ``decode`` of log-probabilities, which it normalises again.
-
-    The language model is KenLM's, from the ARPA file; the words are the model's, as it reads them by itself. Where
-    nothing is known of words, the space is handed over as an ordinary character: as a space, it would be dropped at the
-    ends and merged with its neighbours, and the text would no longer be the one that was searched for.
+    KenLM reads the language model from the ARPA file; pyctcdecode reads the words from the same file. In cases without
+    words, the space is given as an ordinary character. As a space it would be dropped at the ends of the text and
+    merged with its neighbors, and the text would differ from the one that the search found.
     """
 
     packages = ("pyctcdecode", "kenlm", "numpy")
@@ -52,24 +31,24 @@ class PyCTCDecode(OfTexts):
 
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, instruction_set, **options)
-        logging.disable(logging.WARNING)  # that ARPA files load slowly, that no space is in the alphabet
+        logging.disable(logging.WARNING)  # warnings about slow ARPA files and about an alphabet without a space
         warnings.simplefilter("ignore")
         self.module = self.import_module()
         self.models: dict[str, Any] = {}
 
     def import_module(self) -> Any:
-        """Which of the two."""
+        """Return the module."""
         import pyctcdecode
 
         return pyctcdecode
 
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
-        """A decoder with the model: it has no other way to read one."""
+        """Build a decoder with the model; the library has no other way to load one."""
         del unit
         self.models[path] = self.module.build_ctcdecoder(self.spell(data), kenlm_model_path=path)
 
     def build(self, data: DataSet, task: Task) -> None:
-        """Weights are changed in place."""
+        """Build a decoder, or change the weights of the one that has the model."""
         labels = self.spell(data, spaces=bool(task.model or task.hotwords))
         if not task.model:
             self.decoder = self.module.build_ctcdecoder(labels)
@@ -83,27 +62,27 @@ class PyCTCDecode(OfTexts):
             self.arguments["hotwords"] = list(task.hotwords)
 
     def convert(self, log_probs: Array) -> Array:
-        """As they are."""
+        """Return the item unchanged."""
         return log_probs
 
     def decode(self, item: Array) -> str:
-        """The best text."""
+        """Return the best text."""
         return str(self.decoder.decode(item, **self.arguments))
 
 
 class CTCBeamDecoder(PyCTCDecode):
-    """ctc-beam-decoder: pyctcdecode's search in C++, under the same names."""
+    """ctc-beam-decoder: the search of pyctcdecode in C++, with the same interface."""
 
     packages = ("ctc-beam-decoder", "numpy")
 
     def import_module(self) -> Any:
-        """This one."""
+        """Return the module."""
         import ctc_beam_decoder
 
         return ctc_beam_decoder
 
     def build(self, data: DataSet, task: Task) -> None:
-        """Weights belong to its constructor; the words are read from the ARPA file once."""
+        """Build a decoder with its weights; the words are read from the ARPA file once."""
         labels = self.spell(data, spaces=bool(task.model or task.hotwords))
         arguments: dict[str, Any] = {}
         if task.model:
@@ -114,32 +93,3 @@ class CTCBeamDecoder(PyCTCDecode):
         self.arguments = {"beam_width": task.beam, **self.options}
         if task.hotwords:
             self.arguments["hotwords"] = list(task.hotwords)
-
-
-class FastCTCDecode(OfTexts):
-    """fast-ctc-decode: probabilities, the blank first; ``cut``: tokens below this probability are not looked at."""
-
-    packages = ("fast-ctc-decode", "numpy")
-
-    def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
-        super().__init__(threads, instruction_set, **options)
-        import fast_ctc_decode
-
-        self.module = fast_ctc_decode
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-
-    def build(self, data: DataSet, task: Task) -> None:
-        """The cut has to be below 1 / C."""
-        self.order = [data.blank, *(i for i in range(data.classes) if i != data.blank)]
-        characters = self.spell(data)
-        characters[data.blank] = chr(0x10FFFD)
-        self.alphabet = [characters[i] for i in self.order]
-        self.beam, self.cut = task.beam, min(self.options["cut"], 0.99 / data.classes)
-
-    def convert(self, log_probs: Array) -> Array:
-        """The blank in front."""
-        return np.ascontiguousarray(np.exp(log_probs)[:, self.order])
-
-    def decode(self, item: Array) -> str:
-        """The text; it also gives a frame for each character."""
-        return str(self.module.beam_search(item, self.alphabet, beam_size=self.beam, beam_cut_threshold=self.cut)[0])
