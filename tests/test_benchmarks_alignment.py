@@ -1,4 +1,4 @@
-"""The benchmark of aligners: its yardstick, its inputs, its judgement, its page."""
+"""The benchmark of aligners: the optimum, the inputs, the judge, the page."""
 
 import copy
 import math
@@ -61,7 +61,7 @@ def test_the_optimum_of_a_recording_does_not_depend_on_the_bound(height):
 
 
 def test_a_bound_saves_cells():
-    """The window of a sure recording is narrow: else the long cases would take hours."""
+    """The window is narrow where the network is confident; otherwise the long cases would take hours."""
     made = recording(2000, 400, 12, problems.SURE)
     rows, target = made.frames(0), made.target(0)
     score = exact.optimum(rows, target, 0)

@@ -1,4 +1,4 @@
-"""The benchmark of decoders: its yardsticks, its inputs, its judgement, its page."""
+"""The benchmark of decoders: exact probabilities, inputs, the judge, the page."""
 
 import copy
 import itertools

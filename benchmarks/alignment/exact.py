@@ -47,17 +47,17 @@ def optimum(log_probs: Array, target: Array, blank: int, bound: float = -np.inf)
     low, high = 0, 1  # only blanks low..high − 1 and tokens low..high − 2 can be alive
     spare = np.empty(n + 1)
     threshold = bound - SLACK * abs(bound) if np.isfinite(bound) else -np.inf
-    for t, row in enumerate(log_probs):
-        row = row.astype(np.float64)
+    for t, frame in enumerate(log_probs):
+        scores = frame.astype(np.float64)
         last = min(high, n)  # tokens low..last − 1 can be reached
         window, new = slice(low, last), spare[low:last]
         np.add(before[window], no_skip[window], out=new)
         np.maximum(new, blanks[window], out=new)
         np.maximum(new, before[low + 1 : last + 1], out=new)
-        new += row[labels[window]]
+        new += scores[labels[window]]
         high = min(high + 1, n + 1)
         np.maximum(blanks[low:high], before[low:high], out=blanks[low:high])
-        blanks[low:high] += row[blank]
+        blanks[low:high] += scores[blank]
         before[low + 1 : last + 1] = new
         if t % CUT_EVERY == 0 and threshold > -np.inf:
             low, high = cut(before, blanks, low, high, threshold - best_to_come[t + 1])

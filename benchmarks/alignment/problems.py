@@ -24,7 +24,7 @@ class Problem:
         log_probs: (ΣT, C) float32 natural log-probabilities of all items, concatenated.
         offsets: (items + 1,) the frame at which each item begins.
         tokens: (ΣN,) int32 the classes of the texts.
-        token_offsets: (items + 1,) the frame at which each item begins.
+        token_offsets: (items + 1,) the token at which each text begins.
         blank: The class of the blank.
     """
 
@@ -90,9 +90,9 @@ def real(name: str, items: int | None) -> Problem:
 def in_a_row(name: str, frames: int) -> Problem:
     """Return one item: the concatenated items of a real network, repeated until there are enough frames."""
     pairs, blank = read_items(name)
-    times = -(-frames // sum(len(rows) for rows, _ in pairs))
-    rows = np.concatenate([rows for rows, _ in pairs] * times)
-    return joined([(rows, np.concatenate([text for _, text in pairs] * times))], blank)
+    times = -(-frames // sum(len(frames_of_item) for frames_of_item, _ in pairs))
+    log_probs = np.concatenate([frames_of_item for frames_of_item, _ in pairs] * times)
+    return joined([(log_probs, np.concatenate([text for _, text in pairs] * times))], blank)
 
 
 def recording(frames: int, tokens: int, classes: int, height: float, quiet: float = 0.0, seed: int = 0) -> Problem:
@@ -115,14 +115,14 @@ def recording(frames: int, tokens: int, classes: int, height: float, quiet: floa
     longer = starts[rng.random(tokens) < 0.5]
     right[longer + 1] = right[longer]  # a second frame; the next token begins two frames later at the earliest
     right = np.where(rng.random(frames + 1) < WRONG, rng.integers(0, classes, frames + 1), right)[:frames]
-    rows = np.empty((frames, classes), dtype=np.float32)
+    log_probs = np.empty((frames, classes), dtype=np.float32)
     for begin in range(0, frames, CHUNK):
-        part = rows[begin : begin + CHUNK]
+        part = log_probs[begin : begin + CHUNK]
         part[:] = rng.standard_normal(part.shape, dtype=np.float32) * np.float32(SPREAD)
         part[np.arange(len(part)), right[begin : begin + CHUNK]] += np.float32(height)
         top = part.max(axis=1, keepdims=True)
         part -= top + np.log(np.exp(part - top).sum(axis=1, keepdims=True))
-    return joined([(rows, text.astype(np.int32))], 0)
+    return joined([(log_probs, text.astype(np.int32))], 0)
 
 
 SURE, UNSURE = 10.0, 4.0

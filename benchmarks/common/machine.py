@@ -1,4 +1,4 @@
-"""What a result has to be read with: the machine, the date, the commit."""
+"""The machine, the date and the commit of a measurement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def processor() -> str:
-    """Model, and on x86 family and model number: virtual machines shorten the name."""
+    """Return the processor's name; on x86 with family and model number, because virtual machines shorten the name."""
     if not CPUINFO.exists():
         return platform.processor() or platform.machine()
     pairs = [line.split(":", 1) for line in CPUINFO.read_text(encoding="utf-8").splitlines() if ":" in line]
@@ -24,14 +24,14 @@ def processor() -> str:
 
 
 def huge_pages() -> str:
-    """What the system does with advice to use huge pages: always, madvise, never."""
+    """Return the system's setting for huge pages: always, madvise or never."""
     if not HUGE_PAGES.exists():
         return "unknown"
     return HUGE_PAGES.read_text(encoding="ascii").partition("[")[2].partition("]")[0]
 
 
 def commit() -> str:
-    """The commit that was measured; "-dirty" where code was changed since (results and texts do not count)."""
+    """Return the commit that is measured, with "-dirty" if code was changed since; results and texts do not count."""
 
     def git(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=False)
@@ -42,7 +42,7 @@ def commit() -> str:
 
 
 def about() -> dict[str, str | int | float]:
-    """Everything but versions of libraries. The load tells whether the machine was quiet before."""
+    """Return everything except versions of libraries. The load shows whether the machine was quiet before."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "date": date.today().isoformat(),

@@ -118,9 +118,9 @@ def normalized(log_probs: Array) -> Array:
 
     The files are transposed and in float16; the rounding of float16 is visible in the sums.
     """
-    rows = log_probs.astype(np.float64)
-    top = rows.max(axis=1, keepdims=True)
-    return (rows - top - np.log(np.exp(rows - top).sum(axis=1, keepdims=True))).astype(np.float32, order="C")
+    exact = log_probs.astype(np.float64)
+    top = exact.max(axis=1, keepdims=True)
+    return (exact - top - np.log(np.exp(exact - top).sum(axis=1, keepdims=True))).astype(np.float32, order="C")
 
 
 def read(name: str) -> tuple[dict[str, Any], Array, Array]:
@@ -194,16 +194,16 @@ def embedded(name: str, classes: int, items: int) -> DataSet:
     rng = np.random.default_rng(zlib.crc32(f"{name} {classes}".encode()))
     places = np.concatenate(([0], 1 + rng.permutation(classes - 1)[: whole.classes - 1]))
     bias = rng.normal(0, 2.5, classes)
-    rows = []
+    pieces = []
     for i in range(len(whole)):
         small = whole[i].astype(np.float64)
         outside = (1 - about["items"][i]["ascii_mass_mean"]) * np.exp(rng.normal(-1, 1.4, len(small)))
         outside = np.clip(outside, 1e-6, 0.3)[:, None]
         tail = bias + rng.normal(0, 1.5, (len(small), classes))
         tail -= np.log(np.exp(tail).sum(axis=1, keepdims=True))
-        row = tail + np.log(outside)
-        row[:, places] = small + np.log1p(-outside)
-        rows.append(normalized(row))
+        large = tail + np.log(outside)
+        large[:, places] = small + np.log1p(-outside)
+        pieces.append(normalized(large))
     others = iter(range(classes))
     names = [chr(0x4E00 + next(others)) for _ in range(classes)]
     for token, place in zip(whole.tokens, places, strict=True):
@@ -211,7 +211,7 @@ def embedded(name: str, classes: int, items: int) -> DataSet:
     references = tuple(tuple(int(places[token]) for token in each) for each in whole.references or ())
     space = int(places[whole.space])
     title = f"{name} in {classes}"
-    return DataSet(title, np.concatenate(rows), whole.offsets, tuple(names), 0, space, references)
+    return DataSet(title, np.concatenate(pieces), whole.offsets, tuple(names), 0, space, references)
 
 
 SETS: dict[str, Callable[[], DataSet]] = {

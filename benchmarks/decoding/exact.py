@@ -30,10 +30,10 @@ def log_prob(log_probs: Array, tokens: Tokens, blank: int) -> float:
     emissions = np.asarray(log_probs, dtype=np.float64)[:, labels]
     alpha = np.full(len(labels), -np.inf)
     alpha[:2] = emissions[0, :2]
-    for row in emissions[1:]:
+    for frame in emissions[1:]:
         advanced = np.concatenate(([-np.inf], alpha[:-1]))
         skipped = np.where(skip, np.concatenate(([-np.inf, -np.inf], alpha[:-2]))[: len(alpha)], -np.inf)
-        alpha = np.logaddexp(np.logaddexp(alpha, advanced), skipped) + row
+        alpha = np.logaddexp(np.logaddexp(alpha, advanced), skipped) + frame
     return float(np.logaddexp.reduce(alpha[-2:]))
 
 

@@ -117,7 +117,7 @@ def main(
         for each in [("ctckit",), *((name,) for name in names), *([measure.TOGETHER] if "torch" in names else [])]:
             run.start(each)
         progress = stack.enter_context(progress_bars(console))
-        rows = [run.measure(each, progress) for each in WORKLOADS if each.name in wanted]
+        measurements = [run.measure(each, progress) for each in WORKLOADS if each.name in wanted]
         idle = run.idle_cpu()
     found = {
         **about,
@@ -130,7 +130,7 @@ def main(
         "limits": run.limits,
         "idle_cpu_percent": idle,
         "refused": run.found["refused"],
-        "rows": rows,
+        "rows": measurements,
     }
     print_tables(console, found)
     if out:

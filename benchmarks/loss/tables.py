@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.common.results import Results
 from benchmarks.common.tables import number, print_table
 
-Measurement = dict[str, Any]  # of one workload
+Measurement = dict[str, Any]  # of one workload; an entry of results["rows"], a key that docs/learn reads as well
 
 
 def milliseconds(measurement: Measurement, peer: str, step: str = "both") -> float | None:

@@ -42,8 +42,8 @@ class Problem:
     @property
     def bytes_moved(self) -> int:
         """The least number of bytes to move: valid logits are read once, the whole gradient is written once."""
-        row = self.logits.shape[2] * self.logits.itemsize
-        return int(self.input_lengths.sum()) * row + self.logits.nbytes
+        frame_bytes = self.logits.shape[2] * self.logits.itemsize
+        return int(self.input_lengths.sum()) * frame_bytes + self.logits.nbytes
 
 
 @dataclass(frozen=True)
