@@ -5,7 +5,9 @@ import pytest
 import torch
 
 import ctckit
+from benchmarks.alignment import peers as alignment
 from benchmarks.common import memory
+from benchmarks.decoding import peers as decoding
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import page as gpu_page
 from benchmarks.loss import memory as loss_memory
@@ -146,3 +148,12 @@ def test_the_page_of_a_gpu():
     results |= {"rounds": 3, "kernels": {"G2": {"sweep": 1.0}}, "measurements": measurements}
     assert "| G2 | float32 | torch | 4.000 | 4.00× | 0.19 | – | – | 400.0 | 1e-06 |" in gpu_page.page(results)
     assert "| G2 | float32 | ctckit | 1.000 | 1.00× | 0.75 | 0.500 | 1.50 | 130.0 | 1e-06 |" in gpu_page.page(results)
+
+
+def test_libraries_do_not_hide_what_their_constructor_sets():
+    for settings in (decoding.PEERS, alignment.PEERS):
+        for setting in settings.values():
+            assert not {"threads", "instruction_set", "options"} & set(vars(setting.make))
+    for peer in PEERS.values():
+        assert not {"threads", "instruction_set", "options"} & set(vars(peer))
+    assert PEERS["keras"].traced_with == {"jit_compile": True}

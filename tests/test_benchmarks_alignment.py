@@ -29,42 +29,42 @@ def random_item(seed):
     target = rng.integers(0, classes - 1, tokens)
     target += target >= blank
     frames = int(rng.integers(1, 8)) + problems.needed(target) - int(rng.integers(2))
-    rows = np.log(rng.dirichlet(np.ones(classes), max(1, frames)))
-    rows[rng.random(rows.shape) < 0.02] = -np.inf
-    return rows.astype(np.float32), target, blank
+    log_probs = np.log(rng.dirichlet(np.ones(classes), max(1, frames)))
+    log_probs[rng.random(log_probs.shape) < 0.02] = -np.inf
+    return log_probs.astype(np.float32), target, blank
 
 
 @pytest.mark.parametrize("seeds", [range(first, first + 100) for first in range(0, 400, 100)], ids=str)
 def test_the_optimum_is_the_reference_s_whatever_the_bound(seeds):
     for seed in seeds:
-        rows, target, blank = random_item(seed)
-        path, expected = reference.viterbi(rows.astype(np.float64), ctc_topology(target, blank=blank))
-        assert exact.optimum(rows, target, blank) == pytest.approx(expected, abs=DOUBLE)
+        log_probs, target, blank = random_item(seed)
+        path, expected = reference.viterbi(log_probs.astype(np.float64), ctc_topology(target, blank=blank))
+        assert exact.optimum(log_probs, target, blank) == pytest.approx(expected, abs=DOUBLE)
         if len(path):
             classes = ctc_topology(target, blank=blank).labels[path]
             assert exact.collapses_to(classes, target, blank)
-            assert exact.score(rows, classes) == pytest.approx(expected, abs=1e2 * DOUBLE)
+            assert exact.score(log_probs, classes) == pytest.approx(expected, abs=1e2 * DOUBLE)
             for bound in (expected, expected - 1.0, expected - 30.0):
-                assert exact.optimum(rows, target, blank, bound) == pytest.approx(expected, abs=DOUBLE)
+                assert exact.optimum(log_probs, target, blank, bound) == pytest.approx(expected, abs=DOUBLE)
 
 
 @pytest.mark.parametrize("height", [problems.SURE, problems.UNSURE])
 def test_the_optimum_of_a_recording_does_not_depend_on_the_bound(height):
     made = recording(600, 130, 12, height)
-    rows, target = made.frames(0), made.target(0)
-    whole = exact.optimum(rows, target, 0)
+    log_probs, target = made.frames(0), made.target(0)
+    whole = exact.optimum(log_probs, target, 0)
     assert whole == pytest.approx(
-        reference.viterbi(rows.astype(np.float64), ctc_topology(target, blank=0))[1], rel=DOUBLE
+        reference.viterbi(log_probs.astype(np.float64), ctc_topology(target, blank=0))[1], rel=DOUBLE
     )
-    assert exact.optimum(rows, target, 0, whole) == whole
-    assert exact.optimum(rows, target, 0, whole - 200.0) == whole
+    assert exact.optimum(log_probs, target, 0, whole) == whole
+    assert exact.optimum(log_probs, target, 0, whole - 200.0) == whole
 
 
 def test_a_bound_saves_cells():
     """The window is narrow where the network is confident; otherwise the long cases would take hours."""
     made = recording(2000, 400, 12, problems.SURE)
-    rows, target = made.frames(0), made.target(0)
-    score = exact.optimum(rows, target, 0)
+    log_probs, target = made.frames(0), made.target(0)
+    score = exact.optimum(log_probs, target, 0)
     widths, before = [], exact.cut
 
     def watched(*arguments):
@@ -74,7 +74,7 @@ def test_a_bound_saves_cells():
 
     exact.cut = watched
     try:
-        exact.optimum(rows, target, 0, score)
+        exact.optimum(log_probs, target, 0, score)
     finally:
         exact.cut = before
     assert np.mean(widths) < 100
@@ -110,12 +110,12 @@ def test_a_recording_has_its_text_most_of_the_time():
 
 
 def test_a_problem_is_read_as_it_was_written(tmp_path):
-    rows = [np.log(np.full((length, 3), 1 / 3, dtype=np.float32)) for length in (4, 6)]
-    made = problems.joined([(rows[0], np.array([1, 2])), (rows[1], np.array([2]))], 0)
+    log_probs = [np.log(np.full((length, 3), 1 / 3, dtype=np.float32)) for length in (4, 6)]
+    made = problems.joined([(log_probs[0], np.array([1, 2])), (log_probs[1], np.array([2]))], 0)
     made.save(tmp_path / "problem.npz")
     read = Problem.load(tmp_path / "problem.npz")
     assert (len(read), read.blank, read.cells) == (2, 0, 4 * 5 + 6 * 3)
-    assert (read.frames(1) == rows[1]).all()
+    assert (read.frames(1) == log_probs[1]).all()
     assert read.target(0).tolist() == [1, 2]
 
 

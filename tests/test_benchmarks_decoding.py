@@ -22,7 +22,7 @@ from benchmarks.decoding.peers.flashlight import tokens_in_model, words_of_arpa
 needs_data = pytest.mark.skipif(not posteriors.available(), reason="the posteriors are not beside the repository")
 
 
-def random_rows(frames, classes, seed=0):
+def random_log_probs(frames, classes, seed=0):
     logits = np.random.default_rng(seed).normal(0, 2, (frames, classes))
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
@@ -30,26 +30,26 @@ def random_rows(frames, classes, seed=0):
 @pytest.fixture
 def small():
     """Two items over "", a, b, space."""
-    rows = random_rows(11, 4).astype(np.float32)
-    return DataSet("small", rows, np.array([0, 6, 11]), ("", "a", "b", " "), 0, 3, ((1, 3, 2), (2,)))
+    log_probs = random_log_probs(11, 4).astype(np.float32)
+    return DataSet("small", log_probs, np.array([0, 6, 11]), ("", "a", "b", " "), 0, 3, ((1, 3, 2), (2,)))
 
 
 @pytest.mark.parametrize("tokens", [(), (1,), (1, 1), (1, 2, 1), (2, 2, 1, 2)])
 def test_probabilities_are_those_of_all_alignments(tokens):
-    rows = random_rows(5, 3)
+    log_probs = random_log_probs(5, 3)
     total = -math.inf
     for path in itertools.product(range(3), repeat=5):
         collapsed = tuple(token for token, _ in itertools.groupby(path) if token != 0)
         if collapsed == tokens:
-            total = np.logaddexp(total, sum(rows[t, c] for t, c in enumerate(path)))
-    assert exact.log_prob(rows, tokens, 0) == pytest.approx(total, abs=1e-12)
+            total = np.logaddexp(total, sum(log_probs[t, c] for t, c in enumerate(path)))
+    assert exact.log_prob(log_probs, tokens, 0) == pytest.approx(total, abs=1e-12)
 
 
 @pytest.mark.parametrize("tokens", [(), (3, 3, 1), tuple([1, 2, 4] * 20)])
 def test_probabilities_are_those_of_the_lattice_with_another_blank(tokens):
-    rows = random_rows(150, 6, seed=1)
-    assert exact.log_prob(rows, tokens, 5) == pytest.approx(
-        ctckit.lattice(rows, list(tokens), blank=5).log_likelihood, abs=1e-9
+    log_probs = random_log_probs(150, 6, seed=1)
+    assert exact.log_prob(log_probs, tokens, 5) == pytest.approx(
+        ctckit.lattice(log_probs, list(tokens), blank=5).log_likelihood, abs=1e-9
     )
 
 

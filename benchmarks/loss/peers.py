@@ -167,7 +167,7 @@ class TensorFlow(Peer):
     name = "tensorflow"
     call = "`tf.nn.ctc_loss` with sparse labels, under `tf.GradientTape` in a `tf.function`"
     packages = ("tensorflow-cpu", "numpy")
-    options: ClassVar[dict[str, bool]] = {}
+    traced_with: ClassVar[dict[str, bool]] = {}
 
     def __init__(self, threads: int, instruction_set: str = "") -> None:
         super().__init__(threads)
@@ -189,8 +189,8 @@ class TensorFlow(Peer):
     def prepare(self, logits: Any, problem: Problem) -> None:
         """Trace both steps."""
         self.logits, self.weights = logits, self.tf.constant(problem.weights, "float32")
-        self.traced_both = self.tf.function(self.gradient, **self.options)
-        self.traced_forward = self.tf.function(self.loss, **self.options)
+        self.traced_both = self.tf.function(self.gradient, **self.traced_with)
+        self.traced_forward = self.tf.function(self.loss, **self.traced_with)
 
     def losses(self, logits: Any, *rest: Any) -> Any:
         """Return the loss of each item, (B,)."""
@@ -229,7 +229,7 @@ class Keras(TensorFlow):
     name = "keras"
     call = "`keras.ops.ctc_loss` on TensorFlow, under `tf.GradientTape`, compiled by XLA as Keras does by default"
     packages = ("keras", "tensorflow-cpu", "numpy")
-    options: ClassVar[dict[str, bool]] = {"jit_compile": True}
+    traced_with: ClassVar[dict[str, bool]] = {"jit_compile": True}
 
     def __init__(self, threads: int, instruction_set: str = "") -> None:
         super().__init__(threads)
