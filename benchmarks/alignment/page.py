@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.alignment.peers import PEERS
 from benchmarks.alignment.problems import BUDGET_SECONDS, SPREAD, SURE, UNSURE, WRONG
 from benchmarks.common import pages, turns
-from benchmarks.common.pages import capital
+from benchmarks.common.pages import capital, items_of
 from benchmarks.common.results import Results
 from benchmarks.common.tables import duration, markdown_table, number, print_table
 
@@ -52,8 +52,7 @@ def cells(case: Measurement, name: str) -> tuple[str, ...]:
 
 def size(case: Measurement) -> str:
     """Return the size of a case in words."""
-    items = "one item" if case["items"] == 1 else f"{case['items']} items"
-    return f"{items}, {case['frames']:,} frames, {case['tokens']:,} tokens, C = {case['classes']:,}"
+    return f"{items_of(case)}, {case['frames']:,} frames, {case['tokens']:,} tokens, C = {case['classes']:,}"
 
 
 def case_section(case: Measurement) -> str:

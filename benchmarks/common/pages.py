@@ -83,6 +83,11 @@ def about(results: Results) -> str:
     return bullets([machine, when(results), f"{versions(results)}.", *refusals(results)])
 
 
+def items_of(case: Results) -> str:
+    """Return the number of items in words."""
+    return "one item" if case["items"] == 1 else f"{case['items']} items"
+
+
 def capital(text: str) -> str:
     """Return a text with a capital first letter."""
     return text[0].upper() + text[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.common import pages, turns
-from benchmarks.common.pages import capital, fill
+from benchmarks.common.pages import capital, fill, items_of
 from benchmarks.common.results import Results, case_of, saved
 from benchmarks.common.tables import markdown_table, number, percent
 from benchmarks.common.workers import REST_SECONDS
@@ -71,7 +71,7 @@ def case_section(case: Measurement) -> str:
     table = markdown_table(
         ("", *columns), ([name, *(cell(case, name, each) for each in columns)] for name in case["peers"])
     )
-    size = f"{case['items']} items, {case['frames']} frames, C = {case['classes']}, beam {case['beam']}"
+    size = f"{items_of(case)}, {case['frames']} frames, C = {case['classes']}, beam {case['beam']}"
     halves = "; weights tuned on the other half" if case["tuned"] else ""
     return f"### {capital(case['about'])}\n\n{size}{halves}.\n\n{table}"
 
