@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # What `make demo` needs: everything, where it is installed already, or the recognizer alone.
 RECOGNIZER := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-ocr)
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt native/*/*.cpp native/*/*.hpp)
 CXX ?= g++
 
 .PHONY: demo test docs check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean

@@ -1,14 +1,14 @@
-#include "aligner.hpp"
+#include "align/align.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <type_traits>
 #include <vector>
 
-#include "align_chain.hpp"
-#include "align_path.hpp"
-#include "dispatch.hpp"
-#include "threads.hpp"
+#include "align/path.hpp"
+#include "align/token_graph.hpp"
+#include "core/threads.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

@@ -1,4 +1,4 @@
-#include "align_limits.hpp"
+#include "align/limits.hpp"
 
 #include <algorithm>
 

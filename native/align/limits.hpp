@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "align_chain.hpp"
+#include "align/token_graph.hpp"
 
 namespace ctckit {
 

@@ -1,11 +1,11 @@
-#include "align_path.hpp"
+#include "align/path.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <type_traits>
 
-#include "dispatch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "align_chain.hpp"
-#include "align_limits.hpp"
-#include "align_spans.hpp"
-#include "align_window.hpp"
+#include "align/limits.hpp"
+#include "align/spans.hpp"
+#include "align/token_graph.hpp"
+#include "align/window.hpp"
 
 namespace ctckit {
 

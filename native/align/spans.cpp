@@ -1,4 +1,4 @@
-#include "align_spans.hpp"
+#include "align/spans.hpp"
 
 namespace ctckit {
 

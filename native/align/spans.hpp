@@ -1,6 +1,6 @@
 // What a path says about its tokens, written from its end to its beginning.
 #pragma once
-#include "align_chain.hpp"
+#include "align/token_graph.hpp"
 
 namespace ctckit {
 

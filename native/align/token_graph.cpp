@@ -1,10 +1,10 @@
-#include "align_chain.hpp"
+#include "align/token_graph.hpp"
 
 #include <algorithm>
 #include <numeric>
 #include <type_traits>
 
-#include "dispatch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "align_kernel.hpp"
+#include "simd/align_kernel.hpp"
 
 namespace ctckit {
 

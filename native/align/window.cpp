@@ -1,4 +1,4 @@
-#include "align_window.hpp"
+#include "align/window.hpp"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "align_chain.hpp"
+#include "align/token_graph.hpp"
 
 namespace ctckit {
 

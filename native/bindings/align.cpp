@@ -1,12 +1,12 @@
 // The Python face of the aligner. Shapes and contents are checked in Python (kernels/native_align.py).
-#include "align_module.hpp"
+#include "bindings/align.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
 #include <optional>
 
-#include "aligner.hpp"
+#include "align/align.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -1,5 +1,5 @@
 // The Python face of the language model; used by ctckit.decoding.language_model.
-#include "ngram_module.hpp"
+#include "bindings/lm.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -14,9 +14,9 @@
 #include <tuple>
 #include <vector>
 
-#include "ngram.hpp"
-#include "ngram_io.hpp"
-#include "ngram_train.hpp"
+#include "lm/io.hpp"
+#include "lm/ngram.hpp"
+#include "lm/train.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;

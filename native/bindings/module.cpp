@@ -8,14 +8,14 @@
 #include <memory>
 #include <optional>
 
-#include "align_module.hpp"
-#include "buffers.hpp"
-#include "curvature.hpp"
-#include "dispatch.hpp"
-#include "loss.hpp"
-#include "ngram_module.hpp"
-#include "search_module.hpp"
-#include "threads.hpp"
+#include "bindings/align.hpp"
+#include "bindings/lm.hpp"
+#include "bindings/search.hpp"
+#include "core/buffers.hpp"
+#include "core/threads.hpp"
+#include "loss/hvp.hpp"
+#include "loss/loss.hpp"
+#include "simd/dispatch.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -1,4 +1,4 @@
-#include "search_module.hpp"
+#include "bindings/search.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
-#include "decoding.hpp"
-#include "edits.hpp"
-#include "ngram.hpp"
+#include "lm/ngram.hpp"
+#include "search/decoder.hpp"
+#include "search/refinement.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;

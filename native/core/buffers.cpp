@@ -1,4 +1,4 @@
-#include "buffers.hpp"
+#include "core/buffers.hpp"
 
 #include <pthread.h>
 

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "ngram_builder.hpp"
-#include "ngram_io.hpp"
+#include "lm/builder.hpp"
+#include "lm/io.hpp"
 
 namespace ctckit {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ngram_io.hpp"
+#include "lm/io.hpp"
 
 namespace ctckit {
 namespace {

@@ -1,4 +1,4 @@
-#include "ngram_builder.hpp"
+#include "lm/builder.hpp"
 
 #include <algorithm>
 #include <bit>

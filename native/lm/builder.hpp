@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "ngram.hpp"
-#include "ngram_memory.hpp"
+#include "core/huge_pages.hpp"
+#include "lm/ngram.hpp"
 
 namespace ctckit {
 

@@ -2,7 +2,7 @@
 //
 // The header has a checksum and says how long the file is: a truncated file, one of another version or byte order, or
 // one whose header was damaged is refused at once. The body has a checksum of its own, which takes one pass over the
-// file: whoever loads it decides when. Until then a damaged body can only give wrong probabilities: see ngram.hpp.
+// file: whoever loads it decides when. Until then a damaged body can only give wrong probabilities: see lm/ngram.hpp.
 // What no program can survive is that a file is cut short while it is mapped; we never write to one that is there.
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,8 +14,8 @@
 #include <cstring>
 #include <limits>
 
-#include "ngram_io.hpp"
-#include "ngram_memory.hpp"
+#include "core/huge_pages.hpp"
+#include "lm/io.hpp"
 
 namespace ctckit {
 namespace {

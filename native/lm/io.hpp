@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "ngram.hpp"
+#include "lm/ngram.hpp"
 
 namespace ctckit {
 

@@ -1,4 +1,4 @@
-#include "ngram.hpp"
+#include "lm/ngram.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -3,7 +3,7 @@
 // words they share) says where. Orders are gone through from the lowest. An n-gram is known by its rank in its order's
 // list. If it ends at position p, its context is the (n−1)-gram that ends at p − 1, its suffix the one at p: so ranks
 // by position are all the look-up that is needed.
-#include "ngram_train.hpp"
+#include "lm/train.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,8 @@
 #include <span>
 #include <utility>
 
-#include "ngram_builder.hpp"
-#include "ngram_sorted.hpp"
+#include "lm/builder.hpp"
+#include "lm/sorted.hpp"
 
 namespace ctckit {
 namespace {

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ngram.hpp"
+#include "lm/ngram.hpp"
 
 namespace ctckit {
 

@@ -6,15 +6,15 @@
 // The conditional mean is a_t(s) + b_t(s): the mean score of what comes before (and at) frame t, and of what follows,
 // each by the same three arrows as α and β, which weigh them. In float64 and log space, for clarity: second derivatives
 // are rare.
-#include "curvature.hpp"
+#include "loss/hvp.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
-#include "item.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "simd/loss_kernel.hpp"
 
 namespace ctckit {
 namespace {

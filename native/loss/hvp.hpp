@@ -1,6 +1,6 @@
 // How the gradient of the CTC loss changes when the logits move in a given direction (the Hessian times a vector).
 #pragma once
-#include "loss.hpp"
+#include "loss/loss.hpp"
 
 namespace ctckit {
 

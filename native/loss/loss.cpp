@@ -1,4 +1,4 @@
-#include "loss.hpp"
+#include "loss/loss.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +10,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "dispatch.hpp"
-#include "item.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "simd/dispatch.hpp"
+#include "simd/loss_kernel.hpp"
 
 namespace ctckit {
 

@@ -1,4 +1,4 @@
-#include "hotwords.hpp"
+#include "scorers/hotwords.hpp"
 
 #include <algorithm>
 #include <cmath>

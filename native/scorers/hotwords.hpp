@@ -4,8 +4,8 @@
 // weight · (letters seen / letters) of the patterns that go on beyond the state. A step from s to d is worth
 // Φ(d) − Φ(s), and the weights of all patterns that end in d.
 #pragma once
-#include "search_plan.hpp"
-#include "trie.hpp"
+#include "scorers/plan.hpp"
+#include "scorers/trie.hpp"
 
 namespace ctckit {
 

@@ -1,10 +1,10 @@
-#include "lexicon.hpp"
+#include "scorers/lexicon.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "ngram.hpp"
+#include "lm/ngram.hpp"
 
 namespace ctckit {
 

@@ -1,7 +1,7 @@
 // The words that the search tells apart: a trie of their spellings, and what may still be hoped for inside of each.
 #pragma once
-#include "search_plan.hpp"
-#include "trie.hpp"
+#include "scorers/plan.hpp"
+#include "scorers/trie.hpp"
 
 namespace ctckit {
 

@@ -1,9 +1,9 @@
-#include "factors.hpp"
+#include "scorers/scorers.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "ngram.hpp"
+#include "lm/ngram.hpp"
 
 namespace ctckit {
 

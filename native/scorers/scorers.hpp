@@ -5,9 +5,9 @@
 #pragma once
 #include <optional>
 
-#include "hotwords.hpp"
-#include "lexicon.hpp"
-#include "search_plan.hpp"
+#include "scorers/hotwords.hpp"
+#include "scorers/lexicon.hpp"
+#include "scorers/plan.hpp"
 
 namespace ctckit {
 

@@ -1,4 +1,4 @@
-#include "trie.hpp"
+#include "scorers/trie.hpp"
 
 #include <numeric>
 

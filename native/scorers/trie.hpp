@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "search_plan.hpp"
+#include "scorers/plan.hpp"
 
 namespace ctckit {
 

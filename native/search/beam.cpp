@@ -1,9 +1,9 @@
-#include "beam.hpp"
+#include "search/beam.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "dispatch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

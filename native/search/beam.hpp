@@ -3,9 +3,9 @@
 #include <span>
 #include <vector>
 
-#include "beam_kernel.hpp"
-#include "factors.hpp"
-#include "prefix_tree.hpp"
+#include "scorers/scorers.hpp"
+#include "search/prefix_tree.hpp"
+#include "simd/beam_kernel.hpp"
 
 namespace ctckit {
 

@@ -1,9 +1,9 @@
-#include "candidates.hpp"
+#include "search/candidates.hpp"
 
 #include <algorithm>
 #include <bit>
 
-#include "dispatch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "beam_kernel.hpp"
+#include "simd/beam_kernel.hpp"
 
 namespace ctckit {
 

@@ -1,13 +1,13 @@
-#include "soft.hpp"
+#include "search/confidence.hpp"
 
 #include <algorithm>
 #include <initializer_list>
 #include <limits>
 #include <vector>
 
-#include "beam_kernel.hpp"
-#include "dispatch.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "simd/beam_kernel.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

@@ -1,11 +1,11 @@
-#include "decoding.hpp"
+#include "search/decoder.hpp"
 
 #include <algorithm>
 #include <numeric>
 
-#include "dispatch.hpp"
-#include "edits.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "search/refinement.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

@@ -5,9 +5,9 @@
 #include <mutex>
 #include <vector>
 
-#include "description.hpp"
-#include "factors.hpp"
-#include "search.hpp"
+#include "scorers/scorers.hpp"
+#include "search/rescoring.hpp"
+#include "search/search.hpp"
 
 namespace ctckit {
 

@@ -1,4 +1,4 @@
-#include "prefix_tree.hpp"
+#include "search/prefix_tree.hpp"
 
 #include <algorithm>
 

@@ -1,11 +1,11 @@
-#include "edits.hpp"
+#include "search/refinement.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
-#include "beam_kernel.hpp"
-#include "dispatch.hpp"
+#include "simd/beam_kernel.hpp"
+#include "simd/dispatch.hpp"
 
 namespace ctckit {
 

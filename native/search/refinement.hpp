@@ -2,12 +2,12 @@
 //
 // The beam gives up texts by what they weigh at the moment, and loses some that the frames would have proved better. So what
 // it found is held against its neighbours: between the frames of the tokens on its two sides, as in the confidence of
-// description.hpp, each class c has a mass, and so has none. Where one of them exceeds the token's own, putting it there may
-// make a likelier text; the exact score of the whole decides (decoding.cpp).
+// search/rescoring.hpp, each class c has a mass, and so has none. Where one of them exceeds the token's own, putting it there may
+// make a likelier text; the exact score of the whole decides (search/decoder.cpp).
 #pragma once
 #include <vector>
 
-#include "description.hpp"
+#include "search/rescoring.hpp"
 
 namespace ctckit {
 

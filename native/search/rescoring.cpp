@@ -1,15 +1,15 @@
-#include "description.hpp"
+#include "search/rescoring.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "beam_kernel.hpp"
-#include "dispatch.hpp"
-#include "item.hpp"
-#include "path.hpp"
-#include "search_plan.hpp"
-#include "soft.hpp"
+#include "scorers/plan.hpp"
+#include "search/confidence.hpp"
+#include "simd/beam_kernel.hpp"
+#include "simd/dispatch.hpp"
+#include "simd/loss_kernel.hpp"
+#include "simd/path_kernel.hpp"
 
 namespace ctckit {
 

@@ -1,11 +1,11 @@
 // Everything about one text and the frames it was read from: its exact log-probability, where each token is, and how sure
-// each token is (soft.hpp).
+// each token is (search/confidence.hpp).
 #pragma once
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "soft.hpp"
+#include "search/confidence.hpp"
 
 namespace ctckit {
 

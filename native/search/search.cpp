@@ -1,10 +1,10 @@
-#include "search.hpp"
+#include "search/search.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-#include "dispatch.hpp"
+#include "simd/dispatch.hpp"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>

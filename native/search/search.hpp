@@ -7,11 +7,11 @@
 //     label(u) ← label(u) · p(last(u)) + arriving · factor(u) · p(last(u))
 //
 // where `arriving` is the whole mass of u's parent, or its blank part alone if both end in the same token, and factor(u)
-// is what language models and hotwords make of u's last token (factors.hpp). Of all prefixes the `beam_width` with the most
+// is what language models and hotwords make of u's last token (scorers/scorers.hpp). Of all prefixes the `beam_width` with the most
 // mass are kept.
 //
 // Masses are float32 under one shared scale; what falls 2^116 and more behind the best is dropped. The log-probability of what
-// is found is computed afresh (description.hpp). A prefix' masses only come from
+// is found is computed afresh (search/rescoring.hpp). A prefix' masses only come from
 // itself and its parent, so that nothing needs to be looked up by its tokens: each entry knows where in the beam its parent
 // is, and an extension exists already just where a child of the entry is in the beam.
 #pragma once
@@ -19,9 +19,9 @@
 #include <span>
 #include <vector>
 
-#include "beam.hpp"
-#include "candidates.hpp"
-#include "factors.hpp"
+#include "scorers/scorers.hpp"
+#include "search/beam.hpp"
+#include "search/candidates.hpp"
 
 namespace ctckit {
 

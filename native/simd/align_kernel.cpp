@@ -1,4 +1,4 @@
-// One pass of Viterbi's recursion over up to 16 frames. See align_kernel.hpp.
+// One pass of Viterbi's recursion over up to 16 frames. See simd/align_kernel.hpp.
 //
 // A group of four vectors of labels, and the blanks in front of them, stays in registers for all frames of the pass. All it
 // needs from its left are the last label or two before each frame: the group before leaves its last vector of each frame in
@@ -8,12 +8,12 @@
 // Where its emissions come from is what bounds such a loop. On AVX-512 up to 64 places are looked up in registers. Else the
 // emissions of a place in all frames of the pass lie side by side: one load for each label, and a transposition, instead of
 // a gather for each label and frame.
-#include "align_kernel.hpp"
+#include "simd/align_kernel.hpp"
 
 #include <limits>
 #include <utility>
 
-#include "lanes.hpp"
+#include "simd/lanes.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

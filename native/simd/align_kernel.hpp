@@ -12,7 +12,7 @@ constexpr int align_arrows = 7;
 // The weights of arrows into labels and into blanks, in this order: see topology.py's arrows.
 enum AlignArrow { label_stay, label_advance, label_skip, label_hop, blank_stay, blank_advance, blank_hop };
 
-// Rows hold the states of lattice.hpp, labels and blanks apart, before the first frame of the pass and after the last.
+// Rows hold the states of simd/lattice.hpp, labels and blanks apart, before the first frame of the pass and after the last.
 // Everything is indexed from the first position of a window onto the states; blocks count from there.
 template <class Real>
 struct AlignPass {

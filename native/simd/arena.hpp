@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "simd.hpp"
+#include "simd/vector.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

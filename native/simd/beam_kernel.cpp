@@ -1,10 +1,10 @@
-// The dense loops of the search: over the classes of a frame, over the entries of the beam. See beam_kernel.hpp.
-#include "beam_kernel.hpp"
+// The dense loops of the search: over the classes of a frame, over the entries of the beam. See simd/beam_kernel.hpp.
+#include "simd/beam_kernel.hpp"
 
 #include <algorithm>
 
-#include "lanes.hpp"
-#include "softmax.hpp"
+#include "simd/lanes.hpp"
+#include "simd/softmax.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

@@ -9,7 +9,7 @@ constexpr int beam_block = 16;  // arrays of entries and of classes are padded w
 
 constexpr int whole_blocks(int n) { return (n + beam_block - 1) & ~(beam_block - 1); }
 
-// The masses of the entries, and what one frame needs to know of them (see search.hpp). `masses` holds the totals, then, from
+// The masses of the entries, and what one frame needs to know of them (see search/search.hpp). `masses` holds the totals, then, from
 // `capacity` on, the parts that end in a blank, then zeros: one index, `source`, says what arrives from the parent's entry.
 struct StayInput {
   int count, capacity;    // capacity: whole blocks

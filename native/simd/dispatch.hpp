@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "align_kernel.hpp"
-#include "beam_kernel.hpp"
-#include "item.hpp"
-#include "path.hpp"
+#include "simd/align_kernel.hpp"
+#include "simd/beam_kernel.hpp"
+#include "simd/loss_kernel.hpp"
+#include "simd/path_kernel.hpp"
 
 namespace ctckit {
 

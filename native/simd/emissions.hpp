@@ -2,8 +2,8 @@
 #pragma once
 #include <limits>
 
-#include "arena.hpp"
-#include "lattice.hpp"
+#include "simd/arena.hpp"
+#include "simd/lattice.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

@@ -1,7 +1,7 @@
 // Rows of float16 and bfloat16, to float32 and back; to the nearest, ties to even.
 #pragma once
-#include "loss.hpp"
-#include "simd.hpp"
+#include "loss/loss.hpp"
+#include "simd/vector.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

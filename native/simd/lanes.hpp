@@ -1,6 +1,6 @@
 // Choosing lanes of a vector: comparisons as bits, and storing only what was chosen.
 #pragma once
-#include "simd.hpp"
+#include "simd/vector.hpp"
 
 #if defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>

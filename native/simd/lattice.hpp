@@ -10,13 +10,13 @@
 //     label[i]  ←  label[i] (stay),  blank[i] (advance),  label[i−1] (skip, where y_i ≠ y_{i−1})
 //     blank[i]  ←  blank[i] (stay),  label[i−1] (advance)
 //
-// (those of arrows.hpp: PlainArrows, or WeightedArrows for variants).
+// (those of simd/transitions.hpp: PlainArrows, or WeightedArrows for variants).
 //
 // Forward, α_t(s) is the probability of all partial paths that are in s at frame t, frame t's emission included.
 // Backward, the rows hold u_t(s) = β_t(s) · emission_t(s), where β_t(s) is the probability of the rest of the path after
 // frame t; β itself exists only inside backward_step, where α_t(s) · β_t(s) / P is the occupancy of s at t.
 #pragma once
-#include "number.hpp"
+#include "simd/number.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

@@ -12,11 +12,11 @@
 #include <cmath>
 #include <initializer_list>
 
-#include "arrows.hpp"
-#include "emissions.hpp"
-#include "half.hpp"
-#include "item.hpp"
-#include "softmax.hpp"
+#include "simd/emissions.hpp"
+#include "simd/half.hpp"
+#include "simd/loss_kernel.hpp"
+#include "simd/softmax.hpp"
+#include "simd/transitions.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 namespace {
@@ -408,7 +408,7 @@ struct Type {
   using type = T;
 };
 
-// Calls `with` the solver type for numbers of a range and arrows with or without weights (loss.cpp has no weighted ones
+// Calls `with` the solver type for numbers of a range and arrows with or without weights (loss/loss.cpp has no weighted ones
 // for half precision).
 template <class Logit, class With>
 auto choose(Range range, bool weighted, With&& with) {

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "loss.hpp"
+#include "loss/loss.hpp"
 
 namespace ctckit {
 
@@ -40,7 +40,7 @@ struct Item {
   }
 };
 
-enum class Range { fast, wide };  // the number type: see number.hpp
+enum class Range { fast, wide };  // the number type: see simd/number.hpp
 
 struct Outcome {
   double loss;        // −log p, NaN or +∞

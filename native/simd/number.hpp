@@ -13,7 +13,7 @@
 #include <cmath>
 #include <limits>
 
-#include "simd.hpp"
+#include "simd/vector.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

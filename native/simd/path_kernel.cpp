@@ -1,10 +1,10 @@
-// Viterbi's recursion over the states of one text: the arrows of lattice.hpp with maxima for sums. See path.hpp.
-#include "path.hpp"
+// Viterbi's recursion over the states of one text: the arrows of simd/lattice.hpp with maxima for sums. See simd/path_kernel.hpp.
+#include "simd/path_kernel.hpp"
 
 #include <limits>
 
-#include "lanes.hpp"
-#include "lattice.hpp"
+#include "simd/lanes.hpp"
+#include "simd/lattice.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

@@ -4,7 +4,7 @@
 
 namespace ctckit {
 
-// Rows hold the states of lattice.hpp: labels and blanks apart, `width` of each (whole blocks), with one block of padding in
+// Rows hold the states of simd/lattice.hpp: labels and blanks apart, `width` of each (whole blocks), with one block of padding in
 // front of the labels. Two rows of each are used in turn.
 struct PathProblem {
   const float* log_probs;  // (frames, classes)

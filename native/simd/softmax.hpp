@@ -3,7 +3,7 @@
 // Rows are long where the vocabulary is (26 kB for 6,625 classes) and the hardware's prefetcher stops at each page: while
 // the exponentials of one row are computed, the next row is fetched.
 #pragma once
-#include "number.hpp"
+#include "simd/number.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

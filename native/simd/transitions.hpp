@@ -1,9 +1,9 @@
 // The arrows into and out of each state: those of plain CTC, and those of chains whose weights are given, which are other
-// variants of CTC for the same two steps of lattice.hpp.
+// variants of CTC for the same two steps of simd/lattice.hpp.
 #pragma once
-#include "arena.hpp"
-#include "item.hpp"
-#include "lattice.hpp"
+#include "simd/arena.hpp"
+#include "simd/lattice.hpp"
+#include "simd/loss_kernel.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 

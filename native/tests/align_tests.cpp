@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "aligner.hpp"
-#include "dispatch.hpp"
-#include "threads.hpp"
+#include "align/align.hpp"
+#include "core/threads.hpp"
+#include "simd/dispatch.hpp"
 
 namespace {
 

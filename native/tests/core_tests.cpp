@@ -13,10 +13,10 @@
 #include <thread>
 #include <vector>
 
-#include "curvature.hpp"
-#include "dispatch.hpp"
-#include "loss.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "loss/hvp.hpp"
+#include "loss/loss.hpp"
+#include "simd/dispatch.hpp"
 
 namespace {
 

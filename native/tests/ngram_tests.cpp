@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "ngram.hpp"
-#include "ngram_io.hpp"
-#include "ngram_train.hpp"
+#include "lm/io.hpp"
+#include "lm/ngram.hpp"
+#include "lm/train.hpp"
 
 namespace {
 

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "candidates.hpp"
-#include "decoding.hpp"
-#include "dispatch.hpp"
-#include "ngram_io.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "lm/io.hpp"
+#include "search/candidates.hpp"
+#include "search/decoder.hpp"
+#include "simd/dispatch.hpp"
 
 namespace {
 
@@ -223,7 +223,7 @@ double naive_hotwords(const SearchPlan& plan, const Text& text) {
 }
 
 // A beam that holds all texts has their exact scores; a narrow one has at most these, and its best text may be made better
-// by edits (edits.hpp), each of which is one more text.
+// by edits (search/refinement.hpp), each of which is one more text.
 void masses_are_exact_scores() {
   const bool whole = chance(0.5);
   const SearchPlan plan = random_plan(whole ? 20000 : integer(1, 20));

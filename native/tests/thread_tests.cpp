@@ -21,12 +21,12 @@
 #include <thread>
 #include <vector>
 
-#include "aligner.hpp"
-#include "buffers.hpp"
-#include "curvature.hpp"
-#include "dispatch.hpp"
-#include "loss.hpp"
-#include "threads.hpp"
+#include "align/align.hpp"
+#include "core/buffers.hpp"
+#include "core/threads.hpp"
+#include "loss/hvp.hpp"
+#include "loss/loss.hpp"
+#include "simd/dispatch.hpp"
 
 #if defined(__has_feature)  // Clang's way to say it; the others are GCC's
 #if __has_feature(thread_sanitizer)

@@ -1,7 +1,7 @@
 """What the Triton kernels share: numbers, tiles of emissions, one step of the recursion.
 
-Numbers. As in the C++ core (native/number.hpp) a probability is a float32 mantissa times 2^exponent, the exponent an
-int32: adding is a maximum, two exact shifts and an addition, and no length of the input costs digits. Mantissas are
+Numbers. As in the C++ core (native/simd/number.hpp) a probability is a float32 mantissa times 2^exponent, the exponent
+an int32: adding is a maximum, two exact shifts and an addition, and no length of the input costs digits. Mantissas are
 brought back to [1, 2) at each step; 0 has the exponent ``ZERO``, below every other. What is smaller than 2^``FLOOR``
 becomes 0, and a logit more than ``DEEPEST`` below its frame's maximum is as good as −∞.
 
