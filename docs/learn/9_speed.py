@@ -354,9 +354,9 @@ picture(
 #
 # ## Where this is in the package
 #
-# `native/simd/number.hpp` (mantissa and exponent), `native/simd/lattice.hpp` (the two rows), `native/simd/loss_kernel.cpp`
-# (band, checkpoints, softmax and gradient), `native/core/threads.cpp` (a pool: the costliest item first). [The
-# benchmark](../benchmarks/loss.md) says what bounds each workload now.
+# `native/simd/number.hpp` (mantissa and exponent), `native/simd/lattice.hpp` (the two rows),
+# `native/simd/loss_kernel.cpp` (band, checkpoints, softmax and gradient), `native/core/threads.cpp` (a pool: the
+# costliest item first). [The benchmark](../benchmarks/loss.md) says what bounds each workload now.
 #
 # ## Exercises
 #

@@ -16,9 +16,15 @@ namespace {
 
 template <class Real>
 AlignItem<Real> item_of(const AlignBatch<Real>& batch, int64_t b) {
-  return {batch.log_probs + b * batch.item_stride, batch.frame_stride, batch.input_lengths[b], batch.classes, batch.blank,
-          batch.tokens + b * batch.token_stride, batch.token_lengths[b],
-          batch.weights ? batch.weights + b * 7 * batch.states : nullptr, batch.states};
+  return {batch.log_probs + b * batch.item_stride,
+          batch.frame_stride,
+          batch.input_lengths[b],
+          batch.classes,
+          batch.blank,
+          batch.tokens + b * batch.token_stride,
+          batch.token_lengths[b],
+          batch.weights ? batch.weights + b * 7 * batch.states : nullptr,
+          batch.states};
 }
 
 // A path without frames: all tokens are left out.

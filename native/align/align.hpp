@@ -15,14 +15,14 @@ struct AlignBatch {
   const int64_t *input_lengths, *token_lengths;
   const double* weights;  // (B, 7, states): arrows s − k → s for k = 0 … 4, start, final; or null: plain CTC
   int64_t states;
-  const double* empty;    // (B): the weight of a path without frames; or null
+  const double* empty;  // (B): the weight of a path without frames; or null
 };
 
 // How to go about it: the paths are the same for all.
 struct AlignOptions {
-  int64_t checkpoint_frames = 0;       // between two rows that are kept; 0: by the sizes
-  int64_t single_from = 1 << 19;       // cells from which on float32 is first computed in float32
-  int64_t prune_from = 1 << 30;        // cells from which on states are given up that cannot be on the best path
+  int64_t checkpoint_frames = 0;  // between two rows that are kept; 0: by the sizes
+  int64_t single_from = 1 << 19;  // cells from which on float32 is first computed in float32
+  int64_t prune_from = 1 << 30;   // cells from which on states are given up that cannot be on the best path
 };
 
 struct AlignedPaths {

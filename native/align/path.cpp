@@ -11,11 +11,11 @@ namespace ctckit {
 
 namespace {
 
-constexpr int64_t scratch_bytes = 1 << 18;  // rows of a stretch that are kept all at once: they stay in the cache
+constexpr int64_t scratch_bytes = 1 << 18;     // rows of a stretch that are kept all at once: they stay in the cache
 constexpr int uses_ahead = 2, uses_slack = 4;  // blocks whose labels are looked up in advance; how many more may be
-constexpr int levels = 8;                   // stretches that one is divided into, on the way back
-constexpr int64_t least_stretch = 256;      // frames between rows that are kept on the way forward
-constexpr int64_t rows_in_chain = 16;       // a stretch is no longer than this part of the chain: little is computed twice
+constexpr int levels = 8;                      // stretches that one is divided into, on the way back
+constexpr int64_t least_stretch = 256;         // frames between rows that are kept on the way forward
+constexpr int64_t rows_in_chain = 16;  // a stretch is no longer than this part of the chain: little is computed twice
 
 int64_t whole_passes(int64_t frames) { return std::max<int64_t>(frames / align_frames, 1) * align_frames; }
 
@@ -30,7 +30,8 @@ double threshold_of(const AlignLimits& limits, const AlignWindow<Real>& window, 
     return threshold - 2 * static_cast<double>(frames) * size * std::numeric_limits<Real>::epsilon();
   }
   if (limits.beam > 0) {
-    std::vector<Real> scores(window.best.begin() + window.low, window.best.begin() + std::min(window.high + 2, window.blocks));
+    std::vector<Real> scores(window.best.begin() + window.low,
+                             window.best.begin() + std::min(window.high + 2, window.blocks));
     const auto keep = static_cast<size_t>(limits.beam);
     if (scores.size() > keep) {
       std::nth_element(scores.begin(), scores.begin() + limits.beam, scores.end(), std::greater<>());
@@ -82,13 +83,15 @@ double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every,
 // The lowest block of a window from which `target` can still be reached.
 template <class In, class Real>
 int PathFinder<In, Real>::low_block(int64_t target, int64_t frames_left, int window) const {
-  return std::max(static_cast<int>(std::max<int64_t>(target - chain_.reach() * frames_left, 0) / align_block) - window, 0);
+  return std::max(static_cast<int>(std::max<int64_t>(target - chain_.reach() * frames_left, 0) / align_block) - window,
+                  0);
 }
 
 // Where a few blocks are left of many labels, only those labels' emissions are looked at.
 template <class In, class Real>
 void PathFinder<In, Real>::refresh(AlignWindow<Real>& window, bool whole) const {
-  const int from = whole ? 0 : window.low, to = whole ? window.blocks - 1 : std::min(window.high + 1, window.blocks - 1);
+  const int from = whole ? 0 : window.low,
+            to = whole ? window.blocks - 1 : std::min(window.high + 1, window.blocks - 1);
   const int known = window.uses_to - window.uses_from + 1;
   if (from >= window.uses_from && to <= window.uses_to && (to - from + 1) * uses_slack >= known) return;
   window.uses_from = std::max(from, 0);
@@ -124,7 +127,8 @@ void PathFinder<In, Real>::advance(AlignWindow<Real>& window, int64_t t, int fra
 
 // From the first frame to the last; returns what has to be added to the rows there, −∞ where no path goes so far.
 template <class In, class Real>
-double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimits& limits, int64_t keep_every, Real* kept) {
+double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimits& limits, int64_t keep_every,
+                                     Real* kept) {
   chain_.start(window.label.data(), window.blank.data());
   for (size_t b = 0; b < window.best.size(); ++b)
     for (size_t i = b * align_block; i < (b + 1) * align_block; ++i)
@@ -175,7 +179,8 @@ template <class In, class Real>
 PathState PathFinder<In, Real>::back(const KeptRow<Real>& row, int64_t to, PathState state, SpanWriter<In>& writer) {
   const int64_t frames = to - row.frame;
   const int64_t lowest = std::max<int64_t>(state.i - chain_.reach() * frames, 0);
-  const int first = static_cast<int>(lowest / align_block), blocks = static_cast<int>(state.i / align_block) - first + 1;
+  const int first = static_cast<int>(lowest / align_block),
+            blocks = static_cast<int>(state.i / align_block) - first + 1;
   AlignWindow<Real> window(row, first, blocks);
   const int64_t width = window.width(), states = (frames + 1) * 2 * width;
   if (states * static_cast<int64_t>(sizeof(Real)) > scratch_bytes && frames > align_frames)
@@ -191,8 +196,8 @@ PathState PathFinder<In, Real>::back(const KeptRow<Real>& row, int64_t to, PathS
 
 // The same, by rows that are kept in between.
 template <class In, class Real>
-PathState PathFinder<In, Real>::back_through(const KeptRow<Real>& row, AlignWindow<Real>& window, int64_t to, PathState state,
-                                             SpanWriter<In>& writer) {
+PathState PathFinder<In, Real>::back_through(const KeptRow<Real>& row, AlignWindow<Real>& window, int64_t to,
+                                             PathState state, SpanWriter<In>& writer) {
   const int64_t every = whole_passes((to - row.frame) / levels);
   std::vector<KeptRow<Real>> rows;
   for (int64_t t = row.frame; t < to; t += align_frames) {
@@ -209,8 +214,8 @@ PathState PathFinder<In, Real>::back_through(const KeptRow<Real>& row, AlignWind
 }
 
 template <class In, class Real>
-PathState PathFinder<In, Real>::walk(const Real* rows, int64_t width, int64_t window, int64_t from, int64_t to, PathState state,
-                                     SpanWriter<In>& writer) const {
+PathState PathFinder<In, Real>::walk(const Real* rows, int64_t width, int64_t window, int64_t from, int64_t to,
+                                     PathState state, SpanWriter<In>& writer) const {
   for (int64_t t = to; t > from; --t) {
     const Real* const label = rows + (t - 1 - from) * 2 * width;
     const Real offset = (t - 1) % align_frames ? Real{0} : offsets_[static_cast<size_t>((t - 1) / align_frames)];

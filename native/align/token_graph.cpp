@@ -10,7 +10,7 @@ namespace ctckit {
 
 namespace {
 
-constexpr int32_t nothing = -1, wildcard = -2;  // what stands at a place that is no class
+constexpr int32_t nothing = -1, wildcard = -2;              // what stands at a place that is no class
 constexpr int kinds[align_arrows] = {0, 1, 2, 4, 0, 1, 3};  // states that each arrow goes on by
 constexpr int gathers_worth = 3;  // classes side by side that are read in the time of one apart
 
@@ -18,15 +18,18 @@ constexpr int gathers_worth = 3;  // classes side by side that are read in the t
 
 template <class In, class Real>
 AlignChain<In, Real>::AlignChain(const AlignItem<In>& item)
-    : item_(item), blocks_(static_cast<int>(item.count / align_block) + 1),
-      first_final_(std::max<int64_t>(item.count - 1, 0)), skips_(static_cast<size_t>(blocks_), 0) {
+    : item_(item),
+      blocks_(static_cast<int>(item.count / align_block) + 1),
+      first_final_(std::max<int64_t>(item.count - 1, 0)),
+      skips_(static_cast<size_t>(blocks_), 0) {
   choose_places();
   if (weighted()) {
     set_arrows();
     return;
   }
   for (int64_t i = 1; i < item.count; ++i)
-    if (item.tokens[i] != item.tokens[i - 1]) skips_[static_cast<size_t>(i / align_block)] |= uint64_t{1} << (i % align_block);
+    if (item.tokens[i] != item.tokens[i - 1])
+      skips_[static_cast<size_t>(i / align_block)] |= uint64_t{1} << (i % align_block);
 }
 
 // Only the labels in use have a place in the table, in the order of their classes: that is how a frame is read. Where they
@@ -45,11 +48,13 @@ void AlignChain<In, Real>::choose_places() {
     classes_.push_back(c == item_.classes ? wildcard : c);
   }
   places_.assign(static_cast<size_t>(blocks_) * align_block, 0);
-  for (int64_t i = 0; i < item_.count; ++i) places_[static_cast<size_t>(i)] = place_of[static_cast<size_t>(item_.tokens[i])];
+  for (int64_t i = 0; i < item_.count; ++i)
+    places_[static_cast<size_t>(i)] = place_of[static_cast<size_t>(item_.tokens[i])];
   wide_ = weighted() || std::is_same_v<Real, double> || places() > align_table_size || !align_kernel().tables;
   table_.assign(static_cast<size_t>(wide_ ? places() : align_table_size) * align_frames, no_path<Real>);
   for (size_t k = 0; k < classes_.size(); ++k)
-    if (classes_[k] == wildcard) std::fill_n(table_.begin() + static_cast<int64_t>(k) * align_frames, align_frames, Real{0});
+    if (classes_[k] == wildcard)
+      std::fill_n(table_.begin() + static_cast<int64_t>(k) * align_frames, align_frames, Real{0});
 }
 
 template <class In, class Real>
@@ -77,7 +82,8 @@ void AlignChain<In, Real>::start(Real* label, Real* blank) const {
   const int64_t count = weighted() ? item_.count + 1 : 1;
   for (int64_t i = 0; i < count; ++i) {
     blank[i] = static_cast<Real>(item_.weight(start_weight, 2 * i) + item_.emission(0, i, false));
-    if (i < item_.count) label[i] = static_cast<Real>(item_.weight(start_weight, 2 * i + 1) + item_.emission(0, i, true));
+    if (i < item_.count)
+      label[i] = static_cast<Real>(item_.weight(start_weight, 2 * i + 1) + item_.emission(0, i, true));
   }
 }
 
@@ -105,7 +111,8 @@ void AlignChain<In, Real>::fill(const In* const* rows, const AlignUses& uses) {
   if (!wide_) {
     for (int f = 0; f < align_frames; ++f)
       for (size_t k = 0; k < count; ++k)
-        table_[static_cast<size_t>(f * align_table_size + uses.places[k])] = static_cast<Real>(rows[f][uses.classes[k]]);
+        table_[static_cast<size_t>(f * align_table_size + uses.places[k])] =
+            static_cast<Real>(rows[f][uses.classes[k]]);
     return;
   }
   AlignFill<In> fill{{}, uses.classes.data(), uses.places.data(), static_cast<int>(count), nullptr};
@@ -124,7 +131,8 @@ void AlignChain<In, Real>::fill(const In* const* rows, const AlignUses& uses) {
 }
 
 template <class In, class Real>
-void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window, const AlignUses& uses) {
+void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window,
+                                   const AlignUses& uses) {
   const In* rows[align_frames];
   for (int f = 0; f < align_frames; ++f) {
     rows[f] = item_.row(first + std::min(f, frames - 1));
@@ -134,7 +142,8 @@ void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int fra
   const int64_t position = static_cast<int64_t>(window) * align_block;
   pass.places = places_.data() + position;
   pass.skips = skips_.data() + window;
-  for (int kind = 0; kind < align_arrows; ++kind) pass.arrows[kind] = weighted() ? arrows_[kind].data() + position : nullptr;
+  for (int kind = 0; kind < align_arrows; ++kind)
+    pass.arrows[kind] = weighted() ? arrows_[kind].data() + position : nullptr;
   pass.table = table_.data();
   pass.wide = wide_;
   pass.labels = places();

@@ -82,7 +82,7 @@ class AlignChain {
   std::vector<uint64_t> skips_;
   std::vector<Real> arrows_[align_arrows];
   std::vector<Real> table_;
-  std::vector<In> narrow_;        // the table before it is widened
+  std::vector<In> narrow_;  // the table before it is widened
   Real blanks_[align_frames];
 };
 

@@ -12,12 +12,15 @@ constexpr int64_t position(int block) { return static_cast<int64_t>(block) * ali
 
 template <class Real>
 AlignWindow<Real>::AlignWindow(int first_block, int count)
-    : first(first_block), blocks(count), label(static_cast<size_t>(position(count)), no_path<Real>), blank(label),
-      best(static_cast<size_t>(count), no_path<Real>), alive(static_cast<size_t>(count), 0) {}
+    : first(first_block),
+      blocks(count),
+      label(static_cast<size_t>(position(count)), no_path<Real>),
+      blank(label),
+      best(static_cast<size_t>(count), no_path<Real>),
+      alive(static_cast<size_t>(count), 0) {}
 
 template <class Real>
-AlignWindow<Real>::AlignWindow(const KeptRow<Real>& row, int first_block, int count)
-    : AlignWindow(first_block, count) {
+AlignWindow<Real>::AlignWindow(const KeptRow<Real>& row, int first_block, int count) : AlignWindow(first_block, count) {
   const int from = std::max(first, row.first), to = std::min(first + blocks, row.first + row.blocks);
   if (from >= to) return;
   std::copy_n(row.label() + position(from - row.first), position(to - from), label.begin() + position(from - first));

@@ -20,7 +20,7 @@ struct KeptRow {
 template <class Real>
 struct AlignWindow {
   int first, blocks;
-  int low = 0, high = -1;      // blocks in play: what lies below does not count any more, above all is −∞
+  int low = 0, high = -1;  // blocks in play: what lies below does not count any more, above all is −∞
   std::vector<Real> label, blank;
   std::vector<Real> best;      // of each block
   std::vector<uint8_t> alive;  // whether a state of the block is possible; where not, all are −∞

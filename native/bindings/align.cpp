@@ -26,9 +26,8 @@ using Weights = Array<const double, nb::ndim<3>, nb::c_contig>;
 template <class Real>
 void align(LogProbs<Real> log_probs, Table<const int32_t> tokens, List<const int64_t> input_lengths,
            List<const int64_t> token_lengths, int blank, std::optional<Weights> weights,
-           std::optional<List<const double>> empty, int64_t checkpoint_frames, int64_t single_from,
-           int64_t prune_from, List<double> scores,
-           Table<int64_t> starts, Table<int64_t> ends, std::optional<List<int64_t>> cells) {
+           std::optional<List<const double>> empty, int64_t checkpoint_frames, int64_t single_from, int64_t prune_from,
+           List<double> scores, Table<int64_t> starts, Table<int64_t> ends, std::optional<List<int64_t>> cells) {
   ctckit::AlignBatch<Real> batch{};
   batch.log_probs = log_probs.data();
   batch.item_stride = log_probs.stride(0);
@@ -58,8 +57,8 @@ template <class Real>
 void bind(nb::module_& m, const char* name) {
   m.def(name, &align<Real>, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "input_lengths"_a.noconvert(),
         "token_lengths"_a.noconvert(), "blank"_a, "weights"_a.noconvert().none(), "empty"_a.noconvert().none(),
-        "checkpoint_frames"_a, "single_from"_a, "prune_from"_a, "log_probs_of_paths"_a.noconvert(), "starts"_a.noconvert(),
-        "ends"_a.noconvert(), "cells"_a.noconvert().none());
+        "checkpoint_frames"_a, "single_from"_a, "prune_from"_a, "log_probs_of_paths"_a.noconvert(),
+        "starts"_a.noconvert(), "ends"_a.noconvert(), "cells"_a.noconvert().none());
 }
 
 }  // namespace

@@ -140,8 +140,8 @@ NB_MODULE(_native, m) {
   loss(ctckit::Brain{}, "ctc_loss_bfloat16");
   const auto curvature = [&]<class Logit>(Logit) {
     m.def("ctc_curvature", &ctc_curvature<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
-          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a,
-          "weights"_a.noconvert(), "direction"_a.noconvert(), "result"_a.noconvert(), "chains"_a.noconvert().none());
+          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a, "weights"_a.noconvert(),
+          "direction"_a.noconvert(), "result"_a.noconvert(), "chains"_a.noconvert().none());
   };
   curvature(float{});
   curvature(double{});

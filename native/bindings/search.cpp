@@ -30,7 +30,8 @@ std::vector<T> copied(const List<T>& list) {
 }
 
 ctckit::Ragged ragged(nb::handle lists) {
-  return {copied(nb::cast<List<int32_t>>(lists.attr("values"))), copied(nb::cast<List<int64_t>>(lists.attr("offsets")))};
+  return {copied(nb::cast<List<int32_t>>(lists.attr("values"))),
+          copied(nb::cast<List<int64_t>>(lists.attr("offsets")))};
 }
 
 using Model = std::shared_ptr<ctckit::NGram>;
@@ -87,8 +88,9 @@ nb::tuple parts_tuple(const ctckit::Parts& parts) {
 }
 
 nb::tuple description_tuple(const ctckit::Description& description) {
-  return nb::make_tuple(description.log_prob, array_of<int64_t>(description.starts), array_of<int64_t>(description.ends),
-                        array_of<double>(description.token_log_probs), array_of<double>(description.confidences));
+  return nb::make_tuple(description.log_prob, array_of<int64_t>(description.starts),
+                        array_of<int64_t>(description.ends), array_of<double>(description.token_log_probs),
+                        array_of<double>(description.confidences));
 }
 
 using Batch = Array<const float, nb::ndim<3>>;
@@ -109,8 +111,8 @@ nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const Li
   for (const auto& item : items) {
     nb::list texts;
     for (const auto& each : item)
-      texts.append(nb::make_tuple(array_of<int32_t>(each.tokens), description_tuple(each.description),
-                                  parts_tuple(each.parts)));
+      texts.append(
+          nb::make_tuple(array_of<int32_t>(each.tokens), description_tuple(each.description), parts_tuple(each.parts)));
     results.append(texts);
   }
   return results;
@@ -150,7 +152,8 @@ nb::list better_edits(const Rows& rows, List<int32_t> tokens, int blank) {
   return result;
 }
 
-Result<double> confidences(const Rows& rows, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends, int blank) {
+Result<double> confidences(const Rows& rows, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends,
+                           int blank) {
   const size_t count = tokens.shape(0);
   std::vector<double> result(count);
   {
@@ -165,29 +168,45 @@ Result<double> confidences(const Rows& rows, List<int32_t> tokens, List<int64_t>
 
 void bind_search(nb::module_& m) {
   nb::class_<ctckit::Decoder>(m, "Decoder")
-      .def("__init__", [](ctckit::Decoder* self, nb::handle plan) { new (self) ctckit::Decoder(plan_of(plan)); }, "plan"_a)
+      .def(
+          "__init__", [](ctckit::Decoder* self, nb::handle plan) { new (self) ctckit::Decoder(plan_of(plan)); },
+          "plan"_a)
       .def("decode", &decode, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "n_best"_a)
-      .def("parts", [](const ctckit::Decoder& self, List<int32_t> tokens) {
-        return parts_tuple(self.factors()->parts({tokens.data(), tokens.shape(0)}));
-      }, "tokens"_a.noconvert());
+      .def(
+          "parts",
+          [](const ctckit::Decoder& self, List<int32_t> tokens) {
+            return parts_tuple(self.factors()->parts({tokens.data(), tokens.shape(0)}));
+          },
+          "tokens"_a.noconvert());
   nb::class_<ctckit::Search>(m, "Search")
-      .def("__init__", [](ctckit::Search* self, const ctckit::Decoder& decoder) {
-        new (self) ctckit::Search(decoder.factors());
-      }, "decoder"_a)
+      .def(
+          "__init__",
+          [](ctckit::Search* self, const ctckit::Decoder& decoder) { new (self) ctckit::Search(decoder.factors()); },
+          "decoder"_a)
       .def("push", &push, "log_probs"_a.noconvert())
-      .def("best", [](const ctckit::Search& self, int64_t n, bool ended) {
-        return found_list(self.best(static_cast<size_t>(n), ended));
-      }, "n"_a, "ended"_a)
-      .def("contenders", [](const ctckit::Search& self, int64_t n) {
-        return found_list(self.contenders(static_cast<size_t>(n)));
-      }, "n"_a)
+      .def(
+          "best",
+          [](const ctckit::Search& self, int64_t n, bool ended) {
+            return found_list(self.best(static_cast<size_t>(n), ended));
+          },
+          "n"_a, "ended"_a)
+      .def(
+          "contenders",
+          [](const ctckit::Search& self, int64_t n) { return found_list(self.contenders(static_cast<size_t>(n))); },
+          "n"_a)
       .def("stable", [](ctckit::Search& self) { return nb::tuple(nb::cast(self.stable())); })
-      .def("forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
-      .def("keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); }, "prefix"_a)
+      .def(
+          "forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
+      .def(
+          "keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); },
+          "prefix"_a)
       .def_prop_ro("nodes", &ctckit::Search::nodes);
-  m.def("plausible", [](const Batch& log_probs, const List<int64_t>& lengths, float most) {
-    return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
-  }, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
+  m.def(
+      "plausible",
+      [](const Batch& log_probs, const List<int64_t>& lengths, float most) {
+        return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
+      },
+      "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
   m.def("better_edits", &better_edits, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
   m.def("describe", &described, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
   m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),

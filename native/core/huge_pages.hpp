@@ -42,9 +42,8 @@ struct HugePages {
 
 inline std::shared_ptr<std::byte> zeroed_memory(size_t bytes) {
   HugePages<std::byte> pages;
-  std::shared_ptr<std::byte> memory(pages.allocate(bytes), [pages, bytes](std::byte* each) mutable {
-    pages.deallocate(each, bytes);
-  });
+  std::shared_ptr<std::byte> memory(pages.allocate(bytes),
+                                    [pages, bytes](std::byte* each) mutable { pages.deallocate(each, bytes); });
   std::memset(memory.get(), 0, bytes);
   return memory;
 }

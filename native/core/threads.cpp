@@ -125,7 +125,8 @@ struct OpenMP {
 
   bool run(Job& job, int wanted) const {
     if (!parallel || std::this_thread::get_id() != owner || in_parallel()) return false;
-    const int team = max_threads();  // always the whole team: the runtime ends the threads that a smaller one leaves out
+    const int team =
+        max_threads();  // always the whole team: the runtime ends the threads that a smaller one leaves out
     if (team < wanted) return false;
     std::pair<Job*, int> work{&job, wanted};
     parallel(

@@ -99,9 +99,8 @@ class File {
   std::shared_ptr<const std::byte> map(size_t bytes) const {
     void* const at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor_, 0);
     if (at == MAP_FAILED) throw FormatError(std::strerror(errno));
-    return {static_cast<const std::byte*>(at), [bytes](const std::byte* each) {
-              munmap(const_cast<std::byte*>(each), bytes);
-            }};
+    return {static_cast<const std::byte*>(at),
+            [bytes](const std::byte* each) { munmap(const_cast<std::byte*>(each), bytes); }};
   }
 
  private:

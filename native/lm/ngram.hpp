@@ -56,7 +56,7 @@ class NGram {
     uint32_t order;
     uint32_t unknown, begin, end;  // <unk>, <s>, </s>
     uint32_t note_bytes;
-    std::array<uint64_t, max_order> counts;    // n-grams of each order
+    std::array<uint64_t, max_order> counts;     // n-grams of each order
     std::array<uint32_t, max_order + 1> first;  // the first state of each context length; states are ordered by length
     std::array<char, 3804> note;                // what the loader's caller wants to know: JSON, written by Python
   };

@@ -21,12 +21,12 @@ constexpr Discounts fallback{{0.5, 1, 1.5}, true};  // those that lmplz proposes
 
 // The n-grams of one order, in sorted order; unigrams by their number.
 struct Grams {
-  std::vector<uint32_t> position;   // one place where it ends
-  std::vector<uint32_t> adjusted;   // how many words are seen before it; its count where nothing can be, or at the top
+  std::vector<uint32_t> position;  // one place where it ends
+  std::vector<uint32_t> adjusted;  // how many words are seen before it; its count where nothing can be, or at the top
   std::vector<bool> pruned;
-  std::vector<float> probability;   // interpolated
-  std::vector<float> back_off;      // γ of it as a context; 0: it is none
-  uint64_t last_count = 0;          // occurrences of the last of all, see discounts_of; 0: it has none of this length
+  std::vector<float> probability;  // interpolated
+  std::vector<float> back_off;     // γ of it as a context; 0: it is none
+  uint64_t last_count = 0;         // occurrences of the last of all, see discounts_of; 0: it has none of this length
 };
 
 struct Sums {
@@ -255,8 +255,8 @@ void NGramTrainer::add(std::string_view text, Unit unit, std::string_view space)
     ++lines_;
     corpus_.push_back(begin_id);
     while (!line.empty()) {
-      const size_t size = unit == Unit::words ? std::min(line.find(' '), line.size())
-                                              : std::min(length_of(line.front()), line.size());
+      const size_t size =
+          unit == Unit::words ? std::min(line.find(' '), line.size()) : std::min(length_of(line.front()), line.size());
       std::string_view word = line.substr(0, size);
       line.remove_prefix(unit == Unit::words ? std::min(size + 1, line.size()) : size);
       if (unit == Unit::characters && word == " ") word = space;

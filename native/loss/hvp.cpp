@@ -98,7 +98,8 @@ class ItemCurvature {
       const Expectation* before = &alpha_[(t - 1) * states_];
       for (int64_t s = 0; s < states_; ++s) {
         Expectation& here = alpha_[t * states_ + s];
-        for (int64_t k = 0; k < arrows && k <= s; ++k) here.add(before[s - k], arrow(k, s) + emission(t, s), push(t, s));
+        for (int64_t k = 0; k < arrows && k <= s; ++k)
+          here.add(before[s - k], arrow(k, s) + emission(t, s), push(t, s));
       }
     }
   }

@@ -55,7 +55,7 @@ struct Batch {
   // (B, 2, T): maximum and normaliser of each frame, or null. Read, not computed, where `normalized`.
   typename ComputedIn<Logit>::type* normalizers;
   bool normalized;
-  const Chains* chains;   // null: plain CTC
+  const Chains* chains;  // null: plain CTC
 };
 
 template <class Logit>

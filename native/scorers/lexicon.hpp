@@ -32,10 +32,13 @@ class Lexicon {
  private:
   void find_potentials(const SearchPlan& plan);
   float bound_of_end(float potential) const;
-  float outside_potential(int32_t letters) const { return unknown_potential_ - oov_charge_ * static_cast<float>(letters); }
+  float outside_potential(int32_t letters) const {
+    return unknown_potential_ - oov_charge_ * static_cast<float>(letters);
+  }
 
   Trie trie_;
-  std::vector<float> potential_;  // of each node: weight · the best unigram log-probability of the words below, 0 at the root
+  std::vector<float>
+      potential_;  // of each node: weight · the best unigram log-probability of the words below, 0 at the root
   struct Change {
     float entering;  // e^(potential of the node − potential of its parent)
     float leaving;   // e^(potential outside, one letter on − potential of the node)

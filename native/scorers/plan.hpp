@@ -21,7 +21,7 @@ struct Ragged {
 };
 
 constexpr float largest_log = 55;  // no edge factor exceeds e^55: the masses of a beam must not overflow
-constexpr int32_t boundary = 0;  // the letter between words
+constexpr int32_t boundary = 0;    // the letter between words
 
 struct SearchPlan {
   int classes, blank, beam_width;
@@ -29,7 +29,7 @@ struct SearchPlan {
   double token_bonus, word_bonus;
   bool has_words;
   bool lm_boundary;  // texts begin behind <s> and end with </s>
-  Ragged letters;  // of each class
+  Ragged letters;    // of each class
 
   std::shared_ptr<const NGram> fine_model;  // or null
   double fine_weight;

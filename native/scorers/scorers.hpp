@@ -42,8 +42,8 @@ class Factors {
   struct Kind {
     bool ends_word;
     bool ends_it_at_once;  // a boundary is its first letter
-    int whole_words;  // boundaries behind letters of its own
-    size_t letters;   // as far as hotwords make a difference of it
+    int whole_words;       // boundaries behind letters of its own
+    size_t letters;        // as far as hotwords make a difference of it
     std::vector<int32_t> tokens;
     bool rare() const { return tokens.size() <= 4; }
   };

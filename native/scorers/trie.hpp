@@ -49,7 +49,7 @@ class Trie {
     return k < bits_.size() ? bits_[k] : 0;
   }
 
-  std::vector<uint64_t> bits_;  // of each letter: one, rising; 0 for those that do not occur
+  std::vector<uint64_t> bits_;     // of each letter: one, rising; 0 for those that do not occur
   bool every_letter_has_its_bit_;  // or shares it with others
   std::vector<Node> nodes_;        // and one more, where the last one's children end
   std::vector<uint32_t> parent_;

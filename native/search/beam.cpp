@@ -50,7 +50,8 @@ void Beam::reset(const Context& start) {
 Extremes Beam::stay(const float* probs, double log_scale) {
   log_scale_ += log_scale;
   if (!indexed_) index();
-  const StayInput input = {count_, capacity_, masses_.data(), label_.data(), factor_.data(), token_.data(), source_.data()};
+  const StayInput input = {count_,         capacity_,     masses_.data(), label_.data(),
+                           factor_.data(), token_.data(), source_.data()};
   return beam_kernels().stay(input, probs, probs[blank_], next_masses_.data(), next_label_.data(), repeated_.data());
 }
 
@@ -102,7 +103,8 @@ int32_t Beam::node_of(int entry) {
 }
 
 void Beam::leave_tree(int slot) {
-  if (const int32_t node = node_[static_cast<size_t>(slot)]; node != PrefixTree::none) tree_[node].entry = PrefixTree::none;
+  if (const int32_t node = node_[static_cast<size_t>(slot)]; node != PrefixTree::none)
+    tree_[node].entry = PrefixTree::none;
 }
 
 void Beam::extend(int entry, int token, float mass, Arrival& arrival) {

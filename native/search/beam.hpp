@@ -14,7 +14,7 @@ class Beam {
   // What an entry carries along where there are factors.
   struct Entry {
     Context context;
-    Step ended = {-1, 0};  // the end of the word it is in; a negative factor while that is not known
+    Step ended = {-1, 0};                     // the end of the word it is in; a negative factor while that is not known
     float inner_bound = 1, ending_bound = 1;  // see Factors
   };
   // An entry to come.

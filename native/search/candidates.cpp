@@ -16,9 +16,7 @@ Candidates::Candidates(int beam_width) {
   tokens.resize(room);
 }
 
-float Candidates::top() const {
-  return count == 0 ? 0 : beam_kernels().maximum(values.data(), count);
-}
+float Candidates::top() const { return count == 0 ? 0 : beam_kernels().maximum(values.data(), count); }
 
 void Candidates::keep(std::span<const int32_t> chosen) {
   for (size_t k = 0; k < chosen.size(); ++k) {

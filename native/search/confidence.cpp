@@ -52,7 +52,9 @@ class Stretch {
     double most = 0;
     for (const double* each : others) most = std::max(most, *each);
     if (most > static_cast<double>(small)) return;
-    if (static_cast<double>(beam_kernels().maximum(on_.data(), static_cast<int>(on_.size()))) > static_cast<double>(small)) return;
+    if (static_cast<double>(beam_kernels().maximum(on_.data(), static_cast<int>(on_.size()))) >
+        static_cast<double>(small))
+      return;
     for (double* each : others) *each *= static_cast<double>(large);
     for (float& each : on_) each *= large;
   }
@@ -63,8 +65,8 @@ class Stretch {
 };
 
 // Of the tokens from ≤ k < to.
-void confidences_of_some(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans, size_t from, size_t to,
-                         std::span<double> result) {
+void confidences_of_some(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans, size_t from,
+                         size_t to, std::span<double> result) {
   Stretch stretch(frames);
   for (size_t k = from; k < to; ++k) {
     const bool first = k == 0, last = k + 1 == tokens.size();

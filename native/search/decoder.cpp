@@ -94,8 +94,7 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
                    [&](int64_t a, int64_t b) { return posteriors.lengths[a] > posteriors.lengths[b]; });
   parallel_for(posteriors.items, [&](int64_t k) {
     const int64_t b = order[static_cast<size_t>(k)];
-    const Frames frames{posteriors.row(b, 0), posteriors.frame_stride,
-                        posteriors.lengths[b], plan.classes, plan.blank};
+    const Frames frames{posteriors.row(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes, plan.blank};
     results[static_cast<size_t>(b)] = decode_item(frames, n_best);
   });
   return results;

@@ -13,8 +13,8 @@ class PrefixTree {
 
   struct Node {
     int32_t parent, token;
-    int32_t depth;          // tokens since the very beginning
-    int32_t entry;          // where the beam keeps this prefix, or none
+    int32_t depth;  // tokens since the very beginning
+    int32_t entry;  // where the beam keeps this prefix, or none
     int32_t first_child, next_sibling;
     uint32_t child_tokens;  // bit token % 32 is set where a child has such a token: most look-ups end here
   };

@@ -15,7 +15,10 @@ namespace {
 class Place {
  public:
   explicit Place(const Frames& frames)
-      : frames_(frames), probs_(static_cast<size_t>(whole_blocks(frames.classes))), on_(probs_.size()), after_(probs_.size()) {}
+      : frames_(frames),
+        probs_(static_cast<size_t>(whole_blocks(frames.classes))),
+        on_(probs_.size()),
+        after_(probs_.size()) {}
 
   // The class with the most mass in frames [from, to) between the classes `left` and `right` (−1: none); the blank: none.
   // `token` is the one that stands there, and wins over equals.
@@ -25,7 +28,8 @@ class Place {
     before_ = 1;
     for (int64_t t = from; t < to; ++t) {
       step(frames_.row(t));
-      if (t == from && left >= 0) on_[static_cast<size_t>(left)] = 0;  // it would be the left neighbour itself, lasting on
+      if (t == from && left >= 0)
+        on_[static_cast<size_t>(left)] = 0;  // it would be the left neighbour itself, lasting on
     }
     if (right >= 0) on_[static_cast<size_t>(right)] = 0;
     int32_t best = token;
@@ -75,8 +79,9 @@ std::vector<Edit> better_edits(const Frames& frames, std::span<const int32_t> to
     if (description.confidences[k] > 0.5) continue;  // it has most of the mass
     if (!place) place = std::make_unique<Place>(frames);
     const bool first = k == 0, last = k + 1 == tokens.size();
-    const int32_t best = place->best(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
-                                     first ? 0 : description.ends[k - 1], last ? frames.count : description.starts[k + 1]);
+    const int32_t best =
+        place->best(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
+                    first ? 0 : description.ends[k - 1], last ? frames.count : description.starts[k + 1]);
     if (best != tokens[k]) edits.push_back({static_cast<int64_t>(k), best});
   }
   return edits;

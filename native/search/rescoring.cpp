@@ -44,8 +44,17 @@ bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Descripti
   for (size_t i = 1; i < tokens.size(); ++i)
     if (tokens[i] == tokens[i - 1]) skip[i] = impossible;
   std::vector<uint8_t> choices(static_cast<size_t>(frames.count) * size);
-  PathProblem problem{frames.log_probs, frames.stride, static_cast<int>(frames.count), frames.blank, count,
-                      width, labels.data(), skip.data(), {}, {}, choices.data()};
+  PathProblem problem{frames.log_probs,
+                      frames.stride,
+                      static_cast<int>(frames.count),
+                      frames.blank,
+                      count,
+                      width,
+                      labels.data(),
+                      skip.data(),
+                      {},
+                      {},
+                      choices.data()};
   for (size_t row = 0; row < 2; ++row) {
     problem.label[row] = rows.data() + 2 * row * (size + beam_block) + beam_block;
     problem.blank_row[row] = problem.label[row] + size + beam_block;

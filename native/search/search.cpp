@@ -198,8 +198,8 @@ float Search::extend_by(int token, float bar) {
 // The last token of each text once more: only behind a blank.
 void Search::repeat(float bar, float token_bound) {
   Candidates& into = weighted_ ? pending_ : candidates_;
-  const int found = beam_kernels().above_but(beam_.repeated(), beam_.count(), weighted_ ? 0 : bar,
-                                             beam_.unrepeatable(), into.values.data(), into.entries.data());
+  const int found = beam_kernels().above_but(beam_.repeated(), beam_.count(), weighted_ ? 0 : bar, beam_.unrepeatable(),
+                                             into.values.data(), into.entries.data());
   for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
     const int32_t entry = into.entries[k], token = beam_.token(entry);
     float mass = into.values[k];
@@ -288,14 +288,14 @@ float Search::factor(int entry, int token, Context& after) {
   after = each.context;
   float result = factors_->token_factor();
   if (factors_->has_fine()) {
-    const Step step = remembered(fine_memory_, after.fine, token_inside,
-                                 [&] { return factors_->fine(after.fine, token, inside); });
+    const Step step =
+        remembered(fine_memory_, after.fine, token_inside, [&] { return factors_->fine(after.fine, token, inside); });
     result *= step.factor;
     after.fine = step.state;
   }
   if (factors_->has_hotwords()) {
-    const Step step = remembered(hot_memory_, after.hot, token_inside,
-                                 [&] { return factors_->hot(after.hot, token, inside); });
+    const Step step =
+        remembered(hot_memory_, after.hot, token_inside, [&] { return factors_->hot(after.hot, token, inside); });
     result *= step.factor;
     after.hot = step.state;
   }

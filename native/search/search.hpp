@@ -101,7 +101,7 @@ class Search {
   std::vector<Weights> weights_;  // for each kind of tokens: at least the mass of an entry times any factor
   float most_stay_ = 0;
   Candidates candidates_, pending_;  // pending: with bounds for masses, their factors are not known yet
-  std::vector<int32_t> order_;      // of pending ones
+  std::vector<int32_t> order_;       // of pending ones
   Choice choice_;
   std::vector<Beam::Arrival> arrivals_;
   std::vector<Beam::Entry> carried_;  // by the arrivals

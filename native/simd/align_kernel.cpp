@@ -301,7 +301,8 @@ Real greatest(const Real* row, const int32_t* classes, int count) {
   if (count >= n) {
     const bool side_by_side = classes[count - 1] - classes[0] == count - 1;
     Vector<Real> best = broadcast(impossible<Real>);
-    for (; k + n <= count; k += n) best = maximum(best, side_by_side ? load(row + classes[k]) : gathered(row, classes + k));
+    for (; k + n <= count; k += n)
+      best = maximum(best, side_by_side ? load(row + classes[k]) : gathered(row, classes + k));
     most = horizontal_max<Real>(best);
   }
   for (; k < count; ++k) most = row[classes[k]] > most ? row[classes[k]] : most;
@@ -326,8 +327,7 @@ void advance_float64(const AlignPass<double>& pass) {
 }  // namespace
 
 extern const AlignKernel align_kernel;
-const AlignKernel align_kernel = {in_registers,
-                                  {advance_float32, fill<float>, greatest<float>},
-                                  {advance_float64, fill<double>, greatest<double>}};
+const AlignKernel align_kernel = {
+    in_registers, {advance_float32, fill<float>, greatest<float>}, {advance_float64, fill<double>, greatest<double>}};
 
 }  // namespace ctckit::CTCKIT_ISA

@@ -4,9 +4,9 @@
 
 namespace ctckit {
 
-constexpr int align_block = 64;        // labels (and as many blanks) that are computed or left out together
-constexpr int align_frames = 16;       // frames of one pass, at most
-constexpr int align_table_size = 64;   // labels whose emissions fit into the registers of AVX-512
+constexpr int align_block = 64;       // labels (and as many blanks) that are computed or left out together
+constexpr int align_frames = 16;      // frames of one pass, at most
+constexpr int align_table_size = 64;  // labels whose emissions fit into the registers of AVX-512
 constexpr int align_arrows = 7;
 
 // The weights of arrows into labels and into blanks, in this order: see topology.py's arrows.
@@ -17,20 +17,20 @@ enum AlignArrow { label_stay, label_advance, label_skip, label_hop, blank_stay, 
 template <class Real>
 struct AlignPass {
   Real *label, *blank;
-  const int32_t* places;   // of each label's emission in the table
-  const uint64_t* skips;   // one for each block, a bit for each label: label i − 1 may be followed by label i at once
+  const int32_t* places;  // of each label's emission in the table
+  const uint64_t* skips;  // one for each block, a bit for each label: label i − 1 may be followed by label i at once
   const Real* arrows[align_arrows];  // null: plain CTC, with arrows of weight 0 and the skips above
   // Emissions: place k in frame f is table[k + f · align_table_size] where `wide` is false, else table[k · align_frames + f].
   const Real* table;
   bool wide;
-  int labels;                    // places in use
-  const Real* blank_emissions;   // of each frame
-  int frames;                    // 1 … align_frames
-  int first, last;               // blocks; what is left of the first is impossible
-  Real offset;                   // subtracted from the rows first
-  Real* best;                    // of each block, after the last frame: its greatest state
-  Real* kept;                    // the rows after each frame, labels and then blanks, one after another; or null
-  int64_t kept_width;            // labels in one
+  int labels;                   // places in use
+  const Real* blank_emissions;  // of each frame
+  int frames;                   // 1 … align_frames
+  int first, last;              // blocks; what is left of the first is impossible
+  Real offset;                  // subtracted from the rows first
+  Real* best;                   // of each block, after the last frame: its greatest state
+  Real* kept;                   // the rows after each frame, labels and then blanks, one after another; or null
+  int64_t kept_width;           // labels in one
 };
 
 // Fills a wide table: of `count` classes, in ascending order, and their places in it.

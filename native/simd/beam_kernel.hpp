@@ -12,12 +12,13 @@ constexpr int whole_blocks(int n) { return (n + beam_block - 1) & ~(beam_block -
 // The masses of the entries, and what one frame needs to know of them (see search/search.hpp). `masses` holds the totals, then, from
 // `capacity` on, the parts that end in a blank, then zeros: one index, `source`, says what arrives from the parent's entry.
 struct StayInput {
-  int count, capacity;    // capacity: whole blocks
-  const float* masses;    // (2 · capacity + beam_block)
-  const float* label;     // the part that ends in the last token
-  const float* factor;    // the edge factor of the last token
-  const int32_t* token;   // the last token; the blank for the empty text
-  const int32_t* source;  // the parent's total, its blank part where it ends in the same token, a zero where it is not there
+  int count, capacity;   // capacity: whole blocks
+  const float* masses;   // (2 · capacity + beam_block)
+  const float* label;    // the part that ends in the last token
+  const float* factor;   // the edge factor of the last token
+  const int32_t* token;  // the last token; the blank for the empty text
+  const int32_t*
+      source;  // the parent's total, its blank part where it ends in the same token, a zero where it is not there
 };
 
 // Of values ≥ 0, by their bits: those at or above `least`, and of those just below it the first `ties`.

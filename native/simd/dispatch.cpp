@@ -5,13 +5,13 @@
 
 namespace ctckit {
 
-#define CTCKIT_DECLARE(isa)               \
-  namespace isa {                         \
-  extern const Kernels kernels;           \
-  extern const BeamKernels beam_kernels;  \
-  extern const PathKernel path_kernel;    \
-  extern const AlignKernel align_kernel;  \
-  }                                       \
+#define CTCKIT_DECLARE(isa)              \
+  namespace isa {                        \
+  extern const Kernels kernels;          \
+  extern const BeamKernels beam_kernels; \
+  extern const PathKernel path_kernel;   \
+  extern const AlignKernel align_kernel; \
+  }                                      \
   static const InstructionSet set_##isa = {isa::kernels, isa::beam_kernels, isa::path_kernel, isa::align_kernel};
 
 namespace {

@@ -72,8 +72,7 @@ class Emitter {
         for (int i = window.from; i < window.to; i += 16) {
           const __m512i index = _mm512_loadu_si512(labels_ + i);
           _mm512_storeu_ps(out.label + i, _mm512_permutex2var_ps(low, index, high));
-          _mm512_storeu_si512(out.label_exponent + i,
-                              _mm512_permutex2var_epi32(low_exponent, index, high_exponent));
+          _mm512_storeu_si512(out.label_exponent + i, _mm512_permutex2var_epi32(low_exponent, index, high_exponent));
         }
         return;
       }

@@ -32,9 +32,9 @@ CTCKIT_INLINE Word narrow(Half, Vector<float> value) {
   const Word normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - (112u << 23)) >> 13;
   // Adding 0.5 leaves the bits below 2^-24, float16's smallest step, to the processor's own rounding.
   const Word small = as_word(as_float(magnitude) + 0.5f) - 0x3f000000u;
-  Word result = select(magnitude < 0x38800000u, small, normal);                       // under 2^-14: subnormal
-  result = select(magnitude >= 0x477ff000u, Word{} + 0x7c00u, result);                // from 65520 on: infinity
-  result = select(magnitude > 0x7f800000u, Word{} + 0x7e00u, result);                 // NaN
+  Word result = select(magnitude < 0x38800000u, small, normal);         // under 2^-14: subnormal
+  result = select(magnitude >= 0x477ff000u, Word{} + 0x7c00u, result);  // from 65520 on: infinity
+  result = select(magnitude > 0x7f800000u, Word{} + 0x7e00u, result);   // NaN
   return result | ((bits >> 16) & 0x8000u);
 }
 

@@ -9,7 +9,7 @@
 namespace ctckit::CTCKIT_ISA {
 
 using Bits = uint32_t;  // one for each lane of a vector of 32-bit values
-constexpr Bits all_lanes = lanes<float> == 32 ? ~Bits{0} : (Bits{1} << lanes<float>) - 1;
+constexpr Bits all_lanes = lanes<float> == 32 ? ~Bits{0} : (Bits{1} << lanes<float>)-1;
 
 CTCKIT_INLINE Vector<int32_t> lane_numbers() {
   Vector<int32_t> numbers;
@@ -69,12 +69,14 @@ template <class T>
 CTCKIT_INLINE int store_selected(T* to, Vector<T> value, Bits selected) {
   static_assert(sizeof(T) == 4);
 #if defined(__AVX512F__)  // through a register: compressing into memory is slow on some processors
-  const __m512i packed = _mm512_maskz_compress_epi32(static_cast<__mmask16>(selected), reinterpret_cast<__m512i>(value));
+  const __m512i packed =
+      _mm512_maskz_compress_epi32(static_cast<__mmask16>(selected), reinterpret_cast<__m512i>(value));
   _mm512_storeu_si512(to, packed);
   return __builtin_popcount(selected);
 #elif defined(__AVX2__)
   const __m256i order = _mm256_load_si256(reinterpret_cast<const __m256i*>(packing.order[selected & 255]));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(value), order));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(value), order));
   return __builtin_popcount(selected);
 #else
   int count = 0;

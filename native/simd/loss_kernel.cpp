@@ -56,13 +56,14 @@ struct Plan {
 
 // How the base of the gradient, weight · softmax, comes about; the occupancies are taken from it on the way back.
 enum class Base {
-  kept,      // small items: the forward pass leaves its exponentials in the gradient, still in the cache on the way back
-  written,   // computed again from the logits
+  kept,     // small items: the forward pass leaves its exponentials in the gradient, still in the cache on the way back
+  written,  // computed again from the logits
   streamed,  // the same in a row of its own, copied past the caches: for gradients larger than these
   patched,   // streamed by the forward pass already, while the logits are at hand: few entries will change again
 };
 
-constexpr int classes_per_label = 64;  // a label's cache line holds 16 classes; reading it again costs more than writing
+constexpr int classes_per_label =
+    64;  // a label's cache line holds 16 classes; reading it again costs more than writing
 
 template <class Number, class Logit, class Arrows>
 class Solver {
@@ -81,10 +82,8 @@ class Solver {
         classes_(size.classes),
         tokens_(size.tokens),
         width_(round_up(tokens_ + 1)),
-        plan_(frames_,
-              (RowType::length(width_) + Emission<Number>::length(width_)) * state_bytes,
-              RowType::length(width_) * state_bytes,
-              size.gradient),
+        plan_(frames_, (RowType::length(width_) + Emission<Number>::length(width_)) * state_bytes,
+              RowType::length(width_) * state_bytes, size.gradient),
         arena_(memory),
         emitter_(classes_, tokens_, width_, arena_),
         arrows_(tokens_, width_, arena_) {
@@ -175,9 +174,7 @@ class Solver {
     return {round_down(from), smaller(width_, round_up(to))};
   }
   // Both ends of the band move at the same speed: where they pass each other there is no path.
-  bool windows_meet() const {
-    return arrows_.first_final() - Arrows::speed * frames_ <= arrows_.last_start();
-  }
+  bool windows_meet() const { return arrows_.first_final() - Arrows::speed * frames_ <= arrows_.last_start(); }
 
   // The frame's maximum and normaliser, kept for the way back; their logarithms add up in float64.
   void normalize(int t, const Real* x) {
@@ -234,7 +231,8 @@ class Solver {
       if (plan_.segments > 1 && t % plan_.rows == 0) {
         const int segment = t / plan_.rows;
         keep(checkpoint(segment), before);
-        if (plan_.stretches && segment % plan_.stretch == 0) keep(row(stretch_starts_, segment / plan_.stretch), before);
+        if (plan_.stretches && segment % plan_.stretch == 0)
+          keep(row(stretch_starts_, segment / plan_.stretch), before);
       }
       const RowType after = alpha(t % plan_.rows);
       advance(t, x, before, after, band(t));
@@ -425,9 +423,8 @@ auto choose(Range range, bool weighted, With&& with) {
 
 template <class Logit>
 size_t workspace_bytes(Range range, const Size& size) {
-  return choose<Logit>(range, size.weighted, [&](auto chosen) {
-    return typename decltype(chosen)::type(size, nullptr).bytes();
-  });
+  return choose<Logit>(range, size.weighted,
+                       [&](auto chosen) { return typename decltype(chosen)::type(size, nullptr).bytes(); });
 }
 
 template <class Logit>

@@ -26,8 +26,8 @@ struct Item {
   int tokens;
   Rows rows;
   double weight;
-  Logit* gradient;  // (frames, classes) contiguous, or null
-  bool stream;      // the batch's gradient is larger than the caches
+  Logit* gradient;            // (frames, classes) contiguous, or null
+  bool stream;                // the batch's gradient is larger than the caches
   Compute* normalizers;       // (2, frames), or null
   int64_t normalizer_stride;  // between the maxima and the normalisers
   bool normalized;            // they are known

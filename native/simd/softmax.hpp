@@ -50,8 +50,7 @@ CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum, c
     if constexpr (Keep) store(kept + c, power);
   }
   if (c < classes) {
-    const Vector<Real> power =
-        add(load_rest(x, classes, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
+    const Vector<Real> power = add(load_rest(x, classes, classes - c, -std::numeric_limits<Real>::infinity()), rest[1]);
     if constexpr (Keep) store_masked_rest(kept, classes, classes - c, power);
   }
   if (any(unordered)) return std::numeric_limits<double>::quiet_NaN();

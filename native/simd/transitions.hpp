@@ -131,7 +131,8 @@ class WeightedArrows {
     const ChainWeights& chain = *item.chain;
     greatest_ = 0;
     for (int kind = 0; kind < kinds; ++kind) {
-      const double here = kinds_[kind].weights.assign(chain.weights + rows[kind] * chain.states, first_state(kind), 2 * tokens_ + 1, length_);
+      const double here = kinds_[kind].weights.assign(chain.weights + rows[kind] * chain.states, first_state(kind),
+                                                      2 * tokens_ + 1, length_);
       greatest_ = here > greatest_ ? here : greatest_;
       for (int i = 0; i < length_; ++i) kinds_[kind].count[i] = 0;
     }
@@ -200,8 +201,18 @@ class WeightedArrows {
 
  private:
   enum {
-    label_stay, label_advance, label_skip, label_hop, blank_stay, blank_advance, blank_hop,
-    start_label, start_blank, final_label_, final_blank_, kinds
+    label_stay,
+    label_advance,
+    label_skip,
+    label_hop,
+    blank_stay,
+    blank_advance,
+    blank_hop,
+    start_label,
+    start_blank,
+    final_label_,
+    final_blank_,
+    kinds
   };
   // Where each stands in ChainWeights.
   static constexpr int rows[kinds] = {0, 1, 2, 4, 0, 1, 3, 5, 5, 6, 6};
@@ -211,9 +222,7 @@ class WeightedArrows {
   };
 
   // Labels are the odd states, blanks the even ones.
-  static int first_state(int kind) {
-    return kind <= label_hop || kind == start_label || kind == final_label_ ? 1 : 0;
-  }
+  static int first_state(int kind) { return kind <= label_hop || kind == start_label || kind == final_label_ ? 1 : 0; }
   bool any_at(int kind, int i) const { return kinds_[kind].weights.mantissa[i] > 0; }
   CTCKIT_INLINE Scaled<Number> at(int kind, int i) const { return kinds_[kind].weights.at(i); }
 

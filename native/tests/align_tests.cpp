@@ -30,7 +30,8 @@ bool chance(double probability) { return real(0, 1) < probability; }
 
 void expect(bool condition, const std::string& what) {
   if (condition) return;
-  std::fprintf(stderr, "FAILED: %s (align_tests, round %d, %s)\n", what.c_str(), seed, ctckit::instruction_set().c_str());
+  std::fprintf(stderr, "FAILED: %s (align_tests, round %d, %s)\n", what.c_str(), seed,
+               ctckit::instruction_set().c_str());
   std::exit(1);
 }
 
@@ -71,14 +72,16 @@ struct Paths {
 // The whole table of one item; fills its spans.
 template <class Real>
 double whole_table(const Problem<Real>& problem, int64_t b, int64_t* starts, int64_t* ends) {
-  const int64_t frames = problem.input_lengths[static_cast<size_t>(b)], count = problem.token_lengths[static_cast<size_t>(b)];
+  const int64_t frames = problem.input_lengths[static_cast<size_t>(b)],
+                count = problem.token_lengths[static_cast<size_t>(b)];
   const int64_t states = 2 * count + 1;
   std::vector<int64_t> path(static_cast<size_t>(frames));
   double result = problem.empty.empty() ? (count ? nothing : 0) : problem.empty[static_cast<size_t>(b)];
   if (frames > 0) {
     std::vector<double> before(static_cast<size_t>(states)), here(before);
     std::vector<int8_t> arrow(static_cast<size_t>(frames * states), 0);
-    for (int64_t s = 0; s < states; ++s) before[static_cast<size_t>(s)] = problem.weight(b, start, s) + problem.emission(b, 0, s);
+    for (int64_t s = 0; s < states; ++s)
+      before[static_cast<size_t>(s)] = problem.weight(b, start, s) + problem.emission(b, 0, s);
     for (int64_t t = 1; t < frames; ++t) {
       for (int64_t s = 0; s < states; ++s) {
         double best = nothing;
@@ -142,7 +145,8 @@ Paths found(const Problem<Real>& problem, const ctckit::AlignOptions& options) {
   batch.weights = problem.weights.empty() ? nullptr : problem.weights.data();
   batch.states = problem.states();
   batch.empty = problem.empty.empty() ? nullptr : problem.empty.data();
-  ctckit::align_batch(batch, options, {paths.log_probs.data(), paths.starts.data(), paths.ends.data(), paths.cells.data()});
+  ctckit::align_batch(batch, options,
+                      {paths.log_probs.data(), paths.starts.data(), paths.ends.data(), paths.cells.data()});
   return paths;
 }
 
@@ -151,7 +155,8 @@ template <class Real>
 Problem<Real> random_problem(bool large) {
   Problem<Real> problem{};
   problem.items = large ? 1 : integer(1, 3);
-  problem.frames = large ? integer(300, 900) : std::vector{0, 1, 2, 5, 16, 17, 33, 80, 150}[static_cast<size_t>(integer(0, 8))];
+  problem.frames =
+      large ? integer(300, 900) : std::vector{0, 1, 2, 5, 16, 17, 33, 80, 150}[static_cast<size_t>(integer(0, 8))];
   problem.width = large ? integer(100, 400) : integer(0, static_cast<int>(problem.frames) + 2);
   problem.classes = std::vector{2, 3, 5, 16, 17, 33, 63, 64, 65, 66, 300}[static_cast<size_t>(integer(0, 10))];
   problem.blank = integer(0, problem.classes - 1);
@@ -193,7 +198,8 @@ void add_weights(Problem<Real>& problem) {
         const bool known = kind < 2 || kind >= start || (kind == 3 ? hops && s % 2 == 0 : s % 2 && (kind == 2 || hops));
         const double present = kind == final ? (s > 2 * count - 5 ? 0.8 : 0) : kind == start ? (s < 5 ? 0.8 : 0) : 0.9;
         if (!known || kind > s + (kind >= start ? kinds : 0) || !chance(present)) continue;
-        problem.weights[static_cast<size_t>((b * kinds + kind) * problem.states() + s)] = ties ? -integer(0, 3) * 0.5 : real(-4, 2);
+        problem.weights[static_cast<size_t>((b * kinds + kind) * problem.states() + s)] =
+            ties ? -integer(0, 3) * 0.5 : real(-4, 2);
       }
   }
   for (int32_t& each : problem.tokens)
@@ -207,8 +213,9 @@ void expect_agreement(const Problem<Real>& problem) {
   for (const ctckit::AlignOptions& options :
        {ctckit::AlignOptions{}, {16, never, never}, {48, 0, never}, {0, 0, never}, {0, 0, 0}, {32, 0, 0}}) {
     const Paths paths = found(problem, options);
-    const std::string how = " (" + std::to_string(options.checkpoint_frames) + ", " + std::to_string(options.single_from == 0) +
-                            ", " + std::to_string(options.prune_from == 0) + ")";
+    const std::string how = " (" + std::to_string(options.checkpoint_frames) + ", " +
+                            std::to_string(options.single_from == 0) + ", " + std::to_string(options.prune_from == 0) +
+                            ")";
     for (size_t b = 0; b < right.log_probs.size(); ++b) {
       const double one = paths.log_probs[b], other = right.log_probs[b];
       expect(one == other || std::abs(one - other) <= 1e-10 * std::max(1.0, std::abs(other)), "the score" + how);
@@ -243,7 +250,8 @@ void pruning_prunes() {
   for (int64_t t = 0; t < problem.frames; ++t) {
     const bool speaks = t % 5 < 2 || t % 5 == 3;
     if (t % 5 == 1 || t % 5 == 3) problem.tokens.push_back(1 + static_cast<int32_t>(problem.tokens.size()) * 7 % 19);
-    problem.log_probs[static_cast<size_t>(t * problem.classes + (speaks && t % 5 ? problem.tokens.back() : 0))] = -0.01f;
+    problem.log_probs[static_cast<size_t>(t * problem.classes + (speaks && t % 5 ? problem.tokens.back() : 0))] =
+        -0.01f;
   }
   const Paths all = found(problem, {0, 0, std::numeric_limits<int64_t>::max()}), pruned = found(problem, {0, 0, 0});
   expect(all == pruned, "pruning changes nothing");
@@ -253,7 +261,8 @@ void pruning_prunes() {
 // The first frames say nothing, so that whoever keeps only the best states of them loses the path.
 void pruning_keeps_what_may_turn_out_well() {
   Problem<float> problem{};
-  problem.items = 1, problem.frames = 12000, problem.width = 64 * integer(40, 60), problem.classes = 12, problem.blank = 0;
+  problem.items = 1, problem.frames = 12000, problem.width = 64 * integer(40, 60), problem.classes = 12,
+  problem.blank = 0;
   problem.input_lengths = {problem.frames};
   problem.token_lengths = {problem.width};
   for (int64_t i = 0; i < problem.width; ++i) problem.tokens.push_back(integer(1, problem.classes - 1));
@@ -274,7 +283,8 @@ void pruning_keeps_what_may_turn_out_well() {
 void survives_nan() {
   Problem<float> problem = random_problem<float>(seed % 5 == 0);
   for (float& each : problem.log_probs)
-    if (chance(0.05)) each = chance(0.5) ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+    if (chance(0.05))
+      each = chance(0.5) ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
   found(problem, {0, seed % 2 ? 0 : 1 << 19, seed % 3 ? 0 : 1 << 25});
 }
 

@@ -72,8 +72,8 @@ double value_of(ctckit::Brain x) {
 double value_of(ctckit::Half x) {
   const int exponent = x.bits >> 10 & 31, fraction = x.bits & 1023;
   const double size = exponent == 31 ? (fraction ? nan_value : infinity)
-                      : exponent ? std::ldexp(1024 + fraction, exponent - 25)
-                                 : std::ldexp(fraction, -24);
+                      : exponent     ? std::ldexp(1024 + fraction, exponent - 25)
+                                     : std::ldexp(fraction, -24);
   return x.bits & 0x8000 ? -size : size;
 }
 
@@ -253,17 +253,19 @@ struct Problem {
     for (int k = 0; k < T * C; ++k) {
       const double found = value_of(gradient[int64_t{b} * T * C + k]);
       const double wanted = k < frames * C ? weights[b] * expected.gradient[k] : 0.0;
-      const double tolerance = gradient_tolerance * std::max(1.0, std::fabs(wanted)) + resolution<Logit> * std::fabs(wanted);
+      const double tolerance =
+          gradient_tolerance * std::max(1.0, std::fabs(wanted)) + resolution<Logit> * std::fabs(wanted);
       if (std::fabs(found - wanted) <= tolerance) continue;  // the message costs more than the check
-      expect(false, name + ": gradient at frame " + std::to_string(k / C) + ", class " + std::to_string(k % C) + " is " +
-                 number(found) + ", expected " + number(wanted));
+      expect(false, name + ": gradient at frame " + std::to_string(k / C) + ", class " + std::to_string(k % C) +
+                        " is " + number(found) + ", expected " + number(wanted));
     }
     for (int k = 0; !chains.empty() && k < 7 * (2 * tokens + 1); ++k) {
       const int row = k / (2 * tokens + 1), s = k % (2 * tokens + 1);
       const double found = counts[(int64_t{b} * 7 + row) * states() + s];
-      if (std::fabs(found - expected.counts[k]) <= (1e-9 + frames * own_error) * std::max(1.0, expected.counts[k])) continue;
+      if (std::fabs(found - expected.counts[k]) <= (1e-9 + frames * own_error) * std::max(1.0, expected.counts[k]))
+        continue;
       expect(false, name + ": count " + std::to_string(row) + ", state " + std::to_string(s) + " is " + number(found) +
-                 ", expected " + number(expected.counts[k]));
+                        ", expected " + number(expected.counts[k]));
     }
   }
 
@@ -362,7 +364,9 @@ void check_curvature(std::mt19937_64& random, const std::string& name) {
     const auto gradient = [&](double sign) {
       std::vector<double> x;
       for (int k = first; k < first + frames * p.C; ++k) x.push_back(p.logits[k] + sign * step * direction[k]);
-      return definition(x, frames, p.C, {y, y + p.target_lengths[b]}, p.blank, p.rows, plain_chain({y, y + p.target_lengths[b]})).gradient;
+      return definition(x, frames, p.C, {y, y + p.target_lengths[b]}, p.blank, p.rows,
+                        plain_chain({y, y + p.target_lengths[b]}))
+          .gradient;
     };
     const std::vector<double> up = gradient(1), down = gradient(-1);
     for (int k = 0; k < p.T * p.C; ++k) {
@@ -381,7 +385,9 @@ void check_concurrent_callers() {
   while (problem.B < 3 || problem.T < 20) problem = random_problem<float>(random, 50);
   ctckit::set_num_threads(1);
   problem.solve(true);
-  const auto same = [](const auto& a, const auto& b) { return std::memcmp(a.data(), b.data(), sizeof a[0] * a.size()) == 0; };
+  const auto same = [](const auto& a, const auto& b) {
+    return std::memcmp(a.data(), b.data(), sizeof a[0] * a.size()) == 0;
+  };
   ctckit::set_num_threads(3);
   std::vector<std::thread> callers;
   for (int k = 0; k < 4; ++k)
@@ -429,9 +435,8 @@ void check_same_bits(std::mt19937_64& random) {
     ctckit::set_num_threads(3);
     problem.solve(true);
     const auto same = [](const auto& a, const auto& b) {
-      return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](auto x, auto y) {
-        return x == y || (std::isnan(x) && std::isnan(y));
-      });
+      return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                        [](auto x, auto y) { return x == y || (std::isnan(x) && std::isnan(y)); });
     };
     expect(same(losses, problem.losses) && same(gradient, problem.gradient), "the same bits for any number of threads");
   }

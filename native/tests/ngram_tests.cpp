@@ -161,7 +161,8 @@ void use(Random& random, const NGram& model) {
 std::string file_of(const NGram& model) {
   const NGram::Header header = ctckit::file_header(model, "{}");
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
-  return bytes.append(reinterpret_cast<const char*>(model.data()) + sizeof header, model.header().bytes - sizeof header);
+  return bytes.append(reinterpret_cast<const char*>(model.data()) + sizeof header,
+                      model.header().bytes - sizeof header);
 }
 
 class TemporaryFile {

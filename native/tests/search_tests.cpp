@@ -33,7 +33,8 @@ bool chance(double probability) { return real(0, 1) < probability; }
 
 void expect(bool condition, const std::string& what) {
   if (condition) return;
-  std::fprintf(stderr, "FAILED: %s (search_tests, round %d, %s)\n", what.c_str(), seed, ctckit::instruction_set().c_str());
+  std::fprintf(stderr, "FAILED: %s (search_tests, round %d, %s)\n", what.c_str(), seed,
+               ctckit::instruction_set().c_str());
   std::exit(1);
 }
 
@@ -55,10 +56,12 @@ std::shared_ptr<const ctckit::NGram> random_model(int words) {
     const std::string first = a == 0 ? "<s>" : std::to_string(a);
     if (a > 0) unigrams += std::to_string(real(-3, -0.1)) + "\t" + first + "\t" + std::to_string(real(-1, 0)) + "\n";
     for (int b = 1; b <= words; ++b)
-      if (chance(0.5)) bigrams += std::to_string(real(-3, -0.1)) + "\t" + first + " " + std::to_string(b) + "\n", ++pairs;
+      if (chance(0.5))
+        bigrams += std::to_string(real(-3, -0.1)) + "\t" + first + " " + std::to_string(b) + "\n", ++pairs;
   }
-  return ctckit::ngram_from_arpa("\\data\\\nngram 1=" + std::to_string(words + 3) + "\nngram 2=" + std::to_string(pairs) +
-                                 "\n\n\\1-grams:\n" + unigrams + "\n\\2-grams:\n" + bigrams + "\n\\end\\\n");
+  return ctckit::ngram_from_arpa("\\data\\\nngram 1=" + std::to_string(words + 3) +
+                                 "\nngram 2=" + std::to_string(pairs) + "\n\n\\1-grams:\n" + unigrams +
+                                 "\n\\2-grams:\n" + bigrams + "\n\\end\\\n");
 }
 
 std::vector<int32_t> random_word(int letters) {
@@ -130,7 +133,8 @@ SearchPlan random_plan(int beam_width) {
     plan.fine_model = random_model(plan.classes);
     plan.fine_weight = real(0, 1.5);
     for (int c = 0; c < plan.classes; ++c)
-      append(plan.fine_ids, c == plan.blank ? Text{} : Text{static_cast<int32_t>(plan.fine_model->find(std::to_string(c)))});
+      append(plan.fine_ids,
+             c == plan.blank ? Text{} : Text{static_cast<int32_t>(plan.fine_model->find(std::to_string(c)))});
   }
   return plan;
 }
@@ -276,7 +280,8 @@ void confidences_stand_alone() {
     tokens[wild] = -1;
     ctckit::confidences_of_many(frames, tokens, spans, found);
     for (size_t k = 0; k < tokens.size(); ++k)
-      expect(k == wild ? std::isnan(found[k]) : found[k] > 0 && found[k] <= 1 + 1e-12, "a wildcard has none, others do");
+      expect(k == wild ? std::isnan(found[k]) : found[k] > 0 && found[k] <= 1 + 1e-12,
+             "a wildcard has none, others do");
     for (size_t k = 0; k < tokens.size(); ++k)
       if (k + 1 < wild || k > wild + 1) expect(found[k] == description.confidences[k], "only its neighbours change");
   }
@@ -314,7 +319,8 @@ void chunks_and_forgetting() {
 
   const auto best = whole.best(1, false);
   if (best.empty()) return;
-  const Text prefix(best[0].tokens.begin(), best[0].tokens.begin() + integer(0, static_cast<int>(best[0].tokens.size())));
+  const Text prefix(best[0].tokens.begin(),
+                    best[0].tokens.begin() + integer(0, static_cast<int>(best[0].tokens.size())));
   whole.keep_only(prefix);
   for (const auto& each : whole.best(50, false))
     expect(each.tokens.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), each.tokens.begin()),
@@ -386,7 +392,8 @@ void batches_and_threads() {
   }
   const auto decode = [&](int64_t first, int64_t count) {
     return decoder.decode({rows.data() + first * frames * plan.classes, frames * plan.classes, plan.classes, count,
-                           lengths.data() + first}, 3);
+                           lengths.data() + first},
+                          3);
   };
   ctckit::set_num_threads(3);
   const auto together = decode(0, items);
@@ -395,7 +402,8 @@ void batches_and_threads() {
     const auto alone = decode(b, 1)[0], among = together[static_cast<size_t>(b)];
     expect(alone.size() == among.size(), "a batch is its items");
     for (size_t k = 0; k < alone.size(); ++k)
-      expect(alone[k].tokens == among[k].tokens && alone[k].score == among[k].score, "a batch is its items, to the bit");
+      expect(alone[k].tokens == among[k].tokens && alone[k].score == among[k].score,
+             "a batch is its items, to the bit");
   }
 }
 

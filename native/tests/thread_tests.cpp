@@ -89,8 +89,9 @@ struct Problem {
 
   Answer solve() const {
     const Logit poison = std::numeric_limits<Logit>::quiet_NaN();
-    Answer answer{std::vector<double>(B), std::vector<Logit>(logits.size(), poison), {}, std::vector<double>(B),
-                  std::vector<int64_t>(targets.size(), -1), std::vector<int64_t>(targets.size(), -1)};
+    Answer answer{
+        std::vector<double>(B), std::vector<Logit>(logits.size(), poison), {},
+        std::vector<double>(B), std::vector<int64_t>(targets.size(), -1),  std::vector<int64_t>(targets.size(), -1)};
     ctckit::Batch<Logit> all = batch();
     all.losses = answer.losses.data(), all.gradient = answer.gradient.data();
     ctckit::ctc_loss(all);
@@ -286,7 +287,9 @@ void check_forks_amid_buffers() {
     const pid_t child = fork();
     if (child == 0) {
       alarm(20);
-      { const ctckit::Buffer own(size_t{1} << 22); }
+      {
+        const ctckit::Buffer own(size_t{1} << 22);
+      }
       std::_Exit(0);
     }
     int status = -1;
