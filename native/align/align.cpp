@@ -23,7 +23,7 @@ AlignItem<Real> item_of(const AlignBatch<Real>& batch, int64_t b) {
           batch.blank,
           batch.tokens + b * batch.token_stride,
           batch.token_lengths[b],
-          batch.weights ? batch.weights + b * 7 * batch.states : nullptr,
+          batch.weights ? batch.weights + b * graph_weights * batch.states : nullptr,
           batch.states};
 }
 
@@ -66,9 +66,9 @@ class Aligner {
   AlignLimits limits_for(PathFinder<In, float>& finder) const {
     if (item_.weights || size() < options_.prune_from) return {};
     AlignLimits beam;
-    beam.beam = std::clamp(finder.chain().blocks() / beam_part, 2, most_blocks);
+    beam.beam = std::clamp(finder.graph().blocks() / beam_part, 2, most_blocks);
     const double bound = finder.score(beam);
-    return bound > no_path<double> ? certified_limits(finder.chain(), bound) : AlignLimits{};
+    return bound > no_path<double> ? certified_limits(finder.graph(), bound) : AlignLimits{};
   }
 
   template <class Real>

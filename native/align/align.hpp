@@ -13,7 +13,7 @@ struct AlignBatch {
   const int32_t* tokens;  // (B, token_stride); class C is the wildcard, whose log-probability is 0
   int64_t token_stride;
   const int64_t *input_lengths, *token_lengths;
-  const double* weights;  // (B, 7, states): arrows s − k → s for k = 0 … 4, start, final; or null: plain CTC
+  const double* weights;  // (B, 7, states): transitions s − k → s for k = 0 … 4, start, final; or null: plain CTC
   int64_t states;
   const double* empty;  // (B): the weight of a path without frames; or null
 };

@@ -11,15 +11,15 @@ constexpr int64_t passes(int64_t frames) { return (frames - 1 + align_frames - 1
 }  // namespace
 
 template <class In, class Real>
-AlignLimits certified_limits(const AlignChain<In, Real>& chain, double bound) {
+AlignLimits certified_limits(const AlignGraph<In, Real>& graph, double bound) {
   AlignLimits limits;
   limits.bound = bound;
-  const int64_t frames = chain.item().frames, count = passes(frames);
+  const int64_t frames = graph.item().frames, count = passes(frames);
   limits.rest.assign(static_cast<size_t>(count) + 1, 0);
-  const AlignUses uses = chain.uses(0, chain.blocks());
+  const AlignUses uses = graph.uses(0, graph.blocks());
   double sum = 0;
   for (int64_t t = frames - 1; t > 0; --t) {
-    sum += chain.greatest(t, uses);
+    sum += graph.greatest(t, uses);
     if ((t - 1) % align_frames == 0) limits.rest[static_cast<size_t>((t - 1) / align_frames)] = sum;
   }
   return limits;
@@ -40,8 +40,8 @@ AlignLimits corridor_limits(const int64_t* ends, int64_t count, int64_t frames) 
   return limits;
 }
 
-template AlignLimits certified_limits(const AlignChain<float, float>&, double);
-template AlignLimits certified_limits(const AlignChain<float, double>&, double);
-template AlignLimits certified_limits(const AlignChain<double, double>&, double);
+template AlignLimits certified_limits(const AlignGraph<float, float>&, double);
+template AlignLimits certified_limits(const AlignGraph<float, double>&, double);
+template AlignLimits certified_limits(const AlignGraph<double, double>&, double);
 
 }  // namespace ctckit

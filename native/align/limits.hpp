@@ -26,9 +26,9 @@ struct AlignLimits {
 
 // The limits under which the best path is still found, given the score of any path.
 template <class In, class Real>
-AlignLimits certified_limits(const AlignChain<In, Real>& chain, double bound);
+AlignLimits certified_limits(const AlignGraph<In, Real>& graph, double bound);
 
-// The neighbourhood of a path.
+// The neighborhood of a path.
 AlignLimits corridor_limits(const int64_t* ends, int64_t count, int64_t frames);
 
 }  // namespace ctckit

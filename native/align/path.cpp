@@ -15,7 +15,8 @@ constexpr int64_t scratch_bytes = 1 << 18;     // rows of a stretch that are kep
 constexpr int uses_ahead = 2, uses_slack = 4;  // blocks whose labels are looked up in advance; how many more may be
 constexpr int levels = 8;                      // stretches that one is divided into, on the way back
 constexpr int64_t least_stretch = 256;         // frames between rows that are kept on the way forward
-constexpr int64_t rows_in_chain = 16;  // a stretch is no longer than this part of the chain: little is computed twice
+constexpr int64_t stretches_in_graph =
+    16;  // a stretch is no longer than this part of the graph: little is computed twice
 
 int64_t whole_passes(int64_t frames) { return std::max<int64_t>(frames / align_frames, 1) * align_frames; }
 
@@ -45,37 +46,38 @@ double threshold_of(const AlignLimits& limits, const AlignWindow<Real>& window, 
 
 template <class In, class Real>
 PathFinder<In, Real>::PathFinder(const AlignItem<In>& item)
-    : chain_(item), last_(item.frames - 1), offsets_(static_cast<size_t>(last_ / align_frames) + 2, Real{0}) {}
+    : graph_(item), last_(item.frames - 1), offsets_(static_cast<size_t>(last_ / align_frames) + 2, Real{0}) {}
 
 template <class In, class Real>
 double PathFinder<In, Real>::score(const AlignLimits& limits) {
-  AlignWindow<Real> window(0, chain_.blocks());
+  AlignWindow<Real> window(0, graph_.blocks());
   return end_of(window, forward(window, limits, 0, nullptr)).log_prob;
 }
 
 template <class In, class Real>
 double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every, int64_t* starts, int64_t* ends) {
-  const AlignItem<In>& item = chain_.item();
+  const AlignItem<In>& item = graph_.item();
   SpanWriter<In> writer(item, starts, ends);
-  AlignWindow<Real> window(0, chain_.blocks());
-  const int64_t width = window.width(), row = 2 * width;
-  const bool keep_all = keep_every == 0 && item.frames * row * static_cast<int64_t>(sizeof(Real)) <= scratch_bytes;
+  AlignWindow<Real> window(0, graph_.blocks());
+  const int64_t width = window.width(), frame_states = 2 * width;
+  const bool keep_all =
+      keep_every == 0 && item.frames * frame_states * static_cast<int64_t>(sizeof(Real)) <= scratch_bytes;
   if (keep_all) {
-    scratch_.assign(static_cast<size_t>(item.frames * row), no_path<Real>);
-    chain_.start(scratch_.data(), scratch_.data() + width);
+    scratch_.assign(static_cast<size_t>(item.frames * frame_states), no_path<Real>);
+    graph_.start(scratch_.data(), scratch_.data() + width);
   } else if (keep_every == 0) {
-    keep_every = std::max(item.count / rows_in_chain, least_stretch);
+    keep_every = std::max(item.count / stretches_in_graph, least_stretch);
   }
-  const double scale = keep_all ? forward(window, limits, 0, scratch_.data() + row)
+  const double scale = keep_all ? forward(window, limits, 0, scratch_.data() + frame_states)
                                 : forward(window, limits, whole_passes(keep_every), nullptr);
   const End end = end_of(window, scale);
   if (end.log_prob == no_path<double>) return end.log_prob;
   writer.end(end.state);
   if (keep_all) return writer.begin(walk(scratch_.data(), width, 0, 0, last_, end.state, writer));
   PathState state = end.state;
-  for (int64_t to = last_; !rows_.empty(); rows_.pop_back()) {
-    state = back(rows_.back(), to, state, writer);
-    to = rows_.back().frame;
+  for (int64_t to = last_; !checkpoints_.empty(); checkpoints_.pop_back()) {
+    state = back(checkpoints_.back(), to, state, writer);
+    to = checkpoints_.back().frame;
   }
   return writer.begin(state);
 }
@@ -83,7 +85,7 @@ double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every,
 // The lowest block of a window from which `target` can still be reached.
 template <class In, class Real>
 int PathFinder<In, Real>::low_block(int64_t target, int64_t frames_left, int window) const {
-  return std::max(static_cast<int>(std::max<int64_t>(target - chain_.reach() * frames_left, 0) / align_block) - window,
+  return std::max(static_cast<int>(std::max<int64_t>(target - graph_.reach() * frames_left, 0) / align_block) - window,
                   0);
 }
 
@@ -96,7 +98,7 @@ void PathFinder<In, Real>::refresh(AlignWindow<Real>& window, bool whole) const 
   if (from >= window.uses_from && to <= window.uses_to && (to - from + 1) * uses_slack >= known) return;
   window.uses_from = std::max(from, 0);
   window.uses_to = std::min(to + uses_ahead, window.blocks - 1);
-  window.uses = chain_.uses(window.first + window.uses_from, window.uses_to - window.uses_from + 1);
+  window.uses = graph_.uses(window.first + window.uses_from, window.uses_to - window.uses_from + 1);
 }
 
 // Frames t + 1 … t + frames, for the blocks that something can be in; all of them where the rows are kept.
@@ -104,7 +106,7 @@ template <class In, class Real>
 void PathFinder<In, Real>::advance(AlignWindow<Real>& window, int64_t t, int frames, Real* kept) {
   AlignPass<Real> pass{};
   refresh(window, kept);
-  chain_.prepare(pass, t + 1, frames, window.first, window.uses);
+  graph_.prepare(pass, t + 1, frames, window.first, window.uses);
   pass.label = window.label.data();
   pass.blank = window.blank.data();
   pass.best = window.best.data();
@@ -129,20 +131,20 @@ void PathFinder<In, Real>::advance(AlignWindow<Real>& window, int64_t t, int fra
 template <class In, class Real>
 double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimits& limits, int64_t keep_every,
                                      Real* kept) {
-  chain_.start(window.label.data(), window.blank.data());
+  graph_.start(window.label.data(), window.blank.data());
   for (size_t b = 0; b < window.best.size(); ++b)
     for (size_t i = b * align_block; i < (b + 1) * align_block; ++i)
       window.best[b] = std::max({window.best[b], window.label[i], window.blank[i]});
   window.high = window.blocks - 1;
   Real best = window.most();
-  window.settle(no_path<Real>, 0, window.high);
+  window.prune(no_path<Real>, 0, window.high);
   double scale = 0;
   for (int64_t t = 0; best > no_path<Real>; t += align_frames) {
     if (t >= last_) return scale;
     const auto pass = static_cast<size_t>(t / align_frames);
-    window.raise(low_block(chain_.first_final(), last_ - t, 0));
+    window.raise(low_block(graph_.first_final(), last_ - t, 0));
     if (window.low > window.high) break;  // what the limits left is too late
-    if (keep_every && t % keep_every == 0) rows_.push_back(window.kept(t));
+    if (keep_every && t % keep_every == 0) checkpoints_.push_back(window.checkpoint(t));
     // Differences are what counts: single-precision scores near 0 have the digits for them.
     offsets_[pass] = std::is_same_v<Real, float> ? best : 0;
     scale += static_cast<double>(offsets_[pass]);
@@ -151,14 +153,14 @@ double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimit
     best = window.most();
     const double threshold = threshold_of(limits, window, pass, static_cast<double>(best), scale, last_);
     const auto [from, to] = limits.corridor.empty() ? std::pair(0, window.blocks) : limits.corridor[pass];
-    window.settle(static_cast<Real>(threshold), from, to);
+    window.prune(static_cast<Real>(threshold), from, to);
   }
   return no_path<double>;
 }
 
 template <class In, class Real>
 typename PathFinder<In, Real>::End PathFinder<In, Real>::end_of(const AlignWindow<Real>& window, double scale) const {
-  const AlignItem<In>& item = chain_.item();
+  const AlignItem<In>& item = graph_.item();
   End end{{0, false}, no_path<double>};
   if (scale == no_path<double>) return end;
   const auto offer = [&](PathState state, double weight) {  // among equals the later state
@@ -166,9 +168,9 @@ typename PathFinder<In, Real>::End PathFinder<In, Real>::end_of(const AlignWindo
     const double score = static_cast<double>(value) + weight + scale;
     if (score >= end.log_prob && score > no_path<double>) end = {state, score};
   };
-  for (int64_t i = chain_.first_final(); i <= item.count; ++i) {
+  for (int64_t i = graph_.first_final(); i <= item.count; ++i) {
     const PathState blank{i, false}, label{i, true};
-    if (chain_.weighted() || i == item.count) offer(blank, item.weight(final_weight, blank.number()));
+    if (graph_.weighted() || i == item.count) offer(blank, item.weight(final_weight, blank.number()));
     if (i < item.count) offer(label, item.weight(final_weight, label.number()));
   }
   return end;
@@ -176,48 +178,49 @@ typename PathFinder<In, Real>::End PathFinder<In, Real>::end_of(const AlignWindo
 
 // From `state` at frame `to` to where the path is at the kept row's frame.
 template <class In, class Real>
-PathState PathFinder<In, Real>::back(const KeptRow<Real>& row, int64_t to, PathState state, SpanWriter<In>& writer) {
-  const int64_t frames = to - row.frame;
-  const int64_t lowest = std::max<int64_t>(state.i - chain_.reach() * frames, 0);
+PathState PathFinder<In, Real>::back(const Checkpoint<Real>& checkpoint, int64_t to, PathState state,
+                                     SpanWriter<In>& writer) {
+  const int64_t frames = to - checkpoint.frame;
+  const int64_t lowest = std::max<int64_t>(state.i - graph_.reach() * frames, 0);
   const int first = static_cast<int>(lowest / align_block),
             blocks = static_cast<int>(state.i / align_block) - first + 1;
-  AlignWindow<Real> window(row, first, blocks);
+  AlignWindow<Real> window(checkpoint, first, blocks);
   const int64_t width = window.width(), states = (frames + 1) * 2 * width;
   if (states * static_cast<int64_t>(sizeof(Real)) > scratch_bytes && frames > align_frames)
-    return back_through(row, window, to, state, writer);
+    return back_through(checkpoint, window, to, state, writer);
   scratch_.resize(std::max(scratch_.size(), static_cast<size_t>(states)));
   std::copy(window.label.begin(), window.label.end(), scratch_.begin());
   std::copy(window.blank.begin(), window.blank.end(), scratch_.begin() + width);
-  for (int64_t t = row.frame; t < to; t += align_frames)
+  for (int64_t t = checkpoint.frame; t < to; t += align_frames)
     advance(window, t, static_cast<int>(std::min<int64_t>(align_frames, to - t)),
-            scratch_.data() + (t - row.frame + 1) * 2 * width);
-  return walk(scratch_.data(), width, static_cast<int64_t>(first) * align_block, row.frame, to, state, writer);
+            scratch_.data() + (t - checkpoint.frame + 1) * 2 * width);
+  return walk(scratch_.data(), width, static_cast<int64_t>(first) * align_block, checkpoint.frame, to, state, writer);
 }
 
 // The same, by rows that are kept in between.
 template <class In, class Real>
-PathState PathFinder<In, Real>::back_through(const KeptRow<Real>& row, AlignWindow<Real>& window, int64_t to,
+PathState PathFinder<In, Real>::back_through(const Checkpoint<Real>& checkpoint, AlignWindow<Real>& window, int64_t to,
                                              PathState state, SpanWriter<In>& writer) {
-  const int64_t every = whole_passes((to - row.frame) / levels);
-  std::vector<KeptRow<Real>> rows;
-  for (int64_t t = row.frame; t < to; t += align_frames) {
+  const int64_t every = whole_passes((to - checkpoint.frame) / levels);
+  std::vector<Checkpoint<Real>> checkpoints;
+  for (int64_t t = checkpoint.frame; t < to; t += align_frames) {
     window.raise(low_block(state.i, to - t, window.first));
-    if ((t - row.frame) % every == 0) rows.push_back(window.kept(t));
+    if ((t - checkpoint.frame) % every == 0) checkpoints.push_back(window.checkpoint(t));
     advance(window, t, static_cast<int>(std::min<int64_t>(align_frames, to - t)), nullptr);
-    window.settle(no_path<Real>, 0, window.blocks);
+    window.prune(no_path<Real>, 0, window.blocks);
   }
-  for (; !rows.empty(); rows.pop_back()) {
-    state = back(rows.back(), to, state, writer);
-    to = rows.back().frame;
+  for (; !checkpoints.empty(); checkpoints.pop_back()) {
+    state = back(checkpoints.back(), to, state, writer);
+    to = checkpoints.back().frame;
   }
   return state;
 }
 
 template <class In, class Real>
-PathState PathFinder<In, Real>::walk(const Real* rows, int64_t width, int64_t window, int64_t from, int64_t to,
+PathState PathFinder<In, Real>::walk(const Real* states, int64_t width, int64_t window, int64_t from, int64_t to,
                                      PathState state, SpanWriter<In>& writer) const {
   for (int64_t t = to; t > from; --t) {
-    const Real* const label = rows + (t - 1 - from) * 2 * width;
+    const Real* const label = states + (t - 1 - from) * 2 * width;
     const Real offset = (t - 1) % align_frames ? Real{0} : offsets_[static_cast<size_t>((t - 1) / align_frames)];
     const PathState previous = before(label, label + width, window, offset, state);
     writer.step(t, previous, state);
@@ -232,11 +235,11 @@ PathState PathFinder<In, Real>::before(const Real* label, const Real* blank, int
                                        PathState state) const {
   PathState best = state;
   Real most = no_path<Real>;
-  const auto offer = [&](int64_t labels, bool of_label, AlignArrow kind) {
+  const auto offer = [&](int64_t labels, bool of_label, TransitionKind kind) {
     const int64_t i = state.i - labels;
     if (i < window) return;
     Real value = (of_label ? label : blank)[i - window] - offset;
-    if (chain_.weighted()) value += chain_.arrow(kind, state.i);
+    if (graph_.weighted()) value += graph_.transition(kind, state.i);
     if (!(value > most)) return;
     most = value;
     best = {i, of_label};
@@ -244,12 +247,12 @@ PathState PathFinder<In, Real>::before(const Real* label, const Real* blank, int
   if (state.label) {
     offer(0, true, label_stay);
     offer(0, false, label_advance);
-    if (chain_.weighted() || chain_.may_skip(state.i)) offer(1, true, label_skip);
-    if (chain_.weighted()) offer(2, true, label_hop);
+    if (graph_.weighted() || graph_.may_skip(state.i)) offer(1, true, label_skip);
+    if (graph_.weighted()) offer(2, true, label_hop);
   } else {
     offer(0, false, blank_stay);
     offer(1, true, blank_advance);
-    if (chain_.weighted()) offer(2, true, blank_hop);
+    if (graph_.weighted()) offer(2, true, blank_hop);
   }
   return best;
 }

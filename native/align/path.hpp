@@ -25,7 +25,7 @@ class PathFinder {
   // Its log-probability only.
   double score(const AlignLimits& limits);
 
-  const AlignChain<In, Real>& chain() const { return chain_; }
+  const AlignGraph<In, Real>& graph() const { return graph_; }
   int64_t cells() const { return cells_; }  // that were computed
 
  private:
@@ -39,19 +39,19 @@ class PathFinder {
   double forward(AlignWindow<Real>& window, const AlignLimits& limits, int64_t keep_every, Real* kept);
   End end_of(const AlignWindow<Real>& window, double scale) const;
 
-  PathState back(const KeptRow<Real>& row, int64_t to, PathState state, SpanWriter<In>& writer);
-  PathState back_through(const KeptRow<Real>& row, AlignWindow<Real>& window, int64_t to, PathState state,
+  PathState back(const Checkpoint<Real>& checkpoint, int64_t to, PathState state, SpanWriter<In>& writer);
+  PathState back_through(const Checkpoint<Real>& checkpoint, AlignWindow<Real>& window, int64_t to, PathState state,
                          SpanWriter<In>& writer);
-  PathState walk(const Real* rows, int64_t width, int64_t window, int64_t from, int64_t to, PathState state,
+  PathState walk(const Real* states, int64_t width, int64_t window, int64_t from, int64_t to, PathState state,
                  SpanWriter<In>& writer) const;
   PathState before(const Real* label, const Real* blank, int64_t window, Real offset, PathState state) const;
 
   int low_block(int64_t target, int64_t frames_left, int window) const;
 
-  AlignChain<In, Real> chain_;
+  AlignGraph<In, Real> graph_;
   const int64_t last_;         // frame
   std::vector<Real> offsets_;  // of each pass: subtracted from the row it begins with
-  std::vector<KeptRow<Real>> rows_;
+  std::vector<Checkpoint<Real>> checkpoints_;
   std::vector<Real> scratch_;
   int64_t cells_ = 0;
 };

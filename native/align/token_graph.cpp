@@ -10,21 +10,20 @@ namespace ctckit {
 
 namespace {
 
-constexpr int32_t nothing = -1, wildcard = -2;              // what stands at a place that is no class
-constexpr int kinds[align_arrows] = {0, 1, 2, 4, 0, 1, 3};  // states that each arrow goes on by
-constexpr int gathers_worth = 3;  // classes side by side that are read in the time of one apart
+constexpr int32_t nothing = -1, wildcard = -2;  // what stands at a place that is no class
+constexpr int gathers_worth = 3;                // classes side by side that are read in the time of one apart
 
 }  // namespace
 
 template <class In, class Real>
-AlignChain<In, Real>::AlignChain(const AlignItem<In>& item)
+AlignGraph<In, Real>::AlignGraph(const AlignItem<In>& item)
     : item_(item),
       blocks_(static_cast<int>(item.count / align_block) + 1),
       first_final_(std::max<int64_t>(item.count - 1, 0)),
       skips_(static_cast<size_t>(blocks_), 0) {
   choose_places();
   if (weighted()) {
-    set_arrows();
+    set_transitions();
     return;
   }
   for (int64_t i = 1; i < item.count; ++i)
@@ -35,7 +34,7 @@ AlignChain<In, Real>::AlignChain(const AlignItem<In>& item)
 // Only the labels in use have a place in the table, in the order of their classes: that is how a frame is read. Where they
 // are many all classes have, which can be read side by side then.
 template <class In, class Real>
-void AlignChain<In, Real>::choose_places() {
+void AlignGraph<In, Real>::choose_places() {
   std::vector<int32_t> place_of(static_cast<size_t>(item_.classes) + 1, 0);
   for (int64_t i = 0; i < item_.count; ++i) place_of[static_cast<size_t>(item_.tokens[i])] = 1;
   const int64_t used = std::count(place_of.begin(), place_of.end(), 1);
@@ -58,17 +57,18 @@ void AlignChain<In, Real>::choose_places() {
 }
 
 template <class In, class Real>
-void AlignChain<In, Real>::set_arrows() {
+void AlignGraph<In, Real>::set_transitions() {
   const auto width = static_cast<size_t>(blocks_) * align_block;
-  for (int kind = 0; kind < align_arrows; ++kind) {
-    arrows_[kind].assign(width, no_path<Real>);
-    const bool into_label = kind < blank_stay;
+  for (int kind = 0; kind < inner_transitions; ++kind) {
+    transitions_[kind].assign(width, no_path<Real>);
+    const bool into_label = kind <= label_hop;
     const int64_t count = item_.count + (into_label ? 0 : 1);
     for (int64_t i = 0; i < count; ++i)
-      arrows_[kind][static_cast<size_t>(i)] = static_cast<Real>(item_.weight(kinds[kind], 2 * i + into_label));
+      transitions_[kind][static_cast<size_t>(i)] = static_cast<Real>(item_.weight(weight_of[kind], 2 * i + into_label));
   }
-  const auto passes = [&](AlignArrow kind) {
-    return std::any_of(arrows_[kind].begin(), arrows_[kind].end(), [](Real weight) { return weight > no_path<Real>; });
+  const auto passes = [&](TransitionKind kind) {
+    return std::any_of(transitions_[kind].begin(), transitions_[kind].end(),
+                       [](Real weight) { return weight > no_path<Real>; });
   };
   reach_ = passes(label_hop) || passes(blank_hop) ? 2 : 1;
   const int64_t states = 2 * item_.count + 1;
@@ -78,7 +78,7 @@ void AlignChain<In, Real>::set_arrows() {
 }
 
 template <class In, class Real>
-void AlignChain<In, Real>::start(Real* label, Real* blank) const {
+void AlignGraph<In, Real>::start(Real* label, Real* blank) const {
   const int64_t count = weighted() ? item_.count + 1 : 1;
   for (int64_t i = 0; i < count; ++i) {
     blank[i] = static_cast<Real>(item_.weight(start_weight, 2 * i) + item_.emission(0, i, false));
@@ -88,7 +88,7 @@ void AlignChain<In, Real>::start(Real* label, Real* blank) const {
 }
 
 template <class In, class Real>
-AlignUses AlignChain<In, Real>::uses(int first_block, int blocks) const {
+AlignUses AlignGraph<In, Real>::uses(int first_block, int blocks) const {
   const auto from = places_.begin() + static_cast<int64_t>(first_block) * align_block;
   const int64_t labels = static_cast<int64_t>(blocks) * align_block;
   AlignUses result;
@@ -106,17 +106,17 @@ AlignUses AlignChain<In, Real>::uses(int first_block, int blocks) const {
 }
 
 template <class In, class Real>
-void AlignChain<In, Real>::fill(const In* const* rows, const AlignUses& uses) {
+void AlignGraph<In, Real>::fill(const In* const* frames, const AlignUses& uses) {
   const auto count = uses.classes.size();
   if (!wide_) {
     for (int f = 0; f < align_frames; ++f)
       for (size_t k = 0; k < count; ++k)
         table_[static_cast<size_t>(f * align_table_size + uses.places[k])] =
-            static_cast<Real>(rows[f][uses.classes[k]]);
+            static_cast<Real>(frames[f][uses.classes[k]]);
     return;
   }
   AlignFill<In> fill{{}, uses.classes.data(), uses.places.data(), static_cast<int>(count), nullptr};
-  std::copy_n(rows, align_frames, fill.rows);
+  std::copy_n(frames, align_frames, fill.frames);
   if constexpr (std::is_same_v<In, Real>) {
     fill.table = table_.data();
     align_kernel().loops(In{}).fill(fill);
@@ -131,19 +131,19 @@ void AlignChain<In, Real>::fill(const In* const* rows, const AlignUses& uses) {
 }
 
 template <class In, class Real>
-void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window,
+void AlignGraph<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int frames, int window,
                                    const AlignUses& uses) {
-  const In* rows[align_frames];
+  const In* inputs[align_frames];
   for (int f = 0; f < align_frames; ++f) {
-    rows[f] = item_.row(first + std::min(f, frames - 1));
-    blanks_[f] = static_cast<Real>(rows[f][item_.blank]);
+    inputs[f] = item_.frame(first + std::min(f, frames - 1));
+    blanks_[f] = static_cast<Real>(inputs[f][item_.blank]);
   }
-  fill(rows, uses);
+  fill(inputs, uses);
   const int64_t position = static_cast<int64_t>(window) * align_block;
   pass.places = places_.data() + position;
   pass.skips = skips_.data() + window;
-  for (int kind = 0; kind < align_arrows; ++kind)
-    pass.arrows[kind] = weighted() ? arrows_[kind].data() + position : nullptr;
+  for (int kind = 0; kind < inner_transitions; ++kind)
+    pass.transitions[kind] = weighted() ? transitions_[kind].data() + position : nullptr;
   pass.table = table_.data();
   pass.wide = wide_;
   pass.labels = places();
@@ -152,14 +152,15 @@ void AlignChain<In, Real>::prepare(AlignPass<Real>& pass, int64_t first, int fra
 }
 
 template <class In, class Real>
-double AlignChain<In, Real>::greatest(int64_t t, const AlignUses& uses) const {
-  const In* const row = item_.row(t);
-  const In label = align_kernel().loops(In{}).greatest(row, uses.classes.data(), static_cast<int>(uses.classes.size()));
-  return static_cast<double>(std::max(label, row[item_.blank]));
+double AlignGraph<In, Real>::greatest(int64_t t, const AlignUses& uses) const {
+  const In* const frame = item_.frame(t);
+  const In label =
+      align_kernel().loops(In{}).greatest(frame, uses.classes.data(), static_cast<int>(uses.classes.size()));
+  return static_cast<double>(std::max(label, frame[item_.blank]));
 }
 
-template class AlignChain<float, float>;
-template class AlignChain<float, double>;
-template class AlignChain<double, double>;
+template class AlignGraph<float, float>;
+template class AlignGraph<float, double>;
+template class AlignGraph<double, double>;
 
 }  // namespace ctckit

@@ -1,4 +1,4 @@
-// One item to be aligned: its chain of states as the kernel takes it, and the emissions of its labels.
+// One item to be aligned: its graph of states as the kernel takes it, and the emissions of its labels.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +12,7 @@ namespace ctckit {
 template <class Real>
 constexpr Real no_path = -std::numeric_limits<Real>::infinity();
 
-// Rows of Chains::weights behind those of the arrows.
-constexpr int start_weight = 5, final_weight = 6;
+// Rows of TokenGraphs::weights behind those of the transitions.
 
 template <class In>
 struct AlignItem {
@@ -25,14 +24,14 @@ struct AlignItem {
   const double* weights;  // (7, states), or null
   int64_t states;
 
-  const In* row(int64_t t) const { return log_probs + t * frame_stride; }
+  const In* frame(int64_t t) const { return log_probs + t * frame_stride; }
 
   // Of label i where `label`, else of a blank.
   double emission(int64_t t, int64_t i, bool label) const {
-    if (!label) return static_cast<double>(row(t)[blank]);
-    return tokens[i] == classes ? 0.0 : static_cast<double>(row(t)[tokens[i]]);
+    if (!label) return static_cast<double>(frame(t)[blank]);
+    return tokens[i] == classes ? 0.0 : static_cast<double>(frame(t)[tokens[i]]);
   }
-  // Of the arrow s − kind → s, of starting there (5) or of ending (6). 0 for plain CTC, wherever that has an arrow.
+  // Of the transition s − kind → s, of starting there (5) or of ending (6). 0 for plain CTC, wherever that has an transition.
   double weight(int kind, int64_t state) const { return weights ? weights[kind * states + state] : 0.0; }
 };
 
@@ -43,9 +42,9 @@ struct AlignUses {
 
 // The arrays that a pass takes, whole blocks of them: computed in Real, whatever type the item's numbers come in.
 template <class In, class Real>
-class AlignChain {
+class AlignGraph {
  public:
-  explicit AlignChain(const AlignItem<In>& item);
+  explicit AlignGraph(const AlignItem<In>& item);
 
   const AlignItem<In>& item() const { return item_; }
   int blocks() const { return blocks_; }
@@ -65,13 +64,13 @@ class AlignChain {
   // The greatest emission of these labels and the blank in a frame.
   double greatest(int64_t t, const AlignUses& uses) const;
 
-  Real arrow(AlignArrow kind, int64_t i) const { return arrows_[kind][static_cast<size_t>(i)]; }
+  Real transition(TransitionKind kind, int64_t i) const { return transitions_[kind][static_cast<size_t>(i)]; }
   bool may_skip(int64_t i) const { return skips_[static_cast<size_t>(i / align_block)] >> (i % align_block) & 1; }
 
  private:
   void choose_places();
-  void set_arrows();
-  void fill(const In* const* rows, const AlignUses& uses);
+  void set_transitions();
+  void fill(const In* const* frames, const AlignUses& uses);
 
   const AlignItem<In> item_;
   int blocks_ = 0, reach_ = 1;
@@ -80,7 +79,7 @@ class AlignChain {
   std::vector<int32_t> places_;   // of each label
   std::vector<int32_t> classes_;  // at each place: −1 nothing, −2 the wildcard
   std::vector<uint64_t> skips_;
-  std::vector<Real> arrows_[align_arrows];
+  std::vector<Real> transitions_[inner_transitions];
   std::vector<Real> table_;
   std::vector<In> narrow_;  // the table before it is widened
   Real blanks_[align_frames];

@@ -20,11 +20,15 @@ AlignWindow<Real>::AlignWindow(int first_block, int count)
       alive(static_cast<size_t>(count), 0) {}
 
 template <class Real>
-AlignWindow<Real>::AlignWindow(const KeptRow<Real>& row, int first_block, int count) : AlignWindow(first_block, count) {
-  const int from = std::max(first, row.first), to = std::min(first + blocks, row.first + row.blocks);
+AlignWindow<Real>::AlignWindow(const Checkpoint<Real>& checkpoint, int first_block, int count)
+    : AlignWindow(first_block, count) {
+  const int from = std::max(first, checkpoint.first),
+            to = std::min(first + blocks, checkpoint.first + checkpoint.blocks);
   if (from >= to) return;
-  std::copy_n(row.label() + position(from - row.first), position(to - from), label.begin() + position(from - first));
-  std::copy_n(row.blank() + position(from - row.first), position(to - from), blank.begin() + position(from - first));
+  std::copy_n(checkpoint.label() + position(from - checkpoint.first), position(to - from),
+              label.begin() + position(from - first));
+  std::copy_n(checkpoint.blank() + position(from - checkpoint.first), position(to - from),
+              blank.begin() + position(from - first));
   std::fill(alive.begin() + (from - first), alive.begin() + (to - first), uint8_t{1});
   high = to - first - 1;
 }
@@ -35,7 +39,7 @@ Real AlignWindow<Real>::most() const {
 }
 
 template <class Real>
-void AlignWindow<Real>::settle(Real threshold, int from, int to) {
+void AlignWindow<Real>::prune(Real threshold, int from, int to) {
   const int top = std::min(high + 1, blocks - 1);
   high = low - 1;
   for (int b = low; b <= top; ++b) {
@@ -51,14 +55,14 @@ void AlignWindow<Real>::settle(Real threshold, int from, int to) {
 }
 
 template <class Real>
-KeptRow<Real> AlignWindow<Real>::kept(int64_t frame) const {
+Checkpoint<Real> AlignWindow<Real>::checkpoint(int64_t frame) const {
   const int count = std::max(high - low + 1, 1);
   const auto from = position(low), size = position(count);
-  KeptRow<Real> row{frame, first + low, count, {}};
-  row.states.reserve(static_cast<size_t>(2 * size));
-  row.states.insert(row.states.end(), label.begin() + from, label.begin() + from + size);
-  row.states.insert(row.states.end(), blank.begin() + from, blank.begin() + from + size);
-  return row;
+  Checkpoint<Real> result{frame, first + low, count, {}};
+  result.states.reserve(static_cast<size_t>(2 * size));
+  result.states.insert(result.states.end(), label.begin() + from, label.begin() + from + size);
+  result.states.insert(result.states.end(), blank.begin() + from, blank.begin() + from + size);
+  return result;
 }
 
 template struct AlignWindow<float>;

@@ -1,4 +1,4 @@
-// The states of some blocks of a chain: worked on from pass to pass, or kept as they were at one frame.
+// The states of some blocks of a graph: worked on from pass to pass, or kept as they were at one frame.
 #pragma once
 #include <vector>
 
@@ -8,7 +8,7 @@ namespace ctckit {
 
 // Labels, then blanks.
 template <class Real>
-struct KeptRow {
+struct Checkpoint {
   int64_t frame;
   int first, blocks;
   std::vector<Real> states;
@@ -28,7 +28,7 @@ struct AlignWindow {
   int uses_from = 0, uses_to = -1;
 
   AlignWindow(int first_block, int count);
-  AlignWindow(const KeptRow<Real>& row, int first_block, int count);
+  AlignWindow(const Checkpoint<Real>& checkpoint, int first_block, int count);
 
   int64_t width() const { return static_cast<int64_t>(blocks) * align_block; }
 
@@ -37,8 +37,8 @@ struct AlignWindow {
   // The greatest state.
   Real most() const;
   // Gives up the blocks without a state above the threshold, and those outside of from … to.
-  void settle(Real threshold, int from, int to);
-  KeptRow<Real> kept(int64_t frame) const;
+  void prune(Real threshold, int from, int to);
+  Checkpoint<Real> checkpoint(int64_t frame) const;
 };
 
 }  // namespace ctckit

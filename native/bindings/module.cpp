@@ -53,21 +53,22 @@ using Result = Cube<Stored<Logit>>;
 template <class Logit>
 using Normalizers = Cube<typename ctckit::ComputedIn<Logit>::type>;
 
-ctckit::Rows rows_of(const std::string& name) {
-  if (name == "logits") return ctckit::Rows::logits;
-  if (name == "scores") return ctckit::Rows::scores;
-  if (name == "log_probs") return ctckit::Rows::log_probs;
+ctckit::InputKind input_kind_of(const std::string& name) {
+  if (name == "logits") return ctckit::InputKind::logits;
+  if (name == "scores") return ctckit::InputKind::scores;
+  if (name == "log_probs") return ctckit::InputKind::log_probs;
   throw nb::value_error("rows is not one of logits, scores, log_probs");
 }
 
-ctckit::Chains chains_of(const std::optional<Cube<const double>>& weights, const std::optional<Cube<double>>& counts) {
+ctckit::TokenGraphs graphs_of(const std::optional<Cube<const double>>& weights,
+                              const std::optional<Cube<double>>& counts) {
   if (!weights) return {};
   return {weights->data(), counts ? counts->data() : nullptr, static_cast<int64_t>(weights->shape(2))};
 }
 
 template <class Logit>
 ctckit::Batch<Logit> batch_of(const Logits<Logit>& logits, const Targets& targets, const Lengths& input_lengths,
-                              const Lengths& target_lengths, int blank, const std::string& rows,
+                              const Lengths& target_lengths, int blank, const std::string& input_kind,
                               const Weights& weights) {
   ctckit::Batch<Logit> batch{};
   batch.logits = reinterpret_cast<const Logit*>(logits.data());
@@ -81,39 +82,39 @@ ctckit::Batch<Logit> batch_of(const Logits<Logit>& logits, const Targets& target
   batch.input_lengths = input_lengths.data();
   batch.target_lengths = target_lengths.data();
   batch.blank = blank;
-  batch.rows = rows_of(rows);
+  batch.input_kind = input_kind_of(input_kind);
   batch.weights = weights.data();
   return batch;
 }
 
 template <class Logit>
 void ctc_loss(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
-              const std::string& rows, Weights weights, Array<double, nb::ndim<1>, nb::c_contig> losses,
+              const std::string& input_kind, Weights weights, Array<double, nb::ndim<1>, nb::c_contig> losses,
               std::optional<Result<Logit>> gradient, std::optional<Normalizers<Logit>> normalizers, bool normalized,
-              std::optional<Cube<const double>> chains, std::optional<Cube<double>> counts) {
-  auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
+              std::optional<Cube<const double>> graphs, std::optional<Cube<double>> counts) {
+  auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, input_kind, weights);
   batch.losses = losses.data();
   batch.gradient = gradient ? reinterpret_cast<Logit*>(gradient->data()) : nullptr;
   batch.normalizers = normalizers ? normalizers->data() : nullptr;
   batch.normalized = normalized;
-  const ctckit::Chains weighted = chains_of(chains, counts);
-  if (chains) batch.chains = &weighted;
+  const ctckit::TokenGraphs weighted = graphs_of(graphs, counts);
+  if (graphs) batch.graphs = &weighted;
   const nb::gil_scoped_release released;
   ctckit::ctc_loss(batch);
 }
 
 template <class Logit>
-void ctc_curvature(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
-                   const std::string& rows, Weights weights, Cube<const Logit> direction, Result<Logit> result,
-                   std::optional<Cube<const double>> chains) {
-  auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, rows, weights);
-  const ctckit::Chains weighted = chains_of(chains, std::nullopt);
-  if (chains) batch.chains = &weighted;
+void ctc_hvp(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengths target_lengths, int blank,
+             const std::string& input_kind, Weights weights, Cube<const Logit> direction, Result<Logit> result,
+             std::optional<Cube<const double>> graphs) {
+  auto batch = batch_of<Logit>(logits, targets, input_lengths, target_lengths, blank, input_kind, weights);
+  const ctckit::TokenGraphs weighted = graphs_of(graphs, std::nullopt);
+  if (graphs) batch.graphs = &weighted;
   const nb::gil_scoped_release released;
-  ctckit::ctc_curvature(batch, direction.data(), result.data());
+  ctckit::ctc_hvp(batch, direction.data(), result.data());
 }
 
-// An uninitialised array whose memory comes from the store of buffers, and goes back to it with the last reference.
+// An uninitialized array whose memory comes from the store of buffers, and goes back to it with the last reference.
 nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> buffer(size_t size) {
   auto owned = std::make_unique<ctckit::Buffer>(size);
   void* const data = owned->data();
@@ -138,13 +139,13 @@ NB_MODULE(_native, m) {
   loss(double{}, "ctc_loss_float64");
   loss(ctckit::Half{}, "ctc_loss_float16");
   loss(ctckit::Brain{}, "ctc_loss_bfloat16");
-  const auto curvature = [&]<class Logit>(Logit) {
-    m.def("ctc_curvature", &ctc_curvature<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
+  const auto hvp = [&]<class Logit>(Logit) {
+    m.def("ctc_curvature", &ctc_hvp<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
           "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a, "weights"_a.noconvert(),
           "direction"_a.noconvert(), "result"_a.noconvert(), "chains"_a.noconvert().none());
   };
-  curvature(float{});
-  curvature(double{});
+  hvp(float{});
+  hvp(double{});
   m.def("buffer", &buffer, "size"_a);
   m.def("instruction_sets", &ctckit::instruction_sets);
   m.def("instruction_set", &ctckit::instruction_set);

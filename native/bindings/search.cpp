@@ -20,7 +20,7 @@ template <class T, class... Options>
 using Array = nb::ndarray<T, nb::device::cpu, Options...>;
 template <class T>
 using List = Array<const T, nb::ndim<1>, nb::c_contig>;
-using Rows = Array<const float, nb::ndim<2>>;
+using FrameArray = Array<const float, nb::ndim<2>>;
 template <class T>
 using Result = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
@@ -54,12 +54,12 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   result.has_words = truth("has_words");
   result.lm_boundary = truth("lm_boundary");
   result.letters = ragged(plan.attr("letters"));
-  result.fine_model = model(plan.attr("fine_model"));
-  result.fine_weight = number("fine_weight");
-  result.fine_ids = ragged(plan.attr("fine_ids"));
-  result.fine_space = integer("fine_space");
-  result.word_model = model(plan.attr("word_model"));
-  result.word_weight = number("word_weight");
+  result.token_lm = model(plan.attr("fine_model"));
+  result.token_lm_weight = number("fine_weight");
+  result.token_lm_ids = ragged(plan.attr("fine_ids"));
+  result.token_lm_space = integer("fine_space");
+  result.word_lm = model(plan.attr("word_model"));
+  result.word_lm_weight = number("word_weight");
   result.has_lexicon = truth("has_lexicon");
   result.words = ragged(plan.attr("words"));
   result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_ids")));
@@ -69,8 +69,8 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   return result;
 }
 
-ctckit::Frames frames_of(const Rows& rows, int blank) {
-  return {rows.data(), rows.stride(0), static_cast<int64_t>(rows.shape(0)), static_cast<int>(rows.shape(1)), blank};
+ctckit::Frames frames_of(const FrameArray& input, int blank) {
+  return {input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)), static_cast<int>(input.shape(1)), blank};
 }
 
 // An array of its own, from values of any kind that convert.
@@ -83,14 +83,13 @@ Result<T> array_of(const std::vector<From>& values) {
 }
 
 nb::tuple parts_tuple(const ctckit::Parts& parts) {
-  return nb::make_tuple(parts.fine_log_prob, parts.word_log_prob, parts.words.size(), parts.oov_letters, parts.hotwords,
-                        nb::tuple(nb::cast(parts.words)));
+  return nb::make_tuple(parts.token_lm_log_prob, parts.word_lm_log_prob, parts.words.size(), parts.oov_letters,
+                        parts.hotwords, nb::tuple(nb::cast(parts.words)));
 }
 
-nb::tuple description_tuple(const ctckit::Description& description) {
-  return nb::make_tuple(description.log_prob, array_of<int64_t>(description.starts),
-                        array_of<int64_t>(description.ends), array_of<double>(description.token_log_probs),
-                        array_of<double>(description.confidences));
+nb::tuple rescored_tuple(const ctckit::Rescored& rescored) {
+  return nb::make_tuple(rescored.log_prob, array_of<int64_t>(rescored.starts), array_of<int64_t>(rescored.ends),
+                        array_of<double>(rescored.token_log_probs), array_of<double>(rescored.confidences));
 }
 
 using Batch = Array<const float, nb::ndim<3>>;
@@ -112,15 +111,15 @@ nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const Li
     nb::list texts;
     for (const auto& each : item)
       texts.append(
-          nb::make_tuple(array_of<int32_t>(each.tokens), description_tuple(each.description), parts_tuple(each.parts)));
+          nb::make_tuple(array_of<int32_t>(each.tokens), rescored_tuple(each.rescored), parts_tuple(each.parts)));
     results.append(texts);
   }
   return results;
 }
 
-void push(ctckit::Search& search, const Rows& rows) {
+void push(ctckit::Search& search, const FrameArray& input) {
   const nb::gil_scoped_release released;
-  search.push(rows.data(), rows.stride(0), static_cast<int64_t>(rows.shape(0)));
+  search.push(input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)));
 }
 
 nb::list found_list(const std::vector<ctckit::Found>& texts) {
@@ -130,35 +129,35 @@ nb::list found_list(const std::vector<ctckit::Found>& texts) {
   return result;
 }
 
-nb::tuple described(const Rows& rows, List<int32_t> tokens, int blank) {
-  ctckit::Description description;
+nb::tuple rescored(const FrameArray& input, List<int32_t> tokens, int blank) {
+  ctckit::Rescored rescored;
   {
     const nb::gil_scoped_release released;
-    description = ctckit::describe(frames_of(rows, blank), {tokens.data(), tokens.shape(0)});
+    rescored = ctckit::rescore(frames_of(input, blank), {tokens.data(), tokens.shape(0)});
   }
-  return description_tuple(description);
+  return rescored_tuple(rescored);
 }
 
-nb::list better_edits(const Rows& rows, List<int32_t> tokens, int blank) {
-  const ctckit::Frames frames = frames_of(rows, blank);
+nb::list find_refinements(const FrameArray& input, List<int32_t> tokens, int blank) {
+  const ctckit::Frames frames = frames_of(input, blank);
   const std::span<const int32_t> text{tokens.data(), tokens.shape(0)};
-  std::vector<ctckit::Edit> edits;
+  std::vector<ctckit::Refinement> refinements;
   {
     const nb::gil_scoped_release released;
-    edits = ctckit::better_edits(frames, text, ctckit::describe(frames, text));
+    refinements = ctckit::find_refinements(frames, text, ctckit::rescore(frames, text));
   }
   nb::list result;
-  for (const ctckit::Edit& each : edits) result.append(nb::make_tuple(each.position, each.token));
+  for (const ctckit::Refinement& each : refinements) result.append(nb::make_tuple(each.position, each.token));
   return result;
 }
 
-Result<double> confidences(const Rows& rows, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends,
+Result<double> confidences(const FrameArray& input, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends,
                            int blank) {
   const size_t count = tokens.shape(0);
   std::vector<double> result(count);
   {
     const nb::gil_scoped_release released;
-    ctckit::confidences_of_many(frames_of(rows, blank), {tokens.data(), count},
+    ctckit::confidences_of_many(frames_of(input, blank), {tokens.data(), count},
                                 {{starts.data(), count}, {ends.data(), count}}, result);
   }
   return array_of<double>(result);
@@ -175,13 +174,13 @@ void bind_search(nb::module_& m) {
       .def(
           "parts",
           [](const ctckit::Decoder& self, List<int32_t> tokens) {
-            return parts_tuple(self.factors()->parts({tokens.data(), tokens.shape(0)}));
+            return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
           },
           "tokens"_a.noconvert());
   nb::class_<ctckit::Search>(m, "Search")
       .def(
           "__init__",
-          [](ctckit::Search* self, const ctckit::Decoder& decoder) { new (self) ctckit::Search(decoder.factors()); },
+          [](ctckit::Search* self, const ctckit::Decoder& decoder) { new (self) ctckit::Search(decoder.scorers()); },
           "decoder"_a)
       .def("push", &push, "log_probs"_a.noconvert())
       .def(
@@ -207,8 +206,8 @@ void bind_search(nb::module_& m) {
         return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
       },
       "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
-  m.def("better_edits", &better_edits, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
-  m.def("describe", &described, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("better_edits", &find_refinements, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("describe", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
   m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),
         "ends"_a.noconvert(), "blank"_a);
 }

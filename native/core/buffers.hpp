@@ -1,15 +1,15 @@
-// Memory for gradients, kept from step to step.
+// Memory for gradients, reused from one training step to the next.
 //
-// A gradient is as large as the logits, written once and freed before the next step. Fresh memory of that size comes from
-// the operating system page by page, each zeroed at its first touch: for large vocabularies that costs as much as the
-// whole computation. So the last buffer that came back is kept for the next one.
+// A gradient is as large as the logits; it is written once and freed before the next step. The operating system hands out
+// new memory page by page and zeroes each page at its first use. For large vocabularies that costs as much as the whole
+// computation. So the last freed buffer is kept for the next request.
 #pragma once
 #include <cstddef>
 #include <memory>
 
 namespace ctckit {
 
-// A stretch of memory, aligned to huge pages where it is large; goes back to the store when it is destroyed.
+// A block of memory, aligned to huge pages. The destructor gives it back to the store.
 class Buffer {
  public:
   explicit Buffer(size_t bytes);

@@ -1,4 +1,4 @@
-// Large memory that is jumped about in: with 2 MiB pages the processor finds nearly every address at once.
+// Memory for large hash tables. With 2 MiB pages nearly every random access hits the processor's address cache (TLB).
 #pragma once
 #include <cstddef>
 #include <cstring>
@@ -23,7 +23,7 @@ struct HugePages {
     const size_t bytes = count * sizeof(T);
     void* const memory = ::operator new(bytes, alignment(bytes));
 #if defined(__linux__)
-    // Only advice: it may fail.
+    // A hint: it may fail.
     if (bytes >= huge_page) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
     return static_cast<T*>(memory);

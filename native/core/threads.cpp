@@ -21,7 +21,7 @@
 namespace ctckit {
 namespace {
 
-// One call of parallel_for: the threads that join in take the next number until none is left.
+// One call of parallel_for. Each thread that joins takes the next number until none is left.
 class Job {
  public:
   Job(int64_t count, const std::function<void(int64_t)>& task) : count_(count), task_(task) {}
@@ -38,7 +38,7 @@ class Job {
     }
   }
 
-  // For teams of a given size: only the first so many threads to come take part.
+  // For teams of a fixed size: only the first `wanted` threads take part.
   void work_as_one_of(int wanted) {
     if (joined_.fetch_add(1) < wanted) work();
   }
@@ -67,7 +67,7 @@ class Pool {
     for (std::thread& each : threads_) each.join();
   }
 
-  // False where another call has the pool.
+  // Returns false if another call uses the pool.
   bool run(Job& job, int helpers) {
     const std::unique_lock owner(owner_, std::try_to_lock);
     if (!owner.owns_lock()) return false;
@@ -76,7 +76,7 @@ class Pool {
       try {
         while (static_cast<int>(threads_.size()) < helpers) threads_.emplace_back([this] { serve(); });
       } catch (const std::system_error&) {
-        // The system gives no more threads: those that are there, and the caller, do the work.
+        // The system gives no more threads: the existing ones and the caller do the work.
       }
       job_ = &job;
       wanted_ = helpers;
@@ -84,7 +84,7 @@ class Pool {
     wake_.notify_all();
     job.work();
     std::unique_lock lock(mutex_);
-    wanted_ = 0;  // who has not joined by now need not
+    wanted_ = 0;  // threads that have not joined yet are not needed
     idle_.wait(lock, [this] { return active_ == 0; });
     return true;
   }
@@ -113,20 +113,21 @@ class Pool {
   bool stopping_ = false;
 };
 
-// The threads of an OpenMP runtime that another library in this process keeps: PyTorch, whose operators run just before
-// and after ours. Its idle workers spin for some milliseconds before they sleep, and a second pool would have to share
-// the processors with them, at up to twice the time. So we work on the same threads.
+// The threads of an OpenMP runtime that another library owns: PyTorch, whose operators run just before and after ours.
+// Its idle workers spin for some milliseconds before they sleep. A second pool would share the processors with them and
+// take up to twice the time. So we use the same threads.
 struct OpenMP {
   using Parallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
   using Ask = int (*)();
   Parallel parallel = nullptr;
   Ask in_parallel = nullptr, max_threads = nullptr;
-  std::thread::id owner;  // each thread that opens a parallel region gets a team of its own: only this one shares
+  std::thread::id
+      owner;  // every thread that opens a parallel region gets its own team: we share this thread's team only
 
   bool run(Job& job, int wanted) const {
     if (!parallel || std::this_thread::get_id() != owner || in_parallel()) return false;
     const int team =
-        max_threads();  // always the whole team: the runtime ends the threads that a smaller one leaves out
+        max_threads();  // always the whole team: for a smaller team the runtime would end the other threads
     if (team < wanted) return false;
     std::pair<Job*, int> work{&job, wanted};
     parallel(
@@ -145,7 +146,7 @@ std::atomic<int> threads{0};
 
 void forget_threads_in_child() {
   openmp = {};
-  (void)pool.release();  // its threads exist in the parent only; joining or destroying them here would hang
+  (void)pool.release();  // its threads exist only in the parent; joining or destroying them here would hang
   pool = std::make_unique<Pool>();
 }
 
@@ -176,7 +177,7 @@ int num_threads() {
 void set_num_threads(int count) { threads.store(count); }
 
 bool share_openmp(const std::string& library) {
-  the_pool();  // and with it, what a forked child has to forget
+  the_pool();  // also registers the fork handler
   void* const handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (!handle) return false;
   OpenMP found;

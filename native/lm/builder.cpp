@@ -106,9 +106,9 @@ uint32_t NGramBuilder::own_state(uint32_t state, uint32_t word) {
   return slot->key ? slot->state : 0;
 }
 
-uint32_t NGramBuilder::add_node(uint32_t parent, uint32_t word, float back_off, bool made_up) {
+uint32_t NGramBuilder::add_node(uint32_t parent, uint32_t word, float back_off, bool synthetic) {
   const auto length = static_cast<uint8_t>(nodes_[parent].length + 1);
-  nodes_.push_back({parent, word, 0, back_off, 0, length, made_up});
+  nodes_.push_back({parent, word, 0, back_off, 0, length, synthetic});
   return static_cast<uint32_t>(nodes_.size() - 1);
 }
 
@@ -197,10 +197,10 @@ void NGramBuilder::link(const std::vector<uint32_t>& nodes) {
   }
 }
 
-void NGramBuilder::give_made_up_probabilities(const std::vector<uint32_t>& nodes) {
+void NGramBuilder::set_synthetic_probabilities(const std::vector<uint32_t>& nodes) {
   for (const uint32_t each : nodes) {
     const Node& node = nodes_[each];
-    if (!node.made_up) continue;
+    if (!node.synthetic) continue;
     float log_prob = 0;
     const NGram::Slot* found = nullptr;
     for (uint32_t state = node.parent; state && !found;) {
@@ -237,7 +237,7 @@ void NGramBuilder::write_table(const std::vector<uint32_t>& renamed, NGram::Slot
   };
   std::vector<Moving> line(ahead);
   size_t in = 0, out = 0;
-  const auto settle = [&] {
+  const auto place = [&] {
     const Moving& moving = line[out++ % ahead];
     uint64_t i = moving.home;
     while (slots[i].key) i = i + 1 == count ? 0 : i + 1;
@@ -255,11 +255,11 @@ void NGramBuilder::write_table(const std::vector<uint32_t>& renamed, NGram::Slot
     const auto state = static_cast<uint32_t>(old.key >> 32), word = static_cast<uint32_t>(old.key);
     const uint32_t behind = old.state ? old.state : longest_suffix(state, word);
     const uint64_t key = NGram::key(renamed[state], word);
-    if (in - out == ahead) settle();
+    if (in - out == ahead) place();
     line[in++ % ahead] = {NGram::home(key, count), {key, old.log_prob, renamed[behind]}};
     __builtin_prefetch(slots + NGram::home(key, count), 1);
   }
-  while (out < in) settle();
+  while (out < in) place();
 }
 
 std::shared_ptr<const NGram> NGramBuilder::finish() {
@@ -274,7 +274,7 @@ std::shared_ptr<const NGram> NGramBuilder::finish() {
 
   const std::vector<uint32_t> nodes = by_length();
   link(nodes);
-  give_made_up_probabilities(nodes);
+  set_synthetic_probabilities(nodes);
   const std::vector<uint32_t> states = fold(nodes, header);
 
   header.slots = 2 * used_ + 8;

@@ -42,7 +42,7 @@ class NGramBuilder {
     float back_off;
     uint64_t followed;  // as in NGram::Node; not empty: it is the context of an n-gram
     uint8_t length;
-    bool made_up;  // no n-gram of the caller's
+    bool synthetic;  // no n-gram of the caller's
   };
   static bool matters(const Node& node) { return node.followed || node.back_off != 0; }
   void add_unknown();
@@ -50,12 +50,12 @@ class NGramBuilder {
   uint32_t own_state(uint32_t state, uint32_t word);
   void grow();
   void grow_names(size_t slots);
-  uint32_t add_node(uint32_t parent, uint32_t word, float back_off, bool made_up);
+  uint32_t add_node(uint32_t parent, uint32_t word, float back_off, bool synthetic);
   uint32_t context(const uint32_t* words, int length);
   std::vector<uint32_t> by_length() const;
   uint32_t longest_suffix(uint32_t state, uint32_t word);
   void link(const std::vector<uint32_t>& nodes);
-  void give_made_up_probabilities(const std::vector<uint32_t>& nodes);
+  void set_synthetic_probabilities(const std::vector<uint32_t>& nodes);
   std::vector<uint32_t> fold(const std::vector<uint32_t>& nodes, NGram::Header& header);
   void write_table(const std::vector<uint32_t>& renamed, NGram::Slot* slots, uint64_t count);
 

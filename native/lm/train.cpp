@@ -1,5 +1,5 @@
 // How it is computed. All positions of the corpus are sorted by the words that end there, read backwards: then the
-// occurrences of each n-gram, of any order, stand next to each other, and a number for each neighbouring pair (how many
+// occurrences of each n-gram, of any order, stand next to each other, and a number for each neighboring pair (how many
 // words they share) says where. Orders are gone through from the lowest. An n-gram is known by its rank in its order's
 // list. If it ends at position p, its context is the (n−1)-gram that ends at p − 1, its suffix the one at p: so ranks
 // by position are all the look-up that is needed.

@@ -4,7 +4,7 @@
 //     d occupancy_t(s) = occupancy_t(s) · (E[s(π) | π_t = s] − E[s(π)])
 //
 // The conditional mean is a_t(s) + b_t(s): the mean score of what comes before (and at) frame t, and of what follows,
-// each by the same three arrows as α and β, which weigh them. In float64 and log space, for clarity: second derivatives
+// each by the same three transitions as α and β, which weigh them. In float64 and log space, for clarity: second derivatives
 // are rare.
 #include "loss/hvp.hpp"
 
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "core/threads.hpp"
-#include "simd/loss_kernel.hpp"
+#include "loss/item.hpp"
 
 namespace ctckit {
 namespace {
@@ -36,9 +36,9 @@ struct Expectation {
 };
 
 template <class Logit>
-class ItemCurvature {
+class ItemHvp {
  public:
-  ItemCurvature(const Batch<Logit>& batch, int64_t b, const Logit* direction, Logit* result)
+  ItemHvp(const Batch<Logit>& batch, int64_t b, const Logit* direction, Logit* result)
       : x_(batch.logits + b * batch.item_stride),
         stride_(batch.frame_stride),
         frames_(batch.input_lengths[b]),
@@ -47,16 +47,15 @@ class ItemCurvature {
         tokens_(batch.target_lengths[b]),
         states_(2 * tokens_ + 1),
         blank_(batch.blank),
-        rows_(batch.rows),
+        input_kind_(batch.input_kind),
         weight_(batch.weights[b]),
-        chain_(batch.chains ? batch.chains->weights + b * Chains::rows * batch.chains->states : nullptr),
-        chain_states_(batch.chains ? batch.chains->states : 0),
+        graph_(batch.graphs ? batch.graphs->item(b) : TokenGraph{}),
         direction_(direction + b * batch.frames * batch.classes),
         result_(result + b * batch.frames * batch.classes) {}
 
   void run() {
     std::fill(result_, result_ + frames_ * classes_, Logit(0));
-    if (frames_ == 0 || (!chain_ && frames_ < frames_needed(target_, tokens_))) return;
+    if (frames_ == 0 || (!graph_.weights && frames_ < frames_needed(target_, tokens_))) return;
     normalize();
     forward();
     const Expectation total = ending();
@@ -68,26 +67,27 @@ class ItemCurvature {
 
  private:
   int32_t label(int64_t s) const { return s % 2 ? target_[s / 2] : blank_; }
-  // The log-weights of topology.py: of the arrow s − k → s, of starting, of ending.
-  double arrow(int64_t k, int64_t s) const {
-    if (chain_) return chain_[k * chain_states_ + s];
+  // The log-weights of topology.py: of the transition s − k → s, of starting, of ending.
+  double transition(int64_t k, int64_t s) const {
+    if (graph_.weights) return graph_.weights[k * graph_.states + s];
     return k < 2 || (k == 2 && s % 2 && label(s) != label(s - 2)) ? 0 : impossible;
   }
-  double start(int64_t s) const { return chain_ ? chain_[5 * chain_states_ + s] : s < 2 ? 0 : impossible; }
-  double final(int64_t s) const { return chain_ ? chain_[6 * chain_states_ + s] : s >= states_ - 2 ? 0 : impossible; }
-  static constexpr int64_t arrows = 5;
-  double emission(int64_t t, int64_t s) const { return x_[t * stride_ + label(s)] - normaliser_[t]; }
+  double start(int64_t s) const { return graph_.weights ? graph_.of(start_weight)[s] : s < 2 ? 0 : impossible; }
+  double final(int64_t s) const {
+    return graph_.weights ? graph_.of(final_weight)[s] : s >= states_ - 2 ? 0 : impossible;
+  }
+  double emission(int64_t t, int64_t s) const { return x_[t * stride_ + label(s)] - normalizer_[t]; }
   double push(int64_t t, int64_t s) const { return direction_[t * classes_ + label(s)]; }
 
   void normalize() {
-    normaliser_.assign(frames_, 0.0);
+    normalizer_.assign(frames_, 0.0);
     for (int64_t t = 0; t < frames_; ++t) {
       const Logit* row = x_ + t * stride_;
       const double top = *std::max_element(row, row + classes_);
       double sum = 0;
       for (int64_t c = 0; c < classes_; ++c) sum += std::exp(row[c] - top);
       if (top == impossible) continue;
-      if (rows_ == Rows::logits || std::isnan(sum)) normaliser_[t] = top + std::log(sum);
+      if (input_kind_ == InputKind::logits || std::isnan(sum)) normalizer_[t] = top + std::log(sum);
     }
   }
 
@@ -98,8 +98,8 @@ class ItemCurvature {
       const Expectation* before = &alpha_[(t - 1) * states_];
       for (int64_t s = 0; s < states_; ++s) {
         Expectation& here = alpha_[t * states_ + s];
-        for (int64_t k = 0; k < arrows && k <= s; ++k)
-          here.add(before[s - k], arrow(k, s) + emission(t, s), push(t, s));
+        for (int64_t k = 0; k < transition_weights && k <= s; ++k)
+          here.add(before[s - k], transition(k, s) + emission(t, s), push(t, s));
       }
     }
   }
@@ -107,7 +107,7 @@ class ItemCurvature {
   Expectation ending() const {
     Expectation total;
     for (int64_t s = 0; s < states_; ++s) total.add(alpha_[(frames_ - 1) * states_ + s], final(s), 0);
-    for (const double each : normaliser_)
+    for (const double each : normalizer_)
       if (std::isnan(each)) total.log_weight = each;
     return total;
   }
@@ -120,8 +120,8 @@ class ItemCurvature {
         next.swap(here);
         for (int64_t s = 0; s < states_; ++s) {
           here[s] = {};
-          for (int64_t k = 0; k < arrows && s + k < states_; ++k)
-            here[s].add(next[s + k], arrow(k, s + k) + emission(t + 1, s + k), push(t + 1, s + k));
+          for (int64_t k = 0; k < transition_weights && s + k < states_; ++k)
+            here[s].add(next[s + k], transition(k, s + k) + emission(t + 1, s + k), push(t + 1, s + k));
         }
       }
       for (int64_t s = 0; s < states_; ++s) {
@@ -135,10 +135,10 @@ class ItemCurvature {
 
   // What the part of the gradient that is not the occupancy contributes: softmax(x), nothing, or e^x.
   void add_softmax(int64_t t) {
-    if (rows_ == Rows::scores) return;
-    const auto prob = [&](int64_t c) { return std::exp(x_[t * stride_ + c] - normaliser_[t]); };
+    if (input_kind_ == InputKind::scores) return;
+    const auto prob = [&](int64_t c) { return std::exp(x_[t * stride_ + c] - normalizer_[t]); };
     double mean = 0;
-    if (rows_ == Rows::logits)
+    if (input_kind_ == InputKind::logits)
       for (int64_t c = 0; c < classes_; ++c) mean += prob(c) * direction_[t * classes_ + c];
     for (int64_t c = 0; c < classes_; ++c)
       result_[t * classes_ + c] += static_cast<Logit>(weight_ * prob(c) * (direction_[t * classes_ + c] - mean));
@@ -149,28 +149,27 @@ class ItemCurvature {
   const int32_t* target_;
   const int64_t tokens_, states_;
   const int32_t blank_;
-  const Rows rows_;
+  const InputKind input_kind_;
   const double weight_;
-  const double* chain_;
-  const int64_t chain_states_;
+  const TokenGraph graph_;
   const Logit* direction_;
   Logit* result_;
-  std::vector<double> normaliser_;
+  std::vector<double> normalizer_;
   std::vector<Expectation> alpha_;
 };
 
 }  // namespace
 
 template <class Logit>
-void ctc_curvature(const Batch<Logit>& batch, const Logit* direction, Logit* result) {
+void ctc_hvp(const Batch<Logit>& batch, const Logit* direction, Logit* result) {
   parallel_for(batch.items, [&](int64_t b) {
-    ItemCurvature<Logit>(batch, b, direction, result).run();
+    ItemHvp<Logit>(batch, b, direction, result).run();
     Logit* const item = result + b * batch.frames * batch.classes;
     std::fill(item + batch.input_lengths[b] * batch.classes, item + batch.frames * batch.classes, Logit(0));
   });
 }
 
-template void ctc_curvature<float>(const Batch<float>&, const float*, float*);
-template void ctc_curvature<double>(const Batch<double>&, const double*, double*);
+template void ctc_hvp<float>(const Batch<float>&, const float*, float*);
+template void ctc_hvp<double>(const Batch<double>&, const double*, double*);
 
 }  // namespace ctckit

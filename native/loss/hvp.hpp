@@ -8,6 +8,6 @@ namespace ctckit {
 // batch.losses and batch.gradient are not used. What is beyond the lengths is written as 0, and so is all of an item
 // whose target cannot be emitted; where the loss is NaN the result is NaN.
 template <class Logit>
-void ctc_curvature(const Batch<Logit>& batch, const Logit* direction, Logit* result);
+void ctc_hvp(const Batch<Logit>& batch, const Logit* direction, Logit* result);
 
 }  // namespace ctckit

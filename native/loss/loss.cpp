@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/threads.hpp"
+#include "loss/item.hpp"
 #include "simd/dispatch.hpp"
-#include "simd/loss_kernel.hpp"
 
 namespace ctckit {
 
@@ -65,10 +65,10 @@ Workspace& workspace() {
   return instance;
 }
 
-const ItemKernel<float>& kernel(float) { return kernels().float32; }
-const ItemKernel<double>& kernel(double) { return kernels().float64; }
-const ItemKernel<Half>& kernel(Half) { return kernels().float16; }
-const ItemKernel<Brain>& kernel(Brain) { return kernels().bfloat16; }
+const LossKernel<float>& kernel(float) { return loss_kernels().float32; }
+const LossKernel<double>& kernel(double) { return loss_kernels().float64; }
+const LossKernel<Half>& kernel(Half) { return loss_kernels().float16; }
+const LossKernel<Brain>& kernel(Brain) { return loss_kernels().bfloat16; }
 
 template <class Logit>
 Logit not_a_number() {
@@ -84,8 +84,8 @@ Brain not_a_number() {
 }
 
 // Without any frame: possible where a path may start and end in the same blank.
-double empty_path_loss(const ChainWeights& chain, int tokens) {
-  const double *const start = chain.weights + 5 * chain.states, *const final = start + chain.states;
+double empty_path_loss(const TokenGraph& graph, int tokens) {
+  const double *const start = graph.of(start_weight), *const final = graph.of(final_weight);
   for (int s = 0; s <= 2 * tokens; s += 2)
     if (!std::isinf(start[s]) && !std::isinf(final[s])) return 0;
   return std::numeric_limits<double>::infinity();
@@ -95,15 +95,15 @@ double empty_path_loss(const ChainWeights& chain, int tokens) {
 
 template <class Logit>
 double loss_of(const Item<Logit>& item) {
-  if (item.chain && item.frames == 0) return empty_path_loss(*item.chain, item.tokens);
-  if (!item.chain && item.frames < frames_needed(item.target, item.tokens))
+  if (item.graph && item.frames == 0) return empty_path_loss(*item.graph, item.tokens);
+  if (!item.graph && item.frames < frames_needed(item.target, item.tokens))
     return std::numeric_limits<double>::infinity();
   const auto attempt = [&](Range range) {
     const size_t bytes = kernel(Logit{}).workspace_bytes(range, size_of(item));
     return kernel(Logit{}).solve(item, range, workspace().reserve(bytes));
   };
   // Counts add up over all frames: in float64.
-  const bool wide = sizeof(Logit) == 8 || (item.chain && item.chain->counts);
+  const bool wide = sizeof(Logit) == 8 || (item.graph && item.graph->counts);
   Outcome outcome = attempt(wide ? Range::wide : Range::fast);
   if (outcome.out_of_range) outcome = attempt(Range::wide);
   if (outcome.out_of_range) throw std::logic_error("ctckit: an item is out of the wide numbers' range");
@@ -114,11 +114,6 @@ double loss_of(const Item<Logit>& item) {
 template double loss_of<float>(const Item<float>&);
 
 namespace {
-
-ChainWeights chain_of(const Chains& chains, int64_t b) {
-  const int64_t start = b * Chains::rows * chains.states;
-  return {chains.weights + start, chains.counts ? chains.counts + start : nullptr, chains.states};
-}
 
 constexpr int64_t beyond_caches = 24 << 20;  // bytes
 
@@ -132,7 +127,7 @@ Item<Logit> item_of(const Batch<Logit>& batch, int64_t b) {
   item.blank = batch.blank;
   item.target = batch.targets + b * batch.target_stride;
   item.tokens = static_cast<int>(batch.target_lengths[b]);
-  item.rows = batch.rows;
+  item.input_kind = batch.input_kind;
   item.weight = batch.weights[b];
   item.gradient = batch.gradient ? batch.gradient + b * batch.frames * batch.classes : nullptr;
   item.stream = batch.items * batch.frames * batch.classes * static_cast<int64_t>(sizeof(Logit)) > beyond_caches;
@@ -145,8 +140,8 @@ Item<Logit> item_of(const Batch<Logit>& batch, int64_t b) {
 template <class Logit>
 void run_item(const Batch<Logit>& batch, int64_t b) {
   Item<Logit> item = item_of(batch, b);
-  const ChainWeights chain = batch.chains ? chain_of(*batch.chains, b) : ChainWeights{};
-  if (batch.chains) item.chain = &chain;
+  const TokenGraph graph = batch.graphs ? batch.graphs->item(b) : TokenGraph{};
+  if (batch.graphs) item.graph = &graph;
   const double loss = loss_of(item);
   batch.losses[b] = loss;
   if (!item.gradient) return;
@@ -161,7 +156,8 @@ void run_item(const Batch<Logit>& batch, int64_t b) {
 
 template <class Logit>
 void ctc_loss(const Batch<Logit>& batch) {
-  if (sizeof(Logit) < 4 && batch.chains) throw std::invalid_argument("chains are for float32 and float64 logits only");
+  if (sizeof(Logit) < 4 && batch.graphs)
+    throw std::invalid_argument("token graphs with weights need float32 or float64 logits");
   // The costliest first, so that no thread is left with a long item at the end.
   std::vector<int64_t> order(static_cast<size_t>(batch.items));
   std::iota(order.begin(), order.end(), 0);

@@ -11,7 +11,7 @@ Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights, si
   std::vector<float> seen(trie_.size(), 0.0f), promise(trie_.size(), 0.0f);
   for (uint32_t node = 1; node < trie_.size(); ++node)
     seen[node] = seen[trie_.parent(node)] + (trie_.letter(node) == boundary ? 0.0f : 1.0f);
-  // promise: the most that one more letter is worth to a pattern below. Children before their parents.
+  // promise: the most that one more letter is fusion_score to a pattern below. Children before their parents.
   for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {
     potential_[node] = promise[node] * seen[node];
     for (int32_t pattern : trie_.lists_at(node)) {

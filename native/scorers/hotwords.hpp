@@ -1,7 +1,7 @@
 // Many patterns found at once in a sequence of letters: the automaton of Aho and Corasick (1975).
 //
 // A pattern that is under way earns a potential, which is taken back when it does not come true: Φ(state) is the largest
-// weight · (letters seen / letters) of the patterns that go on beyond the state. A step from s to d is worth
+// weight · (letters seen / letters) of the patterns that go on beyond the state. A step from s to d is fusion_score
 // Φ(d) − Φ(s), and the weights of all patterns that end in d.
 #pragma once
 #include "scorers/plan.hpp"
@@ -18,7 +18,7 @@ class Hotwords {
   float potential(uint32_t state) const { return potential_[state]; }
   // The weights of the patterns that end in this state.
   float found(uint32_t state) const { return found_[state]; }
-  // No more than so many letters are worth more than this: e^(the best that they can find − Φ(state)).
+  // No more than so many letters are fusion_score more than this: e^(the best that they can find − Φ(state)).
   float bound(uint32_t state, size_t letters) const { return bounds_[letters * potential_.size() + state]; }
 
  private:

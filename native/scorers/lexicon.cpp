@@ -10,12 +10,12 @@ namespace ctckit {
 
 Lexicon::Lexicon(const SearchPlan& plan)
     : trie_(plan.words),
-      potential_(trie_.size(), plan.word_model ? -std::numeric_limits<float>::infinity() : 0.0f),
+      potential_(trie_.size(), plan.word_lm ? -std::numeric_limits<float>::infinity() : 0.0f),
       changes_(trie_.size(), {1.0f, 1.0f, 1.0f}),
       oov_charge_(static_cast<float>(plan.oov_charge)),
       oov_letter_factor_(std::exp(-oov_charge_)),
       word_bonus_(static_cast<float>(plan.word_bonus)) {
-  if (plan.word_model) find_potentials(plan);
+  if (plan.word_lm) find_potentials(plan);
   std::vector<int32_t> letters(trie_.size(), 0);
   for (uint32_t node = 0; node < trie_.size(); ++node) {
     if (node != Trie::root) {
@@ -28,8 +28,8 @@ Lexicon::Lexicon(const SearchPlan& plan)
 }
 
 void Lexicon::find_potentials(const SearchPlan& plan) {
-  const NGram& model = *plan.word_model;
-  const auto weight = static_cast<float>(plan.word_weight);
+  const NGram& model = *plan.word_lm;
+  const auto weight = static_cast<float>(plan.word_lm_weight);
   unknown_potential_ = weight * model.unigram(model.unknown());
   for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {  // children before their parents
     for (int32_t word : trie_.lists_at(node)) {

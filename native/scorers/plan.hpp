@@ -31,13 +31,13 @@ struct SearchPlan {
   bool lm_boundary;  // texts begin behind <s> and end with </s>
   Ragged letters;    // of each class
 
-  std::shared_ptr<const NGram> fine_model;  // or null
-  double fine_weight;
-  Ragged fine_ids;     // of each class
-  int32_t fine_space;  // −1: the model is asked for tokens, not for letters
+  std::shared_ptr<const NGram> token_lm;  // or null
+  double token_lm_weight;
+  Ragged token_lm_ids;     // of each class
+  int32_t token_lm_space;  // −1: the model is asked for tokens, not for letters
 
-  std::shared_ptr<const NGram> word_model;  // or null
-  double word_weight;
+  std::shared_ptr<const NGram> word_lm;  // or null
+  double word_lm_weight;
   bool has_lexicon;
   Ragged words;                   // spellings
   std::vector<int32_t> word_ids;  // of each spelling, in the word model; −1 without one

@@ -15,7 +15,7 @@ float factor_of(double log_factor) {
 
 }  // namespace
 
-Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
+Scorers::Scorers(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
   if (plan_.has_lexicon) lexicon_.emplace(plan_);
   if (plan_.hotwords.size() > 0) {
     size_t most_letters = 0;
@@ -23,11 +23,11 @@ Factors::Factors(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor
     hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
   }
   find_kinds();
-  const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_model || plan_.word_bonus != 0);
-  any_ = has_fine() || words_count || has_hotwords() || plan_.token_bonus != 0;
+  const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_lm || plan_.word_bonus != 0);
+  any_ = has_token_lm() || words_count || has_hotwords() || plan_.token_bonus != 0;
 }
 
-void Factors::find_kinds() {
+void Scorers::find_kinds() {
   for (size_t c = 0; c < plan_.letters.size(); ++c) {
     const auto letters = plan_.letters[c];
     const auto is_boundary = [](int32_t each) { return each == boundary; };
@@ -48,31 +48,31 @@ void Factors::find_kinds() {
   }
 }
 
-float Factors::token_bound(const Kind& kind) const {
+float Scorers::token_bound(const Kind& kind) const {
   return token_factor_ * factor_of(std::max(plan_.word_bonus, 0.0) * kind.whole_words);
 }
 
-Context Factors::start() const {
+Context Scorers::start() const {
   Context context;
-  if (plan_.fine_model && plan_.lm_boundary) context.fine = plan_.fine_model->start();
-  if (plan_.word_model && plan_.lm_boundary) context.word = plan_.word_model->start();
-  if (hotwords_ && plan_.has_words) context.hot = hotwords_->step(Trie::root, boundary);
+  if (plan_.token_lm && plan_.lm_boundary) context.token_lm = plan_.token_lm->start();
+  if (plan_.word_lm && plan_.lm_boundary) context.word = plan_.word_lm->start();
+  if (hotwords_ && plan_.has_words) context.hotword = hotwords_->step(Trie::root, boundary);
   return context;
 }
 
-Step Factors::fine(uint32_t state, int token, bool inside) const {
+Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
   double log_prob = 0;
-  for (int32_t id : plan_.fine_ids[static_cast<size_t>(token)]) {
-    if (id == plan_.fine_space && !inside) continue;
-    const NGram::Step step = plan_.fine_model->query(state, static_cast<uint32_t>(id));
+  for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
+    if (id == plan_.token_lm_space && !inside) continue;
+    const NGram::Step step = plan_.token_lm->query(state, static_cast<uint32_t>(id));
     log_prob += step.log_prob;
     state = step.state;
-    inside = id != plan_.fine_space;
+    inside = id != plan_.token_lm_space;
   }
-  return {factor_of(plan_.fine_weight * log_prob), state};
+  return {factor_of(plan_.token_lm_weight * log_prob), state};
 }
 
-Step Factors::hot(uint32_t state, int token, bool inside) const {
+Step Scorers::hotword_step(uint32_t state, int token, bool inside) const {
   double gain = -hotwords_->potential(state);
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter == boundary && !inside) continue;
@@ -83,32 +83,32 @@ Step Factors::hot(uint32_t state, int token, bool inside) const {
   return {factor_of(gain + hotwords_->potential(state)), state};
 }
 
-Factors::Word Factors::best_word(const Context& context) const {
+Scorers::Word Scorers::best_word(const Context& context) const {
   Word best = {0, context.word, -1};
   if (lexicon_)
     for (int32_t position : lexicon_->words_at(context.node)) {
       Word word = {0, context.word, position};
-      if (plan_.word_model) {
+      if (plan_.word_lm) {
         const auto id = static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(position)]);
-        const NGram::Step step = plan_.word_model->query(context.word, id);
+        const NGram::Step step = plan_.word_lm->query(context.word, id);
         word = {step.log_prob, step.state, position};
       }
       if (best.position < 0 || word.log_prob > best.log_prob) best = word;
     }
-  if (best.position < 0 && plan_.word_model) {
-    const NGram::Step step = plan_.word_model->query(context.word, plan_.word_model->unknown());
+  if (best.position < 0 && plan_.word_lm) {
+    const NGram::Step step = plan_.word_lm->query(context.word, plan_.word_lm->unknown());
     best = {step.log_prob, step.state, -1};
   }
   return best;
 }
 
 // What a finished word adds to the score, nats.
-double Factors::word_value(const Context& context, const Word& word) const {
-  const double value = plan_.word_weight * word.log_prob + plan_.word_bonus;
+double Scorers::word_value(const Context& context, const Word& word) const {
+  const double value = plan_.word_lm_weight * word.log_prob + plan_.word_bonus;
   return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
 }
 
-Step Factors::end_word(const Context& context) const {
+Step Scorers::end_word(const Context& context) const {
   const Word word = best_word(context);
   if (lexicon_ && word.position < 0 && std::isinf(plan_.oov_charge)) return {0, word.state};
   Context counted = context;
@@ -117,16 +117,16 @@ Step Factors::end_word(const Context& context) const {
   return {factor_of(word_value(counted, word) - potential), word.state};
 }
 
-float Factors::end_word_bound(const Context& context) const {
+float Scorers::end_word_bound(const Context& context) const {
   if (context.letters == 0) return 1;
   return lexicon_ ? lexicon_->ending_bound(context.node, context.letters) : std::max(factor_of(plan_.word_bonus), 1.0f);
 }
 
-float Factors::more_letters_bound(const Context& context) const {
+float Scorers::more_letters_bound(const Context& context) const {
   return lexicon_ ? std::max(lexicon_->leaving(context.node), 1.0f) : 1.0f;
 }
 
-float Factors::letters(Context& context, int token, const Step* ended) const {
+float Scorers::letters(Context& context, int token, const Step* ended) const {
   float factor = 1;
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter != boundary) {
@@ -144,17 +144,17 @@ float Factors::letters(Context& context, int token, const Step* ended) const {
   return factor;
 }
 
-double Factors::fine_end(uint32_t state) const {
-  const NGram* const model = plan_.fine_model.get();
+double Scorers::token_lm_end(uint32_t state) const {
+  const NGram* const model = plan_.token_lm.get();
   return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
 }
 
-double Factors::word_end(uint32_t state) const {
-  const NGram* const model = plan_.word_model.get();
+double Scorers::word_lm_end(uint32_t state) const {
+  const NGram* const model = plan_.word_lm.get();
   return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
 }
 
-double Factors::finish(const Context& context) const {
+double Scorers::finish(const Context& context) const {
   double value = 0;
   uint32_t word_state = context.word;
   if (plan_.has_words && context.letters > 0) {
@@ -164,17 +164,17 @@ double Factors::finish(const Context& context) const {
     value += gained - (lexicon_ ? lexicon_->potential(context.node, context.letters) : 0);
     word_state = word.state;
   }
-  value += plan_.word_weight * word_end(word_state) + plan_.fine_weight * fine_end(context.fine);
+  value += plan_.word_lm_weight * word_lm_end(word_state) + plan_.token_lm_weight * token_lm_end(context.token_lm);
   if (hotwords_) {
-    value -= hotwords_->potential(context.hot);
-    if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hot, boundary));
+    value -= hotwords_->potential(context.hotword);
+    if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hotword, boundary));
   }
   return value;
 }
 
-void Factors::close_word(Context& context, Parts& parts) const {
+void Scorers::close_word(Context& context, Parts& parts) const {
   const Word word = best_word(context);
-  parts.word_log_prob += word.log_prob;
+  parts.word_lm_log_prob += word.log_prob;
   parts.words.push_back(word.position);
   if (lexicon_ && word.position < 0) parts.oov_letters += context.letters;
   context.word = word.state;
@@ -183,23 +183,23 @@ void Factors::close_word(Context& context, Parts& parts) const {
 }
 
 // One token, everything counted apart.
-void Factors::walk(Context& context, int token, Parts& parts) const {
+void Scorers::walk(Context& context, int token, Parts& parts) const {
   const bool inside = context.letters > 0;
-  if (plan_.fine_model) {
+  if (plan_.token_lm) {
     bool within = inside;
-    for (int32_t id : plan_.fine_ids[static_cast<size_t>(token)]) {
-      if (id == plan_.fine_space && !within) continue;
-      const NGram::Step step = plan_.fine_model->query(context.fine, static_cast<uint32_t>(id));
-      parts.fine_log_prob += step.log_prob;
-      context.fine = step.state;
-      within = id != plan_.fine_space;
+    for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
+      if (id == plan_.token_lm_space && !within) continue;
+      const NGram::Step step = plan_.token_lm->query(context.token_lm, static_cast<uint32_t>(id));
+      parts.token_lm_log_prob += step.log_prob;
+      context.token_lm = step.state;
+      within = id != plan_.token_lm_space;
     }
   }
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter == boundary && context.letters == 0) continue;
     if (hotwords_) {
-      context.hot = hotwords_->step(context.hot, letter);
-      parts.hotwords += hotwords_->found(context.hot);
+      context.hotword = hotwords_->step(context.hotword, letter);
+      parts.hotwords += hotwords_->found(context.hotword);
     }
     if (letter == boundary) {
       close_word(context, parts);
@@ -210,16 +210,16 @@ void Factors::walk(Context& context, int token, Parts& parts) const {
   }
 }
 
-Parts Factors::parts(std::span<const int32_t> tokens) const {
+Parts Scorers::parts(std::span<const int32_t> tokens) const {
   Parts parts;
   Context context = start();
   for (int32_t token : tokens) walk(context, token, parts);
   if (plan_.has_words && context.letters > 0) {
-    if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hot, boundary));
+    if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hotword, boundary));
     close_word(context, parts);
   }
-  parts.word_log_prob += word_end(context.word);
-  parts.fine_log_prob += fine_end(context.fine);
+  parts.word_lm_log_prob += word_lm_end(context.word);
+  parts.token_lm_log_prob += token_lm_end(context.token_lm);
   return parts;
 }
 

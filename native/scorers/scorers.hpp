@@ -1,4 +1,4 @@
-// What the language models, the lexicon and the hotwords make of a prefix: the edge factors of the search.
+// What the language models, the lexicon and the hotwords make of a prefix: the edge scorers of the search.
 //
 // Extending a prefix by a token multiplies its mass by a factor that depends on the prefix' context alone. Look-ahead and
 // progress in a hotword are potentials: granted on the way and taken back, they steer the search and leave the score as it is.
@@ -12,10 +12,10 @@
 namespace ctckit {
 
 struct Context {
-  uint32_t fine = 0, word = 0;  // states of the models
-  uint32_t node = Trie::root;   // in the lexicon
-  uint32_t hot = Trie::root;    // in the hotwords
-  int32_t letters = 0;          // of the current word; 0 behind a boundary
+  uint32_t token_lm = 0, word = 0;  // states of the models
+  uint32_t node = Trie::root;       // in the lexicon
+  uint32_t hotword = Trie::root;    // in the hotwords
+  int32_t letters = 0;              // of the current word; 0 behind a boundary
 };
 
 // A factor, and the state after it.
@@ -26,14 +26,14 @@ struct Step {
 
 // What a text's score holds beside its log-probability under CTC; nats, weights not applied.
 struct Parts {
-  double fine_log_prob = 0, word_log_prob = 0, hotwords = 0;
+  double token_lm_log_prob = 0, word_lm_log_prob = 0, hotwords = 0;
   int64_t oov_letters = 0;
   std::vector<int32_t> words;  // of each word its position in SearchPlan::words, −1 for one that is not there
 };
 
-class Factors {
+class Scorers {
  public:
-  explicit Factors(SearchPlan plan);
+  explicit Scorers(SearchPlan plan);
 
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor differs from 1.
@@ -50,17 +50,17 @@ class Factors {
   const std::vector<Kind>& kinds() const { return kinds_; }
   size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
   const Kind& kind_of(int token) const { return kinds_[kind(token)]; }
-  // The bound is the product of this, of hot_bound, and of end_word_bound or more_letters_bound.
+  // The bound is the product of this, of hotword_bound, and of end_word_bound or more_letters_bound.
   float token_bound(const Kind& kind) const;
-  float hot_bound(uint32_t state, const Kind& kind) const { return hotwords_->bound(state, kind.letters); }
-  bool has_fine() const { return plan_.fine_model != nullptr; }
+  float hotword_bound(uint32_t state, const Kind& kind) const { return hotwords_->bound(state, kind.letters); }
+  bool has_token_lm() const { return plan_.token_lm != nullptr; }
   bool has_hotwords() const { return hotwords_.has_value(); }
 
   Context start() const;
 
   // The parts that depend on one state each, to be remembered by the caller. `inside`: in a word, not behind a boundary.
-  Step fine(uint32_t state, int token, bool inside) const;
-  Step hot(uint32_t state, int token, bool inside) const;
+  Step token_lm_step(uint32_t state, int token, bool inside) const;
+  Step hotword_step(uint32_t state, int token, bool inside) const;
   // The end of the word that the context is in; it depends on the model's state and the place in the lexicon alone.
   Step end_word(const Context& context) const;
   // At least 1, and at least the factor of the word's end, at once or after more letters.
@@ -88,8 +88,8 @@ class Factors {
   void find_kinds();
   Word best_word(const Context& context) const;
   double word_value(const Context& context, const Word& word) const;
-  double fine_end(uint32_t state) const;
-  double word_end(uint32_t state) const;
+  double token_lm_end(uint32_t state) const;
+  double word_lm_end(uint32_t state) const;
   void walk(Context& context, int token, Parts& parts) const;
   void close_word(Context& context, Parts& parts) const;
 

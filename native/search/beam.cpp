@@ -168,7 +168,7 @@ void Beam::move(int from, int to) {
   if (node_[b] != PrefixTree::none) tree_[node_[b]].entry = to;
 }
 
-// Empty slots weigh nothing and get nothing.
+// Empty slots update_bounds nothing and get nothing.
 void Beam::clear(int first, int last) {
   for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
     for (auto* each : {&masses_, &next_masses_}) (*each)[i] = (*each)[static_cast<size_t>(capacity_) + i] = 0;

@@ -11,11 +11,11 @@ namespace ctckit {
 
 class Beam {
  public:
-  // What an entry carries along where there are factors.
+  // What an entry carries along where there are scorers.
   struct Entry {
     Context context;
     Step ended = {-1, 0};                     // the end of the word it is in; a negative factor while that is not known
-    float inner_bound = 1, ending_bound = 1;  // see Factors
+    float inner_bound = 1, ending_bound = 1;  // see Scorers
   };
   // An entry to come.
   struct Arrival {
@@ -54,7 +54,7 @@ class Beam {
   // The arrival of an entry's text with one more token.
   void extend(int entry, int token, float mass, Arrival& arrival);
   // The frame's result: those `freed` (ascending) leave, the arrivals take their places, with what they carry along where
-  // there are factors. `top` is the largest mass now.
+  // there are scorers. `top` is the largest mass now.
   void replace(std::span<const int32_t> freed, const std::vector<Arrival>& arrivals, const std::vector<Entry>& carried,
                float top);
 

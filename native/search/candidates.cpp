@@ -34,12 +34,12 @@ Choice::Choice(int beam_width)
       coming_(values_.size() + beam_block) {}
 
 Selection Choice::select(const std::vector<float>& staying, int staying_count, const Candidates& candidates, int width,
-                         float bar, float top) {
+                         float threshold, float top) {
   const auto end = std::copy_n(candidates.values.begin(), candidates.count,
                                std::copy_n(staying.begin(), staying_count, values_.begin()));
   const int count = staying_count + candidates.count;
   std::fill(end, values_.begin() + whole_blocks(count), 0.0f);
-  const auto low = std::bit_cast<int32_t>(bar), high = std::bit_cast<int32_t>(std::max(bar, top)) + 1;
+  const auto low = std::bit_cast<int32_t>(threshold), high = std::bit_cast<int32_t>(std::max(threshold, top)) + 1;
   return beam_kernels().choose(values_.data(), count, width, low, high);
 }
 
@@ -50,7 +50,7 @@ bool tied(Selection selection, float value) { return std::bit_cast<int32_t>(valu
 }  // namespace
 
 std::span<const int32_t> Choice::leaving(Selection selection, const std::vector<float>& staying, int staying_count) {
-  const int found = beam_kernels().not_above(staying.data(), staying_count, selection.bar(), leaving_.data());
+  const int found = beam_kernels().not_above(staying.data(), staying_count, selection.threshold(), leaving_.data());
   const auto end = leaving_.begin() + found;
   const auto stays = [&](int32_t i) {
     const bool one = selection.ties > 0 && tied(selection, staying[static_cast<size_t>(i)]);
@@ -65,7 +65,7 @@ std::span<const int32_t> Choice::coming(Selection selection, const std::vector<f
   size_t found = 0;
   if (selection.ties == 0) {
     found = static_cast<size_t>(
-        beam_kernels().above(candidates.values.data(), candidates.count, selection.bar(), coming_.data()));
+        beam_kernels().above(candidates.values.data(), candidates.count, selection.threshold(), coming_.data()));
     return {coming_.data(), found};
   }
   for (int i = 0; i < staying_count; ++i)
@@ -74,7 +74,7 @@ std::span<const int32_t> Choice::coming(Selection selection, const std::vector<f
     const float value = candidates.values[static_cast<size_t>(k)];
     const bool one = selection.ties > 0 && tied(selection, value);
     selection.ties -= one;
-    if (value > selection.bar() || one) coming_[found++] = k;
+    if (value > selection.threshold() || one) coming_[found++] = k;
   }
   return {coming_.data(), found};
 }

@@ -33,10 +33,10 @@ class Choice {
  public:
   explicit Choice(int beam_width);
 
-  // The bound that the `width` best of both lie above, and nothing below `bar`; among equals the texts that stay are better,
+  // The bound that the `width` best of both lie above, and nothing below `threshold`; among equals the texts that stay are better,
   // then the first. `top`: no value is larger.
   Selection select(const std::vector<float>& staying, int staying_count, const Candidates& candidates, int width,
-                   float bar, float top);
+                   float threshold, float top);
   // The indices of the texts that leave, and of the candidates that come; until the next call.
   std::span<const int32_t> leaving(Selection selection, const std::vector<float>& staying, int staying_count);
   std::span<const int32_t> coming(Selection selection, const std::vector<float>& staying, int staying_count,

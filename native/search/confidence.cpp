@@ -13,25 +13,25 @@ namespace ctckit {
 
 namespace {
 
-// The frames between the neighbours of one token. In front of the token, between it and its neighbours, stand blanks only.
-class Stretch {
+// The frames between the neighbors of one token. In front of the token, between it and its neighbors, stand blanks only.
+class TokenGap {
  public:
-  explicit Stretch(const Frames& frames)
+  explicit TokenGap(const Frames& frames)
       : frames_(frames), probs_(static_cast<size_t>(whole_blocks(frames.classes)), 0), on_(probs_.size(), 0) {}
 
-  // Of `token` in frames [from, to), between neighbours of the classes `left` and `right` (−1: none).
+  // Of `token` in frames [from, to), between neighbors of the classes `left` and `right` (−1: none).
   double confidence(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
     const auto mass = [&](int32_t c) -> float& { return on_[static_cast<size_t>(c)]; };
     std::fill(on_.begin(), on_.end(), 0.0f);
     double before = 1, own = 0, other = 0;  // blanks only; the token, or another one, and blanks behind it
     for (int64_t t = from; t < to; ++t) {
-      beam_kernels().exponentials(frames_.row(t), frames_.classes, probs_.data());
+      beam_kernels().exponentials(frames_.frame(t), frames_.classes, probs_.data());
       const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);
       const double own_leaving = static_cast<double>(mass(token));
       const double leaving = static_cast<double>(
           beam_kernels().pass_on(probs_.data(), frames_.classes, static_cast<float>(before), on_.data()));
       mass(frames_.blank) = 0;
-      if (t == from && left >= 0) mass(left) = 0;  // it would be the left neighbour itself, lasting on
+      if (t == from && left >= 0) mass(left) = 0;  // it would be the left neighbor itself, lasting on
       own = (own + own_leaving) * blank;
       other = (other + leaving - own_leaving) * blank;
       before *= blank;
@@ -67,13 +67,13 @@ class Stretch {
 // Of the tokens from ≤ k < to.
 void confidences_of_some(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans, size_t from,
                          size_t to, std::span<double> result) {
-  Stretch stretch(frames);
+  TokenGap gap(frames);
   for (size_t k = from; k < to; ++k) {
     const bool first = k == 0, last = k + 1 == tokens.size();
     result[k] = tokens[k] < 0
                     ? std::numeric_limits<double>::quiet_NaN()
-                    : stretch.confidence(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
-                                         first ? 0 : spans.ends[k - 1], last ? frames.count : spans.starts[k + 1]);
+                    : gap.confidence(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
+                                     first ? 0 : spans.ends[k - 1], last ? frames.count : spans.starts[k + 1]);
   }
 }
 

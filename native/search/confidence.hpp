@@ -1,6 +1,6 @@
 // How sure each token of an alignment is.
 //
-// The confidence of token k is its posterior among single edits: its neighbours keep their frames of the likeliest alignment,
+// The confidence of token k is its posterior among single refinements: its neighbors keep their frames of the likeliest alignment,
 // and between them stands token k, another one, or none:
 //
 //     confidence = mass(y_k) / (Σ_c mass(c) + mass(none)),
@@ -17,7 +17,7 @@ struct Frames {
   int64_t stride, count;
   int classes, blank;
 
-  const float* row(int64_t t) const { return log_probs + t * stride; }
+  const float* frame(int64_t t) const { return log_probs + t * stride; }
 };
 
 // The frames [starts[k], ends[k]) of each token.
@@ -25,7 +25,7 @@ struct Spans {
   std::span<const int64_t> starts, ends;
 };
 
-// Of each token, written to `result`. A token of class −1 is a wildcard: it has no confidence (NaN), and as a neighbour it
+// Of each token, written to `result`. A token of class −1 is a wildcard: it has no confidence (NaN), and as a neighbor it
 // holds its frames, whatever they emit.
 void confidences(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans, std::span<double> result);
 // The same, many tokens shared out over the threads.

@@ -11,24 +11,24 @@ namespace ctckit {
 
 namespace {
 
-constexpr int most_rounds = 4;  // of edits
+constexpr int max_rounds = 4;  // of refinements
 
-void describe_it(const Frames& frames, Decoded& text) {
-  text.description = describe(frames, text.tokens, text.description.log_prob);
+void rescore_it(const Frames& frames, Decoded& text) {
+  text.rescored = rescore(frames, text.tokens, text.rescored.log_prob);
 }
 
 // What the score adds to log p(y | x).
-double worth(const SearchPlan& plan, const Parts& parts, size_t tokens) {
+double fusion_score(const SearchPlan& plan, const Parts& parts, size_t tokens) {
   // A forbidden letter costs ∞; none of them cost nothing.
   const double charge = parts.oov_letters ? plan.oov_charge * static_cast<double>(parts.oov_letters) : 0;
-  return plan.fine_weight * parts.fine_log_prob + plan.word_weight * parts.word_log_prob +
+  return plan.token_lm_weight * parts.token_lm_log_prob + plan.word_lm_weight * parts.word_lm_log_prob +
          plan.word_bonus * static_cast<double>(parts.words.size()) + plan.token_bonus * static_cast<double>(tokens) -
          charge + parts.hotwords;
 }
 
 }  // namespace
 
-Decoder::Decoder(SearchPlan plan) : factors_(std::make_shared<const Factors>(std::move(plan))) {}
+Decoder::Decoder(SearchPlan plan) : scorers_(std::make_shared<const Scorers>(std::move(plan))) {}
 
 std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) const {
   std::unique_ptr<Search> search;
@@ -42,15 +42,15 @@ std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) c
   if (search) {
     search->reset();
   } else {
-    search = std::make_unique<Search>(factors_);
+    search = std::make_unique<Search>(scorers_);
   }
   search->push(frames.log_probs, frames.stride, frames.count);
   std::vector<Decoded> result;
   for (Found& found : search->contenders(n_best)) result.push_back(scored(frames, std::move(found.tokens)));
   std::stable_sort(result.begin(), result.end(), [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
-  if (!result.empty()) improve_first(frames, result);
+  if (!result.empty()) refine_best(frames, result);
   result.resize(std::min(result.size(), n_best));
-  for (size_t k = 1; k < result.size(); ++k) describe_it(frames, result[k]);
+  for (size_t k = 1; k < result.size(); ++k) rescore_it(frames, result[k]);
   const std::lock_guard lock(mutex_);
   spare_.push_back(std::move(search));
   return result;
@@ -58,34 +58,34 @@ std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) c
 
 Decoded Decoder::scored(const Frames& frames, std::vector<int32_t> tokens) const {
   Decoded result{std::move(tokens), {}, {}, 0};
-  result.parts = factors_->parts(result.tokens);
-  result.description.log_prob = log_prob_of(frames, result.tokens);
-  result.score = result.description.log_prob + worth(factors_->plan(), result.parts, result.tokens.size());
+  result.parts = scorers_->parts(result.tokens);
+  result.rescored.log_prob = log_prob_of(frames, result.tokens);
+  result.score = result.rescored.log_prob + fusion_score(scorers_->plan(), result.parts, result.tokens.size());
   return result;
 }
 
-// Puts texts in front that are the first one but for single edits, and better. All are scored and sorted, the first is
-// described.
-void Decoder::improve_first(const Frames& frames, std::vector<Decoded>& texts) const {
-  describe_it(frames, texts.front());
-  for (int round = 0; round < most_rounds; ++round) {
+// Puts texts in front that are the first one but for single refinements, and better. All are scored and sorted, the first is
+// rescored.
+void Decoder::refine_best(const Frames& frames, std::vector<Decoded>& texts) const {
+  rescore_it(frames, texts.front());
+  for (int round = 0; round < max_rounds; ++round) {
     Decoded best = texts.front();
     bool better = false;
-    for (const Edit& edit : better_edits(frames, best.tokens, best.description)) {
-      Decoded other = scored(frames, edited(best.tokens, edit, frames.blank));
+    for (const Refinement& refinement : find_refinements(frames, best.tokens, best.rescored)) {
+      Decoded other = scored(frames, refined(best.tokens, refinement, frames.blank));
       if (!(other.score > best.score)) continue;
       best = std::move(other);
       better = true;
     }
     if (!better) return;
-    describe_it(frames, best);
+    rescore_it(frames, best);
     std::erase_if(texts, [&](const Decoded& each) { return each.tokens == best.tokens; });
     texts.insert(texts.begin(), std::move(best));
   }
 }
 
 std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, size_t n_best) const {
-  const SearchPlan& plan = factors_->plan();
+  const SearchPlan& plan = scorers_->plan();
   std::vector<std::vector<Decoded>> results(static_cast<size_t>(posteriors.items));
   // The longest first: at the end no thread has to wait for a long one.
   std::vector<int64_t> order(results.size());
@@ -94,7 +94,8 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
                    [&](int64_t a, int64_t b) { return posteriors.lengths[a] > posteriors.lengths[b]; });
   parallel_for(posteriors.items, [&](int64_t k) {
     const int64_t b = order[static_cast<size_t>(k)];
-    const Frames frames{posteriors.row(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes, plan.blank};
+    const Frames frames{posteriors.frame(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes,
+                        plan.blank};
     results[static_cast<size_t>(b)] = decode_item(frames, n_best);
   });
   return results;
@@ -103,7 +104,7 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
 bool plausible(const Posteriors& posteriors, int classes, float most) {
   for (int64_t b = 0; b < posteriors.items; ++b)
     for (int64_t t = 0; t < posteriors.lengths[b]; ++t)
-      if (!beam_kernels().plausible(posteriors.row(b, t), classes, most)) return false;
+      if (!beam_kernels().plausible(posteriors.frame(b, t), classes, most)) return false;
   return true;
 }
 

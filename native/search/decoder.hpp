@@ -1,4 +1,4 @@
-// A batch, searched and described: one item is one task.
+// A batch, searched and rescored: one item is one task.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -13,9 +13,9 @@ namespace ctckit {
 
 struct Decoded {
   std::vector<int32_t> tokens;
-  Description description;
+  Rescored rescored;
   Parts parts;
-  double score;  // exact: of the description and the parts
+  double score;  // exact: of the rescored and the parts
 };
 
 // (B, T, C), classes side by side; lengths have been checked.
@@ -24,14 +24,14 @@ struct Posteriors {
   int64_t item_stride, frame_stride, items;
   const int64_t* lengths;
 
-  const float* row(int64_t b, int64_t t) const { return log_probs + b * item_stride + t * frame_stride; }
+  const float* frame(int64_t b, int64_t t) const { return log_probs + b * item_stride + t * frame_stride; }
 };
 
 class Decoder {
  public:
   explicit Decoder(SearchPlan plan);
 
-  const std::shared_ptr<const Factors>& factors() const { return factors_; }
+  const std::shared_ptr<const Scorers>& scorers() const { return scorers_; }
 
   // Of each item the n best texts of the beam, by their exact scores.
   std::vector<std::vector<Decoded>> decode(const Posteriors& posteriors, size_t n_best) const;
@@ -39,9 +39,9 @@ class Decoder {
  private:
   std::vector<Decoded> decode_item(const Frames& frames, size_t n_best) const;
   Decoded scored(const Frames& frames, std::vector<int32_t> tokens) const;
-  void improve_first(const Frames& frames, std::vector<Decoded>& texts) const;
+  void refine_best(const Frames& frames, std::vector<Decoded>& texts) const;
 
-  std::shared_ptr<const Factors> factors_;
+  std::shared_ptr<const Scorers> scorers_;
   // Searches that have ended, for the next ones: their memory is warm.
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Search>> spare_;

@@ -11,10 +11,10 @@ namespace ctckit {
 
 namespace {
 
-// The frames between two neighbours: blanks, one token for a while, blanks.
-class Place {
+// The frames between two neighbors: blanks, one token for a while, blanks.
+class TokenSlot {
  public:
-  explicit Place(const Frames& frames)
+  explicit TokenSlot(const Frames& frames)
       : frames_(frames),
         probs_(static_cast<size_t>(whole_blocks(frames.classes))),
         on_(probs_.size()),
@@ -27,9 +27,9 @@ class Place {
     std::fill(after_.begin(), after_.end(), 0.0);
     before_ = 1;
     for (int64_t t = from; t < to; ++t) {
-      step(frames_.row(t));
+      step(frames_.frame(t));
       if (t == from && left >= 0)
-        on_[static_cast<size_t>(left)] = 0;  // it would be the left neighbour itself, lasting on
+        on_[static_cast<size_t>(left)] = 0;  // it would be the left neighbor itself, lasting on
     }
     if (right >= 0) on_[static_cast<size_t>(right)] = 0;
     int32_t best = token;
@@ -44,8 +44,8 @@ class Place {
     return c == frames_.blank ? before_ : on_[k] + after_[k];
   }
 
-  void step(const float* row) {
-    beam_kernels().exponentials(row, frames_.classes, probs_.data());
+  void step(const float* frame) {
+    beam_kernels().exponentials(frame, frames_.classes, probs_.data());
     const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);
     double most = 0;
     for (size_t c = 0; c < probs_.size(); ++c) {
@@ -71,28 +71,28 @@ class Place {
 
 }  // namespace
 
-std::vector<Edit> better_edits(const Frames& frames, std::span<const int32_t> tokens, const Description& description) {
-  std::vector<Edit> edits;
-  if (std::isinf(description.log_prob)) return edits;
-  std::unique_ptr<Place> place;
+std::vector<Refinement> find_refinements(const Frames& frames, std::span<const int32_t> tokens,
+                                         const Rescored& rescored) {
+  std::vector<Refinement> refinements;
+  if (std::isinf(rescored.log_prob)) return refinements;
+  std::unique_ptr<TokenSlot> slot;
   for (size_t k = tokens.size(); k-- > 0;) {
-    if (description.confidences[k] > 0.5) continue;  // it has most of the mass
-    if (!place) place = std::make_unique<Place>(frames);
+    if (rescored.confidences[k] > 0.5) continue;  // it has most of the mass
+    if (!slot) slot = std::make_unique<TokenSlot>(frames);
     const bool first = k == 0, last = k + 1 == tokens.size();
-    const int32_t best =
-        place->best(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
-                    first ? 0 : description.ends[k - 1], last ? frames.count : description.starts[k + 1]);
-    if (best != tokens[k]) edits.push_back({static_cast<int64_t>(k), best});
+    const int32_t best = slot->best(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],
+                                    first ? 0 : rescored.ends[k - 1], last ? frames.count : rescored.starts[k + 1]);
+    if (best != tokens[k]) refinements.push_back({static_cast<int64_t>(k), best});
   }
-  return edits;
+  return refinements;
 }
 
-std::vector<int32_t> edited(std::span<const int32_t> tokens, Edit edit, int32_t blank) {
+std::vector<int32_t> refined(std::span<const int32_t> tokens, Refinement refinement, int32_t blank) {
   std::vector<int32_t> result(tokens.begin(), tokens.end());
-  if (edit.token == blank) {
-    result.erase(result.begin() + edit.position);
+  if (refinement.token == blank) {
+    result.erase(result.begin() + refinement.position);
   } else {
-    result[static_cast<size_t>(edit.position)] = edit.token;
+    result[static_cast<size_t>(refinement.position)] = refinement.token;
   }
   return result;
 }

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "loss/item.hpp"
 #include "scorers/plan.hpp"
 #include "search/confidence.hpp"
 #include "simd/beam_kernel.hpp"
 #include "simd/dispatch.hpp"
-#include "simd/loss_kernel.hpp"
 #include "simd/path_kernel.hpp"
 
 namespace ctckit {
@@ -28,18 +28,18 @@ double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
   item.blank = frames.blank;
   item.target = tokens.data();
   item.tokens = static_cast<int>(tokens.size());
-  item.rows = Rows::scores;
+  item.input_kind = InputKind::scores;
   return -loss_of(item);
 }
 
 namespace {
 
 // The likeliest alignment: for each token its frames [start, end). False where there is none.
-bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Description& result) {
+bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Rescored& result) {
   const int count = static_cast<int>(tokens.size()), width = whole_blocks(count + 1);
   const auto size = static_cast<size_t>(width);
   std::vector<int32_t> labels(size, frames.blank);
-  std::vector<float> skip(size, 0), rows(4 * (size + beam_block));
+  std::vector<float> skip(size, 0), scores(4 * (size + beam_block));
   std::copy(tokens.begin(), tokens.end(), labels.begin());
   for (size_t i = 1; i < tokens.size(); ++i)
     if (tokens[i] == tokens[i - 1]) skip[i] = impossible;
@@ -56,8 +56,8 @@ bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Descripti
                       {},
                       choices.data()};
   for (size_t row = 0; row < 2; ++row) {
-    problem.label[row] = rows.data() + 2 * row * (size + beam_block) + beam_block;
-    problem.blank_row[row] = problem.label[row] + size + beam_block;
+    problem.label_scores[row] = scores.data() + 2 * row * (size + beam_block) + beam_block;
+    problem.blank_scores[row] = problem.label_scores[row] + size + beam_block;
   }
   const PathEnd end = path_kernel().best_path(problem);
   if (!end.possible) return false;
@@ -84,21 +84,21 @@ bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Descripti
 
 double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t end) {
   double sum = 0;
-  for (int64_t t = start; t < end; ++t) sum += static_cast<double>(frames.row(t)[token]);
+  for (int64_t t = start; t < end; ++t) sum += static_cast<double>(frames.frame(t)[token]);
   return sum / static_cast<double>(end - start);
 }
 
 }  // namespace
 
-Description describe(const Frames& frames, std::span<const int32_t> tokens) {
-  return describe(frames, tokens, log_prob_of(frames, tokens));
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens) {
+  return rescore(frames, tokens, log_prob_of(frames, tokens));
 }
 
-Description describe(const Frames& frames, std::span<const int32_t> tokens, double log_prob) {
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, double log_prob) {
   const size_t count = tokens.size();
   constexpr double none = -std::numeric_limits<double>::infinity();
-  Description result{log_prob, std::vector<int64_t>(count, 0), std::vector<int64_t>(count, 0),
-                     std::vector<double>(count, none), std::vector<double>(count, 0)};
+  Rescored result{log_prob, std::vector<int64_t>(count, 0), std::vector<int64_t>(count, 0),
+                  std::vector<double>(count, none), std::vector<double>(count, 0)};
   if (count == 0 || std::isinf(result.log_prob) || !find_spans(frames, tokens, result)) return result;
   for (size_t k = 0; k < count; ++k)
     result.token_log_probs[k] = mean_log_prob(frames, tokens[k], result.starts[k], result.ends[k]);

@@ -9,7 +9,7 @@
 
 namespace ctckit {
 
-struct Description {
+struct Rescored {
   double log_prob;  // −∞: the text cannot be emitted; then all spans are [0, 0), the confidences 0
   std::vector<int64_t> starts, ends;
   std::vector<double> token_log_probs;  // mean over the token's frames
@@ -19,8 +19,8 @@ struct Description {
 // Its log-probability alone.
 double log_prob_of(const Frames& frames, std::span<const int32_t> tokens);
 
-Description describe(const Frames& frames, std::span<const int32_t> tokens);
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens);
 // The same where log_prob_of() is known.
-Description describe(const Frames& frames, std::span<const int32_t> tokens, double log_prob);
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, double log_prob);
 
 }  // namespace ctckit

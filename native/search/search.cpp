@@ -35,10 +35,10 @@ class FlushSubnormals {
 
 }  // namespace
 
-Search::Search(std::shared_ptr<const Factors> factors)
-    : factors_(std::move(factors)),
-      plan_(factors_->plan()),
-      weighted_(factors_->any()),
+Search::Search(std::shared_ptr<const Scorers> scorers)
+    : scorers_(std::move(scorers)),
+      plan_(scorers_->plan()),
+      weighted_(scorers_->any()),
       beam_factor_(static_cast<float>(std::exp(plan_.beam_threshold))),
       beam_(plan_.beam_width, plan_.classes, plan_.blank),
       probs_(static_cast<size_t>(whole_blocks(plan_.classes)), 0),
@@ -47,10 +47,10 @@ Search::Search(std::shared_ptr<const Factors> factors)
       pending_(weighted_ ? plan_.beam_width : 0),
       order_(pending_.values.size() + beam_block, 0),
       choice_(plan_.beam_width) {
-  const Weights none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
-  if (weighted_) weights_.assign(factors_->kinds().size(), none);
-  if (factors_->has_fine()) fine_memory_.assign(1 << 15, {nothing, {}});
-  if (factors_->has_hotwords()) hot_memory_.assign(1 << 12, {nothing, {}});
+  const Bounds none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
+  if (weighted_) bounds_.assign(scorers_->kinds().size(), none);
+  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 15, {nothing, {}});
+  if (scorers_->has_hotwords()) hotword_memory_.assign(1 << 12, {nothing, {}});
   if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {nothing, {}});
   reset();
 }
@@ -64,37 +64,37 @@ void Search::frame(const float* log_probs) {
   const float best_class = beam_kernels().exponentials(log_probs, plan_.classes, probs_.data());
   const Extremes stays = beam_.stay(probs_.data(), static_cast<double>(best_class));
   most_stay_ = stays.most;
-  // A new text has to be above the bar: what is dropped anyway, or, where the beam is full, the worst that stays.
-  float bar = std::max(stays.most * beam_factor_, smallest);
-  if (beam_.count() == plan_.beam_width) bar = std::max(bar, stays.least);
+  // A new text has to be above the threshold: what is dropped anyway, or, where the beam is full, the worst that stays.
+  float threshold = std::max(stays.most * beam_factor_, smallest);
+  if (beam_.count() == plan_.beam_width) threshold = std::max(threshold, stays.least);
   // The best class of a frame is always tried.
   const double token_bound = std::min(std::exp(plan_.token_threshold - static_cast<double>(best_class)), 1.0);
   candidates_.count = pending_.count = 0;
-  if (weighted_) weigh();
-  bar = extend(bar, std::nextafter(static_cast<float>(token_bound), 0.0f));
+  if (weighted_) update_bounds();
+  threshold = extend(threshold, std::nextafter(static_cast<float>(token_bound), 0.0f));
   const float top = std::max(most_stay_, candidates_.top());
-  bar = std::max(bar, top * beam_factor_);
-  Selection selection = {std::bit_cast<int32_t>(bar), 0};
+  threshold = std::max(threshold, top * beam_factor_);
+  Selection selection = {std::bit_cast<int32_t>(threshold), 0};
   if (beam_.count() + candidates_.count > plan_.beam_width)
-    selection = choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, bar, top);
+    selection = choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, threshold, top);
   replace(selection, top);
 }
 
 // --- new texts -------------------------------------------------------------------------------------------------------
 
 // At least what the entries' masses can become by one more token of a kind, but for the token's own probability.
-void Search::weigh() {
+void Search::update_bounds() {
   const auto count = static_cast<size_t>(beam_.count());
-  for (size_t kind = 0; kind < weights_.size(); ++kind) {
-    const Factors::Kind& tokens = factors_->kinds()[kind];
-    Weights& result = weights_[kind];
+  for (size_t kind = 0; kind < bounds_.size(); ++kind) {
+    const Scorers::Kind& tokens = scorers_->kinds()[kind];
+    Bounds& result = bounds_[kind];
     result.most = 0;
-    const float token_bound = factors_->token_bound(tokens);
+    const float token_bound = scorers_->token_bound(tokens);
     for (size_t i = 0; i < count; ++i) {
       const Beam::Entry& entry = beam_[static_cast<int>(i)];
       float bound = beam_.totals()[i] * token_bound;
       bound *= tokens.ends_word ? entry.ending_bound : entry.inner_bound;
-      if (factors_->has_hotwords()) bound *= factors_->hot_bound(entry.context.hot, tokens);
+      if (scorers_->has_hotwords()) bound *= scorers_->hotword_bound(entry.context.hotword, tokens);
       result.values[i] = bound;
       result.most = std::max(result.most, bound);
     }
@@ -103,23 +103,23 @@ void Search::weigh() {
 }
 
 // Classes whose bounds are far above the others', by falling probability.
-void Search::rank_rare(float bar, float token_bound) {
+void Search::rank_rare(float threshold, float token_bound) {
   ranked_.clear();
-  for (size_t kind = 0; kind < weights_.size(); ++kind)
-    if (factors_->kinds()[kind].rare())
-      for (int32_t token : factors_->kinds()[kind].tokens)
-        if (prob(token) > token_bound && prob(token) * weights_[kind].most > bar) rank(token);
+  for (size_t kind = 0; kind < bounds_.size(); ++kind)
+    if (scorers_->kinds()[kind].rare())
+      for (int32_t token : scorers_->kinds()[kind].tokens)
+        if (prob(token) > token_bound && prob(token) * bounds_[kind].most > threshold) rank(token);
   std::sort(ranked_.begin(), ranked_.end());
 }
 
-// The other classes that may begin a candidate above the bar.
+// The other classes that may begin a candidate above the threshold.
 void Search::find_waiting(float least) {
   const int found = beam_kernels().above(probs_.data(), plan_.classes, least, waiting_.data());
   waiting_count_ = 0;
   for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
     const int32_t token = waiting_[k];
     waiting_[waiting_count_] = token;
-    waiting_count_ += token != plan_.blank && !(weighted_ && factors_->kind_of(token).rare());
+    waiting_count_ += token != plan_.blank && !(weighted_ && scorers_->kind_of(token).rare());
   }
 }
 
@@ -146,104 +146,106 @@ void Search::rank(int32_t token) {
   ranked_.push_back(falling << 32 | static_cast<uint32_t>(token));
 }
 
-// Collects the candidates above the bar, which rises as better ones are found; returns where it ends. Where thousands of
+// Collects the candidates above the threshold, which rises as better ones are found; returns where it ends. Where thousands of
 // classes are above it at first, the likeliest go ahead: what they reach spares most of the others.
-float Search::extend(float bar, float token_bound) {
+float Search::extend(float threshold, float token_bound) {
   constexpr size_t few = 64;
   float most = beam_.top();
-  repeat(bar, token_bound);
+  repeat(threshold, token_bound);
   if (weighted_) {
-    rank_rare(bar, token_bound);
-    bar = extend_ranked(bar);
+    rank_rare(threshold, token_bound);
+    threshold = extend_ranked(threshold);
     most = 0;
-    for (size_t kind = 0; kind < weights_.size(); ++kind)
-      if (!factors_->kinds()[kind].rare()) most = std::max(most, weights_[kind].most);
+    for (size_t kind = 0; kind < bounds_.size(); ++kind)
+      if (!scorers_->kinds()[kind].rare()) most = std::max(most, bounds_[kind].most);
   }
-  if (most > 0) find_waiting(std::max(bar / most, token_bound));
+  if (most > 0) find_waiting(std::max(threshold / most, token_bound));
   if (!weighted_ && waiting_count_ <= few) {  // nothing to be won by an order
-    for (size_t k = 0; k < waiting_count_; ++k) bar = extend_by(waiting_[k], bar);
-    return bar;
+    for (size_t k = 0; k < waiting_count_; ++k) threshold = extend_by(waiting_[k], threshold);
+    return threshold;
   }
   for (float level = 0x1p-4f; most > 0 && waiting_count_ > 0; level *= 0x1p-4f) {
-    rank_waiting(waiting_count_ > few ? level : 0, bar / most);
-    bar = extend_ranked(bar);
-    if (waiting_count_ > 0) bar = settle(bar);
+    rank_waiting(waiting_count_ > few ? level : 0, threshold / most);
+    threshold = extend_ranked(threshold);
+    if (waiting_count_ > 0) threshold = score_pending(threshold);
   }
-  return weighted_ ? settle(bar) : bar;
+  return weighted_ ? score_pending(threshold) : threshold;
 }
 
-float Search::extend_ranked(float bar) {
+float Search::extend_ranked(float threshold) {
   for (uint64_t each : ranked_) {
     const auto token = static_cast<int32_t>(each & ~uint32_t{0});
-    const float most = weighted_ ? weights_[factors_->kind(token)].most : beam_.top();
-    if (prob(token) * most <= bar) continue;
-    bar = extend_by(token, bar);
+    const float most = weighted_ ? bounds_[scorers_->kind(token)].most : beam_.top();
+    if (prob(token) * most <= threshold) continue;
+    threshold = extend_by(token, threshold);
   }
-  return bar;
+  return threshold;
 }
 
-float Search::extend_by(int token, float bar) {
+float Search::extend_by(int token, float threshold) {
   Candidates& into = weighted_ ? pending_ : candidates_;
   const int from = into.count;
   const auto at = static_cast<size_t>(from);
-  const float* const weights = weighted_ ? weights_[factors_->kind(token)].values.data() : beam_.totals();
-  into.count += beam_kernels().extend(weights, beam_.tokens(), beam_.count(), token, prob(token), bar,
+  const float* const weights = weighted_ ? bounds_[scorers_->kind(token)].values.data() : beam_.totals();
+  into.count += beam_kernels().extend(weights, beam_.tokens(), beam_.count(), token, prob(token), threshold,
                                       beam_.existing(token), &into.values[at], &into.entries[at]);
   std::fill(into.tokens.begin() + from, into.tokens.begin() + into.count, token);
   const bool many = weighted_ ? pending_.count > 2 * plan_.beam_width
                               : beam_.count() + candidates_.count > 2 * plan_.beam_width + 256;
-  return many ? settle(bar) : bar;
+  return many ? score_pending(threshold) : threshold;
 }
 
 // The last token of each text once more: only behind a blank.
-void Search::repeat(float bar, float token_bound) {
+void Search::repeat(float threshold, float token_bound) {
   Candidates& into = weighted_ ? pending_ : candidates_;
-  const int found = beam_kernels().above_but(beam_.repeated(), beam_.count(), weighted_ ? 0 : bar, beam_.unrepeatable(),
-                                             into.values.data(), into.entries.data());
+  const int found = beam_kernels().above_but(beam_.repeated(), beam_.count(), weighted_ ? 0 : threshold,
+                                             beam_.unrepeatable(), into.values.data(), into.entries.data());
   for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
     const int32_t entry = into.entries[k], token = beam_.token(entry);
     float mass = into.values[k];
-    if (weighted_) mass *= weights_[factors_->kind(token)].values[static_cast<size_t>(entry)] / beam_.total(entry);
-    if (mass > bar && prob(token) > token_bound) into.add(mass, entry, token);
+    if (weighted_) mass *= bounds_[scorers_->kind(token)].values[static_cast<size_t>(entry)] / beam_.total(entry);
+    if (mass > threshold && prob(token) > token_bound) into.add(mass, entry, token);
   }
 }
 
-// Drops what will not be among the best, so that the bar rises. Pending candidates get their factors first, those with the
+// Drops what will not be among the best, so that the threshold rises. Pending candidates get their scorers first, those with the
 // highest bounds before the others.
-float Search::settle(float bar) {
+float Search::score_pending(float threshold) {
   Selection likeliest = {0, 0};
   if (pending_.count > plan_.beam_width) {
     const float top = std::max(most_stay_, pending_.top());
-    likeliest = choice_.select(beam_.staying(), beam_.count(), pending_, plan_.beam_width, bar, top);
+    likeliest = choice_.select(beam_.staying(), beam_.count(), pending_, plan_.beam_width, threshold, top);
   }
   const bool all = likeliest.least == 0;
   for (const bool first : {true, false}) {
-    const float least = first && !all ? std::max(bar, likeliest.bar()) : bar;
+    const float least = first && !all ? std::max(threshold, likeliest.threshold()) : threshold;
     const int found = beam_kernels().above(pending_.values.data(), pending_.count, least, order_.data());
     for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
       const auto at = static_cast<size_t>(order_[k]);
-      if (first || !(pending_.values[at] > likeliest.bar())) settle_one(pending_.entries[at], pending_.tokens[at], bar);
+      if (first || !(pending_.values[at] > likeliest.threshold()))
+        score_one(pending_.entries[at], pending_.tokens[at], threshold);
     }
-    if (beam_.count() + candidates_.count > plan_.beam_width) bar = tighten(bar);
+    if (beam_.count() + candidates_.count > plan_.beam_width) threshold = prune(threshold);
     if (all) break;
   }
   pending_.count = 0;
-  return bar;
+  return threshold;
 }
 
-void Search::settle_one(int32_t entry, int32_t token, float bar) {
+void Search::score_one(int32_t entry, int32_t token, float threshold) {
   const float from = beam_.token(entry) == token ? beam_.blank_part(entry) : beam_.total(entry);
   Context unused;
   const float mass = from * prob(token) * factor(entry, token, unused);
-  if (mass > bar) candidates_.add(mass, entry, token);
+  if (mass > threshold) candidates_.add(mass, entry, token);
 }
 
-// Drops the candidates that will not be among the best; returns the bar that new ones have to be above.
-float Search::tighten(float bar) {
+// Drops the candidates that will not be among the best; returns the threshold that new ones have to be above.
+float Search::prune(float threshold) {
   const float top = std::max(most_stay_, candidates_.top());
-  const Selection selection = choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, bar, top);
+  const Selection selection =
+      choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, threshold, top);
   candidates_.keep(choice_.coming(selection, beam_.staying(), beam_.count(), candidates_));
-  return std::max(bar, selection.bar());
+  return std::max(threshold, selection.threshold());
 }
 
 // Which entries leave, and who comes.
@@ -263,13 +265,13 @@ Beam::Entry Search::carried(int entry, int token, float& of_token) {
   Beam::Entry result;
   of_token = factor(entry, token, result.context);
   if (plan_.has_words) {
-    result.inner_bound = factors_->more_letters_bound(result.context);
-    result.ending_bound = factors_->end_word_bound(result.context);
+    result.inner_bound = scorers_->more_letters_bound(result.context);
+    result.ending_bound = scorers_->end_word_bound(result.context);
   }
   return result;
 }
 
-// --- factors ---------------------------------------------------------------------------------------------------------
+// --- scorers ---------------------------------------------------------------------------------------------------------
 
 template <class Compute>
 Step Search::remembered(std::vector<Remembered>& memory, uint64_t high, uint64_t low, Compute&& compute) {
@@ -286,27 +288,27 @@ float Search::factor(int entry, int token, Context& after) {
   const bool inside = each.context.letters > 0;
   const uint64_t token_inside = static_cast<uint64_t>(token) << 1 | (inside ? 1 : 0);
   after = each.context;
-  float result = factors_->token_factor();
-  if (factors_->has_fine()) {
-    const Step step =
-        remembered(fine_memory_, after.fine, token_inside, [&] { return factors_->fine(after.fine, token, inside); });
+  float result = scorers_->token_factor();
+  if (scorers_->has_token_lm()) {
+    const Step step = remembered(token_lm_memory_, after.token_lm, token_inside,
+                                 [&] { return scorers_->token_lm_step(after.token_lm, token, inside); });
     result *= step.factor;
-    after.fine = step.state;
+    after.token_lm = step.state;
   }
-  if (factors_->has_hotwords()) {
-    const Step step =
-        remembered(hot_memory_, after.hot, token_inside, [&] { return factors_->hot(after.hot, token, inside); });
+  if (scorers_->has_hotwords()) {
+    const Step step = remembered(hotword_memory_, after.hotword, token_inside,
+                                 [&] { return scorers_->hotword_step(after.hotword, token, inside); });
     result *= step.factor;
-    after.hot = step.state;
+    after.hotword = step.state;
   }
   if (!plan_.has_words) return result;
-  const bool ends_word = inside && factors_->kind_of(token).ends_it_at_once;
+  const bool ends_word = inside && scorers_->kind_of(token).ends_it_at_once;
   if (ends_word && each.ended.factor < 0) {
     each.ended = remembered(word_memory_, each.context.word, each.context.node,
-                            [&] { return factors_->end_word(each.context); });
-    if (factors_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
+                            [&] { return scorers_->end_word(each.context); });
+    if (scorers_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
   }
-  return result * factors_->letters(after, token, ends_word ? &each.ended : nullptr);
+  return result * scorers_->letters(after, token, ends_word ? &each.ended : nullptr);
 }
 
 // --- results ---------------------------------------------------------------------------------------------------------
@@ -314,7 +316,7 @@ float Search::factor(int entry, int token, Context& after) {
 std::vector<Found> Search::best(size_t n, bool ended) const {
   std::vector<std::pair<double, int>> scores;
   for (int i = 0; i < beam_.count(); ++i) {
-    const double end = weighted_ && ended ? factors_->finish(beam_[i].context) : 0;
+    const double end = weighted_ && ended ? scorers_->finish(beam_[i].context) : 0;
     const double score = std::log(static_cast<double>(beam_.total(i))) + beam_.log_scale() + end;
     if (!std::isinf(score)) scores.emplace_back(-score, i);
   }

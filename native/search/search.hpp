@@ -1,4 +1,4 @@
-// Prefix beam search over one item, frame by frame (Graves 2006, §7.5.2; Hannun et al. 2014, with edge factors).
+// Prefix beam search over one item, frame by frame (Graves 2006, §7.5.2; Hannun et al. 2014, with edge scorers).
 //
 // A prefix u of the text has the mass of all alignments that spell it so far, in two parts: those that end in a blank, and
 // those that end in u's last token. In each frame
@@ -32,10 +32,10 @@ struct Found {
 
 class Search {
  public:
-  explicit Search(std::shared_ptr<const Factors> factors);
+  explicit Search(std::shared_ptr<const Scorers> scorers);
 
   // Back to the empty text, frame 0.
-  void reset() { beam_.reset(factors_->start()); }
+  void reset() { beam_.reset(scorers_->start()); }
 
   // More frames, (frames, classes) with classes side by side; finite or −∞.
   void push(const float* log_probs, int64_t frame_stride, int64_t frames);
@@ -57,39 +57,39 @@ class Search {
   size_t nodes() const { return beam_.nodes(); }
 
  private:
-  struct Weights {
+  struct Bounds {
     std::vector<float> values;  // of each entry
     float most;
   };
-  // Factors that were computed before, each at a place that its key says.
+  // Scorers that were computed before, each at a place that its key says.
   struct Remembered {
     uint64_t key;
     Step step;
   };
 
   void frame(const float* log_probs);
-  void weigh();
+  void update_bounds();
   float prob(int32_t token) const { return probs_[static_cast<size_t>(token)]; }
-  float extend(float bar, float token_bound);
-  void rank_rare(float bar, float token_bound);
+  float extend(float threshold, float token_bound);
+  void rank_rare(float threshold, float token_bound);
   void find_waiting(float least);
   void rank_waiting(float level, float least);
   void rank(int32_t token);
-  float extend_ranked(float bar);
-  float extend_by(int token, float bar);
-  void repeat(float bar, float token_bound);
-  float settle(float bar);
-  void settle_one(int32_t entry, int32_t token, float bar);
-  float tighten(float bar);
+  float extend_ranked(float threshold);
+  float extend_by(int token, float threshold);
+  void repeat(float threshold, float token_bound);
+  float score_pending(float threshold);
+  void score_one(int32_t entry, int32_t token, float threshold);
+  float prune(float threshold);
   void replace(Selection selection, float top);
   Beam::Entry carried(int entry, int token, float& factor);
   float factor(int entry, int token, Context& after);
   template <class Compute>
   Step remembered(std::vector<Remembered>& memory, uint64_t high, uint64_t low, Compute&& compute);
 
-  std::shared_ptr<const Factors> factors_;
+  std::shared_ptr<const Scorers> scorers_;
   const SearchPlan& plan_;
-  const bool weighted_;  // whether there are factors
+  const bool weighted_;  // whether there are scorers
   const float beam_factor_;
   Beam beam_;
 
@@ -98,14 +98,14 @@ class Search {
   std::vector<int32_t> waiting_;  // classes
   size_t waiting_count_ = 0;
   std::vector<uint64_t> ranked_;
-  std::vector<Weights> weights_;  // for each kind of tokens: at least the mass of an entry times any factor
+  std::vector<Bounds> bounds_;  // for each kind of tokens: at least the mass of an entry times any factor
   float most_stay_ = 0;
-  Candidates candidates_, pending_;  // pending: with bounds for masses, their factors are not known yet
+  Candidates candidates_, pending_;  // pending: with bounds for masses, their scorers are not known yet
   std::vector<int32_t> order_;       // of pending ones
   Choice choice_;
   std::vector<Beam::Arrival> arrivals_;
   std::vector<Beam::Entry> carried_;  // by the arrivals
-  std::vector<Remembered> fine_memory_, hot_memory_, word_memory_;
+  std::vector<Remembered> token_lm_memory_, hotword_memory_, word_memory_;
 };
 
 }  // namespace ctckit

@@ -2,7 +2,7 @@
 //
 // A group of four vectors of labels, and the blanks in front of them, stays in registers for all frames of the pass. All it
 // needs from its left are the last label or two before each frame: the group before leaves its last vector of each frame in
-// `edge`. So the rows are read and written once for 16 frames, and four independent chains of operations hide each other's
+// `edge`. So the rows are read and written once for 16 frames, and four independent graphs of operations hide each other's
 // latency.
 //
 // Where its emissions come from is what bounds such a loop. On AVX-512 up to 64 places are looked up in registers. Else the
@@ -124,15 +124,15 @@ class RegisterEmissions {
 constexpr bool in_registers = false;
 #endif
 
-// Plain CTC: arrows of weight 0.
+// Plain CTC: transitions of weight 0.
 template <class Real>
-class PlainArrows {
+class PlainTransitions {
   using Integer = typename IntegerOf<sizeof(Real)>::type;
 
  public:
   static constexpr int reach = 1;  // labels to the left that are looked at
 
-  CTCKIT_INLINE explicit PlainArrows(const AlignPass<Real>& pass) : skips_(pass.skips) {}
+  CTCKIT_INLINE explicit PlainTransitions(const AlignPass<Real>& pass) : skips_(pass.skips) {}
 
   CTCKIT_INLINE void enter(int i) {
     const uint64_t bits = skips_[i / align_block] >> (i % align_block);
@@ -172,18 +172,19 @@ class PlainArrows {
   const uint64_t* const skips_;
 };
 
-// Chains whose arrows have weights.
+// TokenGraphs whose transitions have weights.
 template <class Real>
-class WeightedArrows {
+class WeightedTransitions {
  public:
   static constexpr int reach = 2;
 
-  CTCKIT_INLINE explicit WeightedArrows(const AlignPass<Real>& pass) : arrows_(pass.arrows) {}
+  CTCKIT_INLINE explicit WeightedTransitions(const AlignPass<Real>& pass) : transitions_(pass.transitions) {}
   CTCKIT_INLINE void enter(int i) { first_ = i; }
 
   CTCKIT_INLINE void step(int k, Vector<Real>& label, Vector<Real>& blank, Vector<Real> left) const {
     const int i = first_ + k * lanes<Real>;
-    const auto weight = [&](AlignArrow arrow) __attribute__((always_inline)) { return load(arrows_[arrow] + i); };
+    const auto weight = [&](TransitionKind transition)
+                            __attribute__((always_inline)) { return load(transitions_[transition] + i); };
     const Vector<Real> before = moved<1, Real>(left, label), hopped = moved<2, Real>(left, label);
     const Vector<Real> into_label = maximum(maximum(label + weight(label_stay), blank + weight(label_advance)),
                                             maximum(before + weight(label_skip), hopped + weight(label_hop)));
@@ -192,15 +193,15 @@ class WeightedArrows {
   }
 
  private:
-  const Real* const* const arrows_;
+  const Real* const* const transitions_;
   int first_ = 0;
 };
 
-template <class Real, class Arrows, class Emissions, bool keep>
+template <class Real, class Transitions, class Emissions, bool keep>
 void advance(const AlignPass<Real>& pass) {
   Vector<Real> edge[align_frames];
   for (Vector<Real>& each : edge) each = broadcast(impossible<Real>);
-  Arrows arrows(pass);
+  Transitions transitions(pass);
   Emissions emissions(pass);
   const Vector<Real> offset = broadcast(pass.offset);
   for (int b = pass.first; b <= pass.last; ++b) {
@@ -212,7 +213,7 @@ void advance(const AlignPass<Real>& pass) {
         label[k] = load(pass.label + i + k * lanes<Real>) - offset;
         blank[k] = load(pass.blank + i + k * lanes<Real>) - offset;
       }
-      arrows.enter(i);
+      transitions.enter(i);
       emissions.enter(pass.places + i);
       for (int f = 0; f < pass.frames; ++f) {
         const Vector<Real> of_blank = broadcast(pass.blank_emissions[f]);
@@ -222,7 +223,7 @@ void advance(const AlignPass<Real>& pass) {
 #pragma GCC unroll 4
         for (int k = 0; k < group; ++k) {
           const Vector<Real> here = label[k];
-          arrows.step(k, label[k], blank[k], left);
+          transitions.step(k, label[k], blank[k], left);
           label[k] += emissions.at(k);
           blank[k] += of_blank;
           left = here;
@@ -247,16 +248,16 @@ void advance(const AlignPass<Real>& pass) {
   }
 }
 
-template <class Real, class Arrows, class Emissions>
+template <class Real, class Transitions, class Emissions>
 void advance(const AlignPass<Real>& pass) {
-  pass.kept ? advance<Real, Arrows, Emissions, true>(pass) : advance<Real, Arrows, Emissions, false>(pass);
+  pass.kept ? advance<Real, Transitions, Emissions, true>(pass) : advance<Real, Transitions, Emissions, false>(pass);
 }
 
 // from[index[k]] in lane k: the compiler would not use the instruction.
 template <class Real>
 CTCKIT_INLINE Vector<Real> gathered(const Real* from, const int32_t* index) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(Real) == 4)  // all lanes by a mask: GCC takes the plain one's unused operand for uninitialised
+  if constexpr (sizeof(Real) == 4)  // all lanes by a mask: GCC takes the plain one's unused operand for uninitialized
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, _mm512_loadu_si512(index), from, 4);
 #elif defined(__AVX2__)
   if constexpr (sizeof(Real) == 4)
@@ -274,7 +275,7 @@ void fill(const AlignFill<Real>& fill) {
     if (from < 0) {
       for (int k = 0; k < fill.count; ++k)
         for (int f = 0; f < align_frames; ++f)
-          fill.table[static_cast<int64_t>(fill.places[k]) * align_frames + f] = fill.rows[f][fill.classes[k]];
+          fill.table[static_cast<int64_t>(fill.places[k]) * align_frames + f] = fill.frames[f][fill.classes[k]];
       return;
     }
     const int32_t *const classes = fill.classes + from, *const places = fill.places + from;
@@ -283,7 +284,7 @@ void fill(const AlignFill<Real>& fill) {
       Vector<Real> turned[n];
 #pragma GCC unroll 16
       for (int f = 0; f < n; ++f) {
-        const Real* const row = fill.rows[first + f];
+        const Real* const row = fill.frames[first + f];
         turned[f] = side_by_side ? load(row + classes[0]) : gathered(row, classes);
       }
       transpose<Real>(turned);
@@ -310,18 +311,18 @@ Real greatest(const Real* row, const int32_t* classes, int count) {
 }
 
 void advance_float32(const AlignPass<float>& pass) {
-  if (pass.arrows[0]) return advance<float, WeightedArrows<float>, TransposedEmissions<float>>(pass);
+  if (pass.transitions[0]) return advance<float, WeightedTransitions<float>, TransposedEmissions<float>>(pass);
 #if defined(__AVX512F__)
-  if (!pass.wide && pass.labels <= 16) return advance<float, PlainArrows<float>, RegisterEmissions<16>>(pass);
-  if (!pass.wide && pass.labels <= 32) return advance<float, PlainArrows<float>, RegisterEmissions<32>>(pass);
-  if (!pass.wide) return advance<float, PlainArrows<float>, RegisterEmissions<64>>(pass);
+  if (!pass.wide && pass.labels <= 16) return advance<float, PlainTransitions<float>, RegisterEmissions<16>>(pass);
+  if (!pass.wide && pass.labels <= 32) return advance<float, PlainTransitions<float>, RegisterEmissions<32>>(pass);
+  if (!pass.wide) return advance<float, PlainTransitions<float>, RegisterEmissions<64>>(pass);
 #endif
-  advance<float, PlainArrows<float>, TransposedEmissions<float>>(pass);
+  advance<float, PlainTransitions<float>, TransposedEmissions<float>>(pass);
 }
 
 void advance_float64(const AlignPass<double>& pass) {
-  if (pass.arrows[0]) return advance<double, WeightedArrows<double>, TransposedEmissions<double>>(pass);
-  advance<double, PlainArrows<double>, TransposedEmissions<double>>(pass);
+  if (pass.transitions[0]) return advance<double, WeightedTransitions<double>, TransposedEmissions<double>>(pass);
+  advance<double, PlainTransitions<double>, TransposedEmissions<double>>(pass);
 }
 
 }  // namespace

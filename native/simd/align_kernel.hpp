@@ -2,15 +2,13 @@
 #pragma once
 #include <cstdint>
 
+#include "core/token_graph.hpp"
+
 namespace ctckit {
 
 constexpr int align_block = 64;       // labels (and as many blanks) that are computed or left out together
 constexpr int align_frames = 16;      // frames of one pass, at most
 constexpr int align_table_size = 64;  // labels whose emissions fit into the registers of AVX-512
-constexpr int align_arrows = 7;
-
-// The weights of arrows into labels and into blanks, in this order: see topology.py's arrows.
-enum AlignArrow { label_stay, label_advance, label_skip, label_hop, blank_stay, blank_advance, blank_hop };
 
 // Rows hold the states of simd/lattice.hpp, labels and blanks apart, before the first frame of the pass and after the last.
 // Everything is indexed from the first position of a window onto the states; blocks count from there.
@@ -19,7 +17,7 @@ struct AlignPass {
   Real *label, *blank;
   const int32_t* places;  // of each label's emission in the table
   const uint64_t* skips;  // one for each block, a bit for each label: label i − 1 may be followed by label i at once
-  const Real* arrows[align_arrows];  // null: plain CTC, with arrows of weight 0 and the skips above
+  const Real* transitions[inner_transitions];  // null: plain CTC, with transitions of weight 0 and the skips above
   // Emissions: place k in frame f is table[k + f · align_table_size] where `wide` is false, else table[k · align_frames + f].
   const Real* table;
   bool wide;
@@ -36,7 +34,7 @@ struct AlignPass {
 // Fills a wide table: of `count` classes, in ascending order, and their places in it.
 template <class Real>
 struct AlignFill {
-  const Real* rows[align_frames];  // of the frames; beyond the last one any row, again
+  const Real* frames[align_frames];  // of the frames; beyond the last one any row, again
   const int32_t *classes, *places;
   int count;
   Real* table;

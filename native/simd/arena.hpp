@@ -1,4 +1,4 @@
-// Memory of one item, handed out piece by piece. Compiled for each instruction set, like all that uses it.
+// Memory for one item, allocated piece by piece. Compiled for each instruction set, as its users are.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace ctckit::CTCKIT_ISA {
 CTCKIT_INLINE int smaller(int a, int b) { return a < b ? a : b; }
 CTCKIT_INLINE int larger(int a, int b) { return a > b ? a : b; }
 
-// Hands out aligned arrays from a stretch of memory; without memory it only counts.
+// Allocates aligned arrays from a block of memory. Without memory it only counts the bytes.
 class Arena {
  public:
   CTCKIT_INLINE explicit Arena(std::byte* memory) : memory_(memory) {}

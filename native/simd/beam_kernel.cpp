@@ -13,10 +13,10 @@ namespace {
 constexpr int width = lanes<float>;
 static_assert(beam_block % width == 0);
 
-float most(const float* x, int count) { return row_maximum(x, count); }
+float most(const float* x, int count) { return frame_maximum(x, count); }
 
 float exponentials(const float* x, int classes, float* out) {
-  const float top = row_maximum(x, classes);
+  const float top = frame_maximum(x, classes);
   if (top == -std::numeric_limits<float>::infinity()) {
     for (int c = 0; c < whole_blocks(classes); ++c) out[c] = 0;
     return top;
@@ -51,14 +51,14 @@ Extremes stay(const StayInput& beam, const float* probs, float blank_prob, float
 }
 
 bool plausible(const float* x, int count, float most) {
-  Vector<int32_t> fine = lane_numbers() >= 0, possible{};
+  Vector<int32_t> valid = lane_numbers() >= 0, possible{};
   int i = 0;
   for (; i + width <= count; i += width) {
     const Vector<float> value = load(x + i);
-    fine &= value <= most;
+    valid &= value <= most;
     possible |= value > -std::numeric_limits<float>::infinity();
   }
-  bool all = bits_of(fine) == all_lanes, some = any(possible);
+  bool all = bits_of(valid) == all_lanes, some = any(possible);
   for (; i < count; ++i) {
     all &= x[i] <= most;
     some |= x[i] > -std::numeric_limits<float>::infinity();
@@ -102,12 +102,12 @@ int not_above(const float* x, int count, float bound, int32_t* indices) {
   return found;
 }
 
-int extend(const float* weights, const int32_t* last, int count, int32_t token, float prob, float bar,
+int extend(const float* weights, const int32_t* last, int count, int32_t token, float prob, float threshold,
            const uint64_t* excluded, float* values, int32_t* indices) {
   int found = 0;
   for (int i = 0; i < count; i += width) {
     const Vector<float> value = load(weights + i) * prob;
-    const Bits selected = greater(value, bar) & differing(load(last + i), token) & ~excluded_lanes(excluded, i);
+    const Bits selected = greater(value, threshold) & differing(load(last + i), token) & ~excluded_lanes(excluded, i);
     if (!selected) continue;
     store_selected(values + found, value, selected);
     found += store_selected(indices + found, lane_numbers() + i, selected);

@@ -26,7 +26,9 @@ struct Selection {
   int32_t least;
   int ties;
 
-  float bar() const { return std::bit_cast<float>(least - 1); }  // the largest value that is not at or above `least`
+  float threshold() const {
+    return std::bit_cast<float>(least - 1);
+  }  // the largest value that is not at or above `least`
 };
 
 struct Extremes {
@@ -50,9 +52,9 @@ struct BeamKernels {
   int (*above_but)(const float* x, int count, float bound, const uint64_t* excluded, float* values, int32_t* found);
   // The indices of those that are not above the bound.
   int (*not_above)(const float* x, int count, float bound, int32_t* found);
-  // Entries that end in another token than `token` and are not excluded (one bit each), where weights · prob > bar: their
+  // Entries that end in another token than `token` and are not excluded (one bit each), where weights · prob > threshold: their
   // indices, and these products; returns how many.
-  int (*extend)(const float* weights, const int32_t* last, int count, int32_t token, float prob, float bar,
+  int (*extend)(const float* weights, const int32_t* last, int count, int32_t token, float prob, float threshold,
                 const uint64_t* excluded, float* values, int32_t* found);
   // on_c ← (on_c + entering) · probs_c; returns the sum of what was in `on` before. Both are whole blocks.
   float (*pass_on)(const float* probs, int count, float entering, float* on);

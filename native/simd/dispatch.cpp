@@ -7,17 +7,17 @@ namespace ctckit {
 
 #define CTCKIT_DECLARE(isa)              \
   namespace isa {                        \
-  extern const Kernels kernels;          \
+  extern const LossKernels loss_kernels; \
   extern const BeamKernels beam_kernels; \
   extern const PathKernel path_kernel;   \
   extern const AlignKernel align_kernel; \
   }                                      \
-  static const InstructionSet set_##isa = {isa::kernels, isa::beam_kernels, isa::path_kernel, isa::align_kernel};
+  static const InstructionSet set_##isa = {isa::loss_kernels, isa::beam_kernels, isa::path_kernel, isa::align_kernel};
 
 namespace {
 
 struct InstructionSet {
-  const Kernels& loss;
+  const LossKernels& loss;
   const BeamKernels& beam;
   const PathKernel& path;
   const AlignKernel& align;
@@ -53,7 +53,7 @@ std::atomic<const InstructionSet*>& chosen() {
 
 }  // namespace
 
-const Kernels& kernels() { return chosen().load()->loss; }
+const LossKernels& loss_kernels() { return chosen().load()->loss; }
 const BeamKernels& beam_kernels() { return chosen().load()->beam; }
 const PathKernel& path_kernel() { return chosen().load()->path; }
 const AlignKernel& align_kernel() { return chosen().load()->align; }
@@ -64,7 +64,7 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-std::string instruction_set() { return kernels().name; }
+std::string instruction_set() { return loss_kernels().name; }
 
 void set_instruction_set(const std::string& name) {
   std::string known;

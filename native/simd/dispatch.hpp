@@ -1,4 +1,7 @@
-// Which instruction set the kernels run on: the best one this machine has, or the one asked for.
+// Chooses the instruction set of the kernels: the best one of this machine, or the one that the caller names.
+//
+// The kernels of simd/ are compiled several times from the same source. The rest of the core calls them through the tables
+// of function pointers below.
 #pragma once
 #include <string>
 #include <vector>
@@ -10,7 +13,7 @@
 
 namespace ctckit {
 
-const Kernels& kernels();
+const LossKernels& loss_kernels();
 const BeamKernels& beam_kernels();
 const PathKernel& path_kernel();
 const AlignKernel& align_kernel();

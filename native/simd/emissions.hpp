@@ -40,7 +40,7 @@ class Emitter {
     out.label[out.width] = blank.mantissa[0], out.label_exponent[out.width] = blank.exponent[0];
   }
 
-  // Whether all that was emitted, over so many frames, each with an arrow's weight of at most so many nats, lies within
+  // Whether all that was emitted, over so many frames, each with an transition's weight of at most so many nats, lies within
   // what Number can hold.
   CTCKIT_INLINE bool in_range(int frames, double greatest_weight) const {
     const double nats = -static_cast<double>(horizontal_min<Mantissa>(lowest_)) + greatest_weight;

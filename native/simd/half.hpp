@@ -1,6 +1,6 @@
-// Rows of float16 and bfloat16, to float32 and back; to the nearest, ties to even.
+// Converts frames of float16 and bfloat16 to float32 and back, to the nearest, ties to even.
 #pragma once
-#include "loss/loss.hpp"
+#include "core/logits.hpp"
 #include "simd/vector.hpp"
 
 namespace ctckit::CTCKIT_ISA {
@@ -30,21 +30,21 @@ CTCKIT_INLINE Vector<float> widen(Half, Word bits) {
 CTCKIT_INLINE Word narrow(Half, Vector<float> value) {
   const Word bits = as_word(value), magnitude = bits & 0x7fffffffu;
   const Word normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - (112u << 23)) >> 13;
-  // Adding 0.5 leaves the bits below 2^-24, float16's smallest step, to the processor's own rounding.
+  // Adding 0.5 lets the processor round away the bits below 2^-24, float16's smallest step.
   const Word small = as_word(as_float(magnitude) + 0.5f) - 0x3f000000u;
-  Word result = select(magnitude < 0x38800000u, small, normal);         // under 2^-14: subnormal
-  result = select(magnitude >= 0x477ff000u, Word{} + 0x7c00u, result);  // from 65520 on: infinity
+  Word result = select(magnitude < 0x38800000u, small, normal);         // below 2^-14: subnormal
+  result = select(magnitude >= 0x477ff000u, Word{} + 0x7c00u, result);  // 65520 and above: infinity
   result = select(magnitude > 0x7f800000u, Word{} + 0x7e00u, result);   // NaN
   return result | ((bits >> 16) & 0x8000u);
 }
 
 template <class Logit>
-CTCKIT_INLINE void decode_row(const Logit* from, int64_t count, float* to) {
+CTCKIT_INLINE void decode_frame(const Logit* from, int64_t count, float* to) {
   int64_t k = 0;
   for (; k < count; k += lanes<float>) {
     if (k + lanes<float> > count) {
       if (count < lanes<float>) break;
-      k = count - lanes<float>;  // the last values once more
+      k = count - lanes<float>;  // converts the last values once more
     }
     HalfWord bits;
     std::memcpy(&bits, from + k, sizeof bits);
@@ -54,7 +54,7 @@ CTCKIT_INLINE void decode_row(const Logit* from, int64_t count, float* to) {
 }
 
 template <class Logit>
-CTCKIT_INLINE void encode_row(const float* from, int64_t count, Logit* to) {
+CTCKIT_INLINE void encode_frame(const float* from, int64_t count, Logit* to) {
   int64_t k = 0;
   for (; k < count; k += lanes<float>) {
     if (k + lanes<float> > count) {

@@ -1,4 +1,4 @@
-// Choosing lanes of a vector: comparisons as bits, and storing only what was chosen.
+// Selecting lanes of a vector: comparisons as bit sets, and stores of the selected lanes only.
 #pragma once
 #include "simd/vector.hpp"
 
@@ -34,7 +34,7 @@ CTCKIT_INLINE Bits bits_of(Vector<int32_t> mask) {
 #endif
 }
 
-// One bit for each lane of which it is true; on AVX-512 without a vector in between.
+// Comparisons with one result bit for each lane; AVX-512 needs no vector in between.
 #if defined(__AVX512F__)
 CTCKIT_INLINE Bits at_least(Vector<int32_t> value, int32_t bound) {
   return _mm512_cmpge_epi32_mask(reinterpret_cast<__m512i>(value), _mm512_set1_epi32(bound));
@@ -52,7 +52,7 @@ CTCKIT_INLINE Bits differing(Vector<int32_t> value, int32_t from) { return bits_
 #endif
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-// For each of the 256 sets of lanes: which lane goes first, second, …
+// For each of the 256 sets of lanes: the selected lanes in order.
 struct Packing {
   alignas(32) int32_t order[256][8] = {};
   constexpr Packing() {
@@ -64,11 +64,11 @@ struct Packing {
 constexpr Packing packing;
 #endif
 
-// Writes the chosen lanes one after another and returns how many; up to a whole vector is written over.
+// Stores the selected lanes one after another and returns their number. Overwrites up to a whole vector.
 template <class T>
 CTCKIT_INLINE int store_selected(T* to, Vector<T> value, Bits selected) {
   static_assert(sizeof(T) == 4);
-#if defined(__AVX512F__)  // through a register: compressing into memory is slow on some processors
+#if defined(__AVX512F__)  // through a register: compressing directly into memory is slow on some processors
   const __m512i packed =
       _mm512_maskz_compress_epi32(static_cast<__mmask16>(selected), reinterpret_cast<__m512i>(value));
   _mm512_storeu_si512(to, packed);

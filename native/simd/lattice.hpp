@@ -5,12 +5,12 @@
 //     label[i], i = 0 … N−1    emits y_i              (state 2i + 1 of topology.py)
 //     blank[i], i = 0 … N      emits the blank        (state 2i)
 //
-// and the three arrows of topology.py become, for what arrives in a state,
+// and the three transitions of topology.py become, for what arrives in a state,
 //
 //     label[i]  ←  label[i] (stay),  blank[i] (advance),  label[i−1] (skip, where y_i ≠ y_{i−1})
 //     blank[i]  ←  blank[i] (stay),  label[i−1] (advance)
 //
-// (those of simd/transitions.hpp: PlainArrows, or WeightedArrows for variants).
+// (those of simd/transitions.hpp: PlainTransitions, or WeightedTransitions for variants).
 //
 // Forward, α_t(s) is the probability of all partial paths that are in s at frame t, frame t's emission included.
 // Backward, the rows hold u_t(s) = β_t(s) · emission_t(s), where β_t(s) is the probability of the rest of the path after
@@ -28,13 +28,14 @@ constexpr int round_up(int n) { return round_down(n + block - 1); }
 
 // All states of one frame: four arrays, each with padding on both sides, in one stretch of memory.
 template <class Number>
-struct Row {
+struct StateRow {
   typename Number::Mantissa *label, *blank;
   typename Number::Exponent *label_exponent, *blank_exponent;
 
   static constexpr int64_t length(int width) { return 2 * (width + 2 * padding); }
 
-  static Row at(typename Number::Mantissa* mantissas, typename Number::Exponent* exponents, int width, int64_t index) {
+  static StateRow at(typename Number::Mantissa* mantissas, typename Number::Exponent* exponents, int width,
+                     int64_t index) {
     mantissas += index * length(width) + padding;
     exponents += index * length(width) + padding;
     const int to_blank = width + 2 * padding;
@@ -59,7 +60,7 @@ struct Row {
     }
   }
 
-  void copy_from(const Row& other, int from, int to) const {
+  void copy_from(const StateRow& other, int from, int to) const {
     for (int i = from; i < to; ++i) {
       label[i] = other.label[i], blank[i] = other.blank[i];
       label_exponent[i] = other.label_exponent[i], blank_exponent[i] = other.blank_exponent[i];
@@ -91,13 +92,13 @@ struct Emission {
   }
 };
 
-// α of the next frame: (sum over the arrows that arrive) · emission, for states [from, to).
-template <class Number, class Arrows>
-CTCKIT_INLINE void forward_step(const Row<Number>& before, const Row<Number>& after, const Emission<Number>& emission,
-                                const Arrows& arrows, int from, int to) {
+// α of the next frame: (sum over the transitions that arrive) · emission, for states [from, to).
+template <class Number, class Transitions>
+CTCKIT_INLINE void forward_step(const StateRow<Number>& before, const StateRow<Number>& after,
+                                const Emission<Number>& emission, const Transitions& transitions, int from, int to) {
   const Scaled<Number> blank_emission = emission.blank();
   for (int i = from; i < to; i += lanes<typename Number::Mantissa>) {
-    const Scaled<Number> label = arrows.into_label(before, i), blank = arrows.into_blank(before, i);
+    const Scaled<Number> label = transitions.into_label(before, i), blank = transitions.into_blank(before, i);
     after.put_label(i, label * emission.label_at(i));
     after.put_blank(i, blank * blank_emission);
   }
@@ -125,10 +126,11 @@ struct Sink {
 
 // u of this frame from u of the next; −weight · occupancy goes to the gradient's row on the way.
 // Returns the blocks in which any state is still alive, or an empty window.
-template <class Number, class Arrows, class Real>
-CTCKIT_INLINE Window backward_step(const Row<Number>& next, const Row<Number>& here, const Row<Number>& alpha,
-                                   const Emission<Number>& emission, const Arrows& arrows,
-                                   const Likelihood<Number>& likelihood, const Sink<Real>& sink, Window window) {
+template <class Number, class Transitions, class Real>
+CTCKIT_INLINE Window backward_step(const StateRow<Number>& next, const StateRow<Number>& here,
+                                   const StateRow<Number>& alpha, const Emission<Number>& emission,
+                                   const Transitions& transitions, const Likelihood<Number>& likelihood,
+                                   const Sink<Real>& sink, Window window) {
   using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
   const Scaled<Number> blank_emission = emission.blank();
@@ -136,7 +138,7 @@ CTCKIT_INLINE Window backward_step(const Row<Number>& next, const Row<Number>& h
   Vector<Mantissa> blank_sum{};
   Window alive{window.to, window.from};
   for (int i = window.from; i < window.to; i += lanes<Mantissa>) {
-    const Scaled<Number> label_beta = arrows.out_of_label(next, i), blank_beta = arrows.out_of_blank(next, i);
+    const Scaled<Number> label_beta = transitions.out_of_label(next, i), blank_beta = transitions.out_of_blank(next, i);
     here.put_label(i, label_beta * emission.label_at(i));
     here.put_blank(i, blank_beta * blank_emission);
 
@@ -146,7 +148,7 @@ CTCKIT_INLINE Window backward_step(const Row<Number>& next, const Row<Number>& h
     if (!any(maximum(label_gap, blank_gap) > Number::dead)) continue;
     alive.from = i < alive.from ? i : alive.from;
     alive.to = i + lanes<Mantissa>;
-    if constexpr (Arrows::weighted) arrows.count(alpha, next, likelihood, i);
+    if constexpr (Transitions::weighted) transitions.count(alpha, next, likelihood, i);
 
     // No occupancy exceeds 1: where the gap is above what small mantissas explain, one of them is 0.
     const auto most = broadcast(Exponent(100));

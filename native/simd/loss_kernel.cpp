@@ -1,10 +1,10 @@
 // Forward and backward over one item. Compiled once for each instruction set.
 //
-//   forward    t = 0 … T−1   normaliser of the frame, emissions, α
-//   likelihood P = α_{T−1}(last blank) + α_{T−1}(last label);   loss = −log P + Σ_t log-normaliser_t
+//   forward    t = 0 … T−1   normalizer of the frame, emissions, α
+//   likelihood P = α_{T−1}(last blank) + α_{T−1}(last label);   loss = −log P + Σ_t log-normalizer_t
 //   backward   t = T−1 … 0   gradient row = weight · softmax, emissions, u, minus weight · occupancy
 //
-// Emissions are e^(x − max), so that P and the sum of the log-normalisers are kept apart and the loss loses nothing to
+// Emissions are e^(x − max), so that P and the sum of the log-normalizers are kept apart and the loss loses nothing to
 // cancellation. Only states that can be reached from the start and can still reach the end are visited (the band).
 // Where the α rows of all frames would leave the cache, only some are kept (checkpoints) and the stretches between
 // them are computed again on the way back. The backward pass narrows the band to the states that are alive: whose
@@ -28,29 +28,29 @@ struct Plan {
   static constexpr int64_t cache_bytes = 384 << 10;
   static constexpr int64_t budget = 4 << 20;
 
-  Plan(int frames, int64_t row_bytes, int64_t checkpoint_bytes, bool gradient) {
+  Plan(int frames, int64_t frame_bytes, int64_t checkpoint_bytes, bool gradient) {
     if (!gradient) return;
-    rows = larger(frames, 1);
-    if (frames * row_bytes <= cache_bytes) return;
+    segment_frames = larger(frames, 1);
+    if (frames * frame_bytes <= cache_bytes) return;
     // A segment that fits the cache is fastest; about √frames rows and as many checkpoints need the least memory.
-    const int by_cache = static_cast<int>(cache_bytes / row_bytes);
+    const int by_cache = static_cast<int>(cache_bytes / frame_bytes);
     const int root = static_cast<int>(std::sqrt(static_cast<double>(frames)));
     split(frames, larger(root / 2, smaller(by_cache, root + root / 2)));
-    if (rows * row_bytes + segments * checkpoint_bytes <= budget) return;
+    if (segment_frames * frame_bytes + segments * checkpoint_bytes <= budget) return;
     split(frames, by_cache);
     stretch = larger(1, static_cast<int>(std::sqrt(static_cast<double>(segments))));
     stretches = (segments + stretch - 1) / stretch;
   }
 
-  int rows = 2, segments = 1;
+  int segment_frames = 2, segments = 1;
   int stretch = 0, stretches = 0;  // segments in a stretch, and how many there are; 0 where all checkpoints are kept
 
   int checkpoints() const { return segments == 1 ? 0 : stretches ? stretch : segments; }
 
  private:
   void split(int frames, int wished) {
-    rows = larger(renormalize_every, wished / renormalize_every * renormalize_every);
-    segments = (frames + rows - 1) / rows;
+    segment_frames = larger(renormalize_every, wished / renormalize_every * renormalize_every);
+    segments = (frames + segment_frames - 1) / segment_frames;
   }
 };
 
@@ -65,15 +65,15 @@ enum class Base {
 constexpr int classes_per_label =
     64;  // a label's cache line holds 16 classes; reading it again costs more than writing
 
-template <class Number, class Logit, class Arrows>
+template <class Number, class Logit, class Transitions>
 class Solver {
   using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
   using Real = typename ComputedIn<Logit>::type;
-  using RowType = Row<Number>;
+  using States = StateRow<Number>;
   static constexpr int64_t state_bytes = sizeof(Mantissa) + sizeof(Exponent);
   static constexpr bool native_type = sizeof(Logit) == sizeof(Real);
-  static constexpr int renormalize_each = Arrows::weighted ? renormalize_every / 2 : renormalize_every;
+  static constexpr int renormalize_each = Transitions::weighted ? renormalize_every / 2 : renormalize_every;
 
  public:
   // With null memory: only to ask bytes().
@@ -82,17 +82,17 @@ class Solver {
         classes_(size.classes),
         tokens_(size.tokens),
         width_(round_up(tokens_ + 1)),
-        plan_(frames_, (RowType::length(width_) + Emission<Number>::length(width_)) * state_bytes,
-              RowType::length(width_) * state_bytes, size.gradient),
+        plan_(frames_, (States::length(width_) + Emission<Number>::length(width_)) * state_bytes,
+              States::length(width_) * state_bytes, size.gradient),
         arena_(memory),
         emitter_(classes_, tokens_, width_, arena_),
-        arrows_(tokens_, width_, arena_) {
-    const int64_t length = RowType::length(width_);
-    alpha_ = take_rows(plan_.rows + 1, length);  // the last one is the row before the first frame
-    emission_ = take_rows(plan_.rows, Emission<Number>::length(width_));
-    checkpoints_ = take_rows(plan_.checkpoints(), length);
-    stretch_starts_ = take_rows(plan_.stretches, length);
-    beta_ = take_rows(size.gradient ? 2 : 0, length);
+        transitions_(tokens_, width_, arena_) {
+    const int64_t length = States::length(width_);
+    alpha_ = take_states(plan_.segment_frames + 1, length);  // the last one is the row before the first frame
+    emission_ = take_states(plan_.segment_frames, Emission<Number>::length(width_));
+    checkpoints_ = take_states(plan_.checkpoints(), length);
+    stretch_starts_ = take_states(plan_.stretches, length);
+    beta_ = take_states(size.gradient ? 2 : 0, length);
     maximum_ = arena_.take<Real>(frames_);
     sum_ = arena_.take<Real>(frames_);
     canvas_ = arena_.take<Real>(size.gradient ? classes_ : 0);
@@ -105,56 +105,56 @@ class Solver {
     item_ = &item;
     base_ = choose_base();
     emitter_.set_target(item.target, tokens_, item.blank);
-    arrows_.set(item);
+    transitions_.set(item);
     if (!windows_meet()) return {std::numeric_limits<double>::infinity(), false};
     Real* const kept_maximum = item.normalizers;
     Real* const kept_sum = kept_maximum ? kept_maximum + item.normalizer_stride : nullptr;
     for (int t = 0; item.normalized && t < frames_; ++t) maximum_[t] = kept_maximum[t], sum_[t] = kept_sum[t];
-    const RowType last = forward();
+    const States last = forward();
     for (int t = 0; kept_maximum && !item.normalized && t < frames_; ++t)
       kept_maximum[t] = maximum_[t], kept_sum[t] = sum_[t];
     if (nan_) return {std::nan(""), false};
-    if (!emitter_.in_range(frames_, arrows_.greatest())) return {0, true};
+    if (!emitter_.in_range(frames_, transitions_.greatest())) return {0, true};
     if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
     if (item.gradient) backward();
     return {loss(), false};
   }
 
  private:
-  struct RowMemory {
+  struct StateMemory {
     Mantissa* mantissas;
     Exponent* exponents;
   };
-  RowMemory take_rows(int64_t count, int64_t length) {
+  StateMemory take_states(int64_t count, int64_t length) {
     return {arena_.take<Mantissa>(count * length), arena_.take<Exponent>(count * length)};
   }
-  RowType row(const RowMemory& memory, int64_t index) const {
-    return RowType::at(memory.mantissas, memory.exponents, width_, index);
+  States states(const StateMemory& memory, int64_t index) const {
+    return States::at(memory.mantissas, memory.exponents, width_, index);
   }
-  RowType alpha(int index) const { return row(alpha_, index); }
+  States alpha(int index) const { return states(alpha_, index); }
 
   Emission<Number> emission(int t) const {
-    const int64_t start = (t % plan_.rows) * Emission<Number>::length(width_);
+    const int64_t start = (t % plan_.segment_frames) * Emission<Number>::length(width_);
     return {emission_.mantissas + start, emission_.exponents + start, width_};
   }
 
   // The logits of a frame in the type they are computed in; valid until the next call.
   const Real* logits(int t) const {
     if constexpr (native_type) {
-      return item_->row(t);
+      return item_->frame(t);
     } else {
-      decode_row(item_->row(t), classes_, decoded_);
+      decode_frame(item_->frame(t), classes_, decoded_);
       return decoded_;
     }
   }
   // What to fetch while frame `current` is worked on.
   const Real* upcoming(int t, const Real* current) const {
-    if constexpr (native_type) return t >= 0 && t < frames_ ? item_->row(t) : current;
+    if constexpr (native_type) return t >= 0 && t < frames_ ? item_->frame(t) : current;
     return current;
   }
 
   Base choose_base() const {
-    const bool ours = native_type && item_->gradient && item_->rows == Rows::logits && !item_->normalized;
+    const bool ours = native_type && item_->gradient && item_->input_kind == InputKind::logits && !item_->normalized;
     if (native_type && item_->stream)
       return ours && tokens_ * classes_per_label < classes_ ? Base::patched : Base::streamed;
     const bool small = int64_t{frames_} * classes_ * static_cast<int64_t>(sizeof(Logit)) <= Plan::cache_bytes;
@@ -163,24 +163,26 @@ class Solver {
   // Where the gradient of a frame is put together.
   Real* canvas(int t) const {
     if constexpr (native_type)
-      if (base_ != Base::streamed) return item_->gradient_row(t);
+      if (base_ != Base::streamed) return item_->gradient_frame(t);
     return canvas_;
   }
 
   // States that lie on a complete path at frame t, in whole blocks.
   Window band(int t) const {
-    const int from = larger(0, arrows_.first_final() + 1 - Arrows::speed * (frames_ - t));
-    const int to = smaller(tokens_, arrows_.last_start() + Arrows::speed * t + 1) + 1;
+    const int from = larger(0, transitions_.first_final() + 1 - Transitions::speed * (frames_ - t));
+    const int to = smaller(tokens_, transitions_.last_start() + Transitions::speed * t + 1) + 1;
     return {round_down(from), smaller(width_, round_up(to))};
   }
   // Both ends of the band move at the same speed: where they pass each other there is no path.
-  bool windows_meet() const { return arrows_.first_final() - Arrows::speed * frames_ <= arrows_.last_start(); }
+  bool windows_meet() const {
+    return transitions_.first_final() - Transitions::speed * frames_ <= transitions_.last_start();
+  }
 
-  // The frame's maximum and normaliser, kept for the way back; their logarithms add up in float64.
+  // The frame's maximum and normalizer, kept for the way back; their logarithms add up in float64.
   void normalize(int t, const Real* x) {
     const double sum = item_->normalized ? static_cast<double>(sum_[t]) : find_normalizer(t, x);
     nan_ |= sum != sum;
-    if (item_->rows == Rows::logits)
+    if (item_->input_kind == InputKind::logits)
       product_ *= sum;
     else
       log_scale_ -= maximum_[t];
@@ -191,16 +193,16 @@ class Solver {
   }
 
   double find_normalizer(int t, const Real* x) const {
-    Real top = row_maximum(x, classes_);
+    Real top = frame_maximum(x, classes_);
     double sum = 1;
     if (top == -std::numeric_limits<Real>::infinity()) {
       // Every class is masked: nothing can be emitted here, and every emission is e^−∞ whatever the maximum.
       top = 0;
-      if (row_has_nan(x, classes_)) sum = std::nan("");
-    } else if (item_->rows == Rows::logits) {
+      if (frame_has_nan(x, classes_)) sum = std::nan("");
+    } else if (item_->input_kind == InputKind::logits) {
       sum = exponentials(t, x, top);
       if (!(sum < std::numeric_limits<double>::infinity())) sum = std::nan("");
-    } else if (row_has_nan(x, classes_) || top == std::numeric_limits<Real>::infinity()) {
+    } else if (frame_has_nan(x, classes_) || top == std::numeric_limits<Real>::infinity()) {
       sum = std::nan("");
     }
     maximum_[t] = top;
@@ -211,67 +213,67 @@ class Solver {
   double exponentials(int t, const Real* x, Real top) const {
     const Real* const next = upcoming(t + 1, x);
     if constexpr (native_type) {
-      if (base_ == Base::kept) return row_sum_exp<true>(x, classes_, top, next, item_->gradient_row(t));
+      if (base_ == Base::kept) return frame_sum_exp<true>(x, classes_, top, next, item_->gradient_frame(t));
       if (base_ == Base::patched) {
-        const double sum = row_sum_exp<true>(x, classes_, top, next, canvas_);
-        stream_row(item_->gradient_row(t), canvas_, classes_, static_cast<Real>(item_->weight / sum));
+        const double sum = frame_sum_exp<true>(x, classes_, top, next, canvas_);
+        stream_array(item_->gradient_frame(t), canvas_, classes_, static_cast<Real>(item_->weight / sum));
         return sum;
       }
     }
-    return row_sum_exp<false>(x, classes_, top, next, canvas_);
+    return frame_sum_exp<false>(x, classes_, top, next, canvas_);
   }
 
-  RowType forward() {
-    RowType before = alpha(plan_.rows);
+  States forward() {
+    States before = alpha(plan_.segment_frames);
     before.clear(-padding, width_ + padding);
-    if constexpr (!Arrows::weighted) before.blank[0] = 1, before.blank_exponent[0] = 0;
+    if constexpr (!Transitions::weighted) before.blank[0] = 1, before.blank_exponent[0] = 0;
     for (int t = 0; t < frames_; ++t) {
       const Real* const x = logits(t);
       normalize(t, x);
-      if (plan_.segments > 1 && t % plan_.rows == 0) {
-        const int segment = t / plan_.rows;
+      if (plan_.segments > 1 && t % plan_.segment_frames == 0) {
+        const int segment = t / plan_.segment_frames;
         keep(checkpoint(segment), before);
         if (plan_.stretches && segment % plan_.stretch == 0)
-          keep(row(stretch_starts_, segment / plan_.stretch), before);
+          keep(states(stretch_starts_, segment / plan_.stretch), before);
       }
-      const RowType after = alpha(t % plan_.rows);
+      const States after = alpha(t % plan_.segment_frames);
       advance(t, x, before, after, band(t));
       before = after;
     }
     return before;
   }
 
-  void keep(const RowType& where, const RowType& what) const { where.copy_from(what, -padding, width_ + padding); }
-  RowType checkpoint(int segment) const {
-    return row(checkpoints_, plan_.stretches ? segment % plan_.stretch : segment);
+  void keep(const States& where, const States& what) const { where.copy_from(what, -padding, width_ + padding); }
+  States checkpoint(int segment) const {
+    return states(checkpoints_, plan_.stretches ? segment % plan_.stretch : segment);
   }
 
-  void advance(int t, const Real* x, const RowType& before, const RowType& after, Window window) {
+  void advance(int t, const Real* x, const States& before, const States& after, Window window) {
     emitter_.compute(x, maximum_[t], window, emission(t));
-    if (Arrows::weighted && t == 0)
-      forward_step<Number>(before, after, emission(t), arrows_.start(), window.from, window.to);
+    if (Transitions::weighted && t == 0)
+      forward_step<Number>(before, after, emission(t), transitions_.start(), window.from, window.to);
     else
-      forward_step<Number>(before, after, emission(t), arrows_.inside(), window.from, window.to);
+      forward_step<Number>(before, after, emission(t), transitions_.inside(), window.from, window.to);
     if (t % renormalize_each == renormalize_each - 1) after.renormalize(window.from, window.to);
     // What the next frame reads beside this window is a true zero: its band is at most one block wider.
-    for (int i = window.from - Arrows::speed; i < window.from; ++i)
+    for (int i = window.from - Transitions::speed; i < window.from; ++i)
       after.label[i] = 0, after.label_exponent[i] = Number::zero_exponent;
     after.clear(window.to, smaller(window.to + block, width_ + padding));
   }
 
-  bool find_likelihood(const RowType& last) {
+  bool find_likelihood(const States& last) {
     double total = 0, shared = Number::zero_exponent;
     const int past = frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;  // beyond it stands anything
     const auto each_end = [&](auto&& take) {
-      for (int i = larger(0, arrows_.first_final()); i < past; ++i) {
-        if (i < tokens_) take(last.label[i], last.label_exponent[i], arrows_.final_label(i));
-        take(last.blank[i], last.blank_exponent[i], arrows_.final_blank(i));
+      for (int i = larger(0, transitions_.first_final()); i < past; ++i) {
+        if (i < tokens_) take(last.label[i], last.label_exponent[i], transitions_.label_final(i));
+        take(last.blank[i], last.blank_exponent[i], transitions_.blank_final(i));
       }
     };
-    each_end([&](double mantissa, double exponent, const Factor<Number>& factor) {
+    each_end([&](double mantissa, double exponent, const Weight<Number>& factor) {
       if (mantissa * factor.mantissa > 0 && exponent + factor.exponent > shared) shared = exponent + factor.exponent;
     });
-    each_end([&](double mantissa, double exponent, const Factor<Number>& factor) {
+    each_end([&](double mantissa, double exponent, const Weight<Number>& factor) {
       const double gap = exponent + factor.exponent - shared;
       if (mantissa * factor.mantissa > 0 && gap > -2000)
         total += std::ldexp(mantissa * factor.mantissa, static_cast<int>(gap));
@@ -286,17 +288,17 @@ class Solver {
   double loss() const {
     const double result = log_scale_ - (std::log(likelihood_.mantissa) + likelihood_.exponent * ln2);
     // A probability is at most 1; rounding may pass it by an ulp.
-    return !Arrows::weighted && item_->rows == Rows::logits && result < 0 ? 0 : result;
+    return !Transitions::weighted && item_->input_kind == InputKind::logits && result < 0 ? 0 : result;
   }
 
   void backward() {
-    const RowType beta[2] = {row(beta_, 0), row(beta_, 1)};
-    for (const RowType& each : beta) each.clear(-padding, width_ + padding);
-    const RowType& end = beta[frames_ % 2];
-    if constexpr (!Arrows::weighted) end.blank[tokens_] = 1, end.blank_exponent[tokens_] = 0;
-    alive_ = {round_down(larger(arrows_.first_final(), 0)), smaller(width_, round_up(tokens_ + 1))};
+    const States beta[2] = {states(beta_, 0), states(beta_, 1)};
+    for (const States& each : beta) each.clear(-padding, width_ + padding);
+    const States& end = beta[frames_ % 2];
+    if constexpr (!Transitions::weighted) end.blank[tokens_] = 1, end.blank_exponent[tokens_] = 0;
+    alive_ = {round_down(larger(transitions_.first_final(), 0)), smaller(width_, round_up(tokens_ + 1))};
     for (int segment = plan_.segments - 1; segment >= 0; --segment) {
-      const int first = segment * plan_.rows, past = smaller(frames_, first + plan_.rows);
+      const int first = segment * plan_.segment_frames, past = smaller(frames_, first + plan_.segment_frames);
       if (segment < plan_.segments - 1) {
         if (plan_.stretches && segment % plan_.stretch == plan_.stretch - 1) recompute_checkpoints(segment);
         recompute(segment, first, past);
@@ -304,61 +306,62 @@ class Solver {
       for (int t = past - 1; t >= first; --t) retreat(t, beta[(t + 1) % 2], beta[t % 2]);
     }
     if (item_->stream) finish_streaming();
-    arrows_.write_counts(item_->chain);
+    transitions_.write_counts(item_->graph);
   }
 
   // α of a segment again, from its checkpoint.
   void recompute(int segment, int first, int past) {
-    RowType before = alpha(plan_.rows);
+    States before = alpha(plan_.segment_frames);
     keep(before, checkpoint(segment));
     for (int t = first; t < past; ++t) before = again(t, past, before);
   }
 
   // The checkpoints of the stretch that ends with a segment, from the stretch's own.
   void recompute_checkpoints(int last) {
-    const int first = last - (plan_.stretch - 1), past = (last + 1) * plan_.rows;
-    RowType before = alpha(plan_.rows);
-    keep(before, row(stretch_starts_, first / plan_.stretch));
+    const int first = last - (plan_.stretch - 1), past = (last + 1) * plan_.segment_frames;
+    States before = alpha(plan_.segment_frames);
+    keep(before, states(stretch_starts_, first / plan_.stretch));
     for (int segment = first; segment <= last; ++segment) {
       keep(checkpoint(segment), before);
-      for (int t = segment * plan_.rows; segment < last && t < (segment + 1) * plan_.rows; ++t)
+      for (int t = segment * plan_.segment_frames; segment < last && t < (segment + 1) * plan_.segment_frames; ++t)
         before = again(t, past, before);
     }
   }
 
   // α of a frame again, for the states that may still turn out to be alive: a path moves by at most `speed` labels a frame,
   // so what lies further left than that cannot come into the window before `past`, where the backward pass stands.
-  RowType again(int t, int past, const RowType& before) {
+  States again(int t, int past, const States& before) {
     Window window = band(t);
-    window.from = larger(window.from, round_down(larger(0, alive_.from - Arrows::speed * (past - t) - block)));
+    window.from = larger(window.from, round_down(larger(0, alive_.from - Transitions::speed * (past - t) - block)));
     window.to = larger(smaller(window.to, alive_.to), window.from + block);
-    const RowType after = alpha(t % plan_.rows);
+    const States after = alpha(t % plan_.segment_frames);
     advance(t, logits(t), before, after, window);
     return after;
   }
 
-  void retreat(int t, const RowType& next, const RowType& here) {
+  void retreat(int t, const States& next, const States& here) {
     const Window reachable = band(t);
-    alive_.from = larger(reachable.from, round_down(larger(0, alive_.from - Arrows::speed)));
+    alive_.from = larger(reachable.from, round_down(larger(0, alive_.from - Transitions::speed)));
     alive_.to = larger(smaller(reachable.to, alive_.to), alive_.from + block);
     Real* const out = canvas(t);
     if (base_ != Base::patched) write_base(t, out);
     const Window window = alive_;
     const Sink<Real> sink{out, emitter_.labels(), tokens_, item_->blank, item_->weight};
-    const auto step = [&](const auto& arrows) {
-      return backward_step<Number>(next, here, alpha(t % plan_.rows), emission(t), arrows, likelihood_, sink, window);
+    const auto step = [&](const auto& transitions) {
+      return backward_step<Number>(next, here, alpha(t % plan_.segment_frames), emission(t), transitions, likelihood_,
+                                   sink, window);
     };
-    const bool at_end = Arrows::weighted && t == frames_ - 1;
-    const Window alive = at_end ? step(arrows_.final()) : step(arrows_.inside());
+    const bool at_end = Transitions::weighted && t == frames_ - 1;
+    const Window alive = at_end ? step(transitions_.final()) : step(transitions_.inside());
     if constexpr (!native_type)
-      encode_row(out, classes_, item_->gradient_row(t));
+      encode_frame(out, classes_, item_->gradient_frame(t));
     else if (base_ == Base::streamed)
-      stream_row(item_->gradient_row(t), out, classes_, Real(1));
-    if (at_end) arrows_.count_final(alpha(t % plan_.rows), likelihood_, window);
-    if (t == 0) arrows_.count_start(here, likelihood_, window);
+      stream_array(item_->gradient_frame(t), out, classes_, Real(1));
+    if (at_end) transitions_.count_final(alpha(t % plan_.segment_frames), likelihood_, window);
+    if (t == 0) transitions_.count_start(here, likelihood_, window);
     if (t % renormalize_each == 0) here.renormalize(window.from, window.to);
     if (alive.from >= alive.to) return;
-    for (const RowType& each : {next, here}) {  // both: the other one is read again two frames on
+    for (const States& each : {next, here}) {  // both: the other one is read again two frames on
       each.clear(window.from, alive.from);
       each.clear(alive.to, window.to);
     }
@@ -366,21 +369,21 @@ class Solver {
   }
 
   void write_base(int t, Real* out) const {
-    if (item_->rows == Rows::scores) {
+    if (item_->input_kind == InputKind::scores) {
       std::memset(out, 0, sizeof(Real) * classes_);
       return;
     }
     const Real top = maximum_[t];
-    if (item_->rows == Rows::logits) {
+    if (item_->input_kind == InputKind::logits) {
       const Real scale = static_cast<Real>(item_->weight / static_cast<double>(sum_[t]));
-      if (base_ == Base::kept) return row_scale(out, classes_, scale);
+      if (base_ == Base::kept) return frame_scale(out, classes_, scale);
       const Real* const x = logits(t);
-      row_write_exp(x, classes_, top, scale, upcoming(t - 1, x), out);
+      frame_write_exp(x, classes_, top, scale, upcoming(t - 1, x), out);
     } else {  // e^x itself: shifted only where it would overflow
       const Real* const x = logits(t);
       const Real shift = top > -Format<Real>::underflow ? top : 0;
-      row_write_exp(x, classes_, shift, static_cast<Real>(item_->weight * std::exp(double{shift})), upcoming(t - 1, x),
-                    out);
+      frame_write_exp(x, classes_, shift, static_cast<Real>(item_->weight * std::exp(double{shift})),
+                      upcoming(t - 1, x), out);
     }
   }
 
@@ -388,11 +391,11 @@ class Solver {
   const Plan plan_;
   Arena arena_;
   Emitter<Number, Real> emitter_;
-  Arrows arrows_;
+  Transitions transitions_;
   const Item<Logit>* item_ = nullptr;
   Base base_ = Base::written;
 
-  RowMemory alpha_{}, emission_{}, checkpoints_{}, stretch_starts_{}, beta_{};
+  StateMemory alpha_{}, emission_{}, checkpoints_{}, stretch_starts_{}, beta_{};
   Real *maximum_, *sum_, *canvas_, *decoded_;
 
   Likelihood<Number> likelihood_{};
@@ -406,19 +409,19 @@ struct Type {
   using type = T;
 };
 
-// Calls `with` the solver type for numbers of a range and arrows with or without weights (loss/loss.cpp has no weighted ones
+// Calls `with` the solver type for numbers of a range and transitions with or without weights (loss/loss.cpp has no weighted ones
 // for half precision).
 template <class Logit, class With>
 auto choose(Range range, bool weighted, With&& with) {
-  const auto with_arrows = [&](auto number) {
+  const auto with_transitions = [&](auto number) {
     using Number = typename decltype(number)::type;
     if constexpr (sizeof(Logit) >= 4)
-      if (weighted) return with(Type<Solver<Number, Logit, WeightedArrows<Number>>>{});
-    return with(Type<Solver<Number, Logit, PlainArrows<Number>>>{});
+      if (weighted) return with(Type<Solver<Number, Logit, WeightedTransitions<Number>>>{});
+    return with(Type<Solver<Number, Logit, PlainTransitions<Number>>>{});
   };
   if constexpr (sizeof(Logit) <= 4)
-    if (range == Range::fast) return with_arrows(Type<Fast>{});
-  return with_arrows(Type<Wide>{});
+    if (range == Range::fast) return with_transitions(Type<Fast>{});
+  return with_transitions(Type<Wide>{});
 }
 
 template <class Logit>
@@ -429,19 +432,20 @@ size_t workspace_bytes(Range range, const Size& size) {
 
 template <class Logit>
 Outcome solve(const Item<Logit>& item, Range range, std::byte* workspace) {
-  return choose<Logit>(range, item.chain != nullptr, [&](auto chosen) {
+  return choose<Logit>(range, item.graph != nullptr, [&](auto chosen) {
     return typename decltype(chosen)::type(size_of(item), workspace).solve(item);
   });
 }
 
 template <class Logit>
-constexpr ItemKernel<Logit> kernel = {workspace_bytes<Logit>, solve<Logit>};
+constexpr LossKernel<Logit> kernel = {workspace_bytes<Logit>, solve<Logit>};
 
 }  // namespace
 
 #define CTCKIT_STRING_OF(name) #name
 #define CTCKIT_STRING(name) CTCKIT_STRING_OF(name)
-extern const Kernels kernels;
-const Kernels kernels = {CTCKIT_STRING(CTCKIT_ISA), kernel<float>, kernel<double>, kernel<Half>, kernel<Brain>};
+extern const LossKernels loss_kernels;
+const LossKernels loss_kernels = {CTCKIT_STRING(CTCKIT_ISA), kernel<float>, kernel<double>, kernel<Half>,
+                                  kernel<Brain>};
 
 }  // namespace ctckit::CTCKIT_ISA

@@ -1,18 +1,12 @@
-// One item of a batch, as the kernels of each instruction set receive it.
+// The interface of the loss kernel: one item of a batch, its loss and gradient. loss_kernel.cpp implements it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
-#include "loss/loss.hpp"
+#include "core/logits.hpp"
+#include "core/token_graph.hpp"
 
 namespace ctckit {
-
-// One item of Chains: rows of `states` values each.
-struct ChainWeights {
-  const double* weights;
-  double* counts;  // or null
-  int64_t states;
-};
 
 template <class Logit>
 struct Item {
@@ -24,18 +18,18 @@ struct Item {
   int32_t blank;
   const int32_t* target;
   int tokens;
-  Rows rows;
+  InputKind input_kind;
   double weight;
   Logit* gradient;            // (frames, classes) contiguous, or null
   bool stream;                // the batch's gradient is larger than the caches
   Compute* normalizers;       // (2, frames), or null
-  int64_t normalizer_stride;  // between the maxima and the normalisers
+  int64_t normalizer_stride;  // between the maxima and the normalizers
   bool normalized;            // they are known
-  const ChainWeights* chain;  // null: plain CTC
+  const TokenGraph* graph;    // null: plain CTC
 
   // Always inlined: a copy compiled for a newer instruction set must not be shared with an older one.
-  __attribute__((always_inline)) const Logit* row(int t) const { return logits + t * frame_stride; }
-  __attribute__((always_inline)) Logit* gradient_row(int t) const {
+  __attribute__((always_inline)) const Logit* frame(int t) const { return logits + t * frame_stride; }
+  __attribute__((always_inline)) Logit* gradient_frame(int t) const {
     return gradient + static_cast<int64_t>(t) * classes;
   }
 };
@@ -54,30 +48,23 @@ struct Size {
 
 template <class Logit>
 __attribute__((always_inline)) inline Size size_of(const Item<Logit>& item) {
-  return {item.frames, item.classes, item.tokens, item.gradient != nullptr, item.chain != nullptr};
+  return {item.frames, item.classes, item.tokens, item.gradient != nullptr, item.graph != nullptr};
 }
 
 // For logits of one type. `workspace` is 64-byte aligned memory of at least workspace_bytes().
 template <class Logit>
-struct ItemKernel {
+struct LossKernel {
   size_t (*workspace_bytes)(Range range, const Size& size);
   Outcome (*solve)(const Item<Logit>& item, Range range, std::byte* workspace);
 };
 
-// The compiled kernels of one instruction set.
-struct Kernels {
+// The kernel as compiled for one instruction set.
+struct LossKernels {
   const char* name;
-  ItemKernel<float> float32;
-  ItemKernel<double> float64;
-  ItemKernel<Half> float16;
-  ItemKernel<Brain> bfloat16;
+  LossKernel<float> float32;
+  LossKernel<double> float64;
+  LossKernel<Half> float16;
+  LossKernel<Brain> bfloat16;
 };
-
-// −log p of one item, its gradient written where it has one: +∞ where the target cannot be emitted.
-template <class Logit>
-double loss_of(const Item<Logit>& item);
-
-// Smallest number of frames that can emit the target: its length and one blank between equal neighbours.
-int64_t frames_needed(const int32_t* target, int64_t tokens);
 
 }  // namespace ctckit

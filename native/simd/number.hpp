@@ -1,14 +1,14 @@
 // Probabilities as mantissa × 2^exponent, one pair for each state.
 //
-// A lattice over T frames multiplies T emissions: e^-5000 and less is ordinary, far outside a float's range. Log space
-// would do, but pays a logarithm for each addition and loses digits to cancellation. Here the exponents are exact
-// integers: adding two numbers is a maximum, two shifts and an addition, multiplying is one multiplication and one
-// integer addition, and the mantissas keep their full relative precision at any length.
+// A lattice of T frames multiplies T emissions. Products such as e^-5000 are common, far outside of a float's range. Log
+// space would need a logarithm for each addition and lose digits to cancellation. Here the exponents are exact integers.
+// Adding two numbers takes a maximum, two shifts and an addition. Multiplying takes one multiplication and one integer
+// addition. The mantissas keep their full relative precision at any length.
 //
-// Invariants, in every row that a kernel reads:
-//   - mantissas are 0 or lie in [2^-40, 2^40]: they are brought back to [1, 2) every `renormalize_every` frames,
-//     and one frame changes them by a factor within [0.7, 4.3] (with weighted arrows 11.4: every 8 frames there);
-//   - a mantissa of 0 has the exponent `zero_exponent`, which is below every other.
+// Invariants of all numbers that a kernel reads:
+//   - a mantissa is 0 or lies in [2^-40, 2^40]. Every `renormalize_every` frames mantissas are brought back to [1, 2). One
+//     frame changes them by a factor in [0.7, 4.3] (weighted transitions: up to 11.4, therefore every 8 frames);
+//   - a mantissa of 0 has the exponent `zero_exponent`, which is below all others.
 #pragma once
 #include <cmath>
 #include <limits>
@@ -19,34 +19,36 @@ namespace ctckit::CTCKIT_ISA {
 
 constexpr int renormalize_every = 16;
 
-// For float32 logits: 16 states in one AVX-512 vector. Valid while frames · |log2 emission| stays under `reach`.
+// For float32 logits: 16 states in one AVX-512 vector. Valid while frames · |log2 emission| is less than `reach`.
 struct Fast {
   using Mantissa = float;
   using Exponent = int32_t;
   static constexpr Exponent zero_exponent = -(1 << 29);
-  static constexpr Exponent forbidden = -(1 << 28);  // added to an exponent: below every possible one, above zero's
-  static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
-  static constexpr double emission_reach = 1 << 20;  // |log| of one emission, for the rounding trick in exp_split
-  // Two mantissas multiply to less than 2^70; taken off here, so that exponents alone decide.
+  static constexpr Exponent forbidden =
+      -(1 << 28);  // added to an exponent: the sum is below every possible exponent, and above zero's
+  static constexpr double reach = 1 << 27;  // |exponent| of any state that is not 0
+  static constexpr double emission_reach = 1
+                                           << 20;  // largest |log| of one emission, for the rounding trick in exp_split
+  // A product of two mantissas is below 2^70. The limits below subtract 70, so comparing exponents is enough.
   static constexpr Exponent dead = -64 - 70;   // an occupancy under 2^-64 is dropped from the backward pass
   static constexpr Exponent faint = -32 - 70;  // an occupancy under 2^-32 is not added to the gradient
 };
 
-// For float64 logits, and for float32 ones that outreach Fast (a mask of -1e9, say): nothing real is out of range.
-// The exponent is a float64 that holds an integer.
+// For float64 logits, and for float32 logits out of Fast's range (a mask of -1e9, for example): no real input is out of
+// its range. The exponent is a float64 that holds an integer.
 struct Wide {
   using Mantissa = double;
   using Exponent = double;
   static constexpr Exponent zero_exponent = -1e300;
   static constexpr Exponent forbidden = -1e299;
-  static constexpr double reach = 1e299;  // never met: 1e290 · frames stays under it
+  static constexpr double reach = 1e299;  // never reached: 1e290 · frames is below it
   static constexpr double emission_reach = 1e290;
   static constexpr Exponent dead = -96 - 70;
   static constexpr Exponent faint = -80 - 70;
 };
 
 template <class Real>
-struct Format;  // of an IEEE number, and what e^x needs in it
+struct Format;  // an IEEE number's layout, and the constants of e^x
 
 template <>
 struct Format<float> {
@@ -55,7 +57,7 @@ struct Format<float> {
   static constexpr float log2_e = 1.44269504088896341f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   static constexpr float rounder = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer, left in the low bits
   static constexpr float underflow = -80.0f;     // e^x below this is written as 0
-  // Minimax for (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2, highest power first; the whole is right to 1 ulp.
+  // Minimax polynomial of (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2, highest power first; e^r is correct to 1 ulp.
   static constexpr float exp_series[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                                          4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
 };
@@ -67,7 +69,7 @@ struct Format<double> {
   static constexpr double log2_e = 1.4426950408889634, ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723e-6;
   static constexpr double rounder = 6755399441055744.0;  // 1.5 · 2^52
   static constexpr double underflow = -700.0;
-  // 1/14! … 1/2!: Taylor's, right to 2e-17 on |r| ≤ ln 2 / 2.
+  // Taylor: 1/14! … 1/2!; correct to 2e-17 on |r| ≤ ln 2 / 2.
   static constexpr double exp_series[] = {1.1470745597729725e-11,
                                           1.6059043836821613e-10,
                                           2.0876756987868099e-9,
@@ -92,7 +94,7 @@ CTCKIT_INLINE Vector<Real> exp_reduced(Vector<Real> r) {
   return (series * r) * r + r + Real(1);
 }
 
-// e^z for z ≤ 0 as an ordinary float: 0 below Format::underflow and for −∞. Of NaN it makes any number.
+// e^z for z ≤ 0 as an ordinary float: 0 below Format::underflow and for −∞. The result for NaN is undefined.
 template <class Real>
 CTCKIT_INLINE Vector<Real> exp_negative(Vector<Real> z) {
   using F = Format<Real>;
@@ -106,8 +108,8 @@ CTCKIT_INLINE Vector<Real> exp_negative(Vector<Real> z) {
   return reinterpret_cast<Vector<Real>>(result & ~flushed);
 }
 
-// a − b exactly: the rounded difference and what rounding took from it. A difference of 1000 is rounded by 3e-5 in
-// float32, which is the relative error of e^z; an unlikely class that a path has to pass counts as much as any other.
+// a − b exactly: the rounded difference and its rounding error. float32 rounds a difference of 1000 by 3e-5, which becomes
+// the relative error of e^z. That matters: a path may have to pass through an unlikely class.
 template <class Real>
 struct Difference {
   Vector<Real> value, error;
@@ -126,7 +128,7 @@ struct Scaled {
   Vector<typename Number::Exponent> exponent;
 };
 
-// Whether a class is masked: −∞, or so far below the maximum that not even Wide has an exponent for it.
+// Whether a class is masked: −∞, or so far below the maximum that even Wide has no exponent for it.
 template <class Number>
 CTCKIT_INLINE Vector<typename Format<typename Number::Mantissa>::Bits> masked(Vector<typename Number::Mantissa> z) {
   using Real = typename Number::Mantissa;
@@ -134,7 +136,7 @@ CTCKIT_INLINE Vector<typename Format<typename Number::Mantissa>::Bits> masked(Ve
   return z < Real(-Number::emission_reach);
 }
 
-// e^(z + error) = mantissa · 2^exponent with mantissa in [0.7, 1.42), or mantissa 0 where z is masked.
+// e^(z + error) = mantissa · 2^exponent with mantissa in [0.7, 1.42), or mantissa 0 if z is masked.
 template <class Number>
 CTCKIT_INLINE Scaled<Number> exp_split(Difference<typename Number::Mantissa> exact) {
   using Real = typename Number::Mantissa;
@@ -149,7 +151,7 @@ CTCKIT_INLINE Scaled<Number> exp_split(Difference<typename Number::Mantissa> exa
     result.mantissa = exp_reduced<Real>(((z - n * F::ln2_high) - n * F::ln2_low) + exact.error);
     result.exponent = reinterpret_cast<Bits>(rounded) - reinterpret_cast<Bits>(broadcast(F::rounder));
   } else {
-    // Past 2^50 the remainder of the division is lost to rounding, like the digits of z itself: only n counts there.
+    // Beyond 2^50 the remainder of the division is lost to rounding, and so are the digits of z: only n matters.
     const Vector<Real> y = z * F::log2_e;
     const Bits large = y < Real(-0x1p50);
     const Vector<Real> n = large ? y : ((y + F::rounder) - F::rounder);
@@ -161,7 +163,7 @@ CTCKIT_INLINE Scaled<Number> exp_split(Difference<typename Number::Mantissa> exa
   return result;
 }
 
-// 2^difference for a difference ≤ 0; far below it stops at a power that no sum can feel.
+// 2^difference for a difference ≤ 0. Very small powers are raised to one that is still too small to change a sum.
 template <class Number>
 CTCKIT_INLINE Vector<typename Number::Mantissa> power_of_two(Vector<typename Number::Exponent> difference) {
   using Real = typename Number::Mantissa;
@@ -176,7 +178,7 @@ CTCKIT_INLINE Vector<typename Number::Mantissa> power_of_two(Vector<typename Num
   }
 }
 
-// The exponent of a freshly computed number: zero's own where the mantissa is 0.
+// The exponent of a new number: zero_exponent if the mantissa is 0.
 template <class Number>
 CTCKIT_INLINE Vector<typename Number::Exponent> mark_zero(Vector<typename Number::Mantissa> mantissa,
                                                           Vector<typename Number::Exponent> exponent) {
@@ -188,7 +190,7 @@ CTCKIT_INLINE Scaled<Number> operator*(const Scaled<Number>& a, const Scaled<Num
   return {a.mantissa * b.mantissa, a.exponent + b.exponent};
 }
 
-// The sum of several, under the largest of their exponents.
+// The sum of several numbers, with the largest of their exponents.
 template <class Number, class... More>
 CTCKIT_INLINE Scaled<Number> sum(const Scaled<Number>& first, const More&... more) {
   auto shared = first.exponent;

@@ -1,4 +1,4 @@
-// Viterbi's recursion over the states of one text: the arrows of simd/lattice.hpp with maxima for sums. See simd/path_kernel.hpp.
+// Viterbi's recursion over the states of one text: the transitions of simd/lattice.hpp with maxima for sums. See simd/path_kernel.hpp.
 #include "simd/path_kernel.hpp"
 
 #include <limits>
@@ -17,8 +17,8 @@ typedef int8_t Codes __attribute__((vector_size(width)));
 // Among equals staying wins over advancing, and advancing over skipping.
 void step(const PathProblem& problem, int t) {
   const float* const x = problem.log_probs + t * problem.frame_stride;
-  const float *const label = problem.label[(t + 1) & 1], *const blank = problem.blank_row[(t + 1) & 1];
-  float *const label_after = problem.label[t & 1], *const blank_after = problem.blank_row[t & 1];
+  const float *const label = problem.label_scores[(t + 1) & 1], *const blank = problem.blank_scores[(t + 1) & 1];
+  float *const label_after = problem.label_scores[t & 1], *const blank_after = problem.blank_scores[t & 1];
   uint8_t* const codes = problem.choices + static_cast<int64_t>(t) * problem.width;
   const Vector<float> blank_emission = broadcast(x[problem.blank]);
   for (int i = 0; i < problem.width; i += width) {
@@ -50,17 +50,17 @@ void recenter(float* label, float* blank, int count) {
 PathEnd best_path(const PathProblem& problem) {
   for (int row = 0; row < 2; ++row)
     for (int i = -padding; i < problem.width; ++i) {
-      problem.label[row][i] = impossible;
-      if (i >= 0) problem.blank_row[row][i] = impossible;
+      problem.label_scores[row][i] = impossible;
+      if (i >= 0) problem.blank_scores[row][i] = impossible;
     }
-  problem.blank_row[1][0] = 0;  // before the first frame: a path may begin in the first blank or the first label
+  problem.blank_scores[1][0] = 0;  // before the first frame: a path may begin in the first blank or the first label
   for (int t = 0; t < problem.frames; ++t) {
     step(problem, t);
-    if (t % renormalize_every == 0) recenter(problem.label[t & 1], problem.blank_row[t & 1], problem.width);
+    if (t % renormalize_every == 0) recenter(problem.label_scores[t & 1], problem.blank_scores[t & 1], problem.width);
   }
   const int last = (problem.frames + 1) & 1;
-  const float blank = problem.blank_row[last][problem.tokens];
-  const float label = problem.tokens > 0 ? problem.label[last][problem.tokens - 1] : impossible;
+  const float blank = problem.blank_scores[last][problem.tokens];
+  const float label = problem.tokens > 0 ? problem.label_scores[last][problem.tokens - 1] : impossible;
   return {maximum(blank, label) != impossible, blank >= label};
 }
 

@@ -13,8 +13,8 @@ struct PathProblem {
   int width;              // more than `tokens`, whole blocks
   const int32_t* labels;  // (width): classes, padded with any
   const float* skip;      // (width): 0 where label i − 1 may be followed by label i at once, else −∞
-  float *label[2], *blank_row[2];
-  uint8_t* choices;  // (frames, width): bits 0-1 which arrow entered label i, bit 2 which entered blank i
+  float *label_scores[2], *blank_scores[2];
+  uint8_t* choices;  // (frames, width): bits 0-1 which transition entered label i, bit 2 which entered blank i
 };
 
 struct PathEnd {

@@ -1,14 +1,14 @@
-// One frame of logits: its maximum, its normaliser, and its part of the gradient.
+// One frame of logits: its maximum, its normalizer, and its part of the gradient.
 //
-// Rows are long where the vocabulary is (26 kB for 6,625 classes) and the hardware's prefetcher stops at each page: while
-// the exponentials of one row are computed, the next row is fetched.
+// With a large vocabulary a frame is long (26 kB for 6,625 classes), and the hardware's prefetcher stops at each page. So
+// the code prefetches the next frame while it computes the exponentials of this one.
 #pragma once
 #include "simd/number.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 
 template <class Real>
-CTCKIT_INLINE Real row_maximum(const Real* x, int64_t classes) {
+CTCKIT_INLINE Real frame_maximum(const Real* x, int64_t classes) {
   constexpr int width = lanes<Real>;
   constexpr Real lowest = -std::numeric_limits<Real>::infinity();
   Vector<Real> best[4] = {broadcast(lowest), broadcast(lowest), broadcast(lowest), broadcast(lowest)};
@@ -20,12 +20,12 @@ CTCKIT_INLINE Real row_maximum(const Real* x, int64_t classes) {
   return horizontal_max<Real>(maximum(maximum(best[0], best[1]), maximum(best[2], best[3])));
 }
 
-// Σ_c e^(x_c − maximum), at least 1. NaN where a logit is NaN or +∞. The exponentials are kept in `kept`, if there is one.
+// Σ_c e^(x_c − maximum), at least 1. NaN if a logit is NaN or +∞. With Keep, stores the exponentials in `kept`.
 //
-// The classes at the maximum are counted apart: where the network is sure, the rest is far below the last digit of 1, and
-// its logarithm, which is what the loss is made of, would be lost.
+// Classes at the maximum are counted separately. If the network is certain, the other terms are far below the last digit of
+// 1. Added to 1 they would be lost, and with them the loss, which is the logarithm of the sum.
 template <bool Keep, class Real>
-CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum, const Real* next, Real* kept) {
+CTCKIT_INLINE double frame_sum_exp(const Real* x, int64_t classes, Real maximum, const Real* next, Real* kept) {
   using Bits = Vector<typename Format<Real>::Bits>;
   constexpr int width = lanes<Real>;
   Vector<Real> rest[4] = {};
@@ -60,8 +60,8 @@ CTCKIT_INLINE double row_sum_exp(const Real* x, int64_t classes, Real maximum, c
 
 // out_c = scale · e^(x_c − maximum)
 template <class Real>
-CTCKIT_INLINE void row_write_exp(const Real* x, int64_t classes, Real maximum, Real scale, const Real* next,
-                                 Real* out) {
+CTCKIT_INLINE void frame_write_exp(const Real* x, int64_t classes, Real maximum, Real scale, const Real* next,
+                                   Real* out) {
   constexpr int width = lanes<Real>;
   int64_t c = 0;
   for (; c + width <= classes; c += width) {
@@ -69,21 +69,21 @@ CTCKIT_INLINE void row_write_exp(const Real* x, int64_t classes, Real maximum, R
     store(out + c, exp_negative<Real>(load(x + c) - maximum) * scale);
   }
   if (c == classes) return;
-  // The lanes before the rest repeat what stands there already, but for a row shorter than a vector.
+  // The lanes before the rest repeat values that are already stored, unless the frame is shorter than a vector.
   const Vector<Real> end = classes >= width ? load(x + classes - width) : load_rest(x, classes, classes - c, maximum);
   store_rest(out, classes, classes - c, exp_negative<Real>(end - maximum) * scale);
 }
 
 template <class Real>
-CTCKIT_INLINE void row_scale(Real* row, int64_t classes, Real scale) {
+CTCKIT_INLINE void frame_scale(Real* frame, int64_t classes, Real scale) {
   constexpr int width = lanes<Real>;
   int64_t c = 0;
-  for (; c + width <= classes; c += width) store(row + c, load(row + c) * scale);
-  for (; c < classes; ++c) row[c] *= scale;
+  for (; c + width <= classes; c += width) store(frame + c, load(frame + c) * scale);
+  for (; c < classes; ++c) frame[c] *= scale;
 }
 
 template <class Real>
-CTCKIT_INLINE bool row_has_nan(const Real* x, int64_t classes) {
+CTCKIT_INLINE bool frame_has_nan(const Real* x, int64_t classes) {
   constexpr int width = lanes<Real>;
   using Bits = Vector<typename Format<Real>::Bits>;
   Bits found{};

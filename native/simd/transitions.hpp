@@ -1,6 +1,7 @@
-// The arrows into and out of each state: those of plain CTC, and those of chains whose weights are given, which are other
+// The transitions into and out of each state: those of plain CTC, and those of graphs whose weights are given, which are other
 // variants of CTC for the same two steps of simd/lattice.hpp.
 #pragma once
+#include "core/token_graph.hpp"
 #include "simd/arena.hpp"
 #include "simd/lattice.hpp"
 #include "simd/loss_kernel.hpp"
@@ -9,24 +10,24 @@ namespace ctckit::CTCKIT_ISA {
 
 // One number, mantissa · 2^exponent.
 template <class Number>
-struct Factor {
+struct Weight {
   typename Number::Mantissa mantissa;
   typename Number::Exponent exponent;
 };
 
 // A factor for each label, or for each blank.
 template <class Number>
-struct Factors {
+struct Weights {
   typename Number::Mantissa* mantissa;
   typename Number::Exponent* exponent;
 
-  static Factors take(int64_t length, Arena& arena) {
+  static Weights take(int64_t length, Arena& arena) {
     return {arena.take<typename Number::Mantissa>(length), arena.take<typename Number::Exponent>(length)};
   }
   CTCKIT_INLINE Scaled<Number> at(int i) const { return {load(mantissa + i), load(exponent + i)}; }
-  Factor<Number> one(int i) const { return {mantissa[i], exponent[i]}; }
+  Weight<Number> one(int i) const { return {mantissa[i], exponent[i]}; }
 
-  // e^log of the states first, first + 2, …; beyond the chain nothing passes. Returns the greatest |log|.
+  // e^log of the states first, first + 2, …; beyond the graph nothing passes. Returns the greatest |log|.
   double assign(const double* logs, int first, int states, int length) const {
     double greatest = 0;
     for (int i = 0; i < length; ++i) {
@@ -39,9 +40,9 @@ struct Factors {
   }
 };
 
-// Plain CTC: all arrows have weight 1, and a skip leads only to a label that differs from the one before it.
+// Plain CTC: all transitions have weight 1, and a skip leads only to a label that differs from the one before it.
 template <class Number>
-class PlainArrows {
+class PlainTransitions {
   using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
 
@@ -49,8 +50,8 @@ class PlainArrows {
   static constexpr bool weighted = false;
   static constexpr int speed = 1;  // labels that a path may advance in one frame
 
-  PlainArrows(int tokens, int width, Arena& arena)
-      : tokens_(tokens), length_(width + padding), skip_(Factors<Number>::take(length_, arena)) {}
+  PlainTransitions(int tokens, int width, Arena& arena)
+      : tokens_(tokens), length_(width + padding), skip_(Weights<Number>::take(length_, arena)) {}
 
   template <class Logit>
   void set(const Item<Logit>& item) {
@@ -64,57 +65,57 @@ class PlainArrows {
 
   // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]: as if it came from a blank[0] before the
   // first frame and went to a blank[N] after the last.
-  const PlainArrows& start() const { return *this; }
-  const PlainArrows& inside() const { return *this; }
-  const PlainArrows& final() const { return *this; }
+  const PlainTransitions& start() const { return *this; }
+  const PlainTransitions& inside() const { return *this; }
+  const PlainTransitions& final() const { return *this; }
   int last_start() const { return 0; }
   int first_final() const { return tokens_ - 1; }
-  Factor<Number> final_label(int i) const { return {Mantissa(i == tokens_ - 1), 0}; }
-  Factor<Number> final_blank(int i) const { return {Mantissa(i == tokens_), 0}; }
+  Weight<Number> label_final(int i) const { return {Mantissa(i == tokens_ - 1), 0}; }
+  Weight<Number> blank_final(int i) const { return {Mantissa(i == tokens_), 0}; }
   double greatest() const { return 0; }
 
   // Stay, advance from the blank before, skip from the label before.
-  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_label(const StateRow<Number>& from, int i) const {
     return sum(from.label_at(i), from.blank_at(i), from.label_at(i - 1) * skip_.at(i));
   }
   // Stay, advance from the label before.
-  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_blank(const StateRow<Number>& from, int i) const {
     return sum(from.blank_at(i), from.label_at(i - 1));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_label(const StateRow<Number>& to, int i) const {
     return sum(to.label_at(i), to.blank_at(i + 1), to.label_at(i + 1) * skip_.at(i + 1));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const StateRow<Number>& to, int i) const {
     return sum(to.blank_at(i), to.label_at(i));
   }
 
-  // Arrows of a fixed weight are not counted.
-  void count_start(const Row<Number>&, const Likelihood<Number>&, Window) const {}
-  void count_final(const Row<Number>&, const Likelihood<Number>&, Window) const {}
-  void write_counts(const ChainWeights*) const {}
+  // Transitions of a fixed weight are not counted.
+  void count_start(const StateRow<Number>&, const Likelihood<Number>&, Window) const {}
+  void count_final(const StateRow<Number>&, const Likelihood<Number>&, Window) const {}
+  void write_counts(const TokenGraph*) const {}
 
  private:
   const int tokens_, length_;
-  const Factors<Number> skip_;
+  const Weights<Number> skip_;
 };
 
-// What arrives in the first frame, and what leaves the last one: there are no arrows then, only these weights.
+// What arrives in the first frame, and what leaves the last one: there are no transitions then, only these weights.
 template <class Number>
 struct Boundary {
-  Factors<Number> label, blank;
+  Weights<Number> label, blank;
 
   static constexpr bool weighted = false;
 
-  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>&, int i) const { return label.at(i); }
-  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>&, int i) const { return blank.at(i); }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>&, int i) const { return label.at(i); }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>&, int i) const { return blank.at(i); }
+  CTCKIT_INLINE Scaled<Number> into_label(const StateRow<Number>&, int i) const { return label.at(i); }
+  CTCKIT_INLINE Scaled<Number> into_blank(const StateRow<Number>&, int i) const { return blank.at(i); }
+  CTCKIT_INLINE Scaled<Number> out_of_label(const StateRow<Number>&, int i) const { return label.at(i); }
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const StateRow<Number>&, int i) const { return blank.at(i); }
 };
 
-// Arrows, starts and ends with given weights. Beside stay, advance and skip there is the hop, over a whole token:
+// Transitions, starts and ends with given weights. Beside stay, advance and skip there is the hop, over a whole token:
 // label[i−2] → label[i] and label[i−2] → blank[i].
 template <class Number>
-class WeightedArrows {
+class WeightedTransitions {
   using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
 
@@ -122,57 +123,57 @@ class WeightedArrows {
   static constexpr bool weighted = true;
   static constexpr int speed = 2;
 
-  WeightedArrows(int tokens, int width, Arena& arena) : tokens_(tokens), length_(width + padding) {
-    for (Kind& each : kinds_) each = {Factors<Number>::take(length_, arena), arena.take<Mantissa>(length_)};
+  WeightedTransitions(int tokens, int width, Arena& arena) : tokens_(tokens), length_(width + padding) {
+    for (Kind& each : kinds_) each = {Weights<Number>::take(length_, arena), arena.take<Mantissa>(length_)};
   }
 
   template <class Logit>
   void set(const Item<Logit>& item) {
-    const ChainWeights& chain = *item.chain;
+    const TokenGraph& graph = *item.graph;
     greatest_ = 0;
-    for (int kind = 0; kind < kinds; ++kind) {
-      const double here = kinds_[kind].weights.assign(chain.weights + rows[kind] * chain.states, first_state(kind),
-                                                      2 * tokens_ + 1, length_);
+    for (int kind = 0; kind < transition_kinds; ++kind) {
+      const double here =
+          kinds_[kind].weights.assign(graph.of(weight_of[kind]), first_state(kind), 2 * tokens_ + 1, length_);
       greatest_ = here > greatest_ ? here : greatest_;
       for (int i = 0; i < length_; ++i) kinds_[kind].count[i] = 0;
     }
-    counting_ = chain.counts != nullptr;
+    counting_ = graph.counts != nullptr;
     last_start_ = -1, first_final_ = tokens_;
     for (int i = tokens_; i >= 0; --i) {
-      if (any_at(final_label_, i) || any_at(final_blank_, i)) first_final_ = i;
+      if (any_at(final_label, i) || any_at(final_blank, i)) first_final_ = i;
       if (last_start_ < 0 && (any_at(start_label, i) || any_at(start_blank, i))) last_start_ = i;
     }
   }
 
   Boundary<Number> start() const { return {kinds_[start_label].weights, kinds_[start_blank].weights}; }
-  const WeightedArrows& inside() const { return *this; }
-  Boundary<Number> final() const { return {kinds_[final_label_].weights, kinds_[final_blank_].weights}; }
+  const WeightedTransitions& inside() const { return *this; }
+  Boundary<Number> final() const { return {kinds_[final_label].weights, kinds_[final_blank].weights}; }
   int last_start() const { return last_start_; }
   int first_final() const { return first_final_; }
-  Factor<Number> final_label(int i) const { return kinds_[final_label_].weights.one(i); }
-  Factor<Number> final_blank(int i) const { return kinds_[final_blank_].weights.one(i); }
+  Weight<Number> label_final(int i) const { return kinds_[final_label].weights.one(i); }
+  Weight<Number> blank_final(int i) const { return kinds_[final_blank].weights.one(i); }
   double greatest() const { return greatest_; }
 
-  CTCKIT_INLINE Scaled<Number> into_label(const Row<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_label(const StateRow<Number>& from, int i) const {
     return sum(from.label_at(i) * at(label_stay, i), from.blank_at(i) * at(label_advance, i),
                from.label_at(i - 1) * at(label_skip, i), from.label_at(i - 2) * at(label_hop, i));
   }
-  CTCKIT_INLINE Scaled<Number> into_blank(const Row<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_blank(const StateRow<Number>& from, int i) const {
     return sum(from.blank_at(i) * at(blank_stay, i), from.label_at(i - 1) * at(blank_advance, i),
                from.label_at(i - 2) * at(blank_hop, i));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const Row<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_label(const StateRow<Number>& to, int i) const {
     return sum(to.label_at(i) * at(label_stay, i), to.blank_at(i + 1) * at(blank_advance, i + 1),
                to.label_at(i + 1) * at(label_skip, i + 1), to.blank_at(i + 2) * at(blank_hop, i + 2),
                to.label_at(i + 2) * at(label_hop, i + 2));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const Row<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const StateRow<Number>& to, int i) const {
     return sum(to.blank_at(i) * at(blank_stay, i), to.label_at(i) * at(label_advance, i));
   }
 
-  // How often, given the target, a path takes each arrow out of these states: the derivative of log P by its log-weight.
-  CTCKIT_INLINE void count(const Row<Number>& alpha, const Row<Number>& next, const Likelihood<Number>& likelihood,
-                           int i) const {
+  // How often, given the target, a path takes each transition out of these states: the derivative of log P by its log-weight.
+  CTCKIT_INLINE void count(const StateRow<Number>& alpha, const StateRow<Number>& next,
+                           const Likelihood<Number>& likelihood, int i) const {
     if (!counting_) return;
     const Scaled<Number> label = alpha.label_at(i), blank = alpha.blank_at(i);
     add(label_stay, i, label * next.label_at(i), likelihood);
@@ -185,44 +186,28 @@ class WeightedArrows {
   }
 
   // The same for starting in a state, u being that of the first frame, and for ending in it.
-  void count_start(const Row<Number>& u, const Likelihood<Number>& likelihood, Window window) const {
+  void count_start(const StateRow<Number>& u, const Likelihood<Number>& likelihood, Window window) const {
     count_boundary(start_label, start_blank, u, likelihood, window);
   }
-  void count_final(const Row<Number>& alpha, const Likelihood<Number>& likelihood, Window window) const {
-    count_boundary(final_label_, final_blank_, alpha, likelihood, window);
+  void count_final(const StateRow<Number>& alpha, const Likelihood<Number>& likelihood, Window window) const {
+    count_boundary(final_label, final_blank, alpha, likelihood, window);
   }
 
-  void write_counts(const ChainWeights* chain) const {
+  void write_counts(const TokenGraph* graph) const {
     if (!counting_) return;
-    for (int kind = 0; kind < kinds; ++kind)
+    for (int kind = 0; kind < transition_kinds; ++kind)
       for (int i = 0, s = first_state(kind); s <= 2 * tokens_; ++i, s += 2)
-        chain->counts[rows[kind] * chain->states + s] = kinds_[kind].count[i];
+        graph->counts[weight_of[kind] * graph->states + s] = kinds_[kind].count[i];
   }
 
  private:
-  enum {
-    label_stay,
-    label_advance,
-    label_skip,
-    label_hop,
-    blank_stay,
-    blank_advance,
-    blank_hop,
-    start_label,
-    start_blank,
-    final_label_,
-    final_blank_,
-    kinds
-  };
-  // Where each stands in ChainWeights.
-  static constexpr int rows[kinds] = {0, 1, 2, 4, 0, 1, 3, 5, 5, 6, 6};
   struct Kind {
-    Factors<Number> weights;
+    Weights<Number> weights;
     Mantissa* count;
   };
 
   // Labels are the odd states, blanks the even ones.
-  static int first_state(int kind) { return kind <= label_hop || kind == start_label || kind == final_label_ ? 1 : 0; }
+  static int first_state(int kind) { return kind <= label_hop || kind == start_label || kind == final_label ? 1 : 0; }
   bool any_at(int kind, int i) const { return kinds_[kind].weights.mantissa[i] > 0; }
   CTCKIT_INLINE Scaled<Number> at(int kind, int i) const { return kinds_[kind].weights.at(i); }
 
@@ -234,7 +219,7 @@ class WeightedArrows {
     store(count, load(count) + product.mantissa * power_of_two<Number>(gap) * scale);
   }
 
-  void count_boundary(int label, int blank, const Row<Number>& row, const Likelihood<Number>& likelihood,
+  void count_boundary(int label, int blank, const StateRow<Number>& row, const Likelihood<Number>& likelihood,
                       Window window) const {
     if (!counting_) return;
     for (int i = window.from; i < window.to; i += lanes<Mantissa>) {
@@ -244,7 +229,7 @@ class WeightedArrows {
   }
 
   const int tokens_, length_;
-  Kind kinds_[kinds];
+  Kind kinds_[transition_kinds];
   int last_start_ = 0, first_final_ = 0;
   double greatest_ = 0;
   bool counting_ = false;

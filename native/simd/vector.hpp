@@ -1,8 +1,8 @@
 // Vectors of the instruction set that this translation unit is compiled for.
 //
-// One source for every instruction set: GCC's and Clang's vector extensions, no intrinsics but where a comment says why.
-// Everything lives in a namespace named after the instruction set and is always inlined, so that the linker can never
-// hand code of a newer instruction set to an older machine.
+// One source serves every instruction set. It uses the vector extensions of GCC and Clang; where it uses intrinsics, a
+// comment says why. Everything lives in a namespace named after the instruction set and is always inlined. So the linker
+// cannot pick code for a newer instruction set and run it on an older machine.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -64,7 +64,7 @@ struct IntegerOf<8> {
   using type = int64_t;
 };
 
-// All bits set in the last `count` lanes.
+// A mask with all bits set in the last `count` lanes.
 template <class T>
 CTCKIT_INLINE Vector<typename IntegerOf<sizeof(T)>::type> last_lanes(int64_t count) {
   using Integer = typename IntegerOf<sizeof(T)>::type;
@@ -77,14 +77,14 @@ CTCKIT_INLINE Vector<typename IntegerOf<sizeof(T)>::type> last_lanes(int64_t cou
   return load(steps.values + count);
 }
 
-// The last `rest` < lanes values of a row of `length`, in the upper lanes; the others hold `fill`. Nothing beyond the row
-// is read: where it is long enough the load begins earlier and the lanes seen before are masked.
+// Loads the last `rest` < lanes values of an array into the upper lanes; the other lanes hold `fill`. Reads nothing outside
+// of the array: if it is long enough, the load begins earlier and masks the lanes that the caller has already seen.
 template <class T>
-CTCKIT_INLINE Vector<T> load_rest(const T* row, int64_t length, int64_t rest, T fill) {
-  if (length >= lanes<T>) return last_lanes<T>(rest) ? load(row + length - lanes<T>) : broadcast(fill);
+CTCKIT_INLINE Vector<T> load_rest(const T* array, int64_t length, int64_t rest, T fill) {
+  if (length >= lanes<T>) return last_lanes<T>(rest) ? load(array + length - lanes<T>) : broadcast(fill);
   T buffer[lanes<T>];
   for (int k = 0; k < lanes<T>; ++k) buffer[k] = fill;
-  for (int64_t k = 0; k < rest; ++k) buffer[lanes<T> - rest + k] = row[length - rest + k];
+  for (int64_t k = 0; k < rest; ++k) buffer[lanes<T> - rest + k] = array[length - rest + k];
   return load(buffer);
 }
 
@@ -96,19 +96,19 @@ CTCKIT_INLINE Vector<T> gather_at(const From* from, const int32_t* index) {
   return result;
 }
 
-// The counterpart: the upper lanes go to the end of the row. Where the row is long enough the other lanes are written too,
-// over values that were written before: `value` has to hold them.
+// The counterpart of load_rest: stores the upper lanes at the end of an array. If the array is long enough, the other lanes
+// are stored as well, over values that were already written: `value` must hold the same values there.
 template <class T>
-CTCKIT_INLINE void store_rest(T* row, int64_t length, int64_t rest, Vector<T> value) {
-  if (length >= lanes<T>) return store(row + length - lanes<T>, value);
-  for (int64_t k = 0; k < rest; ++k) row[length - rest + k] = value[lanes<T> - rest + k];
+CTCKIT_INLINE void store_rest(T* array, int64_t length, int64_t rest, Vector<T> value) {
+  if (length >= lanes<T>) return store(array + length - lanes<T>, value);
+  for (int64_t k = 0; k < rest; ++k) array[length - rest + k] = value[lanes<T> - rest + k];
 }
 
-// The same where only the upper lanes of `value` hold anything: the others are left as they are.
+// The same if only the upper lanes of `value` are valid: the other values of the array do not change.
 template <class T>
-CTCKIT_INLINE void store_masked_rest(T* row, int64_t length, int64_t rest, Vector<T> value) {
-  if (length >= lanes<T>) value = last_lanes<T>(rest) ? value : load(row + length - lanes<T>);
-  store_rest(row, length, rest, value);
+CTCKIT_INLINE void store_masked_rest(T* array, int64_t length, int64_t rest, Vector<T> value) {
+  if (length >= lanes<T>) value = last_lanes<T>(rest) ? value : load(array + length - lanes<T>);
+  store_rest(array, length, rest, value);
 }
 
 #if defined(__x86_64__)
@@ -126,10 +126,10 @@ CTCKIT_INLINE void stream(T* to, Vector<T> value) {
 }
 #endif
 
-// to = scale · from, past the caches, for what is too large to be still there when it is read: no line is fetched before it is
-// overwritten. Call finish_streaming() before another thread may read.
+// to = scale · from, written past the caches: for results too large to stay in a cache until they are read. Saves reading
+// each cache line before it is overwritten. Call finish_streaming() before another thread may read.
 template <class T>
-CTCKIT_INLINE void stream_row(T* to, const T* from, int64_t count, T scale) {
+CTCKIT_INLINE void stream_array(T* to, const T* from, int64_t count, T scale) {
   int64_t k = 0;
 #if defined(__x86_64__)
   for (; k < count && reinterpret_cast<uintptr_t>(to + k) % vector_bytes != 0; ++k) to[k] = from[k] * scale;
@@ -159,7 +159,7 @@ struct VectorOfBytes {
   typedef T type __attribute__((vector_size(Bytes)));
 };
 
-// Folds a vector to one value, halves on halves, so that the order is fixed and the error of sums small.
+// Reduces a vector to one value, half by half: the order is fixed, and the rounding error of sums is small.
 template <class T, int Bytes = vector_bytes, class Fold>
 CTCKIT_INLINE T fold(typename VectorOfBytes<T, Bytes>::type v, Fold&& two) {
   if constexpr (Bytes > 16) {
@@ -189,10 +189,10 @@ CTCKIT_INLINE T horizontal_sum(Vector<T> v) {
   return fold<T>(v, [](auto a, auto b) __attribute__((always_inline)) { return a + b; });
 }
 
-// True where any lane of a comparison's result is set.
+// Whether any lane of a comparison's result is set.
 template <class Mask>
 CTCKIT_INLINE bool any(Mask mask) {
-#if defined(__AVX512F__)  // one instruction; the generic loop costs as much as the step that asks
+#if defined(__AVX512F__)  // one instruction; the generic loop costs as much as a step of the recursion
   return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(mask), reinterpret_cast<__m512i>(mask)) != 0;
 #else
   uint64_t words[vector_bytes / 8];

@@ -1,7 +1,7 @@
-// Random alignments on every instruction set, against Viterbi's recursion over the whole table, in plain loops and double
-// precision: the same spans, whatever is kept, given up or computed in single precision on the way.
+// Random alignments on every instruction set, compared with Viterbi's recursion over the whole table in plain float64 loops.
+// The spans are the same for all checkpoints, all pruning, and with or without a first pass in float32.
 //
-// Run under the sanitizers: every array has exactly the size that the interface promises.
+// Runs under the sanitizers: every array has exactly the promised size.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -19,7 +19,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double nothing = -infinity;
-constexpr int kinds = 7, start = 5, final = 6;
 
 std::mt19937 random_bits;
 int seed = 0;
@@ -50,13 +49,13 @@ struct Problem {
     return c == classes ? 0 : static_cast<double>(log_probs[static_cast<size_t>((b * frames + t) * classes + c)]);
   }
   double weight(int64_t b, int kind, int64_t s) const {
-    if (!weights.empty()) return weights[static_cast<size_t>((b * kinds + kind) * states() + s)];
+    if (!weights.empty()) return weights[static_cast<size_t>((b * ctckit::graph_weights + kind) * states() + s)];
     const int64_t last = 2 * token_lengths[static_cast<size_t>(b)];
     const auto token = [&](int64_t state) { return tokens[static_cast<size_t>(b * width + state / 2)]; };
-    if (kind == start) return s <= 1 ? 0 : nothing;
-    if (kind == final) return s >= last - 1 ? 0 : nothing;
-    if (kind == 2) return s % 2 && s > 1 && token(s) != token(s - 2) ? 0 : nothing;
-    return kind < 2 ? 0 : nothing;
+    if (kind == ctckit::start_weight) return s <= 1 ? 0 : nothing;
+    if (kind == ctckit::final_weight) return s >= last - 1 ? 0 : nothing;
+    if (kind == ctckit::skip_weight) return s % 2 && s > 1 && token(s) != token(s - 2) ? 0 : nothing;
+    return kind <= ctckit::advance_weight ? 0 : nothing;
   }
 };
 
@@ -69,7 +68,7 @@ struct Paths {
   }
 };
 
-// The whole table of one item; fills its spans.
+// Fills the whole table of one item, and its spans.
 template <class Real>
 double whole_table(const Problem<Real>& problem, int64_t b, int64_t* starts, int64_t* ends) {
   const int64_t frames = problem.input_lengths[static_cast<size_t>(b)],
@@ -79,15 +78,15 @@ double whole_table(const Problem<Real>& problem, int64_t b, int64_t* starts, int
   double result = problem.empty.empty() ? (count ? nothing : 0) : problem.empty[static_cast<size_t>(b)];
   if (frames > 0) {
     std::vector<double> before(static_cast<size_t>(states)), here(before);
-    std::vector<int8_t> arrow(static_cast<size_t>(frames * states), 0);
+    std::vector<int8_t> transition(static_cast<size_t>(frames * states), 0);
     for (int64_t s = 0; s < states; ++s)
-      before[static_cast<size_t>(s)] = problem.weight(b, start, s) + problem.emission(b, 0, s);
+      before[static_cast<size_t>(s)] = problem.weight(b, ctckit::start_weight, s) + problem.emission(b, 0, s);
     for (int64_t t = 1; t < frames; ++t) {
       for (int64_t s = 0; s < states; ++s) {
         double best = nothing;
-        for (int kind = 0; kind < 5 && kind <= s; ++kind) {
+        for (int kind = 0; kind < ctckit::transition_weights && kind <= s; ++kind) {
           const double value = before[static_cast<size_t>(s - kind)] + problem.weight(b, kind, s);
-          if (value > best) best = value, arrow[static_cast<size_t>(t * states + s)] = static_cast<int8_t>(kind);
+          if (value > best) best = value, transition[static_cast<size_t>(t * states + s)] = static_cast<int8_t>(kind);
         }
         here[static_cast<size_t>(s)] = best + problem.emission(b, t, s);
       }
@@ -96,12 +95,12 @@ double whole_table(const Problem<Real>& problem, int64_t b, int64_t* starts, int
     int64_t state = 0;
     result = nothing;
     for (int64_t s = 0; s < states; ++s) {
-      const double value = before[static_cast<size_t>(s)] + problem.weight(b, final, s);
+      const double value = before[static_cast<size_t>(s)] + problem.weight(b, ctckit::final_weight, s);
       if (value >= result) result = value, state = s;
     }
     for (int64_t t = frames - 1; t >= 0; --t) {
       path[static_cast<size_t>(t)] = state;
-      state -= arrow[static_cast<size_t>(t * states + state)];
+      state -= transition[static_cast<size_t>(t * states + state)];
     }
   }
   if (result == nothing) return result;
@@ -150,7 +149,7 @@ Paths found(const Problem<Real>& problem, const ctckit::AlignOptions& options) {
   return paths;
 }
 
-// Sizes on both sides of whole passes, blocks, vectors and tables of registers.
+// Sizes around those of passes, blocks, vectors and register tables.
 template <class Real>
 Problem<Real> random_problem(bool large) {
   Problem<Real> problem{};
@@ -161,7 +160,7 @@ Problem<Real> random_problem(bool large) {
   problem.classes = std::vector{2, 3, 5, 16, 17, 33, 63, 64, 65, 66, 300}[static_cast<size_t>(integer(0, 10))];
   problem.blank = integer(0, problem.classes - 1);
   const double scale = std::vector{0.5, 3.0, 30.0}[static_cast<size_t>(integer(0, 2))];
-  // Sums that are equal; sums that are equal but for the last digits.
+  // Many equal sums; sums that differ in the last digits only.
   const double grid = std::vector{0.0, 0.0, 0.25, 0.1}[static_cast<size_t>(integer(0, 3))];
   const bool masks = chance(0.3), peaks = chance(0.5);
   problem.log_probs.resize(static_cast<size_t>(problem.items * problem.frames * problem.classes));
@@ -169,7 +168,7 @@ Problem<Real> random_problem(bool large) {
     const double value = -scale * -std::log(real(1e-6, 1));
     each = static_cast<Real>(masks && chance(0.1) ? nothing : grid > 0 ? std::round(value) * grid : value);
   }
-  if (peaks)  // one class of each frame is likely, as in posteriors of networks
+  if (peaks)  // one likely class in each frame, as from a trained network
     for (size_t t = 0; t < problem.log_probs.size(); t += static_cast<size_t>(problem.classes))
       problem.log_probs[t + static_cast<size_t>(integer(0, problem.classes - 1))] = 0;
   const int few = chance(0.3) ? std::min(problem.classes - 1, 2) : problem.classes - 1;
@@ -185,20 +184,25 @@ Problem<Real> random_problem(bool large) {
   return problem;
 }
 
-// Any weights on the arrows that the kernels know, some of them missing; wildcards.
+// Random weights for all transitions that the kernels know, some of them −∞; wildcards.
 template <class Real>
 void add_weights(Problem<Real>& problem) {
   const bool hops = chance(0.6), ties = chance(0.3);
-  problem.weights.assign(static_cast<size_t>(problem.items * kinds * problem.states()), nothing);
+  problem.weights.assign(static_cast<size_t>(problem.items * ctckit::graph_weights * problem.states()), nothing);
   for (int64_t b = 0; b < problem.items; ++b) {
     const int64_t count = problem.token_lengths[static_cast<size_t>(b)];
     problem.empty.push_back(chance(0.5) ? 0.5 : nothing);
-    for (int kind = 0; kind < kinds; ++kind)
+    for (int kind = 0; kind < ctckit::graph_weights; ++kind)
       for (int64_t s = 0; s < 2 * count + 1; ++s) {
-        const bool known = kind < 2 || kind >= start || (kind == 3 ? hops && s % 2 == 0 : s % 2 && (kind == 2 || hops));
-        const double present = kind == final ? (s > 2 * count - 5 ? 0.8 : 0) : kind == start ? (s < 5 ? 0.8 : 0) : 0.9;
-        if (!known || kind > s + (kind >= start ? kinds : 0) || !chance(present)) continue;
-        problem.weights[static_cast<size_t>((b * kinds + kind) * problem.states() + s)] =
+        const bool known =
+            kind <= ctckit::advance_weight || kind >= ctckit::start_weight ||
+            (kind == ctckit::hop_to_blank_weight ? hops && s % 2 == 0 : s % 2 && (kind == ctckit::skip_weight || hops));
+        const double present = kind == ctckit::final_weight   ? (s > 2 * count - 5 ? 0.8 : 0)
+                               : kind == ctckit::start_weight ? (s < 5 ? 0.8 : 0)
+                                                              : 0.9;
+        if (!known || kind > s + (kind >= ctckit::start_weight ? ctckit::graph_weights : 0) || !chance(present))
+          continue;
+        problem.weights[static_cast<size_t>((b * ctckit::graph_weights + kind) * problem.states() + s)] =
             ties ? -integer(0, 3) * 0.5 : real(-4, 2);
       }
   }
@@ -239,7 +243,7 @@ void check_round() {
   expect(together == found(problem, {}), "any number of threads gives the same bits");
 }
 
-// Where most states are hopeless, most are left out; the path is the same, to the bit.
+// Where most states are far from the best path, most are pruned; the path stays the same, bit by bit.
 void pruning_prunes() {
   Problem<float> problem = random_problem<float>(false);
   problem.items = 1, problem.frames = 12000, problem.width = 4800, problem.classes = 20, problem.blank = 0;
@@ -258,7 +262,7 @@ void pruning_prunes() {
   expect(pruned.cells[0] < all.cells[0] / 2, "pruning prunes");
 }
 
-// The first frames say nothing, so that whoever keeps only the best states of them loses the path.
+// The first frames are uninformative: a beam over their best states loses the path.
 void pruning_keeps_what_may_turn_out_well() {
   Problem<float> problem{};
   problem.items = 1, problem.frames = 12000, problem.width = 64 * integer(40, 60), problem.classes = 12,
@@ -279,7 +283,7 @@ void pruning_keeps_what_may_turn_out_well() {
   expect(all == pruned, "what is given up is not on the best path");
 }
 
-// Numbers that are not allowed lead to no access beyond the arrays.
+// Invalid numbers (NaN, +∞) never cause an access outside of the arrays.
 void survives_nan() {
   Problem<float> problem = random_problem<float>(seed % 5 == 0);
   for (float& each : problem.log_probs)

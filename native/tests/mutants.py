@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         "search: end of the text",
         "search/search.cpp",
-        "weighted_ && ended ? factors_->finish",
-        "weighted_ && !ended ? factors_->finish",
+        "weighted_ && ended ? scorers_->finish",
+        "weighted_ && !ended ? scorers_->finish",
     ),
     Mutant("search: ties", "search/candidates.cpp", "selection.ties -= one;\n    return one;", "return one;"),
     Mutant(
@@ -106,10 +106,10 @@ MUTANTS = (
     Mutant(
         "sparse gradient",
         "simd/loss_kernel.cpp",
-        "stream_row(item_->gradient_row(t), canvas_, classes_, static",
-        "if (t) stream_row(item_->gradient_row(t), canvas_, classes_, static",
+        "stream_array(item_->gradient_frame(t), canvas_, classes_, static",
+        "if (t) stream_array(item_->gradient_frame(t), canvas_, classes_, static",
     ),
-    Mutant("kept exponentials", "simd/loss_kernel.cpp", "return row_scale(out, classes_, scale);", "return;"),
+    Mutant("kept exponentials", "simd/loss_kernel.cpp", "return frame_scale(out, classes_, scale);", "return;"),
     Mutant("length mask", "loss/loss.cpp", "  std::fill(valid_end,", "  if (false) std::fill(valid_end,"),
     Mutant(
         "input length", "loss/loss.cpp", "static_cast<int>(batch.input_lengths[b])", "static_cast<int>(batch.frames)"
@@ -121,9 +121,9 @@ MUTANTS = (
         "static_cast<Mantissa>(x[0])",
     ),
     Mutant("blank's gradient", "simd/lattice.hpp", "sink.row[sink.blank_class] -=", "sink.row[0] -="),
-    Mutant("renormalisation", "simd/loss_kernel.cpp", "after.renormalize(window.from, window.to);", ";"),
+    Mutant("renormalization", "simd/loss_kernel.cpp", "after.renormalize(window.from, window.to);", ";"),
     Mutant(
-        "renormalisation, backward",
+        "renormalization, backward",
         "simd/loss_kernel.cpp",
         "if (t % renormalize_each == 0) here.renormalize(window.from, window.to);",
         ";",
@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "recomputation's window",
         "simd/loss_kernel.cpp",
-        "alive_.from - Arrows::speed * (past - t) - block",
+        "alive_.from - Transitions::speed * (past - t) - block",
         "alive_.from",
     ),
     Mutant("posterior pruning", "simd/number.hpp", "dead = -64 - 70", "dead = -4"),
@@ -153,20 +153,18 @@ MUTANTS = (
     Mutant(
         "nothing to emit",
         "loss/loss.cpp",
-        "if (!item.chain && item.frames < frames_needed(item.target, item.tokens))",
+        "if (!item.graph && item.frames < frames_needed(item.target, item.tokens))",
         "if (false)",
     ),
+    Mutant("hvp: repeat rule", "loss/hvp.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"),
     Mutant(
-        "curvature: repeat rule", "loss/hvp.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"
-    ),
-    Mutant(
-        "curvature: mean score",
+        "hvp: mean score",
         "loss/hvp.cpp",
         "past.score + here[s].score - total.score",
         "past.score + here[s].score",
     ),
     Mutant(
-        "curvature: length mask",
+        "hvp: length mask",
         "loss/hvp.cpp",
         "std::fill(item + batch.input_lengths[b]",
         "std::fill(item + batch.frames",
@@ -177,10 +175,12 @@ MUTANTS = (
     Mutant(
         "align: two labels a frame", "align/token_graph.cpp", "passes(blank_hop) ? 2 : 1;", "passes(blank_hop) ? 1 : 1;"
     ),
-    Mutant("align: window on the way back", "align/path.cpp", "chain_.reach() * frames, 0);", "frames / 2, 0);"),
-    Mutant("align: rows that are kept", "align/path.cpp", "if ((t - row.frame) % every == 0)", "if (t == row.frame)"),
+    Mutant("align: window on the way back", "align/path.cpp", "graph_.reach() * frames, 0);", "frames / 2, 0);"),
+    Mutant("align: rows that are kept", "align/path.cpp", "if ((t - checkpoint.frame) % every == 0)", "if (t == checkpoint.frame)"),
     Mutant("align: ties", "align/path.cpp", "if (score >= end.log_prob &&", "if (score > end.log_prob &&"),
-    Mutant("align: ties of arrows", "align/path.cpp", "if (!(value > most)) return;", "if (!(value >= most)) return;"),
+    Mutant(
+        "align: ties of transitions", "align/path.cpp", "if (!(value > most)) return;", "if (!(value >= most)) return;"
+    ),
     Mutant(
         "align: proof",
         "align/path.cpp",
@@ -190,7 +190,7 @@ MUTANTS = (
     Mutant(
         "align: beam without a proof",
         "align/align.cpp",
-        "certified_limits(finder.chain(), bound) : AlignLimits{};",
+        "certified_limits(finder.graph(), bound) : AlignLimits{};",
         "beam : AlignLimits{};",
     ),
     Mutant(
