@@ -27,7 +27,7 @@ AlignItem<Real> item_of(const AlignBatch<Real>& batch, int64_t b) {
           batch.states};
 }
 
-// A path without frames: all tokens are left out.
+// A path without frames: every token has an empty span.
 double align_nothing(bool possible, double weight, int64_t count, int64_t* starts, int64_t* ends) {
   if (!possible) return no_path<double>;
   std::fill_n(starts, count, 0);
@@ -52,8 +52,8 @@ class Aligner {
  private:
   int64_t size() const { return item_.frames * 2 * item_.count; }
 
-  // In single precision first, which is two or three times as fast, then in double precision around what was found: where
-  // paths nearly equal each other the digits decide.
+  // First a pass in float32, two or three times as fast; then a pass in float64 around that path. If paths have nearly equal
+  // scores, the digits of float64 decide.
   double align_single() {
     PathFinder<In, float> finder(item_);
     const double found = finder.find(limits_for(finder), options_.checkpoint_frames, starts_, ends_);
@@ -62,7 +62,7 @@ class Aligner {
     return find<double>(corridor_limits(ends_, item_.count, item_.frames), 0);
   }
 
-  // What cannot be on the best path, as a quick search for any good path tells.
+  // Finds states that cannot be on the best path, by a quick beam search for some good path.
   AlignLimits limits_for(PathFinder<In, float>& finder) const {
     if (item_.weights || size() < options_.prune_from) return {};
     AlignLimits beam;
@@ -79,7 +79,7 @@ class Aligner {
     return found;
   }
 
-  static constexpr int most_blocks = 16, beam_part = 16;  // of the beam: blocks, and of those that there are
+  static constexpr int most_blocks = 16, beam_part = 16;  // width of the beam: most blocks, and the part of all blocks
 
   const AlignItem<In>& item_;
   const AlignOptions& options_;

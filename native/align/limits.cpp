@@ -28,7 +28,7 @@ AlignLimits certified_limits(const AlignGraph<In, Real>& graph, double bound) {
 AlignLimits corridor_limits(const int64_t* ends, int64_t count, int64_t frames) {
   AlignLimits limits;
   int64_t i = 0;
-  const auto at = [&](int64_t t) {  // the label at frame t, or the first one after it
+  const auto at = [&](int64_t t) {  // the label at frame t, or the first label after it
     while (i < count && ends[i] <= t) ++i;
     return i;
   };

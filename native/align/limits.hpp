@@ -1,4 +1,4 @@
-// What a search for the best path may leave out.
+// The states that a search for the best path may leave out.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -12,23 +12,23 @@ namespace ctckit {
 struct AlignLimits {
   static constexpr double nothing = -std::numeric_limits<double>::infinity();
 
-  // Certified: a state is given up if it cannot be on a path that reaches `bound`, which the best one does. From the end of
-  // pass k on no path gains more than rest[k + 1].
+  // Certified pruning: drops a state that cannot be on a path with a score of at least `bound`. The best path has one. After
+  // the end of pass k no path gains more than rest[k + 1].
   double bound = nothing;
   std::vector<double> rest;
 
-  // As many blocks as these at most, the best ones: what is found is a path, but may not be the best.
+  // A beam: keeps only this many of the best blocks. The result is a path, but maybe not the best one.
   int beam = 0;
 
-  // Only these blocks in pass k.
+  // A corridor: keeps only these blocks in pass k.
   std::vector<std::pair<int, int>> corridor;
 };
 
-// The limits under which the best path is still found, given the score of any path.
+// Limits that still allow the best path, given the score of any path.
 template <class In, class Real>
 AlignLimits certified_limits(const AlignGraph<In, Real>& graph, double bound);
 
-// The neighborhood of a path.
+// Limits to the neighborhood of a path.
 AlignLimits corridor_limits(const int64_t* ends, int64_t count, int64_t frames);
 
 }  // namespace ctckit

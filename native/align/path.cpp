@@ -11,22 +11,22 @@ namespace ctckit {
 
 namespace {
 
-constexpr int64_t scratch_bytes = 1 << 18;     // rows of a stretch that are kept all at once: they stay in the cache
-constexpr int uses_ahead = 2, uses_slack = 4;  // blocks whose labels are looked up in advance; how many more may be
-constexpr int levels = 8;                      // stretches that one is divided into, on the way back
-constexpr int64_t least_stretch = 256;         // frames between rows that are kept on the way forward
-constexpr int64_t stretches_in_graph =
-    16;  // a stretch is no longer than this part of the graph: little is computed twice
+constexpr int64_t scratch_bytes = 1 << 18;  // up to this size the states of all frames are kept: they stay in the cache
+constexpr int uses_ahead = 2, uses_slack = 4;  // blocks looked up in advance; how much larger the list may be
+constexpr int levels = 8;                      // parts into which the way back divides a large window
+constexpr int64_t min_keep_every = 256;        // least number of frames between checkpoints of the forward pass
+constexpr int64_t checkpoints_in_graph =
+    16;  // checkpoints are at most this part of the graph apart: little is recomputed
 
 int64_t whole_passes(int64_t frames) { return std::max<int64_t>(frames / align_frames, 1) * align_frames; }
 
-// The score below which a block is given up, relative to `scale`.
+// The score below which a block is pruned, relative to `scale`.
 template <class Real>
 double threshold_of(const AlignLimits& limits, const AlignWindow<Real>& window, size_t pass, double best, double scale,
                     int64_t frames) {
   if (!limits.rest.empty()) {
     const double threshold = limits.bound - limits.rest[pass + 1] - scale;
-    // What rounding may have done to the scores and to the bound.
+    // The possible rounding error of the scores and of the bound.
     const double size = 1 + std::fabs(best) + std::fabs(std::is_same_v<Real, float> ? threshold : limits.bound);
     return threshold - 2 * static_cast<double>(frames) * size * std::numeric_limits<Real>::epsilon();
   }
@@ -66,7 +66,7 @@ double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every,
     scratch_.assign(static_cast<size_t>(item.frames * frame_states), no_path<Real>);
     graph_.start(scratch_.data(), scratch_.data() + width);
   } else if (keep_every == 0) {
-    keep_every = std::max(item.count / stretches_in_graph, least_stretch);
+    keep_every = std::max(item.count / checkpoints_in_graph, min_keep_every);
   }
   const double scale = keep_all ? forward(window, limits, 0, scratch_.data() + frame_states)
                                 : forward(window, limits, whole_passes(keep_every), nullptr);
@@ -82,14 +82,14 @@ double PathFinder<In, Real>::find(const AlignLimits& limits, int64_t keep_every,
   return writer.begin(state);
 }
 
-// The lowest block of a window from which `target` can still be reached.
+// The lowest block of a window from which a path can still reach `target`.
 template <class In, class Real>
 int PathFinder<In, Real>::low_block(int64_t target, int64_t frames_left, int window) const {
   return std::max(static_cast<int>(std::max<int64_t>(target - graph_.reach() * frames_left, 0) / align_block) - window,
                   0);
 }
 
-// Where a few blocks are left of many labels, only those labels' emissions are looked at.
+// If only a few blocks are left, only the emissions of their labels are read.
 template <class In, class Real>
 void PathFinder<In, Real>::refresh(AlignWindow<Real>& window, bool whole) const {
   const int from = whole ? 0 : window.low,
@@ -101,7 +101,7 @@ void PathFinder<In, Real>::refresh(AlignWindow<Real>& window, bool whole) const 
   window.uses = graph_.uses(window.first + window.uses_from, window.uses_to - window.uses_from + 1);
 }
 
-// Frames t + 1 … t + frames, for the blocks that something can be in; all of them where the rows are kept.
+// Computes frames t + 1 … t + frames for the blocks that are alive; for all blocks if the states are kept.
 template <class In, class Real>
 void PathFinder<In, Real>::advance(AlignWindow<Real>& window, int64_t t, int frames, Real* kept) {
   AlignPass<Real> pass{};
@@ -127,7 +127,7 @@ void PathFinder<In, Real>::advance(AlignWindow<Real>& window, int64_t t, int fra
   }
 }
 
-// From the first frame to the last; returns what has to be added to the rows there, −∞ where no path goes so far.
+// Goes from the first frame to the last. Returns what must be added to the states there, −∞ if no path gets that far.
 template <class In, class Real>
 double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimits& limits, int64_t keep_every,
                                      Real* kept) {
@@ -143,9 +143,9 @@ double PathFinder<In, Real>::forward(AlignWindow<Real>& window, const AlignLimit
     if (t >= last_) return scale;
     const auto pass = static_cast<size_t>(t / align_frames);
     window.raise(low_block(graph_.first_final(), last_ - t, 0));
-    if (window.low > window.high) break;  // what the limits left is too late
+    if (window.low > window.high) break;  // the remaining states cannot reach the end
     if (keep_every && t % keep_every == 0) checkpoints_.push_back(window.checkpoint(t));
-    // Differences are what counts: single-precision scores near 0 have the digits for them.
+    // Only differences of scores matter; float32 scores near 0 keep more digits of them.
     offsets_[pass] = std::is_same_v<Real, float> ? best : 0;
     scale += static_cast<double>(offsets_[pass]);
     const int frames = static_cast<int>(std::min<int64_t>(align_frames, last_ - t));
@@ -163,7 +163,7 @@ typename PathFinder<In, Real>::End PathFinder<In, Real>::end_of(const AlignWindo
   const AlignItem<In>& item = graph_.item();
   End end{{0, false}, no_path<double>};
   if (scale == no_path<double>) return end;
-  const auto offer = [&](PathState state, double weight) {  // among equals the later state
+  const auto offer = [&](PathState state, double weight) {  // ties: the later state wins
     const Real value = (state.label ? window.label : window.blank)[static_cast<size_t>(state.i)];
     const double score = static_cast<double>(value) + weight + scale;
     if (score >= end.log_prob && score > no_path<double>) end = {state, score};
@@ -176,7 +176,7 @@ typename PathFinder<In, Real>::End PathFinder<In, Real>::end_of(const AlignWindo
   return end;
 }
 
-// From `state` at frame `to` to where the path is at the kept row's frame.
+// Goes from `state` at frame `to` back to the state of the path at the checkpoint's frame.
 template <class In, class Real>
 PathState PathFinder<In, Real>::back(const Checkpoint<Real>& checkpoint, int64_t to, PathState state,
                                      SpanWriter<In>& writer) {
@@ -197,7 +197,7 @@ PathState PathFinder<In, Real>::back(const Checkpoint<Real>& checkpoint, int64_t
   return walk(scratch_.data(), width, static_cast<int64_t>(first) * align_block, checkpoint.frame, to, state, writer);
 }
 
-// The same, by rows that are kept in between.
+// The same with more checkpoints in between.
 template <class In, class Real>
 PathState PathFinder<In, Real>::back_through(const Checkpoint<Real>& checkpoint, AlignWindow<Real>& window, int64_t to,
                                              PathState state, SpanWriter<In>& writer) {
@@ -229,7 +229,7 @@ PathState PathFinder<In, Real>::walk(const Real* states, int64_t width, int64_t 
   return state;
 }
 
-// Where the path came from, by the rows of the frame before: among equals stay, advance, skip, hop.
+// Finds the previous state from the states of the previous frame. Ties: stay, advance, skip, hop, in this order.
 template <class In, class Real>
 PathState PathFinder<In, Real>::before(const Real* label, const Real* blank, int64_t window, Real offset,
                                        PathState state) const {

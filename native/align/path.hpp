@@ -1,7 +1,9 @@
-// The likeliest path of one item: forward with some rows kept, then back from row to row, each stretch computed once more.
+// The most probable path of one item. The forward pass keeps the states of some frames (checkpoints). The way back goes from
+// checkpoint to checkpoint and recomputes the frames between two of them.
 //
-// Going back, a path moves at most one label a frame (two with hops). So the stretch between two kept rows needs a window of
-// as many labels as it has frames only; where that is still too much to keep all rows of, the same is done within it.
+// In one frame a path moves by at most one label (two with hops). So the frames between two checkpoints need a window of only
+// as many labels as there are frames. If the states of all these frames are still too large, the same method is used within
+// the window, recursively.
 #pragma once
 #include <utility>
 #include <vector>
@@ -18,15 +20,15 @@ class PathFinder {
  public:
   explicit PathFinder(const AlignItem<In>& item);
 
-  // The best path among those that the limits leave: writes its spans and returns its log-probability, −∞ where there is
-  // none. Rows are kept every so many frames; 0: as the sizes suggest.
+  // Finds the best path within the limits, writes its spans and returns its log-probability, −∞ if no path exists.
+  // `keep_every`: frames between checkpoints; 0: chosen by the sizes.
   double find(const AlignLimits& limits, int64_t keep_every, int64_t* starts, int64_t* ends);
 
-  // Its log-probability only.
+  // Returns the log-probability only.
   double score(const AlignLimits& limits);
 
   const AlignGraph<In, Real>& graph() const { return graph_; }
-  int64_t cells() const { return cells_; }  // that were computed
+  int64_t cells() const { return cells_; }  // number of computed cells
 
  private:
   struct End {
@@ -50,7 +52,7 @@ class PathFinder {
 
   AlignGraph<In, Real> graph_;
   const int64_t last_;         // frame
-  std::vector<Real> offsets_;  // of each pass: subtracted from the row it begins with
+  std::vector<Real> offsets_;  // of each pass: subtracted from the states that it starts with
   std::vector<Checkpoint<Real>> checkpoints_;
   std::vector<Real> scratch_;
   int64_t cells_ = 0;

@@ -2,7 +2,7 @@
 
 namespace ctckit {
 
-// The tokens between two states that follow each other at frame t.
+// Gives empty spans at frame t to the tokens that the path passes over between two states.
 template <class In>
 void SpanWriter<In>::leave_out(int64_t after, int64_t before, int64_t t) {
   for (int64_t s = (after + 1) | 1; s < before; s += 2) starts_[s / 2] = ends_[s / 2] = t;

@@ -1,10 +1,10 @@
-// What a path says about its tokens, written from its end to its beginning.
+// Writes the span of each token of a path, from the end of the path to its beginning.
 #pragma once
 #include "align/token_graph.hpp"
 
 namespace ctckit {
 
-// Where a path is: on label i or on blank i.
+// A state of a path: label i or blank i.
 struct PathState {
   int64_t i;
   bool label;
@@ -18,7 +18,7 @@ class SpanWriter {
   SpanWriter(const AlignItem<In>& item, int64_t* starts, int64_t* ends) : item_(item), starts_(starts), ends_(ends) {}
 
   void end(PathState state);
-  // `to` was entered at frame t, from `from`.
+  // The path entered `to` at frame t, coming from `from`.
   void step(int64_t t, PathState from, PathState to);
   // Returns the path's log-probability.
   double begin(PathState state);

@@ -10,8 +10,8 @@ namespace ctckit {
 
 namespace {
 
-constexpr int32_t nothing = -1, wildcard = -2;  // what stands at a place that is no class
-constexpr int gathers_worth = 3;                // classes side by side that are read in the time of one apart
+constexpr int32_t nothing = -1, wildcard = -2;  // entries of classes_ that are no class
+constexpr int gathers_worth = 3;                // reading one separate class takes as long as this many adjacent ones
 
 }  // namespace
 
@@ -31,8 +31,8 @@ AlignGraph<In, Real>::AlignGraph(const AlignItem<In>& item)
       skips_[static_cast<size_t>(i / align_block)] |= uint64_t{1} << (i % align_block);
 }
 
-// Only the labels in use have a place in the table, in the order of their classes: that is how a frame is read. Where they
-// are many all classes have, which can be read side by side then.
+// Only classes of the target have a place in the table, in ascending order, as a frame is read. If the target uses many
+// classes, all classes have a place, so that a frame is read contiguously.
 template <class In, class Real>
 void AlignGraph<In, Real>::choose_places() {
   std::vector<int32_t> place_of(static_cast<size_t>(item_.classes) + 1, 0);

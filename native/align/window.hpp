@@ -1,4 +1,4 @@
-// The states of some blocks of a graph: worked on from pass to pass, or kept as they were at one frame.
+// The states of some blocks of a token graph: a window that passes update, or a checkpoint of one frame.
 #pragma once
 #include <vector>
 
@@ -6,7 +6,7 @@
 
 namespace ctckit {
 
-// Labels, then blanks.
+// The states at one frame: labels, then blanks.
 template <class Real>
 struct Checkpoint {
   int64_t frame;
@@ -20,11 +20,11 @@ struct Checkpoint {
 template <class Real>
 struct AlignWindow {
   int first, blocks;
-  int low = 0, high = -1;  // blocks in play: what lies below does not count any more, above all is −∞
+  int low = 0, high = -1;  // live blocks: blocks below do not matter any more, blocks above are −∞
   std::vector<Real> label, blank;
   std::vector<Real> best;      // of each block
-  std::vector<uint8_t> alive;  // whether a state of the block is possible; where not, all are −∞
-  AlignUses uses;              // of the labels in blocks uses_from … uses_to
+  std::vector<uint8_t> alive;  // whether a state of the block is possible; else all are −∞
+  AlignUses uses;              // the classes of the labels in blocks uses_from … uses_to
   int uses_from = 0, uses_to = -1;
 
   AlignWindow(int first_block, int count);
@@ -32,11 +32,11 @@ struct AlignWindow {
 
   int64_t width() const { return static_cast<int64_t>(blocks) * align_block; }
 
-  // What lies below that block does not count any more.
+  // Ignores the blocks below this one from now on.
   void raise(int block) { low = std::max(low, block); }
-  // The greatest state.
+  // Returns the greatest state.
   Real most() const;
-  // Gives up the blocks without a state above the threshold, and those outside of from … to.
+  // Drops the blocks without a state above the threshold, and the blocks outside of from … to.
   void prune(Real threshold, int from, int to);
   Checkpoint<Real> checkpoint(int64_t frame) const;
 };

@@ -1,10 +1,10 @@
-// A path's score s(π) = Σ_t v_t(π_t) says how fast its log-weight grows when the logits move along v. The occupancy of a
-// state is the probability of the paths through it, so it changes by the covariance
+// Let s(π) = Σ_t v_t(π_t) be the score of a path π: how fast its log-weight grows when the logits move along v. The occupancy
+// of a state is the probability of the paths through it. Its derivative is a covariance:
 //
 //     d occupancy_t(s) = occupancy_t(s) · (E[s(π) | π_t = s] − E[s(π)])
 //
-// The conditional mean is a_t(s) + b_t(s): the mean score of what comes before (and at) frame t, and of what follows,
-// each by the same three transitions as α and β, which weigh them. In float64 and log space, for clarity: second derivatives
+// The conditional mean is a_t(s) + b_t(s): the mean score of the frames up to t, and of the frames after t. Both follow the
+// recursions of α and β, which are their weights. This code runs in float64 and log space, for clarity: second derivatives
 // are rare.
 #include "loss/hvp.hpp"
 
@@ -21,7 +21,7 @@ namespace {
 
 constexpr double impossible = -std::numeric_limits<double>::infinity();
 
-// A log-weight and a mean score: sums of weights average the scores.
+// A log-weight and a mean score. Adding two of them adds the weights and averages the scores.
 struct Expectation {
   double log_weight = impossible, score = 0;
 
@@ -67,7 +67,7 @@ class ItemHvp {
 
  private:
   int32_t label(int64_t s) const { return s % 2 ? target_[s / 2] : blank_; }
-  // The log-weights of topology.py: of the transition s − k → s, of starting, of ending.
+  // Log-weights as in topology.py: of the transition s − k → s, of starting in s, of ending in s.
   double transition(int64_t k, int64_t s) const {
     if (graph_.weights) return graph_.weights[k * graph_.states + s];
     return k < 2 || (k == 2 && s % 2 && label(s) != label(s - 2)) ? 0 : impossible;
@@ -133,7 +133,7 @@ class ItemHvp {
     }
   }
 
-  // What the part of the gradient that is not the occupancy contributes: softmax(x), nothing, or e^x.
+  // The derivative of the gradient's part without the occupancy: softmax(x), nothing, or e^x.
   void add_softmax(int64_t t) {
     if (input_kind_ == InputKind::scores) return;
     const auto prob = [&](int64_t c) { return std::exp(x_[t * stride_ + c] - normalizer_[t]); };

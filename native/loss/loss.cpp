@@ -24,7 +24,7 @@ int64_t frames_needed(const int32_t* target, int64_t tokens) {
 
 namespace {
 
-// Memory that each thread keeps from call to call, 64-byte aligned. Large requests are given back afterwards.
+// 64-byte aligned memory that each thread keeps between calls. trim() frees it if it is large.
 class Workspace {
  public:
   std::byte* reserve(size_t bytes) {
@@ -35,7 +35,7 @@ class Workspace {
       size_ = bytes;
     }
 #if defined(CTCKIT_POISON)
-    // Whoever reads before writing shows it: NaN, which spreads, or large numbers, which comparisons do not pass over.
+    // Makes a read of uninitialized memory visible: NaN spreads, and large numbers change comparisons.
     poison_ = poison_ == 0xff ? 0x4b : 0xff;
     std::memset(memory_.get(), poison_, bytes);
 #endif
@@ -83,7 +83,7 @@ Brain not_a_number() {
   return {0x7fc0};
 }
 
-// Without any frame: possible where a path may start and end in the same blank.
+// The loss of an item without frames: 0 if a path may start and end in the same blank.
 double empty_path_loss(const TokenGraph& graph, int tokens) {
   const double *const start = graph.of(start_weight), *const final = graph.of(final_weight);
   for (int s = 0; s <= 2 * tokens; s += 2)
@@ -102,11 +102,11 @@ double loss_of(const Item<Logit>& item) {
     const size_t bytes = kernel(Logit{}).workspace_bytes(range, size_of(item));
     return kernel(Logit{}).solve(item, range, workspace().reserve(bytes));
   };
-  // Counts add up over all frames: in float64.
+  // Counts are sums over all frames: computed in float64.
   const bool wide = sizeof(Logit) == 8 || (item.graph && item.graph->counts);
   Outcome outcome = attempt(wide ? Range::wide : Range::fast);
   if (outcome.out_of_range) outcome = attempt(Range::wide);
-  if (outcome.out_of_range) throw std::logic_error("ctckit: an item is out of the wide numbers' range");
+  if (outcome.out_of_range) throw std::logic_error("ctckit: an item exceeds the range of wide numbers");
   workspace().trim();
   return outcome.loss;
 }
@@ -146,7 +146,7 @@ void run_item(const Batch<Logit>& batch, int64_t b) {
   batch.losses[b] = loss;
   if (!item.gradient) return;
   Logit* const valid_end = item.gradient + batch.input_lengths[b] * batch.classes;
-  // The kernel wrote the gradient of a finite loss; NaN stays NaN, and what cannot be emitted pulls nowhere.
+  // The kernel wrote the gradient of a finite loss. A loss of NaN has a gradient of NaN, an infinite loss a gradient of 0.
   if (std::isnan(loss)) std::fill(item.gradient, valid_end, not_a_number<Logit>());
   if (std::isinf(loss)) std::fill(item.gradient, valid_end, Logit{});
   std::fill(valid_end, item.gradient + batch.frames * batch.classes, Logit{});
@@ -158,7 +158,7 @@ template <class Logit>
 void ctc_loss(const Batch<Logit>& batch) {
   if (sizeof(Logit) < 4 && batch.graphs)
     throw std::invalid_argument("token graphs with weights need float32 or float64 logits");
-  // The costliest first, so that no thread is left with a long item at the end.
+  // The most expensive items first, so that no thread starts a long item at the end.
   std::vector<int64_t> order(static_cast<size_t>(batch.items));
   std::iota(order.begin(), order.end(), 0);
   const auto cost = [&](int64_t b) { return batch.input_lengths[b] * (batch.target_lengths[b] + batch.classes / 16); };

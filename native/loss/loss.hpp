@@ -1,4 +1,7 @@
-// The CTC loss of a batch and its gradient with respect to the logits.
+// The CTC loss of a batch, and its gradient with respect to the logits.
+//
+// loss.cpp checks no inputs (Python does) and runs one task for each item: simd/loss_kernel.cpp computes its loss and gradient.
+// hvp.hpp has the product of the Hessian with a vector.
 #pragma once
 #include <cstdint>
 
@@ -7,7 +10,7 @@
 
 namespace ctckit {
 
-// All arrays are owned by the caller; lengths, labels and the blank have been checked.
+// The caller owns all arrays and has checked lengths, labels and the blank.
 template <class Logit>
 struct Batch {
   const Logit* logits;  // (B, T, C), classes contiguous
@@ -18,10 +21,10 @@ struct Batch {
   const int64_t *input_lengths, *target_lengths;  // (B,)
   int32_t blank;
   InputKind input_kind;
-  const double* weights;  // (B,): what the gradient of each item is multiplied by
-  double* losses;         // (B,): −log p; +∞ where the target cannot be emitted
+  const double* weights;  // (B,): factor of each item's gradient
+  double* losses;         // (B,): −log p; +∞ if the target cannot be emitted
   Logit* gradient;        // (B, T, C) contiguous, or null
-  // (B, 2, T): maximum and normalizer of each frame, or null. Read, not computed, where `normalized`.
+  // (B, 2, T): maximum and normalizer of each frame, or null. An input if `normalized`, else an output.
   typename ComputedIn<Logit>::type* normalizers;
   bool normalized;
   const TokenGraphs* graphs;  // null: plain CTC

@@ -9,8 +9,8 @@ namespace ctckit {
 
 namespace {
 
-// Masses are kept between `lowest` and `highest` by powers of two: products of one frame stay far below float's largest
-// number, and 2^100 fits between the best and what is dropped.
+// Powers of two keep the largest mass between `lowest` and `highest`: products of one frame stay far below float's largest
+// number, and dropped masses are at least 2^100 times smaller than the largest.
 constexpr float unit = 0x1p30f, highest = 0x1p40f, lowest = 0x1p16f;
 constexpr double ln2 = 0.69314718055994530942;
 constexpr size_t tidy_step = 1 << 16;
@@ -55,7 +55,7 @@ Extremes Beam::stay(const float* probs, double log_scale) {
   return beam_kernels().stay(input, probs, probs[blank_], next_masses_.data(), next_label_.data(), repeated_.data());
 }
 
-// Who is whose parent, and what exists already; once for each change of the beam.
+// Finds each entry's parent in the beam, and the extensions that exist already. Runs once for each change of the beam.
 void Beam::index() {
   for (size_t list = 0; list < listed_.size(); ++list) {
     list_of_token_[static_cast<size_t>(listed_[list])] = -1;
@@ -149,7 +149,7 @@ void Beam::place(int slot, const Arrival& arrival) {
   if (arrival.node != PrefixTree::none) tree_[arrival.node].entry = slot;
 }
 
-// The last entries move into the slots (ascending) that are left empty, from number `from` on.
+// Moves the last entries into the empty slots (ascending), beginning with slot number `from`.
 void Beam::remove(std::span<const int32_t> slots, size_t from) {
   for (size_t left = slots.size(); left > from; --left)
     if (slots[left - 1] != --count_) move(count_, slots[left - 1]);
@@ -168,7 +168,7 @@ void Beam::move(int from, int to) {
   if (node_[b] != PrefixTree::none) tree_[node_[b]].entry = to;
 }
 
-// Empty slots update_bounds nothing and get nothing.
+// Clears slots: they have no mass and receive none.
 void Beam::clear(int first, int last) {
   for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
     for (auto* each : {&masses_, &next_masses_}) (*each)[i] = (*each)[static_cast<size_t>(capacity_) + i] = 0;
@@ -234,7 +234,7 @@ void Beam::keep_only(std::span<const int32_t> prefix) {
   indexed_ = false;
 }
 
-// Forgets the nodes that no entry needs; `top` becomes the root.
+// Deletes the nodes that no entry needs; `top` becomes the root.
 void Beam::tidy(int32_t top) {
   std::vector<int32_t*> used;
   for (size_t i = 0; i < static_cast<size_t>(count_); ++i)

@@ -1,4 +1,4 @@
-// The texts that a search keeps: their masses, what else they carry along, and how they hang together.
+// The texts that a search keeps: their masses, the context of the scorers, and which text extends which.
 #pragma once
 #include <span>
 #include <vector>
@@ -11,26 +11,26 @@ namespace ctckit {
 
 class Beam {
  public:
-  // What an entry carries along where there are scorers.
+  // The part of an entry that only scorers need.
   struct Entry {
     Context context;
-    Step ended = {-1, 0};                     // the end of the word it is in; a negative factor while that is not known
+    Step ended = {-1, 0};                     // the end of its current word; a negative factor: not computed yet
     float inner_bound = 1, ending_bound = 1;  // see Scorers
   };
-  // An entry to come.
+  // A new entry.
   struct Arrival {
-    int32_t node, parent, token;  // nodes of the tree
+    int32_t node, parent, token;  // `node` and `parent` are nodes of the tree
     float mass, factor;
   };
 
   Beam(int width, int classes, int blank);
 
-  // The empty text alone.
+  // Keeps only the empty text.
   void reset(const Context& start);
 
   int count() const { return count_; }
-  float top() const { return top_; }  // the largest total
-  // log of what the masses have to be multiplied by
+  float top() const { return top_; }  // the largest total mass
+  // The logarithm of the masses' common factor.
   double log_scale() const { return log_scale_; }
   float total(int entry) const { return masses_[static_cast<size_t>(entry)]; }
   float blank_part(int entry) const { return masses_[static_cast<size_t>(capacity_ + entry)]; }
@@ -40,25 +40,27 @@ class Beam {
   Entry& operator[](int entry) { return entries_[static_cast<size_t>(entry)]; }
   const Entry& operator[](int entry) const { return entries_[static_cast<size_t>(entry)]; }
 
-  // One frame without new texts, kept beside the old masses until replace(); `log_scale` is what the probabilities lack.
+  // Computes one frame without new texts. The old masses stay until replace(). `log_scale`: log factor of the probabilities.
   Extremes stay(const float* probs, double log_scale);
-  const std::vector<float>& staying() const { return next_masses_; }  // the totals, zeros up to whole blocks
+  const std::vector<float>& staying() const {
+    return next_masses_;
+  }  // the total masses after stay(), zeros up to whole blocks
 
-  // Of which entries the extension by another token is in the beam already: one bit for each.
+  // One bit for each entry: whether its extension by this token is in the beam already.
   const uint64_t* existing(int token) const;
-  // What this frame's last token once more, behind a blank, weighs; zeros up to whole blocks.
+  // For each entry: the mass of its last token repeated after a blank in this frame; zeros up to whole blocks.
   const float* repeated() const { return repeated_.data(); }
-  // Of which entries that extension is in the beam already, or cannot be: one bit for each.
+  // One bit for each entry: whether that extension is in the beam already, or impossible.
   const uint64_t* unrepeatable() const { return unrepeatable_.data(); }
 
-  // The arrival of an entry's text with one more token.
+  // Sets `arrival` to an entry's text with one more token.
   void extend(int entry, int token, float mass, Arrival& arrival);
-  // The frame's result: those `freed` (ascending) leave, the arrivals take their places, with what they carry along where
-  // there are scorers. `top` is the largest mass now.
+  // Ends the frame: the entries `freed` (ascending) leave, the arrivals take their places. `carried`: the scorers' part of each
+  // arrival, empty without scorers. `top`: the largest mass.
   void replace(std::span<const int32_t> freed, const std::vector<Arrival>& arrivals, const std::vector<Entry>& carried,
                float top);
 
-  // Tokens since the last forget(), of one entry and of all entries together.
+  // The tokens since the last forget(): of one entry, and those that all entries share.
   std::vector<int32_t> tokens(int entry) const;
   std::vector<int32_t> stable();
   void forget(size_t count);
@@ -87,15 +89,15 @@ class Beam {
   std::vector<int32_t> node_, parent_;  // in the tree; an entry has no node until it has a child
   std::vector<Entry> entries_;
   PrefixTree tree_;
-  size_t tidy_from_ = 0;  // nodes at which those that nobody needs are cleared away
+  size_t tidy_from_ = 0;  // number of nodes that triggers tidy()
   double log_scale_ = 0;
   float top_ = 0;
 
-  // For each token that ends a child of an entry, the bits of existing().
+  // The bits of existing(), for each token that ends a child of some entry.
   bool indexed_ = false;
   std::vector<int32_t> list_of_token_, listed_;
   std::vector<uint64_t> bits_, no_bits_, unrepeatable_;
-  const size_t words_;  // of 64 bits, for each list
+  const size_t words_;  // 64-bit words in each list
 };
 
 }  // namespace ctckit

@@ -1,4 +1,4 @@
-// New texts that compete for a place in the beam, and the choice among them and the texts that are there.
+// New texts that compete for a place in the beam, and the choice between them and the texts in the beam.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace ctckit {
 
-// Each is an entry of the beam and one more token.
+// A candidate is an entry of the beam plus one token.
 struct Candidates {
   int count = 0;
-  std::vector<float> values;  // masses, or bounds of them
+  std::vector<float> values;  // masses, or upper bounds of masses
   std::vector<int32_t> entries, tokens;
 
-  explicit Candidates(int beam_width);  // room for what one frame can have at a time
+  explicit Candidates(int beam_width);  // enough memory for one frame
 
   void add(float value, int32_t entry, int32_t token) {
     const auto k = static_cast<size_t>(count++);
@@ -24,7 +24,7 @@ struct Candidates {
     tokens[k] = token;
   }
   float top() const;
-  // Keeps these alone, ascending.
+  // Keeps only these candidates, ascending.
   void keep(std::span<const int32_t> chosen);
 };
 
@@ -33,11 +33,11 @@ class Choice {
  public:
   explicit Choice(int beam_width);
 
-  // The bound that the `width` best of both lie above, and nothing below `threshold`; among equals the texts that stay are better,
-  // then the first. `top`: no value is larger.
+  // Selects the `width` best of both, without values below `threshold`. Ties: texts that stay win, then the first.
+  // `top`: no value is larger.
   Selection select(const std::vector<float>& staying, int staying_count, const Candidates& candidates, int width,
                    float threshold, float top);
-  // The indices of the texts that leave, and of the candidates that come; until the next call.
+  // The indices of the texts that leave, and of the candidates that come. Valid until the next call.
   std::span<const int32_t> leaving(Selection selection, const std::vector<float>& staying, int staying_count);
   std::span<const int32_t> coming(Selection selection, const std::vector<float>& staying, int staying_count,
                                   const Candidates& candidates);

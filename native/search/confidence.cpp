@@ -13,17 +13,18 @@ namespace ctckit {
 
 namespace {
 
-// The frames between the neighbors of one token. In front of the token, between it and its neighbors, stand blanks only.
+// The frames between the neighbors of one token: blanks, the token, blanks.
 class TokenGap {
  public:
   explicit TokenGap(const Frames& frames)
       : frames_(frames), probs_(static_cast<size_t>(whole_blocks(frames.classes)), 0), on_(probs_.size(), 0) {}
 
-  // Of `token` in frames [from, to), between neighbors of the classes `left` and `right` (−1: none).
+  // The confidence of `token` in frames [from, to), between neighbors of the classes `left` and `right` (−1: none).
   double confidence(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
     const auto mass = [&](int32_t c) -> float& { return on_[static_cast<size_t>(c)]; };
     std::fill(on_.begin(), on_.end(), 0.0f);
-    double before = 1, own = 0, other = 0;  // blanks only; the token, or another one, and blanks behind it
+    double before = 1, own = 0,
+           other = 0;  // masses: blanks only; the token and blanks after it; another one and blanks after it
     for (int64_t t = from; t < to; ++t) {
       beam_kernels().exponentials(frames_.frame(t), frames_.classes, probs_.data());
       const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);
@@ -31,7 +32,7 @@ class TokenGap {
       const double leaving = static_cast<double>(
           beam_kernels().pass_on(probs_.data(), frames_.classes, static_cast<float>(before), on_.data()));
       mass(frames_.blank) = 0;
-      if (t == from && left >= 0) mass(left) = 0;  // it would be the left neighbor itself, lasting on
+      if (t == from && left >= 0) mass(left) = 0;  // it would only prolong the left neighbor
       own = (own + own_leaving) * blank;
       other = (other + leaving - own_leaving) * blank;
       before *= blank;
@@ -46,7 +47,7 @@ class TokenGap {
   }
 
  private:
-  // Only ratios count.
+  // Scales all masses: only their ratios matter.
   void rescale(std::initializer_list<double*> others) {
     constexpr float small = 1e-15f, large = 1e15f;
     double most = 0;
@@ -61,10 +62,10 @@ class TokenGap {
 
   const Frames& frames_;
   std::vector<float> probs_;  // of one frame, relative to its best class
-  std::vector<float> on_;     // by class: of the alignments that are on the token itself
+  std::vector<float> on_;     // by class: mass of the alignments that emit this token now
 };
 
-// Of the tokens from ≤ k < to.
+// The confidences of the tokens from ≤ k < to.
 void confidences_of_some(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans, size_t from,
                          size_t to, std::span<double> result) {
   TokenGap gap(frames);

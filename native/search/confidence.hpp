@@ -1,11 +1,11 @@
-// How sure each token of an alignment is.
+// The confidence of each token of an alignment.
 //
-// The confidence of token k is its posterior among single refinements: its neighbors keep their frames of the likeliest alignment,
-// and between them stands token k, another one, or none:
+// The confidence of token k is its posterior among all changes of this one token. Its neighbors keep their frames of the most
+// probable alignment. Between them there is token k, another token, or none:
 //
 //     confidence = mass(y_k) / (Σ_c mass(c) + mass(none)),
 //
-// each mass being the sum over all alignments of these frames.
+// where each mass is the sum over all alignments of these frames.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -13,7 +13,7 @@
 namespace ctckit {
 
 struct Frames {
-  const float* log_probs;  // (count, classes), classes side by side
+  const float* log_probs;  // (count, classes), classes contiguous
   int64_t stride, count;
   int classes, blank;
 
@@ -25,10 +25,10 @@ struct Spans {
   std::span<const int64_t> starts, ends;
 };
 
-// Of each token, written to `result`. A token of class −1 is a wildcard: it has no confidence (NaN), and as a neighbor it
-// holds its frames, whatever they emit.
+// Writes the confidence of each token to `result`. A token of class −1 is a wildcard: its confidence is NaN, and as a
+// neighbor it keeps its frames, whatever they emit.
 void confidences(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans, std::span<double> result);
-// The same, many tokens shared out over the threads.
+// The same for many tokens, on several threads.
 void confidences_of_many(const Frames& frames, std::span<const int32_t> tokens, const Spans& spans,
                          std::span<double> result);
 

@@ -17,9 +17,9 @@ void rescore_it(const Frames& frames, Decoded& text) {
   text.rescored = rescore(frames, text.tokens, text.rescored.log_prob);
 }
 
-// What the score adds to log p(y | x).
+// The score that the scorers add to log p(y | x).
 double fusion_score(const SearchPlan& plan, const Parts& parts, size_t tokens) {
-  // A forbidden letter costs ∞; none of them cost nothing.
+  // The charge may be ∞, and 0 · ∞ must be 0 here.
   const double charge = parts.oov_letters ? plan.oov_charge * static_cast<double>(parts.oov_letters) : 0;
   return plan.token_lm_weight * parts.token_lm_log_prob + plan.word_lm_weight * parts.word_lm_log_prob +
          plan.word_bonus * static_cast<double>(parts.words.size()) + plan.token_bonus * static_cast<double>(tokens) -
@@ -64,8 +64,8 @@ Decoded Decoder::scored(const Frames& frames, std::vector<int32_t> tokens) const
   return result;
 }
 
-// Puts texts in front that are the first one but for single refinements, and better. All are scored and sorted, the first is
-// rescored.
+// Refines the first text as long as that improves its score, and puts each better text in front. `texts` are scored and
+// sorted. On return the first text is rescored.
 void Decoder::refine_best(const Frames& frames, std::vector<Decoded>& texts) const {
   rescore_it(frames, texts.front());
   for (int round = 0; round < max_rounds; ++round) {
@@ -87,7 +87,7 @@ void Decoder::refine_best(const Frames& frames, std::vector<Decoded>& texts) con
 std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, size_t n_best) const {
   const SearchPlan& plan = scorers_->plan();
   std::vector<std::vector<Decoded>> results(static_cast<size_t>(posteriors.items));
-  // The longest first: at the end no thread has to wait for a long one.
+  // The longest items first, so that no thread starts a long item at the end.
   std::vector<int64_t> order(results.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),

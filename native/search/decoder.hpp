@@ -1,4 +1,4 @@
-// A batch, searched and rescored: one item is one task.
+// The decoder: searches a batch and rescores the texts it finds; one item is one task.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -15,10 +15,10 @@ struct Decoded {
   std::vector<int32_t> tokens;
   Rescored rescored;
   Parts parts;
-  double score;  // exact: of the rescored and the parts
+  double score;  // exact: log-probability and weighted parts
 };
 
-// (B, T, C), classes side by side; lengths have been checked.
+// (B, T, C), classes contiguous. The caller has checked the lengths.
 struct Posteriors {
   const float* log_probs;
   int64_t item_stride, frame_stride, items;
@@ -33,7 +33,7 @@ class Decoder {
 
   const std::shared_ptr<const Scorers>& scorers() const { return scorers_; }
 
-  // Of each item the n best texts of the beam, by their exact scores.
+  // Returns the n best texts of the beam for each item, sorted by exact scores.
   std::vector<std::vector<Decoded>> decode(const Posteriors& posteriors, size_t n_best) const;
 
  private:
@@ -42,12 +42,12 @@ class Decoder {
   void refine_best(const Frames& frames, std::vector<Decoded>& texts) const;
 
   std::shared_ptr<const Scorers> scorers_;
-  // Searches that have ended, for the next ones: their memory is warm.
+  // Finished searches, kept for reuse of their memory.
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Search>> spare_;
 };
 
-// Whether every frame within the lengths has a possible class, and no NaN and nothing above `most`.
+// Whether every frame within the lengths has a possible class, no NaN, and nothing above `most`.
 bool plausible(const Posteriors& posteriors, int classes, float most);
 
 }  // namespace ctckit

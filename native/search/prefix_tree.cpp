@@ -8,7 +8,7 @@ void PrefixTree::clear() { nodes_.assign(1, {none, none, 0, 0, none, none, 0}); 
 
 int32_t PrefixTree::add(int32_t parent, int32_t token, int32_t entry) {
   const auto node = static_cast<int32_t>(nodes_.size());
-  Node& added = nodes_.emplace_back();  // written field by field: a copy would wait for the fields to be there
+  Node& added = nodes_.emplace_back();  // written field by field: copying a whole node would stall
   Node& above = (*this)[parent];
   added.parent = parent;
   added.token = token;
@@ -53,7 +53,7 @@ void PrefixTree::append_tokens(int32_t from, int32_t node, std::vector<int32_t>&
 }
 
 void PrefixTree::keep(int32_t top, const std::vector<int32_t*>& used) {
-  // A parent is always older than its children: renumbering in order of age keeps it so.
+  // A parent is always older than its children. Renumbering in order of age keeps that.
   std::vector<int32_t> renamed(nodes_.size(), none);
   renamed[static_cast<size_t>(top)] = root;
   for (const int32_t* each : used)

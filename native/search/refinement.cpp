@@ -11,7 +11,7 @@ namespace ctckit {
 
 namespace {
 
-// The frames between two neighbors: blanks, one token for a while, blanks.
+// The frames between two neighbors: blanks, one token, blanks.
 class TokenSlot {
  public:
   explicit TokenSlot(const Frames& frames)
@@ -20,16 +20,15 @@ class TokenSlot {
         on_(probs_.size()),
         after_(probs_.size()) {}
 
-  // The class with the most mass in frames [from, to) between the classes `left` and `right` (−1: none); the blank: none.
-  // `token` is the one that stands there, and wins over equals.
+  // Returns the class with the most mass in frames [from, to) between the classes `left` and `right` (−1: none). The blank
+  // means no token. Ties: the present `token` wins.
   int32_t best(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
     std::fill(on_.begin(), on_.end(), 0.0);
     std::fill(after_.begin(), after_.end(), 0.0);
     before_ = 1;
     for (int64_t t = from; t < to; ++t) {
       step(frames_.frame(t));
-      if (t == from && left >= 0)
-        on_[static_cast<size_t>(left)] = 0;  // it would be the left neighbor itself, lasting on
+      if (t == from && left >= 0) on_[static_cast<size_t>(left)] = 0;  // it would only prolong the left neighbor
     }
     if (right >= 0) on_[static_cast<size_t>(right)] = 0;
     int32_t best = token;
@@ -62,10 +61,10 @@ class TokenSlot {
     }
   }
 
-  static constexpr double small = 1e-150, large = 1e150;  // only ratios count
+  static constexpr double small = 1e-150, large = 1e150;  // for scaling: only ratios matter
   const Frames& frames_;
   std::vector<float> probs_;
-  std::vector<double> on_, after_;  // alignments that are on the class, that are in the blanks behind it
+  std::vector<double> on_, after_;  // masses by class: of the class itself, of the blanks after it
   double before_ = 1;               // blanks only
 };
 
@@ -77,7 +76,7 @@ std::vector<Refinement> find_refinements(const Frames& frames, std::span<const i
   if (std::isinf(rescored.log_prob)) return refinements;
   std::unique_ptr<TokenSlot> slot;
   for (size_t k = tokens.size(); k-- > 0;) {
-    if (rescored.confidences[k] > 0.5) continue;  // it has most of the mass
+    if (rescored.confidences[k] > 0.5) continue;  // the token has most of the mass
     if (!slot) slot = std::make_unique<TokenSlot>(frames);
     const bool first = k == 0, last = k + 1 == tokens.size();
     const int32_t best = slot->best(tokens[k], first ? -1 : tokens[k - 1], last ? -1 : tokens[k + 1],

@@ -1,9 +1,9 @@
-// Single refinements that the frames speak for: tokens in whose place another one, or none, has more mass.
+// Refinement: changes of one token that improve a text.
 //
-// The beam gives up texts by what they update_bounds at the moment, and loses some that the frames would have proved better. So what
-// it found is held against its neighbors: between the frames of the tokens on its two sides, as in the confidence of
-// search/rescoring.hpp, each class c has a mass, and so has none. Where one of them exceeds the token's own, putting it there may
-// make a likelier text; the exact score of the whole decides (search/decoder.cpp).
+// The beam drops texts by their present mass and so loses some that later frames would have favored. Refinement looks for them
+// near the best text. Between the frames of a token's two neighbors each class has a mass, and so has "no token" (see
+// confidence.hpp). If one of them exceeds the mass of the present token, changing it may improve the text. The exact score of the
+// whole text decides (decoder.cpp).
 #pragma once
 #include <vector>
 
@@ -12,15 +12,15 @@
 namespace ctckit {
 
 struct Refinement {
-  int64_t position;  // of the token in the text
-  int32_t token;     // the one to put there; the blank: none
+  int64_t position;  // of the token to change
+  int32_t token;     // the new token; the blank: delete it
 };
 
-// At most one for each token, the likeliest; the last token's first: those before keep their positions.
+// Returns at most one refinement for each token, the best. The last token comes first, so that positions stay valid.
 std::vector<Refinement> find_refinements(const Frames& frames, std::span<const int32_t> tokens,
                                          const Rescored& rescored);
 
-// The text with the refinement made.
+// Returns the text after a refinement.
 std::vector<int32_t> refined(std::span<const int32_t> tokens, Refinement refinement, int32_t blank);
 
 }  // namespace ctckit

@@ -34,7 +34,7 @@ double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
 
 namespace {
 
-// The likeliest alignment: for each token its frames [start, end). False where there is none.
+// Finds the most probable alignment: the frames [start, end) of each token. Returns false if none exists.
 bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Rescored& result) {
   const int count = static_cast<int>(tokens.size()), width = whole_blocks(count + 1);
   const auto size = static_cast<size_t>(width);

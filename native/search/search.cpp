@@ -14,10 +14,10 @@ namespace ctckit {
 
 namespace {
 
-constexpr float smallest = 0x1p-100f;  // masses below it are dropped; the best one is above 2^16
+constexpr float smallest = 0x1p-100f;  // masses below this are dropped; the largest is above 2^16
 constexpr uint64_t nothing = ~uint64_t{0};
 
-// Parts of masses may fall far below what counts: as zeros they cost nothing.
+// Treats subnormal numbers as zeros: they do not matter, and they are slow.
 class FlushSubnormals {
  public:
 #if defined(__SSE2__)
@@ -64,10 +64,10 @@ void Search::frame(const float* log_probs) {
   const float best_class = beam_kernels().exponentials(log_probs, plan_.classes, probs_.data());
   const Extremes stays = beam_.stay(probs_.data(), static_cast<double>(best_class));
   most_stay_ = stays.most;
-  // A new text has to be above the threshold: what is dropped anyway, or, where the beam is full, the worst that stays.
+  // A new text must exceed the threshold: the limit for dropped masses, or the worst text of a full beam.
   float threshold = std::max(stays.most * beam_factor_, smallest);
   if (beam_.count() == plan_.beam_width) threshold = std::max(threshold, stays.least);
-  // The best class of a frame is always tried.
+  // The best class of a frame is always allowed.
   const double token_bound = std::min(std::exp(plan_.token_threshold - static_cast<double>(best_class)), 1.0);
   candidates_.count = pending_.count = 0;
   if (weighted_) update_bounds();
@@ -82,7 +82,7 @@ void Search::frame(const float* log_probs) {
 
 // --- new texts -------------------------------------------------------------------------------------------------------
 
-// At least what the entries' masses can become by one more token of a kind, but for the token's own probability.
+// Upper bounds of the entries' masses after one more token of each kind, without the token's own probability.
 void Search::update_bounds() {
   const auto count = static_cast<size_t>(beam_.count());
   for (size_t kind = 0; kind < bounds_.size(); ++kind) {
@@ -102,7 +102,7 @@ void Search::update_bounds() {
   }
 }
 
-// Classes whose bounds are far above the others', by falling probability.
+// Ranks the rare classes, whose bounds are far above those of the others, by falling probability.
 void Search::rank_rare(float threshold, float token_bound) {
   ranked_.clear();
   for (size_t kind = 0; kind < bounds_.size(); ++kind)
@@ -112,7 +112,7 @@ void Search::rank_rare(float threshold, float token_bound) {
   std::sort(ranked_.begin(), ranked_.end());
 }
 
-// The other classes that may begin a candidate above the threshold.
+// Finds the other classes that may give a candidate above the threshold.
 void Search::find_waiting(float least) {
   const int found = beam_kernels().above(probs_.data(), plan_.classes, least, waiting_.data());
   waiting_count_ = 0;
@@ -123,7 +123,7 @@ void Search::find_waiting(float least) {
   }
 }
 
-// Of those, the ones above `level` by falling probability; the others wait on, but for those not above `least`.
+// Ranks the waiting classes above `level` by falling probability. Drops those not above `least`; the others wait on.
 void Search::rank_waiting(float level, float least) {
   ranked_.clear();
   size_t left = 0;
@@ -140,14 +140,14 @@ void Search::rank_waiting(float level, float least) {
   std::sort(ranked_.begin(), ranked_.end());
 }
 
-// Probability and class in one number, whose order is quick to find.
+// Packs probability and class into one number, which sorts fast.
 void Search::rank(int32_t token) {
   const uint64_t falling = ~std::bit_cast<uint32_t>(prob(token));
   ranked_.push_back(falling << 32 | static_cast<uint32_t>(token));
 }
 
-// Collects the candidates above the threshold, which rises as better ones are found; returns where it ends. Where thousands of
-// classes are above it at first, the likeliest go ahead: what they reach spares most of the others.
+// Collects the candidates above the threshold, which rises with better candidates; returns its last value. If thousands of
+// classes are above it at first, the most probable ones come first: they raise the threshold above most of the others.
 float Search::extend(float threshold, float token_bound) {
   constexpr size_t few = 64;
   float most = beam_.top();
@@ -160,7 +160,7 @@ float Search::extend(float threshold, float token_bound) {
       if (!scorers_->kinds()[kind].rare()) most = std::max(most, bounds_[kind].most);
   }
   if (most > 0) find_waiting(std::max(threshold / most, token_bound));
-  if (!weighted_ && waiting_count_ <= few) {  // nothing to be won by an order
+  if (!weighted_ && waiting_count_ <= few) {  // sorting would not pay
     for (size_t k = 0; k < waiting_count_; ++k) threshold = extend_by(waiting_[k], threshold);
     return threshold;
   }
@@ -195,7 +195,7 @@ float Search::extend_by(int token, float threshold) {
   return many ? score_pending(threshold) : threshold;
 }
 
-// The last token of each text once more: only behind a blank.
+// Repeats the last token of each text, which needs a blank in between.
 void Search::repeat(float threshold, float token_bound) {
   Candidates& into = weighted_ ? pending_ : candidates_;
   const int found = beam_kernels().above_but(beam_.repeated(), beam_.count(), weighted_ ? 0 : threshold,
@@ -208,8 +208,8 @@ void Search::repeat(float threshold, float token_bound) {
   }
 }
 
-// Drops what will not be among the best, so that the threshold rises. Pending candidates get their scorers first, those with the
-// highest bounds before the others.
+// Applies the scorers to the pending candidates, those with the highest bounds first. Drops candidates that will not be among
+// the best, which raises the threshold.
 float Search::score_pending(float threshold) {
   Selection likeliest = {0, 0};
   if (pending_.count > plan_.beam_width) {
@@ -239,7 +239,7 @@ void Search::score_one(int32_t entry, int32_t token, float threshold) {
   if (mass > threshold) candidates_.add(mass, entry, token);
 }
 
-// Drops the candidates that will not be among the best; returns the threshold that new ones have to be above.
+// Drops the candidates that will not be among the best. Returns the threshold for new ones.
 float Search::prune(float threshold) {
   const float top = std::max(most_stay_, candidates_.top());
   const Selection selection =
@@ -248,7 +248,7 @@ float Search::prune(float threshold) {
   return std::max(threshold, selection.threshold());
 }
 
-// Which entries leave, and who comes.
+// Replaces entries of the beam by the selected candidates.
 void Search::replace(Selection selection, float top) {
   arrivals_.clear();
   carried_.clear();
@@ -274,15 +274,15 @@ Beam::Entry Search::carried(int entry, int token, float& of_token) {
 // --- scorers ---------------------------------------------------------------------------------------------------------
 
 template <class Compute>
-Step Search::remembered(std::vector<Remembered>& memory, uint64_t high, uint64_t low, Compute&& compute) {
+Step Search::cached_step(std::vector<CachedStep>& memory, uint64_t high, uint64_t low, Compute&& compute) {
   const uint64_t key = high << 32 | low;
   const uint64_t mixed = key * 0x9E3779B97F4A7C15u;
-  Remembered& place = memory[(mixed ^ (mixed >> 32)) & (memory.size() - 1)];
+  CachedStep& place = memory[(mixed ^ (mixed >> 32)) & (memory.size() - 1)];
   if (place.key != key) place = {key, compute()};
   return place.step;
 }
 
-// The edge factor of an entry and a token, and the context after it.
+// Returns e^(score of the scorers) for a token after an entry, and sets the context after it.
 float Search::factor(int entry, int token, Context& after) {
   Beam::Entry& each = beam_[entry];
   const bool inside = each.context.letters > 0;
@@ -290,22 +290,22 @@ float Search::factor(int entry, int token, Context& after) {
   after = each.context;
   float result = scorers_->token_factor();
   if (scorers_->has_token_lm()) {
-    const Step step = remembered(token_lm_memory_, after.token_lm, token_inside,
-                                 [&] { return scorers_->token_lm_step(after.token_lm, token, inside); });
+    const Step step = cached_step(token_lm_memory_, after.token_lm, token_inside,
+                                  [&] { return scorers_->token_lm_step(after.token_lm, token, inside); });
     result *= step.factor;
     after.token_lm = step.state;
   }
   if (scorers_->has_hotwords()) {
-    const Step step = remembered(hotword_memory_, after.hotword, token_inside,
-                                 [&] { return scorers_->hotword_step(after.hotword, token, inside); });
+    const Step step = cached_step(hotword_memory_, after.hotword, token_inside,
+                                  [&] { return scorers_->hotword_step(after.hotword, token, inside); });
     result *= step.factor;
     after.hotword = step.state;
   }
   if (!plan_.has_words) return result;
   const bool ends_word = inside && scorers_->kind_of(token).ends_it_at_once;
   if (ends_word && each.ended.factor < 0) {
-    each.ended = remembered(word_memory_, each.context.word, each.context.node,
-                            [&] { return scorers_->end_word(each.context); });
+    each.ended = cached_step(word_memory_, each.context.word, each.context.node,
+                             [&] { return scorers_->end_word(each.context); });
     if (scorers_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
   }
   return result * scorers_->letters(after, token, ends_word ? &each.ended : nullptr);

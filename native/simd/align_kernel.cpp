@@ -1,13 +1,12 @@
-// One pass of Viterbi's recursion over up to 16 frames. See simd/align_kernel.hpp.
+// One pass of Viterbi's recursion over up to 16 frames. See align_kernel.hpp.
 //
-// A group of four vectors of labels, and the blanks in front of them, stays in registers for all frames of the pass. All it
-// needs from its left are the last label or two before each frame: the group before leaves its last vector of each frame in
-// `edge`. So the rows are read and written once for 16 frames, and four independent graphs of operations hide each other's
-// latency.
+// A group of four vectors of labels, and the blanks before them, stays in registers for all frames of the pass. From the
+// group to its left it needs only the last one or two labels before each frame: that group leaves its last vector of each
+// frame in `edge`. So the states are read and written once for 16 frames, and the four vectors hide each other's latency.
 //
-// Where its emissions come from is what bounds such a loop. On AVX-512 up to 64 places are looked up in registers. Else the
-// emissions of a place in all frames of the pass lie side by side: one load for each label, and a transposition, instead of
-// a gather for each label and frame.
+// The speed of such a loop depends on how it reads the emissions. With AVX-512 it looks up to 64 places up in registers.
+// Otherwise the emissions of one place in all frames of the pass are adjacent. Then one load for each label and a
+// transposition replace a gather for each label and frame.
 #include "simd/align_kernel.hpp"
 
 #include <limits>
@@ -25,7 +24,7 @@ constexpr int group_labels = group * lanes<Real>;
 template <class Real>
 constexpr Real impossible = -std::numeric_limits<Real>::infinity();
 
-// v moved on by `By` lanes, with the last ones of what stands left of it.
+// v shifted by `By` lanes; the last lanes of `left` fill the first ones.
 template <int By, class Real, int... K>
 CTCKIT_INLINE Vector<Real> moved(Vector<Real> left, Vector<Real> v, std::integer_sequence<int, K...>) {
   return __builtin_shufflevector(left, v, (lanes<Real> - By + K)...);
@@ -40,7 +39,7 @@ CTCKIT_INLINE Vector<Real> interleaved(Vector<Real> a, Vector<Real> b, std::inte
   return __builtin_shufflevector(a, b, (From + K / 2 + K % 2 * lanes<Real>)...);
 }
 
-// Rows become columns: log2(lanes) times the upper half is dealt out between the lower one.
+// Rows become columns: log2(lanes) times the upper and lower halves are interleaved.
 template <class Real, int Stages = lanes<Real>>
 CTCKIT_INLINE void transpose(Vector<Real> (&rows)[lanes<Real>]) {
   if constexpr (Stages > 1) {
@@ -58,7 +57,7 @@ CTCKIT_INLINE void transpose(Vector<Real> (&rows)[lanes<Real>]) {
   }
 }
 
-// Emissions of a group in each frame, from a table of any size.
+// The emissions of a group in each frame, from a table of any size.
 template <class Real>
 class TransposedEmissions {
  public:
@@ -90,7 +89,7 @@ class TransposedEmissions {
 #if defined(__AVX512F__)
 constexpr bool in_registers = true;
 
-// Tables of 16, 32 or 64 places: two-register permutations, which no vector extension has for variable lanes.
+// Tables of 16, 32 or 64 places, read by two-register permutations. The vector extensions cannot express these.
 template <int Size>
 class RegisterEmissions {
  public:
@@ -124,13 +123,13 @@ class RegisterEmissions {
 constexpr bool in_registers = false;
 #endif
 
-// Plain CTC: transitions of weight 0.
+// Plain CTC: all transitions have weight 0.
 template <class Real>
 class PlainTransitions {
   using Integer = typename IntegerOf<sizeof(Real)>::type;
 
  public:
-  static constexpr int reach = 1;  // labels to the left that are looked at
+  static constexpr int reach = 1;  // labels to the left that a step reads
 
   CTCKIT_INLINE explicit PlainTransitions(const AlignPass<Real>& pass) : skips_(pass.skips) {}
 
@@ -151,7 +150,7 @@ class PlainTransitions {
     const Vector<Real> before = moved<1, Real>(left, label);
     const Vector<Real> better = maximum(label, blank);
     blank = maximum(blank, before);
-#if defined(__AVX512F__)  // the maximum and the choice are one instruction
+#if defined(__AVX512F__)  // one instruction for maximum and selection
     if constexpr (sizeof(Real) == 4) {
       label = _mm512_mask_max_ps(better, skip_[k], before, better);
     } else {
@@ -172,7 +171,7 @@ class PlainTransitions {
   const uint64_t* const skips_;
 };
 
-// TokenGraphs whose transitions have weights.
+// Token graphs with weights.
 template <class Real>
 class WeightedTransitions {
  public:
@@ -253,11 +252,11 @@ void advance(const AlignPass<Real>& pass) {
   pass.kept ? advance<Real, Transitions, Emissions, true>(pass) : advance<Real, Transitions, Emissions, false>(pass);
 }
 
-// from[index[k]] in lane k: the compiler would not use the instruction.
+// from[index[k]] in lane k. The compiler would not use the gather instruction by itself.
 template <class Real>
 CTCKIT_INLINE Vector<Real> gathered(const Real* from, const int32_t* index) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(Real) == 4)  // all lanes by a mask: GCC takes the plain one's unused operand for uninitialized
+  if constexpr (sizeof(Real) == 4)  // with a full mask: without one, GCC warns of an uninitialized operand
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, _mm512_loadu_si512(index), from, 4);
 #elif defined(__AVX2__)
   if constexpr (sizeof(Real) == 4)
@@ -266,7 +265,7 @@ CTCKIT_INLINE Vector<Real> gathered(const Real* from, const int32_t* index) {
   return gather_at<Real>(from, index);
 }
 
-// Emissions of n classes in n frames at a time, turned.
+// Transposes the emissions of n classes in n frames at a time.
 template <class Real>
 void fill(const AlignFill<Real>& fill) {
   constexpr int n = lanes<Real>;
@@ -295,7 +294,7 @@ void fill(const AlignFill<Real>& fill) {
 }
 
 template <class Real>
-Real greatest(const Real* row, const int32_t* classes, int count) {
+Real greatest(const Real* frame, const int32_t* classes, int count) {
   constexpr int n = lanes<Real>;
   Real most = impossible<Real>;
   int k = 0;
@@ -303,10 +302,10 @@ Real greatest(const Real* row, const int32_t* classes, int count) {
     const bool side_by_side = classes[count - 1] - classes[0] == count - 1;
     Vector<Real> best = broadcast(impossible<Real>);
     for (; k + n <= count; k += n)
-      best = maximum(best, side_by_side ? load(row + classes[k]) : gathered(row, classes + k));
+      best = maximum(best, side_by_side ? load(frame + classes[k]) : gathered(frame, classes + k));
     most = horizontal_max<Real>(best);
   }
-  for (; k < count; ++k) most = row[classes[k]] > most ? row[classes[k]] : most;
+  for (; k < count; ++k) most = frame[classes[k]] > most ? frame[classes[k]] : most;
   return most;
 }
 

@@ -1,4 +1,4 @@
-// The dense loops of the search: over the classes of a frame, over the entries of the beam. See simd/beam_kernel.hpp.
+// The dense loops of the search: over the classes of a frame, and over the entries of the beam. See beam_kernel.hpp.
 #include "simd/beam_kernel.hpp"
 
 #include <algorithm>
@@ -76,7 +76,7 @@ int above(const float* x, int count, float bound, int32_t* found) {
   return result;
 }
 
-// Of `excluded`, the bits of the lanes from i on.
+// The bits of `excluded` for the lanes from i on.
 CTCKIT_INLINE Bits excluded_lanes(const uint64_t* excluded, int i) {
   return static_cast<Bits>(excluded[i >> 6] >> (i & 63));
 }
@@ -125,13 +125,13 @@ float pass_on(const float* probs, int count, float entering, float* on) {
   return horizontal_sum<float>(sum);
 }
 
-// Each pass over the values tells in which quarter of [low, high) the bound lies.
+// Each pass over the values finds the quarter of [low, high) that holds the bound.
 Selection choose(const float* values, int count, int wanted, int32_t low, int32_t high) {
   const auto* const bits = reinterpret_cast<const int32_t*>(values);
   int found[3] = {};
   for (int i = 0; i < count; i += width) found[0] += __builtin_popcount(at_least(load(bits + i), low));
   if (found[0] <= wanted) return {low, 0};
-  int above = 0;  // values at or over `high`
+  int above = 0;  // number of values at or above `high`
   while (high - low > 1) {
     const int32_t step = std::max((high - low) / 4, 1);
     const int32_t bounds[3] = {low + step, std::min(low + 2 * step, high), std::min(low + 3 * step, high)};

@@ -1,4 +1,4 @@
-// What each label of a target emits in a frame: e^(logit − the frame's maximum), as mantissa and exponent.
+// The emission of each label of a target in one frame: e^(logit − maximum of the frame), as mantissa and exponent.
 #pragma once
 #include <limits>
 
@@ -23,7 +23,7 @@ class Emitter {
     table_exponent_ = arena.take<Exponent>(table);
   }
 
-  // Beyond the target stand blanks.
+  // Blanks fill the space after the target.
   void set_target(const int32_t* target, int tokens, int32_t blank) {
     for (int i = 0; i < width_ + padding; ++i) labels_[i] = i < tokens ? target[i] : blank;
     blank_ = blank;
@@ -40,8 +40,8 @@ class Emitter {
     out.label[out.width] = blank.mantissa[0], out.label_exponent[out.width] = blank.exponent[0];
   }
 
-  // Whether all that was emitted, over so many frames, each with an transition's weight of at most so many nats, lies within
-  // what Number can hold.
+  // Whether every product of emissions stays in the range of Number, over `frames` frames with one transition each, of at
+  // most `greatest_weight` nats.
   CTCKIT_INLINE bool in_range(int frames, double greatest_weight) const {
     const double nats = -static_cast<double>(horizontal_min<Mantissa>(lowest_)) + greatest_weight;
     return nats <= Number::emission_reach && (nats / ln2 + 1) * frames < Number::reach;
@@ -53,7 +53,7 @@ class Emitter {
       out.put(i, emission(gather_at<Mantissa>(x, labels_ + i), top));
   }
 
-  // Fewer classes than labels: one exponential for each class, then a look-up for each label.
+  // Fewer classes than labels: one exponential for each class, then a table lookup for each label.
   CTCKIT_INLINE void look_up(const Real* x, Mantissa top, Window window, const Emission<Number>& out) {
     for (int c = 0; c < classes_; c += lanes<Mantissa>) {
       Mantissa row[lanes<Mantissa>];
@@ -62,7 +62,7 @@ class Emitter {
       store(table_ + c, power.mantissa);
       store(table_exponent_ + c, power.exponent);
     }
-#if defined(__AVX512F__)  // a table of 32 entries fits two registers: one instruction looks 16 labels up
+#if defined(__AVX512F__)  // a table of 32 entries fits in two registers: one instruction looks up 16 labels
     if constexpr (sizeof(Mantissa) == 4) {
       if (classes_ <= 32) {
         const int upper = classes_ > 16 ? 16 : 0;
@@ -90,7 +90,7 @@ class Emitter {
     return exp_split<Number>(z);
   }
 
-  // What a class costs, 0 where it is masked. A finite logit whose difference overflows costs −∞: out of range.
+  // The log-emission of a class, 0 if it is masked. If the difference of a finite logit overflows it is −∞: out of range.
   static CTCKIT_INLINE Vector<Mantissa> cost(Vector<Mantissa> logit, Vector<Mantissa> z) {
     if constexpr (sizeof(Mantissa) == 4) return masked<Number>(logit) ? Vector<Mantissa>{} : z;
     return masked<Number>(z) ? Vector<Mantissa>{} : z;

@@ -2,13 +2,17 @@
 //
 //   forward    t = 0 … T−1   normalizer of the frame, emissions, α
 //   likelihood P = α_{T−1}(last blank) + α_{T−1}(last label);   loss = −log P + Σ_t log-normalizer_t
-//   backward   t = T−1 … 0   gradient row = weight · softmax, emissions, u, minus weight · occupancy
+//   backward   t = T−1 … 0   gradient = weight · softmax, emissions, u, gradient −= weight · occupancy
 //
-// Emissions are e^(x − max), so that P and the sum of the log-normalizers are kept apart and the loss loses nothing to
-// cancellation. Only states that can be reached from the start and can still reach the end are visited (the band).
-// Where the α rows of all frames would leave the cache, only some are kept (checkpoints) and the stretches between
-// them are computed again on the way back. The backward pass narrows the band to the states that are alive: whose
-// occupancy is over 2^-64. All that is dropped sums to less than T · S · 2^-64 of P.
+// Numbers. Emissions are e^(x − max). So P and the sum of the log-normalizers stay separate, and the loss loses no digits to
+// cancellation.
+//
+// Band. The kernel visits only states that a path can reach from the start and from which it can reach the end. The backward
+// pass narrows this band to the states that are alive: those with an occupancy above 2^-64. All dropped states together hold
+// less than T · S · 2^-64 of P.
+//
+// Checkpoints. If α of all frames would not fit in the cache, the kernel keeps α of some frames only (checkpoints). The
+// backward pass recomputes the frames between them.
 #include <cmath>
 #include <initializer_list>
 
@@ -21,9 +25,9 @@
 namespace ctckit::CTCKIT_ISA {
 namespace {
 
-// How many α rows are kept: all; or those of one segment and a checkpoint for each segment, the row before it; or, where
-// that is too much, the checkpoints of one stretch of segments and one more for each stretch. What is not kept is computed
-// again on the way back: each frame once, or twice.
+// The frames whose α is kept. Small items keep all. Larger items keep the frames of one segment, and for each segment a
+// checkpoint: the frame before it. Very large items keep the checkpoints of one stretch of segments, and one checkpoint for
+// each stretch. The backward pass recomputes the other frames, once or twice each.
 struct Plan {
   static constexpr int64_t cache_bytes = 384 << 10;
   static constexpr int64_t budget = 4 << 20;
@@ -32,7 +36,7 @@ struct Plan {
     if (!gradient) return;
     segment_frames = larger(frames, 1);
     if (frames * frame_bytes <= cache_bytes) return;
-    // A segment that fits the cache is fastest; about √frames rows and as many checkpoints need the least memory.
+    // A segment that fits in the cache is fastest; √frames frames and as many checkpoints need the least memory.
     const int by_cache = static_cast<int>(cache_bytes / frame_bytes);
     const int root = static_cast<int>(std::sqrt(static_cast<double>(frames)));
     split(frames, larger(root / 2, smaller(by_cache, root + root / 2)));
@@ -43,7 +47,7 @@ struct Plan {
   }
 
   int segment_frames = 2, segments = 1;
-  int stretch = 0, stretches = 0;  // segments in a stretch, and how many there are; 0 where all checkpoints are kept
+  int stretch = 0, stretches = 0;  // segments in a stretch, number of stretches; 0: all checkpoints are kept
 
   int checkpoints() const { return segments == 1 ? 0 : stretches ? stretch : segments; }
 
@@ -54,29 +58,28 @@ struct Plan {
   }
 };
 
-// How the base of the gradient, weight · softmax, comes about; the occupancies are taken from it on the way back.
+// How the base of the gradient, weight · softmax, is computed. The backward pass subtracts the occupancies from it.
 enum class Base {
-  kept,     // small items: the forward pass leaves its exponentials in the gradient, still in the cache on the way back
-  written,  // computed again from the logits
-  streamed,  // the same in a row of its own, copied past the caches: for gradients larger than these
-  patched,   // streamed by the forward pass already, while the logits are at hand: few entries will change again
+  kept,      // small items: the forward pass stores its exponentials in the gradient, which stays in the cache
+  written,   // the backward pass computes it from the logits
+  streamed,  // the same in a buffer, then copied past the caches: for gradients larger than the caches
+  patched,   // the forward pass streams it while the logits are in the cache: few entries change later
 };
 
-constexpr int classes_per_label =
-    64;  // a label's cache line holds 16 classes; reading it again costs more than writing
+constexpr int classes_per_label = 64;  // a label's cache line holds 16 classes, and reading it costs more than writing
 
 template <class Number, class Logit, class Transitions>
 class Solver {
   using Mantissa = typename Number::Mantissa;
   using Exponent = typename Number::Exponent;
   using Real = typename ComputedIn<Logit>::type;
-  using States = StateRow<Number>;
+  using States = FrameStates<Number>;
   static constexpr int64_t state_bytes = sizeof(Mantissa) + sizeof(Exponent);
   static constexpr bool native_type = sizeof(Logit) == sizeof(Real);
   static constexpr int renormalize_each = Transitions::weighted ? renormalize_every / 2 : renormalize_every;
 
  public:
-  // With null memory: only to ask bytes().
+  // With null memory only bytes() may be called.
   Solver(const Size& size, std::byte* memory)
       : frames_(size.frames),
         classes_(size.classes),
@@ -88,7 +91,7 @@ class Solver {
         emitter_(classes_, tokens_, width_, arena_),
         transitions_(tokens_, width_, arena_) {
     const int64_t length = States::length(width_);
-    alpha_ = take_states(plan_.segment_frames + 1, length);  // the last one is the row before the first frame
+    alpha_ = take_states(plan_.segment_frames + 1, length);  // the last one holds the frame before the first
     emission_ = take_states(plan_.segment_frames, Emission<Number>::length(width_));
     checkpoints_ = take_states(plan_.checkpoints(), length);
     stretch_starts_ = take_states(plan_.stretches, length);
@@ -138,7 +141,7 @@ class Solver {
     return {emission_.mantissas + start, emission_.exponents + start, width_};
   }
 
-  // The logits of a frame in the type they are computed in; valid until the next call.
+  // The logits of a frame in the type of the computation; valid until the next call.
   const Real* logits(int t) const {
     if constexpr (native_type) {
       return item_->frame(t);
@@ -147,7 +150,7 @@ class Solver {
       return decoded_;
     }
   }
-  // What to fetch while frame `current` is worked on.
+  // The frame to prefetch while `current` is processed.
   const Real* upcoming(int t, const Real* current) const {
     if constexpr (native_type) return t >= 0 && t < frames_ ? item_->frame(t) : current;
     return current;
@@ -160,25 +163,25 @@ class Solver {
     const bool small = int64_t{frames_} * classes_ * static_cast<int64_t>(sizeof(Logit)) <= Plan::cache_bytes;
     return ours && small ? Base::kept : Base::written;
   }
-  // Where the gradient of a frame is put together.
+  // The memory in which the gradient of a frame is computed.
   Real* canvas(int t) const {
     if constexpr (native_type)
       if (base_ != Base::streamed) return item_->gradient_frame(t);
     return canvas_;
   }
 
-  // States that lie on a complete path at frame t, in whole blocks.
+  // The states that lie on a complete path at frame t, in whole blocks.
   Window band(int t) const {
     const int from = larger(0, transitions_.first_final() + 1 - Transitions::speed * (frames_ - t));
     const int to = smaller(tokens_, transitions_.last_start() + Transitions::speed * t + 1) + 1;
     return {round_down(from), smaller(width_, round_up(to))};
   }
-  // Both ends of the band move at the same speed: where they pass each other there is no path.
+  // Both ends of the band move at the same speed. If they pass each other, no path exists.
   bool windows_meet() const {
     return transitions_.first_final() - Transitions::speed * frames_ <= transitions_.last_start();
   }
 
-  // The frame's maximum and normalizer, kept for the way back; their logarithms add up in float64.
+  // Stores the frame's maximum and normalizer for the backward pass, and adds their logarithms in float64.
   void normalize(int t, const Real* x) {
     const double sum = item_->normalized ? static_cast<double>(sum_[t]) : find_normalizer(t, x);
     nan_ |= sum != sum;
@@ -196,7 +199,7 @@ class Solver {
     Real top = frame_maximum(x, classes_);
     double sum = 1;
     if (top == -std::numeric_limits<Real>::infinity()) {
-      // Every class is masked: nothing can be emitted here, and every emission is e^−∞ whatever the maximum.
+      // Every class is masked: every emission is e^−∞ for any maximum.
       top = 0;
       if (frame_has_nan(x, classes_)) sum = std::nan("");
     } else if (item_->input_kind == InputKind::logits) {
@@ -255,7 +258,7 @@ class Solver {
     else
       forward_step<Number>(before, after, emission(t), transitions_.inside(), window.from, window.to);
     if (t % renormalize_each == renormalize_each - 1) after.renormalize(window.from, window.to);
-    // What the next frame reads beside this window is a true zero: its band is at most one block wider.
+    // The next frame reads beyond this window, at most one block, because its band may be wider. It must read zeros.
     for (int i = window.from - Transitions::speed; i < window.from; ++i)
       after.label[i] = 0, after.label_exponent[i] = Number::zero_exponent;
     after.clear(window.to, smaller(window.to + block, width_ + padding));
@@ -263,7 +266,8 @@ class Solver {
 
   bool find_likelihood(const States& last) {
     double total = 0, shared = Number::zero_exponent;
-    const int past = frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;  // beyond it stands anything
+    const int past =
+        frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;  // values beyond it are undefined
     const auto each_end = [&](auto&& take) {
       for (int i = larger(0, transitions_.first_final()); i < past; ++i) {
         if (i < tokens_) take(last.label[i], last.label_exponent[i], transitions_.label_final(i));
@@ -287,7 +291,7 @@ class Solver {
 
   double loss() const {
     const double result = log_scale_ - (std::log(likelihood_.mantissa) + likelihood_.exponent * ln2);
-    // A probability is at most 1; rounding may pass it by an ulp.
+    // A probability is at most 1; rounding may exceed that by an ulp.
     return !Transitions::weighted && item_->input_kind == InputKind::logits && result < 0 ? 0 : result;
   }
 
@@ -309,14 +313,14 @@ class Solver {
     transitions_.write_counts(item_->graph);
   }
 
-  // α of a segment again, from its checkpoint.
+  // Recomputes α of a segment from its checkpoint.
   void recompute(int segment, int first, int past) {
     States before = alpha(plan_.segment_frames);
     keep(before, checkpoint(segment));
-    for (int t = first; t < past; ++t) before = again(t, past, before);
+    for (int t = first; t < past; ++t) before = recompute_frame(t, past, before);
   }
 
-  // The checkpoints of the stretch that ends with a segment, from the stretch's own.
+  // Recomputes the checkpoints of the stretch that ends with segment `last`, from the checkpoint of the stretch.
   void recompute_checkpoints(int last) {
     const int first = last - (plan_.stretch - 1), past = (last + 1) * plan_.segment_frames;
     States before = alpha(plan_.segment_frames);
@@ -324,13 +328,13 @@ class Solver {
     for (int segment = first; segment <= last; ++segment) {
       keep(checkpoint(segment), before);
       for (int t = segment * plan_.segment_frames; segment < last && t < (segment + 1) * plan_.segment_frames; ++t)
-        before = again(t, past, before);
+        before = recompute_frame(t, past, before);
     }
   }
 
-  // α of a frame again, for the states that may still turn out to be alive: a path moves by at most `speed` labels a frame,
-  // so what lies further left than that cannot come into the window before `past`, where the backward pass stands.
-  States again(int t, int past, const States& before) {
+  // Recomputes α of a frame for the states that may be alive. The backward pass is at frame `past`, and a path moves by at
+  // most `speed` labels in each frame: states further to the left cannot reach the window before that frame.
+  States recompute_frame(int t, int past, const States& before) {
     Window window = band(t);
     window.from = larger(window.from, round_down(larger(0, alive_.from - Transitions::speed * (past - t) - block)));
     window.to = larger(smaller(window.to, alive_.to), window.from + block);
@@ -361,7 +365,7 @@ class Solver {
     if (t == 0) transitions_.count_start(here, likelihood_, window);
     if (t % renormalize_each == 0) here.renormalize(window.from, window.to);
     if (alive.from >= alive.to) return;
-    for (const States& each : {next, here}) {  // both: the other one is read again two frames on
+    for (const States& each : {next, here}) {  // both: the other array is read again two frames later
       each.clear(window.from, alive.from);
       each.clear(alive.to, window.to);
     }
@@ -379,7 +383,7 @@ class Solver {
       if (base_ == Base::kept) return frame_scale(out, classes_, scale);
       const Real* const x = logits(t);
       frame_write_exp(x, classes_, top, scale, upcoming(t - 1, x), out);
-    } else {  // e^x itself: shifted only where it would overflow
+    } else {  // e^x itself, shifted only if it would overflow
       const Real* const x = logits(t);
       const Real shift = top > -Format<Real>::underflow ? top : 0;
       frame_write_exp(x, classes_, shift, static_cast<Real>(item_->weight * std::exp(double{shift})),
@@ -409,8 +413,8 @@ struct Type {
   using type = T;
 };
 
-// Calls `with` the solver type for numbers of a range and transitions with or without weights (loss/loss.cpp has no weighted ones
-// for half precision).
+// Calls `with` the solver type for this range of numbers, and for transitions with or without weights. loss.cpp rejects
+// weights for half precision.
 template <class Logit, class With>
 auto choose(Range range, bool weighted, With&& with) {
   const auto with_transitions = [&](auto number) {

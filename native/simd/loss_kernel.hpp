@@ -24,7 +24,7 @@ struct Item {
   bool stream;                // the batch's gradient is larger than the caches
   Compute* normalizers;       // (2, frames), or null
   int64_t normalizer_stride;  // between the maxima and the normalizers
-  bool normalized;            // they are known
+  bool normalized;            // the normalizers are inputs
   const TokenGraph* graph;    // null: plain CTC
 
   // Always inlined: a copy compiled for a newer instruction set must not be shared with an older one.
@@ -34,11 +34,11 @@ struct Item {
   }
 };
 
-enum class Range { fast, wide };  // the number type: see simd/number.hpp
+enum class Range { fast, wide };  // the type of numbers: see number.hpp
 
 struct Outcome {
   double loss;        // −log p, NaN or +∞
-  bool out_of_range;  // nothing is valid: solve again with Range::wide
+  bool out_of_range;  // the result is invalid: solve again with Range::wide
 };
 
 struct Size {
@@ -58,7 +58,7 @@ struct LossKernel {
   Outcome (*solve)(const Item<Logit>& item, Range range, std::byte* workspace);
 };
 
-// The kernel as compiled for one instruction set.
+// The loss kernel of one instruction set.
 struct LossKernels {
   const char* name;
   LossKernel<float> float32;

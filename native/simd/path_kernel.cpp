@@ -1,4 +1,4 @@
-// Viterbi's recursion over the states of one text: the transitions of simd/lattice.hpp with maxima for sums. See simd/path_kernel.hpp.
+// Viterbi's recursion over the states of one text: the transitions of lattice.hpp, with maxima instead of sums.
 #include "simd/path_kernel.hpp"
 
 #include <limits>
@@ -14,7 +14,7 @@ constexpr int width = lanes<float>;
 constexpr float impossible = -std::numeric_limits<float>::infinity();
 typedef int8_t Codes __attribute__((vector_size(width)));
 
-// Among equals staying wins over advancing, and advancing over skipping.
+// Ties: stay wins over advance, advance wins over skip.
 void step(const PathProblem& problem, int t) {
   const float* const x = problem.log_probs + t * problem.frame_stride;
   const float *const label = problem.label_scores[(t + 1) & 1], *const blank = problem.blank_scores[(t + 1) & 1];
@@ -35,7 +35,7 @@ void step(const PathProblem& problem, int t) {
   }
 }
 
-// Differences are what counts: scores near 0 have the digits for them.
+// Only differences of scores matter; scores near 0 keep more digits of them.
 void recenter(float* label, float* blank, int count) {
   Vector<float> best = broadcast(impossible);
   for (int i = 0; i < count; i += width) best = maximum(maximum(load(label + i), load(blank + i)), best);

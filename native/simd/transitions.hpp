@@ -1,5 +1,5 @@
-// The transitions into and out of each state: those of plain CTC, and those of graphs whose weights are given, which are other
-// variants of CTC for the same two steps of simd/lattice.hpp.
+// The transitions into and out of each state, for the two steps of lattice.hpp. PlainTransitions are those of plain CTC.
+// WeightedTransitions read their weights from a token graph; other variants of CTC are such graphs.
 #pragma once
 #include "core/token_graph.hpp"
 #include "simd/arena.hpp"
@@ -8,14 +8,14 @@
 
 namespace ctckit::CTCKIT_ISA {
 
-// One number, mantissa · 2^exponent.
+// One weight, mantissa · 2^exponent.
 template <class Number>
 struct Weight {
   typename Number::Mantissa mantissa;
   typename Number::Exponent exponent;
 };
 
-// A factor for each label, or for each blank.
+// A weight for each label, or for each blank.
 template <class Number>
 struct Weights {
   typename Number::Mantissa* mantissa;
@@ -27,7 +27,7 @@ struct Weights {
   CTCKIT_INLINE Scaled<Number> at(int i) const { return {load(mantissa + i), load(exponent + i)}; }
   Weight<Number> one(int i) const { return {mantissa[i], exponent[i]}; }
 
-  // e^log of the states first, first + 2, …; beyond the graph nothing passes. Returns the greatest |log|.
+  // Sets e^log of the states first, first + 2, …, and 0 beyond the graph. Returns the greatest |log|.
   double assign(const double* logs, int first, int states, int length) const {
     double greatest = 0;
     for (int i = 0; i < length; ++i) {
@@ -40,7 +40,7 @@ struct Weights {
   }
 };
 
-// Plain CTC: all transitions have weight 1, and a skip leads only to a label that differs from the one before it.
+// Plain CTC: all transitions have weight 1. A skip is allowed only into a label that differs from the label before it.
 template <class Number>
 class PlainTransitions {
   using Mantissa = typename Number::Mantissa;
@@ -63,8 +63,8 @@ class PlainTransitions {
     }
   }
 
-  // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]: as if it came from a blank[0] before the
-  // first frame and went to a blank[N] after the last.
+  // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]. This equals a path that comes from blank[0]
+  // before the first frame and goes to blank[N] after the last frame, so start and end need no special transitions.
   const PlainTransitions& start() const { return *this; }
   const PlainTransitions& inside() const { return *this; }
   const PlainTransitions& final() const { return *this; }
@@ -75,23 +75,23 @@ class PlainTransitions {
   double greatest() const { return 0; }
 
   // Stay, advance from the blank before, skip from the label before.
-  CTCKIT_INLINE Scaled<Number> into_label(const StateRow<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_label(const FrameStates<Number>& from, int i) const {
     return sum(from.label_at(i), from.blank_at(i), from.label_at(i - 1) * skip_.at(i));
   }
   // Stay, advance from the label before.
-  CTCKIT_INLINE Scaled<Number> into_blank(const StateRow<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_blank(const FrameStates<Number>& from, int i) const {
     return sum(from.blank_at(i), from.label_at(i - 1));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const StateRow<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_label(const FrameStates<Number>& to, int i) const {
     return sum(to.label_at(i), to.blank_at(i + 1), to.label_at(i + 1) * skip_.at(i + 1));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const StateRow<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const FrameStates<Number>& to, int i) const {
     return sum(to.blank_at(i), to.label_at(i));
   }
 
-  // Transitions of a fixed weight are not counted.
-  void count_start(const StateRow<Number>&, const Likelihood<Number>&, Window) const {}
-  void count_final(const StateRow<Number>&, const Likelihood<Number>&, Window) const {}
+  // Transitions with a fixed weight are not counted.
+  void count_start(const FrameStates<Number>&, const Likelihood<Number>&, Window) const {}
+  void count_final(const FrameStates<Number>&, const Likelihood<Number>&, Window) const {}
   void write_counts(const TokenGraph*) const {}
 
  private:
@@ -99,20 +99,20 @@ class PlainTransitions {
   const Weights<Number> skip_;
 };
 
-// What arrives in the first frame, and what leaves the last one: there are no transitions then, only these weights.
+// The weights of starting and of ending. They replace the transitions before the first and after the last frame.
 template <class Number>
 struct Boundary {
   Weights<Number> label, blank;
 
   static constexpr bool weighted = false;
 
-  CTCKIT_INLINE Scaled<Number> into_label(const StateRow<Number>&, int i) const { return label.at(i); }
-  CTCKIT_INLINE Scaled<Number> into_blank(const StateRow<Number>&, int i) const { return blank.at(i); }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const StateRow<Number>&, int i) const { return label.at(i); }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const StateRow<Number>&, int i) const { return blank.at(i); }
+  CTCKIT_INLINE Scaled<Number> into_label(const FrameStates<Number>&, int i) const { return label.at(i); }
+  CTCKIT_INLINE Scaled<Number> into_blank(const FrameStates<Number>&, int i) const { return blank.at(i); }
+  CTCKIT_INLINE Scaled<Number> out_of_label(const FrameStates<Number>&, int i) const { return label.at(i); }
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const FrameStates<Number>&, int i) const { return blank.at(i); }
 };
 
-// Transitions, starts and ends with given weights. Beside stay, advance and skip there is the hop, over a whole token:
+// Transitions, starts and ends with given weights. In addition to stay, advance and skip there is the hop over a whole token:
 // label[i−2] → label[i] and label[i−2] → blank[i].
 template <class Number>
 class WeightedTransitions {
@@ -154,25 +154,26 @@ class WeightedTransitions {
   Weight<Number> blank_final(int i) const { return kinds_[final_blank].weights.one(i); }
   double greatest() const { return greatest_; }
 
-  CTCKIT_INLINE Scaled<Number> into_label(const StateRow<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_label(const FrameStates<Number>& from, int i) const {
     return sum(from.label_at(i) * at(label_stay, i), from.blank_at(i) * at(label_advance, i),
                from.label_at(i - 1) * at(label_skip, i), from.label_at(i - 2) * at(label_hop, i));
   }
-  CTCKIT_INLINE Scaled<Number> into_blank(const StateRow<Number>& from, int i) const {
+  CTCKIT_INLINE Scaled<Number> into_blank(const FrameStates<Number>& from, int i) const {
     return sum(from.blank_at(i) * at(blank_stay, i), from.label_at(i - 1) * at(blank_advance, i),
                from.label_at(i - 2) * at(blank_hop, i));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_label(const StateRow<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_label(const FrameStates<Number>& to, int i) const {
     return sum(to.label_at(i) * at(label_stay, i), to.blank_at(i + 1) * at(blank_advance, i + 1),
                to.label_at(i + 1) * at(label_skip, i + 1), to.blank_at(i + 2) * at(blank_hop, i + 2),
                to.label_at(i + 2) * at(label_hop, i + 2));
   }
-  CTCKIT_INLINE Scaled<Number> out_of_blank(const StateRow<Number>& to, int i) const {
+  CTCKIT_INLINE Scaled<Number> out_of_blank(const FrameStates<Number>& to, int i) const {
     return sum(to.blank_at(i) * at(blank_stay, i), to.label_at(i) * at(label_advance, i));
   }
 
-  // How often, given the target, a path takes each transition out of these states: the derivative of log P by its log-weight.
-  CTCKIT_INLINE void count(const StateRow<Number>& alpha, const StateRow<Number>& next,
+  // Counts how often a path takes each transition out of these states, given the target. The count is the derivative of
+  // log P with respect to the transition's log-weight.
+  CTCKIT_INLINE void count(const FrameStates<Number>& alpha, const FrameStates<Number>& next,
                            const Likelihood<Number>& likelihood, int i) const {
     if (!counting_) return;
     const Scaled<Number> label = alpha.label_at(i), blank = alpha.blank_at(i);
@@ -185,11 +186,11 @@ class WeightedTransitions {
     add(label_advance, i, blank * next.label_at(i), likelihood);
   }
 
-  // The same for starting in a state, u being that of the first frame, and for ending in it.
-  void count_start(const StateRow<Number>& u, const Likelihood<Number>& likelihood, Window window) const {
+  // The same for starting in a state (u is that of the first frame), and for ending in a state.
+  void count_start(const FrameStates<Number>& u, const Likelihood<Number>& likelihood, Window window) const {
     count_boundary(start_label, start_blank, u, likelihood, window);
   }
-  void count_final(const StateRow<Number>& alpha, const Likelihood<Number>& likelihood, Window window) const {
+  void count_final(const FrameStates<Number>& alpha, const Likelihood<Number>& likelihood, Window window) const {
     count_boundary(final_label, final_blank, alpha, likelihood, window);
   }
 
@@ -206,7 +207,7 @@ class WeightedTransitions {
     Mantissa* count;
   };
 
-  // Labels are the odd states, blanks the even ones.
+  // Labels are the odd states, blanks are the even states.
   static int first_state(int kind) { return kind <= label_hop || kind == start_label || kind == final_label ? 1 : 0; }
   bool any_at(int kind, int i) const { return kinds_[kind].weights.mantissa[i] > 0; }
   CTCKIT_INLINE Scaled<Number> at(int kind, int i) const { return kinds_[kind].weights.at(i); }
@@ -219,7 +220,7 @@ class WeightedTransitions {
     store(count, load(count) + product.mantissa * power_of_two<Number>(gap) * scale);
   }
 
-  void count_boundary(int label, int blank, const StateRow<Number>& row, const Likelihood<Number>& likelihood,
+  void count_boundary(int label, int blank, const FrameStates<Number>& row, const Likelihood<Number>& likelihood,
                       Window window) const {
     if (!counting_) return;
     for (int i = window.from; i < window.to; i += lanes<Mantissa>) {

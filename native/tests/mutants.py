@@ -120,7 +120,7 @@ MUTANTS = (
         "static_cast<Mantissa>(x[blank_])",
         "static_cast<Mantissa>(x[0])",
     ),
-    Mutant("blank's gradient", "simd/lattice.hpp", "sink.row[sink.blank_class] -=", "sink.row[0] -="),
+    Mutant("blank's gradient", "simd/lattice.hpp", "sink.gradient[sink.blank_class] -=", "sink.gradient[0] -="),
     Mutant("renormalization", "simd/loss_kernel.cpp", "after.renormalize(window.from, window.to);", ";"),
     Mutant(
         "renormalization, backward",
