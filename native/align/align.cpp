@@ -52,8 +52,8 @@ class Aligner {
  private:
   int64_t size() const { return item_.frames * 2 * item_.count; }
 
-  // First a pass in float32, two or three times as fast; then a pass in float64 around that path. If paths have nearly equal
-  // scores, the digits of float64 decide.
+  // First a pass in float32, two or three times as fast; then a pass in float64 around that path. If paths have nearly
+  // equal scores, the digits of float64 decide.
   double align_single() {
     PathFinder<In, float> finder(item_);
     const double found = finder.find(limits_for(finder), options_.checkpoint_frames, starts_, ends_);

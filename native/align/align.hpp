@@ -1,7 +1,7 @@
 // Forced alignment: the most probable path of each target, exactly, in memory that grows with the frames only.
 //
-// align.cpp handles a batch, one task for each item. path.hpp finds the best path of one item, limits.hpp says which states
-// the search may leave out, token_graph.hpp prepares an item for the kernel (simd/align_kernel.cpp).
+// align.cpp handles a batch, one task for each item. path.hpp finds the best path of one item, limits.hpp says which
+// states the search may leave out, token_graph.hpp prepares an item for the kernel (simd/align_kernel.cpp).
 #pragma once
 #include <cstdint>
 

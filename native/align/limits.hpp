@@ -12,8 +12,8 @@ namespace ctckit {
 struct AlignLimits {
   static constexpr double nothing = -std::numeric_limits<double>::infinity();
 
-  // Certified pruning: drops a state that cannot be on a path with a score of at least `bound`. The best path has one. After
-  // the end of pass k no path gains more than rest[k + 1].
+  // Certified pruning: drops a state that cannot be on a path with a score of at least `bound`. The best path has one.
+  // After the end of pass k no path gains more than rest[k + 1].
   double bound = nothing;
   std::vector<double> rest;
 

@@ -1,9 +1,9 @@
-// The most probable path of one item. The forward pass keeps the states of some frames (checkpoints). The way back goes from
-// checkpoint to checkpoint and recomputes the frames between two of them.
+// The most probable path of one item. The forward pass keeps the states of some frames (checkpoints). The way back goes
+// from checkpoint to checkpoint and recomputes the frames between two of them.
 //
-// In one frame a path moves by at most one label (two with hops). So the frames between two checkpoints need a window of only
-// as many labels as there are frames. If the states of all these frames are still too large, the same method is used within
-// the window, recursively.
+// In one frame a path moves by at most one label (two with hops). So the frames between two checkpoints need a window
+// of only as many labels as there are frames. If the states of all these frames are still too large, the same method is
+// used within the window, recursively.
 #pragma once
 #include <utility>
 #include <vector>

@@ -29,8 +29,8 @@ struct AlignItem {
     if (!label) return static_cast<double>(frame(t)[blank]);
     return tokens[i] == classes ? 0.0 : static_cast<double>(frame(t)[tokens[i]]);
   }
-  // A weight of the token graph (GraphWeight): of the transition s − kind → s, of starting or of ending in s. 0 for plain
-  // CTC, which must not ask for a transition that it lacks.
+  // A weight of the token graph (GraphWeight): of the transition s − kind → s, of starting or of ending in s. 0 for
+  // plain CTC, which must not ask for a transition that it lacks.
   double weight(int kind, int64_t state) const { return weights ? weights[kind * states + state] : 0.0; }
 };
 

@@ -1,5 +1,5 @@
-// The Python face of the aligner. Shapes and contents are checked in Python (kernels/native_align.py).
-#include "bindings/align.hpp"
+// Bindings of align/, for ctckit.kernels.native_align.
+#include "bindings/bindings.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>

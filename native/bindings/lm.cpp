@@ -1,5 +1,5 @@
-// The Python face of the language model; used by ctckit.decoding.language_model.
-#include "bindings/lm.hpp"
+// Bindings of lm/, for ctckit.decoding.language_model.
+#include "bindings/bindings.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -33,20 +33,20 @@ std::tuple<double, uint32_t> query(const NGram& model, uint32_t state, uint32_t 
   return {step.log_prob, step.state};
 }
 
-// A damaged file that was not checked may hold what is no text.
+// An unchecked damaged file may hold invalid UTF-8.
 nb::str word(const NGram& model, uint32_t id) {
   const std::string_view found = model.word(id);
   return nb::steal<nb::str>(PyUnicode_DecodeUTF8(found.data(), static_cast<Py_ssize_t>(found.size()), "replace"));
 }
 
-// The model's memory behind its header, without a copy.
+// The model's memory after its header, without a copy.
 nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>> body(const std::shared_ptr<const NGram>& model) {
   auto kept = std::make_unique<std::shared_ptr<const NGram>>(model);
   const auto* const data = reinterpret_cast<const uint8_t*>(model->data()) + sizeof(NGram::Header);
   nb::capsule owner(kept.get(), [](void* each) noexcept {
     const std::unique_ptr<std::shared_ptr<const NGram>> released(static_cast<std::shared_ptr<const NGram>*>(each));
   });
-  (void)kept.release();  // the capsule's from here on
+  (void)kept.release();  // the capsule owns it now
   return {data, {model->header().bytes - sizeof(NGram::Header)}, owner};
 }
 
@@ -82,7 +82,7 @@ double log_prob(const NGram& model, const std::vector<std::string_view>& words, 
 
 }  // namespace
 
-void bind_ngram(nb::module_& m) {
+void bind_lm(nb::module_& m) {
   nb::exception<ctckit::FormatError>(m, "FormatError", PyExc_ValueError);
   nb::class_<NGram>(m, "NGram")
       .def_prop_ro("start", &NGram::start)

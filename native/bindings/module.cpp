@@ -1,4 +1,5 @@
-// The Python face of the core. Shapes and contents are checked in Python (kernels/native.py, _checks.py).
+// The module _native, with the bindings of loss/, core/ and the choice of the instruction set, for
+// ctckit.kernels.native.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -8,9 +9,7 @@
 #include <memory>
 #include <optional>
 
-#include "bindings/align.hpp"
-#include "bindings/lm.hpp"
-#include "bindings/search.hpp"
+#include "bindings/bindings.hpp"
 #include "core/buffers.hpp"
 #include "core/threads.hpp"
 #include "loss/hvp.hpp"
@@ -31,7 +30,7 @@ using Weights = Array<const double, nb::ndim<1>, nb::c_contig>;
 template <class T>
 using Cube = Array<T, nb::ndim<3>, nb::c_contig>;
 
-// Half-sized floating-point types have no name in nanobind: they come as the 16-bit integers that hold their bits.
+// nanobind has no names for 16-bit floating-point types: they come as 16-bit integers with the same bits.
 template <class Logit>
 struct StoredAs {
   using type = Logit;
@@ -114,14 +113,14 @@ void ctc_hvp(Logits<Logit> logits, Targets targets, Lengths input_lengths, Lengt
   ctckit::ctc_hvp(batch, direction.data(), result.data());
 }
 
-// An uninitialized array whose memory comes from the store of buffers, and goes back to it with the last reference.
+// An uninitialized array with memory from the store of buffers. The last reference gives the memory back.
 nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> buffer(size_t size) {
   auto owned = std::make_unique<ctckit::Buffer>(size);
   void* const data = owned->data();
   nb::capsule owner(owned.get(), [](void* each) noexcept {
     const std::unique_ptr<ctckit::Buffer> released(static_cast<ctckit::Buffer*>(each));
   });
-  (void)owned.release();  // the capsule's from here on
+  (void)owned.release();  // the capsule owns it now
   return {data, {size}, owner};
 }
 
@@ -153,7 +152,7 @@ NB_MODULE(_native, m) {
   m.def("num_threads", &ctckit::num_threads);
   m.def("share_openmp", &ctckit::share_openmp, "library"_a);
   m.def("set_num_threads", &ctckit::set_num_threads, "count"_a);
-  bind_ngram(m);
+  bind_lm(m);
   bind_search(m);
   bind_align(m);
 }

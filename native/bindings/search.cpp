@@ -1,4 +1,5 @@
-#include "bindings/search.hpp"
+// Bindings of search/, for ctckit.kernels.native_search.
+#include "bindings/bindings.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -38,7 +39,7 @@ using Model = std::shared_ptr<ctckit::NGram>;
 
 Model model(nb::handle value) { return value.is_none() ? nullptr : nb::cast<Model>(value); }
 
-// Reads kernels/search_plan.py's SearchPlan.
+// Converts the SearchPlan of kernels/search_plan.py.
 ctckit::SearchPlan plan_of(nb::handle plan) {
   ctckit::SearchPlan result;
   const auto number = [&](const char* name) { return nb::cast<double>(plan.attr(name)); };
@@ -73,10 +74,10 @@ ctckit::Frames frames_of(const FrameArray& input, int blank) {
   return {input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)), static_cast<int>(input.shape(1)), blank};
 }
 
-// An array of its own, from values of any kind that convert.
+// A new NumPy array with a copy of the values, converted to T.
 template <class T, class From>
 Result<T> array_of(const std::vector<From>& values) {
-  auto* const memory = new T[values.size() + 1];  // the capsule's
+  auto* const memory = new T[values.size() + 1];  // owned by the capsule
   nb::capsule owner(memory, [](void* each) noexcept { delete[] static_cast<T*>(each); });
   std::copy(values.begin(), values.end(), memory);
   return {memory, {values.size()}, owner};

@@ -24,8 +24,8 @@ struct Store {
   size_t capacity = 0;
 };
 
-// Created when the library is loaded: a fork during the first call could leave it half-made. Never destroyed: Python may
-// free tensors until the process ends.
+// Created when the library is loaded: a fork during the first call could leave it half-made. Never destroyed: Python
+// may free tensors until the process ends.
 Store& kept = *new Store;
 
 // The child of a fork has only the thread that forked. If another thread held the mutex, the child could never lock it.

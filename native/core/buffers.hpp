@@ -1,8 +1,8 @@
 // Memory for gradients, reused from one training step to the next.
 //
-// A gradient is as large as the logits; it is written once and freed before the next step. The operating system hands out
-// new memory page by page and zeroes each page at its first use. For large vocabularies that costs as much as the whole
-// computation. So the last freed buffer is kept for the next request.
+// A gradient is as large as the logits; it is written once and freed before the next step. The operating system hands
+// out new memory page by page and zeroes each page at its first use. For large vocabularies that costs as much as the
+// whole computation. So the last freed buffer is kept for the next request.
 #pragma once
 #include <cstddef>
 #include <memory>

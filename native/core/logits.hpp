@@ -4,7 +4,8 @@
 
 namespace ctckit {
 
-// The meaning of the input x of one frame, and the gradient of the loss with respect to it (γ: occupancy of the classes).
+// The meaning of the input x of one frame, and the gradient of the loss with respect to it (γ: occupancy of the
+// classes).
 enum class InputKind {
   logits,     // emissions are the log-softmax of x;  gradient softmax(x) − γ
   scores,     // emissions are x;                     gradient −γ

@@ -1,7 +1,8 @@
 // Token graphs: the states of a target, and the weights of the transitions between them (see topology.py).
 //
-// A target of N tokens has S = 2N + 1 states. Even states emit the blank, odd states emit the tokens. Plain CTC needs no
-// weights. Other variants of CTC are given by seven weights for each state s, natural logarithms in arrays of shape (7, S).
+// A target of N tokens has S = 2N + 1 states. Even states emit the blank, odd states emit the tokens. Plain CTC needs
+// no weights. Other variants of CTC are given by seven weights for each state s, natural logarithms in arrays of shape
+// (7, S).
 #pragma once
 #include <cstdint>
 

@@ -1,9 +1,9 @@
-// Reads ARPA files: text with a table of counts, a section for each order, one n-gram a line:
+// Reads ARPA files: a table of counts, then a section for each order, with one n-gram per line:
 //
 //     log₁₀ p <tab> word … word [<tab> log₁₀ back-off]
 //
-// Nothing in the file is believed: a count is held against the bytes that are left before memory is taken for it, and
-// against the lines that come.
+// The reader trusts nothing in the file. It compares each count with the number of remaining bytes before it allocates
+// memory, and later with the number of lines.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -19,7 +19,7 @@
 namespace ctckit {
 namespace {
 
-constexpr size_t block = 64;  // n-grams that are looked up together, so that their cache misses overlap
+constexpr size_t block = 64;  // n-grams that are looked up together, to overlap their cache misses
 constexpr double nats = 2.302585092994045684;
 constexpr size_t quoted = 60;
 
@@ -49,7 +49,7 @@ bool is_text(std::string_view bytes) {
 std::string quote(std::string_view text) {
   size_t size = std::min(text.size(), quoted);
   const bool cut = size < text.size();
-  if (cut) {  // between two characters
+  if (cut) {  // cut between two characters
     while (size && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
   }
   std::string shown(text.substr(0, size));
@@ -76,8 +76,8 @@ double power_of_ten(int exponent) {
   return exponent < 23 ? exact[static_cast<size_t>(exponent)] : std::pow(10.0, exponent);
 }
 
-// A decimal number up to a blank or the end; advances `from`. False if it is none. To a double's last digits, which is
-// more than the float that it becomes can hold.
+// Parses a decimal number up to a blank or the end and advances `from`. Returns false if there is none. The last digits
+// of the double may be wrong; the result becomes a float.
 bool parse_number(const char*& from, const char* end, double& value) {
   const char* at = from;
   const bool negative = at < end && *at == '-';
@@ -138,7 +138,7 @@ class Reader {
     throw FormatError("line " + std::to_string(number_) + ": " + what);
   }
 
-  // The next line without its end; false at the end of the text.
+  // Reads the next line without its end. Returns false at the end of the text.
   bool next(std::string_view& line) {
     if (at_ >= end_) return false;
     const auto* stop = static_cast<const char*>(std::memchr(at_, '\n', static_cast<size_t>(end_ - at_)));
@@ -151,7 +151,7 @@ class Reader {
     return true;
   }
 
-  // The next line that is not empty, trimmed.
+  // Reads the next line that is not empty, trimmed.
   std::string_view next_filled(const std::string& expected) {
     std::string_view line;
     while (next(line)) {
@@ -180,7 +180,7 @@ class Reader {
     return counts;
   }
 
-  // next_filled may have skipped empty lines before the one that was put back: number_ counts them again.
+  // next_filled may have skipped empty lines before the line that was put back. They will be counted again.
   void rewind_blank_lines() {
     const char* look = at_;
     while (look < end_ && (blank(*look) || *look == '\r' || *look == '\n')) {
@@ -210,7 +210,7 @@ class Reader {
            "-grams belongs.");
     }
     if (length > NGram::max_order) fail("the order is above " + std::to_string(NGram::max_order) + ".");
-    // The shortest line: a digit, then a blank and a letter for each word, and the line's end.
+    // The shortest line has a digit, a blank and a letter for each word, and a line end.
     const uint64_t left = static_cast<uint64_t>(end_ - at_), shortest = 2 + 2 * length;
     if (declared_ > left || count > (left - declared_) / shortest) {
       fail(std::to_string(count) + " " + std::to_string(length) + "-grams are declared; the " + std::to_string(left) +
@@ -245,7 +245,7 @@ class Reader {
     for (uint64_t done = 0; done < count;) done += read_block(done, count);
   }
 
-  // A line of a section.
+  // Reads a line of a section.
   std::string_view entry(uint64_t index, uint64_t count) {
     std::string_view line;
     const auto declared = [&] {
@@ -304,7 +304,7 @@ class Reader {
     std::string_view word = name(from, end);
     const float back_off = this->back_off(from, end, line);
     if (!is_text(word)) fail("the word is not UTF-8.");
-    if (word == "<UNK>") word = "<unk>";  // as older tools write it
+    if (word == "<UNK>") word = "<unk>";  // the spelling of older tools
     if (!builder_->add_word(word, log_prob, back_off)) fail("the 1-gram " + quote(word) + " is here a second time.");
   }
 
@@ -356,8 +356,8 @@ class Reader {
 
   const char* at_;
   const char* end_;
-  uint64_t number_ = 0;    // of the line read last
-  uint64_t declared_ = 0;  // bytes that the n-grams take at least which \data\ promises
+  uint64_t number_ = 0;    // of the last line read
+  uint64_t declared_ = 0;  // least number of bytes of the n-grams that \data\ declares
   int length_ = 0, order_ = 0;
   NGramBuilder* builder_ = nullptr;
   std::array<float, block> log_probs_{}, back_offs_{};

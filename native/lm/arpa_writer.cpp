@@ -1,4 +1,4 @@
-// Writes ARPA text: n-grams in the order of their contexts' states, so that the same model always gives the same text.
+// Writes ARPA text, sorted by the states of the contexts: the same model always gives the same text.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -38,7 +38,7 @@ class Writer {
   static uint32_t context(const NGram::Slot& slot) { return static_cast<uint32_t>(slot.key >> 32); }
   static uint32_t word(const NGram::Slot& slot) { return static_cast<uint32_t>(slot.key); }
 
-  // Whether the state behind this n-gram is its own, or one of a shorter context that it shares.
+  // Whether this n-gram has its own state. Else it shares the state of a shorter context.
   bool is_own(const NGram::Slot& slot, int length) const { return model_.length(slot.state) == length; }
 
   void find_n_grams() {
@@ -64,7 +64,7 @@ class Writer {
 
   [[noreturn]] static void damaged() { throw FormatError("the model is damaged."); }
 
-  // log₁₀ with seven digits behind the point: finer than the float that it comes from.
+  // log₁₀ with seven decimals, which is finer than a float.
   void write_log(float nats) {
     const double value = nats * log10_of_e;
     if (!(std::abs(value) < 1e9)) damaged();
@@ -121,7 +121,7 @@ class Writer {
   const NGram& model_;
   int order_;
   std::vector<std::vector<const NGram::Slot*>> n_grams_;  // of each length
-  std::vector<Last> last_;                                // of each state: its last word, and the state before it
+  std::vector<Last> last_;                                // the last word of each state, and the state before that word
   std::vector<uint32_t> words_;
   std::string text_;
 };

@@ -8,7 +8,7 @@
 namespace ctckit {
 namespace {
 
-constexpr size_t ahead = 16;  // n-grams whose memory is fetched before they are looked at
+constexpr size_t ahead = 16;  // how many n-grams ahead to prefetch
 const float missing_unknown = static_cast<float>(-100 * std::log(10.0));
 
 }  // namespace
@@ -30,7 +30,7 @@ void NGramBuilder::reserve(const std::vector<uint64_t>& counts) {
   grow_names(std::bit_ceil(2 * counts[0]));
 }
 
-// ---- words
+// --- words
 
 uint32_t NGramBuilder::find(std::string_view word, uint64_t hash) const {
   const size_t mask = name_slots_.size() - 1;
@@ -76,14 +76,14 @@ bool NGramBuilder::add_word(std::string_view word, float log_prob, float back_of
   return true;
 }
 
-// A word's node is its number plus 1: so this has to come before the first longer n-gram.
+// The node of a word is its number plus 1. So this must run before the first longer n-gram.
 void NGramBuilder::add_unknown() {
   if (known_unknown_) return;
   known_unknown_ = true;
   if (find("<unk>") == none) add_word("<unk>", missing_unknown, 0);
 }
 
-// ---- n-grams
+// --- n-grams
 
 NGram::Slot* NGramBuilder::slot_of(uint64_t key) {
   const size_t mask = slots_.size() - 1;
@@ -112,7 +112,7 @@ uint32_t NGramBuilder::add_node(uint32_t parent, uint32_t word, float back_off, 
   return static_cast<uint32_t>(nodes_.size() - 1);
 }
 
-// The node of a context; made where it is missing.
+// Returns the node of a context, and creates missing nodes.
 uint32_t NGramBuilder::context(const uint32_t* words, int length) {
   uint32_t state = words[0] + 1;
   for (int k = 1; k < length; ++k) {
@@ -166,7 +166,7 @@ size_t NGramBuilder::add(int length, size_t count, const uint32_t* words, const 
   return count;
 }
 
-// ---- the automaton
+// --- the automaton
 
 std::vector<uint32_t> NGramBuilder::by_length() const {
   std::vector<uint32_t> nodes(nodes_.size());
@@ -176,7 +176,7 @@ std::vector<uint32_t> NGramBuilder::by_length() const {
   return nodes;
 }
 
-// The node of the longest proper suffix of (context, word) that is a node.
+// Returns the node of the longest proper suffix of (context, word) that has a node.
 uint32_t NGramBuilder::longest_suffix(uint32_t state, uint32_t word) {
   while (state) {
     state = nodes_[state].shorter;
@@ -188,7 +188,7 @@ uint32_t NGramBuilder::longest_suffix(uint32_t state, uint32_t word) {
 void NGramBuilder::link(const std::vector<uint32_t>& nodes) {
   for (size_t i = 1; i < nodes.size(); ++i) {
     if (i + ahead < nodes.size()) {
-      // Parents are shorter, so that their links are there already.
+      // Parents are shorter, so they have their links already.
       const Node& next = nodes_[nodes[i + ahead]];
       __builtin_prefetch(&slots_[NGram::home(NGram::key(nodes_[next.parent].shorter, next.word), slots_.size())]);
     }
@@ -214,7 +214,7 @@ void NGramBuilder::set_synthetic_probabilities(const std::vector<uint32_t>& node
   }
 }
 
-// Numbers the nodes that matter by length: a context without continuations and with a back-off of log 1 is the same
+// Numbers the nodes that matter by length. A context without continuations and with a back-off of log 1 is the same
 // state as its longest suffix. Returns the state of each node.
 std::vector<uint32_t> NGramBuilder::fold(const std::vector<uint32_t>& nodes, NGram::Header& header) {
   std::vector<uint32_t> states(nodes_.size());

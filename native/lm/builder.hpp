@@ -1,4 +1,4 @@
-// Builds an NGram from its words and then its n-grams, order by order.
+// Builds an NGram from its words, then its n-grams, order by order.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -16,22 +16,22 @@ class NGramBuilder {
 
   explicit NGramBuilder(int order);
 
-  // Room for so many n-grams of each order: only advice.
+  // Reserves memory for this many n-grams of each order: a hint.
   void reserve(const std::vector<uint64_t>& counts);
 
-  // Words are numbered as they come. False where the word is there already.
+  // Adds a word; words are numbered in order. Returns false if the word exists already.
   bool add_word(std::string_view word, float log_prob, float back_off);
   uint32_t find(std::string_view word) const { return find(word, NGram::hash(word)); }
-  uint32_t find(std::string_view word, uint64_t hash) const;  // none where absent
+  uint32_t find(std::string_view word, uint64_t hash) const;  // none if absent
   void prefetch(uint64_t hash) const;
   uint32_t words() const { return static_cast<uint32_t>(name_ends_.size()); }
 
-  // `count` n-grams of one length ≥ 2, after all words and all shorter n-grams; words is (count, length). Returns how
-  // many were taken before one that was there already. A context that is itself no n-gram becomes one, as likely as
-  // backing off makes it: so no probability changes.
+  // Adds `count` n-grams of one length ≥ 2, after all words and all shorter n-grams; words is (count, length). Stops at
+  // an n-gram that exists already and returns the number added. A context that is no n-gram becomes a synthetic one
+  // with the probability that backing off gives, so no probability changes.
   size_t add(int length, size_t count, const uint32_t* words, const float* log_probs, const float* back_offs);
 
-  // <unk> is added where it is missing, with log₁₀ p = −100; <s> and </s> must be there.
+  // Adds a missing <unk> with log₁₀ p = −100; <s> and </s> must exist.
   std::shared_ptr<const NGram> finish();
 
  private:
@@ -40,9 +40,9 @@ class NGramBuilder {
     uint32_t word;    // its last word
     uint32_t shorter;
     float back_off;
-    uint64_t followed;  // as in NGram::Node; not empty: it is the context of an n-gram
+    uint64_t followed;  // as in NGram::Node; not 0 if it is the context of an n-gram
     uint8_t length;
-    bool synthetic;  // no n-gram of the caller's
+    bool synthetic;  // not added by the caller
   };
   static bool matters(const Node& node) { return node.followed || node.back_off != 0; }
   void add_unknown();
@@ -70,7 +70,7 @@ class NGramBuilder {
   std::vector<uint64_t> name_ends_;
   std::vector<char> names_;
   std::vector<uint64_t> counts_;
-  std::vector<uint32_t> contexts_;  // of the n-grams of one call of add
+  std::vector<uint32_t> contexts_;  // of the n-grams in one call of add
 };
 
 }  // namespace ctckit

@@ -1,9 +1,9 @@
-// Our own file: a header, and the automaton as it stands in memory. So loading is mapping.
+// The binary file: a header, then the automaton's memory. Files are memory-mapped.
 //
-// The header has a checksum and says how long the file is: a truncated file, one of another version or byte order, or
-// one whose header was damaged is refused at once. The body has a checksum of its own, which takes one pass over the
-// file: whoever loads it decides when. Until then a damaged body can only give wrong probabilities: see lm/ngram.hpp.
-// What no program can survive is that a file is cut short while it is mapped; we never write to one that is there.
+// The header has a checksum and the length of the file. Loading rejects a truncated file, another version or byte
+// order, and a damaged header. The body has its own checksum, which takes a pass over the file: the caller decides when
+// to check it. An unchecked damaged body can only give wrong probabilities (see ngram.hpp). Truncating a mapped file
+// would crash any process that reads it, so the writer never changes an existing file.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -24,8 +24,8 @@ constexpr std::array<char, 8> magic{'C', 'T', 'C', 'K', 'I', 'T', 'L', 'M'};
 constexpr uint32_t version = 1;
 constexpr uint32_t byte_order = 0x01020304;
 
-// Eight chains side by side. Each step and the last are one-to-one in what they take in: two texts that differ in one
-// 8-byte word alone never have the same checksum.
+// Eight independent chains, combined at the end. Each step is one-to-one in its input, so two texts that differ in a
+// single 8-byte word never have the same checksum.
 uint64_t checksum(const std::byte* from, size_t bytes) {
   constexpr uint64_t odd = 0x9E3779B97F4A7C15u;
   std::array<uint64_t, 8> chains{1, 2, 3, 4, 5, 6, 7, 8};
@@ -55,7 +55,7 @@ uint64_t body_checksum(const NGram& model) {
   return checksum(model.data() + sizeof(NGram::Header), model.header().bytes - sizeof(NGram::Header));
 }
 
-// Every size in the header is what the rest of the program relies on.
+// Whether the sizes in the header are consistent; all other code relies on them.
 bool is_sound(const NGram::Header& header) {
   constexpr uint64_t most = std::numeric_limits<uint32_t>::max();
   const bool sizes = header.slots && header.slots <= most && header.name_slots && header.name_slots <= most &&

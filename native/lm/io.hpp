@@ -1,4 +1,4 @@
-// Where language models come from and go to.
+// Reading and writing language models.
 #pragma once
 #include <memory>
 #include <string>
@@ -8,17 +8,17 @@
 
 namespace ctckit {
 
-// ARPA text. FormatError says the line.
+// From and to ARPA text. A FormatError names the line.
 std::shared_ptr<const NGram> ngram_from_arpa(std::string_view text);
 std::string arpa_text(const NGram& model);
 
-// A file of our own, mapped: its header and its length are checked, its body is not.
+// Maps a binary file. Checks its header and its length, not its body.
 std::shared_ptr<const NGram> ngram_from_file(const std::string& path);
-// The same from memory, which is copied; its body is checked.
+// Copies a model from memory and checks its body too.
 std::shared_ptr<const NGram> ngram_from_bytes(std::string_view bytes);
-// Whether the body is what was written.
+// Whether the body has the checksum of the header.
 bool is_intact(const NGram& model);
-// What the file begins with; the rest of it is the model's memory as it is.
+// The header of a binary file. The rest of the file is the model's memory.
 NGram::Header file_header(const NGram& model, std::string_view note);
 
 }  // namespace ctckit

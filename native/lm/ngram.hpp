@@ -1,12 +1,15 @@
-// The n-gram language model: a back-off automaton in one stretch of memory, the same in a file as in the heap.
+// The n-gram language model: a back-off automaton in one block of memory, with the same layout in a file.
 //
-// A state is a context that matters: it has continuations of its own, or a back-off weight. From each one but the empty
-// context (state 0) a link leads to its longest proper suffix that is a state. All n-grams of order ≥ 2 stand in one
-// open-addressing table keyed by (state of the context, word); unigrams in an array. So a query is one look-up, and one
-// more for each order that it has to back off.
+// This folder: ngram.hpp (the model and its queries), builder.hpp (makes models), arpa.cpp and arpa_writer.cpp (ARPA
+// text), file.cpp (binary files), train.hpp (estimates models from text).
 //
-// The memory may be a file that somebody damaged. Nothing read from it is trusted as an index: whatever it holds, query
-// and find stay inside it and end.
+// A state is a context with continuations of its own, or with a back-off weight. Each state except the empty context
+// (state 0) has a link to its longest proper suffix that is a state. One hash table with open addressing holds all
+// n-grams of order ≥ 2, with the key (state of the context, word). An array holds the unigrams. So a query takes one
+// lookup, and one more for each back-off.
+//
+// The memory may be a damaged file. No value from it is trusted as an index: for any content, query and find terminate
+// and read only inside of the memory.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -18,13 +21,13 @@
 #include <string_view>
 #include <vector>
 
-// Files compiled for several instruction sets include this one: the copy of a function that is not inlined could be the
-// one for the newest processors, and the linker would keep it for all.
+// If files that are compiled for several instruction sets include this header, the linker must not keep a copy of a
+// function for newer processors. So all functions in it are inlined.
 #define CTCKIT_ALWAYS_INLINE __attribute__((always_inline))
 
 namespace ctckit {
 
-// A text or a file that is no language model; the message says where and why.
+// The text or file is not a valid language model. The message says where and why.
 class FormatError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -39,14 +42,14 @@ class NGram {
     uint32_t state;
   };
 
-  // What the memory begins with. Behind it, each aligned to 64 bytes: slots, nodes, unigrams, name slots, name ends,
+  // The beginning of the memory. After it, each aligned to 64 bytes: slots, nodes, unigrams, name slots, name ends,
   // names.
   struct Header {
     std::array<char, 8> magic;
     uint32_t version;
     uint32_t byte_order;
-    uint64_t header_checksum;  // of the header, this field taken as 0
-    uint64_t body_checksum;    // of everything behind it
+    uint64_t header_checksum;  // of the header with this field set to 0
+    uint64_t body_checksum;    // of everything after the header
     uint64_t bytes;            // header and body
     uint64_t slots;
     uint64_t name_slots;
@@ -58,7 +61,7 @@ class NGram {
     uint32_t note_bytes;
     std::array<uint64_t, max_order> counts;     // n-grams of each order
     std::array<uint32_t, max_order + 1> first;  // the first state of each context length; states are ordered by length
-    std::array<char, 3804> note;                // what the loader's caller wants to know: JSON, written by Python
+    std::array<char, 3804> note;                // JSON from Python
   };
   static_assert(sizeof(Header) == 4096);
 
@@ -69,8 +72,8 @@ class NGram {
   };
   struct Node {
     float back_off;
-    uint32_t shorter;   // always smaller than the state itself
-    uint64_t followed;  // a set of bits: by_bit of each word that follows
+    uint32_t shorter;   // its longest suffix; always smaller than the state itself
+    uint64_t followed;  // the bits by_bit of all words that follow
   };
   struct Unigram {
     float log_prob;
@@ -84,7 +87,7 @@ class NGram {
     size_t slots, nodes, unigrams, name_slots, name_ends, names, bytes;
   };
 
-  // Takes memory that begins with a header whose sizes are known to be right.
+  // Takes memory that begins with a header with checked sizes.
   NGram(std::shared_ptr<const std::byte> memory);
 
   CTCKIT_ALWAYS_INLINE uint32_t start() const noexcept { return unigrams_[header_->begin].state; }
@@ -98,15 +101,15 @@ class NGram {
     return unigrams_[word < words_ ? word : unknown_].log_prob;
   }
 
-  // log p(word | state), and the state behind the word. A word or a state that does not exist counts as <unk>, or as
-  // the empty context.
+  // Returns log p(word | state) and the state after the word. An invalid word counts as <unk>, an invalid state as the
+  // empty context.
   CTCKIT_ALWAYS_INLINE Step query(uint32_t state, uint32_t word) const noexcept {
     if (word >= words_) word = unknown_;
     if (state >= states_) state = 0;
     float back_off = 0;
     while (state) {
       const Node& node = nodes_[state];
-      // Most contexts are followed by few words: then the bits say so, without a look at the table.
+      // Few words follow most contexts: then the bits save the lookup.
       if (node.followed & by_bit(word)) {
         if (const Slot* const found = lookup(state, word)) return {back_off + found->log_prob, found->state};
       }
@@ -117,19 +120,19 @@ class NGram {
     return {back_off + last.log_prob, last.state};
   }
 
-  // Fetches what the first look-up of query(state, word) will need.
+  // Prefetches the memory of the first lookup of query(state, word).
   CTCKIT_ALWAYS_INLINE void prefetch(uint32_t state, uint32_t word) const noexcept {
     __builtin_prefetch(slots_ + home(key(state, word), slot_count_));
     __builtin_prefetch(nodes_ + state);
   }
 
-  uint32_t find(std::string_view word) const noexcept;  // unknown() where absent
-  std::string_view word(uint32_t id) const noexcept;    // "" where there is none
+  uint32_t find(std::string_view word) const noexcept;  // unknown() if absent
+  std::string_view word(uint32_t id) const noexcept;    // "" if there is none
   std::string_view note() const noexcept;
   CTCKIT_ALWAYS_INLINE const Header& header() const noexcept { return *header_; }
   CTCKIT_ALWAYS_INLINE const std::byte* data() const noexcept { return memory_.get(); }
 
-  // For writers, who walk through all n-grams.
+  // For writers, which visit all n-grams.
   CTCKIT_ALWAYS_INLINE const Slot* slots() const noexcept { return slots_; }
   CTCKIT_ALWAYS_INLINE const Slot* lookup(uint32_t state, uint32_t word) const noexcept {
     const uint64_t wanted = key(state, word), first = home(wanted, slot_count_);
@@ -148,7 +151,7 @@ class NGram {
   CTCKIT_ALWAYS_INLINE uint32_t unigram_state(uint32_t word) const noexcept {
     return word < words_ ? unigrams_[word].state : 0;
   }
-  int length(uint32_t state) const noexcept;  // words of the context
+  int length(uint32_t state) const noexcept;  // number of words in the context
 
   CTCKIT_ALWAYS_INLINE static uint64_t by_bit(uint32_t word) noexcept { return uint64_t{1} << (word & 63); }
   CTCKIT_ALWAYS_INLINE static uint64_t key(uint32_t state, uint32_t word) noexcept {
@@ -160,7 +163,7 @@ class NGram {
     value *= 0xBF58476D1CE4E5B9u;
     return value;
   }
-  // Spreads keys over any number of places below 2³², a power of two or not.
+  // Maps keys to any number of places below 2³².
   CTCKIT_ALWAYS_INLINE static uint64_t home(uint64_t key, uint64_t places) noexcept {
     return (mix(key) >> 32) * places >> 32;
   }

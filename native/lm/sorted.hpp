@@ -1,4 +1,4 @@
-// A corpus in the order of its n-grams, read backwards: equal ones stand next to each other, whatever their length.
+// A corpus sorted by its reversed n-grams: equal n-grams of any length are adjacent.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -10,10 +10,10 @@
 
 namespace ctckit {
 
-// A corpus is a list of word numbers, line by line: <s>, words, </s>. These two and <unk> come first.
+// A corpus is a list of word numbers, line by line: <s>, words, </s>. <unk>, <s> and </s> have the numbers 0, 1 and 2.
 constexpr uint32_t begin_id = 1, end_id = 2;
 
-// Positions sorted by their last `order` words, backwards. What is before <s> counts as <s>.
+// Positions sorted by their last `order` words, from the last to the first. Words before <s> count as <s>.
 class Sorted {
  public:
   Sorted(std::span<const uint32_t> corpus, int order, uint32_t vocabulary)
@@ -33,10 +33,10 @@ class Sorted {
 
   size_t size() const { return positions_.size(); }
   uint32_t position(size_t i) const { return positions_[i]; }
-  int shared(size_t i) const { return shared_[i]; }  // last words that i has in common with i − 1
+  int shared(size_t i) const { return shared_[i]; }  // number of last words that i shares with i − 1
 
  private:
-  static constexpr size_t few = 1024;  // up to so many, comparing is faster than counting digits
+  static constexpr size_t few = 1024;  // up to this size std::sort is faster than radix sort
 
   struct Keyed {
     uint64_t key;
@@ -55,12 +55,13 @@ class Sorted {
     }
   }
 
-  // Sorts positions whose last `depth` words are the same.
+  // Sorts positions that share their last `depth` words.
   void sort_run(size_t first, size_t last, int depth) {
     for (size_t i = first + 1; i < last; ++i) shared_[i] = static_cast<uint8_t>(order_);
     if (last - first < 2 || depth == order_) return;
     for (int k = 1; k < depth; ++k) {
-      if (corpus_[positions_[first] - static_cast<uint32_t>(k)] == begin_id) return;  // the same to the line's begin
+      if (corpus_[positions_[first] - static_cast<uint32_t>(k)] == begin_id)
+        return;  // equal back to the beginning of the line
     }
     const int taken = std::min(packed_, order_ - depth);
     keyed_.clear();
@@ -73,7 +74,7 @@ class Sorted {
       if (differ) shared_[i] = static_cast<uint8_t>(depth + (std::countl_zero(differ) - unused) / bits_);
     }
     if (depth + taken == order_) return;
-    // Where the packed words are all the same, the words before them decide.
+    // If all packed words are equal, the words before them decide.
     for (size_t from = first; from < last;) {
       size_t to = from + 1;
       while (to < last && shared_[to] == order_) ++to;
@@ -102,7 +103,8 @@ class Sorted {
     for (int shift = 0; shift < bits; shift += 8) {
       std::array<size_t, 257> starts{};
       for (const Keyed& each : keyed_) ++starts[(each.key >> shift & 255) + 1];
-      if (std::find(starts.begin(), starts.end(), keyed_.size()) != starts.end()) continue;  // all have this digit
+      if (std::find(starts.begin(), starts.end(), keyed_.size()) != starts.end())
+        continue;  // all keys have the same digit
       for (size_t digit = 0; digit < 256; ++digit) starts[digit + 1] += starts[digit];
       for (const Keyed& each : keyed_) spare_[starts[each.key >> shift & 255]++] = each;
       keyed_.swap(spare_);

@@ -1,8 +1,8 @@
-// How it is computed. All positions of the corpus are sorted by the words that end there, read backwards: then the
-// occurrences of each n-gram, of any order, stand next to each other, and a number for each neighboring pair (how many
-// words they share) says where. Orders are gone through from the lowest. An n-gram is known by its rank in its order's
-// list. If it ends at position p, its context is the (n−1)-gram that ends at p − 1, its suffix the one at p: so ranks
-// by position are all the look-up that is needed.
+// The algorithm. All positions of the corpus are sorted by the words that end there, read backwards (sorted.hpp). Then
+// the occurrences of each n-gram of any order are adjacent, and the number of words that neighbors share says where one
+// n-gram ends and the next begins. Orders are processed from the lowest. An n-gram is identified by its rank among
+// those of its order. If an n-gram ends at position p, its context is the (n−1)-gram that ends at p − 1, and its suffix
+// is the (n−1)-gram that ends at p. So an array of ranks by position replaces all lookups.
 #include "lm/train.hpp"
 
 #include <algorithm>
@@ -17,16 +17,16 @@
 namespace ctckit {
 namespace {
 
-constexpr Discounts fallback{{0.5, 1, 1.5}, true};  // those that lmplz proposes
+constexpr Discounts fallback{{0.5, 1, 1.5}, true};  // the defaults that lmplz suggests
 
-// The n-grams of one order, in sorted order; unigrams by their number.
+// The n-grams of one order, sorted; unigrams by their number.
 struct Grams {
-  std::vector<uint32_t> position;  // one place where it ends
-  std::vector<uint32_t> adjusted;  // how many words are seen before it; its count where nothing can be, or at the top
+  std::vector<uint32_t> position;  // a position where it ends
+  std::vector<uint32_t> adjusted;  // number of different words before it; its count after <s> and at the highest order
   std::vector<bool> pruned;
   std::vector<float> probability;  // interpolated
-  std::vector<float> back_off;     // γ of it as a context; 0: it is none
-  uint64_t last_count = 0;         // occurrences of the last of all, see discounts_of; 0: it has none of this length
+  std::vector<float> back_off;     // γ as a context; 0 if it is no context
+  uint64_t last_count = 0;         // occurrences of the very last n-gram, see discounts_of; 0 if it has another length
 };
 
 struct Sums {
@@ -57,7 +57,7 @@ class Estimator {
   }
 
  private:
-  // Whether an n-gram of this length ends here: the line does not begin behind its first word.
+  // Whether an n-gram of this length ends here: it does not reach back beyond <s>.
   bool has(uint32_t position, int length) const {
     for (int k = 1; k < length - 1; ++k) {
       if (corpus_[position - static_cast<uint32_t>(k)] == begin_id) return false;
@@ -107,8 +107,8 @@ class Estimator {
     return grams;
   }
 
-  // Equation 26 of Chen and Goodman. As in lmplz the last n-gram of all goes in with its plain count, not the adjusted
-  // one: it hardly matters, but so every probability is the same as lmplz', where there are few n-grams too.
+  // Equation 26 of Chen and Goodman. As in lmplz, the very last n-gram counts with its plain count, not with the
+  // adjusted count. The difference is small, but without it small models would differ from those of lmplz.
   static Discounts discounts_of(const Grams& grams) {
     std::array<double, 5> seen{};
     const auto add = [&](uint64_t count, double times) {
@@ -125,7 +125,7 @@ class Estimator {
     for (size_t j = 1; j <= 3; ++j) {
       const auto whole = static_cast<double>(j);
       const double amount = whole - (whole + 1) * y * seen[j + 1] / seen[j];
-      // lmplz takes 0 as well, and then leaves contexts without any mass for what they were not seen with.
+      // lmplz accepts 0 too; then some contexts have no mass for unseen words.
       if (amount <= 0 || amount > whole) return fallback;
       found.amounts[j - 1] = amount;
     }
@@ -141,7 +141,7 @@ class Estimator {
     }
   }
 
-  // The mass that is left for shorter contexts: what was discounted, and what was pruned.
+  // The mass for shorter contexts: the discounted and the pruned mass.
   static double left_over(const Sums& sums, const Discounts& discounts) {
     double mass = static_cast<double>(sums.pruned);
     for (size_t j = 0; j < 3; ++j) mass += discounts.amounts[j] * static_cast<double>(sums.kept[j]);

@@ -1,4 +1,5 @@
-// Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998; Heafield et al. 2013), as KenLM's lmplz does it.
+// Estimates language models by interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998; Heafield et al.
+// 2013), with the same results as KenLM's lmplz.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,24 +13,24 @@
 
 namespace ctckit {
 
-// Discounts of one order, for adjusted counts of 1, 2, and 3 or more.
+// The discounts of one order, for adjusted counts of 1, 2, and 3 or more.
 struct Discounts {
   std::array<double, 3> amounts;
-  bool fallback;  // the counts of counts gave none: too little text
+  bool fallback;  // default discounts: too little text to estimate them
 };
 
 enum class Unit { words, characters };
 
 class NGramTrainer {
  public:
-  // prune[n − 1]: n-grams seen so often or less are left out; missing entries count as the last one.
+  // prune[n − 1]: n-grams with at most this count are left out. Missing entries equal the last one.
   NGramTrainer(int order, std::vector<uint64_t> prune);
 
-  // Lines that end in \n, of UTF-8: words between single spaces, or characters, of which a space becomes `space`.
-  // Lines without any are left out. FormatError where a word is <s>, </s> or <unk>; says the line of all.
+  // Adds lines of UTF-8 that end in \n: words between single spaces, or characters, with `space` for a space. Skips
+  // empty lines. Throws FormatError with the line number if a word is <s>, </s> or <unk>.
   void add(std::string_view text, Unit unit, std::string_view space);
 
-  uint64_t lines() const { return lines_; }  // with something in them
+  uint64_t lines() const { return lines_; }  // lines that are not empty
   uint64_t entries() const { return corpus_.size() - 2 * lines_; }
 
   std::shared_ptr<const NGram> train(std::vector<Discounts>& discounts);

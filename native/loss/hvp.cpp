@@ -1,11 +1,11 @@
-// Let s(π) = Σ_t v_t(π_t) be the score of a path π: how fast its log-weight grows when the logits move along v. The occupancy
-// of a state is the probability of the paths through it. Its derivative is a covariance:
+// Let s(π) = Σ_t v_t(π_t) be the score of a path π: how fast its log-weight grows when the logits move along v. The
+// occupancy of a state is the probability of the paths through it. Its derivative is a covariance:
 //
 //     d occupancy_t(s) = occupancy_t(s) · (E[s(π) | π_t = s] − E[s(π)])
 //
-// The conditional mean is a_t(s) + b_t(s): the mean score of the frames up to t, and of the frames after t. Both follow the
-// recursions of α and β, which are their weights. This code runs in float64 and log space, for clarity: second derivatives
-// are rare.
+// The conditional mean is a_t(s) + b_t(s): the mean score of the frames up to t, and of the frames after t. Both follow
+// the recursions of α and β, which are their weights. This code runs in float64 and log space, for clarity: second
+// derivatives are rare.
 #include "loss/hvp.hpp"
 
 #include <algorithm>

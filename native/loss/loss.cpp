@@ -146,7 +146,8 @@ void run_item(const Batch<Logit>& batch, int64_t b) {
   batch.losses[b] = loss;
   if (!item.gradient) return;
   Logit* const valid_end = item.gradient + batch.input_lengths[b] * batch.classes;
-  // The kernel wrote the gradient of a finite loss. A loss of NaN has a gradient of NaN, an infinite loss a gradient of 0.
+  // The kernel wrote the gradient of a finite loss. A loss of NaN has a gradient of NaN, an infinite loss a gradient of
+  // 0.
   if (std::isnan(loss)) std::fill(item.gradient, valid_end, not_a_number<Logit>());
   if (std::isinf(loss)) std::fill(item.gradient, valid_end, Logit{});
   std::fill(valid_end, item.gradient + batch.frames * batch.classes, Logit{});

@@ -1,7 +1,7 @@
 // The CTC loss of a batch, and its gradient with respect to the logits.
 //
-// loss.cpp checks no inputs (Python does) and runs one task for each item: simd/loss_kernel.cpp computes its loss and gradient.
-// hvp.hpp has the product of the Hessian with a vector.
+// loss.cpp checks no inputs (Python does) and runs one task for each item: simd/loss_kernel.cpp computes its loss and
+// gradient. hvp.hpp has the product of the Hessian with a vector.
 #pragma once
 #include <cstdint>
 

@@ -7,11 +7,11 @@ namespace ctckit {
 
 Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights, size_t most_letters)
     : trie_(patterns), shorter_(trie_.size(), Trie::root), potential_(trie_.size(), 0.0f), found_(trie_.size(), 0.0f) {
-  // Letters that count: boundaries do not.
+  // seen: letters without boundaries.
   std::vector<float> seen(trie_.size(), 0.0f), promise(trie_.size(), 0.0f);
   for (uint32_t node = 1; node < trie_.size(); ++node)
     seen[node] = seen[trie_.parent(node)] + (trie_.letter(node) == boundary ? 0.0f : 1.0f);
-  // promise: the most that one more letter is fusion_score to a pattern below. Children before their parents.
+  // promise: the most that one letter scores in a pattern below the node. Children come before their parents.
   for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {
     potential_[node] = promise[node] * seen[node];
     for (int32_t pattern : trie_.lists_at(node)) {
@@ -21,7 +21,7 @@ Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights, si
     float& above = promise[trie_.parent(node)];
     above = std::max(above, promise[node]);
   }
-  for (uint32_t node = 1; node < trie_.size(); ++node) {  // level by level: shorter ones are known already
+  for (uint32_t node = 1; node < trie_.size(); ++node) {  // level by level: shorter suffixes are known already
     const uint32_t parent = trie_.parent(node);
     if (parent != Trie::root) shorter_[node] = step(shorter_[parent], trie_.letter(node));
     found_[node] += found_[shorter_[node]];
@@ -29,7 +29,8 @@ Hotwords::Hotwords(const Ragged& patterns, const std::vector<float>& weights, si
   find_bounds(most_letters);
 }
 
-// reach_n(s): the most that up to n letters from s find and hope for; letters that lead nowhere count from the shorter state.
+// reach_n(s): the best sum of weights found and potential after up to n letters from s. A letter without a child
+// continues from the shorter state.
 void Hotwords::find_bounds(size_t most_letters) {
   const size_t states = potential_.size();
   std::vector<float> before = potential_, reach(states);

@@ -1,4 +1,4 @@
-// The words that the search tells apart: a trie of their spellings, and what may still be hoped for inside of each.
+// The lexicon: a trie of the words' spellings, with the look-ahead of the word language model at each node.
 #pragma once
 #include "scorers/plan.hpp"
 #include "scorers/trie.hpp"
@@ -9,22 +9,22 @@ class Lexicon {
  public:
   explicit Lexicon(const SearchPlan& plan);
 
-  // Where a word stands that has left the trie: it is none of the lexicon's.
-  static constexpr uint32_t outside = Trie::none;  // also what the trie gives for a letter that it does not have
+  // The node of a word that is not in the lexicon.
+  static constexpr uint32_t outside = Trie::none;  // also the result of Trie::child for a missing letter
 
-  // How one more letter changes the potential, as a factor.
+  // Takes one more letter. Returns e^(change of the potential).
   float step(uint32_t& node, int32_t letter) const;
-  // The potential, in nats, of a word of so many letters.
+  // The potential, in nats, of a word with this many letters.
   float potential(uint32_t node, int32_t letters) const {
     return node == outside ? outside_potential(letters) : potential_[node];
   }
-  // The factor of a letter that leads out of the trie; more than 1 where unknown words are likelier than those below.
+  // The factor of a letter that leads out of the trie. Above 1 if unknown words are more probable than the words below.
   float leaving(uint32_t node) const { return node == outside ? oov_letter_factor_ : changes_[node].leaving; }
-  // At least 1, and at least the factor of the word's end, whatever its probability, if it gives this bonus.
+  // An upper bound of the factor of the word's end, at least 1.
   float ending_bound(uint32_t node, int32_t letters) const {
     return node == outside ? bound_of_end(outside_potential(letters)) : changes_[node].ending_bound;
   }
-  // The words that end here: positions in SearchPlan::words.
+  // The words that end at this node: positions in SearchPlan::words.
   std::span<const int32_t> words_at(uint32_t node) const {
     return node == outside ? std::span<const int32_t>{} : trie_.lists_at(node);
   }
@@ -38,10 +38,10 @@ class Lexicon {
 
   Trie trie_;
   std::vector<float>
-      potential_;  // of each node: weight · the best unigram log-probability of the words below, 0 at the root
+      potential_;  // of each node: weight · best unigram log-probability of the words below; 0 at the root
   struct Change {
     float entering;  // e^(potential of the node − potential of its parent)
-    float leaving;   // e^(potential outside, one letter on − potential of the node)
+    float leaving;   // e^(potential outside, with one more letter − potential of the node)
     float ending_bound;
   };
   std::vector<Change> changes_;

@@ -102,7 +102,7 @@ Scorers::Word Scorers::best_word(const Context& context) const {
   return best;
 }
 
-// What a finished word adds to the score, nats.
+// The score of a finished word, nats.
 double Scorers::word_value(const Context& context, const Word& word) const {
   const double value = plan_.word_lm_weight * word.log_prob + plan_.word_bonus;
   return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
@@ -112,7 +112,8 @@ Step Scorers::end_word(const Context& context) const {
   const Word word = best_word(context);
   if (lexicon_ && word.position < 0 && std::isinf(plan_.oov_charge)) return {0, word.state};
   Context counted = context;
-  if (context.node == Lexicon::outside) counted.letters = 0;  // letters are charged in the potential as in the value
+  if (context.node == Lexicon::outside)
+    counted.letters = 0;  // outside of the lexicon the potential contains the same charge for letters
   const double potential = lexicon_ ? lexicon_->potential(counted.node, counted.letters) : 0;
   return {factor_of(word_value(counted, word) - potential), word.state};
 }
@@ -182,7 +183,7 @@ void Scorers::close_word(Context& context, Parts& parts) const {
   context.letters = 0;
 }
 
-// One token, everything counted apart.
+// Adds one token to the parts.
 void Scorers::walk(Context& context, int token, Parts& parts) const {
   const bool inside = context.letters > 0;
   if (plan_.token_lm) {

@@ -11,7 +11,8 @@ Trie::Trie(const Ragged& lists) : nodes_{{0, -1}}, parent_{none} {
   for (uint64_t& each : bits_)
     if (each) each = uint64_t{1} << (letters++ % 64);
   every_letter_has_its_bit_ = letters <= 64;
-  // Sorted, lists with the same beginning stand together: a node is a range of them, its children are ranges of that.
+  // After sorting, lists with the same prefix are adjacent: a node is a range of lists, its children are parts of that
+  // range.
   std::vector<int32_t> order(lists.size());
   std::iota(order.begin(), order.end(), 0);
   const auto list = [&](int32_t k) { return lists[static_cast<size_t>(k)]; };

@@ -1,4 +1,4 @@
-// Many short lists of letters as a tree. Nodes are numbered level by level, so that the children of a node stand side by side.
+// Many short lists of letters as a tree. Nodes are numbered level by level, so the children of a node are adjacent.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -21,7 +21,7 @@ class Trie {
   int32_t letter(uint32_t node) const { return nodes_[node].letter; }  // the last one; −1 for the root
   uint32_t first_child(uint32_t node) const { return nodes_[node].first_child; }
   uint32_t end_child(uint32_t node) const { return nodes_[node + 1].first_child; }
-  // The lists that end here.
+  // The lists that end at this node.
   std::span<const int32_t> lists_at(uint32_t node) const { return ending_[node]; }
 
   uint32_t child(uint32_t node, int32_t letter) const {
@@ -42,16 +42,16 @@ class Trie {
   struct Node {
     uint32_t first_child;
     int32_t letter;
-    uint64_t letters = 0;  // the bits of its children's
+    uint64_t letters = 0;  // the bits of its children's letters
   };
   uint64_t bit_of(int32_t letter) const {
     const auto k = static_cast<size_t>(letter);
     return k < bits_.size() ? bits_[k] : 0;
   }
 
-  std::vector<uint64_t> bits_;     // of each letter: one, rising; 0 for those that do not occur
-  bool every_letter_has_its_bit_;  // or shares it with others
-  std::vector<Node> nodes_;        // and one more, where the last one's children end
+  std::vector<uint64_t> bits_;     // one bit for each letter, ascending; 0 for letters that do not occur
+  bool every_letter_has_its_bit_;  // else several letters share a bit
+  std::vector<Node> nodes_;        // plus one: the end of the last node's children
   std::vector<uint32_t> parent_;
   Ragged ending_;
 };

@@ -40,7 +40,8 @@ class Beam {
   Entry& operator[](int entry) { return entries_[static_cast<size_t>(entry)]; }
   const Entry& operator[](int entry) const { return entries_[static_cast<size_t>(entry)]; }
 
-  // Computes one frame without new texts. The old masses stay until replace(). `log_scale`: log factor of the probabilities.
+  // Computes one frame without new texts. The old masses stay until replace(). `log_scale`: log factor of the
+  // probabilities.
   Extremes stay(const float* probs, double log_scale);
   const std::vector<float>& staying() const {
     return next_masses_;
@@ -55,8 +56,8 @@ class Beam {
 
   // Sets `arrival` to an entry's text with one more token.
   void extend(int entry, int token, float mass, Arrival& arrival);
-  // Ends the frame: the entries `freed` (ascending) leave, the arrivals take their places. `carried`: the scorers' part of each
-  // arrival, empty without scorers. `top`: the largest mass.
+  // Ends the frame: the entries `freed` (ascending) leave, the arrivals take their places. `carried`: the scorers' part
+  // of each arrival, empty without scorers. `top`: the largest mass.
   void replace(std::span<const int32_t> freed, const std::vector<Arrival>& arrivals, const std::vector<Entry>& carried,
                float top);
 

@@ -7,8 +7,8 @@
 
 namespace ctckit {
 
-// The search collects at most 2 · width candidates before it chooses. One token adds at most 2 · width, and earlier choices
-// keep another width. Stores write whole vectors.
+// The search collects at most 2 · width candidates before it chooses. One token adds at most 2 · width, and earlier
+// choices keep another width. Stores write whole vectors.
 Candidates::Candidates(int beam_width) {
   const auto room = static_cast<size_t>(6 * whole_blocks(beam_width) + 512);
   values.resize(room);

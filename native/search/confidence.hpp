@@ -1,7 +1,7 @@
 // The confidence of each token of an alignment.
 //
-// The confidence of token k is its posterior among all changes of this one token. Its neighbors keep their frames of the most
-// probable alignment. Between them there is token k, another token, or none:
+// The confidence of token k is its posterior among all changes of this one token. Its neighbors keep their frames of
+// the most probable alignment. Between them there is token k, another token, or none:
 //
 //     confidence = mass(y_k) / (Σ_c mass(c) + mass(none)),
 //

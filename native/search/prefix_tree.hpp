@@ -38,8 +38,8 @@ class PrefixTree {
   // The tokens between the prefix `from` and its continuation `node`.
   void append_tokens(int32_t from, int32_t node, std::vector<int32_t>& tokens) const;
 
-  // Makes `top` the root and deletes all nodes except those between it and a node of `used`. Replaces the numbers in `used`
-  // by the new ones.
+  // Makes `top` the root and deletes all nodes except those between it and a node of `used`. Replaces the numbers in
+  // `used` by the new ones.
   void keep(int32_t top, const std::vector<int32_t*>& used);
 
  private:

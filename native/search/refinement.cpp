@@ -20,8 +20,8 @@ class TokenSlot {
         on_(probs_.size()),
         after_(probs_.size()) {}
 
-  // Returns the class with the most mass in frames [from, to) between the classes `left` and `right` (−1: none). The blank
-  // means no token. Ties: the present `token` wins.
+  // Returns the class with the most mass in frames [from, to) between the classes `left` and `right` (−1: none). The
+  // blank means no token. Ties: the present `token` wins.
   int32_t best(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
     std::fill(on_.begin(), on_.end(), 0.0);
     std::fill(after_.begin(), after_.end(), 0.0);

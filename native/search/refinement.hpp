@@ -1,9 +1,9 @@
 // Refinement: changes of one token that improve a text.
 //
-// The beam drops texts by their present mass and so loses some that later frames would have favored. Refinement looks for them
-// near the best text. Between the frames of a token's two neighbors each class has a mass, and so has "no token" (see
-// confidence.hpp). If one of them exceeds the mass of the present token, changing it may improve the text. The exact score of the
-// whole text decides (decoder.cpp).
+// The beam drops texts by their present mass and so loses some that later frames would have favored. Refinement looks
+// for them near the best text. Between the frames of a token's two neighbors each class has a mass, and so has "no
+// token" (see confidence.hpp). If one of them exceeds the mass of the present token, changing it may improve the text.
+// The exact score of the whole text decides (decoder.cpp).
 #pragma once
 #include <vector>
 

@@ -1,5 +1,5 @@
-// Rescoring of a text on its frames: its exact log-probability, the span of each token, and the confidence of each token
-// (confidence.hpp).
+// Rescoring of a text on its frames: its exact log-probability, the span of each token, and the confidence of each
+// token (confidence.hpp).
 #pragma once
 #include <cstdint>
 #include <span>

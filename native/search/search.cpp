@@ -146,8 +146,9 @@ void Search::rank(int32_t token) {
   ranked_.push_back(falling << 32 | static_cast<uint32_t>(token));
 }
 
-// Collects the candidates above the threshold, which rises with better candidates; returns its last value. If thousands of
-// classes are above it at first, the most probable ones come first: they raise the threshold above most of the others.
+// Collects the candidates above the threshold, which rises with better candidates; returns its last value. If thousands
+// of classes are above it at first, the most probable ones come first: they raise the threshold above most of the
+// others.
 float Search::extend(float threshold, float token_bound) {
   constexpr size_t few = 64;
   float most = beam_.top();
@@ -208,8 +209,8 @@ void Search::repeat(float threshold, float token_bound) {
   }
 }
 
-// Applies the scorers to the pending candidates, those with the highest bounds first. Drops candidates that will not be among
-// the best, which raises the threshold.
+// Applies the scorers to the pending candidates, those with the highest bounds first. Drops candidates that will not be
+// among the best, which raises the threshold.
 float Search::score_pending(float threshold) {
   Selection likeliest = {0, 0};
   if (pending_.count > plan_.beam_width) {

@@ -1,18 +1,19 @@
 // Prefix beam search over one item, frame by frame (Graves 2006, §7.5.2; Hannun et al. 2014), with scorers.
 //
-// The mass of a prefix u is the sum over all alignments of the frames so far that spell u. It has two parts: alignments that
-// end in a blank, and alignments that end in u's last token. In each frame
+// The mass of a prefix u is the sum over all alignments of the frames so far that spell u. It has two parts: alignments
+// that end in a blank, and alignments that end in u's last token. In each frame
 //
 //     blank(u) ← (blank(u) + label(u)) · p(blank)
 //     label(u) ← label(u) · p(last(u)) + arriving · factor(u) · p(last(u))
 //
-// where `arriving` is the mass of u's parent, or only its blank part if both end in the same token. factor(u) is e^(score of the
-// scorers for u's last token) (scorers/scorers.hpp). The search keeps the `beam_width` prefixes with the most mass.
+// where `arriving` is the mass of u's parent, or only its blank part if both end in the same token. factor(u) is
+// e^(score of the scorers for u's last token) (scorers/scorers.hpp). The search keeps the `beam_width` prefixes with
+// the most mass.
 //
-// Masses are float32 with one shared scale. A prefix 2^116 times smaller than the best is dropped. Rescoring computes the exact
-// log-probability of the texts afterwards (rescoring.hpp). Mass comes only from the prefix itself and its parent, so the search
-// never looks prefixes up by their tokens: each entry knows its parent's place in the beam, and an extension exists if and only
-// if a child of the entry is in the beam.
+// Masses are float32 with one shared scale. A prefix 2^116 times smaller than the best is dropped. Rescoring computes
+// the exact log-probability of the texts afterwards (rescoring.hpp). Mass comes only from the prefix itself and its
+// parent, so the search never looks prefixes up by their tokens: each entry knows its parent's place in the beam, and
+// an extension exists if and only if a child of the entry is in the beam.
 #pragma once
 #include <memory>
 #include <span>
@@ -42,8 +43,8 @@ class Search {
   // Returns the best n texts, best first: as if the text ended here (`ended`), or by mass alone.
   std::vector<Found> best(size_t n, bool ended) const;
 
-  // Returns the best n texts, and at most 16 more that exact scores may put before them: less than half a nat behind. The beam
-  // loses a part of a text's mass, some hundredths of a nat.
+  // Returns the best n texts, and at most 16 more that exact scores may put before them: less than half a nat behind.
+  // The beam loses a part of a text's mass, some hundredths of a nat.
   std::vector<Found> contenders(size_t n) const;
 
   // Returns the common first tokens of all texts in the beam, since the last forget().

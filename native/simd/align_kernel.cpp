@@ -1,12 +1,13 @@
 // One pass of Viterbi's recursion over up to 16 frames. See align_kernel.hpp.
 //
-// A group of four vectors of labels, and the blanks before them, stays in registers for all frames of the pass. From the
-// group to its left it needs only the last one or two labels before each frame: that group leaves its last vector of each
-// frame in `edge`. So the states are read and written once for 16 frames, and the four vectors hide each other's latency.
+// A group of four vectors of labels, and the blanks before them, stays in registers for all frames of the pass. From
+// the group to its left it needs only the last one or two labels before each frame: that group leaves its last vector
+// of each frame in `edge`. So the states are read and written once for 16 frames, and the four vectors hide each
+// other's latency.
 //
-// The speed of such a loop depends on how it reads the emissions. With AVX-512 it looks up to 64 places up in registers.
-// Otherwise the emissions of one place in all frames of the pass are adjacent. Then one load for each label and a
-// transposition replace a gather for each label and frame.
+// The speed of such a loop depends on how it reads the emissions. With AVX-512 it looks up to 64 places up in
+// registers. Otherwise the emissions of one place in all frames of the pass are adjacent. Then one load for each label
+// and a transposition replace a gather for each label and frame.
 #include "simd/align_kernel.hpp"
 
 #include <limits>

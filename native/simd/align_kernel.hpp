@@ -10,8 +10,9 @@ constexpr int align_block = 64;       // labels (and as many blanks) that are co
 constexpr int align_frames = 16;      // most frames of one pass
 constexpr int align_table_size = 64;  // labels whose emissions fit in the registers of AVX-512
 
-// `label` and `blank` hold the states' scores, separately as in lattice.hpp: at first those before the first frame of the pass,
-// at the end those after the last frame. All indices count from the first position of a window of states, and so do blocks.
+// `label` and `blank` hold the states' scores, separately as in lattice.hpp: at first those before the first frame of
+// the pass, at the end those after the last frame. All indices count from the first position of a window of states, and
+// so do blocks.
 template <class Real>
 struct AlignPass {
   Real *label, *blank;

@@ -9,8 +9,9 @@ constexpr int beam_block = 16;  // zeros pad arrays of entries and of classes to
 
 constexpr int whole_blocks(int n) { return (n + beam_block - 1) & ~(beam_block - 1); }
 
-// The beam's entries, as one frame needs them (see search/search.hpp). `masses` holds the totals; from `capacity` on the parts
-// that end in a blank; then zeros. So a single index, `source`, selects the mass that arrives from the parent.
+// The beam's entries, as one frame needs them (see search/search.hpp). `masses` holds the totals; from `capacity` on
+// the parts that end in a blank; then zeros. So a single index, `source`, selects the mass that arrives from the
+// parent.
 struct StayInput {
   int count, capacity;   // capacity: whole blocks
   const float* masses;   // (2 · capacity + beam_block)
@@ -38,8 +39,8 @@ struct BeamKernels {
   // out_c = e^(x_c − max x), zeros up to whole blocks; returns the maximum.
   float (*exponentials)(const float* x, int classes, float* out);
   // One frame without new tokens: every text emits a blank or its last token again, and receives mass from its parent.
-  // Writes masses and label parts in the same layout, and to `repeated` the mass of the last token as a new token after a
-  // blank. Returns the extremes of the new totals.
+  // Writes masses and label parts in the same layout, and to `repeated` the mass of the last token as a new token after
+  // a blank. Returns the extremes of the new totals.
   Extremes (*stay)(const StayInput& beam, const float* probs, float blank_prob, float* masses, float* label,
                    float* repeated);
   // Whether no value is NaN or above `most`, and at least one is above −∞.
@@ -56,8 +57,8 @@ struct BeamKernels {
                 const uint64_t* excluded, float* values, int32_t* found);
   // on_c ← (on_c + entering) · probs_c; returns the sum of the old values of `on`. Both are whole blocks.
   float (*pass_on)(const float* probs, int count, float entering, float* on);
-  // Selects the `wanted` largest of `count` values ≥ 0, padded with zeros to whole blocks; fewer, if fewer are at or above
-  // `low`. `low` and `high` are the bits of values; no value is at or above `high`.
+  // Selects the `wanted` largest of `count` values ≥ 0, padded with zeros to whole blocks; fewer, if fewer are at or
+  // above `low`. `low` and `high` are the bits of values; no value is at or above `high`.
   Selection (*choose)(const float* values, int count, int wanted, int32_t low, int32_t high);
 };
 

@@ -1,7 +1,7 @@
 // Chooses the instruction set of the kernels: the best one of this machine, or the one that the caller names.
 //
-// The kernels of simd/ are compiled several times from the same source. The rest of the core calls them through the tables
-// of function pointers below.
+// The kernels of simd/ are compiled several times from the same source. The rest of the core calls them through the
+// tables of function pointers below.
 #pragma once
 #include <string>
 #include <vector>

@@ -40,8 +40,8 @@ class Emitter {
     out.label[out.width] = blank.mantissa[0], out.label_exponent[out.width] = blank.exponent[0];
   }
 
-  // Whether every product of emissions stays in the range of Number, over `frames` frames with one transition each, of at
-  // most `greatest_weight` nats.
+  // Whether every product of emissions stays in the range of Number, over `frames` frames with one transition each, of
+  // at most `greatest_weight` nats.
   CTCKIT_INLINE bool in_range(int frames, double greatest_weight) const {
     const double nats = -static_cast<double>(horizontal_min<Mantissa>(lowest_)) + greatest_weight;
     return nats <= Number::emission_reach && (nats / ln2 + 1) * frames < Number::reach;
@@ -90,7 +90,8 @@ class Emitter {
     return exp_split<Number>(z);
   }
 
-  // The log-emission of a class, 0 if it is masked. If the difference of a finite logit overflows it is −∞: out of range.
+  // The log-emission of a class, 0 if it is masked. If the difference of a finite logit overflows it is −∞: out of
+  // range.
   static CTCKIT_INLINE Vector<Mantissa> cost(Vector<Mantissa> logit, Vector<Mantissa> z) {
     if constexpr (sizeof(Mantissa) == 4) return masked<Number>(logit) ? Vector<Mantissa>{} : z;
     return masked<Number>(z) ? Vector<Mantissa>{} : z;

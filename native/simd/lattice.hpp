@@ -12,9 +12,9 @@
 //
 // transitions.hpp implements them: PlainTransitions for plain CTC, WeightedTransitions for its variants.
 //
-// Forward, α_t(s) is the probability of all partial paths that are in state s at frame t, including the emission of frame t.
-// β_t(s) is the probability of the rest of the path after frame t. Backward, the arrays hold u_t(s) = β_t(s) · emission_t(s).
-// β itself exists only inside backward_step, where α_t(s) · β_t(s) / P is the occupancy of s at t.
+// Forward, α_t(s) is the probability of all partial paths that are in state s at frame t, including the emission of
+// frame t. β_t(s) is the probability of the rest of the path after frame t. Backward, the arrays hold u_t(s) = β_t(s) ·
+// emission_t(s). β itself exists only inside backward_step, where α_t(s) · β_t(s) / P is the occupancy of s at t.
 #pragma once
 #include "simd/number.hpp"
 

@@ -4,12 +4,12 @@
 //   likelihood P = α_{T−1}(last blank) + α_{T−1}(last label);   loss = −log P + Σ_t log-normalizer_t
 //   backward   t = T−1 … 0   gradient = weight · softmax, emissions, u, gradient −= weight · occupancy
 //
-// Numbers. Emissions are e^(x − max). So P and the sum of the log-normalizers stay separate, and the loss loses no digits to
-// cancellation.
+// Numbers. Emissions are e^(x − max). So P and the sum of the log-normalizers stay separate, and the loss loses no
+// digits to cancellation.
 //
-// Band. The kernel visits only states that a path can reach from the start and from which it can reach the end. The backward
-// pass narrows this band to the states that are alive: those with an occupancy above 2^-64. All dropped states together hold
-// less than T · S · 2^-64 of P.
+// Band. The kernel visits only states that a path can reach from the start and from which it can reach the end. The
+// backward pass narrows this band to the states that are alive: those with an occupancy above 2^-64. All dropped states
+// together hold less than T · S · 2^-64 of P.
 //
 // Checkpoints. If α of all frames would not fit in the cache, the kernel keeps α of some frames only (checkpoints). The
 // backward pass recomputes the frames between them.
@@ -26,8 +26,8 @@ namespace ctckit::CTCKIT_ISA {
 namespace {
 
 // The frames whose α is kept. Small items keep all. Larger items keep the frames of one segment, and for each segment a
-// checkpoint: the frame before it. Very large items keep the checkpoints of one stretch of segments, and one checkpoint for
-// each stretch. The backward pass recomputes the other frames, once or twice each.
+// checkpoint: the frame before it. Very large items keep the checkpoints of one stretch of segments, and one checkpoint
+// for each stretch. The backward pass recomputes the other frames, once or twice each.
 struct Plan {
   static constexpr int64_t cache_bytes = 384 << 10;
   static constexpr int64_t budget = 4 << 20;
@@ -332,8 +332,8 @@ class Solver {
     }
   }
 
-  // Recomputes α of a frame for the states that may be alive. The backward pass is at frame `past`, and a path moves by at
-  // most `speed` labels in each frame: states further to the left cannot reach the window before that frame.
+  // Recomputes α of a frame for the states that may be alive. The backward pass is at frame `past`, and a path moves by
+  // at most `speed` labels in each frame: states further to the left cannot reach the window before that frame.
   States recompute_frame(int t, int past, const States& before) {
     Window window = band(t);
     window.from = larger(window.from, round_down(larger(0, alive_.from - Transitions::speed * (past - t) - block)));

@@ -1,13 +1,13 @@
 // Probabilities as mantissa × 2^exponent, one pair for each state.
 //
-// A lattice of T frames multiplies T emissions. Products such as e^-5000 are common, far outside of a float's range. Log
-// space would need a logarithm for each addition and lose digits to cancellation. Here the exponents are exact integers.
-// Adding two numbers takes a maximum, two shifts and an addition. Multiplying takes one multiplication and one integer
-// addition. The mantissas keep their full relative precision at any length.
+// A lattice of T frames multiplies T emissions. Products such as e^-5000 are common, far outside of a float's range.
+// Log space would need a logarithm for each addition and lose digits to cancellation. Here the exponents are exact
+// integers. Adding two numbers takes a maximum, two shifts and an addition. Multiplying takes one multiplication and
+// one integer addition. The mantissas keep their full relative precision at any length.
 //
 // Invariants of all numbers that a kernel reads:
-//   - a mantissa is 0 or lies in [2^-40, 2^40]. Every `renormalize_every` frames mantissas are brought back to [1, 2). One
-//     frame changes them by a factor in [0.7, 4.3] (weighted transitions: up to 11.4, therefore every 8 frames);
+//   - a mantissa is 0 or lies in [2^-40, 2^40]. Every `renormalize_every` frames mantissas are brought back to [1, 2).
+//     One frame changes them by a factor in [0.7, 4.3] (weighted transitions: up to 11.4, therefore every 8 frames);
 //   - a mantissa of 0 has the exponent `zero_exponent`, which is below all others.
 #pragma once
 #include <cmath>
@@ -108,8 +108,8 @@ CTCKIT_INLINE Vector<Real> exp_negative(Vector<Real> z) {
   return reinterpret_cast<Vector<Real>>(result & ~flushed);
 }
 
-// a − b exactly: the rounded difference and its rounding error. float32 rounds a difference of 1000 by 3e-5, which becomes
-// the relative error of e^z. That matters: a path may have to pass through an unlikely class.
+// a − b exactly: the rounded difference and its rounding error. float32 rounds a difference of 1000 by 3e-5, which
+// becomes the relative error of e^z. That matters: a path may have to pass through an unlikely class.
 template <class Real>
 struct Difference {
   Vector<Real> value, error;

@@ -4,8 +4,8 @@
 
 namespace ctckit {
 
-// Labels and blanks are separate arrays, as in lattice.hpp: `width` values each (whole blocks), with one block of padding
-// before the labels. Two arrays of each hold the scores of odd and even frames.
+// Labels and blanks are separate arrays, as in lattice.hpp: `width` values each (whole blocks), with one block of
+// padding before the labels. Two arrays of each hold the scores of odd and even frames.
 struct PathProblem {
   const float* log_probs;  // (frames, classes)
   int64_t frame_stride;

@@ -1,7 +1,7 @@
 // One frame of logits: its maximum, its normalizer, and its part of the gradient.
 //
-// With a large vocabulary a frame is long (26 kB for 6,625 classes), and the hardware's prefetcher stops at each page. So
-// the code prefetches the next frame while it computes the exponentials of this one.
+// With a large vocabulary a frame is long (26 kB for 6,625 classes), and the hardware's prefetcher stops at each page.
+// So the code prefetches the next frame while it computes the exponentials of this one.
 #pragma once
 #include "simd/number.hpp"
 
@@ -22,8 +22,8 @@ CTCKIT_INLINE Real frame_maximum(const Real* x, int64_t classes) {
 
 // Σ_c e^(x_c − maximum), at least 1. NaN if a logit is NaN or +∞. With Keep, stores the exponentials in `kept`.
 //
-// Classes at the maximum are counted separately. If the network is certain, the other terms are far below the last digit of
-// 1. Added to 1 they would be lost, and with them the loss, which is the logarithm of the sum.
+// Classes at the maximum are counted separately. If the network is certain, the other terms are far below the last
+// digit of 1. Added to 1 they would be lost, and with them the loss, which is the logarithm of the sum.
 template <bool Keep, class Real>
 CTCKIT_INLINE double frame_sum_exp(const Real* x, int64_t classes, Real maximum, const Real* next, Real* kept) {
   using Bits = Vector<typename Format<Real>::Bits>;

@@ -1,5 +1,5 @@
-// The transitions into and out of each state, for the two steps of lattice.hpp. PlainTransitions are those of plain CTC.
-// WeightedTransitions read their weights from a token graph; other variants of CTC are such graphs.
+// The transitions into and out of each state, for the two steps of lattice.hpp. PlainTransitions are those of plain
+// CTC. WeightedTransitions read their weights from a token graph; other variants of CTC are such graphs.
 #pragma once
 #include "core/token_graph.hpp"
 #include "simd/arena.hpp"
@@ -63,8 +63,9 @@ class PlainTransitions {
     }
   }
 
-  // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]. This equals a path that comes from blank[0]
-  // before the first frame and goes to blank[N] after the last frame, so start and end need no special transitions.
+  // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]. This equals a path that comes from
+  // blank[0] before the first frame and goes to blank[N] after the last frame, so start and end need no special
+  // transitions.
   const PlainTransitions& start() const { return *this; }
   const PlainTransitions& inside() const { return *this; }
   const PlainTransitions& final() const { return *this; }
@@ -112,8 +113,8 @@ struct Boundary {
   CTCKIT_INLINE Scaled<Number> out_of_blank(const FrameStates<Number>&, int i) const { return blank.at(i); }
 };
 
-// Transitions, starts and ends with given weights. In addition to stay, advance and skip there is the hop over a whole token:
-// label[i−2] → label[i] and label[i−2] → blank[i].
+// Transitions, starts and ends with given weights. In addition to stay, advance and skip there is the hop over a whole
+// token: label[i−2] → label[i] and label[i−2] → blank[i].
 template <class Number>
 class WeightedTransitions {
   using Mantissa = typename Number::Mantissa;

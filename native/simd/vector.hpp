@@ -1,8 +1,8 @@
 // Vectors of the instruction set that this translation unit is compiled for.
 //
 // One source serves every instruction set. It uses the vector extensions of GCC and Clang; where it uses intrinsics, a
-// comment says why. Everything lives in a namespace named after the instruction set and is always inlined. So the linker
-// cannot pick code for a newer instruction set and run it on an older machine.
+// comment says why. Everything lives in a namespace named after the instruction set and is always inlined. So the
+// linker cannot pick code for a newer instruction set and run it on an older machine.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -77,8 +77,9 @@ CTCKIT_INLINE Vector<typename IntegerOf<sizeof(T)>::type> last_lanes(int64_t cou
   return load(steps.values + count);
 }
 
-// Loads the last `rest` < lanes values of an array into the upper lanes; the other lanes hold `fill`. Reads nothing outside
-// of the array: if it is long enough, the load begins earlier and masks the lanes that the caller has already seen.
+// Loads the last `rest` < lanes values of an array into the upper lanes; the other lanes hold `fill`. Reads nothing
+// outside of the array: if it is long enough, the load begins earlier and masks the lanes that the caller has already
+// seen.
 template <class T>
 CTCKIT_INLINE Vector<T> load_rest(const T* array, int64_t length, int64_t rest, T fill) {
   if (length >= lanes<T>) return last_lanes<T>(rest) ? load(array + length - lanes<T>) : broadcast(fill);
@@ -96,8 +97,8 @@ CTCKIT_INLINE Vector<T> gather_at(const From* from, const int32_t* index) {
   return result;
 }
 
-// The counterpart of load_rest: stores the upper lanes at the end of an array. If the array is long enough, the other lanes
-// are stored as well, over values that were already written: `value` must hold the same values there.
+// The counterpart of load_rest: stores the upper lanes at the end of an array. If the array is long enough, the other
+// lanes are stored as well, over values that were already written: `value` must hold the same values there.
 template <class T>
 CTCKIT_INLINE void store_rest(T* array, int64_t length, int64_t rest, Vector<T> value) {
   if (length >= lanes<T>) return store(array + length - lanes<T>, value);
@@ -126,8 +127,8 @@ CTCKIT_INLINE void stream(T* to, Vector<T> value) {
 }
 #endif
 
-// to = scale · from, written past the caches: for results too large to stay in a cache until they are read. Saves reading
-// each cache line before it is overwritten. Call finish_streaming() before another thread may read.
+// to = scale · from, written past the caches: for results too large to stay in a cache until they are read. Saves
+// reading each cache line before it is overwritten. Call finish_streaming() before another thread may read.
 template <class T>
 CTCKIT_INLINE void stream_array(T* to, const T* from, int64_t count, T scale) {
   int64_t k = 0;

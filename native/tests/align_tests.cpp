@@ -1,5 +1,5 @@
-// Random alignments on every instruction set, compared with Viterbi's recursion over the whole table in plain float64 loops.
-// The spans are the same for all checkpoints, all pruning, and with or without a first pass in float32.
+// Random alignments on every instruction set, compared with Viterbi's recursion over the whole table in plain float64
+// loops. The spans are the same for all checkpoints, all pruning, and with or without a first pass in float32.
 //
 // Runs under the sanitizers: every array has exactly the promised size.
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Random problems on every instruction set, compared with float64 loops in log space that share no line with the kernels.
+// Random problems on every instruction set, compared with float64 loops in log space that share no line with the
+// kernels.
 //
 // Runs under the sanitizers: every array has exactly the promised size, and the padding is NaN.
 #include <algorithm>

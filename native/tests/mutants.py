@@ -1,6 +1,6 @@
-"""Breaks the kernels on purpose, one rule at a time, and expects the native tests to fail: ``make mutants``.
+"""Break the kernels on purpose, one rule at a time, and expect the native tests to fail: ``make mutants``.
 
-``--patterns`` only looks whether each pattern is still in the source, exactly once, and says which are not.
+``--patterns`` only checks that each pattern is in the source exactly once, and lists those that are not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NATIVE = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Mutant:
-    """One broken rule: in ``file``, ``original`` becomes ``broken``, however the lines are broken."""
+    """One broken rule: ``broken`` replaces ``original`` in ``file``; line breaks do not matter."""
 
     rule: str
     file: str
@@ -28,11 +28,11 @@ class Mutant:
     broken: str
 
     def occurrences(self, text: str) -> int:
-        """How often the pattern is there: it has to be once."""
+        """Return how often the pattern occurs; it must be once."""
         return len(self._pattern.findall(text))
 
     def apply(self, text: str) -> str:
-        """The source with the rule broken."""
+        """Return the source with the rule broken."""
         return self._pattern.sub(lambda _: self.broken, text)
 
     @property
@@ -176,7 +176,12 @@ MUTANTS = (
         "align: two labels a frame", "align/token_graph.cpp", "passes(blank_hop) ? 2 : 1;", "passes(blank_hop) ? 1 : 1;"
     ),
     Mutant("align: window on the way back", "align/path.cpp", "graph_.reach() * frames, 0);", "frames / 2, 0);"),
-    Mutant("align: rows that are kept", "align/path.cpp", "if ((t - checkpoint.frame) % every == 0)", "if (t == checkpoint.frame)"),
+    Mutant(
+        "align: rows that are kept",
+        "align/path.cpp",
+        "if ((t - checkpoint.frame) % every == 0)",
+        "if (t == checkpoint.frame)",
+    ),
     Mutant("align: ties", "align/path.cpp", "if (score >= end.log_prob &&", "if (score > end.log_prob &&"),
     Mutant(
         "align: ties of transitions", "align/path.cpp", "if (!(value > most)) return;", "if (!(value >= most)) return;"
@@ -231,14 +236,14 @@ MUTANTS = (
 
 
 def misfits() -> list[str]:
-    """The mutants whose pattern is not in the source exactly once."""
+    """Return the mutants whose pattern is not in the source exactly once."""
     sources = {mutant.file: (NATIVE / mutant.file).read_text(encoding="utf-8") for mutant in MUTANTS}
     found = [(mutant, mutant.occurrences(sources[mutant.file])) for mutant in MUTANTS]
     return [f"{each.rule}: {each.file} has {n} × {each.original!r}" for each, n in found if n != 1]
 
 
 def configure(folder: Path) -> None:
-    """A copy of the sources to break, built as shipped but for one instruction set: the rules are the same in all."""
+    """Copy the sources and configure a release build for one instruction set: all sets have the same rules."""
     shutil.copytree(NATIVE, folder / "native")
     options = ("CMAKE_BUILD_TYPE=Release", "CTCKIT_SANITIZE=OFF", "CTCKIT_WERROR=OFF", "CTCKIT_BASELINE_ONLY=ON")
     run = ["cmake", "-G", "Ninja", "-S", folder / "native/tests", "-B", folder / "build"]
@@ -246,7 +251,7 @@ def configure(folder: Path) -> None:
 
 
 def survives(mutant: Mutant | None, folder: Path) -> bool:
-    """Whether the native tests pass on the broken kernels, or on the ones as they are."""
+    """Return whether the native tests pass on the broken kernels, or on the unbroken ones without a mutant."""
     path = folder / "native" / (mutant.file if mutant else "loss/loss.cpp")
     original = path.read_text(encoding="utf-8")
     path.write_text(mutant.apply(original) if mutant else original, encoding="utf-8")
@@ -259,7 +264,7 @@ def survives(mutant: Mutant | None, folder: Path) -> bool:
 
 
 def passes(command: list[str | Path]) -> bool:
-    """Whether a test ends in time and without a failure: a mutant may hang."""
+    """Return whether a test ends in time and without a failure: a mutant may hang."""
     try:
         return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 0
     except subprocess.TimeoutExpired:
@@ -267,9 +272,9 @@ def passes(command: list[str | Path]) -> bool:
 
 
 def main() -> int:
-    """Try every mutant; the exit code counts the survivors."""
+    """Try every mutant. The exit code is the number of survivors."""
     if wrong := misfits():
-        raise SystemExit("Mend the list of mutants; each pattern has to be there once:\n" + "\n".join(wrong))
+        raise SystemExit("Fix the list of mutants; each pattern must occur once:\n" + "\n".join(wrong))
     if "--patterns" in sys.argv[1:]:
         return 0
     console = Console()
@@ -278,7 +283,7 @@ def main() -> int:
         folder = Path(name)
         configure(folder)
         if not survives(None, folder):
-            raise SystemExit("The native tests fail on the kernels as they are: nothing can be learnt from mutants.")
+            raise SystemExit("The native tests fail on the unbroken kernels, so mutants cannot be tested.")
         for mutant in MUTANTS:
             alive = survives(mutant, folder)
             survivors += alive

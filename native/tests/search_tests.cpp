@@ -1,5 +1,5 @@
-// Random searches on every instruction set, compared with a search in dictionaries that shares no line with the kernels,
-// with the exact scores of the texts, and with themselves for other chunks, batches and numbers of threads.
+// Random searches on every instruction set, compared with a search in dictionaries that shares no line with the
+// kernels, with the exact scores of the texts, and with themselves for other chunks, batches and numbers of threads.
 //
 // Runs under the sanitizers: every array has exactly the promised size.
 #include <algorithm>
@@ -227,8 +227,8 @@ double naive_hotwords(const SearchPlan& plan, const Text& text) {
   return sum;
 }
 
-// A beam that holds all texts has their exact scores. The scores of a narrow beam are at most these, and its best text may
-// be improved by refinements (search/refinement.hpp), each of which adds a text.
+// A beam that holds all texts has their exact scores. The scores of a narrow beam are at most these, and its best text
+// may be improved by refinements (search/refinement.hpp), each of which adds a text.
 void masses_are_exact_scores() {
   const bool whole = chance(0.5);
   const SearchPlan plan = random_plan(whole ? 20000 : integer(1, 20));

@@ -266,7 +266,8 @@ void check_forks(bool parent_is_busy) {
     if (child == 0) {
       alarm(20);  // turns a hanging child into a failure
       const bool right = problem.solve() == expected && tasks_meet();
-      // exit() runs the destructors of the child's pool. Leak checks are off: memory of the parent's threads looks leaked.
+      // exit() runs the destructors of the child's pool. Leak checks are off: memory of the parent's threads looks
+      // leaked.
       if (can_fork_while_busy && !parent_is_busy) std::exit(right ? 0 : 1);
       std::_Exit(right ? 0 : 1);
     }
