@@ -163,7 +163,7 @@ class Reader {
   std::vector<uint64_t> read_counts() {
     std::string_view line = next_filled("\\data\\");
     if (line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-    if (line != "\\data\\") fail("expected \\data\\, found " + quote(line) + ". This is no ARPA file.");
+    if (line != "\\data\\") fail("expected \\data\\, found " + quote(line) + ". This is not an ARPA file.");
     std::vector<uint64_t> counts;
     for (;;) {
       const char* const before = at_;
@@ -175,7 +175,7 @@ class Reader {
       }
       counts.push_back(read_count(line, counts.size() + 1));
     }
-    if (counts.empty()) fail("no \"ngram 1=count\" behind \\data\\.");
+    if (counts.empty()) fail("no \"ngram 1=count\" after \\data\\.");
     rewind_blank_lines();
     return counts;
   }
@@ -206,8 +206,8 @@ class Reader {
     number(count);
     if (!rest.empty()) fail("expected \"ngram N=count\", found " + quote(line) + ".");
     if (named != length) {
-      fail("the count of " + std::to_string(named) + "-grams, where that of " + std::to_string(length) +
-           "-grams belongs.");
+      fail("expected the count of " + std::to_string(length) + "-grams, found that of " + std::to_string(named) +
+           "-grams.");
     }
     if (length > NGram::max_order) fail("the order is above " + std::to_string(NGram::max_order) + ".");
     // The shortest line has a digit, a blank and a letter for each word, and a line end.
@@ -234,7 +234,7 @@ class Reader {
       for (uint64_t i = 0; i < count; ++i) read_word(i, count);
       for (const char* special : {"<s>", "</s>"}) {
         if (builder_->find(special) == NGramBuilder::none) {
-          fail(std::string("the 1-grams lack ") + special + ", without which texts have no begin or end.");
+          fail(std::string("the 1-grams lack ") + special + ", which every model needs.");
         }
       }
       return;
@@ -280,7 +280,7 @@ class Reader {
     while (from < end && blank(*from)) ++from;
     const char* const first = from;
     while (from < end && !blank(*from)) ++from;
-    if (from == first) fail("expected " + std::to_string(length_) + " words behind the log-probability.");
+    if (from == first) fail("expected " + std::to_string(length_) + " words after the log-probability.");
     return {first, static_cast<size_t>(from - first)};
   }
 
@@ -305,7 +305,7 @@ class Reader {
     const float back_off = this->back_off(from, end, line);
     if (!is_text(word)) fail("the word is not UTF-8.");
     if (word == "<UNK>") word = "<unk>";  // the spelling of older tools
-    if (!builder_->add_word(word, log_prob, back_off)) fail("the 1-gram " + quote(word) + " is here a second time.");
+    if (!builder_->add_word(word, log_prob, back_off)) fail("the 1-gram " + quote(word) + " occurs twice.");
   }
 
   uint64_t read_block(uint64_t done, uint64_t count) {
@@ -330,7 +330,7 @@ class Reader {
     const size_t added = builder_->add(length_, taken, words_.data(), log_probs_.data(), back_offs_.data());
     if (added < taken) {
       number_ = before + 1 + added;
-      fail("the same n-gram is here a second time.");
+      fail("the same n-gram occurs twice.");
     }
     return taken;
   }
@@ -350,7 +350,7 @@ class Reader {
     }
     std::string_view rest;
     while (next(rest)) {
-      if (!trimmed(rest).empty()) fail("text behind \\end\\: " + quote(rest) + ".");
+      if (!trimmed(rest).empty()) fail("text after \\end\\: " + quote(rest) + ".");
     }
   }
 

@@ -68,8 +68,8 @@ bool is_sound(const NGram::Header& header) {
 void check_header(const std::byte* memory, size_t bytes) {
   NGram::Header header;
   std::memcpy(&header, memory, sizeof header);
-  if (header.magic != magic) throw FormatError("this is no language model of ctckit.");
-  if (header.byte_order != byte_order) throw FormatError("written on a machine with another byte order.");
+  if (header.magic != magic) throw FormatError("this is not a language model of ctckit.");
+  if (header.byte_order != byte_order) throw FormatError("the file was written on a machine with another byte order.");
   if (header.version != version) {
     throw FormatError("version " + std::to_string(header.version) + " of the format; this ctckit reads version " +
                       std::to_string(version) + ".");
@@ -112,7 +112,7 @@ class File {
 std::shared_ptr<const NGram> ngram_from_file(const std::string& path) {
   const File file(path);
   const size_t bytes = file.bytes();
-  if (bytes < sizeof(NGram::Header)) throw FormatError("the file is truncated: not even its header is whole.");
+  if (bytes < sizeof(NGram::Header)) throw FormatError("the file is truncated: its header is incomplete.");
   std::shared_ptr<const std::byte> memory = file.map(bytes);
   check_header(memory.get(), bytes);
   return std::make_shared<const NGram>(std::move(memory));

@@ -263,7 +263,7 @@ void NGramTrainer::add(std::string_view text, Unit unit, std::string_view space)
       const uint32_t id = number(word);
       if (id <= end_id) {
         throw FormatError("line " + std::to_string(number_) + ": the text holds " + std::string(word) +
-                          ", which language models keep for themselves.");
+                          ", which is reserved for language models.");
       }
       corpus_.push_back(id);
     }
