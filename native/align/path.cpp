@@ -15,8 +15,7 @@ constexpr int64_t scratch_bytes = 1 << 18;  // up to this size the states of all
 constexpr int uses_ahead = 2, uses_slack = 4;  // blocks looked up in advance; how much larger the list may be
 constexpr int levels = 8;                      // parts into which the way back divides a large window
 constexpr int64_t min_keep_every = 256;        // least number of frames between checkpoints of the forward pass
-constexpr int64_t checkpoints_in_graph =
-    16;  // checkpoints are at most this part of the graph apart: little is recomputed
+constexpr int64_t checkpoints_in_graph = 16;   // distance of checkpoints: this part of the graph, to recompute little
 
 int64_t whole_passes(int64_t frames) { return std::max<int64_t>(frames / align_frames, 1) * align_frames; }
 

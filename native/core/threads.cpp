@@ -121,13 +121,13 @@ struct OpenMP {
   using Ask = int (*)();
   Parallel parallel = nullptr;
   Ask in_parallel = nullptr, max_threads = nullptr;
-  std::thread::id
-      owner;  // every thread that opens a parallel region gets its own team: we share this thread's team only
+  // Every thread that opens a parallel region gets its own team: only this thread's team is shared.
+  std::thread::id owner;
 
   bool run(Job& job, int wanted) const {
     if (!parallel || std::this_thread::get_id() != owner || in_parallel()) return false;
-    const int team =
-        max_threads();  // always the whole team: for a smaller team the runtime would end the other threads
+    // Always the whole team: for a smaller team the runtime would end the other threads.
+    const int team = max_threads();
     if (team < wanted) return false;
     std::pair<Job*, int> work{&job, wanted};
     parallel(

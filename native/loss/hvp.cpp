@@ -82,10 +82,10 @@ class ItemHvp {
   void normalize() {
     normalizer_.assign(frames_, 0.0);
     for (int64_t t = 0; t < frames_; ++t) {
-      const Logit* row = x_ + t * stride_;
-      const double top = *std::max_element(row, row + classes_);
+      const Logit* frame = x_ + t * stride_;
+      const double top = *std::max_element(frame, frame + classes_);
       double sum = 0;
-      for (int64_t c = 0; c < classes_; ++c) sum += std::exp(row[c] - top);
+      for (int64_t c = 0; c < classes_; ++c) sum += std::exp(frame[c] - top);
       if (top == impossible) continue;
       if (input_kind_ == InputKind::logits || std::isnan(sum)) normalizer_[t] = top + std::log(sum);
     }

@@ -37,8 +37,8 @@ class Lexicon {
   }
 
   Trie trie_;
-  std::vector<float>
-      potential_;  // of each node: weight · best unigram log-probability of the words below; 0 at the root
+  // Of each node: weight · best unigram log-probability of the words below; 0 at the root.
+  std::vector<float> potential_;
   struct Change {
     float entering;  // e^(potential of the node − potential of its parent)
     float leaving;   // e^(potential outside, with one more letter − potential of the node)

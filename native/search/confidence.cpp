@@ -23,8 +23,8 @@ class TokenGap {
   double confidence(int32_t token, int32_t left, int32_t right, int64_t from, int64_t to) {
     const auto mass = [&](int32_t c) -> float& { return on_[static_cast<size_t>(c)]; };
     std::fill(on_.begin(), on_.end(), 0.0f);
-    double before = 1, own = 0,
-           other = 0;  // masses: blanks only; the token and blanks after it; another one and blanks after it
+    // Masses: blanks only; the token and blanks after it; another token and blanks after it.
+    double before = 1, own = 0, other = 0;
     for (int64_t t = from; t < to; ++t) {
       beam_kernels().exponentials(frames_.frame(t), frames_.classes, probs_.data());
       const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);

@@ -17,8 +17,7 @@ template <class Real>
 struct AlignPass {
   Real *label, *blank;
   const int32_t* places;  // the position of each label's emission in the table
-  const uint64_t*
-      skips;  // one word for each block, one bit for each label: label i may follow label i − 1 without a blank
+  const uint64_t* skips;  // one bit for each label, one word for each block: label i may follow label i − 1 directly
   const Real* transitions[inner_transitions];  // null: plain CTC, all weights 0, and the skips above
   // Emissions: place k in frame f is table[k · align_frames + f] if `wide`, else table[k + f · align_table_size].
   const Real* table;

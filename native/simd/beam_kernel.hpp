@@ -13,13 +13,12 @@ constexpr int whole_blocks(int n) { return (n + beam_block - 1) & ~(beam_block -
 // the parts that end in a blank; then zeros. So a single index, `source`, selects the mass that arrives from the
 // parent.
 struct StayInput {
-  int count, capacity;   // capacity: whole blocks
-  const float* masses;   // (2 · capacity + beam_block)
-  const float* label;    // the part that ends in the last token
-  const float* factor;   // e^(score of the scorers) for the last token
-  const int32_t* token;  // the last token; the blank for the empty text
-  const int32_t*
-      source;  // the parent's total; its blank part if it ends in the same token; a zero if it is not in the beam
+  int count, capacity;    // capacity: whole blocks
+  const float* masses;    // (2 · capacity + beam_block)
+  const float* label;     // the part that ends in the last token
+  const float* factor;    // e^(score of the scorers) for the last token
+  const int32_t* token;   // the last token; the blank for the empty text
+  const int32_t* source;  // the parent's total; its blank part if it ends in the same token; a zero without a parent
 };
 
 // Selects values ≥ 0 by their bits: all at or above `least`, and the first `ties` of those just below it.

@@ -266,8 +266,8 @@ class Solver {
 
   bool find_likelihood(const States& last) {
     double total = 0, shared = Number::zero_exponent;
-    const int past =
-        frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;  // values beyond it are undefined
+    // Values beyond `past` are undefined.
+    const int past = frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;
     const auto each_end = [&](auto&& take) {
       for (int i = larger(0, transitions_.first_final()); i < past; ++i) {
         if (i < tokens_) take(last.label[i], last.label_exponent[i], transitions_.label_final(i));

@@ -24,11 +24,9 @@ struct Fast {
   using Mantissa = float;
   using Exponent = int32_t;
   static constexpr Exponent zero_exponent = -(1 << 29);
-  static constexpr Exponent forbidden =
-      -(1 << 28);  // added to an exponent: the sum is below every possible exponent, and above zero's
-  static constexpr double reach = 1 << 27;  // |exponent| of any state that is not 0
-  static constexpr double emission_reach = 1
-                                           << 20;  // largest |log| of one emission, for the rounding trick in exp_split
+  static constexpr Exponent forbidden = -(1 << 28);  // added to an exponent: below all others, above zero's
+  static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
+  static constexpr double emission_reach = 1 << 20;  // largest |log| of an emission, for the rounding in exp_split
   // A product of two mantissas is below 2^70. The limits below subtract 70, so comparing exponents is enough.
   static constexpr Exponent dead = -64 - 70;   // an occupancy under 2^-64 is dropped from the backward pass
   static constexpr Exponent faint = -32 - 70;  // an occupancy under 2^-32 is not added to the gradient

@@ -369,8 +369,8 @@ void choice_among_equals() {
 }
 
 void bounded_memory() {
-  random_bits.seed(
-      1);  // with emissions that decide between the texts: two texts of equal score would keep all their nodes
+  // With this seed the emissions decide between the texts: two texts of equal score would keep all their nodes.
+  random_bits.seed(1);
   const SearchPlan plan = plain_plan(4, 20);
   ctckit::Search search(std::make_shared<ctckit::Scorers>(plan));
   const std::vector<float> emissions = random_emissions(1000, plan.classes, plan.blank);

@@ -36,11 +36,9 @@
 #endif
 #endif
 #if defined(__SANITIZE_THREAD__)
-constexpr bool can_fork = false,
-               can_fork_while_busy = false;  // ThreadSanitizer cannot follow a fork of a process with threads
+constexpr bool can_fork = false, can_fork_while_busy = false;  // no forks of threaded processes under ThreadSanitizer
 #elif defined(__SANITIZE_ADDRESS__)
-constexpr bool can_fork = true,
-               can_fork_while_busy = false;  // AddressSanitizer's allocator may stay locked in the child
+constexpr bool can_fork = true, can_fork_while_busy = false;  // the allocator may stay locked in the child
 #else
 constexpr bool can_fork = true, can_fork_while_busy = true;
 #endif
