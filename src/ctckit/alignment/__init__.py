@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from ctckit.alignment.timing import timed_tiers
     from ctckit.alignment.transcript import Transcript, TranscriptWord
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances
-    from ctckit.alignment.writers import subtitle_lines, timed, write_alignment
+    from ctckit.alignment.writers import Tiers, subtitle_lines, timed, write_alignment
 
 __all__ = [
     "Alignment",
     "PronouncingDictionary",
     "Runs",
     "SpellingChoice",
+    "Tiers",
     "TimedText",
     "TokenSpan",
     "Transcript",
@@ -57,6 +58,7 @@ _ON_DEMAND = {  # decoders need the spans only
     "Alignment": "result",
     "PronouncingDictionary": "pronunciation",
     "SpellingChoice": "spelling_choice",
+    "Tiers": "writers",
     "Transcript": "transcript",
     "TranscriptWord": "transcript",
     "UtteranceSpan": "utterances",
