@@ -272,7 +272,7 @@ def test_every_sound_of_arpabet_can_be_written_by_a_model_of_plain_ipa(tmp_path)
     ("text", "message"),
     [
         ("cat K AE1 T\ndog\n", r"d\.dict: line 2 is 'dog'; expected a word and its symbols\."),
-        ("cat K QQ1 T\n", r"d\.dict: line 1, 'cat', has the symbol 'QQ1', which the model has no way to write\."),
+        ("cat K QQ1 T\n", r"d\.dict: line 1, 'cat', has the symbol 'QQ1', which the model cannot write\."),
         ("cat K EH1 T\n", r"has the symbol 'EH1', which"),
     ],
 )
