@@ -6,6 +6,7 @@ import pytest
 from ctckit import Vocabulary
 from ctckit.alignment import SpellingChoice, Transcript, forced_align, timed_tiers
 from ctckit.errors import InvalidInputError
+from tests.support.tolerances import DOUBLE
 
 LETTERS = Vocabulary.from_characters("abcd ", separator=" ")
 STAR = -1
@@ -39,7 +40,7 @@ def test_lines_words_and_tokens():
     assert times(tiers["lines"]) == [("A b,", 10.5, 13.5), ("ab!", 15.0, 16.5)]
     assert times(tiers["tokens"]) == [("a", 10.5, 11.5), ("b", 13.0, 13.5), ("a", 15.0, 16.0), ("b", 16.0, 16.5)]
     words = [word.confidence for word in tiers["words"]]
-    assert tiers["lines"][0].confidence == pytest.approx(sum(words[:2]) / 2)
+    assert tiers["lines"][0].confidence == pytest.approx(sum(words[:2]) / 2, rel=DOUBLE)
     assert words == [word.confidence for word in found.words(said)]
     met = timed_tiers(found, said, LETTERS, 0.5, 10.0, boundaries="midpoint")
     edges = found.boundaries("midpoint")[2] * 0.5 + 10

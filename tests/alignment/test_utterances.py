@@ -6,6 +6,7 @@ import pytest
 from ctckit import Transcript, Vocabulary, align_utterances, forced_align
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from tests.support.alignment_truth import off, recording, text
+from tests.support.tolerances import DOUBLE
 
 LETTERS = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
 
@@ -31,7 +32,7 @@ def test_each_text_is_where_it_is_said():
         assert (utterance.start, utterance.end) == (utterance.spans[0].start, utterance.spans[-1].end)
         assert len(utterance) == utterance.end - utterance.start
         assert utterance.seconds(0.5) == (utterance.start / 2, utterance.end / 2)
-        assert utterance.confidence == pytest.approx(np.mean([span.confidence for span in utterance.spans]))
+        assert utterance.confidence == pytest.approx(np.mean([span.confidence for span in utterance.spans]), rel=DOUBLE)
         assert utterance.confidence > 0.8
         assert not utterance.absent
 
@@ -43,11 +44,11 @@ def test_scores_are_means_along_the_path():
     for utterance in align_utterances(made.log_probs, sentences, window=12):
         frame = np.arange(utterance.start, utterance.end)
         path = made.log_probs[frame, utterance.alignment.frame_tokens[frame]].astype(float)
-        assert utterance.log_prob == pytest.approx(path.mean())
+        assert utterance.log_prob == pytest.approx(path.mean(), rel=DOUBLE)
         means = [path[t : t + 12].mean() for t in range(len(path) - 11)]
-        assert utterance.worst_log_prob == pytest.approx(min(means))
+        assert utterance.worst_log_prob == pytest.approx(min(means), rel=DOUBLE)
     short = align_utterances(made.log_probs, sentences[:1], window=10**6)[0]
-    assert short.worst_log_prob == pytest.approx(short.log_prob)
+    assert short.worst_log_prob == pytest.approx(short.log_prob, rel=DOUBLE)
 
 
 def test_a_wrong_word_shows_in_the_worst_window():

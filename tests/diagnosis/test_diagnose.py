@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import ctckit
@@ -17,6 +17,7 @@ from ctckit.diagnosis.relabelling import common_tokens
 from ctckit.errors import InvalidInputError
 from ctckit.lattices import lattice
 from tests.support.problems import random_batch
+from tests.support.tolerances import DOUBLE, LATTICE_DOUBLE
 
 CLASSES = 6
 TEXTS = ([1, 2, 3], [4, 5], [5, 5, 1], [3, 1, 4, 2], [2, 3], [4, 1, 5], [1, 1], [5, 3, 2, 4])
@@ -293,9 +294,10 @@ def test_a_charset_shifted_by_one(shift):
     assert f"with labels {'−1' if shift == 1 else '+1'} a target costs" in found.findings[0].seen
     assert found.relabellings[0].shift == -shift
     assert not any(trial.mapping for trial in found.relabellings)  # the same thing once more
-    assert found.relabellings[0].relabelled == pytest.approx(
-        np.median(diagnose(**batch).loss_per_token) if shift == 1 else found.relabellings[0].relabelled
-    )
+    if shift == 1:  # shifted back, no label falls on the blank: the batch as it was
+        assert found.relabellings[0].relabelled == pytest.approx(
+            np.median(diagnose(**batch).loss_per_token), rel=LATTICE_DOUBLE
+        )
 
 
 def test_a_shift_is_seen_in_an_unsure_network_that_reads():
@@ -417,7 +419,7 @@ def test_a_constant_output():
     row = np.array([0.0, 1.0, 0.5, 0.2, 0.1, 0.0])
     found = diagnose(**{**sound(), "logits": np.broadcast_to(row, (8, 24, CLASSES))})
     assert only(found).code == "constant-output"
-    assert found.peakiness.information == pytest.approx(0, abs=1e-12)
+    assert found.peakiness.information == pytest.approx(0, abs=DOUBLE)
     varied = np.random.default_rng(0).standard_normal((8, 24, CLASSES))
     assert not diagnose(**{**sound(), "logits": varied}).has("constant-output")
 
@@ -452,18 +454,19 @@ def test_causes_come_in_order():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
+@example(1557, True)  # one frame that the target makes certain: rounding must not give a negative entropy
 def test_the_figures_are_what_they_say(seed, masks):
     logits, batch = random_batch(seed, masks=masks)
     found = diagnose(logits, batch.targets, batch.input_lengths, batch.target_lengths)
     assume(any(batch.input_lengths[b] for b in found.measured))  # without frames there is nothing to share
     shares = found.blank_shares
     for share in (shares.argmax, shares.prob, shares.occupancy, shares.gradient):
-        assert 0 <= share <= 1 + 1e-12
-    assert shares.gradient + shares.others_gradient == pytest.approx(1)
-    assert shares.gradient <= 0.5 + 1e-12
+        assert 0 <= share <= 1 + DOUBLE
+    assert shares.gradient + shares.others_gradient == pytest.approx(1, rel=DOUBLE)
+    assert shares.gradient <= 0.5 + DOUBLE
     peaks = found.peakiness
-    assert 0 <= peaks.information <= math.log(6) + 1e-12
-    assert 0 <= peaks.entropy <= math.log(6) + 1e-12
+    assert 0 <= peaks.information <= math.log(6) + DOUBLE
+    assert 0 <= peaks.entropy <= math.log(6) + DOUBLE
     assert {each.item for each in found.left_out}.isdisjoint(found.measured)
     assert len(found.left_out) + len(found.measured) == len(batch)
     assert [each.item for each in found.infeasible] == np.flatnonzero(~batch.feasible).tolist()
@@ -477,10 +480,14 @@ def test_the_figures_agree_with_the_lattice(seed):
     item = lattice(log_probs, batch.target(0))
     found = diagnose(logits, batch.targets, batch.input_lengths, batch.target_lengths)
     gradient = np.exp(log_probs) - item.token_occupancy
-    assert found.loss_per_token[0] == pytest.approx(-item.log_likelihood / 5)
-    assert found.blank_shares.occupancy == pytest.approx(item.token_occupancy[:, 0].mean())
-    assert found.blank_shares.gradient == pytest.approx(np.abs(gradient[:, 0]).sum() / np.abs(gradient).sum())
-    assert found.peakiness.frames_per_token == pytest.approx((1 - item.token_occupancy[:, 0]).sum() / 5)
+    assert found.loss_per_token[0] == pytest.approx(-item.log_likelihood / 5, rel=LATTICE_DOUBLE)
+    assert found.blank_shares.occupancy == pytest.approx(item.token_occupancy[:, 0].mean(), rel=LATTICE_DOUBLE)
+    assert found.blank_shares.gradient == pytest.approx(
+        np.abs(gradient[:, 0]).sum() / np.abs(gradient).sum(), rel=LATTICE_DOUBLE
+    )
+    assert found.peakiness.frames_per_token == pytest.approx(
+        (1 - item.token_occupancy[:, 0]).sum() / 5, rel=LATTICE_DOUBLE
+    )
 
 
 @settings(max_examples=20, deadline=None)

@@ -6,6 +6,14 @@ from ctckit.alignment import TimedText, forced_align
 from ctckit.errors import InvalidInputError, MissingDependencyError
 from ctckit.viz import draw_alignment
 from tests.support.problems import random_probs
+from tests.support.tolerances import (
+    CLICK_SECONDS,
+    DOUBLE,
+    LATTICE_DOUBLE,
+    SPECTROGRAM_KHZ,
+    SPECTROGRAM_SECONDS,
+    WAVEFORM_SECONDS,
+)
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -35,9 +43,9 @@ def test_sound_words_and_tokens(tmp_path):
     hills = np.array([line.get_ydata() for line in tokens.lines[:4]])
     assert hills.shape == (4, 50)
     assert (hills.sum(axis=1) >= 1).all()
-    assert (hills.sum(axis=0) <= 1 + 1e-9).all()
+    assert (hills.sum(axis=0) <= 1 + LATTICE_DOUBLE).all()
     bars = [(bar.get_x(), bar.get_width()) for bar in tokens.patches]
-    np.testing.assert_allclose(bars, np.stack([found.starts, found.ends - found.starts], axis=1) * FRAME)
+    np.testing.assert_allclose(bars, np.stack([found.starts, found.ends - found.starts], axis=1) * FRAME, rtol=DOUBLE)
     figure.savefig(tmp_path / "a.png")
 
 
@@ -47,9 +55,9 @@ def test_the_spectrogram_shows_a_tone_at_its_pitch():
     left, right, bottom, top = image.get_extent()
     power = image.get_array()
     kilohertz = bottom + (np.argmax(power.mean(axis=1)) + 0.5) * (top - bottom) / len(power)
-    assert abs(kilohertz - 1.5) < 0.05
-    assert (top, left) == (4, pytest.approx(0.01))
-    assert right == pytest.approx(1, abs=0.02)
+    assert kilohertz == pytest.approx(1.5, abs=SPECTROGRAM_KHZ)
+    assert (top, left) == (4, pytest.approx(0.01, rel=DOUBLE))
+    assert right == pytest.approx(1, abs=SPECTROGRAM_SECONDS)
 
 
 def test_a_long_recording_is_shown_in_part():
@@ -95,8 +103,8 @@ def test_the_sound_stands_where_it_is_heard():
         click(samples[RATE // 4 :], waveform_seconds=60.25),
         click(samples[RATE // 4 :], waveform_seconds=60.25, between=(60.1, 60.9)),
     ):
-        assert seen[0] == pytest.approx(60.5, abs=0.002)
-        assert seen[1] == pytest.approx(60.5, abs=0.015)
+        assert seen[0] == pytest.approx(60.5, abs=WAVEFORM_SECONDS)
+        assert seen[1] == pytest.approx(60.5, abs=CLICK_SECONDS)
 
 
 def test_silence_and_nothing():

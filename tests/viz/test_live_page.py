@@ -15,6 +15,7 @@ from ctckit.viz import LivePosterior, write_live_page
 from ctckit.viz.live_page import _LIVE, joined_modules, live_page
 from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
 from tests.support.paths import ROOT
+from tests.support.tolerances import BROWSER, COLUMN_OF_THREE_DIGITS, FOUR_DIGITS, THREE_DIGITS, TWO_DIGITS
 
 DATA = re.compile(r'<script type="application/json" id="page-data">\n(.*?)\n</script>', re.DOTALL)
 TOP_LEVEL = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
@@ -251,8 +252,8 @@ def test_dragging_a_bar(page):
     c = 12
     assert after[c] - before[c] > 1
     others = [k for k in range(len(before)) if k != c]
-    np.testing.assert_allclose(np.diff(np.array(after)[others]), np.diff(np.array(before)[others]), atol=1e-9)
-    assert np.exp(after).sum() == pytest.approx(1)
+    np.testing.assert_allclose(np.diff(np.array(after)[others]), np.diff(np.array(before)[others]), atol=BROWSER)
+    assert np.exp(after).sum() == pytest.approx(1, rel=BROWSER)
     scores = np.array(store(page, "store.logProbs.map((frame) => [...frame])"))
     assert tile(page, "loss") == f"{-lattice(scores, store(page, 'store.target')).log_likelihood:.4f}"
     assert tile(page, "greedy") == "aplple"
@@ -301,8 +302,8 @@ def test_pointing_at_a_state_shows_its_arrows(page):
     assert f"{math.exp(alpha):.3f}" in words
     terms = store(page, "[3, 2, 1].map((s) => Math.exp(store.lattice.alpha[4][s]))")
     shown = page.locator("#inspector-body tr td").all_text_contents()
-    assert [float(each) for each in shown[:3]] == pytest.approx(terms, abs=5e-4)
-    assert float(shown[3]) == pytest.approx(sum(terms), abs=5e-4)
+    assert [float(each) for each in shown[:3]] == pytest.approx(terms, abs=THREE_DIGITS)
+    assert float(shown[3]) == pytest.approx(sum(terms), abs=THREE_DIGITS)
     page.mouse.move(*cell(page, "#lattice-canvas", 9, 5, 32))
     settle(page)
     assert "p follows p: without the blank between, the two would merge" in page.text_content("#inspector-body")
@@ -419,7 +420,7 @@ def test_linear_and_log(page, quantity, letter, scale):
         assert number == written(math.exp(log))
     else:
         assert ("log " in line) == (scale == "log")
-        assert float(number) == pytest.approx(log if scale == "log" else math.exp(log), abs=6e-3)
+        assert float(number) == pytest.approx(log if scale == "log" else math.exp(log), abs=TWO_DIGITS)
 
 
 def written(value):
@@ -506,7 +507,7 @@ def test_another_posterior(page):
     total = store(page, "store.lattice.total")
     count = store(page, "store.count")
     paths = lattice(np.zeros((count, 3)), [1, 2]).log_likelihood
-    assert total == pytest.approx(paths - count * math.log(len(store(page, "store.names"))), rel=1e-9)
+    assert total == pytest.approx(paths - count * math.log(len(store(page, "store.names"))), rel=BROWSER)
 
 
 def dropped(page, path):
@@ -539,7 +540,7 @@ def test_dropping_an_array(page, tmp_path):
     page.fill("#file-names", "x y z")
     page.press("#file-names", "Enter")
     settle(page)
-    np.testing.assert_allclose(store(page, "store.logProbs.map((frame) => [...frame])"), np.log(probs), atol=1e-9)
+    np.testing.assert_allclose(store(page, "store.logProbs.map((frame) => [...frame])"), np.log(probs), atol=BROWSER)
     page.fill("#target", "xyx")
     expected = -lattice(np.log(probs), [0, 1, 0], blank=3).log_likelihood
     assert tile(page, "loss") == f"{expected:.4f}"
@@ -602,7 +603,7 @@ def test_keys_are_explained_where_they_work_and_shift_makes_big_steps(page):
     page.keyboard.press("ArrowDown")  # a of frame 0
     page.evaluate("() => ctckit.store.setLogit(0, 1, Math.log(0.001 / 0.999) + Math.log(ctckit.store.logits[0].reduce("
                   "(sum, logit, c) => sum + (c === 1 ? 0 : Math.exp(logit)), 0)))")  # fmt: skip
-    assert store(page, "Math.exp(store.logProbs[0][1])") == pytest.approx(0.001)
+    assert store(page, "Math.exp(store.logProbs[0][1])") == pytest.approx(0.001, rel=BROWSER)
     for _ in range(5):
         page.keyboard.press("Shift++")
     assert 0.5 < store(page, "Math.exp(store.logProbs[0][1])") < 0.8
@@ -610,7 +611,7 @@ def test_keys_are_explained_where_they_work_and_shift_makes_big_steps(page):
     page.keyboard.press("Shift+_")
     page.keyboard.press("-")
     page.keyboard.press("=")
-    assert store(page, "store.logits[0][1]") == pytest.approx(logit - 1.5)
+    assert store(page, "store.logits[0][1]") == pytest.approx(logit - 1.5, rel=BROWSER)
 
 
 def test_a_full_bar_of_the_gradient_is_what_is_said(page):
@@ -632,7 +633,7 @@ def test_everything_has_a_name_for_those_who_listen(page):
     headers = page.locator("#numbers tbody th").all_text_contents()
     assert headers[:3] == ["0: ∅", "1: a", "2: ∅"]
     column = page.locator("#numbers tbody tr td:nth-child(9)").all_text_contents()[:11]
-    assert sum(float(each) for each in column if "·" not in each) == pytest.approx(1, abs=0.01)
+    assert sum(float(each) for each in column if "·" not in each) == pytest.approx(1, abs=COLUMN_OF_THREE_DIGITS)
 
 
 def test_the_results_are_said_once_typing_stops(page):
@@ -796,7 +797,7 @@ def test_posteriors_of_one_s_own(opened, tmp_path):
     expected = -lattice(log_probs[2].astype(np.float32), [0, 2], blank=1).log_likelihood
     assert page.text_content("#replay-value") == "a"
     page.locator("#replay").fill("2")
-    assert float(tile(page, "loss")) == pytest.approx(expected, abs=1e-4)
+    assert float(tile(page, "loss")) == pytest.approx(expected, abs=FOUR_DIGITS)
     assert page.text_content("#replay-value") == "c"
     assert page.text_content("#note") == "a note"
 
