@@ -28,8 +28,8 @@ def eaf(tiers: Tiers) -> str:
         named[name] = [_annotation(each) for each in found]
         if missing:
             named[f"{name}: {NOT_FOUND}"] = [_annotation(each) for each in missing]
-    for name, annotations in named.items():
-        _expect_distinct_times(tiers, name, annotations)
+    for name, timed in named.items():
+        _expect_distinct_times(tiers, name, timed)
     document = ElementTree.Element("ANNOTATION_DOCUMENT", _document_attributes())
     header = ElementTree.SubElement(document, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     if tiers.media is not None:
@@ -59,14 +59,14 @@ def _document_attributes() -> dict[str, str]:
 
 def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[int, int, str]]]) -> None:
     order = ElementTree.SubElement(document, "TIME_ORDER")
-    times = sorted({at for annotations in named.values() for start, end, _ in annotations for at in (start, end)})
+    times = sorted({at for timed in named.values() for start, end, _ in timed for at in (start, end)})
     slots = {at: f"ts{n}" for n, at in enumerate(times, 1)}
     for at, slot in slots.items():
         ElementTree.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(at))
     count = 0
-    for name, annotations in named.items():
+    for name, timed in named.items():
         tier = ElementTree.SubElement(document, "TIER", LINGUISTIC_TYPE_REF=TYPE, TIER_ID=name)
-        for start, end, text in annotations:
+        for start, end, text in timed:
             count += 1
             place = ElementTree.SubElement(
                 ElementTree.SubElement(tier, "ANNOTATION"),
@@ -83,8 +83,8 @@ def _annotation(entry: TimedText) -> tuple[int, int, str]:
     return start, max(start + 1, milliseconds(entry.end_seconds)), entry.text
 
 
-def _expect_distinct_times(tiers: Tiers, name: str, annotations: Sequence[tuple[int, int, str]]) -> None:
-    for n, ((_, end, text), (start, _, behind)) in enumerate(pairwise(annotations)):
+def _expect_distinct_times(tiers: Tiers, name: str, timed: Sequence[tuple[int, int, str]]) -> None:
+    for n, ((_, end, text), (start, _, behind)) in enumerate(pairwise(timed)):
         if start < end:
             raise InvalidInputError(
                 f"{tiers.name}: {text!r} and {behind!r}, {n} and {n + 1} of tier {name!r}, fall on the same "
