@@ -1,4 +1,4 @@
-"""Acoustic front ends: the plug-in mechanism, recordings, chunks, dictionaries, and the two that ctckit brings."""
+"""Acoustic models: the plug-in mechanism, recordings, chunks, dictionaries, and the two models of ctckit."""
 
 import json
 from pathlib import Path
@@ -46,11 +46,11 @@ def test_plugins_are_found_by_their_entry_points(plugins):
     [
         (
             "nobody",
-            r"model is 'nobody'; expected a folder .* front ends broken, hama, huggingface, nonsense, speller, t",
+            r"model is 'nobody'; expected a folder .* acoustic models broken, hama, huggingface, nonsense, speller, t",
         ),
         (
             "nonsense:x",
-            r"'nonsense' \(tests\.support\.tiny_acoustic_model:load_nonsense\) gave a str; expected an AcousticModel\.",
+            r"'nonsense' \(tests\.support\.tiny_acoustic_model:load_nonsense\) is a str; expected an AcousticModel\.",
         ),
         ("broken", r"'broken' \(a_module_that_is_not_there:load\) cannot be imported: No module named"),
     ],
@@ -117,10 +117,10 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch, package, message):
 
 
 @pytest.mark.parametrize(("chunk", "context"), [(0.5, 0.2), (0.3, 1.0), (1.0, 0.0), (100.0, 5.0)])
-def test_chunks_give_what_hearing_at_once_gives(tmp_path, monkeypatch, chunk, context):
+def test_chunks_give_the_frames_of_the_whole_recording(tmp_path, monkeypatch, chunk, context):
     monkeypatch.setattr(audio, "BLOCK_SECONDS", 1)
     samples = np.concatenate([samples_of("bad cab face", lead=7), np.zeros(37, np.float32)])
-    longest, heard = [], []
+    longest, done = [], []
     model = AcousticModel(
         VOCABULARY,
         RATE,
@@ -129,18 +129,18 @@ def test_chunks_give_what_hearing_at_once_gives(tmp_path, monkeypatch, chunk, co
     )
     path = write_wav(tmp_path / "a.wav", samples)
     for recording, rate in ((samples, RATE), (path, None)):
-        found = listen(recording, model, rate=rate, chunk_seconds=chunk, context_seconds=context, progress=heard.append)
+        found = listen(recording, model, rate=rate, chunk_seconds=chunk, context_seconds=context, progress=done.append)
         tolerance = 0 if rate else LOUDNESS_16_BITS
         np.testing.assert_allclose(found.log_probs, tiny_acoustic_model.log_probs(samples), atol=tolerance)
         assert found.log_probs.dtype == np.float32
         assert (found.frame_seconds, found.duration_seconds) == (0.1, len(samples) / RATE)
-        assert heard[-1] == found.duration_seconds
+        assert done[-1] == found.duration_seconds
     assert max(longest) <= (chunk + 2 * context) * RATE
-    assert heard[: len(heard) // 2] == sorted(heard[: len(heard) // 2])
+    assert done[: len(done) // 2] == sorted(done[: len(done) // 2])
     assert greedy_decode(found.log_probs, vocabulary=VOCABULARY)[0].text == "bad cab face"
 
 
-def test_the_network_hears_what_lies_around_a_chunk():
+def test_the_network_gets_the_context_of_a_chunk():
     given = []
     model = AcousticModel(
         VOCABULARY, RATE, FRAME_SAMPLES, lambda part: (given.append(part), tiny_acoustic_model.log_probs(part))[1]
@@ -167,14 +167,14 @@ def test_a_model_that_takes_only_so_much_at_once():
     at_once = listen(samples[:1100], model, rate=RATE, context_seconds=0.4)
     assert len(at_once.log_probs) == 11
     with pytest.raises(
-        InvalidInputError, match=r"context_seconds is 0\.8, but the model takes 1\.55 s at once; expected"
+        InvalidInputError, match=r"context_seconds is 0\.8, but the model takes 1\.55 s at most; expected"
     ):
         listen(samples, model, rate=RATE, context_seconds=0.8)
 
 
 def test_a_model_that_cuts_off_what_is_too_long_is_found_out():
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part[:1500]))
-    with pytest.raises(InvalidInputError, match=r"gave 15 frames for 2000 samples; .* expected 16 to 22\."):
+    with pytest.raises(InvalidInputError, match=r"returned 15 frames for 2000 samples; .* expected 16 to 22\."):
         listen(np.zeros(2000), model, rate=RATE)
 
 
@@ -189,9 +189,9 @@ def test_no_samples_are_no_frames():
     [
         (
             np.zeros((3, 5)),
-            r"gave an array of shape \(3, 5\) for 1000 samples; expected \(T, C\) with the C = 9 classes",
+            r"returned an array of shape \(3, 5\) for 1000 samples; expected \(T, C\) with the C = 9 classes",
         ),
-        (np.zeros((20, 9)), r"gave 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
+        (np.zeros((20, 9)), r"returned 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
     ],
 )
 def test_a_model_that_gives_something_else(gives, message):
@@ -202,7 +202,7 @@ def test_a_model_that_gives_something_else(gives, message):
 
 def test_a_model_that_gives_too_few_frames_for_a_chunk():
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part)[:4])
-    with pytest.raises(InvalidInputError, match=r"gave 4 frames for 600 samples; .* expected 5 to 8\."):
+    with pytest.raises(InvalidInputError, match=r"returned 4 frames for 600 samples; .* expected 5 to 8\."):
         listen(np.zeros(3000), model, rate=RATE, chunk_seconds=0.5, context_seconds=0.1)
 
 
@@ -210,7 +210,7 @@ def test_a_model_that_gives_too_few_frames_for_a_chunk():
     ("arguments", "message"),
     [
         ({"recording": np.zeros((2, 3)), "rate": 5}, r"recording has shape \(2, 3\); expected \(S\)\."),
-        ({"recording": np.zeros(3)}, r"recording is an array, but rate is None; expected its samples a second\."),
+        ({"recording": np.zeros(3)}, r"recording is an array, but rate is None; expected the samples per second\."),
         ({"recording": np.zeros(3), "rate": 0}, r"rate is 0; expected a positive integer\."),
         (
             {"recording": np.zeros(3), "rate": 5, "chunk_seconds": 0},
@@ -289,16 +289,16 @@ def test_dictionaries_that_cannot_be_read(tmp_path):
         PronouncingDictionary(tmp_path / "d.dict", IPA)
 
 
-# --- the front ends that ctckit brings
+# --- the acoustic models of ctckit
 
 
 def test_without_hama_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "hama", None)
-    with pytest.raises(MissingDependencyError, match=r"front end \"hama\" needs hama.*pip install \"ctckit\[hama\]\""):
+    with pytest.raises(MissingDependencyError, match=r"model \"hama\" needs hama.*pip install \"ctckit\[hama\]\""):
         load_model("hama")
 
 
-def test_hama_hears_and_spells(tmp_path):
+def test_hama_recognizes_and_spells(tmp_path):
     pytest.importorskip("hama")
     model = load_model("hama")
     assert (model.rate, model.frame_seconds) == (16000, 0.02)
