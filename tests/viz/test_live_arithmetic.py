@@ -11,8 +11,8 @@ from ctckit.kernels.search.plan import Ragged, SearchPlan
 from ctckit.kernels.search.reference import Search
 from ctckit.topology import collapse, frames_needed
 from ctckit.viz import write_live_page
-from ctckit.viz.bundled import shipped_posteriors
-from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
+from ctckit.viz.bundled import bundled_posteriors
+from ctckit.viz.synthetic import synthetic_log_probs, synthetic_vocabulary
 from tests.support.tolerances import BROWSER
 
 SOLVE = """(problems) => problems.map(({ logits, target, blank, width }) => {
@@ -24,7 +24,7 @@ SOLVE = """(problems) => problems.map(({ logits, target, blank, width }) => {
   const greedy = ctckit.greedyPath(logProbs);
   return {
     log_probs: rows(logProbs), alpha: rows(found.alpha), beta: rows(found.beta), occupancy: rows(found.occupancy),
-    arrows: frames.map((t) => rows(ctckit.arrowOccupancy(found, t))),
+    arrows: frames.map((t) => rows(ctckit.transitionOccupancy(found, t))),
     total: found.total, gradient: rows(ctckit.logitGradient(found, logProbs)),
     path: found.path, path_log_prob: found.pathLogProb, needed: ctckit.framesNeeded(target),
     greedy, greedy_text: ctckit.collapse(greedy, blank),
@@ -134,25 +134,25 @@ def test_where_all_is_equal_nothing_is_lost(page):
     assert found["path"] == lattice(np.zeros((4, 3)), [1, 2]).best_path().tolist()
 
 
-MADE_UP = """([text, frames]) => {
+SYNTHETIC = """([text, frames]) => {
   const names = ctckit.alphabetFor(text);
   const target = ctckit.encode(text, names, 0).tokens;
-  const logits = ctckit.madeUpLogits(target, names.length, frames);
+  const logits = ctckit.syntheticLogits(target, names.length, frames);
   return { names, target, log_probs: logits.map((row) => [...ctckit.logSoftmax(row)]) };
 }"""
 
 
 @pytest.mark.parametrize(("text", "frames"), [("apple", 23), ("Zoë 2", 9), ("", 3), ("aa", 0)])
-def test_the_made_up_network_is_the_library_s(page, text, frames):
-    found = page.evaluate(MADE_UP, [text, frames])
-    vocabulary = made_up_vocabulary(text)
+def test_the_synthetic_network_is_the_library_s(page, text, frames):
+    found = page.evaluate(SYNTHETIC, [text, frames])
+    vocabulary = synthetic_vocabulary(text)
     assert found["names"] == list(vocabulary.tokens)
     assert found["target"] == vocabulary.encode(text)
-    agrees(found["log_probs"], made_up_log_probs(found["target"], len(vocabulary), frames))
+    agrees(found["log_probs"], synthetic_log_probs(found["target"], len(vocabulary), frames))
 
 
 def test_the_posteriors_of_the_package_arrive_whole(page):
-    for key, given in shipped_posteriors().items():
+    for key, given in bundled_posteriors().items():
         found = page.evaluate(
             """(key) => {
               ctckit.store.take(key, Infinity); // the last step
@@ -201,7 +201,7 @@ def wrong_arrays():
             return file.getvalue()
 
     yield "shape", saved(np.ones((2, 3, 4))), r"its shape is \(2, 3, 4\); expected \(T, C\), one item\."
-    yield "text", saved(np.array([["a", "b"]])), "it holds no plain numbers"
+    yield "text", saved(np.array([["a", "b"]])), "it has no plain numbers"
     yield "other", b"PK\x03\x04 and so on", "this is not a .npy file"
     yield "short", saved(np.ones((4, 4)))[:-8], "the file is cut off"
     yield "nan", saved(np.array([[0.0, np.nan]])), r"frame 0 holds NaN or \+∞\."

@@ -13,7 +13,7 @@ from ctckit import Vocabulary, lattice
 from ctckit.errors import InvalidInputError
 from ctckit.viz import LivePosterior, write_live_page
 from ctckit.viz.live_page import _LIVE, joined_modules, live_page
-from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
+from ctckit.viz.synthetic import synthetic_log_probs, synthetic_vocabulary
 from tests.support.paths import ROOT
 from tests.support.tolerances import BROWSER, COLUMN_OF_THREE_DIGITS, FOUR_DIGITS, THREE_DIGITS, TWO_DIGITS
 
@@ -117,9 +117,9 @@ def tile(page, name):
 
 
 def loss_of(text, target=None):
-    vocabulary = made_up_vocabulary(text)
+    vocabulary = synthetic_vocabulary(text)
     tokens = vocabulary.encode(text)
-    return -lattice(made_up_log_probs(tokens, len(vocabulary)), vocabulary.encode(target or text)).log_likelihood
+    return -lattice(synthetic_log_probs(tokens, len(vocabulary)), vocabulary.encode(target or text)).log_likelihood
 
 
 def corner(page, canvas):
@@ -164,22 +164,22 @@ def test_a_target_never_changes_what_the_network_says(page):
         assert page.locator("#beams-list .number").first.text_content() == score
         assert tile(page, "loss") == f"{loss_of('apple', target):.4f}"
         assert page.is_visible("#problem") == (text != target)
-        assert page.locator("#source option:checked").text_content() == "made up: says ‘apple’"
+        assert page.locator("#source option:checked").text_content() == "synthetic: spells ‘apple’"
     assert page.text_content("#problem") == (
-        "This network has no class for “Z”, “ë”: left out. Computed for: “o”. "
-        "“Let the frames say it” makes one that has it."
+        "This network has no class for “Z”, “ë”. Computed for the rest: “o”. "
+        "“Make the frames spell it” adds the classes."
     )
     page.locator("#frames").fill("24")
-    assert store(page, "store.names.length") == len(made_up_vocabulary("apple"))  # other frames, the same classes
+    assert store(page, "store.names.length") == len(synthetic_vocabulary("apple"))  # other frames, the same classes
     page.click("#say")
     assert tile(page, "greedy") == "Zoë ✓"
     assert page.is_hidden("#problem")
-    assert page.locator("#source option:checked").text_content() == "made up: says ‘Zoë’"
+    assert page.locator("#source option:checked").text_content() == "synthetic: spells ‘Zoë’"
     page.select_option("#source", "uniform")
     page.fill("#target", "Ö")
     settle(page)
-    assert store(page, "store.names.length") == len(made_up_vocabulary("Zoë"))
-    assert page.locator("#source option").first.text_content() == "made up for the target"
+    assert store(page, "store.names.length") == len(synthetic_vocabulary("Zoë"))
+    assert page.locator("#source option").first.text_content() == "synthetic, for the target"
 
 
 def test_the_likeliest_class_of_a_frame_has_a_row(page):
@@ -190,7 +190,7 @@ def test_the_likeliest_class_of_a_frame_has_a_row(page):
     assert tile(page, "greedy") == "cat"
     rows = store(page, "store.rows")
     assert set(rows) >= {*store(page, "store.greedy"), *store(page, "store.target")}
-    c = made_up_vocabulary("cat").encode("c")[0]
+    c = synthetic_vocabulary("cat").encode("c")[0]
     page.mouse.move(*cell(page, "#posterior-canvas", 2, rows.index(c), 19))
     page.mouse.down()
     page.mouse.move(*cell(page, "#posterior-canvas", 2, rows.index(c) + 4, 19), steps=3)
@@ -204,19 +204,19 @@ def test_a_letter_that_a_trained_network_does_not_know(page):
     page.fill("#target", "35a")
     settle(page)
     assert page.text_content("#problem") == (
-        "This network has no class for “a”: left out. Computed for: “35”. It knows: 0 1 2 3 4 5 6 7 8 9"
+        "This network has no class for “a”. Computed for the rest: “35”. Its classes: 0 1 2 3 4 5 6 7 8 9"
     )
     assert store(page, "store.target") == [4, 6]
     page.fill("#target", "abc")
     settle(page)
-    assert "Computed for: (empty text)." in page.text_content("#problem")
+    assert "Computed for the rest: (empty text)." in page.text_content("#problem")
 
 
 def test_too_few_frames_are_explained(page):
     page.locator("#frames").fill("5")
     settle(page)
     assert page.text_content("#infeasible") == (
-        "No path. 5 tokens + 1 blank between equal neighbours (pp) = 6 frames needed, 5 there: "
+        "No path. 5 tokens + 1 blank between equal neighbors (pp) = 6 frames needed, 5 available: "
         "the loss is ∞ and the gradient 0."
     )
     assert tile(page, "loss") == "∞"
@@ -288,7 +288,7 @@ def test_a_class_that_is_impossible_can_be_dragged_up(page):
 def test_every_path_may_pass_the_impossible(page):
     page.evaluate("() => { for (let c = 0; c < 27; c++) if (c !== 7) ctckit.store.setLogit(4, c, -Infinity); }")
     settle(page)
-    assert page.text_content("#infeasible").startswith("No path: each one passes a class whose probability is 0")
+    assert page.text_content("#infeasible").startswith("No path: each one uses a class of probability 0 in some frame.")
 
 
 def test_pointing_at_a_state_shows_its_arrows(page):
@@ -297,7 +297,7 @@ def test_pointing_at_a_state_shows_its_arrows(page):
     settle(page)
     assert page.text_content("#inspector-title") == "Frame 5, state 3: p"
     words = page.text_content("#inspector-body")
-    assert "p differs from a: the blank between may be left out" in words
+    assert "p differs from a: the path may skip the blank between them" in words
     alpha = store(page, "store.lattice.alpha[5][3]")
     assert f"{math.exp(alpha):.3f}" in words
     terms = store(page, "[3, 2, 1].map((s) => Math.exp(store.lattice.alpha[4][s]))")
@@ -306,7 +306,7 @@ def test_pointing_at_a_state_shows_its_arrows(page):
     assert float(shown[3]) == pytest.approx(sum(terms), abs=THREE_DIGITS)
     page.mouse.move(*cell(page, "#lattice-canvas", 9, 5, 32))
     settle(page)
-    assert "p follows p: without the blank between, the two would merge" in page.text_content("#inspector-body")
+    assert "p follows p: without the blank between them, the two would merge" in page.text_content("#inspector-body")
     assert page.locator("#inspector-body tr td").all_text_contents()[2] == "none"
     page.mouse.move(*cell(page, "#lattice-canvas", 9, 4, 32))
     settle(page)
@@ -474,7 +474,7 @@ def test_the_training_as_a_film(page):
     assert page.text_content("#replay-value") == "0"
     said = store(page, "store.history.map((frames) => ctckit.greedyPath(frames.map(ctckit.logSoftmax)))")
     note = page.text_content("#note")
-    assert "at first all classes are about equally likely, then it says nothing but blanks, then digits" in note
+    assert "at first all classes are about equally likely, then the network emits only blanks, then digits" in note
     assert np.exp(store(page, "store.logProbs.map((frame) => [...frame])")).max() < 0.12  # of 11 classes
     blanks = [k for k, path in enumerate(said) if not any(path)]
     assert blanks == list(range(1, 15))
@@ -556,7 +556,7 @@ def test_a_table_with_names(page, tmp_path):
     until(page, "store.source === 'file'")
     assert tile(page, "greedy") == "ab ✓"
     assert page.input_value("#file-names") == "a b"
-    page.select_option("#source", "made-up")
+    page.select_option("#source", "synthetic")
     settle(page)
     assert page.is_hidden("#file-panel")
     page.select_option("#source", "file")
@@ -568,7 +568,7 @@ def test_a_file_that_cannot_be_read(page, tmp_path):
     dropped(page, tmp_path / "prose.csv")
     page.wait_for_selector("#problem:visible")
     assert page.text_content("#problem") == 'prose.csv: row 2, column 1 is "three"; expected a number.'
-    assert store(page, "store.source") == "made-up"
+    assert store(page, "store.source") == "synthetic"
 
 
 def test_by_key(page):
@@ -659,7 +659,7 @@ def test_light_and_dark(opened, file, scheme):
 @pytest.mark.parametrize("width", [360, 390, 820])
 def test_on_a_small_window(opened, file, width):
     page = opened(file, viewport={"width": width, "height": 800}, has_touch=True, is_mobile=width < 500)
-    for source in ("made-up", "digits", "word"):
+    for source in ("synthetic", "digits", "word"):
         page.select_option("#source", source)
         settle(page)
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
@@ -719,7 +719,7 @@ def test_a_finger_scrolls_and_drags_what_it_has_selected(opened, file):
     top = page.evaluate("() => scrollY")
     swipe(page, *at, 0, -90)  # it is selected: now it is dragged
     assert page.evaluate("() => scrollY") == top
-    c = made_up_vocabulary("").encode("l")[0]
+    c = synthetic_vocabulary("").encode("l")[0]
     after = store(page, data)
     assert after[8][c] - before[8][c] > 3
     after[8][c] = before[8][c]
