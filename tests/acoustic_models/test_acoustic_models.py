@@ -106,7 +106,7 @@ def test_files_that_are_no_recordings(tmp_path):
 @pytest.mark.parametrize(
     ("package", "message"), [("soundfile", "reading a recording"), ("soxr", "resampling from 8000 t")]
 )
-def test_what_is_missing_is_named(tmp_path, monkeypatch, package, message):
+def test_a_missing_package_is_named(tmp_path, monkeypatch, package, message):
     path = write_wav(tmp_path / "a.wav", np.zeros(800, np.float32), 8000)
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"{message}.* needs {package}.*pip install \"ctckit\[audio\]\""):
@@ -151,7 +151,7 @@ def test_the_network_gets_the_context_of_a_chunk():
     assert spans == [(0, 1300), (700, 1600), (1700, 1300)]
 
 
-def test_a_model_that_takes_only_so_much_at_once():
+def test_a_model_with_a_limit_for_its_input():
     longest = []
     model = AcousticModel(
         VOCABULARY,
@@ -172,7 +172,7 @@ def test_a_model_that_takes_only_so_much_at_once():
         listen(samples, model, rate=RATE, context_seconds=0.8)
 
 
-def test_a_model_that_cuts_off_what_is_too_long_is_found_out():
+def test_a_model_that_cuts_off_long_inputs_is_an_error():
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part[:1500]))
     with pytest.raises(InvalidInputError, match=r"returned 15 frames for 2000 samples; .* expected 16 to 22\."):
         listen(np.zeros(2000), model, rate=RATE)
@@ -194,13 +194,13 @@ def test_no_samples_are_no_frames():
         (np.zeros((20, 9)), r"returned 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
     ],
 )
-def test_a_model_that_gives_something_else(gives, message):
+def test_a_model_that_returns_another_shape(gives, message):
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: gives)
     with pytest.raises(InvalidInputError, match=message):
         listen(np.zeros(1000), model, rate=RATE)
 
 
-def test_a_model_that_gives_too_few_frames_for_a_chunk():
+def test_a_model_that_returns_too_few_frames_for_a_chunk():
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part)[:4])
     with pytest.raises(InvalidInputError, match=r"returned 4 frames for 600 samples; .* expected 5 to 8\."):
         listen(np.zeros(3000), model, rate=RATE, chunk_seconds=0.5, context_seconds=0.1)
@@ -252,7 +252,7 @@ def test_arpabet_is_written_in_the_symbols_of_the_model(tmp_path):
         found["dog"]
 
 
-def test_where_one_symbol_is_missing_others_stand_for_it(tmp_path):
+def test_other_symbols_replace_a_missing_one(tmp_path):
     text = "churn CH ER1\nabout AH0\n"
     assert dictionary(tmp_path, text)["churn"] == [("t͡ʃ", "ɝ")]
     letters = Vocabulary(("", "t", "ʃ", "ə", "r", "ʌ"))
@@ -350,15 +350,15 @@ def test_a_folder_of_hugging_face(huggingface_folder):
     samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     found = listen(samples, model, rate=800)
     network = transformers.Wav2Vec2ForCTC.from_pretrained(huggingface_folder).eval()
-    normalised = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+    normalized = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
     with torch.inference_mode():
-        expected = network(torch.tensor(normalised)[None]).logits[0].log_softmax(dim=-1)
+        expected = network(torch.tensor(normalized)[None]).logits[0].log_softmax(dim=-1)
     np.testing.assert_allclose(found.log_probs, expected, atol=NETWORK_SINGLE)
     in_chunks = listen(samples, model, rate=800, chunk_seconds=3, context_seconds=1)
     assert in_chunks.log_probs.shape == found.log_probs.shape
 
 
-def test_the_frame_length_is_measured_where_nothing_says_it(huggingface_folder):
+def test_the_frame_length_is_measured_if_the_configuration_lacks_it(huggingface_folder):
     from ctckit.acoustic_models.huggingface import _frame_samples
 
     model = load_model(str(huggingface_folder))

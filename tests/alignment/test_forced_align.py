@@ -1,4 +1,4 @@
-"""forced_align and Alignment: against enumeration, the lattice, and what is promised of shapes, types and errors."""
+"""forced_align and Alignment: compared with an enumeration and the lattice; shapes, types and errors."""
 
 import pickle
 
@@ -50,7 +50,7 @@ def test_it_is_the_best_of_all_paths(target, blank):
 
 
 @pytest.mark.parametrize("frames", [5, 60, 300])
-def test_path_tokens_and_numbers_are_those_of_the_lattice(frames):
+def test_path_tokens_and_scores_are_those_of_the_lattice(frames):
     rng = np.random.default_rng(frames)
     target, log_probs = text(rng, frames // 5, 7), random_log_probs(frames, 7, frames)
     lattice, found = ctckit.lattice(log_probs, target), forced_align(log_probs, target)[0]
@@ -143,7 +143,7 @@ def test_the_same_bits_for_any_number_of_threads():
 
 
 def best_with_wildcards(log_probs, target, penalty):
-    """The best score of all ways to lay a target with wildcards over the frames, by listing them."""
+    """The best score of all alignments of a target with wildcards, by enumeration."""
     relative = log_probs - log_probs.max(axis=1, keepdims=True)
     elements = ["*" if token == STAR else token for token in target]
     best = -np.inf
@@ -245,7 +245,7 @@ def test_a_frame_without_any_class_can_only_be_in_a_wildcard():
     assert found.frame_tokens[4] == STAR
 
 
-# --- what is made on demand ------------------------------------------------------------------------------------------
+# --- what is computed on demand --------------------------------------------------------------------------------------
 
 
 def test_boundaries_by_hand():
@@ -263,7 +263,7 @@ def test_boundaries_by_hand():
         found.boundaries("middle")
 
 
-def test_pauses_are_nobodys():
+def test_a_long_pause_belongs_to_no_token():
     intervals = np.array([[2.0, 3.0], [5.0, 7.0], [9.0, 10.0], [50.0, 51.0]])
     expected = [[1.0, 4.0], [4.0, 8.0], [8.0, 11.5], [48.5, 52.0]]  # half gaps of 1, 1 and 20 frames: at most 1.5
     assert boundaries.midpoint(intervals, 60).tolist() == expected
@@ -326,7 +326,7 @@ def test_it_can_be_pickled():
     assert (again.log_prob, again.spans) == (found.log_prob, found.spans)
 
 
-# --- what is wrong is said -------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

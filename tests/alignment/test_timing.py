@@ -1,4 +1,4 @@
-"""From frames to seconds, and the choice among ways to say a word."""
+"""Times in seconds, and the choice among pronunciations of a word."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ STAR = -1
 
 
 def frames_of(classes, vocabulary=LETTERS, sure=0.9):
-    """Log-probs in which each frame says one class."""
+    """Log-probabilities in which each frame emits one class."""
     rest = (1 - sure) / (len(vocabulary) - 1)
     probs = np.full((len(classes), len(vocabulary)), rest)
     probs[np.arange(len(classes)), classes] = sure
@@ -21,7 +21,7 @@ def frames_of(classes, vocabulary=LETTERS, sure=0.9):
 
 
 def aligned(text, spoken, spell=None, vocabulary=LETTERS):
-    """``spoken``: a token for each frame, "." for the blank."""
+    """Align a text; ``spoken`` has a token for each frame, "." for the blank."""
     classes = [0 if name == "." else vocabulary.tokens.index(name) for name in spoken]
     said = Transcript(text, vocabulary, spell=spell, star=STAR)
     [found] = forced_align(frames_of(classes, vocabulary), said.tokens, star=STAR)
@@ -83,7 +83,7 @@ def test_other_tokens_are_refused():
         timed_tiers(found, Transcript("b a", LETTERS), LETTERS, 1.0)
 
 
-# --- ways to say a word
+# --- pronunciations
 
 WAYS = {"tomato": ["ab", "cb"], "the": ["d", "db", "dc"], "is": ["a"]}
 

@@ -125,7 +125,7 @@ def test_what_is_wrong_is_said(arguments, options, error, message):
 
 def aligned(transcript, seed=0, **options):
     made = recording(
-        [("silence", 5), ("text", [t for t in transcript.tokens.tolist() if t != STAR])], seed, misheard=0.0
+        [("silence", 5), ("text", [t for t in transcript.tokens.tolist() if t != STAR])], seed, misread=0.0
     )
     return forced_align(made.log_probs, transcript.tokens, **options)[0], made.spans[0]
 

@@ -1,4 +1,4 @@
-"""What the writers write, read again with readers that others wrote."""
+"""The files of the writers, read again with independent readers; and writers of other packages."""
 
 import json
 import math
@@ -50,7 +50,7 @@ def test_textgrid_opens_in_praatio(tmp_path):
     ]
     assert entries[-1] == (3723.987654, 4000.5, "")
     assert all(first[1] == second[0] for first, second in pairwise(entries))
-    assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat wants quotes; praatio takes others too
+    assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat requires quotes
     assert [tuple(each) for each in grid.getTier("words: not found").entries] == [(3.5, "über <3")]
     assert [each.label for each in grid.getTier("tokens").entries if each.label] == ["ə", "t͡ʃ"]
 
@@ -69,7 +69,7 @@ def test_elan_opens_in_pympi(tmp_path):
     assert file.get_linked_files()[0]["MEDIA_URL"] == "talk.wav"
 
 
-def test_elan_is_in_the_order_that_its_schema_wants(tmp_path):
+def test_elan_has_the_order_of_its_schema(tmp_path):
     root = ElementTree.parse(written(tmp_path, "a.eaf", {"words": WORDS}, media="talk.wav")).getroot()
     assert [child.tag for child in root] == ["HEADER", "TIME_ORDER", "TIER", "TIER", "LINGUISTIC_TYPE"]
     assert root.find("HEADER/MEDIA_DESCRIPTOR").get("MIME_TYPE").startswith("audio/")
@@ -77,7 +77,7 @@ def test_elan_is_in_the_order_that_its_schema_wants(tmp_path):
     assert slots == sorted(set(slots))
 
 
-def test_characters_that_xml_has_not_are_left_out_of_elan(tmp_path):
+def test_characters_that_xml_forbids_are_left_out_of_elan(tmp_path):
     path = written(tmp_path, "a.eaf", {"words": [TimedText("a\x00\x1bb\ufffe", 0, 1, None)]})
     assert [value.text for value in ElementTree.parse(path).iter("ANNOTATION_VALUE")] == ["ab"]
 
@@ -114,7 +114,7 @@ def test_subtitles_have_no_empty_lines_within_and_last_at_least_a_millisecond(tm
     assert (cue.end - cue.start).total_seconds() == 0.001
 
 
-def test_texts_that_nobody_speaks_at_the_beginning_are_in_the_first_cue(tmp_path):
+def test_texts_without_frames_at_the_beginning_are_in_the_first_cue(tmp_path):
     missing = TimedText("Chapter", 0, 0, None)
     for words, text in (((missing, WORDS[0]), 'Chapter "Größe"'), ((missing,), "Chapter")):
         lines = written(tmp_path, "a.srt", {"words": words}).read_text(encoding="utf-8").splitlines()
@@ -134,7 +134,7 @@ def test_ctm_has_a_line_of_fields(tmp_path):
     assert path.read_text(encoding="utf-8").startswith("x-ray 1 ")
 
 
-def test_audacity_labels_are_parted_by_tabs(tmp_path):
+def test_audacity_labels_are_separated_by_tabs(tmp_path):
     path = written(tmp_path, "labels.txt", {"words": [TimedText("a\tb\nc", 1, 2, None), WORDS[2]]})
     assert path.read_text(encoding="utf-8") == "1.000000\t2.000000\ta b c\n3.500000\t3.500000\tüber\n"
 
@@ -218,7 +218,7 @@ def test_where_entries_may_not_overlap_it_says_which_do(tmp_path, ending):
     write_alignment(tmp_path / "a.srt", {"words": entries})
 
 
-def test_elan_has_no_room_within_a_millisecond(tmp_path):
+def test_two_texts_in_one_millisecond_are_an_error_in_elan(tmp_path):
     entries = [TimedText("a", 1.0, 1.0001, None), TimedText("b", 1.0001, 1.0002, None)]
     with pytest.raises(InvalidInputError, match=r"'a' and 'b', 0 and 1 of tier 'words', fall on the same millisecond"):
         write_alignment(tmp_path / "a.eaf", {"words": entries})
@@ -343,7 +343,7 @@ def test_utterances_become_seconds():
     assert timed(align_utterances(frames, [[1]]), 0.5)[0].text == "…"
 
 
-def test_lines_of_subtitles_end_where_one_would_end_them():
+def test_lines_of_subtitles_end_at_limits_and_pauses():
     def words(text, *starts):
         return [TimedText(word, at, at + 0.5, 0.5) for word, at in zip(text.split(), starts, strict=True)]
 

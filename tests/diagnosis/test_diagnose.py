@@ -1,4 +1,4 @@
-"""Each cause: a case where it is found, and a case beside it where it must not be."""
+"""Each cause: a case in which it is found, and a similar case in which it must not be found."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def padded(texts, fill=0):
 
 
 def reader(texts=TEXTS, *, blank=0, classes=CLASSES, frames=24, sure=6.0, shift=0):
-    """Logits of a network that reads these texts: each token for a frame, then blanks."""
+    """Logits of a network that reads these texts: each token in one frame, then blanks."""
     logits = np.random.default_rng(0).standard_normal((len(texts), frames, classes)) * 0.3
     for b, text in enumerate(texts):
         said = np.full(frames, blank)
@@ -41,7 +41,7 @@ def reader(texts=TEXTS, *, blank=0, classes=CLASSES, frames=24, sure=6.0, shift=
 
 
 def sound(**options):
-    """A batch that is read right, as keyword arguments."""
+    """A batch that is read correctly, as keyword arguments."""
     texts = options.pop("texts", TEXTS)
     logits = reader(texts, **options)
     return {
@@ -342,7 +342,7 @@ def test_a_part_of_another_charset():
 def test_one_class_read_as_another_is_an_error_of_the_network():
     batch = sound(texts=TEXTS * 3)
     logits = batch["logits"].copy()
-    logits[:, :, 2] = np.maximum(logits[:, :, 2], logits[:, :, 1] + 1)  # says 2 for each 1, and for each 2
+    logits[:, :, 2] = np.maximum(logits[:, :, 2], logits[:, :, 1] + 1)  # reads 2 for each 1, and for each 2
     assert not diagnose(**{**batch, "logits": logits}).has("charset-mismatch")
 
 
@@ -436,7 +436,7 @@ def test_items_that_stand_out():
     found = diagnose(**{**batch, "logits": silent})  # a network that does not read yet
     assert found.outliers == (0,)
     assert only(found).code == "blank-phase"
-    few = {name: values[:7] for name, values in batch.items()}  # too few to say what is usual
+    few = {name: values[:7] for name, values in batch.items()}  # too few to know what is usual
     assert diagnose(**few).outliers == ()
 
 

@@ -1,4 +1,4 @@
-"""Alignments of hours: exact, quick, and in little memory."""
+"""Alignments of hours: exact, fast, and in little memory."""
 
 import resource
 import time
@@ -14,7 +14,7 @@ NEVER = 1 << 62
 
 
 def recording(frames, tokens, classes, *, wrong, seed=0):
-    """Posteriors of a text that is spoken evenly, with one frame of each token, some frames of them wrong."""
+    """Posteriors of a text with one frame for each token, evenly distributed, and some wrong frames."""
     rng = np.random.default_rng(seed)
     target = rng.integers(1, classes, tokens)
     needed = 1 + np.append(False, target[1:] == target[:-1])
@@ -41,7 +41,7 @@ def align(log_probs, target, **settings):
 
 
 def score_of(path, log_probs, target):
-    """Summed once more, in float64."""
+    """The score of a path, summed again in float64."""
     classes = np.zeros(len(log_probs), dtype=np.int64)
     for token, start, end in zip(target, path.starts, path.ends, strict=True):
         classes[start:end] = token
@@ -59,7 +59,7 @@ def test_single_precision_finds_the_same_path(wrong):
 
 
 @pytest.mark.parametrize("wrong", [0.02, 0.3])
-def test_giving_states_up_changes_nothing(wrong):
+def test_pruning_changes_nothing(wrong):
     log_probs, target = recording(20_000, 4_000, 40, wrong=wrong, seed=1)
     pruned, whole = align(log_probs, target, prune_from=0), align(log_probs, target, prune_from=NEVER)
     assert pruned.log_prob == whole.log_prob

@@ -84,7 +84,7 @@ def test_tokens_beside_wildcards():
 
 
 def test_the_sound_stands_where_it_is_heard():
-    """A click at 0.5 s of the recording, whose first frame is at 60 s, drawn from all of it and from a part."""
+    """A click at 0.5 s of a recording whose first frame is at 60 s, drawn from all of it and from a part."""
     samples = np.zeros(RATE)
     samples[RATE // 2] = 1
 

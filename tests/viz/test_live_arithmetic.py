@@ -1,4 +1,4 @@
-"""The arithmetic of the live lattice, in a real browser, against the library."""
+"""The arithmetic of the live lattice in a browser, compared with the library."""
 
 import io
 
@@ -24,7 +24,7 @@ SOLVE = """(problems) => problems.map(({ logits, target, blank, width }) => {
   const greedy = ctckit.greedyPath(logProbs);
   return {
     log_probs: rows(logProbs), alpha: rows(found.alpha), beta: rows(found.beta), occupancy: rows(found.occupancy),
-    arrows: frames.map((t) => rows(ctckit.transitionOccupancy(found, t))),
+    transitions: frames.map((t) => rows(ctckit.transitionOccupancy(found, t))),
     total: found.total, gradient: rows(ctckit.logitGradient(found, logProbs)),
     path: found.path, path_log_prob: found.pathLogProb, needed: ctckit.framesNeeded(target),
     greedy, greedy_text: ctckit.collapse(greedy, blank),
@@ -61,7 +61,7 @@ def problems(count=120):
 
 
 def agrees(found, expected):
-    """To 1e-9, relative where numbers are larger than 1; −∞ where the library has it."""
+    """Compare to 1e-9, relative for numbers larger than 1; −∞ must be −∞."""
     expected = np.asarray(expected, dtype=np.float64)
     found = np.asarray(found, dtype=np.float64).reshape(expected.shape)
     np.testing.assert_array_equal(np.isneginf(found), np.isneginf(expected))
@@ -70,7 +70,7 @@ def agrees(found, expected):
     assert (np.abs(found[known] - expected[known]) <= BROWSER * scale).all()
 
 
-def test_it_is_the_library_s(page):
+def test_it_agrees_with_the_library(page):
     given = list(problems())
     kinds = set()
     for problem, found in zip(given, page.evaluate(SOLVE, given), strict=True):
@@ -87,7 +87,7 @@ def test_it_is_the_library_s(page):
         agrees(found["occupancy"], item.occupancy)
         agrees(found["gradient"], np.exp(log_probs) - item.token_occupancy if item.feasible else np.zeros_like(scores))
         if item.feasible:
-            agrees(found["arrows"], [item.arrow_occupancy(t) for t in range(1, len(scores))])
+            agrees(found["transitions"], [item.arrow_occupancy(t) for t in range(1, len(scores))])
         path, log_prob = viterbi(log_probs, item.topology)
         agrees(found["path_log_prob"], log_prob)
         assert found["path"] == path.tolist() or tied(log_probs, item, found["path"], log_prob)
@@ -101,7 +101,7 @@ def test_it_is_the_library_s(page):
 
 
 def tied(log_probs, item, path, log_prob):
-    """Another path of the same probability, to rounding."""
+    """The page may return another path of the same probability, up to rounding."""
     labels = item.topology.labels[path]
     score = log_probs[np.arange(len(path)), labels].sum()
     steps = np.diff(path)
@@ -122,7 +122,7 @@ def beams_agree(found, log_probs, width, blank):
         agrees([ends[1:] for ends in beam], [[each.blank, each.token] for each in search._beam])
 
 
-def test_where_all_is_equal_nothing_is_lost(page):
+def test_ties_lose_nothing(page):
     problem = {"logits": np.zeros((4, 3)).tolist(), "target": [1, 2], "blank": 0, "width": 200}
     (found,) = page.evaluate(SOLVE, [problem])
     search = searching(3, 0, 200)
@@ -143,7 +143,7 @@ SYNTHETIC = """([text, frames]) => {
 
 
 @pytest.mark.parametrize(("text", "frames"), [("apple", 23), ("Zoë 2", 9), ("", 3), ("aa", 0)])
-def test_the_synthetic_network_is_the_library_s(page, text, frames):
+def test_the_synthetic_network_agrees_with_the_library(page, text, frames):
     found = page.evaluate(SYNTHETIC, [text, frames])
     vocabulary = synthetic_vocabulary(text)
     assert found["names"] == list(vocabulary.tokens)
@@ -151,7 +151,7 @@ def test_the_synthetic_network_is_the_library_s(page, text, frames):
     agrees(found["log_probs"], synthetic_log_probs(found["target"], len(vocabulary), frames))
 
 
-def test_the_posteriors_of_the_package_arrive_whole(page):
+def test_the_page_has_the_posteriors_of_the_package(page):
     for key, given in bundled_posteriors().items():
         found = page.evaluate(
             """(key) => {
@@ -212,7 +212,7 @@ def wrong_arrays():
 
 
 @pytest.mark.parametrize(("content", "message"), [pytest.param(*rest, id=name) for name, *rest in wrong_arrays()])
-def test_what_cannot_be_read_is_said(page, content, message):
+def test_files_that_cannot_be_read_have_a_message(page, content, message):
     from playwright.sync_api import Error
 
     with pytest.raises(Error, match=message):

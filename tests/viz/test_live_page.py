@@ -1,4 +1,4 @@
-"""The live lattice, as a file and in a browser, used as a reader would: by mouse, by key, by touch."""
+"""The live lattice as a file, and in a browser with mouse, keys and touch."""
 
 import json
 import math
@@ -100,12 +100,12 @@ def store(page, expression):
 
 
 def settle(page):
-    """Waits until everything has been drawn."""
+    """Wait until everything is drawn."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def until(page, condition):
-    """Waits; not by wait_for_function, whose eval the page's own rules forbid."""
+    """Wait for an expression. wait_for_function does not work: the page forbids eval."""
     while not page.evaluate(f"() => {{ const {{ store }} = ctckit; return Boolean({condition}); }}"):
         page.wait_for_timeout(20)
     settle(page)
@@ -123,7 +123,7 @@ def loss_of(text, target=None):
 
 
 def corner(page, canvas):
-    """A canvas' upper left corner, in the window."""
+    """The upper left corner of a canvas, in the window."""
     page.locator(canvas).scroll_into_view_if_needed()
     settle(page)
     box = page.locator(canvas).bounding_box()
@@ -154,7 +154,7 @@ def test_typing_a_target(page):
     assert tile(page, "greedy") == "ape ✓"
 
 
-def test_a_target_never_changes_what_the_network_says(page):
+def test_a_target_never_changes_the_output_of_the_network(page):
     before = store(page, "store.logProbs.map((frame) => [...frame])")
     score = page.locator("#beams-list .number").first.text_content()
     for text, target in (("apple pie", "apple pie"), ("Äpfel", "pfel"), ("Zoë", "o")):
@@ -182,7 +182,7 @@ def test_a_target_never_changes_what_the_network_says(page):
     assert page.locator("#source option").first.text_content() == "synthetic, for the target"
 
 
-def test_the_likeliest_class_of_a_frame_has_a_row(page):
+def test_the_most_likely_class_of_a_frame_has_a_row(page):
     page.fill("#target", "cat")
     page.click("#say")
     page.fill("#target", "a very long target with many letters, too long")
@@ -195,7 +195,7 @@ def test_the_likeliest_class_of_a_frame_has_a_row(page):
     page.mouse.down()
     page.mouse.move(*cell(page, "#posterior-canvas", 2, rows.index(c) + 4, 19), steps=3)
     page.mouse.up()
-    assert tile(page, "greedy") == "ccat"  # the frames beside it still say c
+    assert tile(page, "greedy") == "ccat"  # the neighboring frames still emit c
     assert store(page, "store.rows") == rows
 
 
@@ -511,7 +511,7 @@ def test_another_posterior(page):
 
 
 def dropped(page, path):
-    """Drops a file on the page, as from a desktop."""
+    """Drop a file on the page, as from a desktop."""
     content = list(path.read_bytes())
     data = page.evaluate_handle(
         """([name, content]) => {
@@ -614,13 +614,13 @@ def test_keys_are_explained_where_they_work_and_shift_makes_big_steps(page):
     assert store(page, "store.logits[0][1]") == pytest.approx(logit - 1.5, rel=BROWSER)
 
 
-def test_a_full_bar_of_the_gradient_is_what_is_said(page):
+def test_the_scale_of_the_gradient_is_written(page):
     settle(page)
     most = store(page, "Math.max(...store.gradient.flatMap((frame) => store.rows.map((c) => Math.abs(frame[c]))))")
     assert page.text_content("#gradient-scale") == f"A full bar is {most:.3f}."
 
 
-def test_everything_has_a_name_for_those_who_listen(page):
+def test_everything_has_a_name_for_screen_readers(page):
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, canvas")].filter((each) => {
           const named = each.getAttribute("aria-label") || each.textContent.trim() || each.labels?.length;
@@ -636,15 +636,15 @@ def test_everything_has_a_name_for_those_who_listen(page):
     assert sum(float(each) for each in column if "·" not in each) == pytest.approx(1, abs=COLUMN_OF_THREE_DIGITS)
 
 
-def test_the_results_are_said_once_typing_stops(page):
+def test_the_results_are_announced_once_typing_stops(page):
     page.fill("#target", "appl")
     until(page, "document.getElementById('said').textContent.startsWith('Loss ')")
     assert page.text_content("#said").endswith("Greedy text: apple.")
 
 
 def luminance(page, selector="body"):
-    colour = page.evaluate("(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor", selector)
-    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+    color = page.evaluate("(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor", selector)
+    return sum(map(int, re.findall(r"\d+", color)[:3])) / 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -675,7 +675,7 @@ def test_on_a_small_window(opened, file, width):
 
 
 def touches(page):
-    """Sends real touches: ("Start", x, y), ("Move", x, y), ("End",)."""
+    """Send real touches: ("Start", x, y), ("Move", x, y), ("End",)."""
     session = page.context.new_cdp_session(page)
 
     def send(kind, *at):
@@ -742,7 +742,7 @@ def test_panels_that_go_on_fade_at_their_edge(opened, file):
 
 
 def embedding(file, folder):
-    """The page as docs/learn/live.md has it, with the script that stands there."""
+    """The page in an iframe, with the script of docs/learn/live.md."""
     source = (ROOT / "docs" / "learn" / "live.md").read_text(encoding="utf-8")
     frame = re.search(r"<iframe.*?</iframe>", source)[0].replace("lattice.html", file.as_uri())
     script = re.search(r"<script>.*?</script>", source, re.DOTALL)[0]

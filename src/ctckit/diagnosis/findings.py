@@ -249,7 +249,7 @@ def _blank_phase(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
     where = "its output is the same in every frame" if _same_output(figures) else "it has not found the tokens yet"
     yield Finding(
         "blank-phase",
-        f"The network says blank in {_percent(shares.argmax)} of the frames and reads {reading.tokens_read} of "
+        f"The network emits the blank in {_percent(shares.argmax)} of the frames and reads {reading.tokens_read} of "
         f"{reading.tokens_expected} tokens: {where}. Blank has probability {shares.prob:.2f} (the targets ask for "
         f"{shares.occupancy:.2f}) and {_percent(shares.gradient)} of the gradient.",
         remedies.blank_phase(figures.peakiness),

@@ -45,10 +45,10 @@ export function reached(store, t) {
 }
 
 export class LatticeView {
-  constructor(say) {
+  constructor(announce) {
     this.canvas = document.getElementById("lattice-canvas");
     this.names = document.getElementById("lattice-names");
-    this.say = say;
+    this.announce = announce;
   }
 
   attach(store, redraw) {
@@ -88,7 +88,7 @@ export class LatticeView {
       store.hover = { t, s };
       store.pin({ t, s });
       redraw();
-      return this.say(store.picked ? `pinned: ${describeState(store, { t, s })}` : "unpinned");
+      return this.announce(store.picked ? `pinned: ${describeState(store, { t, s })}` : "unpinned");
     }
     let next = null;
     if (steps[event.key]) next = { t: t + steps[event.key][0], s: s + steps[event.key][1] };
@@ -100,7 +100,7 @@ export class LatticeView {
     store.hover = next;
     redraw();
     reveal(this.canvas, next.t, this.width);
-    return this.say(describeState(store, next));
+    return this.announce(describeState(store, next));
   }
 
   render(store, width) {

@@ -43,17 +43,17 @@ function start() {
   if (wanted.get("quantity") in LATTICE_NOTES) store.quantity = wanted.get("quantity");
   if (wanted.get("scale") === "log") store.scale = "log";
 
-  const say = (text) => (byId("said").textContent = text);
-  const posterior = new PosteriorView(say);
-  const lattice = new LatticeView(say);
+  const announce = (text) => (byId("said").textContent = text);
+  const posterior = new PosteriorView(announce);
+  const lattice = new LatticeView(announce);
   const drawing = { due: false, whole: false };
   const scrollers = [...document.querySelectorAll(".scroller")];
 
   function draw() {
     const { whole } = drawing;
     drawing.due = drawing.whole = false;
-    const room = byId("posterior-canvas").parentElement.clientWidth;
-    const width = frameWidth(room, store.count);
+    const available = byId("posterior-canvas").parentElement.clientWidth;
+    const width = frameWidth(available, store.count);
     if (!whole) posterior.draw();
     else {
       posterior.render(store, width);
@@ -84,13 +84,13 @@ function start() {
 
   const redraw = () => schedule(false);
   const redrawAll = () => schedule(true);
-  const sayResults = later(() => say(inWords(store)), 900);
+  const announceResults = later(() => announce(inWords(store)), 900);
   const player = new Player(store, redraw);
   const replay = new Replay(store);
   posterior.attach(store);
   lattice.attach(store, redraw);
   store.subscribe(redrawAll);
-  store.subscribe(sayResults);
+  store.subscribe(announceResults);
   new OpenedFile(store, () => fillSources(store));
   fillSources(store);
   joinControls(store, { redraw, redrawAll, player });
@@ -122,7 +122,7 @@ function inWords(store) {
 /** The title of the synthetic posterior, with its text once it exists. */
 function syntheticTitle(store) {
   if (store.source !== SYNTHETIC) return "synthetic, for the target";
-  const text = store.says.length > 20 ? `${store.says.slice(0, 19)}…` : store.says;
+  const text = store.spelled.length > 20 ? `${store.spelled.slice(0, 19)}…` : store.spelled;
   return text ? `synthetic: spells ‘${text}’` : "synthetic: spells nothing";
 }
 
@@ -140,7 +140,7 @@ function joinControls(store, { redraw, redrawAll, player }) {
     store.take(event.target.value);
   });
   byId("frames").addEventListener("input", (event) => store.setFrames(Number(event.target.value)));
-  byId("say").addEventListener("click", () => store.sayTarget());
+  byId("say").addEventListener("click", () => store.spellTarget());
   byId("reset").addEventListener("click", () => store.reset());
   byId("show-path").addEventListener("change", (event) => {
     store.showPath = event.target.checked;
@@ -184,7 +184,7 @@ function renderControls(store) {
   byId("frames").value = store.count;
   byId("frames-value").textContent = store.count;
   byId("say").hidden = store.source !== SYNTHETIC;
-  byId("say").disabled = store.says === store.text;
+  byId("say").disabled = store.spelled === store.text;
   byId("reset").disabled = !store.edited;
   byId("file-panel").hidden = store.source !== "file";
   byId("note").textContent = store.posterior?.note ?? NOTES[store.source];

@@ -27,10 +27,10 @@ export function barHeight(prob, scale) {
 }
 
 export class PosteriorView {
-  constructor(say) {
+  constructor(announce) {
     this.canvas = document.getElementById("posterior-canvas");
     this.names = document.getElementById("posterior-names");
-    this.say = say;
+    this.announce = announce;
     this.cell = null; // {t, c}: under the pointer, reached by key, or `selected` by a tap
   }
 
@@ -102,7 +102,7 @@ export class PosteriorView {
     this.letGo();
     if (!tapped) return;
     this.point({ ...cell, selected: true });
-    this.say(this.told());
+    this.announce(this.told());
   }
 
   letGo() {
@@ -148,7 +148,7 @@ export class PosteriorView {
       store.nudge(next.t, this.cell.c, change * (big ? BIG_STEP : KEY_STEP));
     } else this.draw();
     reveal(this.canvas, next.t, this.width);
-    this.say(this.told());
+    this.announce(this.told());
   }
 
   told() {
@@ -291,7 +291,7 @@ function pictureOf(image) {
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(image.columns, image.rows);
   const bytes = Uint8Array.from(atob(image.data), (character) => character.charCodeAt(0));
-  bytes.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
+  bytes.forEach((gray, i) => pixels.data.set([gray, gray, gray, 255], 4 * i));
   context.putImageData(pixels, 0, 0);
   return (image.canvas = canvas);
 }

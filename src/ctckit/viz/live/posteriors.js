@@ -18,8 +18,8 @@ export function syntheticLogits(target, classes, frames) {
   const rows = Array.from({ length: frames }, () => new Float64Array(classes).fill(-4));
   for (const row of rows) row[0] = 0.5;
   target.forEach((token, n) => {
-    const centre = ((n + 0.5) * frames) / target.length - 0.5;
-    rows.forEach((row, t) => (row[token] = Math.max(row[token], 2.5 - 0.9 * (t - centre) ** 2)));
+    const center = ((n + 0.5) * frames) / target.length - 0.5;
+    rows.forEach((row, t) => (row[token] = Math.max(row[token], 2.5 - 0.9 * (t - center) ** 2)));
   });
   return rows;
 }

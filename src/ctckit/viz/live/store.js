@@ -24,7 +24,7 @@ export class Store {
     this.picked = null; // {t, s} pinned by a click or by Enter
     this.cursor = Infinity; // the frame up to which the recursion has been played; beams are those of this frame
     this.text = page.text;
-    this.says = page.text;
+    this.spelled = page.text;
     this.frames = page.frames ?? null;
     this.edited = false;
     this.take(page.source ?? SYNTHETIC, page.step ?? null);
@@ -54,8 +54,8 @@ export class Store {
     } else {
       this.blank = 0;
       this.history = null;
-      this.says = this.text;
-      this.makeUp();
+      this.spelled = this.text;
+      this.synthesize();
     }
   }
 
@@ -66,12 +66,12 @@ export class Store {
   }
 
   /** A synthetic or uniform posterior. Its text determines its classes; the target does not change its numbers. */
-  makeUp() {
-    this.names = alphabetFor(this.says);
-    const says = encode(this.says, this.names, 0).tokens;
-    const frames = this.frames ?? syntheticFrames(says.length);
+  synthesize() {
+    this.names = alphabetFor(this.spelled);
+    const { tokens } = encode(this.spelled, this.names, 0);
+    const frames = this.frames ?? syntheticFrames(tokens.length);
     const classes = this.names.length;
-    this.load(this.source === UNIFORM ? uniformLogits(classes, frames) : syntheticLogits(says, classes, frames));
+    this.load(this.source === UNIFORM ? uniformLogits(classes, frames) : syntheticLogits(tokens, classes, frames));
   }
 
   /** Pins a state, or unpins it if it is the pinned one. */
@@ -82,7 +82,7 @@ export class Store {
 
   setFrames(frames) {
     this.frames = frames;
-    this.makeUp();
+    this.synthesize();
   }
 
   setText(text) {
@@ -91,10 +91,10 @@ export class Store {
   }
 
   /** Makes the frames of the synthetic posterior spell the target. */
-  sayTarget() {
-    this.says = this.text;
+  spellTarget() {
+    this.spelled = this.text;
     this.frames = null;
-    this.makeUp();
+    this.synthesize();
   }
 
   load(logits) {
