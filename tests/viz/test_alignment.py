@@ -107,9 +107,20 @@ def test_the_sound_stands_where_it_is_heard():
         assert seen[1] == pytest.approx(60.5, abs=CLICK_SECONDS)
 
 
-def test_silence_and_nothing():
-    draw_alignment(aligned(10, ()), FRAME, waveform=np.zeros(10), rate=RATE)
-    draw_alignment(aligned(10), FRAME, waveform=np.zeros(10 * 160), rate=RATE)
+def test_no_tokens_and_a_sound_shorter_than_a_window():
+    wave, spectrogram, tokens = draw_alignment(aligned(10, ()), FRAME, waveform=np.zeros(10), rate=RATE).axes
+    assert wave.get_ylim() == (-1.05, 1.5)
+    assert not spectrogram.images
+    assert not tokens.patches
+    assert not tokens.texts
+
+
+def test_silence_is_drawn_with_finite_numbers():
+    _, spectrogram, tokens = draw_alignment(aligned(10), FRAME, waveform=np.zeros(10 * 160), rate=RATE).axes
+    (image,) = spectrogram.images
+    assert np.isfinite(image.get_array()).all()
+    assert np.ptp(image.get_array()) == 0
+    assert len(tokens.patches) == 4
 
 
 def test_it_draws_where_it_is_told():
@@ -121,7 +132,7 @@ def test_wrong_arguments(monkeypatch):
     with pytest.raises(InvalidInputError, match=r"between is \(2, 2\); expected a start before an end, in seconds\."):
         draw_alignment(aligned(), FRAME, between=(2, 2))
     with pytest.raises(
-        InvalidInputError, match=r"waveform is given, but rate is None; expected its samples a second\."
+        InvalidInputError, match=r"waveform is given, but rate is None; expected the samples per second\."
     ):
         draw_alignment(aligned(), FRAME, waveform=tone(1))
     with pytest.raises(InvalidInputError, match=r"names has 2 entries"):

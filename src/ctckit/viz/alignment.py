@@ -85,7 +85,7 @@ def draw_alignment(
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0].tolist()
     if waveform is not None:
         if rate is None:
-            raise InvalidInputError("waveform is given, but rate is None; expected its samples a second.")
+            raise InvalidInputError("waveform is given, but rate is None; expected the samples per second.")
         from_second = offset_seconds if waveform_seconds is None else waveform_seconds
         samples, begin = _cut(waveform, rate, start - from_second, end - from_second)
         _draw_waveform(axes[0], samples, rate, from_second + begin)
