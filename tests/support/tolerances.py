@@ -28,14 +28,6 @@ SEARCH_SINGLE = 1e-4
 LM_NATS = 2e-5
 # log10 of a probability or a back-off, from float32 logarithms printed with seven digits: ours, and lmplz'.
 LM_LOG10 = 2e-6
-# Samples in a file of 16 bits: one step.
-SAMPLE_16_BITS = 2**-15
-# A tone at half of full scale through SoX's resampler at its usual quality, away from the ends.
-RESAMPLED = 2e-3
-# Log-probabilities of the tests' acoustic model, which multiplies loudness by 60: a sample's step of 16 bits in them.
-LOUDNESS_16_BITS = 0.01
-# An acoustic network run twice in float32, alone and in our hands: logits of size 10, sums in other orders.
-NETWORK_SINGLE = 1e-4
 # Durations and confidences of float32 log-probabilities: sums of float32 occupancies, relative to their size.
 OCCUPANCY_SINGLE = 1e-6
 # An expected border where each token is certain up to a probability of 1e-6 or so: frames.
@@ -62,5 +54,13 @@ THREE_DIGITS = 5e-4
 FOUR_DIGITS = 1e-4
 # A column of numbers with three digits behind the point: eleven roundings, and those below 0.001 are left out.
 COLUMN_OF_THREE_DIGITS = 0.01
+# Samples in a file of 16 bits: one step.
+SAMPLE_16_BITS = 2**-15
+# A tone at half of full scale through SoX's resampler at its usual quality, away from the ends.
+RESAMPLED = 2e-3
+# Log-probabilities of the tests' acoustic model, which multiplies loudness by 60: a sample's step of 16 bits in them.
+LOUDNESS_16_BITS = 0.01
+# An acoustic network run twice in float32, alone and in our hands: logits of size 10, sums in other orders.
+NETWORK_SINGLE = 1e-4
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9

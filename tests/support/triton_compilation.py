@@ -22,7 +22,7 @@ from ctckit.kernels.loss.triton.common import ROUNDING
 
 FLOATS = ("top_ptr", "occupancy_ptr", "blanks_ptr", "upstream_ptr")
 DOUBLES = ("shift_ptr", "losses_ptr", "weights_ptr", "states_ptr", "log_probs_ptr")
-NUMBERS = ("alpha_ptr", "beta_ptr", "likelihood_ptr", "transitions_ptr")
+NUMBERS = ("alpha_ptr", "beta_ptr", "likelihood_ptr", "arrows_ptr")
 LONGS = ("targets_ptr", "input_lengths_ptr", "target_lengths_ptr")
 
 
@@ -60,7 +60,7 @@ def signature(function, logits, constants):
     def kind(name):
         if name in constants:
             return "constexpr"
-        if name == "transitions_ptr" and function.__name__ == "best_paths":
+        if name == "arrows_ptr" and function.__name__ == "best_paths":
             return "*i8"
         return kinds.get(name, "*i32" if name.endswith("_ptr") else "i32")
 
@@ -68,8 +68,7 @@ def signature(function, logits, constants):
 
 
 def compiled(file, kernel, logits, constants, warps, capability):
-    module = "align.triton_viterbi" if file == "viterbi" else f"loss.triton.{file}"
-    function = getattr(importlib.import_module(f"ctckit.kernels.{module}"), kernel)
+    function = getattr(importlib.import_module(f"ctckit.kernels.triton_{file}"), kernel)
     values = {(function.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(fn=function, signature=signature(function, logits, constants), constexprs=values)
     return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps, **ROUNDING})

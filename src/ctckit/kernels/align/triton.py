@@ -1,6 +1,6 @@
-"""Alignment of CUDA tensors: the same names and the same paths as in ``reference``.
+"""Alignment of CUDA tensors: the same names as reference_align.py, and the same paths.
 
-Only the paths and one number per frame are copied to the CPU; the scores stay on the device.
+Paths and one number a frame come to the CPU; the scores stay where they are.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from ctckit.kernels.loss.triton.targets import FACTS, link_targets
 
 Tensor = torch.Tensor
 
-LARGEST_TABLE = 1 << 30  # bytes of the table of transitions; the C++ core needs no table
+LARGEST_TABLE = 1 << 30  # bytes of arrows; the C++ core needs no table
 
 
 def is_small(shape: tuple[int, ...], tokens: int) -> bool:
-    """Return whether the table of transitions of a (B, T, C) batch, a byte per frame and state, is small enough."""
+    """Whether a (B, T, C) batch's table of arrows, a byte for each frame and state, is one that a GPU has room for."""
     return shape[0] * shape[1] * 2 * (tokens + 1) <= LARGEST_TABLE
 
 
 def align_batch(
     log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_lengths: Tensor, *, blank: int
 ) -> tuple[list[BestPath | None], npt.NDArray[Any]]:
-    """Return the most likely path of each item; see ``reference.align_batch``.
+    """The likeliest path of each item; see ``reference_align.align_batch``.
 
     Args:
-        log_probs: (B, T, C) on the device, of any floating-point type and strides.
-        input_lengths: (B,) frames, checked; on the CPU, as are the next two.
+        log_probs: (B, T, C) on the device, of any floating type and strides.
+        input_lengths: (B,) frames, checked, on the CPU as the next two.
         targets: (B, N) integers, padded.
         target_lengths: (B,) tokens.
         blank: The class of the blank.
 
     Returns:
-        For each item its path, or None if there is none; and (B, T) float64 the log-probabilities along the paths,
-        undefined for items without a path.
+        For each item its path, or None where there is none; and (B, T) float64 the log-probabilities that the paths
+        pass, anything where there is no path.
     """
     rows = log_probs if log_probs.stride(2) == 1 or log_probs.shape[2] == 1 else log_probs.contiguous()
     there = [each.to(rows.device) for each in (targets.int(), input_lengths, target_lengths)]
@@ -63,18 +63,18 @@ def align_batch(
 def viterbi(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, *, blank: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the best path of each item and its log-probability: the same bits as ``loss.reference.viterbi``.
+    """The best path of each item and its log-probability; the bits of ``reference.viterbi``.
 
     Args:
-        log_probs: (B, T, C) of any floating-point type, computed in float64; classes contiguous.
-        targets: (B, N) integers on the same device, tokens contiguous.
-        input_lengths: (B,) integers on the same device, contiguous.
-        target_lengths: (B,) the same.
+        log_probs: (B, T, C) of any floating type, computed in float64; classes side by side.
+        targets: (B, N) integers on the same device, tokens side by side.
+        input_lengths: (B,) likewise, contiguous.
+        target_lengths: (B,) likewise.
         blank: The class of the blank.
 
     Returns:
-        (B, T) int32 states, −1 beyond the length and for items without a path; (B,) float64, −∞ without a path, NaN for
-        a malformed item. Memory: a byte for each frame and state.
+        (B, T) int32 states, −1 beyond the length and everywhere where there is no path; (B,) float64, −∞ where there is
+        none, NaN where an item is malformed. Memory: a byte for each frame and state.
     """
     items, frames, classes = log_probs.shape
     tokens = targets.shape[1]
@@ -89,7 +89,7 @@ def viterbi(
     labels, following = empty(items, tokens, dtype=torch.int32), empty(items, tokens, dtype=torch.int32)
     head, facts = empty(items, classes, dtype=torch.int32), empty(items, FACTS, dtype=torch.int32)
     states = empty(items, 2, 2, tokens + 1, dtype=torch.float64)
-    transitions = empty(items, frames, 2, tokens + 1, dtype=torch.int8)
+    arrows = empty(items, frames, 2, tokens + 1, dtype=torch.int8)
     with triton_loss.on_device_of(log_probs):
         link_targets[(items,)](
             targets, input_lengths, target_lengths, labels, labels, following, head, facts,
@@ -97,7 +97,7 @@ def viterbi(
             BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, GRAPHS=False, num_warps=4, **ROUNDING,
         )  # fmt: skip
         best_paths[(items,)](
-            log_probs, labels, facts, states, transitions, paths, found,
+            log_probs, labels, facts, states, arrows, paths, found,
             blank, frames, tokens, log_probs.stride(0), log_probs.stride(1),
             WINDOWED=tokens + 1 > pairs, PAIRS=pairs, FRAMES=triton_loss.tile_of(pairs),
             num_warps=triton_loss.warps(pairs), **ROUNDING,

@@ -1,12 +1,12 @@
-"""The best single path: the forward recursion with a maximum instead of the sum.
+"""The best single path: the forward recursion with the maximum in the place of the sum.
 
-    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        transition_t(s) = s − r for the best r: 0, 1 or 2
+    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        arrow_t(s) = the r that gave it, as s − r: 0, 1 or 2
 
-In float64, with the same additions in the same order as loss.reference.viterbi: the same path, including ties (stay
-before advance before skip; among ends the later state). One program per item: 1. forwards, storing the best transition
-into each state, one byte per state; 2. backwards from the better end along the stored transitions.
+In float64, the same additions in the same order as reference.viterbi: the same path, ties included (stay before advance
+before skip; among ends the later state). One program an item: 1. forwards, the arrows are written, one byte a state;
+2. from the better end backwards along the arrows.
 
-Windows as in loss/triton/sweep.py: a window begins FRAMES pairs early, and its own pairs are right after FRAMES frames.
+Windows as in triton_sweep.py: a window begins FRAMES pairs early and has its own pairs right after FRAMES frames.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ctckit.kernels.loss.triton.common import load_pairs
 
 @triton.jit
 def left(values, lanes, PAIRS: tl.constexpr):
-    """Return the value of pair i − 1 at each pair i; −∞ at the first."""
+    """The value of pair i − 1 at each pair i; −∞ at the first."""
     return tl.where(lanes > 0, tl.gather(values, tl.maximum(lanes - 1, 0), 0), float("-inf"))
 
 
@@ -28,8 +28,8 @@ def best_paths(
     scores_ptr,  # (B, T, C)
     labels_ptr,  # (B, N)
     facts_ptr,  # (B, 4)
-    states_ptr,  # (B, 2, 2, N + 1) float64, between the tiles of longer targets: two buffers in turn
-    transitions_ptr,  # (B, T, 2, N + 1) int8, written
+    states_ptr,  # (B, 2, 2, N + 1) float64, between the tiles of longer targets: two rows in turn
+    arrows_ptr,  # (B, T, 2, N + 1) int8, written
     paths_ptr,  # (B, T) int32, written: states, −1 beyond the length and where there is no path
     log_probs_ptr,  # (B,) float64, written
     blank_class,
@@ -41,7 +41,7 @@ def best_paths(
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
 ):
-    """Find the best path of one item."""
+    """One item."""
     b = tl.program_id(0).to(tl.int64)
     frames, tokens = tl.load(facts_ptr + b * 4), tl.load(facts_ptr + b * 4 + 1)
     good = tl.load(facts_ptr + b * 4 + 3)
@@ -49,7 +49,7 @@ def best_paths(
     scores_ptr += b * stride_item
     labels_ptr += b * all_tokens
     states_ptr += b * 4 * width
-    transitions_ptr += b * all_frames * 2 * width
+    arrows_ptr += b * all_frames * 2 * width
     paths_ptr += b * all_frames
     lanes = tl.arange(0, PAIRS)
     halo: tl.constexpr = FRAMES if WINDOWED else 0
@@ -91,7 +91,7 @@ def best_paths(
                 next_blank = tl.maximum(blank, before) + x_blank
                 next_token = tl.maximum(token, entered) + x
                 blank, token = tl.where(here, next_blank, blank), tl.where(here, next_token, token)
-                place = transitions_ptr + tl.cast(t, tl.int64) * 2 * width + pairs
+                place = arrows_ptr + tl.cast(t, tl.int64) * 2 * width + pairs
                 tl.store(place, of_blank.to(tl.int8), mask=inside & (pairs <= until))
                 tl.store(place + width, of_token.to(tl.int8), mask=inside & (pairs < until))
             if WINDOWED or (j + 1) * FRAMES >= frames:
@@ -113,5 +113,5 @@ def best_paths(
         t = all_frames - 1 - i
         here = (t < frames) & found
         tl.store(paths_ptr + t, tl.where(here, state, -1))
-        place = transitions_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
+        place = arrows_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
         state -= tl.load(place, mask=here, other=0).to(tl.int32)
