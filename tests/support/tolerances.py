@@ -30,29 +30,27 @@ LM_NATS = 2e-5
 LM_LOG10 = 2e-6
 # Durations and confidences of float32 log-probabilities: sums of float32 occupancies, relative to their size.
 OCCUPANCY_SINGLE = 1e-6
-# An expected border where each token is certain up to a probability of 1e-6 or so: frames.
-CERTAIN_FRAMES = 1e-5
-# A mean arrival over 400 sampled paths, against the expectation: four standard errors of the broadest token, frames.
+# The mean arrival of 400 sampled paths, against the expectation: more than three standard errors (0.29), frames.
 SAMPLED_FRAMES = 1.0
 # A border rounded to whole frames, where no span may be empty.
 WHOLE_FRAME = 1.0
-# Durations in windows of the default size, where the network is sure at the cuts: frames, summed from the beginning.
+# Durations in windows of the default size, if the network is certain at the cuts: frames, summed from the beginning.
 WINDOWED_FRAMES = 0.05
-# The same in windows of 16 to 333 frames, which have less to choose a cut from: the worst, and the mean.
+# The same in windows of 16 to 333 frames, which have fewer places for a cut: the maximum, and the mean.
 SMALL_WINDOWS_FRAMES = 0.3
 SMALL_WINDOWS_MEAN_FRAMES = 0.01
-# A tone in a spectrogram: one bin, which is half as wide as the resolution of a window of 25 ms, in kHz.
+# A tone in a spectrogram, kHz: a window of 25 ms resolves 40 Hz.
 SPECTROGRAM_KHZ = 0.05
-# Where the last window of a spectrogram ends: a window of 25 ms fits only in steps of a hop.
+# The end of a spectrogram: half a window of 25 ms, and a hop of 5 ms, may be missing.
 SPECTROGRAM_SECONDS = 0.02
-# A click in a waveform: one column of the picture; in a spectrogram: half a window.
+# A click in a waveform: a few columns of the picture; in a spectrogram: half a window and half a hop.
 WAVEFORM_SECONDS = 0.002
 CLICK_SECONDS = 0.015
-# A number that a page shows with two, three or four digits behind the point: rounded once. (6e-3: a float32 before it.)
+# A number that a page shows with two, three or four decimals: half a unit of the last one, with some slack.
 TWO_DIGITS = 6e-3
 THREE_DIGITS = 5e-4
 FOUR_DIGITS = 1e-4
-# A column of numbers with three digits behind the point: eleven roundings, and those below 0.001 are left out.
+# The sum of a column of numbers with three decimals: eleven roundings, and numbers below 0.001 are left out.
 COLUMN_OF_THREE_DIGITS = 0.01
 # Samples in a file of 16 bits: one step.
 SAMPLE_16_BITS = 2**-15
@@ -60,7 +58,7 @@ SAMPLE_16_BITS = 2**-15
 RESAMPLED = 2e-3
 # Log-probabilities of the tests' acoustic model, which multiplies loudness by 60: a sample's step of 16 bits in them.
 LOUDNESS_16_BITS = 0.01
-# An acoustic network run twice in float32, alone and in our hands: logits of size 10, sums in other orders.
+# An acoustic network run twice in float32, directly and by ctckit: logits of size 10, sums in other orders.
 NETWORK_SINGLE = 1e-4
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9

@@ -83,7 +83,7 @@ def test_tokens_beside_wildcards():
     assert (first[0], first[-1], second[0], second[-1]) == (0.5, 2.5, 23.5, 29.5)
 
 
-def test_the_sound_stands_where_it_is_heard():
+def test_the_sound_is_at_its_time():
     """A click at 0.5 s of a recording whose first frame is at 60 s, drawn from all of it and from a part."""
     samples = np.zeros(RATE)
     samples[RATE // 2] = 1
