@@ -78,7 +78,7 @@ class Alignment:
 
     @cached_property
     def durations(self) -> Floats:
-        """(2N + 1,) how many frames each state lasts, averaged over all paths; their sum is T.
+        """(2N + 1,) the frames that each state lasts, averaged over all paths; their sum is T.
 
         The average is over all paths of the target, weighted by their probabilities. Beyond 2,048 frames it is computed
         in windows that meet at tokens on which most paths agree. Wildcards at the edges are part of the outer blanks.

@@ -66,7 +66,7 @@ class UtteranceSpan:
         return f"UtteranceSpan({name}, {self.start}, {self.end}, log_prob={self.log_prob:.3f}, confidence={sure})"
 
     def seconds(self, frame_seconds: float) -> tuple[float, float]:
-        """Start and end in seconds, for frames of this length."""
+        """Return start and end in seconds, for frames of this length."""
         return self.start * frame_seconds, self.end * frame_seconds
 
     @property

@@ -78,7 +78,7 @@ def forced_align(
 
 
 def _paths(values: npt.NDArray[np.floating[Any]], batch: TargetBatch) -> npt.NDArray[np.int64]:
-    """(B, T) classes."""
+    """Return (B, T) the class of each frame on the best path."""
     items, frames = values.shape[:2]
     paths = np.full(items * frames, batch.blank, dtype=np.int64)
     found = native_align.align_batch(

@@ -2,7 +2,7 @@
 
 A *writer* is a function from ``Tiers`` to the content of a file: a string, which is encoded in UTF-8, or bytes. Each
 format of ctckit has one line in ``FORMATS``. A format of another package is an entry point of the group
-``ctckit.alignment_writers``. The name of the entry point is the ending of the file without the dot, in small letters::
+``ctckit.alignment_writers``. The name of the entry point is the ending of the file without the dot, in lower case::
 
     [project.entry-points."ctckit.alignment_writers"]
     new = "my_package.new_format:write"        # writes files whose names end in .new
@@ -22,7 +22,7 @@ GROUP = "ctckit.alignment_writers"
 
 Writer = Callable[[Tiers], str | bytes]
 
-FORMATS: dict[str, Writer] = {  # by the ending of the file's name, in small letters
+FORMATS: dict[str, Writer] = {  # by the ending of the file's name, in lower case
     ".textgrid": praat.textgrid,
     ".eaf": elan.eaf,
     ".srt": subtitles.srt,
