@@ -1,4 +1,4 @@
-"""Matrices drawn in characters. Knows nothing of lattices or texts, so that every room can use it."""
+"""Drawings of matrices in characters. The module knows no lattices and no texts, so that every package can use it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 SHADES = " ·░▒▓█"  # from 0 to 1
-MOST_ROWS = 5  # of a timeline
+MOST_LINES = 5  # of a timeline
 
 
 def shade(values: npt.NDArray[np.float64]) -> str:
-    """One character for each value in 0..1."""
+    """Return one character for each value in 0..1."""
     levels = np.ceil(np.clip(values, 0.0, 1.0) * (len(SHADES) - 1) - 1e-9)
     levels[values <= 0.005] = 0
     return "".join(SHADES[int(level)] for level in levels)
 
 
 def pooled(matrix: npt.NDArray[np.float64], width: int) -> tuple[npt.NDArray[np.float64], int]:
-    """(rows, columns ≤ width): neighbouring columns merged by their maximum, and how many make one."""
+    """Return the matrix with neighboring columns merged by their maximum, at most ``width``, and how many make one."""
     columns = matrix.shape[1]
     group = max(1, -(-columns // width))
     padded = np.pad(matrix, ((0, 0), (0, -columns % group)))
@@ -27,7 +27,7 @@ def pooled(matrix: npt.NDArray[np.float64], width: int) -> tuple[npt.NDArray[np.
 
 
 def ruler(columns: int, group: int, start: int = 0) -> str:
-    """Frame numbers above the columns: that of the first, then every tenth."""
+    """Return the frame numbers above the columns: the first one, then every tenth."""
     line = [" "] * columns
     for column in range(0, columns, 10):
         number = str(start + column * group)
@@ -37,13 +37,13 @@ def ruler(columns: int, group: int, start: int = 0) -> str:
 
 
 def grid(rows: npt.NDArray[np.float64], names: Sequence[str], *, width: int, head: str) -> list[str]:
-    """Lines of text: a ruler, then each row with its name, shaded.
+    """Return lines of text: a ruler, then each row of the matrix with its name, shaded.
 
     Args:
         rows: (R, T) values in 0..1.
         names: R row names.
-        width: Most columns for the values.
-        head: What stands above the names.
+        width: Largest number of columns for the values.
+        head: The text above the names.
     """
     cells, group = pooled(rows, width)
     margin = max(map(len, [head, *names]))
@@ -57,21 +57,21 @@ def grid(rows: npt.NDArray[np.float64], names: Sequence[str], *, width: int, hea
 def timeline(
     names: Sequence[str], starts: Sequence[int], ends: Sequence[int], sure: Sequence[float] | None, *, width: int
 ) -> list[str]:
-    """Lines of text: a ruler, names at their frames, and how sure each is; at most five rows of ``width`` frames.
+    """Return lines of text: a ruler, names at their frames, and confidences; at most five lines of ``width`` frames.
 
     Args:
         names: N strings.
         starts: N first frames, ascending.
-        ends: N times one past the last.
-        sure: N values in 0..1; NaN draws nothing. None: no such line.
-        width: Most columns.
+        ends: N ends, one past the last frame.
+        sure: N values in 0..1; NaN draws nothing. None: the drawing has no confidences.
+        width: Largest number of columns.
     """
     if not names:
         return []
     first, last = starts[0], max(ends)
     first = 0 if first < width else first // 10 * 10
-    columns = min(last - first, MOST_ROWS * width)
-    written, shades = _names_row(names, starts, ends, first, columns), np.zeros(columns)
+    columns = min(last - first, MOST_LINES * width)
+    written, shades = _names_line(names, starts, ends, first, columns), np.zeros(columns)
     for start, end, value in zip(starts, ends, sure or [], strict=False):
         shades[max(0, start - first) : max(0, end - first)] = np.nan_to_num(value)
     lines = []
@@ -85,13 +85,13 @@ def timeline(
     return lines
 
 
-def _names_row(names: Sequence[str], starts: Sequence[int], ends: Sequence[int], first: int, columns: int) -> str:
-    row = [" "] * columns
+def _names_line(names: Sequence[str], starts: Sequence[int], ends: Sequence[int], first: int, columns: int) -> str:
+    line = [" "] * columns
     following = [*starts[1:], max(ends) + columns]
     for name, start, end, behind in zip(names, starts, ends, following, strict=True):
         if start - first >= columns:
             break
         cut = name[: behind - start]
         shown = cut + "─" * (end - start - len(cut))
-        row[start - first : start - first + len(shown)] = shown
-    return "".join(row[:columns])
+        line[start - first : start - first + len(shown)] = shown
+    return "".join(line[:columns])

@@ -1,4 +1,4 @@
-"""Acoustic front ends: the plug-in mechanism, recordings, chunks, dictionaries, and the two that ctckit brings."""
+"""Acoustic models: the plug-in mechanism, recordings, chunks, dictionaries, and the two models of ctckit."""
 
 import json
 from pathlib import Path
@@ -47,11 +47,11 @@ def test_plugins_are_found_by_their_entry_points(plugins):
     [
         (
             "nobody",
-            r"model is 'nobody'; expected a folder .* front ends broken, hama, huggingface, nonsense, speller, t",
+            r"model is 'nobody'; expected a folder .* acoustic models broken, hama, huggingface, nonsense, speller, t",
         ),
         (
             "nonsense:x",
-            r"'nonsense' \(tests\.support\.tiny_acoustic_model:load_nonsense\) gave a str; expected an AcousticModel\.",
+            r"'nonsense' \(tests\.support\.tiny_acoustic_model:load_nonsense\) is a str; expected an AcousticModel\.",
         ),
         ("broken", r"'broken' \(a_module_that_is_not_there:load\) cannot be imported: No module named"),
     ],
@@ -107,7 +107,7 @@ def test_files_that_are_no_recordings(tmp_path):
 @pytest.mark.parametrize(
     ("package", "message"), [("soundfile", "reading a recording"), ("soxr", "resampling from 8000 t")]
 )
-def test_what_is_missing_is_named(tmp_path, monkeypatch, package, message):
+def test_a_missing_package_is_named(tmp_path, monkeypatch, package, message):
     path = write_wav(tmp_path / "a.wav", np.zeros(800, np.float32), 8000)
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"{message}.* needs {package}.*pip install \"ctckit\[audio\]\""):
@@ -118,10 +118,10 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch, package, message):
 
 
 @pytest.mark.parametrize(("chunk", "context"), [(0.5, 0.2), (0.3, 1.0), (1.0, 0.0), (100.0, 5.0)])
-def test_chunks_give_what_hearing_at_once_gives(tmp_path, monkeypatch, chunk, context):
+def test_chunks_give_the_frames_of_the_whole_recording(tmp_path, monkeypatch, chunk, context):
     monkeypatch.setattr(audio, "BLOCK_SECONDS", 1)
     samples = np.concatenate([samples_of("bad cab face", lead=7), np.zeros(37, np.float32)])
-    longest, heard = [], []
+    longest, done = [], []
     model = AcousticModel(
         VOCABULARY,
         RATE,
@@ -130,18 +130,18 @@ def test_chunks_give_what_hearing_at_once_gives(tmp_path, monkeypatch, chunk, co
     )
     path = write_wav(tmp_path / "a.wav", samples)
     for recording, rate in ((samples, RATE), (path, None)):
-        found = listen(recording, model, rate=rate, chunk_seconds=chunk, context_seconds=context, progress=heard.append)
+        found = listen(recording, model, rate=rate, chunk_seconds=chunk, context_seconds=context, progress=done.append)
         tolerance = 0 if rate else LOUDNESS_16_BITS
         np.testing.assert_allclose(found.log_probs, tiny_acoustic_model.log_probs(samples), atol=tolerance)
         assert found.log_probs.dtype == np.float32
         assert (found.frame_seconds, found.duration_seconds) == (0.1, len(samples) / RATE)
-        assert heard[-1] == found.duration_seconds
+        assert done[-1] == found.duration_seconds
     assert max(longest) <= (chunk + 2 * context) * RATE
-    assert heard[: len(heard) // 2] == sorted(heard[: len(heard) // 2])
+    assert done[: len(done) // 2] == sorted(done[: len(done) // 2])
     assert greedy_decode(found.log_probs, vocabulary=VOCABULARY)[0].text == "bad cab face"
 
 
-def test_the_network_hears_what_lies_around_a_chunk():
+def test_the_network_gets_the_context_of_a_chunk():
     given = []
     model = AcousticModel(
         VOCABULARY, RATE, FRAME_SAMPLES, lambda part: (given.append(part), tiny_acoustic_model.log_probs(part))[1]
@@ -152,7 +152,7 @@ def test_the_network_hears_what_lies_around_a_chunk():
     assert spans == [(0, 1300), (700, 1600), (1700, 1300)]
 
 
-def test_a_model_that_takes_only_so_much_at_once():
+def test_a_model_with_a_limit_for_its_input():
     longest = []
     model = AcousticModel(
         VOCABULARY,
@@ -168,14 +168,14 @@ def test_a_model_that_takes_only_so_much_at_once():
     at_once = listen(samples[:1100], model, rate=RATE, context_seconds=0.4)
     assert len(at_once.log_probs) == 11
     with pytest.raises(
-        InvalidInputError, match=r"context_seconds is 0\.8, but the model takes 1\.55 s at once; expected"
+        InvalidInputError, match=r"context_seconds is 0\.8, but the model takes 1\.55 s at most; expected"
     ):
         listen(samples, model, rate=RATE, context_seconds=0.8)
 
 
-def test_a_model_that_cuts_off_what_is_too_long_is_found_out():
+def test_a_model_that_cuts_off_long_inputs_is_an_error():
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part[:1500]))
-    with pytest.raises(InvalidInputError, match=r"gave 15 frames for 2000 samples; .* expected 16 to 22\."):
+    with pytest.raises(InvalidInputError, match=r"returned 15 frames for 2000 samples; .* expected 16 to 22\."):
         listen(np.zeros(2000), model, rate=RATE)
 
 
@@ -190,20 +190,20 @@ def test_no_samples_are_no_frames():
     [
         (
             np.zeros((3, 5)),
-            r"gave an array of shape \(3, 5\) for 1000 samples; expected \(T, C\) with the C = 9 classes",
+            r"returned an array of shape \(3, 5\) for 1000 samples; expected \(T, C\) with the C = 9 classes",
         ),
-        (np.zeros((20, 9)), r"gave 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
+        (np.zeros((20, 9)), r"returned 20 frames for 1000 samples; with frame_samples = 100 expected 6 to 12\."),
     ],
 )
-def test_a_model_that_gives_something_else(gives, message):
+def test_a_model_that_returns_another_shape(gives, message):
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: gives)
     with pytest.raises(InvalidInputError, match=message):
         listen(np.zeros(1000), model, rate=RATE)
 
 
-def test_a_model_that_gives_too_few_frames_for_a_chunk():
+def test_a_model_that_returns_too_few_frames_for_a_chunk():
     model = AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, lambda part: tiny_acoustic_model.log_probs(part)[:4])
-    with pytest.raises(InvalidInputError, match=r"gave 4 frames for 600 samples; .* expected 5 to 8\."):
+    with pytest.raises(InvalidInputError, match=r"returned 4 frames for 600 samples; .* expected 5 to 8\."):
         listen(np.zeros(3000), model, rate=RATE, chunk_seconds=0.5, context_seconds=0.1)
 
 
@@ -211,7 +211,7 @@ def test_a_model_that_gives_too_few_frames_for_a_chunk():
     ("arguments", "message"),
     [
         ({"recording": np.zeros((2, 3)), "rate": 5}, r"recording has shape \(2, 3\); expected \(S\)\."),
-        ({"recording": np.zeros(3)}, r"recording is an array, but rate is None; expected its samples a second\."),
+        ({"recording": np.zeros(3)}, r"recording is an array, but rate is None; expected the samples per second\."),
         ({"recording": np.zeros(3), "rate": 0}, r"rate is 0; expected a positive integer\."),
         (
             {"recording": np.zeros(3), "rate": 5, "chunk_seconds": 0},
@@ -253,7 +253,7 @@ def test_arpabet_is_written_in_the_symbols_of_the_model(tmp_path):
         found["dog"]
 
 
-def test_where_one_symbol_is_missing_others_stand_for_it(tmp_path):
+def test_other_symbols_replace_a_missing_one(tmp_path):
     text = "churn CH ER1\nabout AH0\n"
     assert dictionary(tmp_path, text)["churn"] == [("t͡ʃ", "ɝ")]
     letters = Vocabulary(("", "t", "ʃ", "ə", "r", "ʌ"))
@@ -273,7 +273,7 @@ def test_every_sound_of_arpabet_can_be_written_by_a_model_of_plain_ipa(tmp_path)
     ("text", "message"),
     [
         ("cat K AE1 T\ndog\n", r"d\.dict: line 2 is 'dog'; expected a word and its symbols\."),
-        ("cat K QQ1 T\n", r"d\.dict: line 1, 'cat', has the symbol 'QQ1', which the model has no way to write\."),
+        ("cat K QQ1 T\n", r"d\.dict: line 1, 'cat', has the symbol 'QQ1', which the model cannot write\."),
         ("cat K EH1 T\n", r"has the symbol 'EH1', which"),
     ],
 )
@@ -290,16 +290,16 @@ def test_dictionaries_that_cannot_be_read(tmp_path):
         PronouncingDictionary(tmp_path / "d.dict", IPA)
 
 
-# --- the front ends that ctckit brings
+# --- the acoustic models of ctckit
 
 
 def test_without_hama_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "hama", None)
-    with pytest.raises(MissingDependencyError, match=r"front end \"hama\" needs hama.*pip install \"ctckit\[hama\]\""):
+    with pytest.raises(MissingDependencyError, match=r"model \"hama\" needs hama.*pip install \"ctckit\[hama\]\""):
         load_model("hama")
 
 
-def test_hama_hears_and_spells(tmp_path):
+def test_hama_recognizes_and_spells(tmp_path):
     pytest.importorskip("hama")
     model = load_model("hama")
     assert (model.rate, model.frame_seconds) == (16000, 0.02)
@@ -351,15 +351,15 @@ def test_a_folder_of_hugging_face(huggingface_folder):
     samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     found = listen(samples, model, rate=800)
     network = transformers.Wav2Vec2ForCTC.from_pretrained(huggingface_folder).eval()
-    normalised = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+    normalized = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
     with torch.inference_mode():
-        expected = network(torch.tensor(normalised)[None]).logits[0].log_softmax(dim=-1)
+        expected = network(torch.tensor(normalized)[None]).logits[0].log_softmax(dim=-1)
     np.testing.assert_allclose(found.log_probs, expected, atol=NETWORK_SINGLE)
     in_chunks = listen(samples, model, rate=800, chunk_seconds=3, context_seconds=1)
     assert in_chunks.log_probs.shape == found.log_probs.shape
 
 
-def test_the_frame_length_is_measured_where_nothing_says_it(huggingface_folder):
+def test_the_frame_length_is_measured_if_the_configuration_lacks_it(huggingface_folder):
     from ctckit.acoustic_models.huggingface import _frame_samples
 
     model = load_model(str(huggingface_folder))

@@ -1,7 +1,7 @@
-"""What users of aligners report: transcripts that do not say what the recording does.
+"""Problems that users of aligners report: transcripts that differ from the recording.
 
-Each with posteriors whose truth is known: spans stay within two frames of it, and confidence falls where the text is
-not there.
+The posteriors have known spans. The errors are at most two frames, and the confidence is low for texts that were not
+said.
 """
 
 import numpy as np
@@ -14,15 +14,15 @@ STAR = -1
 SECOND = 50  # frames of 20 ms
 WITHIN = 2  # frames
 SEEDS = range(6)
-SURE, UNSURE = 0.8, 0.1  # mean confidences; the made-up network is about 0.9 sure of what is said
+SURE, UNSURE = 0.8, 0.1  # mean confidences; the synthetic network gives about 0.9 to the tokens of the recording
 
 
 @pytest.fixture(params=SEEDS, ids=lambda seed: f"seed {seed}")
 def case(request):
-    """A maker of recordings, and five sentences."""
+    """A function that makes recordings, and five sentences."""
     rng = np.random.default_rng(100 + request.param)
     sentences = [text(rng, int(rng.integers(20, 60))) for _ in range(5)]
-    return lambda *pieces, **options: recording(pieces, request.param, misheard=0.0, **options), sentences
+    return lambda *pieces, **options: recording(pieces, request.param, misread=0.0, **options), sentences
 
 
 def spans(found, positions):
@@ -45,7 +45,7 @@ def test_ten_seconds_of_leading_silence(case):
         assert off(spans(found, range(len(said))), made.spans[0]).max() <= WITHIN
 
 
-def test_a_sentence_that_the_transcript_lacks(case):
+def test_a_sentence_missing_in_the_transcript(case):
     make, (first, unsaid, last, *_) = case
     made = make(("text", first), ("silence", 15), ("speech", unsaid), ("silence", 15), ("text", last))
     found = forced_align(made.log_probs, [*first, STAR, *last], star=STAR)[0]
@@ -57,19 +57,19 @@ def test_a_sentence_that_the_transcript_lacks(case):
     assert np.nanmean(found.confidences) > SURE
 
 
-def test_a_sentence_that_nobody_says(case):
+def test_a_sentence_missing_in_the_recording(case):
     make, (first, unsaid, last, *_) = case
     made = make(("text", first), ("silence", 2 * SECOND), ("text", last))
     found = forced_align(made.log_probs, [*first, STAR, *unsaid[:20], STAR, *last], star=STAR)[0]
     inserted = range(len(first) + 1, len(first) + 21)
     rest = [*range(len(first)), *range(len(first) + 22, len(found.tokens))]
     worst = off(spans(found, rest), np.concatenate(made.spans))
-    assert np.mean(worst <= WITHIN) > 0.95  # what was never said may take a likely frame from its neighbours
+    assert np.mean(worst <= WITHIN) > 0.95  # the missing sentence may take a likely frame of its neighbors
     assert found.confidences[list(inserted)].mean() < UNSURE
     assert found.confidences[rest].mean() > SURE
 
 
-def test_a_sentence_that_nobody_says_is_taken_out(case):
+def test_a_sentence_missing_in_the_recording_is_marked_absent(case):
     make, (first, unsaid, last, *_) = case
     made = make(("text", first), ("silence", 10), ("text", last))
     found = align_utterances(made.log_probs, [first, unsaid, last], absent_below=0.3)
@@ -110,22 +110,22 @@ def test_a_transcript_of_the_middle_third(case):
     assert found.confidences.mean() > SURE
 
 
-def test_without_free_ends_the_middle_third_is_lost(case):
-    """That the case is a case: the wildcards are what solves it."""
+def test_without_wildcards_the_middle_third_is_not_found(case):
+    """The same problem without wildcards fails, so the test above is not trivial."""
     make, (said, *others) = case
     made = make(("speech", others[0] + others[1]), ("text", said), ("speech", others[2] + others[3]))
     found = forced_align(made.log_probs, said)[0]
     assert off(spans(found, range(len(said))), made.spans[0]).max() > WITHIN
 
 
-def test_a_wrong_transcript_is_unsure(case):
+def test_a_wrong_transcript_has_a_low_confidence(case):
     make, (said, other, *_) = case
     made = make(("text", said))
     found = forced_align(made.log_probs, other[: len(said)], edges=True)[0]
     assert found.confidences.mean() < 0.5
 
 
-def test_a_transcript_that_is_right_loses_nothing_by_wildcards(case):
+def test_wildcards_do_not_change_the_spans_of_a_correct_transcript(case):
     make, sentences = case
     pieces = [piece for said in sentences for piece in (("text", said), ("silence", 12))]
     made = make(*pieces)
@@ -135,12 +135,12 @@ def test_a_transcript_that_is_right_loses_nothing_by_wildcards(case):
     assert off(spans(found, spoken), np.concatenate(made.spans)).max() <= WITHIN
 
 
-def test_misheard_tokens_do_not_carry_others_away():
+def test_misread_tokens_do_not_move_others():
     worst = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
         said = text(rng, 60)
-        made = recording([("noise", 200), ("text", said), ("speech", text(rng, 40))], seed, misheard=0.1)
+        made = recording([("noise", 200), ("text", said), ("speech", text(rng, 40))], seed, misread=0.1)
         found = forced_align(made.log_probs, said, edges=True)[0]
         worst.append(off(spans(found, range(60)), made.spans[0]))
     assert np.mean(np.concatenate(worst) <= WITHIN) > 0.98

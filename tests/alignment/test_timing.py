@@ -1,4 +1,4 @@
-"""From frames to seconds, and the choice among ways to say a word."""
+"""Times in seconds, and the choice among pronunciations of a word."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,14 @@ import pytest
 from ctckit import Vocabulary
 from ctckit.alignment import SpellingChoice, Transcript, forced_align, timed_tiers
 from ctckit.errors import InvalidInputError
+from tests.support.tolerances import DOUBLE
 
 LETTERS = Vocabulary.from_characters("abcd ", separator=" ")
 STAR = -1
 
 
 def frames_of(classes, vocabulary=LETTERS, sure=0.9):
-    """Log-probs in which each frame says one class."""
+    """Log-probabilities in which each frame emits one class."""
     rest = (1 - sure) / (len(vocabulary) - 1)
     probs = np.full((len(classes), len(vocabulary)), rest)
     probs[np.arange(len(classes)), classes] = sure
@@ -20,7 +21,7 @@ def frames_of(classes, vocabulary=LETTERS, sure=0.9):
 
 
 def aligned(text, spoken, spell=None, vocabulary=LETTERS):
-    """``spoken``: a token for each frame, "." for the blank."""
+    """Align a text; ``spoken`` has a token for each frame, "." for the blank."""
     classes = [0 if name == "." else vocabulary.tokens.index(name) for name in spoken]
     said = Transcript(text, vocabulary, spell=spell, star=STAR)
     [found] = forced_align(frames_of(classes, vocabulary), said.tokens, star=STAR)
@@ -39,7 +40,7 @@ def test_lines_words_and_tokens():
     assert times(tiers["lines"]) == [("A b,", 10.5, 13.5), ("ab!", 15.0, 16.5)]
     assert times(tiers["tokens"]) == [("a", 10.5, 11.5), ("b", 13.0, 13.5), ("a", 15.0, 16.0), ("b", 16.0, 16.5)]
     words = [word.confidence for word in tiers["words"]]
-    assert tiers["lines"][0].confidence == pytest.approx(sum(words[:2]) / 2)
+    assert tiers["lines"][0].confidence == pytest.approx(sum(words[:2]) / 2, rel=DOUBLE)
     assert words == [word.confidence for word in found.words(said)]
     met = timed_tiers(found, said, LETTERS, 0.5, 10.0, boundaries="midpoint")
     edges = found.boundaries("midpoint")[2] * 0.5 + 10
@@ -82,7 +83,7 @@ def test_other_tokens_are_refused():
         timed_tiers(found, Transcript("b a", LETTERS), LETTERS, 1.0)
 
 
-# --- ways to say a word
+# --- pronunciations
 
 WAYS = {"tomato": ["ab", "cb"], "the": ["d", "db", "dc"], "is": ["a"]}
 

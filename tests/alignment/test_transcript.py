@@ -6,6 +6,7 @@ import pytest
 from ctckit import Transcript, Vocabulary, WordSpan, forced_align
 from ctckit.errors import CharsetError, InvalidInputError
 from tests.support.alignment_truth import recording
+from tests.support.tolerances import DOUBLE, WHOLE_FRAME
 
 STAR = -1
 LETTERS = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
@@ -124,7 +125,7 @@ def test_what_is_wrong_is_said(arguments, options, error, message):
 
 def aligned(transcript, seed=0, **options):
     made = recording(
-        [("silence", 5), ("text", [t for t in transcript.tokens.tolist() if t != STAR])], seed, misheard=0.0
+        [("silence", 5), ("text", [t for t in transcript.tokens.tolist() if t != STAR])], seed, misread=0.0
     )
     return forced_align(made.log_probs, transcript.tokens, **options)[0], made.spans[0]
 
@@ -138,7 +139,7 @@ def test_every_word_comes_back_with_its_span():
         if word.positions:
             assert abs(span.start - truth[word.positions[0], 0]) <= 2
             assert abs(span.end - truth[word.positions[-1], 1]) <= 2
-            assert span.confidence == pytest.approx(np.prod(found.confidences[list(word.positions)]))
+            assert span.confidence == pytest.approx(np.prod(found.confidences[list(word.positions)]), rel=DOUBLE)
             assert span.aligned
     dash, dots = spans[1], spans[-1]
     assert dash == WordSpan("—", spans[0].end, spans[0].end, None)
@@ -177,8 +178,8 @@ def test_boundaries_of_words(kind):
     edges = found.boundaries(kind)
     for word, span in zip(transcript.words, spans, strict=True):
         if word.positions:
-            assert span.start == pytest.approx(edges[word.positions[0], 0], abs=1.0)
-            assert span.end == pytest.approx(edges[word.positions[-1], 1], abs=1.0)
+            assert span.start == pytest.approx(edges[word.positions[0], 0], abs=WHOLE_FRAME)
+            assert span.end == pytest.approx(edges[word.positions[-1], 1], abs=WHOLE_FRAME)
     assert all(0 <= span.start <= span.end <= found.frames for span in spans)
 
 

@@ -6,6 +6,7 @@ import pytest
 from ctckit import Transcript, Vocabulary, align_utterances, forced_align
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from tests.support.alignment_truth import off, recording, text
+from tests.support.tolerances import DOUBLE
 
 LETTERS = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
 
@@ -18,7 +19,7 @@ def made_of(sentences, seed=0, **options):
     pieces = [("speech", text(np.random.default_rng(9), 30))]
     for sentence in sentences:
         pieces += [("text", sentence), ("silence", 10)]
-    return recording(pieces, seed, misheard=0.0, **options)
+    return recording(pieces, seed, misread=0.0, **options)
 
 
 def test_each_text_is_where_it_is_said():
@@ -31,7 +32,7 @@ def test_each_text_is_where_it_is_said():
         assert (utterance.start, utterance.end) == (utterance.spans[0].start, utterance.spans[-1].end)
         assert len(utterance) == utterance.end - utterance.start
         assert utterance.seconds(0.5) == (utterance.start / 2, utterance.end / 2)
-        assert utterance.confidence == pytest.approx(np.mean([span.confidence for span in utterance.spans]))
+        assert utterance.confidence == pytest.approx(np.mean([span.confidence for span in utterance.spans]), rel=DOUBLE)
         assert utterance.confidence > 0.8
         assert not utterance.absent
 
@@ -43,18 +44,18 @@ def test_scores_are_means_along_the_path():
     for utterance in align_utterances(made.log_probs, sentences, window=12):
         frame = np.arange(utterance.start, utterance.end)
         path = made.log_probs[frame, utterance.alignment.frame_tokens[frame]].astype(float)
-        assert utterance.log_prob == pytest.approx(path.mean())
+        assert utterance.log_prob == pytest.approx(path.mean(), rel=DOUBLE)
         means = [path[t : t + 12].mean() for t in range(len(path) - 11)]
-        assert utterance.worst_log_prob == pytest.approx(min(means))
+        assert utterance.worst_log_prob == pytest.approx(min(means), rel=DOUBLE)
     short = align_utterances(made.log_probs, sentences[:1], window=10**6)[0]
-    assert short.worst_log_prob == pytest.approx(short.log_prob)
+    assert short.worst_log_prob == pytest.approx(short.log_prob, rel=DOUBLE)
 
 
 def test_a_wrong_word_shows_in_the_worst_window():
     rng = np.random.default_rng(2)
     right = text(rng, 60)
     wrong = [*right[:30], *text(rng, 8), *right[38:]]
-    made = recording([("text", right)], 0, misheard=0.0)
+    made = recording([("text", right)], 0, misread=0.0)
     (good,), (bad,) = (align_utterances(made.log_probs, [said]) for said in (right, wrong))
     assert bad.worst_log_prob < 3 * good.worst_log_prob
     assert bad.worst_log_prob < 2 * bad.log_prob
@@ -83,7 +84,7 @@ def test_strings_transcripts_and_words():
 def test_wildcards_within_utterances():
     starred = Transcript("ab 1984 cd", LETTERS, star=-7)
     pieces = [("text", [1, 2, 28]), ("speech", [5, 9, 5]), ("text", [28, 3, 4])]
-    made = recording(pieces, 3, misheard=0.0)
+    made = recording(pieces, 3, misread=0.0)
     (found,) = align_utterances(made.log_probs, [starred])
     year = found.words[1]
     assert made.spans[0][-1, 1] <= year.start < year.end <= made.spans[1][0, 0]
@@ -118,11 +119,11 @@ def test_without_wildcards_it_is_one_forced_alignment():
 def test_absent_texts_keep_their_scores_and_lose_their_frames():
     rng = np.random.default_rng(5)
     there, missing = text(rng, 30), text(rng, 25)
-    made = recording([("text", there), ("silence", 40)], 0, misheard=0.0)
-    believed = align_utterances(made.log_probs, [there, missing])[1]
+    made = recording([("text", there), ("silence", 40)], 0, misread=0.0)
+    unmarked = align_utterances(made.log_probs, [there, missing])[1]
     first, second = align_utterances(made.log_probs, [there, missing], absent_below=0.3)
     assert (second.absent, second.start, second.words) == (True, second.end, ())
-    assert (second.confidence, second.log_prob) == (believed.confidence, believed.log_prob)
+    assert (second.confidence, second.log_prob) == (unmarked.confidence, unmarked.log_prob)
     assert second.confidence < 0.1
     assert not first.absent
     assert off(frames_of(first), made.spans[0]).max() <= 2

@@ -1,18 +1,23 @@
-"""What the writers write, read again with readers that others wrote."""
+"""The files of the writers, read again with independent readers; and writers of other packages."""
 
 import json
 import math
 import os
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from ctckit import TokenSpan, Vocabulary, WordSpan
 from ctckit.alignment import TimedText, align_utterances
-from ctckit.alignment.writers import FORMATS, subtitle_lines, timed, write_alignment
+from ctckit.alignment.writers import FORMATS, Tiers, format_of, subtitle_lines, timed, write_alignment
+from ctckit.alignment.writers.formats import GROUP
+from ctckit.cli import app
 from ctckit.errors import DataError, InvalidInputError
+from tests.support import plugin_package, tiny_acoustic_model
 
 WORDS = (
     TimedText('"Größe"', 0.12, 0.48, 0.93),
@@ -45,7 +50,7 @@ def test_textgrid_opens_in_praatio(tmp_path):
     ]
     assert entries[-1] == (3723.987654, 4000.5, "")
     assert all(first[1] == second[0] for first, second in pairwise(entries))
-    assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat wants quotes; praatio takes others too
+    assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat requires quotes
     assert [tuple(each) for each in grid.getTier("words: not found").entries] == [(3.5, "über <3")]
     assert [each.label for each in grid.getTier("tokens").entries if each.label] == ["ə", "t͡ʃ"]
 
@@ -64,7 +69,7 @@ def test_elan_opens_in_pympi(tmp_path):
     assert file.get_linked_files()[0]["MEDIA_URL"] == "talk.wav"
 
 
-def test_elan_is_in_the_order_that_its_schema_wants(tmp_path):
+def test_elan_has_the_order_of_its_schema(tmp_path):
     root = ElementTree.parse(written(tmp_path, "a.eaf", {"words": WORDS}, media="talk.wav")).getroot()
     assert [child.tag for child in root] == ["HEADER", "TIME_ORDER", "TIER", "TIER", "LINGUISTIC_TYPE"]
     assert root.find("HEADER/MEDIA_DESCRIPTOR").get("MIME_TYPE").startswith("audio/")
@@ -72,7 +77,7 @@ def test_elan_is_in_the_order_that_its_schema_wants(tmp_path):
     assert slots == sorted(set(slots))
 
 
-def test_characters_that_xml_has_not_are_left_out_of_elan(tmp_path):
+def test_characters_that_xml_forbids_are_left_out_of_elan(tmp_path):
     path = written(tmp_path, "a.eaf", {"words": [TimedText("a\x00\x1bb\ufffe", 0, 1, None)]})
     assert [value.text for value in ElementTree.parse(path).iter("ANNOTATION_VALUE")] == ["ab"]
 
@@ -109,7 +114,7 @@ def test_subtitles_have_no_empty_lines_within_and_last_at_least_a_millisecond(tm
     assert (cue.end - cue.start).total_seconds() == 0.001
 
 
-def test_texts_that_nobody_speaks_at_the_beginning_are_in_the_first_cue(tmp_path):
+def test_texts_without_frames_at_the_beginning_are_in_the_first_cue(tmp_path):
     missing = TimedText("Chapter", 0, 0, None)
     for words, text in (((missing, WORDS[0]), 'Chapter "Größe"'), ((missing,), "Chapter")):
         lines = written(tmp_path, "a.srt", {"words": words}).read_text(encoding="utf-8").splitlines()
@@ -129,7 +134,7 @@ def test_ctm_has_a_line_of_fields(tmp_path):
     assert path.read_text(encoding="utf-8").startswith("x-ray 1 ")
 
 
-def test_audacity_labels_are_parted_by_tabs(tmp_path):
+def test_audacity_labels_are_separated_by_tabs(tmp_path):
     path = written(tmp_path, "labels.txt", {"words": [TimedText("a\tb\nc", 1, 2, None), WORDS[2]]})
     assert path.read_text(encoding="utf-8") == "1.000000\t2.000000\ta b c\n3.500000\t3.500000\tüber\n"
 
@@ -166,9 +171,22 @@ def test_a_file_is_whole_or_not_there(tmp_path, ending, monkeypatch):
     assert os.listdir(tmp_path) == [path.name]
 
 
-@pytest.mark.parametrize("ending", FORMATS)
-def test_nothing_to_write_is_no_error(tmp_path, ending):
-    written(tmp_path, f"a{ending}", {"words": ()}, duration_seconds=1.0)
+@pytest.mark.parametrize(
+    ("ending", "content"),
+    [
+        (".textgrid", "intervals: size = 1"),  # a silence of 1 s
+        (".eaf", '<TIER LINGUISTIC_TYPE_REF="aligned" TIER_ID="words" />'),
+        (".srt", ""),
+        (".vtt", "WEBVTT"),
+        (".ctm", ""),
+        (".txt", ""),
+        (".json", '"words": []'),
+    ],
+)
+def test_a_tier_without_entries_is_written(tmp_path, ending, content):
+    text = written(tmp_path, f"a{ending}", {"words": ()}, duration_seconds=1.0).read_text(encoding="utf-8")
+    assert content in text
+    assert content or not text
 
 
 def test_praat_needs_a_duration(tmp_path):
@@ -200,7 +218,7 @@ def test_where_entries_may_not_overlap_it_says_which_do(tmp_path, ending):
     write_alignment(tmp_path / "a.srt", {"words": entries})
 
 
-def test_elan_has_no_room_within_a_millisecond(tmp_path):
+def test_two_texts_in_one_millisecond_are_an_error_in_elan(tmp_path):
     entries = [TimedText("a", 1.0, 1.0001, None), TimedText("b", 1.0001, 1.0002, None)]
     with pytest.raises(InvalidInputError, match=r"'a' and 'b', 0 and 1 of tier 'words', fall on the same millisecond"):
         write_alignment(tmp_path / "a.eaf", {"words": entries})
@@ -214,13 +232,100 @@ def test_formats_of_one_tier_say_so(tmp_path, ending):
 
 def test_other_endings_and_no_tiers_are_refused(tmp_path):
     with pytest.raises(
-        InvalidInputError, match=r'ending of a\.doc is \'\.doc\'; expected one of "\.textgrid", "\.eaf"'
+        InvalidInputError,
+        match=r"ending of a\.doc is '\.doc'; expected one of \"\.textgrid\", \"\.eaf\".*group \"ctckit\.ali",
     ):
         write_alignment(tmp_path / "a.doc", {"words": WORDS})
     with pytest.raises(InvalidInputError, match=r"tiers has no entries; expected at least one"):
         write_alignment(tmp_path / "a.json", {})
     with pytest.raises(DataError, match=r"nowhere.*cannot be written \(No such file or directory\)"):
         write_alignment(tmp_path / "nowhere" / "a.json", {"words": WORDS})
+
+
+# --- writers of other packages
+
+
+def write_upper(tiers):
+    assert isinstance(tiers, Tiers)
+    return " ".join(each.text.upper() for each in tiers.only_tier())
+
+
+def write_bytes(tiers):
+    return bytes([len(tiers.entries), 0xFF])
+
+
+def write_nothing(tiers):
+    return None
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    here = "tests.alignment.test_writers"
+    entries = {
+        "upper": f"{here}:write_upper",
+        "two": f"{here}:write_bytes",
+        "nothing": f"{here}:write_nothing",
+        "broken": "a_module_that_is_not_there:write",
+        "srt": f"{here}:write_upper",
+    }
+    plugin_package.install(tmp_path, "tiny-writers", GROUP, **entries)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_writers_of_other_packages_are_found_by_the_ending(tmp_path, plugins):
+    path = written(tmp_path, "a.Upper", {"words": WORDS[:2]})
+    assert path.read_text(encoding="utf-8") == '"GRÖSSE" R&D'
+    assert written(tmp_path, "a.two", {"words": WORDS, "tokens": TOKENS}).read_bytes() == b"\x02\xff"
+    with pytest.raises(InvalidInputError, match=r"a\.upper holds one tier, tiers has 2: words, tokens\."):
+        write_alignment(tmp_path / "a.upper", {"words": WORDS, "tokens": TOKENS})
+
+
+def test_the_command_line_finds_them_before_it_aligns(tmp_path, plugins, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("frames.npz", log_probs=tiny_acoustic_model.log_probs(tiny_acoustic_model.samples_of("bad cab")))
+    Path("text.txt").write_text("Bad cab!", encoding="utf-8")
+    Path("tokens.txt").write_text("\n".join(tiny_acoustic_model.VOCABULARY.tokens), encoding="utf-8")
+    arguments = ["align", "frames.npz", "text.txt", "-v", "tokens.txt", "--separator", " ", "--frame-ms", "100"]
+    result = CliRunner().invoke(app, [*arguments, "--tier", "words", "--out", "a.upper"])
+    assert result.exit_code == 0, result.output
+    assert Path("a.upper").read_text(encoding="utf-8") == "BAD CAB!"
+    result = CliRunner().invoke(app, [*arguments, "--out", "b.upper", "--out", "b.broken"])
+    assert result.exit_code == 2
+    assert "the writer for '.broken' of the package tiny-writers" in " ".join(result.output.split())
+    assert not Path("b.upper").exists()
+
+
+def test_a_package_cannot_replace_a_format_of_ctckit(plugins, tmp_path):
+    assert format_of(tmp_path / "a.srt") is FORMATS[".srt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "a.broken",
+            r"'\.broken' of the package tiny-writers \(a_module_that_is_not_there:write\) cannot be imported: No modul",
+        ),
+        ("a.nothing", r"writer tests\.alignment\.test_writers:write_nothing returned a NoneType for a\.nothing; exp"),
+        (
+            "a.doc",
+            r"expected one of \"\.textgrid\".*\"\.json\", \"\.broken\", \"\.nothing\", \"\.two\", \"\.upper\" \(",
+        ),
+    ],
+)
+def test_writers_that_cannot_be_used(tmp_path, plugins, name, message):
+    with pytest.raises(InvalidInputError, match=message):
+        write_alignment(tmp_path / name, {"words": WORDS})
+    assert not (tmp_path / name).exists()
+
+
+def test_two_packages_with_a_writer_for_one_ending_are_named(tmp_path, plugins):
+    plugin_package.install(tmp_path, "big-writers", GROUP, upper="tests.alignment.test_writers:write_bytes")
+    with pytest.raises(InvalidInputError, match=r"^big-writers and tiny-writers each have a writer for '\.upper'"):
+        format_of(tmp_path / "a.upper")
+
+
+# --- times
 
 
 def test_frames_become_seconds():
@@ -238,7 +343,7 @@ def test_utterances_become_seconds():
     assert timed(align_utterances(frames, [[1]]), 0.5)[0].text == "…"
 
 
-def test_lines_of_subtitles_end_where_one_would_end_them():
+def test_lines_of_subtitles_end_at_limits_and_pauses():
     def words(text, *starts):
         return [TimedText(word, at, at + 0.5, 0.5) for word, at in zip(text.split(), starts, strict=True)]
 

@@ -1,4 +1,4 @@
-"""ctckit.compat.torchaudio: what torchaudio's own CPU kernel answered (tests/golden), and batches."""
+"""ctckit.compat.torchaudio against the recorded results of torchaudio's CPU kernel (tests/golden), and batches."""
 
 import dataclasses
 import inspect
@@ -23,7 +23,7 @@ HALF = [seed for seed in range(cases.RANDOM_CASES) if seed not in EXACT]
 
 
 def collapsed(path, blank):
-    """What the path says."""
+    """The tokens of the path."""
     path = np.asarray(path)
     return path[np.append(True, path[1:] != path[:-1]) & (path != blank)].tolist()
 
@@ -39,7 +39,7 @@ def test_short_inputs_give_torchaudio_s_paths_types_and_spans(seeds):
         assert means[0] == pytest.approx(means[1], rel=PUBLISHED)
 
 
-def test_half_precision_is_added_up_without_its_rounding():
+def test_half_precision_is_summed_in_float64():
     for seed in HALF:
         case, expected = cases.random_case(seed), GOLDEN["random"][seed]
         found = cases.answer(compat, torch, case)
@@ -52,7 +52,7 @@ def test_half_precision_is_added_up_without_its_rounding():
 
 
 @pytest.mark.parametrize("dtype", cases.LONG)
-def test_long_inputs_give_likelier_paths(dtype):
+def test_long_inputs_give_more_likely_paths(dtype):
     case = cases.long_case(dtype)
     tokens, scores = compat.forced_align(torch.from_numpy(case.log_probs), torch.from_numpy(case.targets))
     assert collapsed(tokens[0], 0) == case.targets[0].tolist()
@@ -62,7 +62,7 @@ def test_long_inputs_give_likelier_paths(dtype):
 
 
 @pytest.mark.parametrize("name", GOLDEN["wrong"])
-def test_what_torchaudio_refuses_is_refused_with_its_words(name):
+def test_errors_of_torchaudio_have_its_type_and_message(name):
     kind, words = GOLDEN["wrong"][name]
     with pytest.raises({"RuntimeError": RuntimeError, "ValueError": ValueError}[kind]) as caught:
         compat.forced_align(*cases.wrong_calls(torch)[name])
@@ -71,7 +71,7 @@ def test_what_torchaudio_refuses_is_refused_with_its_words(name):
 
 
 @pytest.mark.parametrize("name", GOLDEN["wrong merges"])
-def test_wrong_merges_are_refused_with_its_words(name):
+def test_errors_of_merge_tokens_have_its_message(name):
     kind, words = GOLDEN["wrong merges"][name]
     assert kind == "ValueError"
     with pytest.raises(ValueError, match=r"1D|same length") as caught:
@@ -81,7 +81,7 @@ def test_wrong_merges_are_refused_with_its_words(name):
 
 @pytest.fixture
 def batch():
-    """Three items of their own lengths, NaN behind them, targets padded with the blank."""
+    """Three items of different lengths, padded with NaN; targets padded with the blank."""
     rng = np.random.default_rng(5)
     values = torch.from_numpy(rng.normal(0, 3, (3, 12, 6))).log_softmax(2)
     frames, counts = torch.tensor([12, 7, 9]), torch.tensor([4, 2, 0])
@@ -144,7 +144,7 @@ def test_of_two_equally_good_ends_the_later_is_taken(targets):
     assert (scores == 0).all()
 
 
-def test_masked_classes_bar_every_path():
+def test_masked_classes_exclude_every_path():
     masked = torch.randn(1, 5, 4).log_softmax(2)
     masked[..., 1] = -torch.inf
     with pytest.raises(RuntimeError, match="every alignment passes a class") as caught:
@@ -163,7 +163,7 @@ def test_the_items_that_do_not_fit_are_named():
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf], ids=str)
-def test_what_is_no_number_is_named(bad):
+def test_nan_and_infinity_are_named(bad):
     values = torch.zeros(2, 3, 4).log_softmax(2)
     values[1, 2, 3] = bad
     with pytest.raises(RuntimeError, match=rf"log_probs\[1, 2\] has a class of {bad}; expected finite"):

@@ -50,7 +50,7 @@ def test_masses_are_sums_over_all_paths_of_the_frames_between_the_neighbours(see
     log_probs, blank = random_log_probs(rng, 6, 4).astype(np.float64), 0
     tokens = rng.integers(1, 4, 3)
     starts, ends = np.array([0, 2, 5]), np.array([1, 3, 6])
-    found = np.exp(reference_confidence.edit_masses(log_probs, tokens, starts, ends, 1, blank))
+    found = np.exp(reference_confidence.alternative_masses(log_probs, tokens, starts, ends, 1, blank))
     expected = np.zeros(4)
     for path in np.ndindex(4, 4, 4, 4):  # frames 1 to 4
         read = oracle.collapse((int(tokens[0]), *path, int(tokens[2])), blank)

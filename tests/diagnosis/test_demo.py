@@ -1,4 +1,4 @@
-"""The demo's network on short digit strings: healthy, and sabotaged in three ways. The diagnosis names the cause."""
+"""The demo's network on short digit strings: healthy, and sabotaged. The diagnosis names the cause."""
 
 import dataclasses
 import io
@@ -27,7 +27,7 @@ LINES = compose_strings(load_digit_slice("train"), 64, seed=3, style=SHORT)
 
 
 class InPixels(CRNN):
-    """Gives the widths of the images where their frames are asked for."""
+    """Returns the widths of the images in place of their numbers of frames."""
 
     def forward(self, images, widths):
         logits, _ = super().forward(images, widths)
@@ -35,7 +35,7 @@ class InPixels(CRNN):
 
 
 def run(config, *, lines=LINES, network=NETWORK, kind=CRNN):
-    """Trains; returns the network, what was printed, and the error if there was one."""
+    """Train; return the network, the printed texts, and the error if there was one."""
     torch.manual_seed(0)
     model = kind(network)
     source = LineBatches(lines, VOCABULARY, network, batch_size=16, seed=0, distort=False)
@@ -50,7 +50,7 @@ def run(config, *, lines=LINES, network=NETWORK, kind=CRNN):
 
 
 def first_cause(printed):
-    """The code on the first page that was printed, or None."""
+    """The code of the first printed page, or None."""
     pages = [line for line in printed.splitlines() if line.startswith("diagnosis: ")]
     return pages[0].removeprefix("diagnosis: ").split(",")[0] if pages else None
 

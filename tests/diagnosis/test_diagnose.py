@@ -1,63 +1,13 @@
-"""Each cause: a case where it is found, and a case beside it where it must not be."""
+"""Each cause: a case in which it is found, and a similar case in which it must not be found."""
 
-import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
-import ctckit
 from ctckit import diagnose
-from ctckit.diagnosis import TrainingWatch
-from ctckit.diagnosis.relabelling import common_tokens
-from ctckit.errors import InvalidInputError
-from ctckit.lattices import lattice
-from tests.support.problems import random_batch
-
-CLASSES = 6
-TEXTS = ([1, 2, 3], [4, 5], [5, 5, 1], [3, 1, 4, 2], [2, 3], [4, 1, 5], [1, 1], [5, 3, 2, 4])
-
-
-def padded(texts, fill=0):
-    targets = np.full((len(texts), max(map(len, texts), default=0)), fill)
-    for row, text in zip(targets, texts, strict=True):
-        row[: len(text)] = text
-    return targets
-
-
-def reader(texts=TEXTS, *, blank=0, classes=CLASSES, frames=24, sure=6.0, shift=0):
-    """Logits of a network that reads these texts: each token for a frame, then blanks."""
-    logits = np.random.default_rng(0).standard_normal((len(texts), frames, classes)) * 0.3
-    for b, text in enumerate(texts):
-        said = np.full(frames, blank)
-        said[1 : 2 * len(text) : 2] = np.array(text) + shift
-        logits[b, np.arange(frames), said] += sure
-    return logits
-
-
-def sound(**options):
-    """A batch that is read right, as keyword arguments."""
-    texts = options.pop("texts", TEXTS)
-    logits = reader(texts, **options)
-    return {
-        "logits": logits,
-        "targets": padded(texts),
-        "input_lengths": np.full(len(texts), logits.shape[1]),
-        "target_lengths": np.array([len(text) for text in texts]),
-    }
-
-
-def codes(found):
-    return [finding.code for finding in found.findings]
-
-
-def only(found):
-    (finding,) = found.findings
-    return finding
+from tests.support.diagnosis_batches import CLASSES, TEXTS, codes, only, padded, reader, sound
+from tests.support.tolerances import DOUBLE, LATTICE_DOUBLE
 
 
 def test_a_sound_batch_is_healthy():
@@ -293,9 +243,10 @@ def test_a_charset_shifted_by_one(shift):
     assert f"with labels {'−1' if shift == 1 else '+1'} a target costs" in found.findings[0].seen
     assert found.relabellings[0].shift == -shift
     assert not any(trial.mapping for trial in found.relabellings)  # the same thing once more
-    assert found.relabellings[0].relabelled == pytest.approx(
-        np.median(diagnose(**batch).loss_per_token) if shift == 1 else found.relabellings[0].relabelled
-    )
+    if shift == 1:  # shifted back, no label falls on the blank: the batch as it was
+        assert found.relabellings[0].relabelled == pytest.approx(
+            np.median(diagnose(**batch).loss_per_token), rel=LATTICE_DOUBLE
+        )
 
 
 def test_a_shift_is_seen_in_an_unsure_network_that_reads():
@@ -340,7 +291,7 @@ def test_a_part_of_another_charset():
 def test_one_class_read_as_another_is_an_error_of_the_network():
     batch = sound(texts=TEXTS * 3)
     logits = batch["logits"].copy()
-    logits[:, :, 2] = np.maximum(logits[:, :, 2], logits[:, :, 1] + 1)  # says 2 for each 1, and for each 2
+    logits[:, :, 2] = np.maximum(logits[:, :, 2], logits[:, :, 1] + 1)  # reads 2 for each 1, and for each 2
     assert not diagnose(**{**batch, "logits": logits}).has("charset-mismatch")
 
 
@@ -417,7 +368,7 @@ def test_a_constant_output():
     row = np.array([0.0, 1.0, 0.5, 0.2, 0.1, 0.0])
     found = diagnose(**{**sound(), "logits": np.broadcast_to(row, (8, 24, CLASSES))})
     assert only(found).code == "constant-output"
-    assert found.peakiness.information == pytest.approx(0, abs=1e-12)
+    assert found.peakiness.information == pytest.approx(0, abs=DOUBLE)
     varied = np.random.default_rng(0).standard_normal((8, 24, CLASSES))
     assert not diagnose(**{**sound(), "logits": varied}).has("constant-output")
 
@@ -434,7 +385,7 @@ def test_items_that_stand_out():
     found = diagnose(**{**batch, "logits": silent})  # a network that does not read yet
     assert found.outliers == (0,)
     assert only(found).code == "blank-phase"
-    few = {name: values[:7] for name, values in batch.items()}  # too few to say what is usual
+    few = {name: values[:7] for name, values in batch.items()}  # too few to know what is usual
     assert diagnose(**few).outliers == ()
 
 
@@ -445,233 +396,3 @@ def test_causes_come_in_order():
     batch["input_lengths"] = np.array([24, 24, 24, 2, 24, 24, 24, 24])
     found = diagnose(**{**batch, "logits": batch["logits"].swapaxes(0, 1)})
     assert codes(found) == ["time-major", "labels-out-of-range", "not-finite", "infeasible-data"]
-
-
-# Laws
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.booleans())
-def test_the_figures_are_what_they_say(seed, masks):
-    logits, batch = random_batch(seed, masks=masks)
-    found = diagnose(logits, batch.targets, batch.input_lengths, batch.target_lengths)
-    assume(any(batch.input_lengths[b] for b in found.measured))  # without frames there is nothing to share
-    shares = found.blank_shares
-    for share in (shares.argmax, shares.prob, shares.occupancy, shares.gradient):
-        assert 0 <= share <= 1 + 1e-12
-    assert shares.gradient + shares.others_gradient == pytest.approx(1)
-    assert shares.gradient <= 0.5 + 1e-12
-    peaks = found.peakiness
-    assert 0 <= peaks.information <= math.log(6) + 1e-12
-    assert 0 <= peaks.entropy <= math.log(6) + 1e-12
-    assert {each.item for each in found.left_out}.isdisjoint(found.measured)
-    assert len(found.left_out) + len(found.measured) == len(batch)
-    assert [each.item for each in found.infeasible] == np.flatnonzero(~batch.feasible).tolist()
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000))
-def test_the_figures_agree_with_the_lattice(seed):
-    logits, batch = random_batch(seed, items=1, frames=14)
-    log_probs = logits[0] - np.logaddexp.reduce(logits[0], axis=1, keepdims=True)
-    item = lattice(log_probs, batch.target(0))
-    found = diagnose(logits, batch.targets, batch.input_lengths, batch.target_lengths)
-    gradient = np.exp(log_probs) - item.token_occupancy
-    assert found.loss_per_token[0] == pytest.approx(-item.log_likelihood / 5)
-    assert found.blank_shares.occupancy == pytest.approx(item.token_occupancy[:, 0].mean())
-    assert found.blank_shares.gradient == pytest.approx(np.abs(gradient[:, 0]).sum() / np.abs(gradient).sum())
-    assert found.peakiness.frames_per_token == pytest.approx((1 - item.token_occupancy[:, 0]).sum() / 5)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000))
-def test_padding_changes_nothing(seed):
-    logits, batch = random_batch(seed, dtype=np.float32)
-    arguments = batch.targets, batch.input_lengths, batch.target_lengths
-    expected = diagnose(logits, *arguments)
-    for garbage in (0.0, 1e30, np.inf):
-        other, targets = logits.copy(), batch.targets.copy()
-        for b in range(len(batch)):
-            other[b, batch.input_lengths[b] :] = garbage
-            targets[b, batch.target_lengths[b] :] = -99
-        assert str(diagnose(other, targets, *arguments[1:])) == str(expected)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000))
-def test_the_page_keeps_its_width_and_the_dict_is_json(seed):
-    rng = np.random.default_rng(seed)
-    logits, batch = random_batch(seed, items=int(rng.integers(1, 40)), classes=int(rng.integers(2, 60)))
-    input_lengths = batch.input_lengths + rng.integers(-1, 2, len(batch)) * rng.integers(0, 30)
-    targets = batch.targets + (rng.random(batch.targets.shape) < 0.1) * rng.integers(-60, 60)
-    target_lengths = batch.target_lengths + rng.integers(-1, 2, len(batch)) * rng.integers(0, 30)
-    found = diagnose(logits, targets, input_lengths, target_lengths, blank=int(rng.integers(0, 2)))
-    lines = str(found).splitlines()
-    assert max(map(len, lines)) <= 96
-    assert lines[0].startswith(f"diagnosis: {found.cause}, ")
-    again = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert [each["code"] for each in again["findings"]] == codes(found)
-    assert len(again["loss_per_token"]) == len(batch)
-
-
-def test_common_tokens_against_the_table():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        left, right = (rng.integers(0, 4, rng.integers(0, 9)).tolist() for _ in range(2))
-        table = np.zeros((len(left) + 1, len(right) + 1), int)
-        for i, a in enumerate(left):
-            for j, b in enumerate(right):
-                table[i + 1, j + 1] = table[i, j] + 1 if a == b else max(table[i, j + 1], table[i + 1, j])
-        assert common_tokens(left, right) == table[-1, -1]
-
-
-# Edges
-
-
-@pytest.mark.parametrize(
-    ("logits", "targets", "input_lengths", "target_lengths", "cause"),
-    [
-        (np.zeros((0, 4, 3)), np.zeros((0, 2), int), [], [], "no-finding"),
-        (np.zeros((1, 0, 3)), [[1]], [0], [1], "infeasible-data"),
-        (np.zeros((1, 0, 3)), np.zeros((1, 0), int), [0], [0], "empty-targets"),
-        (np.zeros((1, 3, 3)), np.zeros((1, 0), int), [3], [0], "empty-targets"),
-        (np.zeros((1, 0, 3)), [[1]], [9], [1], "lengths-not-in-frames"),
-        (np.zeros((1, 3, 1)), np.zeros((1, 0), int), [3], [0], "empty-targets"),
-        (np.full((1, 3, 3), np.nan), [[1]], [3], [1], "not-finite"),
-    ],
-)
-def test_edges(logits, targets, input_lengths, target_lengths, cause):
-    found = diagnose(logits, targets, input_lengths, target_lengths)
-    assert found.cause == cause
-    assert str(found)
-    json.dumps(found.to_dict(), allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"logits": np.zeros((24, CLASSES))}, r"logits has shape \(24, 6\); expected \(B, T, C\)"),
-        ({"logits": np.zeros((8, 24, CLASSES), int)}, r"logits has dtype int64; expected a floating-point type"),
-        ({"logits": np.zeros((5, 24, CLASSES))}, r"logits has 5 entries but input_lengths has 8"),
-        ({"targets": np.zeros(20, int)}, r"targets has shape \(20,\)"),
-        ({"targets": np.zeros((7, 4), int)}, r"targets has 7 entries but input_lengths has 8"),
-        ({"input_lengths": np.ones(8)}, r"Lengths are counts of frames and tokens, not fractions"),
-        ({"target_lengths": [1, 2]}, r"target_lengths has 2 entries but input_lengths has 8"),
-        ({"blank": 6}, r"blank is 6; with C = 6 the classes are 0\.\.5"),
-    ],
-)
-def test_what_has_no_meaning_is_refused(change, message):
-    with pytest.raises(InvalidInputError, match=message):
-        diagnose(**{**sound(), **change})
-
-
-def test_torch_tensors_of_any_float():
-    torch = pytest.importorskip("torch")
-    batch = sound()
-    expected = diagnose(**batch)
-    logits = torch.tensor(batch["logits"], requires_grad=True)
-    rest = [torch.tensor(batch[name]) for name in ("targets", "input_lengths", "target_lengths")]
-    assert diagnose(logits, *rest) == expected
-    for dtype in (torch.float16, torch.bfloat16, torch.float32):
-        assert only(diagnose(logits.to(dtype), *rest)).code == "healthy"
-
-
-def test_it_needs_no_torch():
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "import numpy as np, ctckit\n"
-        "found = ctckit.diagnose(np.zeros((1, 2, 3)), [[1, 1]], [2], [2])\n"
-        "assert found.cause == 'infeasible-data', found\n"
-        "assert 'missing 1' in str(found)"
-    )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_nothing_that_was_passed_is_changed():
-    batch = sound()
-    before = {name: values.copy() for name, values in batch.items()}
-    diagnose(**batch)
-    for name, values in before.items():
-        assert np.array_equal(batch[name], values), name
-
-
-# The watch
-
-
-def watching(**options):
-    pages = []
-    return TrainingWatch(write=pages.append, **options), pages
-
-
-BLANKS = {**sound(), "logits": reader([[]] * 8)}
-
-
-def test_the_watch_tells_a_plateau_once():
-    watch, pages = watching(patience=30)
-    told = [watch(2.6, **BLANKS) for _ in range(120)]
-    assert [step for step, found in enumerate(told, start=1) if found] == [30]
-    assert told[29].cause == "blank-phase"
-    (page,) = pages
-    assert page.startswith("step 30: the loss has not fallen in 30 steps (mean 2.6, then 2.6).\ndiagnosis: blank-phase")
-
-
-def test_the_first_fall_does_not_hide_the_plateau():
-    watch, pages = watching(patience=30)
-    for loss in [20.0] * 10 + [2.6] * 20:
-        watch(loss, **BLANKS)
-    assert len(pages) == 1
-
-
-def test_the_watch_is_silent_while_the_loss_falls_or_the_network_reads():
-    watch, pages = watching(patience=30)
-    for step in range(120):
-        watch(2.6 * 0.99**step, **BLANKS)
-    for _ in range(120):
-        watch(0.01, **sound())
-    assert pages == []
-
-
-def test_the_watch_tells_what_is_not_finite_once_a_cause():
-    watch, pages = watching()
-    infeasible = {**sound(), "input_lengths": [1, *[24] * 7]}
-    told = [watch(math.inf, **infeasible) for _ in range(20)]
-    assert [found.cause for found in told if found] == ["infeasible-data"]
-    diverged = {**sound(), "logits": np.full((8, 24, CLASSES), np.nan)}
-    told = [watch(math.nan, **diverged) for _ in range(40)]
-    assert [found.cause for found in told if found] == ["not-finite"]
-    assert [page.splitlines()[0] for page in pages] == ["step 1: the loss is inf.", "step 32: the loss is nan."]
-
-
-def test_the_watch_looks_at_a_batch_only_when_it_must():
-    watch, pages = watching(patience=10)
-    for loss in (3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4, 2.2, 2.0, 1.8):
-        assert watch(loss, None, None, None, None) is None
-    assert pages == []
-
-
-def test_the_watch_speaks_even_if_the_batch_is_innocent():
-    watch, pages = watching()
-    assert watch(math.nan, **sound()).cause == "healthy"
-    assert len(pages) == 1
-
-
-def test_the_watch_does_not_end_a_training_whose_batches_it_cannot_read():
-    watch, pages = watching()
-    for _ in range(5):
-        assert watch(math.inf, np.zeros((4, 5)), [1], [4], [1]) is None
-    assert pages == [
-        "step 1: the loss is inf. The batch cannot be diagnosed: logits has shape (4, 5); expected (B, T, C). "
-        "For one item pass logits[None]."
-    ]
-
-
-def test_the_watch_checks_its_patience():
-    with pytest.raises(InvalidInputError, match=r"patience is 0; expected a positive integer"):
-        TrainingWatch(patience=0)
-
-
-def test_it_is_exported():
-    assert ctckit.diagnose is diagnose
-    assert callable(diagnose)
-    assert isinstance(diagnose(**sound()), ctckit.Diagnosis)

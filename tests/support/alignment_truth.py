@@ -1,7 +1,7 @@
-"""Posteriors as a CTC network gives them, made up, so that it is known where each token is.
+"""Synthetic posteriors like those of a CTC network, in which the frames of each token are known.
 
-A recording is put together from pieces: texts (a spike of one to three frames for each token, blanks between), silence,
-noise (no class is sure), and other speech (spikes of texts that nobody wrote down). Some tokens are misheard.
+A recording is composed of pieces: texts (a spike of one to three frames for each token, blanks between), silence, noise
+(no class is certain), and other speech (spikes of texts that are not in the transcript). Some tokens are misread.
 """
 
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 CLASSES = 30
-MISHEARD = 0.04  # of the tokens the network takes for others
+MISREAD = 0.04  # share of the tokens that the network reads as others
 
 
 @dataclass
 class Recording:
     log_probs: np.ndarray  # (T, C) float32
-    spans: list  # of each text piece, its (N, 2) frames
+    spans: list  # for each text piece its (N, 2) frames
 
 
 def text(rng, count, classes=CLASSES):
-    """Random tokens, equal neighbours among them."""
+    """Random tokens, with equal neighbors among them."""
     return rng.integers(1, classes, count).tolist()
 
 
-def recording(pieces, seed, *, classes=CLASSES, misheard=MISHEARD):
+def recording(pieces, seed, *, classes=CLASSES, misread=MISREAD):
     """pieces: ("text", tokens), ("speech", tokens), ("silence", frames), ("noise", frames)."""
     rng = np.random.default_rng(seed)
     rows, spans = [], []
@@ -38,8 +38,8 @@ def recording(pieces, seed, *, classes=CLASSES, misheard=MISHEARD):
                 rows += [blank_row(rng, classes) for _ in range(rng.integers(1, 5))]
                 lasting = int(rng.integers(1, 4))
                 places.append((len(rows), len(rows) + lasting))
-                heard = token if rng.random() >= misheard else int(rng.integers(1, classes))
-                rows += [spike_row(rng, token, heard, classes) for _ in range(lasting)]
+                read = token if rng.random() >= misread else int(rng.integers(1, classes))
+                rows += [spike_row(rng, token, read, classes) for _ in range(lasting)]
             rows += [blank_row(rng, classes)]
             if kind == "text":
                 spans.append(np.array(places).reshape(-1, 2))
@@ -54,11 +54,11 @@ def blank_row(rng, classes):
     return row
 
 
-def spike_row(rng, token, heard, classes):
+def spike_row(rng, token, read, classes):
     row = rng.dirichlet(np.full(classes, 0.1)) + 1e-4
     sure = rng.uniform(0.5, 0.99)
     row *= (1 - sure) / row.sum()
-    row[heard] += 0.9 * sure
+    row[read] += 0.9 * sure
     row[token] += 0.1 * sure
     return row
 

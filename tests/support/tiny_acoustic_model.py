@@ -1,9 +1,10 @@
-"""An acoustic model for tests that hears loudness: ten frames a second; a frame of loudness 0.1 is "a", 0.2 "b", …"""
+"""An acoustic model for tests that measures loudness: ten frames a second; loudness 0.1 is "a", 0.2 is "b", …"""
 
 import numpy as np
 
 from ctckit import Vocabulary
 from ctckit.acoustic_models import AcousticModel
+from tests.support import plugin_package
 
 RATE, FRAME_SAMPLES = 1000, 100
 LETTERS = " abcdefg"
@@ -21,8 +22,8 @@ def samples_of(text, gap=1, lead=0):
 
 def log_probs(samples):
     whole = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    heard = np.abs(whole).mean(axis=1)
-    distance = np.abs(heard[:, None] - np.array(list(LOUDNESS.values()))) * 60
+    loudness = np.abs(whole).mean(axis=1)
+    distance = np.abs(loudness[:, None] - np.array(list(LOUDNESS.values()))) * 60
     return (-distance - np.log(np.exp(-distance).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
@@ -44,11 +45,5 @@ def load_nonsense(argument):
 
 
 def install(folder, **entries):
-    """Write what pip writes for a package with these entry points; ``folder`` has to be on the path."""
-    about = folder / "tiny_acoustic_model-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: tiny-acoustic-model\nVersion: 1.0\n", encoding="utf-8"
-    )
-    lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
-    (about / "entry_points.txt").write_text(f"[ctckit.acoustic_models]\n{lines}", encoding="utf-8")
+    """Install a package with these acoustic models; ``folder`` has to be on the path."""
+    plugin_package.install(folder, "tiny-acoustic-model", "ctckit.acoustic_models", **entries)

@@ -2,6 +2,12 @@
 
 # float64 against float64: some hundred operations of relative error 1e-16 each.
 DOUBLE = 1e-12
+# A whole lattice in float64: log-sums over up to some thousand frames and states, each rounded as above.
+LATTICE_DOUBLE = 1e-9
+# The sum of one path over up to a million float32 log-probabilities in float64, in another order: nats.
+PATH_NATS = 1e-6
+# The same for a million frames.
+LONG_PATH_NATS = 1e-5
 # A published number, printed from float32 arithmetic.
 PUBLISHED = 1e-6
 # float32 kernels, loss relative to max(1, |loss|): each frame rounds the logit differences once, 2^-24 of their size.
@@ -22,13 +28,37 @@ SEARCH_SINGLE = 1e-4
 LM_NATS = 2e-5
 # log10 of a probability or a back-off, from float32 logarithms printed with seven digits: ours, and lmplz'.
 LM_LOG10 = 2e-6
+# Durations and confidences of float32 log-probabilities: sums of float32 occupancies, relative to their size.
+OCCUPANCY_SINGLE = 1e-6
+# The mean arrival of 400 sampled paths, against the expectation: more than three standard errors (0.29), frames.
+SAMPLED_FRAMES = 1.0
+# A border rounded to whole frames, where no span may be empty.
+WHOLE_FRAME = 1.0
+# Durations in windows of the default size, if the network is certain at the cuts: frames, summed from the beginning.
+WINDOWED_FRAMES = 0.05
+# The same in windows of 16 to 333 frames, which have fewer places for a cut: the maximum, and the mean.
+SMALL_WINDOWS_FRAMES = 0.3
+SMALL_WINDOWS_MEAN_FRAMES = 0.01
+# A tone in a spectrogram, kHz: a window of 25 ms resolves 40 Hz.
+SPECTROGRAM_KHZ = 0.05
+# The end of a spectrogram: half a window of 25 ms, and a hop of 5 ms, may be missing.
+SPECTROGRAM_SECONDS = 0.02
+# A click in a waveform: a few columns of the picture; in a spectrogram: half a window and half a hop.
+WAVEFORM_SECONDS = 0.002
+CLICK_SECONDS = 0.015
+# A number that a page shows with two, three or four decimals: half a unit of the last one, with some slack.
+TWO_DIGITS = 6e-3
+THREE_DIGITS = 5e-4
+FOUR_DIGITS = 1e-4
+# The sum of a column of numbers with three decimals: eleven roundings, and numbers below 0.001 are left out.
+COLUMN_OF_THREE_DIGITS = 0.01
 # Samples in a file of 16 bits: one step.
 SAMPLE_16_BITS = 2**-15
 # A tone at half of full scale through SoX's resampler at its usual quality, away from the ends.
 RESAMPLED = 2e-3
-# Log-probabilities of the tests' front end, which multiplies loudness by 60: a sample's step of 16 bits in them.
+# Log-probabilities of the tests' acoustic model, which multiplies loudness by 60: a sample's step of 16 bits in them.
 LOUDNESS_16_BITS = 0.01
-# An acoustic network run twice in float32, alone and in our hands: logits of size 10, sums in other orders.
+# An acoustic network run twice in float32, directly and by ctckit: logits of size 10, sums in other orders.
 NETWORK_SINGLE = 1e-4
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9

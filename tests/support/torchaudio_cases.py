@@ -1,11 +1,11 @@
-"""What torchaudio is asked, and what is kept of its answers: shared by the tests and by golden/make_torchaudio.py."""
+"""The inputs of torchaudio and the recorded part of its results, for the tests and golden/make_torchaudio.py."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 RANDOM_CASES = 300
-LONG = {"float32": 1e-4, "float16": 100.0}  # type → nats that torchaudio's path loses at least
+LONG = {"float32": 1e-4, "float16": 100.0}  # type → least difference of torchaudio's path to the optimum, nats
 LONG_FRAMES, LONG_TOKENS, LONG_CLASSES = 4000, 900, 64
 DTYPES = ("float32", "float64", "float16")
 
@@ -25,7 +25,7 @@ def log_softmax(logits, dtype):
 
 
 def random_case(seed):
-    """Short ones, a third of them in half precision, some without a frame to spare."""
+    """A short problem; a third of them are in half precision, some have exactly the needed frames."""
     rng = np.random.default_rng(seed)
     classes, tokens = int(rng.integers(2, 12)), int(rng.integers(1, 10))
     blank = int(rng.integers(classes))
@@ -40,14 +40,14 @@ def random_case(seed):
 
 
 def long_case(dtype):
-    """Sums of many thousands of nats, and paths that differ by thousandths."""
+    """A problem with sums of thousands of nats, and paths that differ by thousandths of a nat."""
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 0.1, (1, LONG_FRAMES, LONG_CLASSES))
     return Case(log_softmax(logits, dtype), rng.integers(1, LONG_CLASSES, (1, LONG_TOKENS)), 0)
 
 
 def wrong_calls(torch):
-    """Name → arguments that torchaudio refuses."""
+    """Name → arguments for which torchaudio raises an error."""
     rng = np.random.default_rng(2)
     log_probs = torch.from_numpy(log_softmax(rng.normal(0, 1, (1, 5, 4)), "float32"))
     targets, frames, tokens = torch.tensor([[1, 2]]), torch.tensor([5]), torch.tensor([2])
@@ -71,7 +71,7 @@ def wrong_merges(torch):
 
 
 def answer(functional, torch, case):
-    """Path, types, spans."""
+    """Return path, types and spans."""
     arguments = torch.from_numpy(case.log_probs), torch.from_numpy(case.targets)
     tokens, scores = functional.forced_align(*arguments, blank=case.blank)
     spans = functional.merge_tokens(tokens[0], scores[0], case.blank)
@@ -83,5 +83,5 @@ def answer(functional, torch, case):
 
 
 def score(case, path):
-    """Of a path, float64."""
+    """Return the score of a path, in float64."""
     return float(case.log_probs[0, np.arange(len(path)), path].astype(np.float64).sum())

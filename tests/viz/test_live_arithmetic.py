@@ -1,4 +1,4 @@
-"""The arithmetic of the live lattice, in a real browser, against the library."""
+"""The arithmetic of the live lattice in a browser, compared with the library."""
 
 import io
 
@@ -11,8 +11,8 @@ from ctckit.kernels.search.plan import Ragged, SearchPlan
 from ctckit.kernels.search.reference import Search
 from ctckit.topology import collapse, frames_needed
 from ctckit.viz import write_live_page
-from ctckit.viz.bundled import shipped_posteriors
-from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
+from ctckit.viz.bundled import bundled_posteriors
+from ctckit.viz.synthetic import synthetic_log_probs, synthetic_vocabulary
 from tests.support.tolerances import BROWSER
 
 SOLVE = """(problems) => problems.map(({ logits, target, blank, width }) => {
@@ -24,7 +24,7 @@ SOLVE = """(problems) => problems.map(({ logits, target, blank, width }) => {
   const greedy = ctckit.greedyPath(logProbs);
   return {
     log_probs: rows(logProbs), alpha: rows(found.alpha), beta: rows(found.beta), occupancy: rows(found.occupancy),
-    arrows: frames.map((t) => rows(ctckit.arrowOccupancy(found, t))),
+    transitions: frames.map((t) => rows(ctckit.transitionOccupancy(found, t))),
     total: found.total, gradient: rows(ctckit.logitGradient(found, logProbs)),
     path: found.path, path_log_prob: found.pathLogProb, needed: ctckit.framesNeeded(target),
     greedy, greedy_text: ctckit.collapse(greedy, blank),
@@ -61,7 +61,7 @@ def problems(count=120):
 
 
 def agrees(found, expected):
-    """To 1e-9, relative where numbers are larger than 1; −∞ where the library has it."""
+    """Compare to 1e-9, relative for numbers larger than 1; −∞ must be −∞."""
     expected = np.asarray(expected, dtype=np.float64)
     found = np.asarray(found, dtype=np.float64).reshape(expected.shape)
     np.testing.assert_array_equal(np.isneginf(found), np.isneginf(expected))
@@ -70,7 +70,7 @@ def agrees(found, expected):
     assert (np.abs(found[known] - expected[known]) <= BROWSER * scale).all()
 
 
-def test_it_is_the_library_s(page):
+def test_it_agrees_with_the_library(page):
     given = list(problems())
     kinds = set()
     for problem, found in zip(given, page.evaluate(SOLVE, given), strict=True):
@@ -87,7 +87,7 @@ def test_it_is_the_library_s(page):
         agrees(found["occupancy"], item.occupancy)
         agrees(found["gradient"], np.exp(log_probs) - item.token_occupancy if item.feasible else np.zeros_like(scores))
         if item.feasible:
-            agrees(found["arrows"], [item.arrow_occupancy(t) for t in range(1, len(scores))])
+            agrees(found["transitions"], [item.arrow_occupancy(t) for t in range(1, len(scores))])
         path, log_prob = viterbi(log_probs, item.topology)
         agrees(found["path_log_prob"], log_prob)
         assert found["path"] == path.tolist() or tied(log_probs, item, found["path"], log_prob)
@@ -101,7 +101,7 @@ def test_it_is_the_library_s(page):
 
 
 def tied(log_probs, item, path, log_prob):
-    """Another path of the same probability, to rounding."""
+    """The page may return another path of the same probability, up to rounding."""
     labels = item.topology.labels[path]
     score = log_probs[np.arange(len(path)), labels].sum()
     steps = np.diff(path)
@@ -122,7 +122,7 @@ def beams_agree(found, log_probs, width, blank):
         agrees([ends[1:] for ends in beam], [[each.blank, each.token] for each in search._beam])
 
 
-def test_where_all_is_equal_nothing_is_lost(page):
+def test_ties_lose_nothing(page):
     problem = {"logits": np.zeros((4, 3)).tolist(), "target": [1, 2], "blank": 0, "width": 200}
     (found,) = page.evaluate(SOLVE, [problem])
     search = searching(3, 0, 200)
@@ -134,25 +134,25 @@ def test_where_all_is_equal_nothing_is_lost(page):
     assert found["path"] == lattice(np.zeros((4, 3)), [1, 2]).best_path().tolist()
 
 
-MADE_UP = """([text, frames]) => {
+SYNTHETIC = """([text, frames]) => {
   const names = ctckit.alphabetFor(text);
   const target = ctckit.encode(text, names, 0).tokens;
-  const logits = ctckit.madeUpLogits(target, names.length, frames);
+  const logits = ctckit.syntheticLogits(target, names.length, frames);
   return { names, target, log_probs: logits.map((row) => [...ctckit.logSoftmax(row)]) };
 }"""
 
 
 @pytest.mark.parametrize(("text", "frames"), [("apple", 23), ("Zoë 2", 9), ("", 3), ("aa", 0)])
-def test_the_made_up_network_is_the_library_s(page, text, frames):
-    found = page.evaluate(MADE_UP, [text, frames])
-    vocabulary = made_up_vocabulary(text)
+def test_the_synthetic_network_agrees_with_the_library(page, text, frames):
+    found = page.evaluate(SYNTHETIC, [text, frames])
+    vocabulary = synthetic_vocabulary(text)
     assert found["names"] == list(vocabulary.tokens)
     assert found["target"] == vocabulary.encode(text)
-    agrees(found["log_probs"], made_up_log_probs(found["target"], len(vocabulary), frames))
+    agrees(found["log_probs"], synthetic_log_probs(found["target"], len(vocabulary), frames))
 
 
-def test_the_posteriors_of_the_package_arrive_whole(page):
-    for key, given in shipped_posteriors().items():
+def test_the_page_has_the_posteriors_of_the_package(page):
+    for key, given in bundled_posteriors().items():
         found = page.evaluate(
             """(key) => {
               ctckit.store.take(key, Infinity); // the last step
@@ -201,7 +201,7 @@ def wrong_arrays():
             return file.getvalue()
 
     yield "shape", saved(np.ones((2, 3, 4))), r"its shape is \(2, 3, 4\); expected \(T, C\), one item\."
-    yield "text", saved(np.array([["a", "b"]])), "it holds no plain numbers"
+    yield "text", saved(np.array([["a", "b"]])), "it has no plain numbers"
     yield "other", b"PK\x03\x04 and so on", "this is not a .npy file"
     yield "short", saved(np.ones((4, 4)))[:-8], "the file is cut off"
     yield "nan", saved(np.array([[0.0, np.nan]])), r"frame 0 holds NaN or \+∞\."
@@ -212,7 +212,7 @@ def wrong_arrays():
 
 
 @pytest.mark.parametrize(("content", "message"), [pytest.param(*rest, id=name) for name, *rest in wrong_arrays()])
-def test_what_cannot_be_read_is_said(page, content, message):
+def test_files_that_cannot_be_read_have_a_message(page, content, message):
     from playwright.sync_api import Error
 
     with pytest.raises(Error, match=message):

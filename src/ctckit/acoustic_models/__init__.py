@@ -2,13 +2,13 @@
 
 ::
 
-    model.py           AcousticModel: audio in, log-probabilities out; load_model finds one by the name of its plug-in
-    audio.py           recordings, at the sample rate of a model
-    chunked.py         listen: a model over a recording of any length, in chunks that overlap
+    model.py           AcousticModel; load_model finds one by the name of its plug-in
+    audio.py           reads recordings at the sample rate of a model
+    chunked.py         listen: runs a model on a recording of any length, in chunks that overlap
     hama.py            the plug-in for the package hama: phonemes
-    huggingface.py     the plug-in for folders of Hugging Face's models for CTC
+    huggingface.py     the plug-in for folders of Hugging Face models for CTC
 
-Nothing heavy is imported before a model is loaded.
+The packages that a model needs are imported when it is loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recordings as samples, read with libsndfile and brought to another rate with SoX's resampler."""
+"""Recordings as samples, read with libsndfile and resampled with SoX's resampler."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Samples = npt.NDArray[np.float32]
 
 
 def duration_seconds(path: Path) -> float:
-    """How long a recording is."""
+    """Return the length of a recording, in seconds."""
     with _opened(path) as file:
         return float(file.frames / file.samplerate)
 
 
 def blocks(path: Path, rate: int) -> Iterator[Samples]:
-    """A recording piece by piece: (S,) float32 samples in −1..1 at this rate, the mean of its channels.
+    """Yield a recording in pieces: (S,) float32 samples in −1..1 at this rate, the mean of its channels.
 
     Raises:
         DataError: If the file cannot be read.
-        MissingDependencyError: If soundfile is not installed, or soxr where the recording has another rate.
+        MissingDependencyError: If soundfile is not installed, or soxr and the recording has another rate.
     """
     with _opened(path) as file:
         pieces = file.blocks(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
@@ -36,7 +36,7 @@ def blocks(path: Path, rate: int) -> Iterator[Samples]:
 
 
 def resampled(pieces: Iterable[Samples], rate: int, wanted: int) -> Iterator[Samples]:
-    """The samples at another rate."""
+    """Yield the samples at another rate."""
     if rate == wanted:
         yield from pieces
         return
@@ -51,7 +51,7 @@ def resampled(pieces: Iterable[Samples], rate: int, wanted: int) -> Iterator[Sam
 
 
 def excerpt(path: Path, start_seconds: float, end_seconds: float) -> tuple[Samples, int]:
-    """The samples between two times, at the recording's own rate, and that rate.
+    """Return the samples between two times at the recording's own rate, and that rate.
 
     Example:
         Cut a word out::

@@ -1,4 +1,4 @@
-"""A model over a recording of any length, in chunks that overlap: memory for samples and for the network is bounded."""
+"""Runs a model on a recording of any length, in chunks that overlap; the memory for samples and network is bounded."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ctckit.vocabulary import Vocabulary
 
 CHUNK_SECONDS = 30.0
 CONTEXT_SECONDS = 5.0
-SLACK = 4  # frames that a network may give less than there are
+SLACK = 4  # a network may return this many frames less than the samples have
 
 
 @dataclass(frozen=True, eq=False)
 class Emissions:
-    """What a model heard.
+    """The log-probabilities of a model for a recording.
 
     Attributes:
         log_probs: (T, C) float32, natural logarithms.
         vocabulary: The C classes.
-        frame_seconds: How long a frame lasts.
-        duration_seconds: How long the recording is.
+        frame_seconds: Length of a frame, in seconds.
+        duration_seconds: Length of the recording, in seconds.
     """
 
     log_probs: npt.NDArray[np.float32]
@@ -48,26 +48,25 @@ def listen(
     context_seconds: float = CONTEXT_SECONDS,
     progress: Callable[[float], None] | None = None,
 ) -> Emissions:
-    """Run a model over a recording.
+    """Return the log-probabilities of a model for a recording.
 
-    A recording longer than ``chunk_seconds + context_seconds`` is heard in chunks. The network hears each together with
-    what lies around it, up to ``context_seconds`` on either side, and the frames of these surroundings are dropped. A
-    network that looks further, or that normalises what it hears as a whole, then says something slightly different from
-    what it would say about the recording at once. A shorter recording is heard at once. Chunks are shorter where the
-    model takes only so much at once.
+    A recording longer than ``chunk_seconds + context_seconds`` is computed in chunks. The input of the network is a
+    chunk with its context, up to ``context_seconds`` on either side; the frames of the context are dropped. The result
+    differs slightly from that for the whole recording if the network uses more context, or if it normalizes its input
+    as a whole. A shorter recording is computed at once. Chunks are shorter if the model has a limit for its input.
 
     Args:
         recording: A file, or (S,) samples in −1..1.
         model: See ``load_model``.
-        rate: Samples a second, for an array.
-        chunk_seconds: Length of a chunk, at most.
-        context_seconds: Length of the surroundings on either side.
-        progress: Called with the seconds heard so far.
+        rate: Samples per second, for an array.
+        chunk_seconds: Largest length of a chunk.
+        context_seconds: Length of the context on either side.
+        progress: Called with the number of seconds that are finished.
 
     Raises:
         DataError: If the file cannot be read.
-        InvalidInputError: If an argument is wrong, or the model gives other frames than it says.
-        MissingDependencyError: If soundfile is not installed, or soxr where the recording has another rate.
+        InvalidInputError: If an argument is wrong, or the model returns an array of another shape than it declares.
+        MissingDependencyError: If soundfile is not installed, or soxr and the recording has another rate.
     """
     _checks.number(chunk_seconds, "chunk_seconds", 0.1, float("inf"))
     _checks.number(context_seconds, "context_seconds", 0.0, float("inf"))
@@ -76,40 +75,40 @@ def listen(
     else:
         pieces = _array_pieces(recording, rate, model.rate)
     chunk, context = _chunk_frames(model, chunk_seconds, context_seconds)
-    found, heard = [np.zeros((0, len(model.vocabulary)), np.float32)], 0
+    found, done = [np.zeros((0, len(model.vocabulary)), np.float32)], 0
     for samples, left, kept, end in _windows(pieces, model.frame_samples, chunk, context):
         found.append(_frames(model, samples, left, kept))
-        heard = end
+        done = end
         if progress is not None:
-            progress(heard / model.rate)
-    return Emissions(np.concatenate(found), model.vocabulary, model.frame_seconds, heard / model.rate)
+            progress(done / model.rate)
+    return Emissions(np.concatenate(found), model.vocabulary, model.frame_seconds, done / model.rate)
 
 
 def _chunk_frames(model: AcousticModel, chunk_seconds: float, context_seconds: float) -> tuple[int, int]:
-    """Frames of a chunk and of its surroundings on either side; together no more than the model takes at once."""
+    """Return the frames of a chunk and of its context on either side, within the model's limit for its input."""
     frames_a_second = model.rate / model.frame_samples
     context = round(context_seconds * frames_a_second)
     chunk = max(1, round(min(chunk_seconds, 1e9) * frames_a_second))
     if model.most_samples is None:
         return chunk, context
-    room = model.most_samples // model.frame_samples - 2 * context
-    if room < 1:
+    limit = model.most_samples // model.frame_samples - 2 * context
+    if limit < 1:
         raise InvalidInputError(
-            f"context_seconds is {context_seconds}, but the model takes {model.most_samples / model.rate:g} s at once; "
+            f"context_seconds is {context_seconds}, but the model takes {model.most_samples / model.rate:g} s at most; "
             "expected less than half of that."
         )
-    return min(chunk, room), context
+    return min(chunk, limit), context
 
 
 def _windows(
     pieces: Iterable[Samples], hop: int, chunk: int, context: int
 ) -> Iterator[tuple[Samples, int, int | None, int]]:
-    """What is given to the network, how many frames of it come before the chunk, how many are the chunk's, its end.
+    """Yield the inputs of the network: samples, frames before the chunk, frames of the chunk, end of the chunk.
 
-    The last chunk keeps all frames that are left (None), and is longer than the context.
+    The last chunk keeps all remaining frames (None), and is longer than the context.
     """
     buffer = np.zeros(0, np.float32)
-    first, left = 0, 0  # the recording's sample at which the buffer begins; frames before the chunk
+    first, left = 0, 0  # the first sample of the buffer; frames before the chunk
     for piece in pieces:
         buffer = np.concatenate([buffer, piece])
         while len(buffer) > (left + chunk + context) * hop:
@@ -126,14 +125,14 @@ def _frames(model: AcousticModel, samples: Samples, left: int, kept: int | None)
     classes = len(model.vocabulary)
     if frames.ndim != 2 or frames.shape[1] != classes:
         raise InvalidInputError(
-            f"model.log_probs gave an array of shape {frames.shape} for {len(samples)} samples; expected (T, C) with "
-            f"the C = {classes} classes of its vocabulary."
+            f"model.log_probs returned an array of shape {frames.shape} for {len(samples)} samples; expected (T, C) "
+            f"with the C = {classes} classes of its vocabulary."
         )
     count = len(samples) // model.frame_samples
     least, most = max(left + (kept or 0), count - SLACK), count + 2
     if not least <= len(frames) <= most:
         raise InvalidInputError(
-            f"model.log_probs gave {len(frames)} frames for {len(samples)} samples; with frame_samples = "
+            f"model.log_probs returned {len(frames)} frames for {len(samples)} samples; with frame_samples = "
             f"{model.frame_samples} expected {least} to {most}."
         )
     return frames[left : None if kept is None else left + kept].astype(np.float32)
@@ -142,7 +141,7 @@ def _frames(model: AcousticModel, samples: Samples, left: int, kept: int | None)
 def _array_pieces(recording: npt.NDArray[np.floating], rate: int | None, wanted: int) -> Iterator[Samples]:
     samples = _checks.floats(_checks.as_array(recording, "recording"), "recording", "(S)")
     if rate is None:
-        raise InvalidInputError("recording is an array, but rate is None; expected its samples a second.")
+        raise InvalidInputError("recording is an array, but rate is None; expected the samples per second.")
     _checks.positive_integer(rate, "rate")
     block = audio.BLOCK_SECONDS * rate
     pieces = (samples[at : at + block].astype(np.float32) for at in range(0, len(samples), block))

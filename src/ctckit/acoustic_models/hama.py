@@ -1,4 +1,4 @@
-"""The package ``hama``: phonemes of English and Korean (IPA), 20 ms a frame, with a network that spells words."""
+"""The package ``hama``: phonemes of English and Korean (IPA), 20 ms per frame, and a network that spells words."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ctckit.errors import DataError
 from ctckit.vocabulary import Vocabulary
 
 FRAME_SAMPLES = 320
-MOST_SAMPLES = 1499 * FRAME_SAMPLES  # the engine gives no more than 1,500 frames, and says nothing
+MOST_SAMPLES = 1499 * FRAME_SAMPLES  # the engine returns at most 1,500 frames, without a warning
 
 
 def load(weights: str = "") -> AcousticModel:
-    """The recogniser of phonemes; words that no dictionary has are spelled by the package's network for that.
+    """Return the phoneme recognizer; the package's pronunciation network spells words that no dictionary has.
 
     Args:
-        weights: A ``.hama`` file of other weights; by default those in the package.
+        weights: A ``.hama`` file with other weights; by default those in the package.
     """
     try:
         import hama
     except ModuleNotFoundError as error:
-        raise _checks.missing(error, 'the front end "hama"', "hama") from error
+        raise _checks.missing(error, 'the acoustic model "hama"', "hama") from error
     try:
         network = hama.ASRModel(model_path=Path(weights) if weights else None)
     except (OSError, RuntimeError) as error:
@@ -40,8 +40,8 @@ def load(weights: str = "") -> AcousticModel:
     def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         inputs = {"waveform": np.clip(samples, -1, 1)[None], "waveform_lengths": np.array([len(samples)])}
         frames, lengths = network.session.run(["log_probs", "out_lengths"], inputs)
-        heard: npt.NDArray[np.float32] = frames[0, : int(lengths[0])]
-        return heard
+        result: npt.NDArray[np.float32] = frames[0, : int(lengths[0])]
+        return result
 
     rate, spell = network.model_sample_rate, _speller(hama, vocabulary)
     return AcousticModel(vocabulary, rate, FRAME_SAMPLES, log_probs, spell, MOST_SAMPLES)
@@ -56,7 +56,7 @@ def _speller(hama: Any, vocabulary: Vocabulary) -> Callable[[str], Sequence[str]
 
     @cache
     def spell(word: str) -> tuple[str, ...] | None:
-        if not word.replace("'", "").isalpha():  # of anything but letters the network makes noise
+        if not word.replace("'", "").isalpha():  # for other characters the network returns random phonemes
             return None
         sounds = tuple(each.phoneme for each in network()(word).alignments)
         return sounds if sounds and known.issuperset(sounds) else None

@@ -1,4 +1,4 @@
-"""Folders of Hugging Face models for CTC (``Wav2Vec2ForCTC``, ``HubertForCTC`` and their like), given locally."""
+"""Local folders of Hugging Face models for CTC (``Wav2Vec2ForCTC``, ``HubertForCTC`` and similar)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ctckit.vocabulary import Vocabulary
 
 
 def load(folder: str) -> AcousticModel:
-    """The model, its feature extractor and its tokenizer, from the files that ``save_pretrained`` wrote.
+    """Return the model of a folder, with its feature extractor and tokenizer, as ``save_pretrained`` wrote them.
 
-    Nothing is looked up elsewhere, and no code that comes with the folder is run.
+    Nothing is downloaded, and no code of the folder is executed.
 
     Args:
         folder: The folder.
@@ -30,7 +30,7 @@ def load(folder: str) -> AcousticModel:
         import torch
         from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
     except ModuleNotFoundError as error:
-        raise _checks.missing(error, 'the front end "huggingface"', "huggingface") from error
+        raise _checks.missing(error, 'the acoustic model "huggingface"', "huggingface") from error
     if not (Path(folder) / "config.json").is_file():
         raise DataError(f"{folder or 'huggingface'}: expected huggingface:FOLDER, a folder with a config.json.")
     try:
@@ -48,8 +48,8 @@ def load(folder: str) -> AcousticModel:
         inputs = features(samples, sampling_rate=rate, return_tensors="pt")
         with torch.inference_mode():
             logits = network(inputs[features.model_input_names[0]]).logits[0]
-        heard: npt.NDArray[np.float32] = logits.float().log_softmax(dim=-1).numpy()
-        return heard
+        result: npt.NDArray[np.float32] = logits.float().log_softmax(dim=-1).numpy()
+        return result
 
     return AcousticModel(
         _vocabulary(folder, config, tokenizer), rate, _frame_samples(config, rate, log_probs), log_probs
@@ -63,7 +63,7 @@ def _expect_ctc(folder: str, config: Any) -> None:
 
 
 def _vocabulary(folder: str, config: Any, tokenizer: Any) -> Vocabulary:
-    """The tokenizer's tokens, the padding being the blank, as these models are trained."""
+    """Return the tokenizer's tokens. The padding is the blank, as in the training of these models."""
     classes = int(config.vocab_size)
     tokens = [f"<unused {n}>" for n in range(classes)]
     for token, n in tokenizer.get_vocab().items():
@@ -78,7 +78,7 @@ def _vocabulary(folder: str, config: Any, tokenizer: Any) -> Vocabulary:
 
 
 def _frame_samples(config: Any, rate: int, log_probs: Any) -> int:
-    """What the configuration says; else from how many more frames ten more seconds have."""
+    """Return the samples per frame: from the configuration, or measured by the frames of ten more seconds."""
     ratio = getattr(config, "inputs_to_logits_ratio", None)
     if ratio:
         return int(ratio)

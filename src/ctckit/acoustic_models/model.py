@@ -1,4 +1,4 @@
-"""What an acoustic front end gives, and how one is found."""
+"""``AcousticModel``, what a plug-in provides; and ``load_model``, which finds a plug-in by its name."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ GROUP = "ctckit.acoustic_models"
 
 @dataclass(frozen=True)
 class AcousticModel:
-    """A network that hears: from samples to frames.
+    """An acoustic model: audio in, log-probabilities out.
 
-    A plug-in is a function that takes a string, whatever stands behind the colon in ``--model NAME:STRING`` (often
-    empty), and returns one of these. A package offers it by an entry point of the group ``ctckit.acoustic_models``.
+    A plug-in is a function that takes a string and returns an ``AcousticModel``. The string is the part behind the
+    colon in ``--model NAME:STRING``, often empty. A package offers a plug-in by an entry point of the group
+    ``ctckit.acoustic_models``.
 
     Attributes:
         vocabulary: Its C classes.
-        rate: Samples a second that it wants.
-        frame_samples: Samples from one frame to the next; frame t stands for samples [t · frame_samples, (t + 1) ·
+        rate: The sample rate of its input, in samples per second.
+        frame_samples: Samples from one frame to the next; frame t covers samples [t · frame_samples, (t + 1) ·
             frame_samples).
-        log_probs: From (S,) float32 samples in −1..1 to (T, C) float32 natural log-probabilities, T = S / frame_samples
-            give or take a few.
-        spell: From a word in small letters to its tokens, where the model does not write letters; None for a word that
-            it cannot spell. None where tokens are letters.
-        most_samples: How many it takes at once; None: any number.
+        log_probs: A function from (S,) float32 samples in −1..1 to (T, C) float32 natural log-probabilities, where T is
+            S / frame_samples or a few frames more or less.
+        spell: For models whose tokens are not letters: a function from a word in lower case to its tokens, or to None
+            for a word that it cannot spell. None if tokens are letters.
+        most_samples: The largest number of samples of its input; None: no limit.
     """
 
     vocabulary: Vocabulary
@@ -45,20 +46,20 @@ class AcousticModel:
 
     @property
     def frame_seconds(self) -> float:
-        """How long a frame lasts."""
+        """Length of a frame, in seconds."""
         return self.frame_samples / self.rate
 
 
 def load_model(name: str) -> AcousticModel:
-    """The acoustic model of that name.
+    """Return the acoustic model with this name.
 
     Args:
-        name: A plug-in, such as "hama"; a plug-in and what it is to load, "huggingface:FOLDER"; or a folder of a
-            Hugging Face model.
+        name: A plug-in, such as "hama"; a plug-in with its argument, "huggingface:FOLDER"; or a folder of a Hugging
+            Face model.
 
     Raises:
-        InvalidInputError: If there is no such plug-in; names those that there are.
-        DataError: If what it is to load cannot be used.
+        InvalidInputError: If there is no such plug-in; lists the existing ones.
+        DataError: If the folder or file of the argument cannot be used.
         MissingDependencyError: If the package that it needs is not installed.
     """
     if (Path(name) / "config.json").is_file():
@@ -70,13 +71,13 @@ def load_model(name: str) -> AcousticModel:
             raise DataError(f"{name}: this folder has no config.json; expected a folder of a Hugging Face model.")
         known = ", ".join(sorted(found))
         raise InvalidInputError(
-            f"model is {name!r}; expected a folder of a Hugging Face model, or one of the front ends {known} (other "
-            f'packages can add some by entry points of the group "{GROUP}").'
+            f"model is {name!r}; expected a folder of a Hugging Face model, or one of the acoustic models {known} "
+            f'(other packages can add some by entry points of the group "{GROUP}").'
         )
     model = _loaded(found[plugin])(argument)
     if not isinstance(model, AcousticModel):
         raise InvalidInputError(
-            f"the front end {plugin!r} ({found[plugin].value}) gave a {type(model).__name__}; expected an "
+            f"the acoustic model {plugin!r} ({found[plugin].value}) is a {type(model).__name__}; expected an "
             "AcousticModel."
         )
     return model
@@ -86,5 +87,7 @@ def _loaded(entry: EntryPoint) -> Callable[[str], Any]:
     try:
         load: Callable[[str], Any] = entry.load()
     except (AttributeError, ImportError) as error:
-        raise InvalidInputError(f"the front end {entry.name!r} ({entry.value}) cannot be imported: {error}") from error
+        raise InvalidInputError(
+            f"the acoustic model {entry.name!r} ({entry.value}) cannot be imported: {error}"
+        ) from error
     return load

@@ -1,19 +1,19 @@
-"""Where each token is: forced alignment, and what its results are made of.
+"""Forced alignment: the frames of each token of a target.
 
 ::
 
-    forced.py         forced_align: the best path of each item
-    frames.py         what targets are laid onto: frames in memory, or on a GPU
-    wildcards.py      stars in the target, free ends
-    result.py         Alignment: spans, path, confidences, words
-    boundaries.py     where a token begins, by three definitions
-    transcript.py     Transcript: from a text as it is written to tokens and back, with spelling.py
-    utterances.py     align_utterances: a list of texts in one recording
-    pronunciation.py  PronouncingDictionary: how words sound, in the symbols of a model
-    spelling_choice.py  SpellingChoice: words that can be said in several ways
-    spans.py          TokenSpan, WordSpan (frames), TimedText (seconds)
-    timing.py         timed_tiers: lines, words and tokens in seconds
-    writers/          write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON
+    forced.py           forced_align: the best path of each item
+    frames.py           the log-probabilities to align to, in memory or on a GPU
+    wildcards.py        targets with wildcards, and targets that may begin late and end early
+    result.py           Alignment: spans, path, confidences, words
+    boundaries.py       where a token begins and ends, by three definitions
+    transcript.py       Transcript: from a written text to tokens and back, with spelling.py
+    utterances.py       align_utterances: a list of texts in one recording
+    pronunciation.py    PronouncingDictionary: the pronunciations of words, in the symbols of a model
+    spelling_choice.py  SpellingChoice: words with several pronunciations
+    spans.py            TokenSpan, WordSpan (frames), TimedText (seconds)
+    timing.py           timed_tiers: lines, words and tokens in seconds
+    writers/            write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON, formats of other packages
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from ctckit.alignment.timing import timed_tiers
     from ctckit.alignment.transcript import Transcript, TranscriptWord
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances
-    from ctckit.alignment.writers import subtitle_lines, timed, write_alignment
+    from ctckit.alignment.writers import Tiers, subtitle_lines, timed, write_alignment
 
 __all__ = [
     "Alignment",
     "PronouncingDictionary",
     "Runs",
     "SpellingChoice",
+    "Tiers",
     "TimedText",
     "TokenSpan",
     "Transcript",
@@ -57,6 +58,7 @@ _ON_DEMAND = {  # decoders need the spans only
     "Alignment": "result",
     "PronouncingDictionary": "pronunciation",
     "SpellingChoice": "spelling_choice",
+    "Tiers": "writers",
     "Transcript": "transcript",
     "TranscriptWord": "transcript",
     "UtteranceSpan": "utterances",

@@ -1,4 +1,4 @@
-"""Where a token begins and ends, by three definitions: a CTC spike is often a frame long, whatever the sound was."""
+"""Where a token begins and ends, by three definitions. A CTC spike is often one frame long, even for a long sound."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ REACH = 1.5
 
 
 def spike(starts: Ints, ends: Ints) -> Floats:
-    """(N, 2) the frames of the best path, as they are."""
+    """Return (N, 2) the first frame and the end of each token on the best path."""
     return np.stack([starts, ends], axis=1).astype(np.float64)
 
 
 def midpoint(intervals: Floats, frames: int) -> Floats:
-    """(N, 2) neighbours meet halfway between one's end and the other's start, but a long pause is nobody's.
+    """Return (N, 2) intervals whose borders are halfway between neighbors; a long pause belongs to no token.
 
-    What lies between two tokens is mostly theirs: CTC says a blank there, too. A pause is not: no border is farther
-    from its interval than ``REACH`` times the median of these distances. The outer borders, which no neighbour sets,
-    are at the median.
+    The frames between two tokens mostly belong to the tokens, although CTC emits blanks there. A pause does not: no
+    border moves farther than ``REACH`` times the median of these half distances. The first start and the last end have
+    no neighbor; they move by the median.
 
     Args:
-        intervals: (N, 2) where each token is, ascending.
+        intervals: (N, 2) start and end of each token, ascending.
         frames: T, the limit of the last border.
     """
     result = intervals.copy()
@@ -40,16 +40,16 @@ def midpoint(intervals: Floats, frames: int) -> Floats:
 
 
 def average_spike(durations: Floats) -> Floats:
-    """(N, 2) when the average path enters and leaves each token.
+    """Return (N, 2) the times at which the average path enters and leaves each token.
 
     Args:
-        durations: (2N + 1,) how long each state lasts, averaged over all paths.
+        durations: (2N + 1,) frames that each state lasts, averaged over all paths.
     """
     times = np.cumsum(durations)
     return np.stack([times[0:-1:2], times[1::2]], axis=1)
 
 
 def expect_kind(kind: str) -> None:
-    """One of ``KINDS``."""
+    """Raise an error unless this is one of ``KINDS``."""
     if kind not in KINDS:
         raise InvalidInputError(f"boundaries is {kind!r}; expected one of {KINDS}.")

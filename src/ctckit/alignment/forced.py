@@ -1,4 +1,4 @@
-"""Forced alignment: the likeliest single path of a given target through the frames."""
+"""Forced alignment: the most likely single path of a given target through the frames."""
 
 from __future__ import annotations
 
@@ -30,33 +30,34 @@ def forced_align(
     edges: bool = False,
     star_penalty: float = STAR_PENALTY,
 ) -> list[Alignment]:
-    """Where each token of a target is: the path π of its states with the largest Σ_t log_probs[t, label(π_t)].
+    """Return the frames of each token: those of the path π of states with the largest Σ_t log_probs[t, label(π_t)].
 
-    The path is the optimum (Viterbi), whatever T and N. Ties: staying in a state wins over advancing, advancing over
-    skipping a blank; among equally good ends the later state wins.
+    The path is the exact optimum (Viterbi) for any T and N. Ties: staying in a state wins over advancing, advancing
+    over skipping a blank; among equally good ends the later state wins.
 
-    A *wildcard* stands for anything, or nothing: speech that the transcript lacks, noise, silence. In a frame it scores
-    what the best class of the frame does; using it costs ``star_penalty`` once, however long it lasts.
+    A *wildcard* stands for anything, or for nothing: speech that the transcript lacks, noise, silence. In each frame
+    its score is that of the best class. Using it costs ``star_penalty`` once, for any number of frames.
 
     Args:
-        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms, −∞ allowed. On a
-            GPU the paths are found there (with wildcards, or beyond a table of 1 GiB, in memory), and the frames are
-            copied when an alignment is asked for what needs them.
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms, −∞ allowed. For
+            a tensor on a GPU the paths are computed there; with wildcards, or if the table of transitions exceeds
+            1 GiB, on the CPU. The frames stay on the GPU; they are copied when a property of an alignment needs them.
         targets: (B, N) integers, or (N,) for one item, or a list of B sequences; classes other than the blank.
-        input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
-        target_lengths: (B,) tokens of each item; all N by default. What lies beyond is not read.
+        input_lengths: (B,) frames of each item; all T by default. Frames beyond it are not read.
+        target_lengths: (B,) tokens of each item; all N by default. Tokens beyond it are not read.
         blank: The class of the blank.
-        star: The number that stands for a wildcard in ``targets``, one that is no class: −1, say. None: no number does.
-        edges: A wildcard before and behind each target: it may begin late and end early.
-        star_penalty: Nats for each wildcard that takes frames. Lower: it takes what the model is unsure of; higher: the
-            transcript is believed more.
+        star: The number that stands for a wildcard in ``targets``. It must not be a class; −1 is usual. None: there are
+            no wildcards.
+        edges: Whether to put a wildcard before and behind each target, so that it may begin late and end early.
+        star_penalty: Nats for each wildcard that takes frames. Lower: wildcards take frames about which the model is
+            unsure. Higher: the transcript is trusted more.
 
     Returns:
         B alignments.
 
     Raises:
-        InfeasibleTargetError: If a target needs more frames than there are, or all its paths pass a class of
-            probability 0; names each such item.
+        InfeasibleTargetError: If a target needs more frames than there are, or if each of its paths uses a class of
+            probability 0; names all such items.
         InvalidInputError: On a wrong rank, type or length, a class outside 0..C−1, a blank in a target, NaN, values
             above 0.
 
@@ -76,9 +77,11 @@ def forced_align(
     _checks.flag(edges, "edges")
     _checks.number(star_penalty, "star_penalty", 0.0, float(np.finfo(np.float32).max))
     _expect_feasible(problem)
-    if not (edges or problem.stars):
-        return _plain(problem)
-    return _wild(problem, edges=edges, star_penalty=float(star_penalty), star=-1 if star is None else star)
+    if not (edges or problem.has_wildcards):
+        return _align_plain(problem)
+    return _align_with_wildcards(
+        problem, edges=edges, star_penalty=float(star_penalty), star=-1 if star is None else star
+    )
 
 
 LARGEST = np.iinfo(np.int64).max
@@ -88,7 +91,7 @@ LARGEST = np.iinfo(np.int64).max
 class _Problem:
     frames: Frames | DeviceFrames
     batch: TargetBatch  # a wildcard is class C
-    stars: bool  # whether there are any
+    has_wildcards: bool
 
 
 def _problem(
@@ -99,7 +102,7 @@ def _problem(
     tokens, target_lengths = _target_array(targets, target_lengths, single=found.single)
     items, frames, classes = found.shape
     input_lengths = np.full(items, frames) if input_lengths is None else input_lengths
-    wild = _is_wild(tokens, star, classes)
+    wild = _wildcards_in(tokens, star, classes)
     if target_lengths is None and tokens.ndim == 2:
         target_lengths = np.full(len(tokens), tokens.shape[1])
     some_class = 1 if blank == 0 else 0
@@ -117,35 +120,34 @@ def _in_memory(integers: Any) -> Any:
 
 
 def _target_array(targets: Any, target_lengths: Any, *, single: bool) -> tuple[npt.NDArray[Any], Any]:
-    """Targets as an array, and their lengths where they can be told; sequences of different lengths are padded."""
+    """Return targets as an array, and their lengths where they are known; sequences of different lengths are padded."""
     listed = target_lengths is None and isinstance(targets, (list, tuple))
     if listed and (any(hasattr(each, "__len__") for each in targets) or not (single or targets)):
-        rows = [_checks.integers(each, f"targets[{b}]", "(N,)") for b, each in enumerate(targets)]
-        lengths = np.array([len(each) for each in rows], dtype=np.int64)
-        result = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)
-        for row, each in zip(result, rows, strict=True):
-            row[: len(each)] = each
+        sequences = [_checks.integers(each, f"targets[{b}]", "(N,)") for b, each in enumerate(targets)]
+        lengths = np.array([len(each) for each in sequences], dtype=np.int64)
+        result = np.zeros((len(sequences), int(lengths.max(initial=0))), dtype=np.int64)
+        for padded, each in zip(result, sequences, strict=True):
+            padded[: len(each)] = each
         return result, lengths
     array = _checks.as_array(targets, "targets")
     if single and array.ndim == 1 and target_lengths is None:
         return _checks.integers(array, "targets", "(N,)")[None], None
     if target_lengths is None and array.ndim == 1:
         raise InvalidInputError(
-            f"targets has shape {array.shape}; expected (B, N), or target_lengths beside targets that stand one after "
-            "another."
+            f"targets has shape {array.shape}; expected (B, N), or target_lengths in addition to concatenated targets."
         )
     return _checks.integers(array, "targets", "(Σ N_b,)" if array.ndim == 1 else "(B, N)"), target_lengths
 
 
-def _is_wild(tokens: npt.NDArray[Any], star: int | None, classes: int) -> npt.NDArray[np.bool_] | None:
-    """Which entries are wildcards; None where no entry is."""
+def _wildcards_in(tokens: npt.NDArray[Any], star: int | None, classes: int) -> npt.NDArray[np.bool_] | None:
+    """Return which entries are wildcards, or None if there are none."""
     if star is None:
         return None
     if isinstance(star, bool) or not isinstance(star, (int, np.integer)) or abs(int(star)) > LARGEST:
-        raise InvalidInputError(f"star is {star!r}; expected an integer that is no class, such as −1, or None.")
+        raise InvalidInputError(f"star is {star!r}; expected an integer that is not a class, such as −1, or None.")
     if 0 <= star < classes:
         raise InvalidInputError(
-            f"star is {star}, one of the classes 0..{classes - 1}; expected a number that is none, such as −1."
+            f"star is {star}, one of the classes 0..{classes - 1}; expected a number that is not a class, such as −1."
         )
     wild = np.asarray(tokens == star)
     return wild if wild.any() else None
@@ -153,7 +155,7 @@ def _is_wild(tokens: npt.NDArray[Any], star: int | None, classes: int) -> npt.ND
 
 def _expect_feasible(problem: _Problem) -> None:
     batch = problem.batch
-    if not problem.stars:
+    if not problem.has_wildcards:
         return expect_feasible(batch)
     star = problem.frames.shape[2]
     spoken, lengths = np.zeros_like(batch.targets), np.zeros_like(batch.target_lengths)
@@ -164,7 +166,7 @@ def _expect_feasible(problem: _Problem) -> None:
     return expect_feasible(replace(batch, targets=spoken, target_lengths=lengths))
 
 
-def _plain(problem: _Problem) -> list[Alignment]:
+def _align_plain(problem: _Problem) -> list[Alignment]:
     batch, frames = problem.batch, problem.frames
     paths, means = frames.best_paths(batch)
     result = []
@@ -174,7 +176,7 @@ def _plain(problem: _Problem) -> list[Alignment]:
     return result
 
 
-def _wild(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> list[Alignment]:
+def _align_with_wildcards(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> list[Alignment]:
     batch, scores = problem.batch, problem.frames.in_memory().scores
     classes = scores.shape[2]
     graphs, origins = wildcard_graphs(batch, classes, edges=edges, penalty=star_penalty)
@@ -187,11 +189,11 @@ def _wild(problem: _Problem, *, edges: bool, star_penalty: float, star: int) -> 
     result = []
     for b, (path, frames) in enumerate(zip(found, batch.input_lengths.tolist(), strict=True)):
         graph = WildcardGraph(graphs.topology(b), path.starts, path.ends, origins[b], classes)
-        result.append(_wild_alignment(graph, batch.target(b), scores[b, :frames], batch.blank, star))
+        result.append(_alignment_of_graph(graph, batch.target(b), scores[b, :frames], batch.blank, star))
     return result
 
 
-def _wild_alignment(
+def _alignment_of_graph(
     graph: WildcardGraph, target: npt.NDArray[Any], scores: npt.NDArray[Any], blank: int, star: int
 ) -> Alignment:
     tokens = np.where(target == graph.classes, np.int64(star), target)

@@ -1,4 +1,4 @@
-"""The frames that targets are laid onto: in memory, or on a GPU."""
+"""The log-probabilities that targets are aligned to, in memory or on a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Tokens = Sequence[npt.NDArray[np.integer[Any]]]
 
 
 def frames_of(log_probs: Any) -> Frames | DeviceFrames:
-    """Log-probabilities as they were given: (B, T, C), or (T, C) for one item."""
+    """Return checked frames for log-probabilities of shape (B, T, C), or (T, C) for one item."""
     if getattr(log_probs, "is_cuda", False):
         return DeviceFrames(_checks.frames_on_device(log_probs), single=log_probs.ndim == 2)
     array = _checks.as_array(log_probs, "log_probs")
@@ -35,11 +35,11 @@ class Frames:
         self.shape: tuple[int, ...] = scores.shape
 
     def expect_alignable(self, input_lengths: Ints) -> None:
-        """See ``_checks.expect_alignable``."""
+        """Raise an error on NaN, +∞ and values above 0; see ``_checks.expect_alignable``."""
         _checks.expect_alignable(self.scores, input_lengths)
 
     def best_paths(self, batch: TargetBatch) -> tuple[list[BestPath | None], list[Floats]]:
-        """For each item its path, or None; and (N_b,) the mean log-probability of each token over its frames."""
+        """Return for each item its path, or None; and (N_b,) mean log-probabilities of its tokens over their frames."""
         tokens = [batch.target(b) for b in range(len(batch))]
         paths = native_align.align_batch(
             self.scores, batch.input_lengths, batch.targets, batch.target_lengths, blank=batch.blank
@@ -47,17 +47,17 @@ class Frames:
         return paths, mean_log_probs(self.scores, tokens, paths)
 
     def in_memory(self) -> Frames:
-        """Itself."""
+        """Return these frames; they are in memory already."""
         return self
 
     def item(self, b: int, length: int) -> npt.NDArray[Any]:
-        """(T_b, C) one item."""
+        """Return (T_b, C) the frames of one item."""
         found: npt.NDArray[Any] = self.scores[b, :length]
         return found
 
 
 class DeviceFrames:
-    """The same on a GPU: what comes back are a state and a number for each frame."""
+    """(B, T, C) log-probabilities on a GPU. Only a state and a number for each frame are copied to the CPU."""
 
     def __init__(self, scores: Any, *, single: bool) -> None:
         self.scores = scores
@@ -65,7 +65,7 @@ class DeviceFrames:
         self.shape: tuple[int, ...] = tuple(scores.shape)
 
     def expect_alignable(self, input_lengths: Ints) -> None:
-        """See ``Frames``. A number for each frame is looked at; all only if one of them is wrong."""
+        """See ``Frames``. The maximum of each frame is checked; all values are copied only to describe an error."""
         if 0 in self.shape:
             return
         top = self.scores.amax(dim=2).float().cpu().numpy()[:, :, None]  # NaN wherever there is one
@@ -75,7 +75,7 @@ class DeviceFrames:
             self.in_memory().expect_alignable(input_lengths)
 
     def best_paths(self, batch: TargetBatch) -> tuple[list[BestPath | None], list[Floats]]:
-        """See ``Frames``. What has no room for its arrows on the GPU is aligned in memory."""
+        """See ``Frames``. If the table of transitions is too large for the GPU, the batch is aligned on the CPU."""
         import torch
 
         try:
@@ -90,21 +90,21 @@ class DeviceFrames:
         return paths, mean_log_probs(passed[:, :, None], only_class, paths)
 
     def in_memory(self) -> Frames:
-        """A copy on the CPU."""
+        """Return a copy on the CPU."""
         return Frames(_checks.as_array(self.scores.cpu(), "log_probs"), single=self.single)
 
     def item(self, b: int, length: int) -> Any:
-        """See ``Frames``: a tensor on the GPU."""
+        """Return (T_b, C) the frames of one item, a tensor on the GPU."""
         return self.scores[b, :length]
 
 
 def mean_log_probs(scores: npt.NDArray[Any], tokens: Tokens, paths: Sequence[BestPath | None]) -> list[Floats]:
-    """(N_b,) for each item: the mean log-probability of each token over its frames. One pass for the whole batch.
+    """Return for each item (N_b,) the mean log-probability of each token over its frames, in one pass over the batch.
 
     Args:
         scores: (B, T, C).
         tokens: (N_b,) classes, for each item.
-        paths: Where they are; items without a path get no means.
+        paths: The frames of the tokens. The result of an item without a path is empty.
     """
     there = [b for b, path in enumerate(paths) if path is not None]
     spans = [(path.starts, path.ends) for path in paths if path is not None]

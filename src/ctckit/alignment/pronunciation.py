@@ -1,4 +1,4 @@
-"""Pronouncing dictionaries in the manner of CMU's, in the symbols of a model."""
+"""Pronouncing dictionaries in the format of CMU's dictionary, in the symbols of a model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from ctckit.errors import DataError
 from ctckit.vocabulary import Vocabulary
 
-# The sounds of ARPAbet in IPA: of several ways to write one, a model is given the first that it has all symbols of.
-# With a stress behind it a symbol may have an entry of its own.
+# The sounds of ARPAbet in IPA. If there are several ways to write a sound, the first one is taken whose symbols the
+# model has. A symbol with a stress mark may have its own entry.
 ARPABET: dict[str, tuple[str, ...]] = {
     "AA": ("ɑ", "ɑ ː", "a"),
     "AE": ("æ", "a"),
@@ -59,12 +59,12 @@ _VARIANT = re.compile(r"\(\d+\)$")
 
 
 class PronouncingDictionary:
-    r"""How words sound, in the symbols of a model.
+    r"""The pronunciations of words, in the symbols of a model.
 
-    The file has a line for each pronunciation: the word, spaces, the symbols with spaces between them. Another
-    pronunciation of a word is another line, ``word(2)``. What begins with ``;;;`` or stands behind a ``#`` is a remark.
-    Symbols that the model has are taken as they are; those of ARPAbet, as CMU's dictionary writes them, are written in
-    the IPA of the model. Words are looked up in small letters.
+    The file has a line for each pronunciation: the word, spaces, the symbols with spaces between them. A second
+    pronunciation of a word is another line, ``word(2)``. Lines that begin with ``;;;``, and text behind a ``#``, are
+    comments. Symbols that the model has are kept. Symbols of ARPAbet, which CMU's dictionary uses, are converted to the
+    IPA of the model. Words are looked up in lower case.
 
     Args:
         path: The file, in UTF-8.
@@ -99,11 +99,11 @@ class PronouncingDictionary:
         return word.lower() in self._lines
 
     def __getitem__(self, word: str) -> list[tuple[str, ...]]:
-        """Its pronunciations, in the order of the file.
+        """Return the pronunciations of a word, in the order of the file.
 
         Raises:
-            KeyError: If it has none.
-            DataError: If the model has no way to write one of its symbols.
+            KeyError: If the word is not in the file.
+            DataError: If the model cannot write one of its symbols.
         """
         return [self._written(word, number, sounds.split()) for number, sounds in self._lines[word.lower()]]
 
@@ -120,7 +120,7 @@ class PronouncingDictionary:
                 if self._symbols.issuperset(way.split()):
                     return way.split()
         raise DataError(
-            f"{self.path}: line {number}, {word!r}, has the symbol {sound!r}, which the model has no way to write."
+            f"{self.path}: line {number}, {word!r}, has the symbol {sound!r}, which the model cannot write."
         )
 
 

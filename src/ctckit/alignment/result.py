@@ -1,4 +1,4 @@
-"""What forced alignment found: arrays. Spans, paths, confidences and pictures are made when they are asked for."""
+"""The result of forced alignment: arrays. Spans, paths, confidences and drawings are computed on demand."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ctckit.vocabulary import Vocabulary
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Alignment:
-    """The likeliest path of one target through its frames. ``print(alignment)`` draws it over time.
+    """The most likely path of one target through its frames. ``print(alignment)`` draws it over time.
 
     Attributes:
-        tokens: (N,) the target, wildcards included, as they were given.
+        tokens: (N,) the target as given, wildcards included.
         starts: (N,) int64, the first frame of each token.
         ends: (N,) int64, one past its last frame. A wildcard that took no frame has starts[i] = ends[i].
         token_log_probs: (N,) float64, mean log-probability of the token's class over its frames, nats; 0 for wildcards.
@@ -53,17 +53,17 @@ class Alignment:
 
     @cached_property
     def log_probs(self) -> npt.NDArray[Any]:
-        """(T, C) the frames, for what is computed on demand; from a GPU they are copied at the first time."""
+        """(T, C) the frames, copied from a GPU on first use; confidences and boundaries are computed from them."""
         given = self._source
         return given if isinstance(given, np.ndarray) else frames_of(given.cpu()).scores[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled or copied has its frames in memory."""
+        """Return the state for pickling and copying, with the frames in memory."""
         return {**self.__dict__, "_source": self.log_probs}
 
     @cached_property
     def frame_tokens(self) -> Ints:
-        """(T,) the class that each frame emits; ``star`` in wildcards, those at the edges too."""
+        """(T,) the class that each frame emits; ``star`` in wildcards, also in those at the edges."""
         if self._graph is not None:
             classes = self._graph.frame_tokens(self.frames)
             return np.where(classes == self._graph.classes, self.star, classes)
@@ -78,10 +78,10 @@ class Alignment:
 
     @cached_property
     def durations(self) -> Floats:
-        """(2N + 1,) how many frames each state lasts, averaged over all paths; their sum is T.
+        """(2N + 1,) the frames that each state lasts, averaged over all paths; their sum is T.
 
-        The average is over all paths that the target allows, each as likely as it is. Beyond 2,048 frames it is taken
-        in windows that meet at tokens that most paths agree on. Wildcards at the edges count to the outer blanks.
+        The average is over all paths of the target, weighted by their probabilities. Beyond 2,048 frames it is computed
+        in windows that meet at tokens on which most paths agree. Wildcards at the edges are part of the outer blanks.
         """
         if self._graph is None:
             topology = ctc_topology(self.tokens, blank=self.blank)
@@ -92,10 +92,10 @@ class Alignment:
 
     @cached_property
     def confidences(self) -> Floats:
-        """(N,) the posterior of each token against its single edits: another token in its place, or none.
+        """(N,) the posterior of each token against its alternatives: another token in its place, or none.
 
-        Its neighbours keep their frames; over the frames between them, every way to lay one class, or none, is summed.
-        Near 0 where the text says what is not there. NaN for wildcards.
+        The neighbors keep their frames. Over the frames between them, all alignments of one class, or of none, are
+        summed. Near 0 if the token is not in the recording. NaN for wildcards.
         """
         if self._graph is None:
             return native_confidence.confidences(self.log_probs, self.tokens, self.starts, self.ends, blank=self.blank)
@@ -114,36 +114,37 @@ class Alignment:
     def spans(self) -> tuple[TokenSpan, ...]:
         """One ``TokenSpan`` for each token, with its confidence (None for wildcards)."""
         columns = (self.tokens, self.starts, self.ends, self.token_log_probs)
-        rows = zip(*(column.tolist() for column in columns), _or_none(self.confidences), strict=True)
-        return tuple(TokenSpan(*row) for row in rows)
+        fields = zip(*(column.tolist() for column in columns), _or_none(self.confidences), strict=True)
+        return tuple(TokenSpan(*each) for each in fields)
 
     def boundaries(self, kind: str = "occupancy") -> Floats:
-        """(N, 2) where each token begins and ends, in frames.
+        """Return (N, 2) the start and end of each token, in frames.
 
         Args:
-            kind: "spike": the frames of the best path. "midpoint": neighbours meet halfway between their spikes, but a
-                long pause is nobody's. "occupancy": the same between the average path's spikes; nearest to the truth
-                where that was known (docs/guides/alignment.md).
+            kind: "spike": the frames of the best path. "midpoint": borders halfway between the spikes of neighbors; a
+                long pause belongs to no token. "occupancy": the same with the spikes of the average path, which was the
+                most accurate in our measurements (docs/guides/alignment.md).
 
         Raises:
-            InvalidInputError: On another kind.
+            InvalidInputError: If the kind is another.
         """
         borders.expect_kind(kind)
         result = borders.spike(self.starts, self.ends)
         if kind == "spike":
             return result
-        there = self.starts < self.ends  # a wildcard without frames stays where it is, and has no borders to share
+        there = self.starts < self.ends  # a wildcard without frames keeps its place and has no borders
         between = result if kind == "midpoint" else borders.average_spike(self.durations)
         result[there] = borders.midpoint(between[there], self.frames)
         return result
 
     def words(self, of: Transcript | Vocabulary, *, boundaries: str = "spike") -> tuple[WordSpan, ...]:
-        """One ``WordSpan`` for each word.
+        """Return one ``WordSpan`` for each word.
 
         Args:
-            of: The transcript that the target was made from: then every word of its text is there, as it is written. A
-                word that has no token, or whose wildcard took no frame, has an empty span where it would have been
-                (``aligned`` is False) and no confidence. Or the vocabulary, whose marks tell words apart.
+            of: The transcript that the target was made from: every word of its text is returned, as it is written. A
+                word that has no token, or whose wildcard took no frame, has an empty span at its place in the text
+                (``aligned`` is False) and no confidence. Or the vocabulary, whose separators or word marks divide the
+                tokens into words.
             boundaries: See ``boundaries``; borders are rounded to whole frames.
 
         Raises:
@@ -159,7 +160,7 @@ class Alignment:
         return word_spans(spelled, starts, ends, self.confidences)
 
     def _rounded(self, kind: str) -> tuple[Ints, Ints]:
-        """Whole frames, at least one for each token that has any."""
+        """Return borders in whole frames, at least one frame for each token that has any."""
         if kind == "spike":
             return self.starts, self.ends
         edges = np.rint(self.boundaries(kind)).astype(np.int64)
@@ -168,11 +169,11 @@ class Alignment:
         return starts, np.where(there, np.maximum(edges[:, 1], starts + 1), starts)
 
     def draw(self, names: Sequence[str] | Vocabulary | None = None, *, width: int = 100) -> str:
-        """The tokens over time, in characters, with how sure each is; at most five rows of ``width`` frames.
+        """Return a drawing in characters: tokens and their confidences over time, up to five lines of ``width`` frames.
 
         Args:
-            names: (C,) how each class is written, a ``Vocabulary`` say; by default its number. Wildcards are "*".
-            width: Most columns.
+            names: (C,) the text of each class, for example a ``Vocabulary``; by default its number. Wildcards are "*".
+            width: Largest number of columns.
         """
         _checks.positive_integer(width, "width")
         _checks.class_names(names, self.log_probs.shape[1])

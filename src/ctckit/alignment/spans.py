@@ -1,4 +1,4 @@
-"""Where each token and each word is: spans of frames, and of seconds."""
+"""Spans of tokens and words, in frames and in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TokenSpan:
         start: First frame.
         end: One past the last frame.
         log_prob: Mean log-probability of the class over these frames, in nats.
-        confidence: Posterior probability of the token against its single edits; None where it was not computed.
+        confidence: Posterior of the token against another token in its place, or none; None if not computed.
     """
 
     token: int
@@ -33,7 +33,7 @@ class TokenSpan:
         return self.end - self.start
 
     def seconds(self, frame_seconds: float) -> tuple[float, float]:
-        """Start and end in seconds, for frames of this length."""
+        """Return start and end in seconds, for frames of this length."""
         return self.start * frame_seconds, self.end * frame_seconds
 
 
@@ -44,9 +44,9 @@ class WordSpan:
     Attributes:
         text: The word.
         start: First frame of its first token.
-        end: One past the last frame of its last token. A word that no frame emits has an empty span, start = end, where
-            it would have been.
-        confidence: Product of its tokens' confidences; None where these were not computed.
+        end: One past the last frame of its last token. A word that no frame emits has an empty span (start = end) at
+            its place in the text.
+        confidence: Product of the confidences of its tokens; None if these were not computed.
     """
 
     text: str
@@ -60,19 +60,19 @@ class WordSpan:
         return self.start < self.end
 
     def seconds(self, frame_seconds: float) -> tuple[float, float]:
-        """Start and end in seconds, for frames of this length."""
+        """Return start and end in seconds, for frames of this length."""
         return self.start * frame_seconds, self.end * frame_seconds
 
 
 @dataclass(frozen=True)
 class TimedText:
-    """A word or a token, and when it was.
+    """A word or a token with its time.
 
     Attributes:
-        text: It.
-        start_seconds: Its beginning.
+        text: The word or token.
+        start_seconds: Its start.
         end_seconds: Its end.
-        confidence: That of its span.
+        confidence: The confidence of its span.
     """
 
     text: str
@@ -99,7 +99,7 @@ class Runs:
 
 
 def runs_of_path(frame_tokens: npt.NDArray[np.int64], log_probs: npt.NDArray[np.floating], blank: int) -> Runs:
-    """The runs of equal classes on a path, those of the blank left out.
+    """Return the runs of equal classes on a path, without the blank.
 
     Args:
         frame_tokens: (T,) the class of each frame.
@@ -115,18 +115,18 @@ def runs_of_path(frame_tokens: npt.NDArray[np.int64], log_probs: npt.NDArray[np.
 
 
 def words_of(tokens: Sequence[int], vocabulary: Vocabulary) -> list[tuple[str, list[int]]]:
-    """The words that tokens spell, each with the positions of the tokens that have letters of it."""
+    """Return the words that tokens spell, each with the positions of the tokens that contain its letters."""
     words: list[tuple[str, list[int]]] = []
-    text, members = "", list[int]()
+    text, positions = "", list[int]()
     for k, token in enumerate(tokens):
         for n, part in enumerate(vocabulary.word_parts[token]):
             if n > 0 and text:
-                words.append((text, members))
-                text, members = "", []
+                words.append((text, positions))
+                text, positions = "", []
             if part:
                 text += part
-                members.append(k)
-    return [*words, (text, members)] if text else words
+                positions.append(k)
+    return [*words, (text, positions)] if text else words
 
 
 def word_spans(
@@ -136,18 +136,18 @@ def word_spans(
     confidences: npt.NDArray[np.float64],
     place: int = 0,
 ) -> tuple[WordSpan, ...]:
-    """The spans of words from those of their tokens.
+    """Return the spans of words, computed from the spans of their tokens.
 
     Args:
         spelled: Each word and the positions of its tokens.
         starts: (N,) first frames of the tokens.
-        ends: (N,) one past their last.
-        confidences: (N,) NaN where a token has none.
-        place: Where a word without frames stands if it is the first.
+        ends: (N,) one past their last frames.
+        confidences: (N,) NaN for a token without a confidence.
+        place: The frame of the empty span of a first word that has no frames.
     """
     result = []
-    for text, members in spelled:
-        there = [k for k in members if starts[k] < ends[k]]
+    for text, positions in spelled:
+        there = [k for k in positions if starts[k] < ends[k]]
         known = [sure for sure in confidences[there].tolist() if sure == sure]
         start = int(starts[there[0]]) if there else place
         place = int(ends[there[-1]]) if there else place

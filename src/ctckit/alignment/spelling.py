@@ -1,4 +1,4 @@
-"""How a word is written in the tokens of a model."""
+"""Words in the tokens of a model."""
 
 from __future__ import annotations
 
@@ -18,30 +18,28 @@ ALIKE = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"}
 )
 QUOTES = "’‘`"
-PARTING = "-‐‑–—/_"  # parts a word where it stands between letters
+DIVIDERS = "-‐‑–—/_"  # divide a word where they stand between letters
 
 
 @dataclass
 class Written:
-    """Tokens, and what has none."""
+    """The tokens of a word, and its letters and digits that have none."""
 
     tokens: list[int] = field(default_factory=list)
     dropped: str = ""
 
 
 class Speller:
-    """Writes words in tokens.
+    """Writes words in the tokens of a model.
 
     Args:
-        vocabulary: How tokens are written.
-        spell: The tokens of a word, asked for instead of its characters.
+        vocabulary: The texts of the tokens.
+        spell: Returns the tokens of a word; used instead of its characters.
     """
 
     def __init__(self, vocabulary: Vocabulary | None, spell: Callable[[str], Any] | Mapping[str, Any] | None) -> None:
         if vocabulary is None and spell is None:
-            raise InvalidInputError(
-                "neither vocabulary nor spell is given; expected one that says how words are written."
-            )
+            raise InvalidInputError("neither vocabulary nor spell is given; expected at least one of them.")
         if vocabulary is not None:
             _checks.expect_instance(vocabulary, "vocabulary", Vocabulary, "a Vocabulary")
         if spell is not None and not callable(spell) and not isinstance(spell, Mapping):
@@ -51,7 +49,7 @@ class Speller:
         pieces = vocabulary is not None and not (vocabulary.word_start is None and vocabulary.continuation is None)
         if pieces and spell is None:
             raise InvalidInputError(
-                "vocabulary is of pieces of words, in which a text can be written in many ways; expected spell=, the "
+                "vocabulary has pieces of words, and these can write a text in many ways; expected spell=, the "
                 "function of the tokenizer that the model was trained with."
             )
         self._vocabulary, self._spell = vocabulary, spell
@@ -60,7 +58,7 @@ class Speller:
         self.separator = self._index.get(mark)
 
     def join(self, words: Iterable[str], star: int | None) -> Written:
-        """The tokens of what is spoken for one written word; what cannot be spelled becomes ``star``, or nothing."""
+        """Return the tokens of the words spoken for one written word; without a spelling, ``star`` or nothing."""
         result = Written()
         for word in words:
             one = self._by_spell(word, star) if self._spell is not None else self._by_character(word, star)
@@ -76,10 +74,10 @@ class Speller:
             inside = 0 < k < len(word) - 1 and word[k - 1].isalnum() and word[k + 1].isalnum()
             tokens = next((t for t in map(self._tokens, _forms(character)) if t is not None), None)
             if character in QUOTES and not inside and '"' not in self._index:
-                tokens = None  # a model that writes no quotation marks: this is no apostrophe
+                tokens = None  # a quotation mark, not an apostrophe, and the model has no quotation marks
             if tokens is not None:
                 result.tokens += tokens
-            elif character in PARTING and inside and self.separator is not None:
+            elif character in DIVIDERS and inside and self.separator is not None:
                 result.tokens.append(self.separator)
             elif character.isalnum():
                 result.dropped += character
@@ -96,7 +94,7 @@ class Speller:
         whole = self._looked_up(word)
         if whole is not None:
             return Written(whole)
-        result, parts = Written(), [bare(part) for part in _parted(word)]
+        result, parts = Written(), [bare(part) for part in _divided(word)]
         for part in filter(None, parts):
             tokens = self._looked_up(part) if len(parts) > 1 else None
             if tokens is None:
@@ -108,7 +106,7 @@ class Speller:
         return result
 
     def _looked_up(self, word: str) -> list[int] | None:
-        """The tokens of a word; None where it is not known."""
+        """Return the tokens of a word, or None for an unknown word."""
         if callable(self._spell):
             given = self._spell(bare(word)) if bare(word) else None
         else:
@@ -137,24 +135,24 @@ class Speller:
 
 
 def bare(word: str) -> str:
-    """A word without the marks before and behind it."""
+    """Return a word without the punctuation before and behind it."""
     letters = [k for k, character in enumerate(word) if character.isalnum()]
     return word[letters[0] : letters[-1] + 1] if letters else ""
 
 
-def _parted(word: str) -> list[str]:
-    for mark in PARTING:
+def _divided(word: str) -> list[str]:
+    for mark in DIVIDERS:
         word = word.replace(mark, " ")
     return word.split()
 
 
 @lru_cache(maxsize=4096)
 def _forms(character: str) -> tuple[str, ...]:
-    """How a character may be written, the best first."""
+    """Return the ways to write a character, the best one first."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
     return tuple(dict.fromkeys(_cases(character.translate(ALIKE), character, plain)))
 
 
 def _cases(*texts: str) -> Iterator[str]:
-    for text in sorted(texts, key=lambda each: texts[1] != each):  # as it is before what is alike
+    for text in sorted(texts, key=lambda each: texts[1] != each):  # the character itself before similar ones
         yield from (text, text.lower(), text.upper(), text.casefold())

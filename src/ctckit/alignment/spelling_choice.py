@@ -1,4 +1,4 @@
-"""Words that can be said in several ways: the frames decide, word by word."""
+"""Words with several pronunciations: the frames decide for each word which one was said."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ctckit.errors import InvalidInputError
 from ctckit.lattices import lattice
 from ctckit.vocabulary import Vocabulary
 
-AROUND = 10  # frames beside a word that are looked at, at most: in long silence any sound is likely somewhere
+AROUND = 10  # most frames used on either side of a word: somewhere in a long silence any sound seems likely
 
 
 class SpellingChoice:
     """A ``spell`` for ``Transcript`` that knows several spellings of a word.
 
-    At first it gives the first of each word. After ``choose``, which compares the spellings by what the frames around
-    each word say, a transcript of the same text is spelled in the best.
+    Before ``choose`` is called it returns the first spelling of each word. ``choose`` compares the spellings by their
+    likelihood in the frames around each word. Afterwards a transcript of the same text gets the best spellings.
 
     Args:
-        spellings: From a word to its spellings, the likeliest first, each a sequence of names of tokens; none for a
-            word that cannot be spelled.
-        vocabulary: What has the names.
+        spellings: Returns the spellings of a word, the most common one first, each a sequence of token names; empty or
+            None for a word that cannot be spelled.
+        vocabulary: Has the names of the tokens.
 
     Example:
         >>> from ctckit.alignment import forced_align
@@ -47,7 +47,7 @@ class SpellingChoice:
         self._chosen: list[int] = []
 
     def __call__(self, word: str) -> list[str] | None:
-        """The spelling of the text's next word."""
+        """Return the spelling of the text's next word."""
         found = self._spellings(word)
         if not found:
             return None
@@ -56,17 +56,17 @@ class SpellingChoice:
         return list(found[self._chosen[len(self._asked) - 1] if known else 0])
 
     def choose(self, transcript: Transcript, alignment: Alignment) -> int:
-        """Choose for each word of the text.
+        """Choose the best spelling of each word of the text.
 
         Args:
-            transcript: What was made with this ``spell``, and nothing else before or after it.
-            alignment: Of its tokens.
+            transcript: The only transcript that was made with this ``spell``.
+            alignment: The alignment of its tokens.
 
         Returns:
-            How many words are not spelled in their first way.
+            The number of words whose first spelling was not chosen.
 
         Raises:
-            InvalidInputError: If the transcript is another.
+            InvalidInputError: If this object has spelled another transcript too.
         """
         transcript.expect_tokens(alignment.tokens)
         places, at = [], 0
@@ -82,14 +82,14 @@ class SpellingChoice:
         return sum(choice > 0 for choice in self._chosen)
 
     def _between(self, token: int) -> bool:
-        """Whether a token belongs to no word: a separator, or a wildcard."""
+        """Return whether a token belongs to no word: a separator, or a wildcard."""
         return self._is_wild(token) or self._vocabulary[token] == self._vocabulary.separator
 
     def _is_wild(self, token: int) -> bool:
         return not 0 <= token < len(self._vocabulary)
 
     def _best(self, alignment: Alignment, at: int, found: Sequence[Sequence[str]]) -> int:
-        """The spelling that is likeliest in the frames up to the words on either side."""
+        """Return the index of the spelling that is most likely in the frames up to the neighboring words."""
         if len(found) < 2:
             return 0
         tokens, behind = alignment.tokens, at + len(found[0])

@@ -1,4 +1,4 @@
-"""From frames to seconds: an alignment of a text as named tiers of texts with their times."""
+"""From frames to seconds: the alignment of a text as named tiers of texts with their times."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def timed_tiers(
     *,
     boundaries: str = "occupancy",
 ) -> dict[str, tuple[TimedText, ...]]:
-    """The lines, words and tokens of a text, each with its time.
+    """Return the lines, words and tokens of a text, each with its time.
 
-    Frame t begins at t · frame_seconds + offset_seconds. Words and lines that no frame emits have start = end, where
-    they would have been. A line's confidence is the mean of those of its words.
+    Frame t begins at t · frame_seconds + offset_seconds. Words and lines that no frame emits have start = end at their
+    place in the text. The confidence of a line is the mean of the confidences of its words.
 
     Args:
-        alignment: Of the transcript's tokens.
+        alignment: The alignment of the transcript's tokens.
         transcript: The text.
-        vocabulary: How tokens are written; its separator and wildcards are no tokens here.
-        frame_seconds: How long a frame lasts.
-        offset_seconds: When the first frame begins.
-        boundaries: Where a token begins and ends: see ``Alignment.boundaries``.
+        vocabulary: The texts of tokens. The result does not contain separators and wildcards.
+        frame_seconds: Length of a frame, in seconds.
+        offset_seconds: Start of the first frame, in seconds.
+        boundaries: The definition of a token's start and end: see ``Alignment.boundaries``.
 
     Returns:
-        "lines" (where the text has several), "words" and "tokens", as ``write_alignment`` takes them.
+        "lines" (if the text has several), "words" and "tokens", as ``write_alignment`` takes them.
 
     Raises:
         InvalidInputError: If the alignment is of other tokens.

@@ -1,4 +1,4 @@
-"""From a text as it is written to the tokens of a model, and back: nothing of the text is lost."""
+"""From a written text to the tokens of a model, and back. No part of the text is lost."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class TranscriptWord:
     """One word of a text, as it is written, and its tokens.
 
     Attributes:
-        text: It, with the marks that stand at it.
-        begin: Where it begins in the text, in characters.
+        text: The word, with its punctuation.
+        begin: Index of its first character in the text.
         end: One past its last character.
-        positions: Of its tokens among those of the transcript; none for a word that cannot be spelled.
+        positions: Positions of its tokens in the transcript's tokens; empty for a word that cannot be spelled.
         dropped: Its letters and digits that have no token.
     """
 
@@ -41,29 +41,32 @@ class TranscriptWord:
 class Transcript:
     """A text, its words, and the tokens that a model would write for it.
 
-    Words are what stands between white space. Of each, what the model can write is taken: a character as it is, else
-    its lower or upper case, else without its accent; marks that the model does not know are silent, hyphens and slashes
-    within a word part it. Letters and digits that cannot be written are dropped, or become a wildcard.
+    Words are separated by white space. Each character of a word is written with the first of these that the model has:
+    the character itself, its lower or upper case, the character without its accent. Punctuation that the model does not
+    have is left out. Hyphens and slashes within a word divide it. Letters and digits that cannot be written are
+    dropped, or become a wildcard.
 
     Args:
-        text: As it is written.
-        vocabulary: Of characters; its separator (or space) stands between words. With ``spell`` of any kind.
+        text: The text as it is written.
+        vocabulary: Tokens that are characters; its separator (or space) is put between words. With ``spell``, any
+            vocabulary.
         spell: The tokens of a word, for models that do not write letters: a pronouncing dictionary, or a function such
-            as a tokenizer's. Classes, or names that ``vocabulary`` has. Asked for the word without marks, as it is
-            written, in lower and in upper case; a function once. A word that it does not know (None) cannot be spelled.
-        replacements: How words are spoken that are not written so: {"1984": "nineteen eighty-four"}.
-        star: The number of the wildcard that stands for what cannot be spelled; None: nothing does.
+            as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has. A mapping is looked up for the
+            word as it is written, without punctuation, in lower and in upper case; a function is called once, for the
+            word without punctuation. An unknown word (None) cannot be spelled.
+        replacements: Words that are not spoken as they are written: {"1984": "nineteen eighty-four"}.
+        star: The number of the wildcard that is put in place of what cannot be spelled; None: no wildcard is put there.
 
     Attributes:
         text: As given.
         words: One ``TranscriptWord`` for each word, in order.
         tokens: (N,) int64, the target for ``forced_align``.
         star: As given.
-        separator: The class that stands between words; None where none does.
+        separator: The class between words; None if there is no such class.
 
     Raises:
-        InvalidInputError: If the text is none, or the vocabulary is of pieces of words and ``spell`` is missing.
-        CharsetError: If ``spell`` gives tokens that the vocabulary does not have.
+        InvalidInputError: If the text is not a string, or the vocabulary has pieces of words and ``spell`` is missing.
+        CharsetError: If ``spell`` returns tokens that the vocabulary does not have.
 
     Example:
         >>> letters = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
@@ -105,14 +108,14 @@ class Transcript:
 
     @property
     def unspelled(self) -> tuple[TranscriptWord, ...]:
-        """The words of which letters or digits have no token."""
+        """The words with letters or digits that have no token."""
         return tuple(word for word in self.words if word.dropped)
 
     def expect_tokens(self, tokens: npt.NDArray[np.integer[Any]]) -> None:
-        """These are the transcript's tokens.
+        """Raise an error unless these are the transcript's tokens.
 
         Raises:
-            InvalidInputError: If they are not.
+            InvalidInputError: If they are others.
         """
         if len(tokens) != len(self.tokens):
             raise InvalidInputError(
@@ -127,7 +130,7 @@ class Transcript:
 
 
 def _words(text: str) -> Iterator[tuple[str, int]]:
-    """What stands between white space, and where."""
+    """Yield the words between white space, each with the index of its first character."""
     begin = 0
     for word in text.split():
         begin = text.index(word, begin)

@@ -1,4 +1,4 @@
-"""Many texts in one long recording: where each is, and how well it fits."""
+"""Many texts in one long recording: the frames of each, and measures of how well it fits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.topology import Floats, Ints
 from ctckit.vocabulary import Vocabulary
 
-WINDOW = 30  # frames over which the worst mean is looked for
+WINDOW = 30  # frames of the window for the worst mean
 STAR = -1
 
 Text = str | Transcript | Sequence[int]
@@ -28,20 +28,22 @@ Text = str | Transcript | Sequence[int]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class UtteranceSpan:
-    """One text of a recording, where it is, and three numbers to filter by.
+    """One text of a recording: its frames, and three numbers to filter by.
 
     Attributes:
         text: As it is written; None for a list of tokens.
         start: First frame of its first token.
-        end: One past the last frame of its last token. An utterance without tokens, or one that is absent, has an empty
-            span where it would have been.
-        log_prob: Mean log-probability of the path's classes over its frames, nats a frame; NaN without tokens.
-        worst_log_prob: The lowest such mean over a window of ``window`` frames: one wrong word in a long text shows.
-        confidence: Mean of its tokens' confidences: about the share of the tokens that are there. None without tokens.
-        absent: Whether it was taken to be missing in the recording.
-        alignment: The recording's, this utterance included.
-        positions: Of its tokens there.
-        transcript: What it was made from, if it was one or a string.
+        end: One past the last frame of its last token. An utterance without tokens, or an absent one, has an empty span
+            at its place in the order of texts.
+        log_prob: Mean log-probability of the path's classes over its frames, nats per frame; NaN without tokens.
+        worst_log_prob: The lowest such mean over a window of ``window`` frames; it reveals one wrong word in a long
+            text.
+        confidence: Mean of its tokens' confidences, roughly the share of its tokens that were said. None without
+            tokens.
+        absent: Whether it was judged to be missing in the recording.
+        alignment: The alignment of the recording, which includes this utterance.
+        positions: Positions of its tokens in the alignment.
+        transcript: Its transcript, if it was given as one or as a string.
     """
 
     text: str | None
@@ -64,17 +66,17 @@ class UtteranceSpan:
         return f"UtteranceSpan({name}, {self.start}, {self.end}, log_prob={self.log_prob:.3f}, confidence={sure})"
 
     def seconds(self, frame_seconds: float) -> tuple[float, float]:
-        """Start and end in seconds, for frames of this length."""
+        """Return start and end in seconds, for frames of this length."""
         return self.start * frame_seconds, self.end * frame_seconds
 
     @property
     def spans(self) -> tuple[TokenSpan, ...]:
-        """Its tokens."""
+        """The spans of its tokens."""
         return self.alignment.spans[self.positions.start : self.positions.stop]
 
     @cached_property
     def words(self) -> tuple[WordSpan, ...]:
-        """Its words, all of them, as in ``Alignment.words``; none where it was a list of tokens."""
+        """All its words, as in ``Alignment.words``; empty if it was given as a list of tokens."""
         if self.transcript is None:
             return ()
         first = self.positions.start
@@ -96,21 +98,21 @@ def align_utterances(
     absent_below: float | None = None,
     window: int = WINDOW,
 ) -> list[UtteranceSpan]:
-    """Where each of a list of texts is in one recording, in their order.
+    """Align a list of texts to one recording, in their order, and return the frames of each.
 
-    All texts are aligned at once, with wildcards between them and at the edges for what no text says.
+    All texts are aligned together. Wildcards between them and at the edges take the frames that belong to no text.
 
     Args:
         log_probs: (T, C) natural logarithms; NumPy array or torch CPU tensor.
         utterances: Strings (with ``vocabulary``), ``Transcript`` objects, or sequences of classes; −1: a wildcard.
-        vocabulary: What strings are spelled in; see ``Transcript``.
+        vocabulary: The tokens of strings; see ``Transcript``.
         blank: The class of the blank.
-        between: A wildcard between neighbours: what is said or heard there belongs to none.
-        edges: A wildcard before the first and behind the last.
+        between: Whether to put a wildcard between neighbors, for speech and noise that belong to neither.
+        edges: Whether to put a wildcard before the first and behind the last.
         star_penalty: Nats for each wildcard that takes frames.
-        absent_below: Utterances whose confidence is lower are taken to be missing in the recording: the others are
-            aligned again without them. For transcripts that say more than the recording; 0.1 is a start. None: all are
-            believed.
+        absent_below: Utterances with a lower confidence are judged to be missing in the recording; the others are
+            aligned again without them. For transcripts with texts that were not said; 0.1 is a good first value. None:
+            no utterance is judged to be missing.
         window: Frames for ``worst_log_prob``.
 
     Returns:
@@ -118,7 +120,7 @@ def align_utterances(
 
     Raises:
         InfeasibleTargetError: If the texts need more frames than there are.
-        InvalidInputError: On what ``forced_align`` and ``Transcript`` refuse.
+        InvalidInputError: On arguments that ``forced_align`` or ``Transcript`` rejects.
 
     Example:
         >>> import numpy as np
@@ -127,7 +129,7 @@ def align_utterances(
         >>> [(each.start, each.end) for each in align_utterances(np.log(probs), [[1, 2], [2, 1]])]
         [(1, 3), (7, 9)]
 
-    What ctc-segmentation is used for, with the optimum of CTC's own score: Kürzinger et al. 2020.
+    The same task as ctc-segmentation (Kürzinger et al. 2020), solved with the exact optimum of the CTC score.
     """
     window = _checks.positive_integer(window, "window")
     if absent_below is not None:
@@ -199,7 +201,7 @@ class _Recording:
         return spans
 
     def _joint(self, text: _Text) -> list[int]:
-        """What stands before an utterance that is not the first."""
+        """Return the separator and the wildcard before an utterance that is not the first."""
         separator = None if text.transcript is None else text.transcript.separator
         return ([] if separator is None else [separator]) + [STAR] * self.between
 
@@ -225,7 +227,7 @@ class _Recording:
 
 
 def _path_scores(found: Alignment) -> Floats:
-    """(T,) the log-probability of each frame's class; NaN in wildcards."""
+    """Return (T,) the log-probability of each frame's class; NaN in wildcards."""
     classes, frame = found.frame_tokens, np.arange(found.frames)
     wild = classes == STAR
     scores = found.log_probs[frame, np.where(wild, found.blank, classes)].astype(np.float64)
@@ -242,7 +244,7 @@ def _worst_mean(scores: Floats, window: int) -> float:
 
 
 def _absent(first: UtteranceSpan, second: UtteranceSpan) -> UtteranceSpan:
-    """Its place is from the alignment without it, its scores from the one with it."""
+    """Return an absent utterance: its place from the alignment without it, its scores from the one with it."""
     return UtteranceSpan(
         first.text,
         second.start,

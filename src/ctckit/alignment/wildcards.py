@@ -1,9 +1,9 @@
-"""Wildcards: how a target with stars becomes a chain of states, and what is found on it is told of the target.
+"""Wildcards: from targets with stars to token graphs, and from paths on these graphs back to the targets.
 
-A wildcard stands for anything. In a frame it scores what the frame's best class does: so it is never better than a path
-that says what the network says, and takes over only where the target would cost more than the penalty. All scores are
-therefore taken relative to the best class of their frame, where the wildcard's is 0. Among equals a hair a frame,
-``PER_FRAME``, decides for the target, so that a wildcard ends where its neighbour begins.
+A wildcard stands for anything. In each frame its score is that of the frame's best class. So it is never better than
+the path of the best classes, and it takes frames only if the target would cost more than the penalty there. All scores
+are relative to the best class of their frame, so that the wildcard's score is 0. A small cost for each frame,
+``PER_FRAME``, decides ties for the target, so that a wildcard ends where its neighbor begins.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PER_FRAME = 1e-3  # nats; see above
 
 @dataclass(frozen=True, eq=False)
 class WildcardGraph:
-    """The chain of one item, and the path on it.
+    """The token graph of one item, and the best path on it.
 
     Attributes:
         topology: The states; a wildcard's class is C.
-        starts: (M,) first frame of each of its tokens.
-        ends: (M,) one past the last.
-        origin: (M,) where each token stands in the target of N tokens: −1 and N are the wildcards at the edges.
+        starts: (M,) first frame of each token of the graph.
+        ends: (M,) one past its last frame.
+        origin: (M,) the position of each token in the target of N tokens; −1 and N are the wildcards at the edges.
         classes: C.
     """
 
@@ -42,40 +42,45 @@ class WildcardGraph:
 
     @property
     def tokens(self) -> Ints:
-        """(M,) their classes."""
+        """(M,) the classes of the graph's tokens."""
         return self.topology.labels[1::2]
 
     def spans(self, count: int) -> tuple[Ints, Ints]:
-        """(N,) first frames and (N,) ends of the target's tokens; a star beside a star has an empty span."""
+        """Return (N,) first frames and (N,) ends of the target's tokens; a star after a star has an empty span."""
         starts, ends = np.full(count, -1), np.full(count, -1)
         inside = (self.origin >= 0) & (self.origin < count)
         starts[self.origin[inside]], ends[self.origin[inside]] = self.starts[inside], self.ends[inside]
-        left = np.flatnonzero(starts < 0)
-        before = np.searchsorted(self.origin, left) - 1  # the star beside them
-        starts[left] = ends[left] = self.ends[before]
+        merged = np.flatnonzero(starts < 0)
+        before = np.searchsorted(self.origin, merged) - 1  # the star that they were merged with
+        starts[merged] = ends[merged] = self.ends[before]
         return starts, ends
 
     def path(self, frames: int) -> Ints:
-        """(T,) its states."""
+        """Return (T,) the states of the path."""
         return path_of_spans(self.starts, self.ends, frames)
 
     def frame_tokens(self, frames: int) -> Ints:
-        """(T,) the class of each frame, C for wildcards."""
+        """Return (T,) the class of each frame, C for wildcards."""
         return np.asarray(self.topology.labels[self.path(frames)])
 
     def log_prob(self, log_probs: npt.NDArray[Any]) -> float:
-        """Σ of the log-probabilities of the frames that are not in wildcards."""
+        """Return the sum of the path's log-probabilities over the frames that are not in wildcards."""
         classes = self.frame_tokens(len(log_probs))
         frame = np.flatnonzero(classes != self.classes)
         return float(log_probs[frame, classes[frame]].astype(np.float64).sum())
 
     def scores(self, log_probs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(T, C + 1) what the chain's states score, the wildcard's column included."""
+        """Return (T, C + 1) relative scores; the last column is the wildcard's."""
         relative = relative_scores(log_probs[None], np.array([len(log_probs)]))[0]
         return np.concatenate([relative, np.zeros_like(relative, shape=(len(relative), 1))], axis=1)
 
     def merged(self, durations: Floats, count: int) -> Floats:
-        """(2N + 1,) of the target's states from (2M + 1,) of the chain's; the edges belong to the outer blanks."""
+        """Return (2N + 1,) durations of the target's states; wildcards at the edges are part of the outer blanks.
+
+        Args:
+            durations: (2M + 1,) durations of the graph's states.
+            count: N.
+        """
         token = np.clip(2 * self.origin + 1, 0, 2 * count)
         blank = np.concatenate([[0], np.clip(2 * self.origin + 2, 0, 2 * count)])
         result = np.zeros(2 * count + 1)
@@ -85,7 +90,7 @@ class WildcardGraph:
 
 
 def path_of_spans(starts: Ints, ends: Ints, frames: int) -> Ints:
-    """(T,) the state of each frame, 2i + 1 within token i, and the blank behind the last token begun elsewhere."""
+    """Return (T,) the state of each frame: 2i + 1 within token i, 2i in the blanks before it."""
     t = np.arange(frames)
     begun = np.searchsorted(starts, t, side="right")
     within = t < np.append(0, ends)[begun]
@@ -93,7 +98,7 @@ def path_of_spans(starts: Ints, ends: Ints, frames: int) -> Ints:
 
 
 def relative_scores(log_probs: npt.NDArray[Any], input_lengths: Ints) -> npt.NDArray[Any]:
-    """(B, T, C) each frame less its best class; 0 beyond the lengths."""
+    """Return (B, T, C) the scores minus the best score of their frame; 0 beyond the lengths."""
     best = log_probs.max(axis=2, initial=-np.inf, keepdims=True)
     inside = (np.arange(log_probs.shape[1]) < input_lengths[:, None])[:, :, None]
     usable = inside & np.isfinite(best)
@@ -104,15 +109,15 @@ def relative_scores(log_probs: npt.NDArray[Any], input_lengths: Ints) -> npt.NDA
 
 
 def wildcard_graphs(batch: TargetBatch, classes: int, *, edges: bool, penalty: float) -> tuple[TokenGraphs, list[Ints]]:
-    """The chains of a batch whose wildcards are class C, and where their tokens stand in the targets.
+    """Return the token graphs of a batch whose wildcards are class C, and the origin of their tokens in the targets.
 
     Args:
         batch: Checked targets and lengths.
         classes: C.
-        edges: A wildcard before and behind each.
-        penalty: Nats for entering one.
+        edges: Whether to put a wildcard before and behind each target.
+        penalty: Nats for entering a wildcard.
     """
-    rows, origins = [], []
+    sequences, origins = [], []
     for b in range(len(batch)):
         tokens, origin = batch.target(b), np.arange(batch.target_lengths[b])
         if edges:
@@ -120,13 +125,13 @@ def wildcard_graphs(batch: TargetBatch, classes: int, *, edges: bool, penalty: f
             tokens = np.concatenate([[classes] * first, tokens, [classes]]).astype(np.int64)
             origin = np.arange(-first, len(tokens) - first)
         star = tokens == classes
-        kept = ~(star & np.concatenate([[False], star[:-1]]))  # one beside another says nothing
-        rows.append(tokens[kept])
+        kept = ~(star & np.concatenate([[False], star[:-1]]))  # a star after a star adds nothing
+        sequences.append(tokens[kept])
         origins.append(origin[kept])
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    targets = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)
-    for target, row in zip(targets, rows, strict=True):
-        target[: len(row)] = row
+    lengths = np.array([len(each) for each in sequences], dtype=np.int64)
+    targets = np.zeros((len(sequences), int(lengths.max(initial=0))), dtype=np.int64)
+    for target, each in zip(targets, sequences, strict=True):
+        target[: len(each)] = each
     variant = CTCVariant(wildcards="optional", wildcard_penalty=penalty)
     built = token_graphs(targets, lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank)
     built.weights[:, 0, 1::2][built.tokens == classes] -= PER_FRAME

@@ -225,16 +225,16 @@ def explain(
 ) -> None:
     """Draw the CTC lattice of a text: where each of its states is likely, frame by frame."""
     from ctckit.lattices import lattice
-    from ctckit.viz.synthetic import made_up_log_probs, made_up_vocabulary
+    from ctckit.viz.synthetic import synthetic_log_probs, synthetic_vocabulary
 
     if html is not None:
         from ctckit.viz.live_page import write_live_page
 
         typer.echo(f"{write_live_page(html, text=text, frames=frames)}   (open it in a browser)")
         return
-    vocabulary = made_up_vocabulary(text)
+    vocabulary = synthetic_vocabulary(text)
     target = vocabulary.encode(text)
-    drawn = lattice(made_up_log_probs(target, len(vocabulary), frames), target)
+    drawn = lattice(synthetic_log_probs(target, len(vocabulary), frames), target)
     typer.echo(drawn.draw(vocabulary))
     if not drawn.feasible:
         return

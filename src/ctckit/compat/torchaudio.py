@@ -1,8 +1,9 @@
-"""``torchaudio.functional.forced_align`` and ``merge_tokens``: same signatures, same results, for batches too.
+"""``torchaudio.functional.forced_align`` and ``merge_tokens``: same signatures and results, also for batches.
 
-torchaudio adds up a path's score in the type of its input and keeps a byte for every frame and state: long inputs lose
-nats, then memory. Here the path is the optimum in float64 arithmetic, in memory that does not grow with T · N. Whatever
-torchaudio raises is raised here too: each error is a ``RuntimeError`` and a ``ValueError``, and begins with its words.
+torchaudio sums the score of a path in the type of its input and stores a byte for each frame and state. So long inputs
+get worse paths, and then run out of memory. Here the path is the optimum in float64 arithmetic, and memory does not
+grow with T · N. Errors are those of torchaudio: each is a ``RuntimeError`` and a ``ValueError``, and its message begins
+with torchaudio's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Tensor = torch.Tensor
 
 
 class AlignmentInputError(InvalidInputError, RuntimeError):
-    """An argument is wrong. A ``RuntimeError`` as well: torchaudio raises now the one, now the other."""
+    """An argument is wrong. It is a ``RuntimeError`` as well, because torchaudio raises both types."""
 
 
 class TargetTooLongError(InfeasibleTargetError, RuntimeError):
@@ -38,24 +39,24 @@ def forced_align(
     target_lengths: Tensor | None = None,
     blank: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """What ``torchaudio.functional.forced_align`` computes, with its signature; B > 1 is allowed.
+    """Return the result of ``torchaudio.functional.forced_align``, with its signature; B > 1 is allowed.
 
     Args:
-        log_probs: (B, T, C) log-probabilities, of a floating-point type, on any device; it is computed on the CPU.
-        targets: (B, N) tokens, int32 or int64; what is beyond the lengths is arbitrary.
+        log_probs: (B, T, C) log-probabilities, of a floating-point type, on any device; the computation is on the CPU.
+        targets: (B, N) tokens, int32 or int64; values beyond the lengths are arbitrary.
         input_lengths: (B,) frames, the largest of which is T; None: T each.
         target_lengths: (B,) tokens, the largest of which is N; None: N each.
         blank: The class of the blank.
 
     Returns:
         The class of each frame on the best path, (B, T) of the type of ``targets``, and its log-probability, (B, T) of
-        the type of ``log_probs``, through which gradients flow. Beyond ``input_lengths``: the blank, and 0. Ties: stay
-        over advance over skip, as in torchaudio; of two equally good ends the later one, the blank, where
-        torchaudio takes the last token.
+        the type of ``log_probs``, which is differentiable. Beyond ``input_lengths``: the blank, and 0. Ties: stay over
+        advance over skip, as in torchaudio; of two equally good ends the later one, the blank, while torchaudio takes
+        the last token.
 
     Raises:
-        AlignmentInputError: On wrong types, ranks, sizes, lengths, classes, NaN or +∞; before anything is computed.
-        TargetTooLongError: If no path emits a target: T < N + adjacent repeats, or masked classes (−∞) bar every one.
+        AlignmentInputError: On wrong types, ranks, sizes, lengths, classes, NaN or +∞; before any computation.
+        TargetTooLongError: If no path emits a target: T < N + adjacent repeats, or each path contains a class of −∞.
 
     Example:
         >>> import torch
@@ -77,7 +78,7 @@ def forced_align(
 
 
 def _paths(values: npt.NDArray[np.floating[Any]], batch: TargetBatch) -> npt.NDArray[np.int64]:
-    """(B, T) classes."""
+    """Return (B, T) the class of each frame on the best path."""
     items, frames = values.shape[:2]
     paths = np.full(items * frames, batch.blank, dtype=np.int64)
     found = native_align.align_batch(
@@ -93,7 +94,7 @@ def _paths(values: npt.NDArray[np.floating[Any]], batch: TargetBatch) -> npt.NDA
         ends = np.concatenate([best.ends + b * frames for b, best in enumerate(kept)])
         tokens = np.concatenate([batch.target(b) for b in range(items)])
         counts = ends - starts
-        before = np.cumsum(counts) - counts  # frames of the tokens before each
+        before = np.cumsum(counts) - counts  # the number of frames of earlier tokens
         paths[np.arange(counts.sum()) + np.repeat(starts - before, counts)] = np.repeat(tokens, counts)
     return paths.reshape(items, frames)
 
@@ -103,7 +104,7 @@ def _scores(log_probs: Tensor, tokens: Tensor, input_lengths: npt.NDArray[np.int
     if (input_lengths == scores.shape[1]).all():
         return scores
     inside = torch.arange(scores.shape[1]) < torch.from_numpy(input_lengths)[:, None]
-    return torch.where(inside.to(scores.device), scores, 0)  # what is beyond the lengths may be NaN
+    return torch.where(inside.to(scores.device), scores, 0)  # values beyond the lengths may be NaN
 
 
 def _checked(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> TargetBatch:
@@ -147,7 +148,7 @@ def _on_cpu(values: Any) -> Any:
 
 
 def _expect_classes(targets: Tensor, target_lengths: Any, classes: int, blank: int) -> None:
-    """Torchaudio's words for its two ``ValueError``s."""
+    """Raise the two ``ValueError``s of torchaudio, with its messages."""
     array = _checks.integers(targets, "targets", "(B, N)")
     counts = _checks.lengths(
         target_lengths, "target_lengths", len(array), array.shape[1], f"targets has N = {array.shape[1]} columns"
@@ -166,7 +167,7 @@ def _expect_whole(kind: str, axis: str, size: int, lengths: npt.NDArray[np.int64
     if len(lengths) and lengths.max() != size:
         raise AlignmentInputError(
             f"{kind} length mismatch: {axis} is {size}, the largest of {kind}_lengths is {lengths.max()}; expected "
-            f"them to be the same. Cut off what is padding in all items."
+            f"them to be equal. Cut off frames and tokens that are padding in all items."
         )
 
 
@@ -181,7 +182,7 @@ def _expect_feasible(batch: TargetBatch) -> None:
 
 
 def _expect_numbers(values: npt.NDArray[np.floating[Any]], input_lengths: npt.NDArray[np.int64]) -> None:
-    if values.max(initial=-np.inf) < np.inf:  # also beyond the lengths; no NaN is
+    if values.max(initial=-np.inf) < np.inf:  # true for the padding too; NaN is never below
         return
     top = values.max(axis=2)  # NaN where there is one
     inside = np.arange(values.shape[1]) < input_lengths[:, None]
@@ -191,7 +192,7 @@ def _expect_numbers(values: npt.NDArray[np.floating[Any]], input_lengths: npt.ND
 
 @dataclass
 class TokenSpan:
-    """A token with its time, what ``merge_tokens`` returns.
+    """A token with its frames, as ``merge_tokens`` returns it.
 
     Attributes:
         token: The class.
@@ -210,10 +211,10 @@ class TokenSpan:
 
 
 def merge_tokens(tokens: Tensor, scores: Tensor, blank: int = 0) -> list[TokenSpan]:
-    """The runs of equal tokens on a path, without those of the blank: ``torchaudio.functional.merge_tokens``.
+    """Return the runs of equal tokens on a path, without the blank: ``torchaudio.functional.merge_tokens``.
 
     Args:
-        tokens: (T,) the class of each frame, one item of what ``forced_align`` returns.
+        tokens: (T,) the class of each frame: one item of the result of ``forced_align``.
         scores: (T,) a score for each frame; means are taken in float64.
         blank: The class of the blank.
 

@@ -1,15 +1,16 @@
-"""Why will it not train? ``diagnose`` looks at one batch and names the cause.
+"""Why does a network not train? ``diagnose`` examines one batch and names the cause.
 
 Read in this order:
 
-    result.py         what comes out: Diagnosis
-    records.py        its parts: what was measured, the findings
-    inputs.py         what comes in, read leniently: a mistake here becomes a finding, not an exception
-    measures.py       what the losses, gradients and readings of the batch say
-    relabelling.py    would the labels fit better with another charset or another blank?
-    findings.py       the causes, most important first, each with its sentence and its remedy
+    result.py         Diagnosis, the result
+    records.py        its parts: the measured figures and the findings
+    inputs.py         reads the batch leniently: a mistake in it becomes a finding, not an exception
+    measures.py       computes the figures from losses, gradients and the arg-max
+    relabelling.py    tests whether the labels fit better with another charset or another blank
+    findings.py       the causes, most important first, each with a sentence and a remedy
+    remedies.py       the longer texts of the remedies
     page.py           the page in characters
-    watch.py          TrainingWatch: calls all this when a loss is not finite or does not fall
+    watch.py          TrainingWatch: runs a diagnosis when a loss is not finite or does not fall
 """
 
 from __future__ import annotations
@@ -31,31 +32,31 @@ def diagnose(
     *,
     blank: int = 0,
 ) -> Diagnosis:
-    """Say why a network does not learn from a batch, or that nothing stands out.
+    """Return the reasons why a network does not learn from a batch, or that there is none.
 
-    With p_t = softmax(logits[b, t]) and γ_t(c) the probability, given the target, that frame t emits c: the loss pulls
-    each logit by γ_t(c) − p_t(c). What is measured is γ, p, the arg-max of p and the losses, item by item; what is
-    claimed was tested: a shifted charset, say, by the loss under shifted labels.
+    Let p_t = softmax(logits[b, t]), and let γ_t(c) be the probability, given the target, that frame t emits c. The
+    negative gradient of the loss by a logit is γ_t(c) − p_t(c). The function measures γ, p, the arg-max of p and the
+    loss of each item. It tests each cause before it reports it: a shifted charset, for example, by the loss under
+    shifted labels.
 
-    A mistake in the data (lengths beyond T, labels that are no classes, a time-major batch, NaN, …) is what this is
-    for: it becomes a finding, and the items concerned are left out of the figures. Where the axes, the two lengths or
-    the scale of ``input_lengths`` are mistaken beyond doubt, the figures are those of the corrected batch, and the
-    finding says so.
+    A mistake in the data (lengths beyond T, labels that are not classes, a time-major batch, NaN, …) becomes a finding,
+    and the figures leave out the items concerned. If the axes, the two lengths or the scale of ``input_lengths`` are
+    certainly wrong, the figures are those of the corrected batch, and the finding says so.
 
     Args:
         logits: (B, T, C) network output before the softmax, or log-probabilities. NumPy array or torch tensor on any
-            device, of any floating-point type; computed in float64. What is beyond the lengths is not read.
+            device, of any floating-point type; computed in float64. Frames beyond the lengths are not read.
         targets: (B, N) integers, padded.
         input_lengths: (B,) integers, frames of each item.
         target_lengths: (B,) integers, tokens of each item.
         blank: The class of the blank.
 
     Returns:
-        A ``Diagnosis``; ``print`` shows it as a page, ``to_dict()`` makes it JSON, ``findings`` holds the causes.
+        A ``Diagnosis``: ``print`` shows it as a page, ``to_dict()`` returns JSON values, ``findings`` are the causes.
 
     Raises:
-        InvalidInputError: Where the input has no meaning at all: a wrong rank, lengths that are no integers, different
-            numbers of items, a blank that is not a class.
+        InvalidInputError: If the input cannot be read as a batch: a wrong rank, lengths that are not integers,
+            different numbers of items, a blank that is not a class.
 
     Example:
         >>> import numpy as np
@@ -69,7 +70,7 @@ def diagnose(
 
     Source: Graves et al., Connectionist Temporal Classification, ICML 2006, equation 16, for the gradient.
     """
-    # Imported when used: they are a quarter of what ctckit takes to import beside NumPy (8 of 31 ms measured).
+    # Imported when used: they are a quarter of ctckit's import time without NumPy (8 of 31 ms measured).
     from ctckit.diagnosis.findings import find_causes
     from ctckit.diagnosis.inputs import read_problem
     from ctckit.diagnosis.measures import measure

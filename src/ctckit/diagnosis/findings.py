@@ -1,4 +1,4 @@
-"""The causes: each function looks at the figures and returns its findings, or none. The order is that of importance."""
+"""The causes. Each function examines the figures and yields its findings, if any; the most important come first."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ctckit.diagnosis.result import Diagnosis
 from ctckit.topology import Ints
 
 MOST_NAMED = 5  # items or classes listed in one sentence
-BLANK_SHARE = 0.95  # arg-max share from which "nearly all blank": trained line and speech models lie at 0.6 to 0.9 …
-READ_SHARE = 0.1  # … or above with long silence, but these read their tokens; in a blank phase next to none are read
-SAME_OUTPUT = 0.02  # nats; the demo's untrained network: 0.006, its blank phase 0.02 to 0.06, when it reads 0.4 to 1.0
-DROP = 1.5  # how many times cheaper labels must become for another labelling to be believed …
-DROP_NATS = 1.0  # … and by how much per token, so that 0.003 against 0.001 proves nothing; and READS, below
-READS = 0.5  # agreement of reading and targets from which a network is said to read
-MOSTLY_EMPTY = 0.5  # share of empty targets that no longer looks intended
-ALMOST_ONE = 1e-2  # half precision leaves the sum of probabilities this far from 1
+BLANK_SHARE = 0.95  # arg-max share that counts as "nearly all blank". Trained line and speech models have 0.6 to 0.9;
+READ_SHARE = 0.1  # with long silence they have more, but they read their tokens. A blank phase reads almost none.
+SAME_OUTPUT = 0.02  # nats. The demo's network: 0.006 untrained, 0.02 to 0.06 in its blank phase, then 0.4 to 1.0
+DROP = 1.5  # the loss must fall by this factor for another labeling to be accepted, …
+DROP_NATS = 1.0  # … and by this much per token, so that 0.003 against 0.001 proves nothing; and READS, below
+READS = 0.5  # agreement of reading and targets from which we say that a network reads
+MOSTLY_EMPTY = 0.5  # share of empty targets that is unlikely to be intended
+ALMOST_ONE = 1e-2  # in half precision the sum of probabilities is at most this far from 1
 
-Look = Callable[[Diagnosis, Problem], Iterator[Finding]]
+Check = Callable[[Diagnosis, Problem], Iterator[Finding]]
 
 
 def find_causes(figures: Diagnosis, problem: Problem) -> tuple[Finding, ...]:
-    """All findings, most important first; "healthy" or "no-finding" where there is none."""
-    found = [finding for look in LOOKS for finding in look(figures, problem)]
+    """Return all findings, most important first; "healthy" or "no-finding" if there is none."""
+    found = [finding for check in CHECKS for finding in check(figures, problem)]
     return tuple(found) or (_all_clear(figures),)
 
 
@@ -39,14 +39,14 @@ def _axes(_: Diagnosis, problem: Problem) -> Iterator[Finding]:
             "time-major",
             f"logits has shape {(frames, items, classes)}, and there are {items} lengths: it is (T, B, C), time first.",
             "Pass logits.transpose(0, 1) (NumPy: logits.swapaxes(0, 1)), or use ctckit.compat.torch.ctc_loss, which "
-            "takes time first. The rest of this page reads it so.",
+            "takes time first. The rest of this page uses these axes.",
         )
     if problem.axes == "classes-not-last":
         yield Finding(
             "classes-not-last",
             f"logits has shape {(items, classes, frames)}, the longest input length is {frames}, and the highest label "
             f"is below {classes}: it is (B, C, T), as a convolution over time returns it.",
-            "Pass logits.transpose(1, 2). The rest of this page reads it so.",
+            "Pass logits.transpose(1, 2). The rest of this page uses these axes.",
         )
 
 
@@ -85,24 +85,24 @@ def _units(figures: Diagnosis, problem: Problem) -> Iterator[Finding]:
             "lengths-not-in-frames",
             f"The longest of input_lengths is {longest}, logits has T = {most} frames, and {len(figures.infeasible)} "
             f"of {len(lengths)} targets do not fit; with lengths {by} times as long all would.",
-            "Look whether the lengths are divided by the subsampling twice, or by more than the network divides.",
+            "Check whether the lengths are divided by the subsampling twice, or by more than the network divides.",
         )
 
 
 def _divided_twice(figures: Diagnosis, problem: Problem) -> int:
-    """How many times longer all lengths would have to be, where that makes every target fit; 1 otherwise."""
+    """Return the factor by which all lengths must grow so that every target fits, or 1 if there is none."""
     longest = int(problem.frames.max(initial=0))
     times = problem.shape[1] // max(1, longest)
     fit = all(each.tokens + each.repeats <= each.frames * times for each in figures.infeasible)
-    mostly = 2 * len(figures.infeasible) >= len(problem.frames)  # a few are a few bad items
+    mostly = 2 * len(figures.infeasible) >= len(problem.frames)  # fewer are just a few bad items
     return times if figures.infeasible and mostly and fit else 1
 
 
-def _relabelled(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
-    believed = [trial for trial in figures.relabellings if _is_believed(trial)]
-    if not believed:
+def _relabeled(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
+    accepted = [trial for trial in figures.relabellings if _is_accepted(trial)]
+    if not accepted:
         return
-    best = believed[0]
+    best = accepted[0]
     given = f"{best.as_given:.2f}" if math.isfinite(best.as_given) else "infinite"
     costs = f"costs {best.relabelled:.2f} nats per token, as given {given} (medians of {best.items} items)."
     if best.blank != figures.blank:
@@ -128,8 +128,8 @@ def _relabelled(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
         )
 
 
-def _is_believed(trial: Relabelled) -> bool:
-    """Whether another labelling is so much cheaper, and so well read, that the network was trained with it."""
+def _is_accepted(trial: Relabelled) -> bool:
+    """Return whether a labeling has so low a loss, and is read so well, that the network was trained with it."""
     cheaper = trial.relabelled * DROP <= trial.as_given and trial.relabelled + DROP_NATS <= trial.as_given
     return cheaper and trial.agreement >= READS
 
@@ -197,7 +197,7 @@ def _not_finite(figures: Diagnosis, problem: Problem) -> Iterator[Finding]:
 def _probs(_: Diagnosis, problem: Problem) -> Iterator[Finding]:
     last = np.minimum(problem.frames, problem.shape[1]) - 1
     known = np.flatnonzero(last >= 0)
-    x = problem.logits[known, last[known]].astype(np.float64)  # one frame of each item tells
+    x = problem.logits[known, last[known]].astype(np.float64)  # one frame of each item is enough
     if len(x) and x.shape[1] > 1 and bool((x >= 0).all() and (np.abs(x.sum(axis=1) - 1) < ALMOST_ONE).all()):
         yield Finding(
             "probs-not-logits",
@@ -237,8 +237,8 @@ def _empty(figures: Diagnosis, problem: Problem) -> Iterator[Finding]:
     if empty and empty >= MOSTLY_EMPTY * len(problem.frames):
         yield Finding(
             "empty-targets",
-            f"{empty} of {len(problem.frames)} targets are empty: from these a network learns to say nothing.",
-            "Look where the texts are lost: a charset that knows none of the characters, or lengths that are not set.",
+            f"{empty} of {len(problem.frames)} targets are empty: from these a network learns to emit only blanks.",
+            "Find out where the texts are lost: a charset without any of the characters, or lengths that are not set.",
         )
 
 
@@ -249,7 +249,7 @@ def _blank_phase(figures: Diagnosis, _: Problem) -> Iterator[Finding]:
     where = "its output is the same in every frame" if _same_output(figures) else "it has not found the tokens yet"
     yield Finding(
         "blank-phase",
-        f"The network says blank in {_percent(shares.argmax)} of the frames and reads {reading.tokens_read} of "
+        f"The network emits the blank in {_percent(shares.argmax)} of the frames and reads {reading.tokens_read} of "
         f"{reading.tokens_expected} tokens: {where}. Blank has probability {shares.prob:.2f} (the targets ask for "
         f"{shares.occupancy:.2f}) and {_percent(shares.gradient)} of the gradient.",
         remedies.blank_phase(figures.peakiness),
@@ -294,16 +294,16 @@ def _all_clear(figures: Diagnosis) -> Finding:
         "no-finding",
         f"The batch is sound, and none of the known causes shows: {reading.tokens_right} of "
         f"{reading.tokens_expected} tokens are read right.",
-        "While the loss falls, go on. If it does not: look whether texts belong to their inputs, try another learning "
-        "rate, and see whether the network can learn ten items by heart.",
+        "While the loss falls, continue. If it does not: check that texts belong to their inputs, try another learning "
+        "rate, and check that the network can learn ten items by heart.",
     )
 
 
-LOOKS: Sequence[Look] = (
+CHECKS: Sequence[Check] = (
     _axes,
     _swapped,
     _units,
-    _relabelled,
+    _relabeled,
     _lengths,
     _labels,
     _blanks,
@@ -323,7 +323,7 @@ def _left_out(figures: Diagnosis, code: str) -> list[int]:
 
 
 def _items(which: Sequence[int] | Ints, of: int) -> str:
-    """Ready for what they have: 3 of 64 items (0, 5, 9) have."""
+    """Return the subject of a sentence, such as "3 of 64 items (0, 5, 9) have"."""
     named = ", ".join(str(int(item)) for item in which[:MOST_NAMED])
     more = ", …" if len(which) > MOST_NAMED else ""
     return f"{len(which)} of {of} item{'' if of == 1 else 's'} ({named}{more}) {'has' if len(which) == 1 else 'have'}"

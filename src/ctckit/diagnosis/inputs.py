@@ -1,4 +1,4 @@
-"""The batch, read leniently: mistakes are noted, and where they leave no doubt, corrected for the rest of the page."""
+"""Reads the batch leniently: mistakes are recorded, and unmistakable ones are corrected for the rest of the page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ctckit import _checks
 from ctckit.kernels.batch import TargetBatch
 from ctckit.topology import Floats, Ints, frames_needed
 
-# From here on a length beyond T is another unit (pixels, samples), below it is a frame or two of rounding or padding.
+# From this multiple of T on, a length is in another unit (pixels, samples). Below, it is a frame or two of rounding.
 OTHER_UNIT = 1.5
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A batch whose parts fit together by rank and count; the content may be wrong.
+    """A batch whose arrays have matching ranks and counts; the content may be wrong.
 
     Attributes:
         logits: (B, T, C) of the type given.
@@ -26,10 +26,10 @@ class Problem:
         input_lengths: (B,) int64, as given.
         target_lengths: (B,) int64, as given.
         blank: The class of the blank.
-        frames: (B,) int64 the input lengths as read: those given, or corrected.
-        axes: "" or what the axes were taken for: "time-major", "classes-not-last".
-        swapped: Whether the two lengths were taken for each other.
-        unit: Units of ``input_lengths`` for each frame where they are no frames; 1 otherwise.
+        frames: (B,) int64 the input lengths that are used: as given, or corrected.
+        axes: "" or the order in which the axes were given: "time-major", "classes-not-last".
+        swapped: Whether the two lengths were given in the wrong order.
+        unit: Units of ``input_lengths`` for each frame if they are not frames; 1 otherwise.
     """
 
     logits: npt.NDArray[Any]
@@ -50,7 +50,7 @@ class Problem:
 
     @property
     def read_as(self) -> tuple[str, ...]:
-        """What was corrected, in words."""
+        """The corrections, in words."""
         notes = []
         if self.axes:
             notes.append(f"logits transposed to (B, T, C) = {self.shape}")
@@ -61,11 +61,11 @@ class Problem:
         return tuple(notes)
 
     def tokens(self, item: int) -> Ints:
-        """The (N_b,) tokens of an item, as far as there are columns for them."""
+        """Return the (N_b,) tokens of an item, at most as many as there are columns."""
         return self.targets[item, : max(0, int(self.target_lengths[item]))]
 
     def scores(self, item: int) -> Floats | None:
-        """(T_b, C) float64 log-probabilities of an item; None where its length is impossible or they are no numbers."""
+        """Return (T_b, C) float64 log-probabilities of an item; None for an impossible length or frames not finite."""
         count = int(self.frames[item])
         if not 0 <= count <= self.shape[1]:
             return None
@@ -78,14 +78,14 @@ class Problem:
         return x
 
     def length_is_possible(self, item: int) -> bool:
-        """Whether both lengths lie within their arrays."""
+        """Return whether both lengths lie within their arrays."""
         _, frames, _ = self.shape
         tokens = int(self.target_lengths[item])
         return 0 <= int(self.frames[item]) <= frames and 0 <= tokens <= self.targets.shape[1]
 
 
 def read_problem(logits: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: Any) -> Problem:
-    """Arrays from whatever holds numbers; axes, lengths and units corrected where there is no doubt.
+    """Return a batch from arrays, tensors or lists; unmistakable errors in axes, lengths and units are corrected.
 
     Raises:
         InvalidInputError: On wrong ranks and types, different numbers of items, a blank that is not a class.
@@ -112,32 +112,32 @@ def read_problem(logits: Any, targets: Any, input_lengths: Any, target_lengths: 
 
 
 def one_item(scores: Floats, tokens: Ints, blank: int) -> TargetBatch:
-    """A batch of one, as the kernels take it."""
+    """Return a batch of one item, as the kernels take it."""
     frames, count = (np.array([len(each)], dtype=np.int64) for each in (scores, tokens))
     return TargetBatch(np.ascontiguousarray(tokens[None], dtype=np.int32), frames, count, blank)
 
 
 def _on_host(values: Any) -> Any:
-    """A tensor from wherever it is computed: a diagnosis is rare enough to fetch it."""
+    """Return a tensor on the CPU. A diagnosis is rare, so the copy does not matter."""
     return values.detach().cpu() if hasattr(values, "detach") else values
 
 
 def _axes(shape: tuple[int, ...], lengths: Ints, labels: Ints) -> str:
-    """What the axes of the logits look like: "" for (B, T, C)."""
+    """Return the order of the logits' axes: "" for (B, T, C)."""
     items, second, last = len(lengths), shape[1], shape[2]
     if shape[0] != items and second == items:
         return "time-major"  # (T, B, C)
     longest, highest = int(lengths.max(initial=0)), int(labels.max(initial=0))
     if shape[0] == items and longest > second and longest == last and highest < second:
-        return "classes-not-last"  # (B, C, T), as a convolution over time gives it
+        return "classes-not-last"  # (B, C, T), as a convolution over time returns it
     return ""
 
 
 def _look_swapped(problem: Problem) -> bool:
-    """Whether some item does not fit as given, and each one does with the lengths exchanged.
+    """Return whether some item does not fit as given, and all items fit with the lengths exchanged.
 
-    That alone could be data without enough frames. What such data does not do is to have a target length of exactly T,
-    or one beyond the columns of ``targets``.
+    This alone could be data without enough frames. But such data has no target length of exactly T, and none beyond the
+    columns of ``targets``.
     """
     _, most_frames, _ = problem.shape
     frames, tokens = problem.input_lengths, problem.target_lengths
@@ -150,12 +150,15 @@ def _look_swapped(problem: Problem) -> bool:
 
 
 def _divided(lengths: Ints, unit: float) -> Ints:
-    """Lengths in units of ``unit``, rounded up, but not because of a rounding error."""
+    """Return lengths in units of ``unit``, rounded up; a rounding error of the division does not round up."""
     return np.ceil(lengths / unit - 1e-9).astype(np.int64)
 
 
 def _unit(problem: Problem) -> float:
-    """How many units of ``input_lengths`` a frame has, where most are far beyond T: the longest item has T frames."""
+    """Return how many units of ``input_lengths`` a frame has, if most lengths are far beyond T; 1 otherwise.
+
+    The longest item has T frames.
+    """
     most = problem.shape[1]
     longest = int(problem.input_lengths.max(initial=0))
     if most == 0 or longest < OTHER_UNIT * most or np.median(problem.input_lengths) <= most:

@@ -1,4 +1,4 @@
-"""What a batch says, item by item in float64: losses, occupancies, gradients, and what the arg-max reads."""
+"""The figures of a batch, item by item in float64: losses, occupancies, gradients, and the reading of the arg-max."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ctckit.diagnosis.result import Diagnosis
 from ctckit.kernels.loss import native
 from ctckit.topology import Floats, Ints, adjacent_repeats, collapse
 
-FEWEST_FOR_OUTLIERS = 8  # with fewer items there is no telling what is usual
-OUTLIER_DEVIATIONS = 6.0  # robust standard deviations above the median: losses have long tails, so not three
+FEWEST_FOR_OUTLIERS = 8  # fewer items do not show which loss is usual
+OUTLIER_DEVIATIONS = 6.0  # robust standard deviations above the median; losses have long tails, so 3 would be too few
 DEVIATION = 1.4826  # median absolute deviation to standard deviation, for a normal distribution
 
 
 def measure(problem: Problem) -> Diagnosis:
-    """All figures of a diagnosis; the findings are still to come."""
+    """Return all figures of a diagnosis, without findings."""
     sums = _Sums(problem.shape[2], problem.blank)
     losses = np.full(problem.shape[0], np.nan)
     faults: dict[int, tuple[str, ...]] = {}
@@ -56,14 +56,14 @@ def measure(problem: Problem) -> Diagnosis:
 
 
 def loss_and_occupancy(scores: Floats, tokens: Ints, blank: int) -> tuple[float, Floats]:
-    """−log p(tokens) and γ (T, C), for scores that are log-probabilities."""
+    """Return −log p(tokens) and γ (T, C), for scores that are log-probabilities."""
     gradient = np.empty((1, *scores.shape))
     losses = native.ctc_loss(scores[None], one_item(scores, tokens, blank), input_kind="scores", gradient=gradient)
     return float(losses[0]), -gradient[0]
 
 
 def infeasible_items(problem: Problem) -> tuple[InfeasibleItem, ...]:
-    """The items whose lengths are possible, but whose frames cannot hold the target."""
+    """Return the items whose lengths are possible, but whose target needs more frames."""
     found = []
     for item in filter(problem.length_is_possible, range(problem.shape[0])):
         tokens, frames = problem.tokens(item), int(problem.frames[item])
@@ -75,7 +75,7 @@ def infeasible_items(problem: Problem) -> tuple[InfeasibleItem, ...]:
 
 
 def _faults(problem: Problem, item: int, scores: Floats | None) -> tuple[str, ...]:
-    """Codes of what keeps an item out of the figures."""
+    """Return the codes of the reasons to leave an item out of the figures."""
     frames, count = int(problem.frames[item]), int(problem.target_lengths[item])
     countable = 0 <= count <= problem.targets.shape[1]
     tokens = problem.tokens(item) if countable else problem.targets[item, :0]
@@ -93,26 +93,26 @@ def _faults(problem: Problem, item: int, scores: Floats | None) -> tuple[str, ..
 
 
 def _labels(problem: Problem) -> set[int]:
-    """The classes in the targets of the batch, the blank aside."""
+    """Return the classes in the targets of the batch, without the blank."""
     labels = {int(label) for item in range(problem.shape[0]) for label in problem.tokens(item)}
     return {label for label in labels if 0 <= label < problem.shape[2] and label != problem.blank}
 
 
 def _outliers(losses: Floats, classes: int) -> tuple[int, ...]:
-    """Items whose loss per token is far above the others', and above that of guessing among all classes."""
+    """Return items whose loss per token is far above the others', and above that of a guess among all classes."""
     known = losses[np.isfinite(losses)]
     if len(known) < FEWEST_FOR_OUTLIERS:
         return ()
     median = float(np.median(known))
     deviation = DEVIATION * float(np.median(np.abs(known - median)))
     limit = max(median + OUTLIER_DEVIATIONS * deviation, float(np.log(max(2, classes))))
-    out = np.flatnonzero(losses > limit)  # NaN is not
+    out = np.flatnonzero(losses > limit)  # NaN is never above
     return tuple(int(item) for item in out[np.argsort(-losses[out], kind="stable")])
 
 
 @dataclass
 class _Sums:
-    """What is added up over the items."""
+    """Sums over the items."""
 
     classes: int
     blank: int
@@ -135,7 +135,7 @@ class _Sums:
         self.probs = np.zeros(self.classes)
 
     def add_output(self, scores: Floats, read: list[int]) -> None:
-        """An item whose logits can be read, whatever its target."""
+        """Add an item with valid logits; its target may be invalid."""
         probs = np.exp(scores)
         self.output_frames += len(scores)
         self.probs += probs.sum(axis=0)
@@ -144,7 +144,7 @@ class _Sums:
         self.read_classes.update(read)
 
     def add_target(self, scores: Floats, occupancy: Floats, tokens: Ints, read: list[int]) -> None:
-        """An item with a finite loss."""
+        """Add an item with a finite loss."""
         pull = np.abs(np.exp(scores) - occupancy)
         self.target_frames += len(scores)
         self.occupancy_entropy += float(_entropies(occupancy).sum())
@@ -173,7 +173,7 @@ class _Sums:
         mean_entropy = float(_entropies(self.probs[None] / frames).sum())
         information = max(0.0, mean_entropy - self.probs_entropy / frames)
         return Peakiness(
-            entropy=_ratio(self.occupancy_entropy, self.target_frames),
+            entropy=max(_ratio(self.occupancy_entropy, self.target_frames), 0.0),  # rounding; NaN stays NaN
             frames_per_token=_ratio(self.token_frames, self.tokens_expected),
             frames_available=_ratio(self.target_frames, self.tokens_expected),
             tightest=self.tightest if np.isfinite(self.tightest) else np.nan,
@@ -193,7 +193,7 @@ class _Sums:
 
 
 def _entropies(probs: Floats) -> Floats:
-    """−Σ p log p of each row, in nats; 0 log 0 is 0, and what rounding left below 0 is 0."""
+    """Return −Σ p log p of each row, in nats; 0 log 0 is 0, and probabilities that rounding left below 0 count as 0."""
     positive = np.maximum(probs, np.finfo(np.float64).tiny)
     return np.asarray(-(np.maximum(probs, 0.0) * np.log(positive)).sum(axis=1))
 

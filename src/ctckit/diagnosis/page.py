@@ -1,4 +1,4 @@
-"""A diagnosis as a page of plain characters, at most ``WIDTH`` columns wide."""
+"""A diagnosis as a page of text, at most ``WIDTH`` columns wide."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from ctckit.diagnosis.records import Record, Relabelled
 
 WIDTH = 96
-_NAME = 16  # columns for the names of the rows
+_NAME = 16  # columns for the names of the figures
 _BAR = 25  # columns for a share of 1
-_MOST_LISTED = 12  # classes or items in a row
-_MOST_TRIALS = 2  # relabellings, in a row each
+_MOST_LISTED = 12  # classes or items in a list
+_MOST_TRIALS = 2  # relabelings, each on its own line
 _MOST_INFEASIBLE = 3
 
 
 def draw_page(diagnosis: Record) -> str:
-    """The findings with their remedies, then the figures."""
+    """Return the findings with their remedies, then the figures."""
     items, frames, classes = diagnosis.shape
     head = f"diagnosis: {diagnosis.cause if diagnosis.findings else 'no findings yet'}, {_count(items, 'item')}, "
     lines = [head + f"T = {frames}, C = {classes}, blank {diagnosis.blank}", ""]
@@ -27,13 +27,13 @@ def draw_page(diagnosis: Record) -> str:
         lines += wrap(f"{number}. {finding.code}: {finding.seen}", WIDTH, subsequent_indent="   ")
         lines += wrap(f"→ {finding.remedy}", WIDTH, initial_indent="   ", subsequent_indent="     ")
         lines.append("")
-    for name, text in _rows(diagnosis):
+    for name, text in _figures(diagnosis):
         first, *rest = wrap(text, WIDTH - _NAME) or [""]
         lines += [f"{name:<{_NAME}}{first}", *(" " * _NAME + each for each in rest)]
     return "\n".join(lines)
 
 
-def _rows(diagnosis: Record) -> Iterator[tuple[str, str]]:
+def _figures(diagnosis: Record) -> Iterator[tuple[str, str]]:
     yield from (("read as", each) for each in diagnosis.read_as)
     out = "; ".join(f"{reason} {listed}" for reason, listed in _reasons(diagnosis).items())
     yield "items", f"{len(diagnosis.measured)} measured" + (f"; left out: {out}" if out else "")
@@ -70,7 +70,7 @@ def _rows(diagnosis: Record) -> Iterator[tuple[str, str]]:
 
 
 def _reasons(diagnosis: Record) -> dict[str, str]:
-    """Code → the items left out for it."""
+    """Return for each code the items that are left out for it."""
     codes = dict.fromkeys(reason for each in diagnosis.left_out for reason in each.reasons)
     return {code: _list([each.item for each in diagnosis.left_out if code in each.reasons]) for code in codes}
 

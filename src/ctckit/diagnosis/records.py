@@ -1,11 +1,11 @@
-"""The parts of a diagnosis: frozen records of what was measured, and the findings."""
+"""The parts of a diagnosis: frozen records of the figures, and the findings."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-HARMLESS = ("healthy", "outlier-items")  # codes that do not explain a loss that will not fall
+HARMLESS = ("healthy", "outlier-items")  # codes that do not explain why a loss does not fall
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Finding:
 
     Attributes:
         code: A stable name, such as "infeasible-data".
-        seen: What was seen, with its figures: one sentence or two.
-        remedy: What to do.
+        seen: The observation with its figures, in one sentence or two.
+        remedy: What to do about it.
     """
 
     code: str
@@ -25,13 +25,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class InfeasibleItem:
-    """An item whose frames cannot hold its target.
+    """An item whose target needs more frames than it has.
 
     Attributes:
-        item: Its place in the batch.
+        item: Its index in the batch.
         frames: T, its input length.
         tokens: N, its target length.
-        repeats: Adjacent repeats: each needs a blank in between, so a frame of its own.
+        repeats: Adjacent repeats. Each needs a blank between its two tokens, so one more frame.
         missing: Frames that it lacks, N + repeats − T.
     """
 
@@ -44,15 +44,15 @@ class InfeasibleItem:
 
 @dataclass(frozen=True)
 class BlankShares:
-    """How much of everything is the blank, 0..1; NaN where there was nothing to measure.
+    """The shares of the blank, 0..1; NaN if there was nothing to measure.
 
     Attributes:
-        argmax: Share of the frames whose likeliest class is the blank.
+        argmax: Share of the frames whose most likely class is the blank.
         prob: Mean probability of the blank over the frames.
-        occupancy: Mean of γ_t(blank): how often the targets ask for it. The loss pulls ``prob`` towards this.
+        occupancy: Mean of γ_t(blank): how often the targets require it. The loss moves ``prob`` towards this value.
         gradient: Σ|gradient| of the blank's logits over Σ|gradient| of all. At most a half: in each frame the gradient
             sums to 0.
-        others_gradient: The same for all other classes together.
+        others_gradient: The same share for all other classes together.
     """
 
     argmax: float
@@ -64,15 +64,15 @@ class BlankShares:
 
 @dataclass(frozen=True)
 class Peakiness:
-    """How narrow the alignments are; NaN where there was nothing to measure.
+    """Measures of how narrow the alignments are; NaN if there was nothing to measure.
 
     Attributes:
         entropy: Mean over the frames of −Σ_c γ_t(c) log γ_t(c), in nats: 0 where each frame's class is certain.
-        frames_per_token: Σ_t (1 − γ_t(blank)) over the number of tokens: 1 is the peakiest.
-        frames_available: Frames over tokens.
-        tightest: The smallest T / (N + repeats) of an item: 1 is an item without any slack.
+        frames_per_token: Σ_t (1 − γ_t(blank)) divided by the number of tokens; 1 is the narrowest.
+        frames_available: Frames divided by tokens.
+        tightest: The smallest T / (N + repeats) of an item; at 1 an item has exactly the frames that it needs.
         information: Mutual information of frame and class, H(mean p) − mean H(p_t), in nats: 0 for a network whose
-            output is the same in every frame, log C for one that is sure and uses all classes.
+            output is the same in every frame, log C for one that is certain and uses all classes equally.
     """
 
     entropy: float
@@ -84,15 +84,15 @@ class Peakiness:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the arg-max reads (repeats merged, blanks removed), against the targets.
+    """The reading of the arg-max (repeats merged, blanks removed), compared with the targets.
 
     Attributes:
         tokens_expected: Tokens in the targets of the measured items.
         tokens_read: Tokens read in these items.
-        tokens_right: Tokens on which both agree, by the longest common subsequence.
-        never_read: Classes in the targets that are read nowhere in the batch.
-        never_in_targets: Classes, the blank aside, that are in no target of the batch.
-        only_read: Classes that are read but in no target.
+        tokens_right: Length of the longest common subsequence of reading and targets.
+        never_read: Classes in the targets that are not read in any item of the batch.
+        never_in_targets: Classes other than the blank that are in no target of the batch.
+        only_read: Classes that are read but are in no target.
     """
 
     tokens_expected: int
@@ -104,29 +104,32 @@ class Reading:
 
     @property
     def share_read(self) -> float:
-        """Tokens read over tokens expected; NaN without any."""
+        """Tokens read divided by tokens expected; NaN without any."""
         return self.tokens_read / self.tokens_expected if self.tokens_expected else math.nan
 
     @property
     def agreement(self) -> float:
-        """Tokens right over the mean of tokens expected and read, 0..1: babble scores low too; NaN without any."""
+        """Tokens right divided by the mean of tokens expected and read, 0..1; NaN without any.
+
+        It is low for readings that are too long as well.
+        """
         tokens = self.tokens_expected + self.tokens_read
         return 2 * self.tokens_right / tokens if tokens else math.nan
 
 
 @dataclass(frozen=True)
 class Relabelled:
-    """The loss if the labels meant something else.
+    """The loss with another meaning of the labels.
 
     Attributes:
-        name: What was tried, in words.
-        items: Items that could be compared.
-        as_given: Median loss per token of these items with the labels as given; +∞ where they have none.
+        name: The change, in words.
+        items: Number of items that could be compared.
+        as_given: Median loss per token of these items with the labels as given; +∞ if these cannot be emitted.
         relabelled: The same with the labels changed.
-        agreement: How well the changed labels agree with what the arg-max reads, 0..1, as in ``Reading``.
+        agreement: Agreement of the changed labels with the reading of the arg-max, 0..1, as in ``Reading``.
         blank: The class of the blank in this trial.
-        shift: What was added to each label; None for a permutation.
-        mapping: For a permutation, pairs (label, class that the network reads there), without those left alone.
+        shift: The number added to each label; None for a permutation.
+        mapping: For a permutation, pairs (label, class that the network reads there), without unchanged labels.
     """
 
     name: str
@@ -144,8 +147,8 @@ class LeftOut:
     """An item that is not in the figures.
 
     Attributes:
-        item: Its place in the batch.
-        reasons: Codes of the findings that it belongs to.
+        item: Its index in the batch.
+        reasons: Codes of the findings that concern it.
     """
 
     item: int
@@ -154,21 +157,21 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Record:
-    """What one batch tells; the findings come most important first.
+    """The figures and findings of one batch, the most important finding first.
 
     Attributes:
-        shape: (B, T, C) as read.
+        shape: (B, T, C) after corrections.
         blank: The class of the blank.
-        read_as: What was corrected before measuring, in words; empty where nothing was.
-        frames: The input lengths as read.
+        read_as: The corrections before measuring, in words; empty without any.
+        frames: The input lengths after corrections.
         measured: The items in the figures.
-        left_out: The others.
-        infeasible: The items whose frames cannot hold their targets.
+        left_out: The other items.
+        infeasible: The items whose targets need more frames.
         loss_per_token: For each item loss / max(N, 1) in nats; NaN for items left out.
-        outliers: Items whose loss per token stands out, worst first.
-        blank_shares: How much is blank.
-        peakiness: How narrow the alignments are.
-        reading: What the arg-max reads.
+        outliers: Items with an unusually high loss per token, worst first.
+        blank_shares: The shares of the blank.
+        peakiness: Measures of how narrow the alignments are.
+        reading: The reading of the arg-max.
         relabellings: The trials with other labels, best first.
         findings: The causes; at least one.
     """
@@ -195,16 +198,16 @@ class Record:
 
     @property
     def explains_trouble(self) -> bool:
-        """Whether any finding is more than a remark on a healthy batch."""
+        """Whether any finding can explain why a loss does not fall."""
         return any(finding.code not in HARMLESS for finding in self.findings)
 
     def has(self, code: str) -> bool:
-        """Whether a finding with this code is among them."""
+        """Return whether there is a finding with this code."""
         return any(finding.code == code for finding in self.findings)
 
 
 def signed(shift: int) -> str:
-    """A shift of labels as it is written in sentences.
+    """Return a shift of labels as text, with a sign.
 
     Example:
         >>> signed(1), signed(-1)

@@ -1,6 +1,6 @@
-"""Would the labels fit better if they meant something else? Tried, by the loss, not guessed.
+"""Tests whether the labels fit better with another charset or another blank. The loss decides.
 
-Only a network that has learned something can tell: until then every labelling costs the same, and no trial wins.
+This works only for a network that has learned something. Before, every labeling has the same loss, and no trial wins.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ctckit.diagnosis.records import Relabelled, signed
 from ctckit.kernels.loss import native
 from ctckit.topology import Floats, Ints, collapse, frames_needed
 
-FEWEST_OCCURRENCES = 3  # a class read otherwise once or twice may be a slip of the network
-MAJORITY = 0.6  # share of a class's occurrences that must be read as the same other class; the loss has the last word
-COMPARED = 0.5  # share of the items with tokens that a trial must be able to label at all
+FEWEST_OCCURRENCES = 3  # a class that is misread once or twice may be an error of the network
+MAJORITY = 0.6  # share of a class's occurrences that must be read as the same other class; then the loss decides
+COMPARED = 0.5  # share of the items with tokens for which a trial must have valid labels
 
 Relabel = Callable[[Ints], Ints]
 
 
 def try_other_labels(problem: Problem) -> tuple[Relabelled, ...]:
-    """The loss under each other labelling that can be compared, best first."""
+    """Return the loss under each other labeling that can be compared, best first."""
     trials = [*_shifts(problem), *_permutation(problem)]
     if not trials:
         return ()
@@ -48,7 +48,7 @@ def try_other_labels(problem: Problem) -> tuple[Relabelled, ...]:
 
 @dataclass
 class _Tally:
-    """What a trial adds up to over the items that it can label."""
+    """Sums of a trial over the items for which it has valid labels."""
 
     as_given: list[float] = field(default_factory=list)
     relabelled: list[float] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Tally:
 
 
 def loss_per_token(scores: Floats, tokens: Ints, blank: int) -> float:
-    """−log p(tokens) / N; +∞ for labels that are no tokens, or do not fit the frames."""
+    """Return −log p(tokens) / N; +∞ for labels that are not tokens, or that need more frames."""
     classes = scores.shape[1]
     if ((tokens < 0) | (tokens >= classes) | (tokens == blank)).any() or len(scores) < frames_needed(tokens):
         return float("inf")
@@ -84,7 +84,7 @@ def loss_per_token(scores: Floats, tokens: Ints, blank: int) -> float:
 
 
 def common_tokens(left: Iterable[int], right: Iterable[int]) -> int:
-    """Length of the longest common subsequence, a column of the table at a time in the bits of one integer.
+    """Return the length of the longest common subsequence. The bits of one integer hold a column of the table.
 
     Example:
         >>> common_tokens([1, 2, 3, 4], [2, 4, 4, 1])
@@ -106,7 +106,7 @@ def common_tokens(left: Iterable[int], right: Iterable[int]) -> int:
 
 
 def _items(problem: Problem) -> Iterator[tuple[Floats, Ints]]:
-    """Items with tokens and with numbers for logits; the labels may be anything."""
+    """Yield the items that have tokens and valid logits; their labels may be invalid."""
     for item in filter(problem.length_is_possible, range(problem.shape[0])):
         tokens, scores = problem.tokens(item), problem.scores(item)
         if len(tokens) and scores is not None:
@@ -114,7 +114,7 @@ def _items(problem: Problem) -> Iterator[tuple[Floats, Ints]]:
 
 
 def _shifts(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
-    """Each label one up or down, and the blank at either end of the classes."""
+    """Yield the trials with each label one higher or lower, and with the blank at either end of the classes."""
     last = problem.shape[2] - 1
     for blank in dict.fromkeys((problem.blank, 0, last)):
         for shift in (0, 1, -1):
@@ -126,19 +126,19 @@ def _shifts(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
 
 
 def _permutation(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
-    """The labelling that the network's own reading suggests, where it reads whole classes as others."""
+    """Yield the labeling that the network's own reading suggests, if it reads whole classes as others."""
     pairs: Counter[tuple[int, int]] = Counter()
     for scores, tokens in _items(problem):
         read = collapse(scores.argmax(axis=1), blank=problem.blank)
-        if len(read) == len(tokens):  # then token and reading stand side by side
+        if len(read) == len(tokens):  # then tokens and reading correspond one to one
             pairs.update(zip(tokens.tolist(), read, strict=True))
     meant = _consistently_read_as(pairs)
     moved = {label: cls for label, cls in meant.items() if label != cls}
-    if not moved or {cls - label for label, cls in moved.items()} in ({1}, {-1}):  # the shifts have their own trials
+    if not moved or {cls - label for label, cls in moved.items()} in ({1}, {-1}):  # _shifts has these
         return
     aligned = sum(pairs.values())
     moved_tokens = sum(count for (label, _), count in pairs.items() if label in moved)
-    # Either most tokens are read otherwise, or some classes change places among themselves. Anything else is errors.
+    # Either most tokens are read as others, or some classes are exchanged among themselves. Other cases are errors.
     if 2 * moved_tokens < aligned and set(moved.values()) != set(moved):
         return
 
@@ -150,7 +150,7 @@ def _permutation(problem: Problem) -> Iterator[tuple[Relabelled, Relabel]]:
 
 
 def _consistently_read_as(pairs: Counter[tuple[int, int]]) -> dict[int, int]:
-    """For each label seen often enough, the class that it is nearly always read as."""
+    """Return for each frequent label the class that it is mostly read as."""
     totals: Counter[int] = Counter()
     for (label, _), count in pairs.items():
         totals[label] += count

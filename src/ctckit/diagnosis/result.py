@@ -1,4 +1,4 @@
-"""``Diagnosis``: the record of a batch, as a page and as a dict."""
+"""``Diagnosis``: the figures and findings of a batch, as a page and as a dict."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ctckit.diagnosis.records import Finding, Record
 
 @dataclass(frozen=True)
 class Diagnosis(Record):
-    """What ``diagnose`` returns: a ``Record`` that ``print`` shows as a page."""
+    """The result of ``diagnose``: a ``Record`` that ``print`` shows as a page."""
 
     def with_findings(self, findings: tuple[Finding, ...]) -> Diagnosis:
-        """The same with its findings."""
+        """Return a copy with these findings."""
         return replace(self, findings=findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Numbers, texts, lists and dicts only, as JSON has them; a number that is not finite becomes None."""
+        """Return numbers, strings, lists and dicts, ready for JSON; a number that is not finite becomes None."""
         result: dict[str, Any] = _as_json(asdict(self))
         return result
 

@@ -1,4 +1,4 @@
-"""Pictures of lattices and alignments. Drawing in characters is part of the objects themselves: ``print(lattice)``."""
+"""Figures of lattices and alignments. The objects themselves draw in characters: ``print(lattice)``."""
 
 from ctckit.viz.alignment import draw_alignment
 from ctckit.viz.figures import draw_trellis

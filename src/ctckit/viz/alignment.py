@@ -1,4 +1,4 @@
-"""A recording and where its words are, in one figure."""
+"""A figure of a recording with the times of its words."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN_SECONDS = 12.0  # what has room for its tokens on a screen
+SHOWN_SECONDS = 12.0  # tokens of a longer part would not fit on a screen
 WAVE, INK, FAINT = "#5c6b7a", "#14324a", "#9aa5b1"
-COLORS = ("#2a6f97", "#d1495b", "#3a7d44", "#b5651d", "#6a4c93")  # neighbours in time differ
+COLORS = ("#2a6f97", "#d1495b", "#3a7d44", "#b5651d", "#6a4c93")  # neighbors in time differ
 WINDOW_SECONDS = 0.025
-COLUMNS = 2000  # of the waveform: its least and greatest sample in each
+COLUMNS = 2000  # of the waveform; each shows its smallest and largest sample
 
 
 def draw_alignment(
@@ -38,23 +38,23 @@ def draw_alignment(
     between: tuple[float, float] | None = None,
     figure: Figure | None = None,
 ) -> Figure:
-    """Waveform and spectrogram with the words, and below them each token: its frames and its occupancy.
+    """Draw waveform and spectrogram with the words, and below them each token: its frames and its occupancy.
 
-    The occupancy of a token in a frame is the probability that it is being said there, over all ways to align the
-    tokens in view; the height of its hill. The bar below is its span on the best path, the stronger the surer. Grey
-    stands between words; what no hill covers is blank.
+    The occupancy of a token in a frame is the probability that the frame emits it, over all alignments of the tokens in
+    view. It is the height of the token's curve. The bar below is its span on the best path; the color is stronger for a
+    higher confidence. Separators between words are gray. Frames without a curve are blank.
 
     Args:
-        alignment: What ``forced_align`` returned for the item.
-        frame_seconds: How long a frame lasts.
-        offset_seconds: When the first frame begins.
-        waveform: (S,) samples of the recording, or of what is drawn of it; with None there are no panels of sound.
-        rate: Samples a second.
-        waveform_seconds: When they begin; by default with the first frame.
-        words: What is written over the sound, such as the words of ``timed_tiers``.
-        names: (C,) how each class is written; by default its number.
+        alignment: The result of ``forced_align`` for the item.
+        frame_seconds: Length of a frame, in seconds.
+        offset_seconds: Start of the first frame, in seconds.
+        waveform: (S,) samples of the recording, or of the part that is drawn; None: no panels of sound.
+        rate: Samples per second.
+        waveform_seconds: Start of the samples, in seconds; by default the start of the first frame.
+        words: Texts to write over the sound, such as the words of ``timed_tiers``.
+        names: (C,) the text of each class; by default its number.
         between: First and last second to draw; by default up to 12 s from the first token on.
-        figure: Where to draw; a new one of a fitting size by default.
+        figure: The figure to draw on; by default a new one of a suitable size.
 
     Returns:
         The figure.
@@ -85,7 +85,7 @@ def draw_alignment(
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0].tolist()
     if waveform is not None:
         if rate is None:
-            raise InvalidInputError("waveform is given, but rate is None; expected its samples a second.")
+            raise InvalidInputError("waveform is given, but rate is None; expected the samples per second.")
         from_second = offset_seconds if waveform_seconds is None else waveform_seconds
         samples, begin = _cut(waveform, rate, start - from_second, end - from_second)
         _draw_waveform(axes[0], samples, rate, from_second + begin)
@@ -100,7 +100,7 @@ def draw_alignment(
 
 
 def first_view(alignment: Alignment, frame_seconds: float, offset: float) -> tuple[float, float]:
-    """What is drawn where nothing else is said: the first and the last second."""
+    """Return the first and the last second that are drawn by default."""
     whole = alignment.frames * frame_seconds
     first = float(alignment.starts[0]) * frame_seconds if len(alignment) else 0.0
     begin = 0.0 if whole <= SHOWN_SECONDS else max(0.0, min(first - 0.5, whole - SHOWN_SECONDS))
@@ -108,7 +108,7 @@ def first_view(alignment: Alignment, frame_seconds: float, offset: float) -> tup
 
 
 def _cut(waveform: npt.NDArray[np.floating], rate: int, start: float, end: float) -> tuple[Any, float]:
-    """The samples in view, and when they begin, both from the waveform's beginning."""
+    """Return the samples in view, and their start in seconds from the start of the waveform."""
     first = max(0, int(start * rate))
     return waveform[first : max(first, int(end * rate))], first / rate
 
@@ -119,7 +119,7 @@ def _draw_waveform(axes: Axes, samples: npt.NDArray[np.floating], rate: int, beg
     times = begin + (np.arange(len(columns)) + 0.5) * step / rate
     axes.fill_between(times, columns.min(axis=1), columns.max(axis=1), color=WAVE, linewidth=0.4)
     most = float(np.abs(samples).max()) if len(samples) else 0.0
-    axes.set_ylim(-1.05 * (most or 1), 1.5 * (most or 1))  # the words have room above
+    axes.set_ylim(-1.05 * (most or 1), 1.5 * (most or 1))  # room for the words above
     axes.set_yticks([])
     axes.set_ylabel("waveform")
 
@@ -184,9 +184,9 @@ def _draw_tokens(
     first = max(0, int((start - offset) / frame_seconds))
     last = min(alignment.frames, int(np.ceil((end - offset) / frame_seconds)))
     sure = alignment.confidences
-    for members, begin, hills in _stretches(alignment, first, last):
+    for positions, begin, hills in _stretches(alignment, first, last):
         times = offset + (begin + np.arange(len(hills)) + 0.5) * frame_seconds
-        for k, hill in zip(members, hills.T, strict=True):
+        for k, hill in zip(positions, hills.T, strict=True):
             written = _written(int(alignment.tokens[k]), names)
             color = COLORS[k % len(COLORS)] if written else FAINT
             axes.fill_between(times, 0, hill, color=color, alpha=0.3, linewidth=0)
@@ -194,7 +194,7 @@ def _draw_tokens(
             left, right = (offset + at * frame_seconds for at in (alignment.starts[k], alignment.ends[k]))
             strength = 0.25 + 0.75 * (0.0 if np.isnan(sure[k]) else float(sure[k]))
             axes.barh(-0.08, right - left, left=left, height=0.1, color=color, alpha=strength, linewidth=0)
-            height = 1.03 + 0.09 * (k % 2)  # neighbours do not write over each other
+            height = 1.03 + 0.09 * (k % 2)  # the texts of neighbors do not overlap
             axes.text((left + right) / 2, height, written, ha="center", va="bottom", color=color, fontsize="medium")
     axes.set_ylim(-0.16, 1.27)
     axes.set_yticks([0, 0.5, 1])
@@ -203,16 +203,16 @@ def _draw_tokens(
 
 
 def _written(token: int, names: Sequence[str] | Vocabulary | None) -> str:
-    """The token's name; nothing for what stands between words."""
+    """Return the token's text; an empty string for separators between words."""
     if names is None:
         return str(token)
     return "" if isinstance(names, Vocabulary) and names[token] == names.separator else names[token]
 
 
 def _stretches(alignment: Alignment, first: int, last: int) -> Iterator[tuple[list[int], int, npt.NDArray[np.float64]]]:
-    """Tokens in view without a wildcard among them, the first of their frames, and their occupancies (frames, tokens).
+    """Yield tokens in view without a wildcard among them, their first frame, and their occupancies (frames, tokens).
 
-    A stretch has the frames in view up to its neighbours.
+    A stretch of tokens has the frames in view up to its neighbors.
     """
     classes = alignment.log_probs.shape[1]
     starts, ends, tokens = alignment.starts, alignment.ends, alignment.tokens

@@ -1,4 +1,4 @@
-"""The posteriors in the package, for the live lattice; ``docs/live_posteriors.py`` computed them."""
+"""The posteriors in the package, for the live lattice; ``docs/_figures/live_posteriors.py`` computed them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ctckit.vocabulary import Vocabulary
 _DIGITS = Vocabulary.from_characters("0123456789")
 
 
-def shipped_posteriors() -> dict[str, LivePosterior]:
-    """By key: a reader's string at each step of its training, one that it misreads, and a recorded word."""
+def bundled_posteriors() -> dict[str, LivePosterior]:
+    """Return by key: a handwritten string during a training, a string that is misread, and a recorded word."""
     with (files("ctckit.viz") / "live" / "posteriors.npz").open("rb") as file, np.load(file) as arrays:
         found = {name: arrays[name] for name in arrays.files}
     return {
         "digits": LivePosterior(
-            "handwritten string, as its reader learns",
+            "handwritten string, during the training",
             found["read"],
             _DIGITS,
             "35200",
-            "Composed of digits that the network never saw. Play the training: at first all classes are about equally "
-            "likely, then it says nothing but blanks, then digits.",
+            "Composed of digits that are not in the training set. Play the training: at first all classes are about "
+            "equally likely, then the network emits only blanks, then digits.",
             steps=found["read_steps"].tolist(),
             image=found["read_image"],
             credit="Handwritten digits: Alpaydın and Kaynak, UCI repository, through scikit-learn.",
@@ -33,7 +33,7 @@ def shipped_posteriors() -> dict[str, LivePosterior]:
             found["misread"],
             _DIGITS,
             "3480",
-            "The trained reader takes the first digit for a 5. What would the loss do about it? See the gradient.",
+            "The trained recognizer reads the first digit as a 5. The gradient shows how the loss would correct it.",
             image=found["misread_image"],
         ),
         "word": LivePosterior(
@@ -41,12 +41,12 @@ def shipped_posteriors() -> dict[str, LivePosterior]:
             found["word"],
             Vocabulary(tuple(found["word_names"].tolist())),
             "s ɛ v ə n",
-            "The network says a phoneme once it has heard it, in one or two frames of 20 ms. "
-            "<wb> is a boundary of words, … all phonemes that are never likely.",
+            "The network emits each phoneme in one or two frames of 20 ms. "
+            "<wb> is a word boundary; … stands for all phonemes that are never likely.",
             wave=found["word_wave"] / 127,
             credit=(
                 "Recording: pocketsphinx-testdata, Carnegie Mellon University, BSD-2. "
-                "Phonemes: the recogniser of hama 1.7.0, Apache-2.0."
+                "Phonemes: the recognizer of hama 1.7.0, Apache-2.0."
             ),
         ),
     }

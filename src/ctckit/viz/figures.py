@@ -1,4 +1,4 @@
-"""Figures, drawn with Matplotlib on axes of yours or on new ones."""
+"""Figures of lattices with Matplotlib, on given axes or on new ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ctckit.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NODES = 1500  # above this many states × frames, dots and arrows become a grey smear: a picture of the matrix instead
+NODES = 1500  # with more states × frames, dots and arrows are not legible: the matrix is drawn instead
 INK, PATH, FAINT = "#2a6f97", "#d1495b", "#9aa5b1"
 MOST_LABELS = 45
-FAINTEST = 1e-3  # arrows under this probability are left out
+FAINTEST = 1e-3  # transitions below this probability are not drawn
 
 
 def draw_trellis(
@@ -27,16 +27,16 @@ def draw_trellis(
     axes: Axes | None = None,
     best_path: bool = True,
 ) -> Axes:
-    """The trellis of a lattice: a row for each state, a column for each frame.
+    """Draw the trellis of a lattice: a row for each state, a column for each frame.
 
-    The area of a dot is the occupancy of its state, the strength of a line the probability of its arrow; the likeliest
-    single path is drawn in red. Large lattices are drawn as a matrix of occupancies.
+    The area of a dot is the occupancy of its state. The strength of a line is the probability of its transition. The
+    most likely single path is red. Large lattices are drawn as a matrix of occupancies.
 
     Args:
-        lattice: What ``ctckit.lattice`` returned.
-        names: (C,) how each class is written; by default its number, and ∅ for the blank.
-        axes: Where to draw; new axes of a fitting size by default.
-        best_path: Whether to mark the likeliest path.
+        lattice: A result of ``ctckit.lattice``.
+        names: (C,) the text of each class; by default its number, and ∅ for the blank.
+        axes: The axes to draw on; by default new axes of a suitable size.
+        best_path: Whether to mark the most likely path.
 
     Returns:
         The axes.
@@ -62,7 +62,7 @@ def draw_trellis(
     if frames * states > NODES:
         axes.imshow(lattice.occupancy.T, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     else:
-        _draw_arrows(axes, lattice)
+        _draw_transitions(axes, lattice)
         _draw_nodes(axes, lattice)
     if best_path and lattice.feasible and frames:
         axes.plot(range(frames), lattice.best_path(), color=PATH, linewidth=1.6, alpha=0.85, zorder=3)
@@ -76,7 +76,7 @@ def _draw_nodes(axes: Axes, lattice: Lattice) -> None:
     axes.scatter(t, s, s=110 * lattice.occupancy, color=INK, linewidths=0, zorder=4)
 
 
-def _draw_arrows(axes: Axes, lattice: Lattice) -> None:
+def _draw_transitions(axes: Axes, lattice: Lattice) -> None:
     from matplotlib.collections import LineCollection
 
     segments, strengths = [], []
@@ -96,7 +96,7 @@ def _label(axes: Axes, lattice: Lattice, names: Sequence[str] | Vocabulary | Non
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     count = len(labels)
     shown = range(count) if count <= MOST_LABELS else range(1, count, 2 * -(-(count // 2) // MOST_LABELS))
-    axes.set_yticks(shown, [labels[s] for s in shown])  # where not all have room, those of some tokens, not of blanks
+    axes.set_yticks(shown, [labels[s] for s in shown])  # if there are too many, those of some tokens, not of blanks
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(-0.6, len(lattice.alpha) - 0.4)
     axes.set_xlabel("frame")

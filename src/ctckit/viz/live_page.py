@@ -1,8 +1,8 @@
-"""The live lattice: one HTML page, complete in itself, that computes what it shows.
+"""The live lattice: one self-contained HTML page that computes everything in the browser.
 
-``write_live_page`` puts the style sheet, the scripts of ``live/`` and the posteriors on offer into one file. The
-scripts are ES modules, each a file; as a page opened from a disk may not load modules, they are joined in the order of
-their imports. They compute by the same recursions as kernels/loss/reference.py, and tests hold them to it.
+``write_live_page`` puts the style sheet, the scripts of ``live/`` and the bundled posteriors into one file. The scripts
+are ES modules, one per file. A page that is opened from a disk cannot load modules, so they are joined in the order of
+their imports. They use the same recursions as kernels/loss/reference.py, and tests compare the two.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from ctckit._files import make_folder, write_atomically
 from ctckit.errors import InvalidInputError
-from ctckit.viz.bundled import shipped_posteriors
+from ctckit.viz.bundled import bundled_posteriors
 from ctckit.viz.live_posterior import LivePosterior
 
 MOST_FRAMES = 1000
@@ -32,20 +32,20 @@ def write_live_page(
     frames: int | None = None,
     posteriors: Sequence[LivePosterior] = (),
 ) -> Path:
-    """Write the live lattice as one HTML file that needs nothing else, no network either.
+    """Write the live lattice as one HTML file that works without other files and without a network.
 
     Args:
         path: The file.
-        text: The target to begin with.
-        frames: Frames of the made-up posterior to begin with; by default a few for each character.
-        posteriors: What networks of yours said. The first one is shown at once; without any, a made-up one is.
+        text: The first target.
+        frames: Frames of the synthetic posterior; by default a few for each character.
+        posteriors: Outputs of your networks. The page shows the first one at the start; without any, a synthetic one.
 
     Returns:
         The path.
 
     Raises:
         DataError: If the folder cannot be made.
-        InvalidInputError: If ``frames`` is more than the page shows.
+        InvalidInputError: If ``frames`` is more than the page can show.
 
     Example:
         >>> import tempfile
@@ -60,11 +60,11 @@ def write_live_page(
 
 
 def live_page(*, text: str = "apple", frames: int | None = None, posteriors: Sequence[LivePosterior] = ()) -> str:
-    """The page as a string; see ``write_live_page``."""
+    """Return the page as a string; see ``write_live_page``."""
     if frames is not None and not 0 <= frames <= MOST_FRAMES:
         raise InvalidInputError(f"frames is {frames}; the page shows 0 to {MOST_FRAMES}.")
-    offered = {f"given-{number}": each for number, each in enumerate(posteriors)} | shipped_posteriors()
-    data: dict[str, Any] = {"text": text, "posteriors": [each.to_dict(key) for key, each in offered.items()]}
+    available = {f"given-{number}": each for number, each in enumerate(posteriors)} | bundled_posteriors()
+    data: dict[str, Any] = {"text": text, "posteriors": [each.to_dict(key) for key, each in available.items()]}
     if posteriors:
         data["source"] = "given-0"
     if frames is not None:
@@ -77,9 +77,9 @@ def live_page(*, text: str = "apple", frames: int | None = None, posteriors: Seq
 
 
 def joined_modules(entry: str = "main") -> str:
-    """The modules that ``entry`` imports, and itself, as one: each after those that it imports.
+    """Return the module ``entry`` and the modules that it imports as one script, each after its imports.
 
-    They share one scope then, so no two may use a name for two things, and no import renames; a test sees to it.
+    They share one scope, so that no name may have two meanings, and no import may rename. A test checks this.
     """
     order: dict[str, str] = {}
     _visit(entry, order, ())

@@ -1,4 +1,4 @@
-"""What a network said, as the live lattice takes it."""
+"""The output of a network, for the live lattice."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ctckit.vocabulary import Vocabulary
 
 @dataclass(frozen=True, eq=False)
 class LivePosterior:
-    """What a network said, for the page to show.
+    """The output of a network, for the live lattice to show.
 
     Attributes:
         title: Its name in the list.
-        log_probs: (T, C) natural log-probabilities or logits; or (K, T, C), those of K steps of a training.
+        log_probs: (T, C) natural log-probabilities or logits; or (K, T, C) for K steps of a training.
         vocabulary: The classes.
-        target: The text to begin with, tokens of more than one character with a space between.
+        target: The first target; tokens of more than one character are separated by spaces.
         note: A sentence about it.
-        steps: (K,) what the steps are called; by default 0 to K − 1. The page begins with the first.
-        image: (H, W) uint8, what the network saw, from the first frame to the last.
-        wave: (W, 2) lowest and highest value, −1..1, of each of W equal pieces of the sound that it heard.
-        credit: Where it comes from.
+        steps: (K,) the names of the steps; by default 0 to K − 1. The page begins with the first.
+        image: (H, W) uint8, the input image, from the first frame to the last.
+        wave: (W, 2) lowest and highest value, −1..1, of each of W equal pieces of the input sound.
+        credit: Its source.
     """
 
     title: str
@@ -41,7 +41,7 @@ class LivePosterior:
     credit: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse what the page could not show."""
+        """Raise an error for values that the page cannot show."""
         shape = np.shape(self.log_probs)
         if len(shape) not in (2, 3) or shape[-1] != len(self.vocabulary):
             raise InvalidInputError(
@@ -52,7 +52,7 @@ class LivePosterior:
             raise InvalidInputError(f"steps has {len(self.steps)} entries; log_probs has shape {shape}.")
 
     def to_dict(self, key: str) -> dict[str, Any]:
-        """As the page reads it; numbers are float32 in base64."""
+        """Return the data for the page; numbers are float32 in base64."""
         scores = np.asarray(self.log_probs, dtype=np.float32)
         steps = scores.reshape(-1, *scores.shape[-2:])
         content: dict[str, Any] = {

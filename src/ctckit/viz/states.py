@@ -1,4 +1,4 @@
-"""The states of a target and the arrows between them: what topology.py says, as a figure."""
+"""A figure of the states of a target and the transitions between them, as topology.py defines them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOKEN, BLANK = "#2a6f97", "#9aa5b1"
-ARROWS = ("#8d98a5", "#2a6f97", "#c17817", "#7a5aa6", "#7a5aa6")  # stay, advance, skip, and the two hops
+COLORS = ("#8d98a5", "#2a6f97", "#c17817", "#7a5aa6", "#7a5aa6")  # stay, advance, skip, and the two hops
 RADIUS, RING = 0.27, 0.33
 
 
 def draw_states(
     topology: Topology, *, names: Sequence[str] | Vocabulary | None = None, axes: Axes | None = None
 ) -> Axes:
-    """The chain of states, left to right, with every arrow that exists.
+    """Draw the states of a target from left to right, with an arrow for each transition.
 
-    Blanks are pale, tokens strong. Stay is a loop above its state, advance a straight arrow, skip an arc above, hops
-    are arcs below. A path may begin in the states with an arrow from the left, and end in those with a double ring.
+    Blanks are pale, tokens are strong. Stay is a loop above its state, advance a straight arrow, skip an arc above;
+    hops are arcs below. A path may begin in the states with an arrow from the left, and end in those with a ring.
 
     Args:
-        topology: What ``ctc_topology`` or ``TokenGraphs.topology`` returned.
-        names: (C,) how each class is written; by default its number. State 0 is taken for the blank, written ∅.
-        axes: Where to draw; new axes of a fitting size by default.
+        topology: A result of ``ctc_topology`` or ``TokenGraphs.topology``.
+        names: (C,) the text of each class; by default its number. The class of state 0 is the blank, written ∅.
+        axes: The axes to draw on; by default new axes of a suitable size.
 
     Returns:
         The axes.
@@ -77,7 +77,7 @@ def _state(axes: Axes, s: int, name: str, color: str, final: bool) -> None:
 
 
 def _arrow(axes: Axes, source: int, target: int) -> None:
-    length, color = target - source, ARROWS[target - source]
+    length, color = target - source, COLORS[target - source]
     if length == 0:
         _line(axes, (source - 0.13, RING), (source + 0.13, RING), color, -1.7)
     elif length == 1:

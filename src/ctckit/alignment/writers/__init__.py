@@ -1,38 +1,29 @@
-"""Alignments as files that other programs open, by the ending of the name.
+"""Alignments as files for other programs. The ending of the file's name says the format.
 
 ::
 
-    tiers.py       what is written: named rows of texts with their times, in order
+    formats.py     which writer an ending has; other packages can add writers
+    tiers.py       Tiers: what a writer gets, named tiers of texts with their times
     praat.py       .TextGrid
     elan.py        .eaf
     subtitles.py   .srt, .vtt
-    tables.py      .ctm, and Audacity's labels as .txt
+    tables.py      .ctm, and .txt for Audacity
     document.py    .json
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ctckit import _checks, _files
+from ctckit import _files
 from ctckit.alignment.spans import TimedText
-from ctckit.alignment.writers import document, elan, praat, subtitles, tables
+from ctckit.alignment.writers.formats import FORMATS, content_of, format_of
 from ctckit.alignment.writers.tiers import Tiers, checked, subtitle_lines, timed
 from ctckit.errors import DataError
 
-__all__ = ["FORMATS", "subtitle_lines", "timed", "write_alignment"]
-
-FORMATS: dict[str, Callable[[Tiers], str]] = {  # by the ending of the file's name, in small letters
-    ".textgrid": praat.textgrid,
-    ".eaf": elan.eaf,
-    ".srt": subtitles.srt,
-    ".vtt": subtitles.webvtt,
-    ".ctm": tables.ctm,
-    ".txt": tables.audacity,
-    ".json": document.json_text,
-}
+__all__ = ["FORMATS", "Tiers", "format_of", "subtitle_lines", "timed", "write_alignment"]
 
 
 def write_alignment(
@@ -42,31 +33,35 @@ def write_alignment(
     duration_seconds: float | None = None,
     media: str | None = None,
 ) -> None:
-    """Write who is where in a recording, as the ending of the name says.
+    """Write texts with their times to a file. The ending of its name says the format.
 
     ========== ======================== ====== ===========================================================
-    ending     for                      tiers  what stands for texts that no frame emits (start = end)
+    ending     for                      tiers  how a text that no frame emits (start = end) is written
     ========== ======================== ====== ===========================================================
-    .TextGrid  Praat                    any    points in a tier of their own, "NAME: not found"
-    .eaf       ELAN                     any    annotations of 1 ms in a tier of their own, "NAME: not found"
+    .TextGrid  Praat                    any    a point in a separate tier, "NAME: not found"
+    .eaf       ELAN                     any    an annotation of 1 ms in a separate tier, "NAME: not found"
     .srt .vtt  subtitles                one    part of the cue before (of the first cue, at the beginning)
     .ctm       NIST's scoring, Kaldi    one    a line with a duration of 0
     .txt       Audacity's labels        one    a point
     .json      anything else            any    an entry with start_seconds = end_seconds
     ========== ======================== ====== ===========================================================
 
-    Everything is UTF-8. Times are rounded to microseconds, in subtitles and ELAN to milliseconds. The file is either
-    whole or not there.
+    Other packages can add formats by entry points of the group ``ctckit.alignment_writers``; see
+    ``ctckit.alignment.writers.formats``.
+
+    Files are UTF-8. Times are rounded to microseconds, in subtitles and ELAN to milliseconds. The file is written
+    completely or not at all.
 
     Args:
-        path: The file, its ending one of these.
+        path: The file. Its ending is one of the table, or one that another package has added.
         tiers: For each name, such as "words", its texts in the order of time.
-        duration_seconds: How long the recording is; by default up to the last end.
-        media: The recording's name: the file that ELAN opens, the first column of .ctm; a line in .json.
+        duration_seconds: Length of the recording; by default the last end.
+        media: The recording's name: the file that ELAN opens, the first column of .ctm, a field of .json.
 
     Raises:
-        InvalidInputError: If the ending is another, if the format holds one tier and there are several, or if a time
-            is not a finite number of at least 0, is behind its end, or out of order; names tier and position.
+        InvalidInputError: If no writer has the ending, or a package's writer cannot be imported; if the format holds
+            one tier and there are several; or if a time is not a finite number of at least 0, is behind its end, or out
+            of order. Names the tier and the position.
         DataError: If the file cannot be written.
 
     Example:
@@ -86,14 +81,8 @@ def write_alignment(
         be
     """
     path = Path(path)
-    write = FORMATS[format_of(path)]
-    content = write(checked(path, tiers, duration_seconds, media))
+    content = content_of(format_of(path), checked(path, tiers, duration_seconds, media))
     try:
-        _files.write_atomically(path, content.encode())
+        _files.write_atomically(path, content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}).") from error
-
-
-def format_of(path: Path) -> str:
-    """The ending of the name, which is one of ``FORMATS``."""
-    return _checks.choice(path.suffix.lower(), f"the ending of {path.name}", FORMATS)

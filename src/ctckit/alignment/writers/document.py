@@ -1,4 +1,4 @@
-"""JSON for programs. The schema is in docs/guides/align_recordings.md; ``version`` goes up if a field changes."""
+"""JSON for programs. docs/guides/align_recordings.md has the schema; ``version`` increases if a field changes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ctckit.alignment.writers.tiers import Tiers
 
 
 def json_text(tiers: Tiers) -> str:
-    """The tiers as an object of names and lists of entries."""
+    """Return a JSON object: for each tier its name and the list of its entries."""
     content = {
         "format": "ctckit-alignment",
         "version": 1,
         "media": tiers.media,
         "duration_seconds": tiers.duration_seconds,
-        "tiers": {name: [asdict(each) for each in entries] for name, entries in tiers.rows.items()},
+        "tiers": {name: [asdict(each) for each in entries] for name, entries in tiers.entries.items()},
     }
     return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"

@@ -18,15 +18,18 @@ _NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, 
 
 
 def eaf(tiers: Tiers) -> str:
-    """A tier of time-aligned annotations for each tier, and one for its texts without frames, each 1 ms long."""
+    """Return a document with a tier of time-aligned annotations for each tier.
+
+    Texts without frames are annotations of 1 ms in a separate tier.
+    """
     named: dict[str, Sequence[tuple[int, int, str]]] = {}
     for name, entries in tiers.disjoint().items():
         found, missing = found_and_not(entries)
         named[name] = [_annotation(each) for each in found]
         if missing:
             named[f"{name}: {NOT_FOUND}"] = [_annotation(each) for each in missing]
-    for name, rows in named.items():
-        _expect_room(tiers, name, rows)
+    for name, timed in named.items():
+        _expect_distinct_times(tiers, name, timed)
     document = ElementTree.Element("ANNOTATION_DOCUMENT", _document_attributes())
     header = ElementTree.SubElement(document, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     if tiers.media is not None:
@@ -56,14 +59,14 @@ def _document_attributes() -> dict[str, str]:
 
 def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[int, int, str]]]) -> None:
     order = ElementTree.SubElement(document, "TIME_ORDER")
-    times = sorted({at for rows in named.values() for start, end, _ in rows for at in (start, end)})
+    times = sorted({at for timed in named.values() for start, end, _ in timed for at in (start, end)})
     slots = {at: f"ts{n}" for n, at in enumerate(times, 1)}
     for at, slot in slots.items():
         ElementTree.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(at))
     count = 0
-    for name, rows in named.items():
+    for name, timed in named.items():
         tier = ElementTree.SubElement(document, "TIER", LINGUISTIC_TYPE_REF=TYPE, TIER_ID=name)
-        for start, end, text in rows:
+        for start, end, text in timed:
             count += 1
             place = ElementTree.SubElement(
                 ElementTree.SubElement(tier, "ANNOTATION"),
@@ -80,8 +83,8 @@ def _annotation(entry: TimedText) -> tuple[int, int, str]:
     return start, max(start + 1, milliseconds(entry.end_seconds)), entry.text
 
 
-def _expect_room(tiers: Tiers, name: str, rows: Sequence[tuple[int, int, str]]) -> None:
-    for n, ((_, end, text), (start, _, behind)) in enumerate(pairwise(rows)):
+def _expect_distinct_times(tiers: Tiers, name: str, timed: Sequence[tuple[int, int, str]]) -> None:
+    for n, ((_, end, text), (start, _, behind)) in enumerate(pairwise(timed)):
         if start < end:
             raise InvalidInputError(
                 f"{tiers.name}: {text!r} and {behind!r}, {n} and {n + 1} of tier {name!r}, fall on the same "

@@ -10,7 +10,10 @@ from ctckit.errors import InvalidInputError
 
 
 def textgrid(tiers: Tiers) -> str:
-    """An interval tier for each tier, the time between entries filled with empty intervals, as Praat wants it."""
+    """Return an interval tier for each tier. Empty intervals fill the time between entries, as Praat requires.
+
+    Texts without frames are points in a separate tier.
+    """
     if tiers.duration_seconds == 0:
         raise InvalidInputError(f"{tiers.name} lasts 0 s, which Praat does not open; give duration_seconds.")
     blocks = []
@@ -70,5 +73,5 @@ def _quoted(text: str) -> str:
 
 
 def _decimal(seconds: float) -> str:
-    """Without an exponent."""
+    """Return a decimal number without an exponent."""
     return f"{seconds:.6f}".rstrip("0").rstrip(".")

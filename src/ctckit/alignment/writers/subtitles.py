@@ -1,4 +1,4 @@
-"""Subtitles: SubRip (.srt) and WebVTT (.vtt). A cue is shown for whole milliseconds, at least one."""
+"""Subtitles: SubRip (.srt) and WebVTT (.vtt). A cue lasts a whole number of milliseconds, at least one."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ctckit.alignment.writers.tiers import Tiers, joined, milliseconds
 
 
 def srt(tiers: Tiers) -> str:
-    """Numbered cues."""
+    """Return numbered cues."""
     cues = [
         f"{n}\n{_time(start, ',')} --> {_time(end, ',')}\n{text}\n"
-        for n, (start, end, text) in enumerate(_cues(tiers.the_one()), 1)
+        for n, (start, end, text) in enumerate(_cues(tiers.only_tier()), 1)
     ]
     return "\n".join(cues)
 
 
 def webvtt(tiers: Tiers) -> str:
-    """Cues without names; ``&``, ``<`` and ``>`` are written as the format wants them."""
+    """Return cues without names; ``&``, ``<`` and ``>`` are escaped."""
     cues = [
         f"{_time(start, '.')} --> {_time(end, '.')}\n{escape(text, quote=False)}\n"
-        for start, end, text in _cues(tiers.the_one())
+        for start, end, text in _cues(tiers.only_tier())
     ]
     return "\n".join(["WEBVTT\n", *cues])
 
 
 def _cues(entries: Sequence[TimedText]) -> list[tuple[int, int, str]]:
-    """Start and end in milliseconds, and a text without empty lines, which would end the cue."""
+    """Return start and end in milliseconds, and a text without empty lines: an empty line would end the cue."""
     cues: list[list[TimedText]] = []
     leading: list[TimedText] = []
     for each in entries:
@@ -37,7 +37,7 @@ def _cues(entries: Sequence[TimedText]) -> list[tuple[int, int, str]]:
             leading = []
         else:
             (cues[-1] if cues else leading).append(each)
-    if leading:  # nothing but texts without frames
+    if leading:  # all texts are without frames
         cues = [leading]
     return [_cue(joined(cue)) for cue in cues]
 

@@ -1,4 +1,4 @@
-"""A line for each text: NIST's time-marked conversations (.ctm) and Audacity's label tracks (.txt)."""
+"""Formats with one line for each text: NIST's time-marked conversations (.ctm) and Audacity's labels (.txt)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from ctckit.alignment.writers.tiers import Tiers
 
 
 def ctm(tiers: Tiers) -> str:
-    """``recording channel start duration text confidence``; spaces within a name or a text are written as ``_``.
+    """Return lines of ``recording channel start duration text confidence``.
 
-    The recording is ``media`` without folder and ending, else the file's own name without its ending; the channel is 1.
+    The recording is ``media`` without its folder and ending, or else the name of this file without its ending. The
+    channel is 1. Spaces within a name or a text are written as ``_``.
     """
     recording = "_".join(Path(tiers.media or tiers.name).stem.split())
     lines = []
-    for each in tiers.the_one():
+    for each in tiers.only_tier():
         duration = round(each.end_seconds - each.start_seconds, 6)
         sure = "" if each.confidence is None else f" {each.confidence:.4f}"
         text = "_".join(each.text.split())
@@ -23,7 +24,8 @@ def ctm(tiers: Tiers) -> str:
 
 
 def audacity(tiers: Tiers) -> str:
-    """``start TAB end TAB text``; tabs and line ends within a text are written as spaces."""
+    """Return lines of ``start TAB end TAB text``. Tabs and line ends within a text are written as spaces."""
     return "".join(
-        f"{each.start_seconds:.6f}\t{each.end_seconds:.6f}\t{' '.join(each.text.split())}\n" for each in tiers.the_one()
+        f"{each.start_seconds:.6f}\t{each.end_seconds:.6f}\t{' '.join(each.text.split())}\n"
+        for each in tiers.only_tier()
     )

@@ -1,4 +1,4 @@
-"""What the writers write: named tiers of texts with their times, checked and rounded."""
+"""What a writer gets: named tiers of texts with their times, checked and rounded; and how to make such texts."""
 
 from __future__ import annotations
 
@@ -16,45 +16,55 @@ from ctckit.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from ctckit.alignment.utterances import UtteranceSpan
 
-NOT_FOUND = "not found"  # what the tier is called that has the texts without frames
+NOT_FOUND = "not found"  # in the name of the tier for texts without frames
 
 
 @dataclass(frozen=True)
 class Tiers:
-    """Texts and times as they are written.
+    """What a writer gets: tiers of texts with their times.
 
     Attributes:
         name: The file's name, for messages.
-        rows: For each tier its entries by time; times in seconds, rounded to microseconds; confidences are finite.
-        duration_seconds: Where everything ends.
+        entries: For each tier its entries in the order of their starts. Times are in seconds, rounded to microseconds;
+            a confidence is a finite number or None.
+        duration_seconds: Length of the recording, at least the last end.
         media: The recording's name.
     """
 
     name: str
-    rows: Mapping[str, tuple[TimedText, ...]]
+    entries: Mapping[str, tuple[TimedText, ...]]
     duration_seconds: float
     media: str | None
 
-    def the_one(self) -> tuple[TimedText, ...]:
-        """The entries of the only tier."""
-        if len(self.rows) != 1:
-            names = ", ".join(self.rows)
+    def only_tier(self) -> tuple[TimedText, ...]:
+        """Return the entries of the only tier, for formats that hold one.
+
+        Raises:
+            InvalidInputError: If there are several.
+        """
+        if len(self.entries) != 1:
+            names = ", ".join(self.entries)
             raise InvalidInputError(
-                f"{self.name} holds one tier, tiers has {len(self.rows)}: {names}. Pass one of them, or write another "
-                "format."
+                f"{self.name} holds one tier, tiers has {len(self.entries)}: {names}. Pass one of them, or write "
+                "another format."
             )
-        return next(iter(self.rows.values()))
+        return next(iter(self.entries.values()))
 
     def disjoint(self) -> Mapping[str, tuple[TimedText, ...]]:
-        """The tiers, for formats in which entries may not overlap."""
-        for tier, entries in self.rows.items():
+        """Return the entries of each tier, for formats in which entries may not overlap.
+
+        Raises:
+            InvalidInputError: If two entries of a tier overlap.
+        """
+        for tier, entries in self.entries.items():
             for n, (first, second) in enumerate(pairwise(entries)):
                 if second.start_seconds < first.end_seconds:
                     raise InvalidInputError(
                         f"tiers[{tier!r}][{n + 1}] begins at {second.start_seconds} s, before [{n}] ends at "
-                        f"{first.end_seconds} s; {self.name} cannot hold what overlaps. Put it into another tier."
+                        f"{first.end_seconds} s; {self.name} cannot hold entries that overlap. Put them into "
+                        "different tiers."
                     )
-        return self.rows
+        return self.entries
 
 
 def timed(
@@ -64,13 +74,13 @@ def timed(
     *,
     vocabulary: Vocabulary | None = None,
 ) -> tuple[TimedText, ...]:
-    """Spans of frames as texts with times in seconds: start · frame_seconds + offset_seconds, the end alike.
+    """Return spans of frames as texts with times in seconds: start · frame_seconds + offset_seconds, and so the end.
 
     Args:
         spans: Words, tokens or utterances.
-        frame_seconds: How long a frame lasts.
-        offset_seconds: When the first frame begins.
-        vocabulary: How tokens are written; by default by their numbers.
+        frame_seconds: Length of a frame, in seconds.
+        offset_seconds: Start of the first frame, in seconds.
+        vocabulary: The texts of tokens; by default their numbers.
 
     Example:
         >>> timed([WordSpan("so", 10, 14, 0.5)], 0.02, 60.0)
@@ -92,14 +102,14 @@ def timed(
 def subtitle_lines(
     words: Iterable[TimedText], *, characters: int = 42, seconds: float = 6.0, pause: float = 0.8
 ) -> tuple[TimedText, ...]:
-    """Words joined to lines as one reads them under a film.
+    """Join words to lines of subtitles.
 
-    A line ends before it would be longer than this many characters or seconds, and where nobody speaks. Texts that no
-    frame emits stand where they stand in the text. The confidence is the mean over the words that have one.
+    A line ends before it would be longer than this many characters or seconds, and at a pause. A text that no frame
+    emits keeps its place in the text. The confidence of a line is the mean over the words that have one.
 
     Args:
         words: In the order of time.
-        characters: Most characters of a line; a longer word has a line for itself.
+        characters: Most characters of a line; a longer word has its own line.
         seconds: Longest time of a line.
         pause: Seconds without a word after which a line ends.
 
@@ -123,7 +133,7 @@ def subtitle_lines(
 
 
 def joined(words: Sequence[TimedText]) -> TimedText:
-    """Words as one text, from the first start to the last end of those that some frame emits."""
+    """Return words as one text, from the first start to the last end of the words that some frame emits."""
     found = [word for word in words if word.start_seconds < word.end_seconds] or words
     sure = [word.confidence for word in words if word.confidence is not None]
     return TimedText(
@@ -137,28 +147,30 @@ def joined(words: Sequence[TimedText]) -> TimedText:
 def checked(
     path: Path, tiers: Mapping[str, Sequence[TimedText]], duration_seconds: float | None, media: str | None
 ) -> Tiers:
-    """The tiers as they are written.
+    """Check the entries and return them as ``Tiers``.
 
     Raises:
         InvalidInputError: See ``write_alignment``.
     """
     if not tiers:
         raise InvalidInputError('tiers has no entries; expected at least one tier, such as {"words": …}.')
-    rows = {tier: tuple(_entry(each, f"tiers[{tier!r}][{n}]") for n, each in enumerate(tiers[tier])) for tier in tiers}
-    for tier, entries in rows.items():
+    rounded = {
+        tier: tuple(_entry(each, f"tiers[{tier!r}][{n}]") for n, each in enumerate(tiers[tier])) for tier in tiers
+    }
+    for tier, entries in rounded.items():
         for n, (first, second) in enumerate(pairwise(entries)):
             if second.start_seconds < first.start_seconds:
                 raise InvalidInputError(
                     f"tiers[{tier!r}][{n + 1}] begins at {second.start_seconds} s, before [{n}] at "
                     f"{first.start_seconds} s; expected the order of time."
                 )
-    last = max((each.end_seconds for entries in rows.values() for each in entries), default=0.0)
+    last = max((each.end_seconds for entries in rounded.values() for each in entries), default=0.0)
     duration = last if duration_seconds is None else _seconds(duration_seconds, "duration_seconds")
-    return Tiers(path.name, rows, max(last, duration), media)
+    return Tiers(path.name, rounded, max(last, duration), media)
 
 
 def found_and_not(entries: Sequence[TimedText]) -> tuple[list[TimedText], list[TimedText]]:
-    """Those that last, and those that do not: of the latter, all at one time are one text."""
+    """Return the texts that have frames, and those without; of the latter, texts at the same time are joined to one."""
     found = [each for each in entries if each.start_seconds < each.end_seconds]
     missing: list[TimedText] = []
     for each in entries:
@@ -172,7 +184,7 @@ def found_and_not(entries: Sequence[TimedText]) -> tuple[list[TimedText], list[T
 
 
 def milliseconds(seconds: float) -> int:
-    """The nearest whole number of them."""
+    """Return the nearest whole number of milliseconds."""
     return round(seconds * 1000)
 
 

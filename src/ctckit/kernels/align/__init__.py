@@ -1,1 +1,1 @@
-"""The likeliest path of a target: ``reference`` defines it; ``native`` and ``triton`` agree with it."""
+"""The most likely path of a target. ``reference`` defines it; ``native`` and ``triton`` return the same path."""

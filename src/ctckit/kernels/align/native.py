@@ -1,7 +1,7 @@
-"""The C++ core's aligner: the same names as reference_align.py, and the same paths.
+"""The aligner of the C++ core: the same names and the same paths as in ``reference``.
 
-All is computed in float64, so that the paths are the reference's. Long float32 inputs are computed in float32 first, in
-numbers that are kept near 0, and then in float64 for the states within 64 tokens of the path that was found.
+The computation is in float64, so that the paths are the reference's. Long float32 inputs are first computed in float32,
+with scores that are kept near 0, and then in float64 for the states within 64 tokens of the path that was found.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ctckit.variants import TokenGraphs
 
 @dataclass(frozen=True)
 class AlignSettings:
-    """How the core goes about it, for tests and measurements: the paths are the same for all. −1: as it is best.
+    """Settings of the core for tests and measurements. The paths are the same for all values. −1: chosen by the core.
 
     Attributes:
-        checkpoint_frames: Frames between two rows of states that are kept to go back from.
-        single_from: T · 2N from which on float32 is first computed in float32.
-        prune_from: T · 2N from which on states are given up that cannot be on the best path.
+        checkpoint_frames: Frames between two saved vectors of state scores, from which the backtrace recomputes.
+        single_from: T · 2N from which float32 inputs are first computed in float32.
+        prune_from: T · 2N from which states that cannot be on the best path are pruned.
     """
 
     checkpoint_frames: int = -1
@@ -45,9 +45,9 @@ def align_batch(
     settings: AlignSettings | None = None,
     cells: Ints | None = None,
 ) -> list[BestPath | None]:
-    """The likeliest path of each item; see ``reference_align.align_batch``.
+    """Return the most likely path of each item; see ``reference.align_batch``.
 
-    It needs memory for some 128 bytes a frame or less, beyond its input. Results are the same bits for any number of
+    Memory: at most about 128 bytes per frame in addition to the input. Results are the same bits for any number of
     threads.
 
     Args:
@@ -56,12 +56,12 @@ def align_batch(
         targets: (B, N) integers, padded.
         target_lengths: (B,) tokens.
         blank: The class of the blank.
-        graphs: Other chains than plain CTC's; they stand for ``targets``.
+        graphs: Token graphs other than plain CTC's; they replace ``targets``.
         settings: For tests and measurements.
-        cells: (B,) int64, to be written: states × frames that were computed.
+        cells: (B,) int64, written: the number of states × frames that were computed.
 
     Returns:
-        For each item its path, or None where there is none.
+        For each item its path, or None if there is none.
     """
     rows = rows_contiguous(log_probs)
     tokens, lengths = (targets, target_lengths) if graphs is None else (graphs.tokens, graphs.lengths)

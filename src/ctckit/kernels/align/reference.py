@@ -1,4 +1,4 @@
-"""Forced alignment, defined: the likeliest single path of a target, in float64, from ``reference.viterbi``."""
+"""The definition of forced alignment: the most likely path of a target in float64, by ``loss.reference.viterbi``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ctckit.variants import TokenGraphs
 
 @dataclass(frozen=True, eq=False)
 class BestPath:
-    """The likeliest path of one item, as the frames of its tokens.
+    """The most likely path of one item, as the frames of its tokens.
 
-    A path never goes back, so that these say where it is in every frame: on token i in frames [starts[i], ends[i]), on
-    a blank in the others.
+    A path never goes back. So the frames of the tokens give its state in each frame: token i in frames [starts[i],
+    ends[i]), a blank in the others.
 
     Attributes:
-        log_prob: Its log-probability in nats, summed in float64 along the path, the weights of its arrows included.
-        starts: (M,) int64 first frame of each token of the chain (token i is state 2i + 1).
-        ends: (M,) int64 one past its last frame. A token that the path left out has an empty span, starts[i] ==
-            ends[i], at the first frame in which the path is beyond it (T where it never is).
+        log_prob: Its log-probability in nats, summed in float64 along the path, including the weights of transitions.
+        starts: (M,) int64 first frame of each token of the token graph (token i is state 2i + 1).
+        ends: (M,) int64 one past its last frame. A token that the path omits has an empty span, starts[i] == ends[i],
+            at the first frame in which the path is beyond it, or at T.
     """
 
     log_prob: float
@@ -42,10 +42,10 @@ def align_batch(
     blank: int,
     graphs: TokenGraphs | None = None,
 ) -> list[BestPath | None]:
-    """The likeliest path of each item: argmax over paths π that spell the target of Σ_t log p(π_t).
+    """Return the most likely path of each item: argmax over paths π that spell the target of Σ_t log p(π_t).
 
-    Ties: among equally good arrows into a state stay wins over advance, advance over skip, skip over the hops; among
-    equally good ends, the later state.
+    Ties: among equally good transitions into a state, stay wins over advance, advance over skip, skip over the hops;
+    among equally good ends, the later state wins.
 
     Args:
         log_probs: (B, T, C) float32 or float64, natural logarithms, −∞ allowed; NaN and +∞ are not.
@@ -53,11 +53,11 @@ def align_batch(
         targets: (B, N) integers, padded.
         target_lengths: (B,) tokens.
         blank: The class of the blank.
-        graphs: Other chains than plain CTC's, see ``variants.token_graphs``; they stand for ``targets``. Class C is the
-            wildcard, whose log-probability is 0 in every frame. ``TokenGraphs.offset`` is not added.
+        graphs: Token graphs other than plain CTC's, see ``variants.token_graphs``; they replace ``targets``. Class C is
+            the wildcard, whose log-probability is 0 in every frame. ``TokenGraphs.offset`` is not added.
 
     Returns:
-        For each item its path, or None where there is none.
+        For each item its path, or None if there is none.
 
     Example:
         >>> log_probs = np.log([[[0.1, 0.8, 0.1], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]])

@@ -1,1 +1,1 @@
-"""Durations and confidences: expectations over all paths. ``reference`` defines them, ``native`` agrees with it."""
+"""Durations and confidences: expectations over all paths. ``reference`` defines them; ``native`` agrees with it."""

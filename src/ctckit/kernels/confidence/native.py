@@ -1,7 +1,7 @@
-"""The C++ core's execution of reference_confidence.py: the same names, in the memory and the time of long recordings.
+"""Durations and confidences in the C++ core: the names of ``reference``, with little memory for long recordings.
 
-How often a path takes each arrow into a state is what the loss counts for the gradient by the transitions' weights;
-their sum is how long the state lasts. So there is no second recursion here.
+For the gradient by the weights of transitions, the loss computes the expected count of each transition into a state.
+The sum of these counts is the duration of the state. So this module needs no recursion of its own.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
 __all__ = ["WILDCARD", "confidences", "durations"]
 
-WINDOW = 2048  # frames that are looked at together; between windows the path is held
-SEARCHED = 256  # frames before a window's end in which a good place for the cut is looked for
-AROUND = 256  # frames on both sides of these that are looked at for it
+WINDOW = 2048  # frames that are computed together; at the cut between two windows the path is fixed
+SEARCHED = 256  # frames before the end of a window among which the best cut is chosen
+AROUND = 256  # frames on either side of these that are included to rate the cuts
 
 
 def durations(log_probs: npt.NDArray[Any], topology: Topology, path: Ints, *, window: int = WINDOW) -> Floats:
-    """(S,) how many frames each state lasts, averaged over all paths; see ``reference_confidence.durations``.
+    """Return (S,) the frames that each state lasts, averaged over all paths; see ``reference.durations``.
 
-    Beyond ``window`` frames, the average is over the paths that agree with ``path`` at the frames where windows meet:
-    those in which it is on a token that most other paths are on, too.
+    Beyond ``window`` frames, the average is over the paths that agree with ``path`` at the cuts between windows. A cut
+    is at a frame in which ``path`` is on a token that most other paths are on too.
 
     Args:
         log_probs: (T, C) natural logarithms.
         topology: The states.
-        path: (T,) states of the likeliest path.
-        window: Most frames of a window.
+        path: (T,) states of the most likely path.
+        window: Largest number of frames of a window.
     """
     item, result, start = _Item(log_probs, topology, path), np.zeros(topology.num_states), 0
     while len(path) - start > window:
@@ -53,24 +53,24 @@ class _Item:
     path: Ints
 
     def cut(self, end: int, searched: int) -> int:
-        """The best place for a cut in the ``searched`` frames up to ``end``."""
+        """Return the best place for a cut in the ``searched`` frames up to ``end``."""
         first, behind = max(0, end - searched - AROUND), min(len(self.path), end + 1 + AROUND)
         place = np.arange(end - searched, end) + 1
         states = self.path[place]
         share = -self._solve(first, behind)[1][place - first, self.topology.labels[states]]
-        return int(place[np.argmax(share * (1 + states % 2))])  # rather on a token: a blank may be before it or behind
+        return int(place[np.argmax(share * (1 + states % 2))])  # tokens rather than blanks
 
     def add_durations(self, start: int, end: int, result: Floats) -> None:
-        """Adds how long the states last in frames [start, end)."""
+        """Add the durations of the states in frames [start, end)."""
         low, _, counts = self._solve(start, end, counted=True)
-        result[low : low + counts.shape[1]] += counts[:6].sum(axis=0)  # it enters a state, stays, or starts there
+        result[low : low + counts.shape[1]] += counts[:6].sum(axis=0)  # transitions into a state, and starts in it
 
     def _solve(self, start: int, end: int, *, counted: bool = False) -> tuple[int, npt.NDArray[Any], Floats]:
-        """All paths through frames [start, end) that agree with ``path`` at their ends, where these are cuts.
+        """Compute all paths through frames [start, end) that agree with ``path`` at the cuts among their ends.
 
         Returns:
-            The first of the states that these paths may be in; (frames, C) −γ; (7, states) how often they take each
-            arrow, if that is ``counted``.
+            The first state that these paths can be in; (frames, C) −γ; (7, states) the expected count of each
+            transition, if ``counted``.
         """
         path, labels = self.path, self.topology.labels
         first = int(path[start]) if start > 0 else 0
@@ -96,7 +96,7 @@ class _Item:
         return low, gradient[0], counts[0]
 
     def _weights(self, low: int, high: int) -> Floats:
-        """(7, high − low) among these states: transitions (none from outside), start, final."""
+        """Return (7, high − low) weights of these states: transitions (none from other states), start, final."""
         weights, kinds = np.full((7, high - low), IMPOSSIBLE), len(self.topology.transitions)
         weights[:kinds] = self.topology.transitions[:, low:high]
         for k in range(1, kinds):
@@ -113,7 +113,7 @@ def confidences(
     *,
     blank: int,
 ) -> Floats:
-    """(N,) the posterior of each token against its single edits; see ``reference_confidence.confidences``."""
+    """Return (N,) the posterior of each token against its alternatives; see ``reference.confidences``."""
     classes = np.ascontiguousarray(tokens, dtype=np.int32)
     first, behind = (np.ascontiguousarray(each, dtype=np.int64) for each in (starts, ends))
     return _native.confidences(single(log_probs), classes, first, behind, blank)

@@ -1,6 +1,6 @@
-"""What the best path does not say: how long each state lasts on average over all paths, and how sure each token is.
+"""The definition of durations and confidences: the average frames of each state over all paths, and token posteriors.
 
-In float64, from all of the lattice at once: what native_confidence.py must agree with.
+In float64, from the whole lattice at once. ``native`` must agree with it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy.typing as npt
 from ctckit.kernels.loss import reference
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
-WILDCARD = -1  # as a token whose confidence is asked for
+WILDCARD = -1  # the number of a wildcard among the tokens
 
 
 def durations(log_probs: npt.NDArray[Any], topology: Topology) -> Floats:
-    """(S,) D_s = Σ_t γ_t(s): how many frames state s lasts, averaged over all paths.
+    """Return (S,) D_s = Σ_t γ_t(s): the frames that state s lasts, averaged over all paths.
 
-    A path visits the states in order, so that Σ_{s' < s} D_{s'} is when it arrives in s, on average.
+    A path visits the states in order. So Σ_{s' < s} D_{s'} is the average frame at which a path reaches s.
 
     Args:
         log_probs: (T, C) natural logarithms.
@@ -39,17 +39,17 @@ def confidences(
     *,
     blank: int,
 ) -> Floats:
-    """(N,) the posterior of each token against its single edits: another token in its place, or none.
+    """Return (N,) the posterior of each token against its alternatives: another token in its place, or none.
 
-    The neighbours keep the frames of the likeliest alignment. The frames between them are ∅…∅ c…c ∅…∅ for one token c,
-    or all ∅; each way of laying them counts. With mass(c) and mass(none) their sums of probabilities:
-    mass(y_k) / (Σ_c mass(c) + mass(none)). A token equal to a neighbour needs a blank between the two. The first
-    and the last token have all frames up to the edge.
+    The neighbors keep the frames of the most likely alignment. The frames between them are ∅…∅ c…c ∅…∅ for one token c,
+    or all ∅. mass(c) and mass(none) are the sums of the probabilities of all such paths. The posterior is
+    mass(y_k) / (Σ_c mass(c) + mass(none)). A token equal to a neighbor needs a blank between the two. The first and the
+    last token have all frames up to the edge.
 
     Args:
         log_probs: (T, C) natural logarithms.
-        tokens: (N,) classes; −1 is a wildcard: it has none (NaN), and as a neighbour it holds its frames, whatever
-            they emit.
+        tokens: (N,) classes; −1 is a wildcard: its posterior is NaN, and as a neighbor it keeps its frames, whatever
+            these emit.
         starts: (N,) first frame of each.
         ends: (N,) one past its last frame.
         blank: The class of the blank.
@@ -57,22 +57,22 @@ def confidences(
     scores = np.asarray(log_probs, dtype=np.float64)
     sure = np.full(len(tokens), np.nan)
     for k in np.flatnonzero(np.asarray(tokens) != WILDCARD).tolist():
-        mass = edit_masses(scores, tokens, starts, ends, k, blank)
+        mass = alternative_masses(scores, tokens, starts, ends, k, blank)
         sure[k] = np.exp(mass[tokens[k]] - np.logaddexp.reduce(mass))
     return sure
 
 
-def edit_masses(
+def alternative_masses(
     log_probs: Floats, tokens: npt.NDArray[np.integer[Any]], starts: Ints, ends: Ints, k: int, blank: int
 ) -> Floats:
-    """(C,) log-masses of each class in the place of token k, see ``confidences``; at the blank's place that of none."""
+    """Return (C,) log-masses of each class in the place of token k, see ``confidences``; at the blank that of none."""
     first = ends[k - 1] if k > 0 else 0
     behind = starts[k + 1] if k + 1 < len(tokens) else len(log_probs)
     window = log_probs[first:behind]
     blanks = window[:, blank]
-    before = np.zeros(window.shape[1])  # log-sums over the frames so far, for each class c: no c yet,
+    before = np.zeros(window.shape[1])  # log-sums over the frames so far, for each class c: before c,
     on = np.full(window.shape[1], IMPOSSIBLE)  # in c,
-    after = np.full(window.shape[1], IMPOSSIBLE)  # c is over
+    after = np.full(window.shape[1], IMPOSSIBLE)  # behind c
     if k > 0 and tokens[k - 1] != WILDCARD:
         before[tokens[k - 1]] = IMPOSSIBLE
     for t, frame in enumerate(window):

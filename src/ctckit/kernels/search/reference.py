@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels.confidence.reference import confidences, edit_masses
+from ctckit.kernels.confidence.reference import alternative_masses, confidences
 from ctckit.kernels.loss import reference
 from ctckit.kernels.search.plan import Decoded, Description, Found, Int64, Parts, SearchPlan, improved
 from ctckit.kernels.search.reference_scorers import Context, Factors
@@ -230,7 +230,7 @@ def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int)
     found = describe(scores, tokens, blank)
     edits = []
     for k in reversed(range(len(text) if found.log_prob > IMPOSSIBLE else 0)):
-        mass = edit_masses(scores, text, found.starts, found.ends, k, blank)
+        mass = alternative_masses(scores, text, found.starts, found.ends, k, blank)
         if mass.max() > mass[text[k]]:
             edits.append((k, int(mass.argmax())))
     return edits

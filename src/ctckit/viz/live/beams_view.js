@@ -1,6 +1,6 @@
-// The beam after a frame: its likeliest texts, how each came and went, and how its alignments end.
+// The beam after a frame: its most likely texts, their shares over time, and how their alignments end.
 
-import { colours, prepared } from "./canvas.js";
+import { colors, prepared } from "./canvas.js";
 import { byId, element } from "./dom.js";
 import { formatLog } from "./format.js";
 import { decode } from "./posteriors.js";
@@ -18,9 +18,9 @@ export function renderBeams(store) {
     list.replaceChildren();
     return;
   }
-  const kept = `log p over the alignments that a beam of ${BEAM_WIDTH} texts has kept`;
-  const colouring = "Blue: ends in its last token; grey: in a blank.";
-  note.textContent = `The likeliest texts after frame ${store.frame}, and their ${kept}. ${colouring}`;
+  const kept = `log p, summed over the alignments that a beam of ${BEAM_WIDTH} texts has kept`;
+  const coloring = "Blue: alignments that end in the last token; gray: in a blank.";
+  note.textContent = `The most likely texts after frame ${store.frame}, with their ${kept}. ${coloring}`;
   const wanted = store.target.join();
   const items = beam.slice(0, SHOWN_BEAMS).map((entry) => {
     const tokens = tokensOf(entry.text);
@@ -32,7 +32,7 @@ export function renderBeams(store) {
   list.replaceChildren(...items);
 }
 
-/** Its mass relative to the best, split by how its alignments end. */
+/** The mass of a text relative to the best one, divided by how its alignments end. */
 function mass(entry, best) {
   const pieces = [entry.token, entry.blank].map((part) => {
     const piece = element("i");
@@ -42,13 +42,13 @@ function mass(entry, best) {
   return element("span", pieces, "mass");
 }
 
-/** How its share of the beam came and went, frame by frame. */
+/** The share of a text in the beam, frame by frame. */
 function curve(store, text) {
   const canvas = element("canvas");
   canvas.setAttribute("aria-hidden", "true");
   const [width, height] = [83, 18];
   const context = prepared(canvas, width, height);
-  const ink = colours();
+  const ink = colors();
   context.strokeStyle = ink.accent;
   context.lineWidth = 1.3;
   context.beginPath();

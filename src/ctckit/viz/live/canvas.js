@@ -1,6 +1,6 @@
-// Drawing: sharp canvases on one common time axis, colours from the style sheet.
+// Drawing: sharp canvases on one common time axis, colors from the style sheet.
 
-import { ARROWS } from "./ctc.js";
+import { TRANSITIONS } from "./ctc.js";
 
 export const MANY_ROWS = 14; // above, the rows of classes are lower
 
@@ -22,12 +22,12 @@ export function prepared(canvas, width, height) {
   return context;
 }
 
-const COLOURS = ["card", "ink", "quiet", "rule", "field", "accent", "blank", "path", "over", "cursor"].concat(ARROWS);
+const COLORS = ["card", "ink", "quiet", "rule", "field", "accent", "blank", "path", "over", "cursor", ...TRANSITIONS];
 
-/** The style sheet's colours, by name; read anew when the theme changes. */
-export function colours() {
+/** The style sheet's colors, by name; read again when the theme changes. */
+export function colors() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return Object.fromEntries(COLORS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 /** The column and row of a pointer event. */
@@ -36,7 +36,7 @@ export function cellAt(event, canvas, width, height) {
   return { t: Math.floor((event.clientX - box.left) / width), row: Math.floor((event.clientY - box.top) / height) };
 }
 
-/** The frames to mark: that which has been played to, and that of the state that is explained. */
+/** The frames to mark: the current one of the player, and that of the explained state. */
 export function markedFrames(store) {
   const frames = new Set([store.state?.t, store.cursor < store.count ? store.frame : undefined]);
   frames.delete(undefined);
@@ -59,13 +59,13 @@ const NARROWEST = 18;
 const NARROWEST_OF_MANY = 8;
 const WIDEST = 52;
 
-/** The width of a frame: all frames fit where they can, else the panels scroll together. */
+/** The width of a frame: all frames fit if possible, else the panels scroll together. */
 export function frameWidth(available, frames) {
   const least = frames > 120 ? NARROWEST_OF_MANY : NARROWEST;
   return Math.max(least, Math.min(WIDEST, Math.floor((available / Math.max(1, frames)) * 4) / 4));
 }
 
-/** Says on which sides a panel goes on; the style sheet lets it fade there. */
+/** Marks the sides on which a panel continues; the style sheet fades it there. */
 export function markEdges(scrollers) {
   for (const each of scrollers) {
     const behind = each.scrollWidth - each.clientWidth - each.scrollLeft;

@@ -1,11 +1,11 @@
-// CTC in float64: the states of a target, their arrows, and the recursions over them.
-// The same as topology.py and kernels/reference.py, which say what each quantity is; tests hold the two together.
+// CTC in float64: the states of a target, their transitions, and the recursions over them.
+// The same as topology.py and kernels/loss/reference.py, which define each quantity; tests compare the two.
 // A matrix is an array of rows; everything is a natural logarithm, −∞ means impossible.
 
 export const IMPOSSIBLE = -Infinity;
-export const ARROWS = ["stay", "advance", "skip"]; // how many states ahead: 0, 1, 2
+export const TRANSITIONS = ["stay", "advance", "skip"]; // how many states ahead: 0, 1, 2
 
-/** The S = 2N + 1 states of a target: the class of each, and whether a skip leads there. */
+/** The S = 2N + 1 states of a target: the class of each, and whether a skip enters it. */
 export function topologyOf(target, blank) {
   const labels = [blank];
   const skips = [false];
@@ -16,7 +16,7 @@ export function topologyOf(target, blank) {
   return { labels, skips, states: labels.length };
 }
 
-/** How often a token equals the one before it. */
+/** The number of tokens that equal the one before. */
 export function adjacentRepeats(target) {
   return target.filter((token, n) => n > 0 && token === target[n - 1]).length;
 }
@@ -26,7 +26,7 @@ export function framesNeeded(target) {
   return target.length + adjacentRepeats(target);
 }
 
-/** Whether an arrow leads from state s − k to state s. */
+/** Whether there is a transition from state s − k to state s. */
 export function hasArrow(topology, k, s) {
   return s >= k && s < topology.states && (k < 2 || topology.skips[s]);
 }
@@ -41,37 +41,37 @@ export function logSum(terms) {
   return top + Math.log(sum);
 }
 
-/** The log-probabilities of one frame of logits; all −∞ where every class is masked. */
+/** The log-probabilities of one frame of logits; all −∞ if every class is masked. */
 export function logSoftmax(logits) {
   const total = logSum(logits);
   return Float64Array.from(logits, (logit) => (logit === IMPOSSIBLE ? IMPOSSIBLE : logit - total));
 }
 
-/** log(e^a + e^b + e^c): the same without an array, for the recursions. */
+/** log(e^a + e^b + e^c), without an array, for the recursions. */
 function logSumOfThree(a, b, c) {
   const top = Math.max(a, b, c);
   if (top === IMPOSSIBLE) return IMPOSSIBLE;
   return top + Math.log(Math.exp(a - top) + Math.exp(b - top) + Math.exp(c - top));
 }
 
-/** What comes into state s by arrow k, from the states `before`. */
+/** The term of transition k into state s, from the states `before`. */
 function arrival(before, topology, k, s) {
   return hasArrow(topology, k, s) ? before[s - k] : IMPOSSIBLE;
 }
 
-/** What goes out of state s by arrow k, into the states `after`. */
+/** The term of transition k out of state s, into the states `after`. */
 function departure(after, topology, k, s) {
   return hasArrow(topology, k, s + k) ? after[s + k] : IMPOSSIBLE;
 }
 
-/** What comes into state s by stay, advance and skip. */
+/** The sum of the terms of stay, advance and skip into state s. */
 export function arrivals(before, topology, s) {
-  return ARROWS.map((_, k) => arrival(before, topology, k, s));
+  return TRANSITIONS.map((_, k) => arrival(before, topology, k, s));
 }
 
-/** What goes out of state s by stay, advance and skip. */
+/** The sum of the terms of stay, advance and skip out of state s. */
 export function departures(after, topology, s) {
-  return ARROWS.map((_, k) => departure(after, topology, k, s));
+  return TRANSITIONS.map((_, k) => departure(after, topology, k, s));
 }
 
 function emissionsOf(logProbs, topology) {
@@ -90,7 +90,7 @@ export function forward(emission, topology) {
   return alpha;
 }
 
-/** beta[t][s]: all ways to go on from s at frame t to the end, its own emission excluded. */
+/** beta[t][s]: all paths from s at frame t to the end, its own emission excluded. */
 export function backward(emission, topology) {
   const beta = new Array(emission.length);
   const end = (s) => (s >= topology.states - 2 ? 0 : IMPOSSIBLE);
@@ -115,17 +115,17 @@ export function viterbi(emission, topology) {
   const back = [];
   let best = emission[0].map((score, s) => (s < 2 ? score : IMPOSSIBLE));
   for (let t = 1; t < emission.length; t++) {
-    const arrow = new Uint8Array(topology.states);
+    const transition = new Uint8Array(topology.states);
     const before = best;
     best = emission[t].map((score, s) => {
       let top = before[s];
-      for (let k = 1; k < ARROWS.length; k++) {
+      for (let k = 1; k < TRANSITIONS.length; k++) {
         const coming = arrival(before, topology, k, s);
-        if (coming > top) [top, arrow[s]] = [coming, k];
+        if (coming > top) [top, transition[s]] = [coming, k];
       }
       return top + score;
     });
-    back.push(arrow);
+    back.push(transition);
   }
   let last = topology.states - 1;
   if (last > 0 && best[last - 1] > best[last]) last -= 1;
@@ -135,7 +135,7 @@ export function viterbi(emission, topology) {
   return { path: path.reverse(), logProb: best[last] };
 }
 
-/** Everything about one target and one (T, C) matrix of log-probabilities. */
+/** All quantities of one target and one (T, C) matrix of log-probabilities. */
 export function latticeOf(logProbs, target, blank) {
   const topology = topologyOf(target, blank);
   const emission = emissionsOf(logProbs, topology);
@@ -149,9 +149,9 @@ export function latticeOf(logProbs, target, blank) {
 }
 
 /** (3, S): p(the path leaves state s by stay, advance, skip between frames t − 1 and t | target). */
-export function arrowOccupancy(lattice, t) {
+export function transitionOccupancy(lattice, t) {
   const { topology, alpha, beta, emission, total, feasible } = lattice;
-  return ARROWS.map((_, k) =>
+  return TRANSITIONS.map((_, k) =>
     Array.from(alpha[t - 1], (a, s) =>
       feasible && hasArrow(topology, k, s + k) ? Math.exp(a + emission[t][s + k] + beta[t][s + k] - total) : 0,
     ),

@@ -1,6 +1,6 @@
-// Files of one's own: tables of numbers (.csv, .tsv, .txt) and NumPy arrays (.npy), read in the page.
+// The user's files: tables of numbers (.csv, .tsv, .txt) and NumPy arrays (.npy), read in the page.
 
-/** {rows, names}: T rows of C numbers, and the classes' names where the table has a header. */
+/** {rows, names}: T rows of C numbers, and the names of the classes if the table has a header. */
 export function parseTable(text) {
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/).filter((line) => line.trim());
   if (!lines.length) throw new Error("the file is empty.");
@@ -60,7 +60,7 @@ export function parseNpy(buffer) {
   const view = new DataView(buffer);
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
   if (buffer.byteLength < 12 || magic.some((byte, i) => view.getUint8(i) !== byte)) {
-    throw new Error("this is not a .npy file: it does not begin as one.");
+    throw new Error("this is not a .npy file: it does not begin like one.");
   }
   const long = view.getUint8(6) >= 2;
   const size = long ? view.getUint32(8, true) : view.getUint16(8, true);
@@ -69,7 +69,7 @@ export function parseNpy(buffer) {
   const header = new TextDecoder().decode(new Uint8Array(buffer, start, size));
   const kind = /'descr':\s*'([<>|=])(\w+)'/.exec(header);
   const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1].split(",").filter((part) => part.trim()).map(Number);
-  if (!kind || !shape || !READERS[kind[2]]) throw new Error("it holds no plain numbers; save float32 or float64.");
+  if (!kind || !shape || !READERS[kind[2]]) throw new Error("it has no plain numbers; save float32 or float64.");
   while (shape.length > 2 && shape[0] === 1) shape.shift();
   if (shape.length !== 2) throw new Error(`its shape is (${shape.join(", ")}); expected (T, C), one item.`);
   const [frames, classes] = shape;
@@ -112,7 +112,7 @@ function checked(rows) {
   return rows;
 }
 
-/** Whether every row is a distribution: then the numbers may be probabilities. */
+/** Whether every row is a distribution, so that the numbers may be probabilities. */
 export function lookLikeProbs(rows) {
   return rows.every(
     (row) => row.every((value) => value >= 0 && value <= 1.001) && Math.abs(row.reduce((a, b) => a + b, 0) - 1) < 0.01,
@@ -122,7 +122,7 @@ export function lookLikeProbs(rows) {
 /** Natural logarithms of probabilities. */
 export function logOfProbs(rows) {
   return rows.map((row, t) => {
-    if (row.some((value) => value < 0)) throw new Error(`frame ${t} has a number below 0: these are no probabilities.`);
+    if (row.some((value) => value < 0)) throw new Error(`frame ${t} has a number below 0, so not probabilities.`);
     if (row.every((value) => value === 0)) throw new Error(`in frame ${t} every class has probability 0.`);
     return row.map(Math.log);
   });

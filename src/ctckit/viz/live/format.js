@@ -1,4 +1,4 @@
-// Numbers as the page writes them.
+// The formats of numbers.
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
@@ -15,7 +15,7 @@ export function formatProb(value) {
   return `${(value / 10 ** exponent).toFixed(1)}·${powerOfTen(exponent)}`;
 }
 
-/** exp(log) as formatProb writes it, also where it underflows. */
+/** exp(log) as formatProb writes it, also if it underflows. */
 export function formatExp(log) {
   if (log === -Infinity) return "0";
   if (log > -7.6) return formatProb(Math.exp(log));
@@ -36,7 +36,7 @@ export function formatScore(log, scale) {
   return scale === "log" ? formatLog(log) : formatExp(log);
 }
 
-/** A share in per cent. */
+/** A share in percent. */
 export function formatShare(value) {
   return value < 0.0005 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`;
 }

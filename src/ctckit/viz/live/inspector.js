@@ -1,6 +1,6 @@
-// One state explained: its three arrows with their numbers, and how they add up.
+// One state explained: its three transitions with their numbers, and their sum.
 
-import { ARROWS, IMPOSSIBLE, logSum } from "./ctc.js";
+import { TRANSITIONS, IMPOSSIBLE, logSum } from "./ctc.js";
 import { element } from "./dom.js";
 import { formatExp, formatScore } from "./format.js";
 import { termsOf } from "./lattice_view.js";
@@ -23,14 +23,14 @@ export function renderInspector(store) {
   const body = document.getElementById("inspector-body");
   const { state } = store;
   if (!state) {
-    title.textContent = "A state's arrows";
+    title.textContent = "The transitions of a state";
     body.replaceChildren(element("p", "Point at a state of the lattice.", "quiet"));
     return;
   }
   const { t, s } = state;
   title.textContent = `Frame ${t}, state ${s}: ${nameOf(store, s)}`;
   const explain = { alpha: explainAlpha, beta: explainBeta, occupancy: explainOccupancy }[store.quantity];
-  const hint = store.picked ? "Pinned. A second click, or Escape, lets go." : "Click or Enter pins a state.";
+  const hint = store.picked ? "Pinned. A second click or Escape unpins it." : "Click or Enter pins a state.";
   body.replaceChildren(...explain(store, state), element("p", hint, "quiet hint"));
 }
 
@@ -38,25 +38,25 @@ function nameOf(store, s) {
   return store.name(store.lattice.labels[s]);
 }
 
-const CHAIN_ENDS = "the chain ends there";
+const NO_STATE = "there is no such state";
 
-/** Why the skip between states `from` and `to` is there, or is not. */
+/** Why the skip between states `from` and `to` exists or does not exist. */
 function whySkip(store, from, to) {
-  if (from < 0 || to >= store.lattice.states) return CHAIN_ENDS;
+  if (from < 0 || to >= store.lattice.states) return NO_STATE;
   const label = store.lattice.labels[to];
   if (label === store.blank) return "a skip never leads to a blank";
   const [before, after] = [nameOf(store, from), nameOf(store, to)];
-  if (store.lattice.skips[to]) return `${after} differs from ${before}: the blank between may be left out`;
-  return `${after} follows ${before}: without the blank between, the two would merge`;
+  if (store.lattice.skips[to]) return `${after} differs from ${before}: the path may skip the blank between them`;
+  return `${after} follows ${before}: without the blank between them, the two would merge`;
 }
 
-function arrowRows(store, state, written) {
+function transitionRows(store, state, written) {
   const leaving = store.quantity === "beta";
   return termsOf(store, state).map(({ k, there, inside, other, value }) => {
-    const name = element("span", ARROWS[k], ARROWS[k]);
+    const name = element("span", TRANSITIONS[k], TRANSITIONS[k]);
     const where = inside ? ` ${leaving ? "to" : "from"} ${other}: ${nameOf(store, other)}` : "";
     const [first, second] = leaving ? [state.s, other] : [other, state.s];
-    const why = k === 2 ? whySkip(store, first, second) : inside ? "" : CHAIN_ENDS;
+    const why = k === 2 ? whySkip(store, first, second) : inside ? "" : NO_STATE;
     return row([name, where], there ? written(value) : "none", there ? "" : "off", why);
   });
 }
@@ -73,12 +73,12 @@ function explainAlpha(store, { t, s }) {
   if (t === 0) {
     rows.push(row("begin", written(s < 2 ? 0 : IMPOSSIBLE), "", "a path begins in one of the first two states"));
   } else {
-    rows.push(...arrowRows(store, { t, s }, written));
+    rows.push(...transitionRows(store, { t, s }, written));
     rows.push(row(sum, written(logSum(termsOf(store, { t, s }).map((term) => term.value))), "sum"));
   }
   rows.push(row([times, symbol(store, "p", t, nameOf(store, s))], written(lattice.emission[t][s])));
   rows.push(row(["= ", symbol(store, "α", t, s)], written(lattice.alpha[t][s]), "sum"));
-  const words = "All partial paths that are here now: what comes in, times what this frame says.";
+  const words = "All partial paths that end here: the sum over the transitions, times the emission of this frame.";
   return [element("p", words, "quiet"), table(rows)];
 }
 
@@ -89,17 +89,17 @@ function explainBeta(store, { t, s }) {
   if (t === store.count - 1) {
     const ends = s >= lattice.states - 2;
     rows.push(row("end", written(ends ? 0 : IMPOSSIBLE), "", "a path ends in one of the last two states"));
-  } else rows.push(...arrowRows(store, { t, s }, written));
+  } else rows.push(...transitionRows(store, { t, s }, written));
   const sum = scale === "log" ? "log-sum = " : "sum = ";
   rows.push(row([sum, symbol(store, "β", t, s)], written(lattice.beta[t][s]), "sum"));
   const [log, times] = scale === "log" ? ["log ", " + log "] : ["", "·"];
   const next = element("span", [log, element("i", "p"), times, element("i", "β"), " of the next frame"]);
-  return [element("p", ["All ways on from here to the end. Each arrow: ", next, "."], "quiet"), table(rows)];
+  return [element("p", ["All paths from here to the end. Each transition: ", next, "."], "quiet"), table(rows)];
 }
 
 function explainOccupancy(store, { t, s }) {
   const { lattice, scale } = store;
-  if (!lattice.feasible) return [element("p", "There is no path, so no state is ever visited.", "quiet")];
+  if (!lattice.feasible) return [element("p", "There is no path, so no path visits this state.", "quiet")];
   const written = (value) => formatScore(value, scale);
   const [plus, minus] = scale === "log" ? ["+ ", "− log "] : ["× ", "÷ "];
   const product = lattice.alpha[t][s] + lattice.beta[t][s] - lattice.total;
@@ -109,10 +109,10 @@ function explainOccupancy(store, { t, s }) {
     row([minus, "p(target)"], written(lattice.total)),
     row(["= ", symbol(store, "γ", t, s)], written(product), "sum"),
   ];
-  const parts = [element("p", "The share of all paths that are here in this frame.", "quiet"), table(rows)];
+  const parts = [element("p", "The share of all paths that are in this state in this frame.", "quiet"), table(rows)];
   if (t > 0) {
-    const arrows = table(arrowRows(store, { t, s }, formatExp));
-    parts.push(element("p", "Of all paths, those that come in by", "quiet"), arrows);
+    const incoming = table(transitionRows(store, { t, s }, formatExp));
+    parts.push(element("p", "The share of all paths that enter by", "quiet"), incoming);
   }
   return parts;
 }

@@ -1,7 +1,8 @@
-// The lattice: a dot for each state in each frame, lines for the arrows, the best path, and the arrows of one state.
+// The lattice: a dot for each state in each frame, lines for the transitions, the best path, and the arrows of one
+// state.
 
-import { ARROWS, IMPOSSIBLE, arrivals, arrowOccupancy, departures, hasArrow } from "./ctc.js";
-import { cellAt, colours, markedFrames, prepared, reveal, shadeFrames } from "./canvas.js";
+import { TRANSITIONS, IMPOSSIBLE, arrivals, transitionOccupancy, departures, hasArrow } from "./ctc.js";
+import { cellAt, colors, markedFrames, prepared, reveal, shadeFrames } from "./canvas.js";
 import { element } from "./dom.js";
 import { formatExp, formatScore } from "./format.js";
 
@@ -9,17 +10,17 @@ const MANY = 2500; // states × frames: above, a picture of cells instead of dot
 const FAINTEST = 0.02;
 const AXIS = 20; // the height of the frame numbers
 
-/** How high a row is: many states have little room each; then only the tokens, in every other row, have a name. */
+/** The height of a row. Rows of many states are low; then only the tokens, in every other row, have names. */
 export function rowHeight(states) {
   return states <= 13 ? 32 : states <= 25 ? 24 : Math.max(7, Math.floor(680 / states));
 }
 
-/** Every how many frames there is a number under the lattice. */
+/** The distance of the frame numbers under the lattice, in frames. */
 function numberedFrames(width) {
   return [1, 2, 5, 10, 20, 50].find((each) => each * width >= 24) ?? 100;
 }
 
-/** A function from [t][s] to 0..1: how strongly a state is drawn. */
+/** A function from [t][s] to 0..1, the strength with which a state is drawn. */
 export function shading(store, quantity = store.quantity) {
   const { lattice, scale } = store;
   const matrix = lattice[quantity];
@@ -37,17 +38,17 @@ function logShade(value, top, range) {
   return value === IMPOSSIBLE ? 0 : Math.max(0, Math.min(1, 1 + (value - top) / range));
 }
 
-/** Whether the recursion that is being played has reached frame t. */
+/** Whether the playing recursion has reached frame t. */
 export function reached(store, t) {
   if (store.cursor >= store.count) return true;
   return store.quantity === "alpha" ? t <= store.cursor : t >= store.cursor;
 }
 
 export class LatticeView {
-  constructor(say) {
+  constructor(announce) {
     this.canvas = document.getElementById("lattice-canvas");
     this.names = document.getElementById("lattice-names");
-    this.say = say;
+    this.announce = announce;
   }
 
   attach(store, redraw) {
@@ -87,7 +88,7 @@ export class LatticeView {
       store.hover = { t, s };
       store.pin({ t, s });
       redraw();
-      return this.say(store.picked ? `pinned: ${describeState(store, { t, s })}` : "let go");
+      return this.announce(store.picked ? `pinned: ${describeState(store, { t, s })}` : "unpinned");
     }
     let next = null;
     if (steps[event.key]) next = { t: t + steps[event.key][0], s: s + steps[event.key][1] };
@@ -99,7 +100,7 @@ export class LatticeView {
     store.hover = next;
     redraw();
     reveal(this.canvas, next.t, this.width);
-    return this.say(describeState(store, next));
+    return this.announce(describeState(store, next));
   }
 
   render(store, width) {
@@ -137,7 +138,7 @@ export class LatticeView {
     const { store, width, height } = this;
     const { states, feasible, path } = store.lattice;
     const context = prepared(this.canvas, Math.max(1, store.count * width), states * height + AXIS);
-    const ink = colours();
+    const ink = colors();
     const shade = shading(store);
     const { state } = store;
     shadeFrames(context, store, ink, width, states * height);
@@ -151,7 +152,7 @@ export class LatticeView {
     this.drawAxis(context, ink, states * height);
   }
 
-  /** The frames' numbers; those of the marked frames always. */
+  /** The frame numbers; those of the marked frames are always drawn. */
   drawAxis(context, ink, top) {
     const { store, width } = this;
     const every = numberedFrames(width);
@@ -205,23 +206,23 @@ export class LatticeView {
     context.globalAlpha = 1;
   }
 
-  /** A line's strength: in γ its probability; else its term beside the largest × how strongly the sum is drawn. */
+  /** The strength of a line: for γ its probability; else its term relative to the largest × the strength of the sum. */
   drawArrows(context, ink, shade) {
     const { store } = this;
     const { lattice, quantity } = store;
     for (let t = 1; t < store.count; t++) {
       const ahead = quantity === "alpha" ? t : t - 1;
       if (!reached(store, ahead) || !reached(store, quantity === "alpha" ? t - 1 : t)) continue;
-      const probs = quantity === "occupancy" ? arrowOccupancy(lattice, t) : null;
+      const probs = quantity === "occupancy" ? transitionOccupancy(lattice, t) : null;
       for (let s = 0; s < lattice.states; s++) {
         const strengths = probs
           ? probs.map((row) => (store.scale === "linear" ? row[s] : logShade(Math.log10(row[s]), 0, 6)))
           : sharesOf(quantity === "alpha" ? this.coming(t, s) : this.going(t, s), shade(ahead, s));
-        for (const k of ARROWS.keys()) {
+        for (const k of TRANSITIONS.keys()) {
           const strength = strengths[k];
           if (strength < FAINTEST) continue;
           const [from, to] = quantity === "alpha" ? [s - k, s] : [s, s + k];
-          context.strokeStyle = ink[ARROWS[k]];
+          context.strokeStyle = ink[TRANSITIONS[k]];
           this.line(context, t, from, to, 0.1 + 0.75 * Math.min(1, strength), 0.5 + 2 * strength);
         }
       }
@@ -229,13 +230,13 @@ export class LatticeView {
     context.globalAlpha = 1;
   }
 
-  /** What α adds up for state s at frame t. */
+  /** The terms of the sum α for state s at frame t. */
   coming(t, s) {
     const { alpha, topology } = this.store.lattice;
     return arrivals(alpha[t - 1], topology, s);
   }
 
-  /** What β adds up for state s at frame t − 1. */
+  /** The terms of the sum β for state s at frame t − 1. */
   going(t, s) {
     const { beta, emission, topology } = this.store.lattice;
     return departures(beta[t].map((value, to) => value + emission[t][to]), topology, s);
@@ -250,7 +251,7 @@ export class LatticeView {
     context.stroke();
   }
 
-  /** The best path; faint where the recursion that is played has not been yet. */
+  /** The best path; faint in frames that the playing recursion has not reached. */
   drawPath(context, ink) {
     const { path } = this.store.lattice;
     context.strokeStyle = ink.path;
@@ -269,13 +270,13 @@ export class LatticeView {
     context.globalAlpha = 1;
   }
 
-  /** One state's three arrows, each in its colour, and the skip that is forbidden; the inspector has the numbers. */
+  /** The three transitions of one state as colored arrows, and a forbidden skip; the inspector has the numbers. */
   drawState(context, ink, { t, s }) {
     const { store } = this;
     const back = store.quantity !== "beta";
     context.lineCap = "round";
     termsOf(store, { t, s }).forEach(({ k, there, inside, value }) => {
-      context.strokeStyle = ink[ARROWS[k]];
+      context.strokeStyle = ink[TRANSITIONS[k]];
       const [from, to] = back ? [s - k, s] : [s, s + k];
       if (there) this.line(context, back ? t : t + 1, from, to, value === IMPOSSIBLE ? 0.35 : 1, 2.6);
       else if (inside && k === 2) this.stub(context, t, s, back ? -1 : 1, back ? -k : k);
@@ -289,7 +290,7 @@ export class LatticeView {
     context.stroke();
   }
 
-  /** A short dotted line to where no arrow leads, `frames` and `states` away. */
+  /** A short dotted line for a transition that does not exist, `frames` and `states` away. */
   stub(context, t, s, frames, states) {
     if (t + frames < 0 || t + frames >= this.store.count) return;
     const at = (part) => [this.x(t) + part * frames * this.width, this.y(s) + part * states * this.height];
@@ -309,12 +310,12 @@ function sharesOf(terms, whole) {
   return terms.map((term) => (top === IMPOSSIBLE ? 0 : Math.exp(term - top) * whole));
 }
 
-/** The three terms of a state: {k, there, from or to, value}; in γ the log-probability of each incoming arrow. */
+/** The three terms of a state: {k, there, from or to, value}; for γ the log-probability of each incoming transition. */
 export function termsOf(store, { t, s }) {
   const { lattice, quantity } = store;
   const { topology, alpha, beta, emission } = lattice;
   const edge = quantity === "beta" ? t === store.count - 1 : t === 0;
-  return ARROWS.map((_, k) => {
+  return TRANSITIONS.map((_, k) => {
     const other = quantity === "beta" ? s + k : s - k;
     const inside = other >= 0 && other < lattice.states;
     const there = !edge && hasArrow(topology, k, Math.max(s, other));
@@ -328,14 +329,14 @@ export function termsOf(store, { t, s }) {
   });
 }
 
-/** A state in words, for those who listen. */
+/** A state in words, for screen readers. */
 export function describeState(store, { t, s }) {
   const { lattice, quantity, scale } = store;
   const label = lattice.labels[s] === store.blank ? "blank" : store.name(lattice.labels[s]);
   const written = (value) => (quantity === "occupancy" ? formatExp(value) : formatScore(value, scale));
   const value = quantity === "occupancy" ? Math.log(lattice.occupancy[t][s]) : lattice[quantity][t][s];
-  const arrows = termsOf(store, { t, s }).filter((term) => term.there);
-  const told = arrows.map(({ k, value: each }) => `${ARROWS[k]} ${written(each)}`).join(", ");
+  const terms = termsOf(store, { t, s }).filter((term) => term.there);
+  const told = terms.map(({ k, value: each }) => `${TRANSITIONS[k]} ${written(each)}`).join(", ");
   const what = scale === "log" && quantity !== "occupancy" ? `log ${quantity}` : quantity;
-  return `frame ${t}, state ${s}, ${label}: ${what} ${written(value)}. ${told || "no arrows"}.`;
+  return `frame ${t}, state ${s}, ${label}: ${what} ${written(value)}. ${told || "no transitions"}.`;
 }

@@ -1,7 +1,7 @@
-// Puts the page together: reads its data, joins the views to the store, and the controls to both.
+// Builds the page: reads its data, connects the views to the store, and the controls to both.
 
-import { colours, frameWidth, markEdges, prepared, scrollTogether } from "./canvas.js";
-import { arrowOccupancy, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
+import { colors, frameWidth, markEdges, prepared, scrollTogether } from "./canvas.js";
+import { transitionOccupancy, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
 import { byId } from "./dom.js";
 import { parseNpy, parseTable } from "./files.js";
 import { formatLog } from "./format.js";
@@ -10,29 +10,29 @@ import { LatticeView, shading } from "./lattice_view.js";
 import { OpenedFile } from "./opened_file.js";
 import { Player, Replay } from "./player.js";
 import { PosteriorView, renderMedia } from "./posterior_view.js";
-import { alphabetFor, encode, madeUpLogits } from "./posteriors.js";
+import { alphabetFor, encode, syntheticLogits } from "./posteriors.js";
 import { renderReading } from "./reading_view.js";
 import { renderBeams } from "./beams_view.js";
 import { renderGradient, renderTable } from "./matrices_view.js";
 import { renderProblems, renderTiles, whyInfeasible } from "./results_view.js";
 import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
-import { MADE_UP, Store, UNIFORM } from "./store.js";
+import { SYNTHETIC, Store, UNIFORM } from "./store.js";
 
 const NOTES = {
-  [MADE_UP]: "Made up: a bump for each letter, the blank between. The target may be another text than the frames say.",
-  [UNIFORM]: "A network that knows nothing: every class is equally likely in every frame.",
+  [SYNTHETIC]: "Synthetic: a bump for each letter, blanks between. The target may differ from the text of the frames.",
+  [UNIFORM]: "A network without knowledge: all classes are equally likely in every frame.",
 };
 const LATTICE_NOTES = {
-  alpha: "Dots: the paths from the start to each state, added up.",
-  beta: "Dots: the ways on from each state to the end, added up.",
-  occupancy: "Dots: how much of the paths' probability passes through each state.",
+  alpha: "Dots: the sum over all paths from the start to each state.",
+  beta: "Dots: the sum over all paths from each state to the end.",
+  occupancy: "Dots: the share of the paths' probability that passes through each state.",
 };
 
 function start() {
   const page = JSON.parse(byId("page-data").textContent);
   const wanted = new URLSearchParams(location.hash.slice(1));
   const number = (name) => (wanted.has(name) ? Number(wanted.get(name)) : undefined);
-  const known = new Set([MADE_UP, UNIFORM, ...page.posteriors.map((each) => each.key)]);
+  const known = new Set([SYNTHETIC, UNIFORM, ...page.posteriors.map((each) => each.key)]);
   const store = new Store({
     ...page,
     source: known.has(wanted.get("source")) ? wanted.get("source") : page.source,
@@ -43,17 +43,17 @@ function start() {
   if (wanted.get("quantity") in LATTICE_NOTES) store.quantity = wanted.get("quantity");
   if (wanted.get("scale") === "log") store.scale = "log";
 
-  const say = (text) => (byId("said").textContent = text);
-  const posterior = new PosteriorView(say);
-  const lattice = new LatticeView(say);
+  const announce = (text) => (byId("said").textContent = text);
+  const posterior = new PosteriorView(announce);
+  const lattice = new LatticeView(announce);
   const drawing = { due: false, whole: false };
   const scrollers = [...document.querySelectorAll(".scroller")];
 
   function draw() {
     const { whole } = drawing;
     drawing.due = drawing.whole = false;
-    const room = byId("posterior-canvas").parentElement.clientWidth;
-    const width = frameWidth(room, store.count);
+    const available = byId("posterior-canvas").parentElement.clientWidth;
+    const width = frameWidth(available, store.count);
     if (!whole) posterior.draw();
     else {
       posterior.render(store, width);
@@ -74,7 +74,7 @@ function start() {
     if (whole) markEdges(scrollers);
   }
 
-  /** Draws soon; all of it, or only what depends on the pointer and the frame. */
+  /** Schedules a drawing: of everything, or only of what depends on the pointer and the frame. */
   function schedule(whole) {
     drawing.whole ||= whole;
     if (drawing.due) return;
@@ -84,13 +84,13 @@ function start() {
 
   const redraw = () => schedule(false);
   const redrawAll = () => schedule(true);
-  const sayResults = later(() => say(inWords(store)), 900);
+  const announceResults = later(() => announce(inWords(store)), 900);
   const player = new Player(store, redraw);
   const replay = new Replay(store);
   posterior.attach(store);
   lattice.attach(store, redraw);
   store.subscribe(redrawAll);
-  store.subscribe(sayResults);
+  store.subscribe(announceResults);
   new OpenedFile(store, () => fillSources(store));
   fillSources(store);
   joinControls(store, { redraw, redrawAll, player });
@@ -104,7 +104,7 @@ function start() {
   return store;
 }
 
-/** Calls it once nothing has asked for it any more for some milliseconds. */
+/** Delays a call until it has not been requested again for some milliseconds. */
 function later(call, milliseconds) {
   let timer = null;
   return () => {
@@ -113,21 +113,21 @@ function later(call, milliseconds) {
   };
 }
 
-/** The results, for those who listen. */
+/** The results as a sentence, for screen readers. */
 function inWords(store) {
   const why = whyInfeasible(store);
   return why ?? `Loss ${formatLog(-store.lattice.total, 3)}. Greedy text: ${store.greedyText || "empty"}.`;
 }
 
-/** What the made-up posterior is called: what it says, once it is there. */
-function madeUpTitle(store) {
-  if (store.source !== MADE_UP) return "made up for the target";
-  const text = store.says.length > 20 ? `${store.says.slice(0, 19)}…` : store.says;
-  return text ? `made up: says ‘${text}’` : "made up: says nothing";
+/** The title of the synthetic posterior, with its text once it exists. */
+function syntheticTitle(store) {
+  if (store.source !== SYNTHETIC) return "synthetic, for the target";
+  const text = store.spelled.length > 20 ? `${store.spelled.slice(0, 19)}…` : store.spelled;
+  return text ? `synthetic: spells ‘${text}’` : "synthetic: spells nothing";
 }
 
 function fillSources(store) {
-  const offered = [[MADE_UP, madeUpTitle(store)], [UNIFORM, "uniform: knows nothing"]];
+  const offered = [[SYNTHETIC, syntheticTitle(store)], [UNIFORM, "uniform: all classes equally likely"]];
   for (const each of store.posteriors.values()) offered.push([each.key, each.title]);
   byId("source").replaceChildren(...offered.map(([key, title]) => new Option(title, key)));
   byId("source").value = store.source;
@@ -140,7 +140,7 @@ function joinControls(store, { redraw, redrawAll, player }) {
     store.take(event.target.value);
   });
   byId("frames").addEventListener("input", (event) => store.setFrames(Number(event.target.value)));
-  byId("say").addEventListener("click", () => store.sayTarget());
+  byId("say").addEventListener("click", () => store.spellTarget());
   byId("reset").addEventListener("click", () => store.reset());
   byId("show-path").addEventListener("change", (event) => {
     store.showPath = event.target.checked;
@@ -156,7 +156,7 @@ function joinControls(store, { redraw, redrawAll, player }) {
   }
 }
 
-/** A group of buttons of which one is chosen: by click, or with the arrow keys. */
+/** A group of buttons of which one is selected, by click or with the arrow keys. */
 function joinTabs(group, choose) {
   const tabs = [...group.querySelectorAll('[role="radio"]')];
   group.addEventListener("click", (event) => {
@@ -175,16 +175,16 @@ function joinTabs(group, choose) {
 }
 
 function renderControls(store) {
-  const madeUp = !store.posterior;
+  const synthetic = !store.posterior;
   if (byId("target").value !== store.text) byId("target").value = store.text;
-  byId("source").options[0].textContent = madeUpTitle(store);
+  byId("source").options[0].textContent = syntheticTitle(store);
   byId("source").value = store.source;
-  byId("frames-field").hidden = !madeUp;
+  byId("frames-field").hidden = !synthetic;
   byId("frames").max = Math.max(60, store.count);
   byId("frames").value = store.count;
   byId("frames-value").textContent = store.count;
-  byId("say").hidden = store.source !== MADE_UP;
-  byId("say").disabled = store.says === store.text;
+  byId("say").hidden = store.source !== SYNTHETIC;
+  byId("say").disabled = store.spelled === store.text;
   byId("reset").disabled = !store.edited;
   byId("file-panel").hidden = store.source !== "file";
   byId("note").textContent = store.posterior?.note ?? NOTES[store.source];
@@ -198,9 +198,9 @@ function renderControls(store) {
 
 const THUMB = { width: 64, height: 30 };
 
-/** α, β and γ as three small pictures: all of them are there at once. */
+/** α, β and γ as three small pictures, all visible at once. */
 function renderThumbs(store) {
-  const ink = colours();
+  const ink = colors();
   for (const canvas of document.querySelectorAll(".thumb")) {
     const context = prepared(canvas, THUMB.width, THUMB.height);
     const shade = shading(store, canvas.parentElement.dataset.quantity);
@@ -216,7 +216,7 @@ function renderThumbs(store) {
   }
 }
 
-/** The strongest of the cells under each point of a small picture. */
+/** The largest value of the cells under each pixel of a small picture. */
 function pooled(store, shade) {
   const [columns, rows] = [Math.min(THUMB.width, store.count), Math.min(THUMB.height, store.lattice.states)];
   const result = Array.from({ length: columns }, () => new Float64Array(rows));
@@ -230,7 +230,7 @@ function pooled(store, shade) {
   return result;
 }
 
-/** Light or dark as the system has it, until the button, or the page that embeds this one, says otherwise. */
+/** Light or dark: the setting of the system, until the button or the embedding page changes it. */
 function joinTheme(redraw) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let chosen = null;
@@ -253,7 +253,7 @@ function joinTheme(redraw) {
 }
 
 globalThis.ctckit = {
-  alphabetFor, arrowOccupancy, beamsOf, collapse, encode, framesNeeded, greedyPath, latticeOf, logSoftmax,
-  logitGradient, madeUpLogits, parseNpy, parseTable, tokensOf,
+  alphabetFor, transitionOccupancy, beamsOf, collapse, encode, framesNeeded, greedyPath, latticeOf, logSoftmax,
+  logitGradient, syntheticLogits, parseNpy, parseTable, tokensOf,
 };
 globalThis.ctckit.store = start();

@@ -1,13 +1,13 @@
 // The numbers as a table, and the gradient as bars.
 
-import { MANY_ROWS, colours, prepared } from "./canvas.js";
+import { MANY_ROWS, colors, prepared } from "./canvas.js";
 import { byId, element } from "./dom.js";
 import { formatProb, formatScore } from "./format.js";
 
 const QUANTITIES = { alpha: "α", beta: "β", occupancy: "γ" };
 const MOST_CELLS = 40_000;
 
-/** The numbers of what is shown, made only when they are asked for. */
+/** The numbers of the current quantity, made only when the table is open. */
 export function renderTable(store) {
   const details = byId("numbers");
   if (!details.open) return;
@@ -19,7 +19,7 @@ export function renderTable(store) {
   }
   const written = (value) => formatScore(quantity === "occupancy" ? Math.log(value) : value, scale);
   const table = element("table");
-  const caption = `${QUANTITIES[quantity]}, ${scale}: states by frames; then p, what the network says`;
+  const caption = `${QUANTITIES[quantity]}, ${scale}: states by frames; then p, the output of the network`;
   table.append(element("caption", caption, "hidden"));
   const head = table.createTHead().insertRow();
   const cell = (parent, tag, text, scope) => {
@@ -51,7 +51,7 @@ export function renderGradient(store, width) {
   const { rows, gradient } = store;
   const height = rows.length > MANY_ROWS ? GRADIENT_ROW * 0.7 : GRADIENT_ROW;
   const context = prepared(canvas, Math.max(1, store.count * width), rows.length * height);
-  const ink = colours();
+  const ink = colors();
   const most = Math.max(1e-12, ...gradient.map((frame) => Math.max(...rows.map((c) => Math.abs(frame[c])))));
   const scale = Math.max(most, 0.02);
   const gap = width > 12 ? 1.5 : 0.5;

@@ -1,4 +1,4 @@
-// A file of one's own as a posterior: dropped or chosen; what its numbers mean is asked, not guessed.
+// The user's file as a posterior: dropped or chosen. The page asks what its numbers mean.
 
 import { byId } from "./dom.js";
 import { lookLikeProbs, logOfProbs, parseNpy, parseTable, transposed } from "./files.js";
@@ -70,7 +70,7 @@ export class OpenedFile {
     }
   }
 
-  /** Puts the file among the posteriors and goes over to it. */
+  /** Adds the file to the posteriors and selects it. */
   place() {
     const classes = this.rows[0].length;
     const blank = Math.max(0, Math.min(classes - 1, Math.trunc(Number(byId("file-blank").value)) || 0));
@@ -78,7 +78,7 @@ export class OpenedFile {
     const logits = byId("file-kind").value === "probs" ? logOfProbs(this.rows) : this.rows;
     const target = decode(collapse(greedyPath(logits), blank), names);
     const title = `${this.fileName}, ${this.rows.length} × ${classes}`;
-    const note = "Your file. The target is its greedy text to begin with.";
+    const note = "Your file. The first target is its greedy text.";
     this.store.posteriors.set(OPENED, { key: OPENED, title, note, names, blank, target, history: [logits] });
     this.store.take(OPENED);
     byId("file-blank").value = blank;
@@ -87,12 +87,12 @@ export class OpenedFile {
     byId("file-names").value = others.map((name) => (name === " " ? "␣" : name)).join(" ");
     const looks = lookLikeProbs(this.rows) && byId("file-kind").value === "logits";
     byId("file-note").textContent = looks
-      ? `${title}. Each row lies in 0..1 and adds up to 1: are they probabilities? Then say so here.`
+      ? `${title}. Each row is in 0..1 and sums to 1: are they probabilities? If so, select this here.`
       : `${title} (frames × classes).`;
     this.refresh();
   }
 
-  /** The names given for all classes, or for all but the blank; else their numbers. */
+  /** The names for all classes, or for all but the blank; without names, their numbers. */
   namesFor(classes, blank) {
     const names = this.names ? [...this.names] : Array.from({ length: classes }, (_, c) => String(c));
     if (names.length === classes - 1) names.splice(blank, 0, "");

@@ -1,11 +1,11 @@
-// Playing: the recursion frame by frame, and the steps of a training.
+// The players: of the recursion, frame by frame, and of the steps of a training.
 
 const FRAME_MS = 420;
 const STEP_MS = 260;
 const DIRECTIONS = {
   alpha: "α is computed from the start",
   beta: "β is computed from the end",
-  occupancy: "γ is played from the end, as β",
+  occupancy: "γ is played from the end, like β",
 };
 
 /** Calls `step` again and again until it returns false; the button starts and stops it. */
@@ -60,7 +60,7 @@ export class Player {
     return true;
   }
 
-  /** To a frame; of it, the state of the best path is explained. */
+  /** Goes to a frame; the inspector explains the state of the best path there. */
   move(t) {
     this.store.cursor = t;
     this.store.hover = this.store.picked = null;
@@ -85,7 +85,7 @@ export class Player {
   }
 }
 
-/** The training steps, as a film. */
+/** Plays the training steps. */
 export class Replay {
   constructor(store) {
     this.store = store;

@@ -1,11 +1,11 @@
-// The posterior, as bars that can be dragged; above it what the network saw or heard.
+// The posterior as bars that can be dragged; above it the image or the sound that the network read.
 
-import { MANY_ROWS, cellAt, colours, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
+import { MANY_ROWS, cellAt, colors, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
 import { formatProb } from "./format.js";
 
 const REST_ROW = 18;
 
-/** How high a row is. */
+/** The height of a row. */
 function rowHeightOf(store) {
   return store.rows.length <= MANY_ROWS ? 27 : store.rows.length <= 40 ? 19 : 14;
 }
@@ -20,17 +20,17 @@ const LONG_PRESS = 450; // milliseconds
 const STILL = 8; // pixels that a finger may move and still tap
 const NEAR = 10; // pixels around the selected cell that take hold of it too
 
-/** The part of a bar's full height that a probability has. */
+/** The height of a bar for a probability, as a share of the full height. */
 export function barHeight(prob, scale) {
   if (scale === "linear") return prob;
   return prob <= 0 ? 0 : Math.max(0.02, 1 + Math.log10(prob) / DECADES);
 }
 
 export class PosteriorView {
-  constructor(say) {
+  constructor(announce) {
     this.canvas = document.getElementById("posterior-canvas");
     this.names = document.getElementById("posterior-names");
-    this.say = say;
+    this.announce = announce;
     this.cell = null; // {t, c}: under the pointer, reached by key, or `selected` by a tap
   }
 
@@ -66,7 +66,7 @@ export class PosteriorView {
     this.draw();
   }
 
-  /** A mouse or a pen drags at once; a finger scrolls, and drags the cell that a tap or a long press has selected. */
+  /** A mouse or a pen drags at once. A finger scrolls; it drags a cell that a tap or a long press has selected. */
   press(event) {
     const cell = this.at(event);
     if (!cell || event.button > 0 || !event.isPrimary) return;
@@ -102,7 +102,7 @@ export class PosteriorView {
     this.letGo();
     if (!tapped) return;
     this.point({ ...cell, selected: true });
-    this.say(this.told());
+    this.announce(this.told());
   }
 
   letGo() {
@@ -148,7 +148,7 @@ export class PosteriorView {
       store.nudge(next.t, this.cell.c, change * (big ? BIG_STEP : KEY_STEP));
     } else this.draw();
     reveal(this.canvas, next.t, this.width);
-    this.say(this.told());
+    this.announce(this.told());
   }
 
   told() {
@@ -158,7 +158,7 @@ export class PosteriorView {
     return `frame ${t}, ${name}: ${formatProb(Math.exp(store.logProbs[t][c]))}`;
   }
 
-  /** Draws anew, with the names of the classes; `width` is that of a frame. */
+  /** Draws everything again, with the names of the classes; `width` is that of a frame. */
   render(store, width) {
     this.width = width;
     const focused = document.activeElement?.parentElement === this.names ? document.activeElement.dataset.class : null;
@@ -187,7 +187,7 @@ export class PosteriorView {
     this.names.replaceChildren(...labels);
     if (focused) this.names.querySelector(`[data-class="${focused}"]`)?.focus();
     const frames = `${store.count} frames × ${store.rows.length} classes`;
-    this.canvas.setAttribute("aria-label", `What the network says: ${frames}. The numbers are in the table below.`);
+    this.canvas.setAttribute("aria-label", `The output of the network: ${frames}. The numbers are in the table below.`);
     this.draw();
   }
 
@@ -199,7 +199,7 @@ export class PosteriorView {
     const height = rows.length * high + (rest ? REST_ROW : 0);
     const all = Math.max(1, store.count * width);
     const context = prepared(this.canvas, all, height);
-    const ink = colours();
+    const ink = colors();
     shadeFrames(context, store, ink, width, height);
     const gap = width > 12 ? 1.5 : 0.5;
     rows.forEach((c, row) => {
@@ -255,7 +255,7 @@ export class PosteriorView {
 
 const MEDIA_HEIGHT = 64;
 
-/** The image that was read or the sound that was heard, on the frames' axis. */
+/** The image or the sound that the network read, on the axis of the frames. */
 export function renderMedia(store, width) {
   const media = store.posterior?.image ?? store.posterior?.wave;
   const panel = document.getElementById("media");
@@ -263,7 +263,7 @@ export function renderMedia(store, width) {
   if (!media) return;
   const canvas = document.getElementById("media-canvas");
   canvas.setAttribute("aria-label", store.posterior.title);
-  const ink = colours();
+  const ink = colors();
   const all = store.count * width;
   if (store.posterior.image) {
     const { rows, columns } = media;
@@ -291,7 +291,7 @@ function pictureOf(image) {
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(image.columns, image.rows);
   const bytes = Uint8Array.from(atob(image.data), (character) => character.charCodeAt(0));
-  bytes.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
+  bytes.forEach((gray, i) => pixels.data.set([gray, gray, gray, 255], 4 * i));
   context.putImageData(pixels, 0, 0);
   return (image.canvas = canvas);
 }

@@ -1,30 +1,30 @@
-// Posteriors on offer, and texts as classes.
+// The available posteriors, and texts as classes.
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz ";
 
-/** The classes of a made-up network: the blank, a to z, the space, and whatever else the text holds that it says. */
+/** The classes of a synthetic network: the blank, a to z, the space, and the other characters of its text. */
 export function alphabetFor(text) {
   const others = [...new Set([...text])].filter((character) => !LETTERS.includes(character)).sort();
   return ["", ...LETTERS, ...others];
 }
 
-/** How many frames a made-up network gives to N tokens. */
-export function madeUpFrames(tokens) {
+/** The number of frames of a synthetic network for N tokens. */
+export function syntheticFrames(tokens) {
   return 4 * tokens + 3;
 }
 
-/** (T, C) logits in which each token has a bump and the blank the rest; the same as viz/made_up.py. */
-export function madeUpLogits(target, classes, frames) {
+/** (T, C) logits in which each token has a bump and the blank the rest; the same as viz/synthetic.py. */
+export function syntheticLogits(target, classes, frames) {
   const rows = Array.from({ length: frames }, () => new Float64Array(classes).fill(-4));
   for (const row of rows) row[0] = 0.5;
   target.forEach((token, n) => {
-    const centre = ((n + 0.5) * frames) / target.length - 0.5;
-    rows.forEach((row, t) => (row[token] = Math.max(row[token], 2.5 - 0.9 * (t - centre) ** 2)));
+    const center = ((n + 0.5) * frames) / target.length - 0.5;
+    rows.forEach((row, t) => (row[token] = Math.max(row[token], 2.5 - 0.9 * (t - center) ** 2)));
   });
   return rows;
 }
 
-/** (T, C) logits of a network that knows nothing. */
+/** (T, C) logits of a uniform network: all classes are equally likely. */
 export function uniformLogits(classes, frames) {
   return Array.from({ length: frames }, () => new Float64Array(classes));
 }

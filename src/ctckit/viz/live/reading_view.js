@@ -1,7 +1,7 @@
-// The collapse: for the greedy path and for the best path, what each frame says, what merges, what remains.
+// The collapse: for the greedy path and for the best path, the class of each frame, what merges, what remains.
 
 import { collapse } from "./search.js";
-import { colours, prepared, roundedBar } from "./canvas.js";
+import { colors, prepared, roundedBar } from "./canvas.js";
 
 const PATH_ROW = 26;
 const TEXT_ROW = 30;
@@ -24,8 +24,8 @@ export function renderReading(store, width) {
   if (lattice.feasible && store.count) paths.push(["best path", lattice.path.map((s) => lattice.labels[s]), "path"]);
   const block = PATH_ROW + TEXT_ROW + SPACE;
   const context = prepared(canvas, Math.max(1, store.count * width), paths.length * block - SPACE);
-  const ink = colours();
-  paths.forEach(([, path, colour], n) => drawPath(context, store, runsOf(path), n * block, width, ink, ink[colour]));
+  const ink = colors();
+  paths.forEach(([, path, color], n) => drawPath(context, store, runsOf(path), n * block, width, ink, ink[color]));
   const names = paths.map(([name], n) => {
     const label = document.createElement("span");
     label.className = "sans";
@@ -43,12 +43,12 @@ export function renderReading(store, width) {
   canvas.setAttribute("aria-label", told.join(" "));
 }
 
-function drawPath(context, store, runs, top, width, ink, colour) {
+function drawPath(context, store, runs, top, width, ink, color) {
   for (const { c, first, behind } of runs) {
     const [x, wide] = [first * width + 1, (behind - first) * width - 2];
     const isBlank = c === store.blank;
     context.globalAlpha = isBlank ? 1 : 0.16;
-    context.fillStyle = isBlank ? ink.field : colour;
+    context.fillStyle = isBlank ? ink.field : color;
     roundedBar(context, x, top + 1, wide, PATH_ROW - 2, 6);
     context.globalAlpha = 1;
     context.fillStyle = isBlank ? ink.blank : ink.ink;
@@ -58,7 +58,7 @@ function drawPath(context, store, runs, top, width, ink, colour) {
     }
     if (isBlank) continue;
     const middle = ((first + behind) / 2) * width;
-    context.strokeStyle = colour;
+    context.strokeStyle = color;
     context.globalAlpha = 0.5;
     context.lineWidth = 1;
     context.beginPath();

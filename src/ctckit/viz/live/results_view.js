@@ -1,10 +1,10 @@
-// The results in words and figures, and why there may be none.
+// The results in words and numbers, and the reasons if there are none.
 
 import { adjacentRepeats, framesNeeded } from "./ctc.js";
 import { byId } from "./dom.js";
 import { formatExp, formatLog, formatShare, plural } from "./format.js";
 import { decode } from "./posteriors.js";
-import { MADE_UP } from "./store.js";
+import { SYNTHETIC } from "./store.js";
 
 function show(id, text) {
   byId(id).textContent = text;
@@ -29,7 +29,7 @@ export function renderTiles(store) {
   }
 }
 
-/** Why the target cannot be emitted, with its arithmetic; null where it can. */
+/** The reason why the target cannot be emitted, with its arithmetic; null if it can. */
 export function whyInfeasible(store) {
   const { lattice, target, count } = store;
   if (lattice.feasible) return null;
@@ -37,11 +37,11 @@ export function whyInfeasible(store) {
   const needed = framesNeeded(target);
   if (count < needed) {
     const pairs = target.flatMap((c, n) => (n > 0 && c === target[n - 1] ? [store.name(c) + store.name(c)] : []));
-    const blanks = repeats ? ` + ${plural(repeats, "blank")} between equal neighbours (${pairs.join(", ")})` : "";
+    const blanks = repeats ? ` + ${plural(repeats, "blank")} between equal neighbors (${pairs.join(", ")})` : "";
     const sum = `${plural(target.length, "token")}${blanks} = ${plural(needed, "frame")} needed`;
-    return `No path. ${sum}, ${count} there: the loss is ∞ and the gradient 0.`;
+    return `No path. ${sum}, ${count} available: the loss is ∞ and the gradient 0.`;
   }
-  return "No path: each one passes a class whose probability is 0 in its frame. The loss is ∞ and the gradient 0.";
+  return "No path: each one uses a class of probability 0 in some frame. The loss is ∞ and the gradient 0.";
 }
 
 function complain(id, message) {
@@ -55,7 +55,7 @@ export function renderProblems(store) {
   const classes = [...store.names.keys()].filter((c) => c !== store.blank && store.names[c] !== "…");
   const known = classes.slice(0, 40).map((c) => store.name(c)).join(" ");
   const left = decode(store.target, store.names);
-  const computed = `Computed for: ${left ? `“${left}”` : "(empty text)"}.`;
-  const remedy = store.source === MADE_UP ? "“Let the frames say it” makes one that has it." : `It knows: ${known}`;
-  complain("problem", unknown && `This network has no class for ${unknown}: left out. ${computed} ${remedy}`);
+  const computed = `Computed for the rest: ${left ? `“${left}”` : "(empty text)"}.`;
+  const remedy = store.source === SYNTHETIC ? "“Make the frames spell it” adds the classes." : `Its classes: ${known}`;
+  complain("problem", unknown && `This network has no class for ${unknown}. ${computed} ${remedy}`);
 }

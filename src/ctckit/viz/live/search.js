@@ -1,5 +1,5 @@
-// Reading texts out: the collapse, the greedy text, and prefix beam search with every frame's beam kept.
-// The search is that of kernels/reference_search.py, without models; ties fall as they do there.
+// Decoding: the collapse, the greedy text, and prefix beam search that keeps the beam of every frame.
+// The search is that of kernels/search/reference.py without language models; ties are decided in the same way.
 
 import { IMPOSSIBLE, logSum } from "./ctc.js";
 
@@ -8,12 +8,12 @@ export function collapse(classes, blank) {
   return classes.filter((c, t) => c !== blank && (t === 0 || c !== classes[t - 1]));
 }
 
-/** The likeliest class of each frame; the lower class wins ties. */
+/** The most likely class of each frame; the lower class wins ties. */
 export function greedyPath(logProbs) {
   return logProbs.map((frame) => frame.indexOf(frame.reduce((a, b) => Math.max(a, b))));
 }
 
-/** The beam before the first frame: the empty text. Texts are nodes of a tree, each its parent's and one token more. */
+/** The beam before the first frame: the empty text. Texts are nodes of a tree: a node adds one token to its parent. */
 export function emptyBeam() {
   const root = { token: -1, parent: null, children: new Map() };
   return [{ text: root, blank: 0, token: IMPOSSIBLE, total: 0 }];
@@ -57,14 +57,14 @@ export function beamStep(beam, frame, blank, width, beginners = frame.keys()) {
 const MANY_CLASSES = 64;
 const BEGINNERS = 32;
 
-/** The classes that begin new texts in a frame: all, or of very many the likeliest. */
+/** The classes that begin new texts in a frame: all, or the most likely ones if there are very many. */
 export function beginnersOf(frame) {
   if (frame.length <= MANY_CLASSES) return [...frame.keys()];
   const order = [...frame.keys()].sort((a, b) => frame[b] - frame[a] || a - b);
   return order.slice(0, BEGINNERS).sort((a, b) => a - b);
 }
 
-/** The beam after each frame. `known` beams of the frames before `from` are taken as they are. */
+/** The beam after each frame. The `known` beams of the frames before `from` are reused. */
 export function beamsOf(logProbs, blank, width, known = [], from = 0) {
   const beams = known.slice(0, from);
   for (let t = beams.length; t < logProbs.length; t++) {

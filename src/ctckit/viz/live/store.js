@@ -1,12 +1,12 @@
-// What the page shows, in one place. Views subscribe; whoever changes something calls a method here.
+// The state of the page, in one place. Views subscribe to it; every change is a method call here.
 
 import { IMPOSSIBLE, framesNeeded, latticeOf, logSoftmax, logitGradient } from "./ctc.js";
 import { alphabetFor, decode, encode } from "./posteriors.js";
-import { madeUpFrames, madeUpLogits, uniformLogits, unpackLogProbs } from "./posteriors.js";
+import { syntheticFrames, syntheticLogits, uniformLogits, unpackLogProbs } from "./posteriors.js";
 import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
 
 export const BEAM_WIDTH = 40;
-export const MADE_UP = "made-up";
+export const SYNTHETIC = "synthetic";
 export const UNIFORM = "uniform";
 const SLOW_SEARCH = 60_000; // frames × classes: above, the search waits until nothing else happens
 const LEAST_LOGIT = -14; // dragging a class up from −∞ begins here
@@ -24,10 +24,10 @@ export class Store {
     this.picked = null; // {t, s} pinned by a click or by Enter
     this.cursor = Infinity; // the frame up to which the recursion has been played; beams are those of this frame
     this.text = page.text;
-    this.says = page.text;
+    this.spelled = page.text;
     this.frames = page.frames ?? null;
     this.edited = false;
-    this.take(page.source ?? MADE_UP, page.step ?? null);
+    this.take(page.source ?? SYNTHETIC, page.step ?? null);
     if (page.target != null) this.setText(page.target);
   }
 
@@ -39,7 +39,7 @@ export class Store {
     for (const view of this.views) view(this);
   }
 
-  /** Goes over to another posterior, at a training step where it has several. */
+  /** Selects another posterior, at a training step if it has several. */
   take(key, step = null) {
     this.source = key;
     this.posterior = this.posteriors.get(key) ?? null;
@@ -54,8 +54,8 @@ export class Store {
     } else {
       this.blank = 0;
       this.history = null;
-      this.says = this.text;
-      this.makeUp();
+      this.spelled = this.text;
+      this.synthesize();
     }
   }
 
@@ -65,16 +65,16 @@ export class Store {
     this.load(this.history[step]);
   }
 
-  /** A made-up or uniform posterior. What it says fixes its classes: no target changes a number of it. */
-  makeUp() {
-    this.names = alphabetFor(this.says);
-    const says = encode(this.says, this.names, 0).tokens;
-    const frames = this.frames ?? madeUpFrames(says.length);
+  /** A synthetic or uniform posterior. Its text determines its classes; the target does not change its numbers. */
+  synthesize() {
+    this.names = alphabetFor(this.spelled);
+    const { tokens } = encode(this.spelled, this.names, 0);
+    const frames = this.frames ?? syntheticFrames(tokens.length);
     const classes = this.names.length;
-    this.load(this.source === UNIFORM ? uniformLogits(classes, frames) : madeUpLogits(says, classes, frames));
+    this.load(this.source === UNIFORM ? uniformLogits(classes, frames) : syntheticLogits(tokens, classes, frames));
   }
 
-  /** Pins a state, or lets go of it where it is the pinned one. */
+  /** Pins a state, or unpins it if it is the pinned one. */
   pin(state) {
     const again = state && this.picked?.t === state.t && this.picked.s === state.s;
     this.picked = again ? null : state;
@@ -82,7 +82,7 @@ export class Store {
 
   setFrames(frames) {
     this.frames = frames;
-    this.makeUp();
+    this.synthesize();
   }
 
   setText(text) {
@@ -90,11 +90,11 @@ export class Store {
     this.compute();
   }
 
-  /** The frames of a made-up posterior say what the target is. */
-  sayTarget() {
-    this.says = this.text;
+  /** Makes the frames of the synthetic posterior spell the target. */
+  spellTarget() {
+    this.spelled = this.text;
     this.frames = null;
-    this.makeUp();
+    this.synthesize();
   }
 
   load(logits) {
@@ -157,7 +157,7 @@ export class Store {
     return this.logProbs.length;
   }
 
-  /** The frame whose beams are shown, −1 where there is none. */
+  /** The frame whose beam is shown; −1 if there is none. */
   get frame() {
     return Math.min(this.cursor, this.count - 1);
   }
@@ -167,12 +167,12 @@ export class Store {
     return best ? decode(tokensOf(best.text), this.names) : null;
   }
 
-  /** The state explained: the pinned one, that under the pointer, or one of the best path. */
+  /** The explained state: the pinned one, the one under the pointer, or one of the best path. */
   get state() {
     return this.picked ?? this.hover ?? this.tellingState();
   }
 
-  /** Of the best path: that in the frame that is played, else the first one that a skip leads to. */
+  /** A state of the best path: that in the frame of the player, else the first one that a skip enters. */
   tellingState() {
     const { path, skips } = this.lattice;
     if (!path.length) return null;
@@ -185,7 +185,7 @@ export class Store {
     return t >= 0 && t < this.count && s >= 0 && s < this.lattice.states;
   }
 
-  /** The classes with a row: of the target, the likeliest of a frame, and others that are likely; the blank first. */
+  /** The classes with a row: the target's, the most likely ones of the frames, other likely ones; the blank first. */
   rowsToShow() {
     const wanted = new Set([this.blank, ...this.target, ...this.greedy]);
     if (this.choice) for (const c of this.choice) wanted.add(c); // rows do not vanish under the pointer
