@@ -20,7 +20,7 @@ extensions = [
     "reference_pages",
     "live_lattice",
 ]
-exclude_patterns = ["*.py", "_extensions", "learn/data", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
+exclude_patterns = ["*.py", "_extensions", "_figures", "learn/data", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
 
 # Chapters are plain Python in percent format; a page is that file, executed.
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}

@@ -1,4 +1,4 @@
-"""The posteriors in the package, for the live lattice; ``docs/live_posteriors.py`` computed them."""
+"""The posteriors in the package, for the live lattice; ``docs/_figures/live_posteriors.py`` computed them."""
 
 from __future__ import annotations
 
