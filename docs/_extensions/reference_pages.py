@@ -171,7 +171,7 @@ def write(folder: Path) -> None:
     pages["command_line"] = command_line()
     entries = "\n".join(pages)
     pages["index"] = (
-        "# Reference\n\nEvery public name, from the docstrings of the installed package. Everywhere, B is the number of "
+        "# Reference\n\nEvery public name, from the docstrings of the package. Everywhere, B is the number of "
         "items, T of frames, C of classes, N of tokens, and S = 2N + 1 of states.\n\n"
         f"```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
     )
