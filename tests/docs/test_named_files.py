@@ -26,7 +26,7 @@ NOT_OURS = {
     "lines/",
     "model/",
 }
-PLACEHOLDER = re.compile(r"\bNAME\b|…")  # `networks/NAME.py` in a recipe stands for a file that the reader adds
+PLACEHOLDER = re.compile(r"NAME|…")  # `networks/NAME.py` in a recipe stands for a file that the reader adds
 
 URL = re.compile(r"\w+://[^\s)>`\"]+")
 LINK_TARGET = re.compile(r"\]\([^)\s]+\)")  # tests/docs/test_site.py follows links
