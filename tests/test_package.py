@@ -2,7 +2,9 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -15,6 +17,7 @@ from ctckit.kernels import runtime
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
+SOURCE = ROOT / "src" / "ctckit"
 MODULES = sorted(module.name for module in pkgutil.walk_packages(ctckit.__path__, "ctckit."))
 
 
@@ -31,10 +34,22 @@ def test_all_names_are_sorted_and_can_be_imported():
         ctckit.ctc_lose  # noqa: B018
 
 
-def test_no_module_has_the_name_of_a_public_function():
-    """An import of such a module would replace the function in the namespace of the package."""
-    modules = {name.removeprefix("ctckit.") for name in MODULES}
-    assert modules.isdisjoint(ctckit.__all__)
+def test_no_function_has_the_name_of_a_module():
+    """Otherwise an import of the module would replace the function."""
+    for name in ctckit.__all__:
+        assert importlib.util.find_spec(f"ctckit.{name}") is None
+
+
+def test_packages_are_imported_when_they_are_first_used():
+    done = run("import ctckit; assert ctckit.topology.collapse([0, 1, 1]) == [1]; ctckit.viz.live_page; ctckit.errors")
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_the_kernels_import_the_compiled_core():
+    importing = re.compile(r"^\s*(from|import) .*\b_native\b", re.MULTILINE)
+    found = {path for path in SOURCE.rglob("*.py") if importing.search(path.read_text(encoding="utf-8"))}
+    assert found
+    assert {path.relative_to(SOURCE).parts[0] for path in found} == {"kernels"}
 
 
 def test_import_loads_nothing_heavy_and_warns_of_nothing():

@@ -108,7 +108,28 @@ _MODULES = {  # each name is imported when it is first used
 }
 
 
+_PACKAGES = (  # so that ``import ctckit`` is enough for ``ctckit.viz.draw_trellis``
+    "acoustic_models",
+    "alignment",
+    "compat",
+    "decoding",
+    "diagnosis",
+    "kernels",
+    "language_models",
+    "lattices",
+    "loss",
+    "objectives",
+    "ocr",
+    "topology",
+    "variants",
+    "viz",
+    "vocabulary",
+)
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"ctckit.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
     try:

@@ -1,24 +1,26 @@
-"""CTC itself, once: the states of a target, and which transitions lead from state to state.
+"""CTC itself: the states of a target, and the transitions between them.
 
-A target ``y`` of N tokens becomes a chain of S = 2N + 1 states, a blank before, between and behind the tokens::
+A target ``y`` of N tokens becomes a graph of S = 2N + 1 states: a blank before, between and after the tokens::
 
     state   0   1    2   3    4   5    6          for y = c, a, a
     class   ∅   c    ∅   a    ∅   a    ∅
 
-In each frame the path is in one state and emits that state's class. From one frame to the next it takes an arrow:
+In each frame the path is in one state and emits that state's class. From one frame to the next it takes a
+transition:
 
     stay      s → s          a token or a blank lasts another frame
     advance   s → s + 1      the next state
-    skip      s → s + 2      over a blank, straight to the next token
+    skip      s → s + 2      over a blank, from a token to the next token
 
-A skip lands only on a token that differs from the token before it: two equal neighbours (state 3 to state 5 above)
+A skip is allowed only into a token that differs from the token before it. Two equal neighbors (states 3 and 5 above)
 need the blank between them, or the collapse would merge them. A path starts in one of the first two states and ends
-in one of the last two. What is drawn here is all that the kernels know about CTC: other sets of states, transitions and
-weights are other variants of CTC (variants.py) for the same recursion. They may use a fourth arrow, which passes over a
-whole token:
+in one of the last two.
 
-    hop     s → s + 3    from a token to the blank behind the next token
-            s → s + 4    from a token to the token after the next
+The kernels know nothing else about CTC. Variants of CTC (variants.py) are other states, transitions and weights for the
+same recursion. They may use two more transitions, which pass over a whole token:
+
+    hop to a blank    s → s + 3    from a token to the blank after the next token
+    hop to a token    s → s + 4    from a token to the token after the next
 
 Source: Graves et al., Connectionist Temporal Classification, ICML 2006, section 4.1.
 """
@@ -35,14 +37,19 @@ Ints = npt.NDArray[np.int64]
 
 IMPOSSIBLE = -np.inf
 
+# Rows of an array of transition weights (…, 7, S): the transition s − k → s stands in row k, then start and final.
+STAY, ADVANCE, SKIP, HOP_TO_BLANK, HOP_TO_TOKEN, START, FINAL = range(7)
+NUM_WEIGHTS = 7
+
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """A chain of S states; every weight is a natural logarithm, −∞ where no arrow is.
+    """A graph of S states. Every weight is a natural logarithm; a forbidden transition has the weight −∞.
 
     Attributes:
         labels: (S,) the class that each state emits.
-        transitions: (K, S) weight of the arrow s − k → s at [k, s]: stay, advance, skip, and with K = 5 the two hops.
+        transitions: (K, S) weight of the transition s − k → s at [k, s]; K = 3 (stay, advance, skip) or 5 (and the two
+            hops).
         start: (S,) weight of starting in s.
         final: (S,) weight of ending in s.
         empty: Weight of the path without any frame: 0 for an empty target, else −∞.
@@ -61,18 +68,18 @@ class Topology:
 
     @property
     def stay(self) -> Floats:
-        """(S,) weight of the arrow s → s."""
-        return np.asarray(self.transitions[0])
+        """(S,) weight of the transition s → s."""
+        return np.asarray(self.transitions[STAY])
 
     @property
     def advance(self) -> Floats:
-        """(S,) weight of the arrow s − 1 → s."""
-        return np.asarray(self.transitions[1])
+        """(S,) weight of the transition s − 1 → s."""
+        return np.asarray(self.transitions[ADVANCE])
 
     @property
     def skip(self) -> Floats:
-        """(S,) weight of the arrow s − 2 → s."""
-        return np.asarray(self.transitions[2])
+        """(S,) weight of the transition s − 2 → s."""
+        return np.asarray(self.transitions[SKIP])
 
     @property
     def frames_needed(self) -> int:
@@ -88,7 +95,7 @@ class Topology:
 
 
 def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
-    """The states and transitions of plain CTC.
+    """Return the states and transitions of plain CTC.
 
     Args:
         target: (N,) integers, the classes of the tokens, none of them the blank.
@@ -109,9 +116,9 @@ def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
     labels[1::2] = tokens
 
     transitions = np.full((3, states), IMPOSSIBLE)
-    transitions[0] = 0.0  # stay
-    transitions[1, 1:] = 0.0  # advance
-    transitions[2, 3::2][tokens[1:] != tokens[:-1]] = 0.0  # skip, into the tokens that differ from the one before
+    transitions[STAY] = 0.0
+    transitions[ADVANCE, 1:] = 0.0
+    transitions[SKIP, 3::2][tokens[1:] != tokens[:-1]] = 0.0  # into the tokens that differ from the one before
     start = np.full(states, IMPOSSIBLE)
     start[:2] = 0.0
     final = np.full(states, IMPOSSIBLE)
@@ -120,7 +127,7 @@ def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
 
 
 def adjacent_repeats(target: npt.ArrayLike) -> int:
-    """How often a token equals the one before it.
+    """Return how often a token equals the one before it.
 
     Example:
         >>> adjacent_repeats([1, 16, 16, 12, 5])
@@ -131,7 +138,7 @@ def adjacent_repeats(target: npt.ArrayLike) -> int:
 
 
 def frames_needed(target: npt.ArrayLike) -> int:
-    """The smallest number of frames that can emit a target under plain CTC: N + adjacent repeats.
+    """Return the smallest number of frames that can emit a target under plain CTC: N + adjacent repeats.
 
     Example:
         >>> frames_needed([1, 16, 16, 12, 5])
@@ -141,7 +148,7 @@ def frames_needed(target: npt.ArrayLike) -> int:
 
 
 def collapse(path: npt.ArrayLike, *, blank: int = 0) -> list[int]:
-    """The target that a path of classes spells: repeats merged, then blanks removed.
+    """Return the target of a path of classes: repeats are merged, then blanks are removed.
 
     Args:
         path: (T,) integers, one class for each frame.

@@ -1,15 +1,16 @@
-"""Variants of CTC: other states, arrows and weights for the same recursion.
+"""Variants of CTC: other states, transitions and weights for the same recursion.
 
-A ``CTCVariant`` says how a target becomes a chain of states. Three primitives make all of them:
+A ``CTCVariant`` says how a target becomes a token graph. Three primitives make all variants:
 
-    states    tokens repeated (minimum duration), wildcards inserted, blanks left out
-    arrows    which exist, and with what weight (wildcards may be hopped over; entering one costs)
-    weights   of a state, in every frame that the path spends there (bias, prior, delay penalty)
+    states        tokens repeated (minimum duration), wildcards inserted, blanks left out
+    transitions   which exist, and with what weight (a path may hop over a wildcard; entering one costs)
+    weights       of a state, in every frame that the path spends there (bias, prior, delay penalty)
 
-A state's weight stands on all arrows into it. The delay penalty needs no clock: a token that begins at frame t is
-behind the path for T − t frames, so a weight of λ · (tokens begun so far) on every state adds up to λ · Σ_i (T − t_i).
+The weight of a state is part of all transitions into it. The delay penalty needs no clock: a token that begins at frame
+t counts in the T − t frames after it, so a weight of λ · (tokens begun so far) on every state adds up to
+λ · Σ_i (T − t_i).
 
-``chains`` builds the states of a whole batch at once; a single target is a batch of one.
+``token_graphs`` builds the states of a whole batch at once; a single target is a batch of one.
 """
 
 from __future__ import annotations
@@ -21,14 +22,27 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit.errors import InvalidInputError
-from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
+from ctckit.topology import (
+    ADVANCE,
+    FINAL,
+    HOP_TO_BLANK,
+    HOP_TO_TOKEN,
+    IMPOSSIBLE,
+    NUM_WEIGHTS,
+    SKIP,
+    START,
+    STAY,
+    Floats,
+    Ints,
+    Topology,
+)
 
 WILDCARD_PLACES = ("targets", "optional", "ends", "between", "everywhere")
 
 
 @dataclass(frozen=True, eq=False)
 class CTCVariant:
-    """How a target becomes a chain of states. The defaults are plain CTC.
+    """How a target becomes a token graph. The defaults are plain CTC.
 
     Attributes:
         log_prior: (C,) subtracted from each class's log-probability, scaled as you wish: divides the posterior of the
@@ -98,12 +112,13 @@ class CTCVariant:
 
 @dataclass(frozen=True, eq=False)
 class TokenGraphs:
-    """The chains of a batch, padded.
+    """The token graphs of a batch, padded.
 
     Attributes:
         tokens: (B, M) int32, the token of each odd state; C is the wildcard; −1 beyond the lengths.
         lengths: (B,) int64, M_b; S_b = 2 M_b + 1 states.
-        weights: (B, 7, 2M + 1) float64: arrows s − k → s for k = 0..4, start, final; natural logarithms.
+        weights: (B, 7, 2M + 1) float64: natural logarithms of the weights of the transitions s − k → s for
+            k = 0..4, of starting and of ending; see the names of the rows in topology.py.
         empty: (B,) float64, the weight of the path without frames: 0 or −∞.
         offset: (B,) float64, a constant to be added to the log-likelihood.
         blank: The class of the blank.
@@ -123,7 +138,7 @@ class TokenGraphs:
         labels = np.full(states, self.blank, dtype=np.int64)
         labels[1::2] = tokens
         weights = self.weights[b, :, :states]
-        return Topology(labels, weights[:5], weights[5], weights[6], float(self.empty[b]))
+        return Topology(labels, weights[:START], weights[START], weights[FINAL], float(self.empty[b]))
 
 
 def token_graphs(
@@ -135,7 +150,7 @@ def token_graphs(
     classes: int,
     blank: int = 0,
 ) -> TokenGraphs:
-    """The states of each target of a batch under a variant.
+    """Return the states of each target of a batch under a variant.
 
     Args:
         targets: (B, N) integers, padded; class C is the wildcard.
@@ -146,7 +161,7 @@ def token_graphs(
         blank: The class of the blank.
 
     Returns:
-        The chains, padded to the longest.
+        The token graphs, padded to the longest.
 
     Example:
         >>> one = token_graphs(np.array([[3, 1]]), np.array([2]), np.array([9]), CTCVariant(min_frames=2), classes=4)
@@ -171,18 +186,18 @@ def token_graphs(
     begun = np.cumsum(first & ~star, axis=1)
     empty = np.where(optional.sum(axis=1) == lengths, 0.0, IMPOSSIBLE)
 
-    weights = np.full((len(targets), 7, 2 * width + 1), IMPOSSIBLE)
+    weights = np.full((len(targets), NUM_WEIGHTS, 2 * width + 1), IMPOSSIBLE)
     odd, even = weights[:, :, 1::2], weights[:, :, 0::2]
-    _label_arrows(odd, token, first, here, optional, variant.use_blank)
+    _into_tokens(odd, token, first, here, optional, variant.use_blank)
     if variant.use_blank:
-        _blank_arrows(even, first, lengths, optional)
+        _into_blanks(even, first, lengths, optional)
     _ends(weights, lengths, optional, variant.use_blank)
 
     of_class = variant.class_weights(classes, blank)
-    odd[:, :6] += (of_class[token] + variant.delay_penalty * begun)[:, None]
-    odd[:, 1:6] -= (variant.wildcard_penalty * star)[:, None]
+    odd[:, :FINAL] += (of_class[token] + variant.delay_penalty * begun)[:, None]
+    odd[:, ADVANCE:FINAL] -= (variant.wildcard_penalty * star)[:, None]
     before = np.concatenate([np.zeros((len(targets), 1)), begun], axis=1)
-    even[:, :6] += (of_class[blank] + variant.delay_penalty * before)[:, None]
+    even[:, :FINAL] += (of_class[blank] + variant.delay_penalty * before)[:, None]
     count = begun.max(axis=1, initial=0)
     offset = -variant.delay_penalty * count * (np.asarray(input_lengths) + 1) / 2
     return TokenGraphs(np.where(here, token, -1).astype(np.int32), lengths, weights, empty, offset, blank)
@@ -190,14 +205,14 @@ def token_graphs(
 
 @dataclass(frozen=True, eq=False)
 class _Fill:
-    source: Ints  # for each state that emits a token: which token of the batch, counted through
-    part: Ints  # and its how many-th frame at least
+    source: Ints  # for each state that emits a token: the index of its token among all tokens of the batch
+    part: Ints  # and which copy of that token it is
 
 
 def _with_wildcards(
     targets: npt.NDArray[np.integer], inside: npt.NDArray[np.bool_], variant: CTCVariant, wildcard: int
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Targets with wildcards put in, and which entries count. Next to another one a wildcard says nothing: dropped."""
+    """Insert wildcards into the targets; also return which entries count. One of two adjacent wildcards is dropped."""
     items, width = targets.shape
     if variant.wildcards not in ("ends", "between", "everywhere"):
         tokens, counted = targets.astype(np.int64), inside
@@ -220,7 +235,7 @@ def _with_wildcards(
 
 
 def _spread(inside: npt.NDArray[np.bool_], copies: Ints) -> tuple[Ints, Ints, Ints, _Fill]:
-    """Each counted token, as often as asked for: its item, its position there, the items' lengths, its origin."""
+    """Repeat each counted token; return its item and position, the lengths of the items, and the origins."""
     counts = copies[inside]
     source = np.repeat(np.arange(len(counts)), counts)
     starts = np.cumsum(counts) - counts
@@ -231,7 +246,7 @@ def _spread(inside: npt.NDArray[np.bool_], copies: Ints) -> tuple[Ints, Ints, In
     return item, position, lengths, _Fill(source, part)
 
 
-def _label_arrows(
+def _into_tokens(
     odd: Floats,
     token: Ints,
     first: npt.NDArray[np.bool_],
@@ -239,36 +254,36 @@ def _label_arrows(
     optional: npt.NDArray[np.bool_],
     use_blank: bool,
 ) -> None:
-    """The arrows into tokens: (B, 7, M)."""
+    """Allow the transitions into tokens, (B, 7, M)."""
     last = here.copy()  # only the last of a token's states lasts longer than a frame
     last[:, :-1] &= first[:, 1:] | ~here[:, 1:]
-    odd[:, 0][last] = 0.0
+    odd[:, STAY][last] = 0.0
     if use_blank:
-        odd[:, 1][first] = 0.0
+        odd[:, ADVANCE][first] = 0.0
     if token.shape[1] > 1:
         differs = token[:, 1:] != token[:, :-1]
         inner = here[:, 1:] & ~first[:, 1:]
-        odd[:, 2, 1:][inner | (first[:, 1:] & (differs | (not use_blank)))] = 0.0
+        odd[:, SKIP, 1:][inner | (first[:, 1:] & (differs | (not use_blank)))] = 0.0
     if token.shape[1] > 2:
         differs = token[:, 2:] != token[:, :-2]
-        odd[:, 4, 2:][first[:, 2:] & optional[:, 1:-1] & (differs | (not use_blank))] = 0.0
+        odd[:, HOP_TO_TOKEN, 2:][first[:, 2:] & optional[:, 1:-1] & (differs | (not use_blank))] = 0.0
 
 
-def _blank_arrows(even: Floats, first: npt.NDArray[np.bool_], lengths: Ints, optional: npt.NDArray[np.bool_]) -> None:
-    """The arrows into blanks: (B, 7, M + 1). There is none within a token that has several states."""
+def _into_blanks(even: Floats, first: npt.NDArray[np.bool_], lengths: Ints, optional: npt.NDArray[np.bool_]) -> None:
+    """Allow the transitions into blanks, (B, 7, M + 1). A token of several states has no blank inside."""
     places = np.arange(even.shape[2])
     exists = np.zeros((len(lengths), even.shape[2]), dtype=bool)
     exists[:, :-1] = first
     exists |= places == lengths[:, None]
-    even[:, 0][exists] = 0.0
-    even[:, 1][exists & (places > 0)] = 0.0
+    even[:, STAY][exists] = 0.0
+    even[:, ADVANCE][exists & (places > 0)] = 0.0
     if even.shape[2] > 2:
-        even[:, 3, 2:][exists[:, 2:] & optional[:, 1:]] = 0.0
+        even[:, HOP_TO_BLANK, 2:][exists[:, 2:] & optional[:, 1:]] = 0.0
 
 
 def _ends(weights: Floats, lengths: Ints, optional: npt.NDArray[np.bool_], use_blank: bool) -> None:
-    """Where paths start and end: at the outermost states, or beyond a wildcard there that may be left out."""
-    start, final = weights[:, 5], weights[:, 6]
+    """Allow starts and ends: in the outermost states, and next to an optional wildcard at either end."""
+    start, final = weights[:, START], weights[:, FINAL]
     last = 2 * lengths
 
     def allow(boundary: Floats, items: npt.NDArray[np.bool_], states: Ints) -> None:
@@ -277,7 +292,7 @@ def _ends(weights: Floats, lengths: Ints, optional: npt.NDArray[np.bool_], use_b
     first = np.zeros_like(lengths)
     some, more = lengths > 0, lengths > 1
     blanks = ~some | use_blank  # an empty target emits blanks, whatever the variant
-    weights[~some, 0, 0] = 0.0
+    weights[~some, STAY, 0] = 0.0
     allow(start, blanks, first)
     allow(final, blanks, last)
     allow(start, some, first + 1)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ctckit import Vocabulary, greedy_decode
-from ctckit.acoustic_models import AcousticModel, PronouncingDictionary, audio, listen, load_model
+from ctckit.acoustic_models import AcousticModel, audio, listen, load_model
+from ctckit.alignment import PronouncingDictionary
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import FRAME_SAMPLES, RATE, VOCABULARY, samples_of

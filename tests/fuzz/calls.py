@@ -57,7 +57,7 @@ class Problem:
     def target(self, b):
         return self.targets[b, : self.target_lengths[b]]
 
-    def input_kind(self, b):
+    def frames_of(self, b):
         return self.logits[b, : self.input_lengths[b]]
 
     @property
@@ -136,7 +136,7 @@ def as_passed(rng, array, *, nested=False):
 
 def expected_item(problem, b, input_kind):
     """Loss, gradient (frames, C) and the size that rounding errors are relative to."""
-    x, target = problem.rows(b), problem.target(b)
+    x, target = problem.frames_of(b), problem.target(b)
     if len(x) < frames_needed(target):
         return math.inf, np.zeros_like(x), 1.0
     if np.isnan(x).any() or np.isposinf(x).any():
@@ -253,7 +253,7 @@ def check_gradient(rng, problem, found, leaf, weights, parts, input_kind):
 def check_lattice_and_greedy(rng, problem):
     """The three that take log-probabilities, on the items whose numbers they accept."""
     for b in range(len(problem.logits)):
-        x, target = problem.rows(b), problem.target(b)
+        x, target = problem.frames_of(b), problem.target(b)
         if np.isnan(x).any() or np.isposinf(x).any():
             continue
         log_probs = reference.log_softmax(x)

@@ -70,7 +70,7 @@ def wrong_class(losses, gradient, batch):
 def test_the_fuzz_notices_a_broken_kernel(monkeypatch, change):
     for name in ("native", "reference"):
         monkeypatch.setitem(BACKENDS, name, broken(change))
-    with pytest.raises(AssertionError, match=r"again: python -m tests\.fuzz_calls --seed 0"):
+    with pytest.raises(AssertionError, match=r"again: python -m tests\.fuzz\.calls --seed 0"):
         calls.check_rounds(0, range(200))
 
 

@@ -101,11 +101,11 @@ def test_a_malformed_item_is_nan_when_nobody_checks():
 def test_joined_targets_that_nobody_checks():
     """More tokens than frames cannot be emitted; what the array does not hold is malformed, and harms no other item."""
     from ctckit.kernels.loss.triton import launch as triton_loss
-    from ctckit.loss import autograd_cuda
+    from ctckit.loss import compute_cuda
 
     x = torch.zeros((4, 2, 5), device=DEVICE)
     tokens, lengths = torch.tensor([1, 2, 1, 2, 3, 4, 1], device=DEVICE), torch.tensor([4, -1, 2, 2], device=DEVICE)
-    targets, counts = autograd_cuda._padded(tokens, lengths, 2)
+    targets, counts = compute_cuda._padded(tokens, lengths, 2)
     frames = torch.full((4,), 2, device=DEVICE)
     found = triton_loss.forward(
         x, targets, frames, counts, blank=0, input_kind="logits", differentiated=False
@@ -113,9 +113,10 @@ def test_joined_targets_that_nobody_checks():
     np.testing.assert_allclose(found, [np.inf, np.nan, 2 * np.log(5), np.nan], rtol=SINGLE_LOSS)
 
 
-def test_what_is_on_the_cpu_is_checked_in_any_case():
+def test_cpu_inputs_are_always_validated():
     """Beside targets or lengths on a device ("meta" here), which are not looked at."""
-    from ctckit.loss import autograd_cuda
+    from ctckit.loss import compute_cuda
+    from ctckit.loss.options import Options
 
     x, there = logits(), torch.zeros(3, dtype=torch.int64, device="meta")
     joined = torch.tensor([1, 2, 2, 1, 1, 2])
@@ -126,7 +127,7 @@ def test_what_is_on_the_cpu_is_checked_in_any_case():
         ((joined, there, torch.tensor([3, 7, 0])), r"targets has 6 entries"),
     ):
         with pytest.raises(InvalidInputError, match=message):
-            autograd_cuda._expect_what_is_here(x[:, :, :4], integers, 0, "logits")
+            compute_cuda._expect_host_integers(x[:, :, :4], integers, Options(0, "none", "inf", "logits"))
 
 
 @pytest.mark.parametrize("joined", [False, True])
@@ -321,10 +322,10 @@ def test_variants(monkeypatch, name):
     torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=SINGLE_GRADIENT)
 
 
-def test_arrow_weights_have_no_gradient_in_the_kernels():
+def test_transition_weights_have_no_gradient_in_the_kernels():
     weights = torch.zeros(7, 7, requires_grad=True)
-    with pytest.raises(BackendError, match=r'backend="triton" has no gradient of arrow_weights'):
-        ctckit.ctc_loss(logits(), TARGETS, *LENGTHS, backend="triton", arrow_weights=weights)
+    with pytest.raises(BackendError, match=r'backend="triton" has no gradient of transition_weights'):
+        ctckit.ctc_loss(logits(), TARGETS, *LENGTHS, backend="triton", transition_weights=weights)
 
 
 @pytest.mark.parametrize("blank_scale", [1.0, 60.0])

@@ -3,23 +3,28 @@
 import gc
 import shutil
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.utils.checkpoint import checkpoint
 
 import ctckit
+from ctckit._checks import INFEASIBLE, REDUCTIONS
 from ctckit.compat import torch as compat
 from ctckit.errors import CTCKitError
 from ctckit.kernels.loss import BACKENDS, native
+from ctckit.kernels.loss.native import INPUT_KINDS
+from ctckit.loss.options import Options
 from tests.support.problems import random_batch
 from tests.support.tolerances import CENTRAL_DIFFERENCE, DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
 
 T, C = 6, 4
 TARGETS = torch.tensor([[1, 1, 2], [3, 2, 1], [2, 0, 0], [1, 1, 1]])
 LENGTHS = torch.tensor([T, 4, T, 4]), torch.tensor([3, 3, 1, 3])  # the last one is infeasible
-ROWS = ("logits", "scores", "log_probs")
 
 
 def make(dtype=torch.float64):
@@ -51,7 +56,7 @@ def test_second_derivative_counts_a_masked_target_out_of_the_mean():
     assert torch.autograd.gradgradcheck(loss, values)
 
 
-@pytest.mark.parametrize("input_kind", ROWS)
+@pytest.mark.parametrize("input_kind", INPUT_KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_curvature_is_the_derivative_of_the_gradient(input_kind, seed):
     """By central differences, with weights, lengths, repeats and NaN in the padding."""
@@ -103,14 +108,24 @@ def test_curvature_of_the_impossible_and_of_nan():
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_the_operator_keeps_pytorchs_rules(reduction):
     """Schema, fake tensors, autograd registration, AOT dispatch with dynamic shapes."""
-    arguments = (make(), TARGETS, *LENGTHS, None, 0, reduction, "zero", "logits", "auto", "logits", True)
-    torch.library.opcheck(torch.ops.ctckit.ctc_loss.default, arguments)
-    _, _, normalizers, _, weights = torch.ops.ctckit.ctc_loss(make().detach(), *arguments[1:6], "none", *arguments[7:])
-    arguments = (make(), TARGETS, *LENGTHS, None, weights, normalizers, 0, "logits", "auto", "logits")
+    options = Options(0, reduction, "zero", "logits", differentiated=True)
+    problem = (TARGETS, *LENGTHS, None)
+    torch.library.opcheck(torch.ops.ctckit.ctc_loss.default, (make(), *problem, options.encode()))
+    each = replace(options, reduction="none").encode()
+    _, _, normalizers, _, weights = torch.ops.ctckit.ctc_loss(make().detach(), *problem, each)
+    arguments = (make(), *problem, weights, normalizers, options.encode())
     torch.library.opcheck(torch.ops.ctckit.ctc_gradient.default, arguments)
     direction = torch.randn(4, T, C, dtype=torch.float64)
-    arguments = (make().detach(), TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "x")
+    arguments = (make().detach(), *problem, weights, direction, options.encode())
     torch.library.opcheck(torch.ops.ctckit.ctc_hvp.default, arguments)
+
+
+@given(
+    st.integers(0, 10_000), *map(st.sampled_from, (REDUCTIONS, (*INFEASIBLE, "counted"), INPUT_KINDS)), st.booleans()
+)
+def test_options_survive_their_encoding(blank, reduction, infeasible, input_kind, flag):
+    options = Options(blank, reduction, infeasible, input_kind, "auto", "log_probs", flag, not flag)
+    assert Options.decode(options.encode()) == options
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
@@ -167,7 +182,7 @@ def test_functional_gradients():
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-@pytest.mark.parametrize("input_kind", ROWS)
+@pytest.mark.parametrize("input_kind", INPUT_KINDS)
 def test_second_derivatives_by_torch_func(reduction, input_kind):
     """Those of torch.autograd; with "none" through an upstream that depends on the logits as well."""
 
@@ -216,15 +231,16 @@ def test_there_is_no_third_derivative_and_none_is_made_up(reduction):
     logits = make()
     first = torch.autograd.grad(loss_of(logits, reduction=reduction).sum(), logits, create_graph=True)[0]
     second = torch.autograd.grad(first.square().sum(), logits, create_graph=True)[0]
-    with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
+    with pytest.raises(CTCKitError, match="The loss has no third derivatives"):
         second.sum().backward()
 
 
 def test_the_bare_operator_has_no_third_derivative_either():
     logits, weights = make(), torch.ones(4, dtype=torch.float64)
     direction = torch.ones_like(logits)
-    second = torch.ops.ctckit.ctc_hvp(logits, TARGETS, *LENGTHS, None, weights, direction, 0, "logits", "logits")
-    with pytest.raises(CTCKitError, match="Third derivatives of the loss are not there"):
+    options = Options(0, "none", "inf", "logits").encode()
+    second = torch.ops.ctckit.ctc_hvp(logits, TARGETS, *LENGTHS, None, weights, direction, options)
+    with pytest.raises(CTCKitError, match="The loss has no third derivatives"):
         second.sum().backward()
 
 

@@ -154,7 +154,7 @@ def test_what_only_the_core_can_is_computed_on_the_cpu(kind):
         weights = torch.zeros(7, 9, device=device, requires_grad=True) if kind == "arrows" else None
 
         def loss_of(y, integers=integers, weights=weights):
-            return ctckit.ctc_loss(y, *integers, arrow_weights=weights)
+            return ctckit.ctc_loss(y, *integers, transition_weights=weights)
 
         if kind == "func":
             gradient = torch.func.grad(loss_of)(x)

@@ -1,5 +1,6 @@
 """The public loss: every row of the table of edge cases, the reductions, and autograd."""
 
+import inspect
 import math
 import os
 
@@ -9,8 +10,9 @@ import torch
 import torch.nn.functional as F
 
 import ctckit
-from ctckit.errors import InfeasibleTargetError, InvalidInputError
+from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
 from ctckit.kernels.batch import rows_contiguous
+from ctckit.kernels.loss import BACKENDS
 from tests.support.tolerances import DOUBLE, SINGLE_GRADIENT, TORCH_SINGLE
 
 T, C = 6, 5
@@ -370,7 +372,24 @@ def test_module_and_function_are_the_same(logits):
     loss = module(logits, TARGETS, *LENGTHS)
     expected = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="sum", infeasible="zero", normalize=False)
     assert loss.item() == expected.item()
-    assert repr(module) == "CTCLoss(blank=0, reduction='sum', infeasible='zero', normalize=False)"
+    assert repr(module) == (
+        "CTCLoss(blank=0, reduction='sum', infeasible='zero', normalize=False, variant=None, validate=True, "
+        "backend='auto')"
+    )
+
+
+def test_the_module_has_every_option_of_the_function():
+    options = set(inspect.signature(ctckit.ctc_loss).parameters)
+    of_a_call = {"logits", "targets", "input_lengths", "target_lengths", "transition_weights", "arrow_weights"}
+    assert set(inspect.signature(ctckit.CTCLoss).parameters) == options - of_a_call
+
+
+def test_the_module_uses_its_backend(logits, monkeypatch):
+    asked = []
+    kernel = BACKENDS["reference"]
+    monkeypatch.setitem(BACKENDS, "reference", lambda *a, **k: asked.append(True) or kernel(*a, **k))
+    ctckit.CTCLoss(backend="reference")(logits, TARGETS, *LENGTHS)
+    assert asked == [True]
 
 
 GOOD = {
@@ -512,6 +531,15 @@ def test_the_module_checks_its_options_at_once():
         ctckit.CTCLoss(infeasible="never")
     with pytest.raises(InvalidInputError, match="normalize is None"):
         ctckit.CTCLoss(normalize=None)
+    with pytest.raises(InvalidInputError, match=r"variant is 'no-blank'; expected a CTCVariant, such as"):
+        ctckit.CTCLoss(variant="no-blank")
+    with pytest.raises(BackendError, match=r"backend='gpu' is not in this build"):
+        ctckit.CTCLoss(backend="gpu")
+
+
+def test_a_variant_of_another_type_is_refused():
+    with pytest.raises(InvalidInputError, match=r"variant is \{'min_frames': 2\}; expected a CTCVariant"):
+        ctckit.ctc_loss(**GOOD, variant={"min_frames": 2})
 
 
 def test_numpys_booleans_are_booleans(logits):

@@ -202,7 +202,7 @@ def test_the_default_variant_is_plain_ctc():
 @pytest.mark.parametrize("name", ["plain", "minimum duration", "wild everywhere"])
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 @pytest.mark.parametrize("backend", ["native", "reference"])
-def test_arrow_weights_have_the_gradient_of_finite_differences(name, reduction, backend):
+def test_transition_weights_have_the_gradient_of_finite_differences(name, reduction, backend):
     variant = VARIANTS[name]
     targets, lengths = torch.tensor([[1, 1, 2], [3, 1, 0]]), torch.tensor([3, 2])
     built = token_graphs(targets.numpy(), lengths.numpy(), np.array([7, 6]), variant, classes=C)
@@ -218,7 +218,7 @@ def test_arrow_weights_have_the_gradient_of_finite_differences(name, reduction, 
             lengths,
             reduction=reduction,
             variant=variant,
-            arrow_weights=arrows,
+            transition_weights=arrows,
             backend=backend,
         )
 
@@ -231,7 +231,7 @@ def test_expected_counts_add_up():
     """A path of T frames takes T − 1 arrows, starts once and ends once."""
     arrows = torch.zeros(1, 7, 7, dtype=torch.float64, requires_grad=True)
     arguments = torch.randn(1, 9, C, dtype=torch.float64), torch.tensor([[1, 1, 2]]), [9], [3]
-    ctc_loss(*arguments, reduction="sum", arrow_weights=arrows).backward()
+    ctc_loss(*arguments, reduction="sum", transition_weights=arrows).backward()
     counts = -arrows.grad[0].sum(dim=1)
     assert counts[:5].sum().item() == pytest.approx(8, abs=DOUBLE * 10)
     assert counts[5:].tolist() == pytest.approx([1, 1], abs=DOUBLE)
@@ -248,9 +248,9 @@ def test_second_derivatives(name):
 def test_second_derivatives_with_learnt_arrows_say_that_they_are_missing():
     arrows = torch.zeros(1, 7, 5, dtype=torch.float64, requires_grad=True)
     logits = torch.randn(1, 6, C, dtype=torch.float64, requires_grad=True)
-    loss = ctc_loss(logits, torch.tensor([[1, 2]]), [6], [2], arrow_weights=arrows)
+    loss = ctc_loss(logits, torch.tensor([[1, 2]]), [6], [2], transition_weights=arrows)
     (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
-    with pytest.raises(ctckit.errors.CTCKitError, match=r"Second derivatives are not there for arrow weights"):
+    with pytest.raises(ctckit.errors.CTCKitError, match=r"Second derivatives are not available for transition_weights"):
         slope.sum().backward()
 
 
@@ -305,10 +305,19 @@ def test_shapes_are_checked():
     logits, target = torch.zeros(1, 5, C), torch.tensor([[1]])
     with pytest.raises(InvalidInputError, match=r"log_prior has shape \(3,\); expected \(4,\)"):
         ctc_loss(logits, target, [5], [1], variant=CTCVariant(log_prior=np.zeros(3)))
-    with pytest.raises(InvalidInputError, match=r"arrow_weights has shape \(1, 7, 5\); .* = \(1, 7, 3\)\."):
-        ctc_loss(logits, target, [5], [1], arrow_weights=torch.zeros(1, 7, 5))
+    with pytest.raises(InvalidInputError, match=r"transition_weights has shape \(1, 7, 5\); .* = \(1, 7, 3\)\."):
+        ctc_loss(logits, target, [5], [1], transition_weights=torch.zeros(1, 7, 5))
     with pytest.raises(InvalidInputError, match=r"targets\[0, 0\] is 4; with C = 4 the classes are 0\.\.3"):
         ctc_loss(logits, torch.tensor([[4]]), [5], [1], variant=CTCVariant(min_frames=2))
+
+
+def test_arrow_weights_is_the_older_name_of_transition_weights():
+    logits, target, weights = torch.randn(1, 5, 4), torch.tensor([[1]]), torch.randn(1, 7, 3)
+    new = ctc_loss(logits, target, [5], [1], transition_weights=weights)
+    old = ctc_loss(logits, target, [5], [1], arrow_weights=weights)
+    assert new.item() == old.item() != ctc_loss(logits, target, [5], [1]).item()
+    with pytest.raises(InvalidInputError, match="transition_weights and arrow_weights are both given"):
+        ctc_loss(logits, target, [5], [1], transition_weights=weights, arrow_weights=weights)
 
 
 def test_the_reference_needs_as_many_frames_as_the_alignments():

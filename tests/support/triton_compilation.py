@@ -68,7 +68,7 @@ def signature(function, logits, constants):
 
 
 def compiled(file, kernel, logits, constants, warps, capability):
-    function = getattr(importlib.import_module(f"ctckit.kernels.triton_{file}"), kernel)
+    function = getattr(importlib.import_module(f"ctckit.kernels.loss.triton.{file}"), kernel)
     values = {(function.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(fn=function, signature=signature(function, logits, constants), constexprs=values)
     return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps, **ROUNDING})

@@ -15,6 +15,5 @@ from __future__ import annotations
 
 from ctckit.acoustic_models.chunked import Emissions, listen
 from ctckit.acoustic_models.model import AcousticModel, load_model
-from ctckit.alignment.pronunciation import PronouncingDictionary
 
-__all__ = ["AcousticModel", "Emissions", "PronouncingDictionary", "listen", "load_model"]
+__all__ = ["AcousticModel", "Emissions", "listen", "load_model"]

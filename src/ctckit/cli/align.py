@@ -222,7 +222,7 @@ def _spellings(
     vocabulary: Vocabulary, dictionary: Path | None, model: AcousticModel | None
 ) -> Callable[[str], Sequence[Sequence[str]]] | None:
     """From a word to the ways to say it, the dictionary's first; None where words are written in letters."""
-    from ctckit.acoustic_models import PronouncingDictionary
+    from ctckit.alignment import PronouncingDictionary
 
     by_model = None if model is None else model.spell
     if dictionary is None and by_model is None:

@@ -51,15 +51,22 @@ class TargetBatch:
 def target_batch(
     shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: Any, *, name: str
 ) -> TargetBatch:
-    """Checks targets and lengths against the (B, T, C) of the array called ``name``.
+    """Check targets and lengths against the shape (B, T, C) of the array called ``name``.
 
     Raises:
         InvalidInputError: On the first thing that is wrong, with its position.
     """
     _checks.expect_rank(shape, name, "(B, T, C)")
+    blank = _checks.class_index(blank, "blank", shape[2])
+    return check_targets(shape, targets, input_lengths, target_lengths, blank, name=name)
+
+
+def check_targets(
+    shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: int, *, name: str
+) -> TargetBatch:
+    """Like ``target_batch``, where rank and blank have been checked."""
     items, frames, classes = shape
     _checks.expect_batch_first(shape, input_lengths, name)
-    blank = _checks.class_index(blank, "blank", classes)
     array = _checks.as_array(targets, "targets")
     array = _checks.integers(array, "targets", "(Σ N_b,)" if array.ndim == 1 else "(B, N)")
     if array.ndim == 1:

@@ -1,4 +1,4 @@
-"""The CTC loss for PyTorch: a thin view of the lattice, the log-softmax fused, the gradient computed along with it."""
+"""``ctc_loss``: the CTC loss for PyTorch. The log-softmax is fused, and the gradient is computed with the loss."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ctckit.kernels.loss import BACKENDS
 from ctckit.kernels.loss.native import InputKind
 from ctckit.loss import autograd_cpu, autograd_cuda
 from ctckit.loss.options import Options
+from ctckit.topology import START
 from ctckit.variants import CTCVariant, token_graphs
 
 Tensor = torch.Tensor
@@ -32,12 +33,13 @@ def ctc_loss(
     normalize: bool = True,
     backend: str = "auto",
     variant: CTCVariant | None = None,
-    arrow_weights: Tensor | None = None,
+    transition_weights: Tensor | None = None,
     validate: bool = True,
+    arrow_weights: Tensor | None = None,
 ) -> Tensor:
-    r"""Negative log-probability of the targets, summed over all alignments.
+    r"""Return the negative log-probability of the targets, summed over all alignments.
 
-    With p_t = softmax(logits[b, t]) and π over the frame-wise class sequences that collapse to the target y:
+    With p_t = softmax(logits[b, t]), and π over the sequences of one class per frame that collapse to the target y:
 
         loss_b = −log Σ_π Π_t p_t(π_t)            ∂loss_b / ∂logits[b, t, c] = p_t(c) − γ_t(c)
 
@@ -45,31 +47,31 @@ def ctc_loss(
 
     Args:
         logits: (B, T, C) network output before the softmax, on the CPU or on a GPU. float32 and float64 are computed
-            as they are, float16 and bfloat16 in float32. Log-probabilities pass too: they are their own log-softmax.
-            −∞ masks a class.
-        targets: (B, N) integers, classes other than the blank, padded; what is beyond the lengths is not read. Or all
-            targets one after another, (Σ N_b,).
+            as they are, float16 and bfloat16 in float32. Log-probabilities are accepted too: they are their own
+            log-softmax. −∞ masks a class.
+        targets: (B, N) integers, classes other than the blank, padded; entries beyond the lengths are not read. Or all
+            targets joined, (Σ N_b,).
         input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.
         target_lengths: (B,) integers, tokens of each item, 0..N.
         blank: The class of the blank.
         reduction: "mean": the mean over items of loss / max(N, 1); "sum"; "none": (B,).
-        infeasible: What a target costs that cannot be emitted (T < N + adjacent repeats, or a mask in every path's
-            way): "inf": +∞; "zero": 0, and it does not count in the mean; "error": raise. Its gradient is 0 in every
-            case.
+        infeasible: The loss of a target that cannot be emitted (T < N + adjacent repeats, or a mask blocks every path).
+            "inf": +∞; "zero": 0, and the mean does not count the item; "error": raise. Its gradient is 0 in each case.
         normalize: False takes ``logits`` as scores that need not sum to 1; the gradient is then −γ.
         backend: "auto", "native" (the C++ core), "triton" (GPUs) or "reference" (float64 NumPy, slow). "auto" is native
-            for tensors on the CPU, triton for tensors on a GPU; what the kernels there cannot (float64, second
-            derivatives, the gradient of ``arrow_weights``, torch.func) is computed on the CPU and brought back.
-        variant: Another CTC than the plain one: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
-        arrow_weights: (B, 7, S) or (7, S), added to the log-weights of the transitions s − k → s (k = 0..4), of
-            starting and of ending in each of the S = 2N + 1 states (as many as the variant makes); where no arrow is,
-            none comes. Its gradient is minus the expected number of times that each is taken.
-        validate: False leaves targets and lengths unread that are on a GPU: nothing then waits for the GPU, as the
-            capture of a CUDA graph asks for. A malformed item has the loss NaN. What is on the CPU is checked still.
+            for tensors on the CPU and triton for tensors on a GPU. What the GPU kernels cannot do (float64, second
+            derivatives, the gradient of ``transition_weights``, torch.func) is computed on the CPU.
+        variant: A variant of CTC: wildcards, priors, delay penalty, durations; see ``CTCVariant``.
+        transition_weights: (B, 7, S) or (7, S), added to the log-weights of the transitions s − k → s (k = 0..4), of
+            starting and of ending in each of the S = 2N + 1 states (or as many as the variant makes). Forbidden
+            transitions stay forbidden. The gradient is minus the expected number of times that each one is taken.
+        validate: False skips the checks of targets and lengths that are on a GPU: no host synchronization, as needed
+            for the capture of a CUDA graph. A malformed item then has the loss NaN. CPU inputs are always validated.
+        arrow_weights: The older name of ``transition_weights``.
 
     Returns:
-        A scalar, or (B,) for "none"; float32 for half-precision logits. NaN for an item with NaN or +∞ within its
-        length (and its gradient), for no other.
+        A scalar, or (B,) for "none"; float32 for half-precision logits. An item with NaN or +∞ within its length has
+        the loss NaN and the gradient NaN; other items are not affected.
 
     Raises:
         InvalidInputError: On wrong types, ranks, sizes, lengths, classes; before anything is computed.
@@ -92,12 +94,35 @@ def ctc_loss(
     _checks.backend(backend, BACKENDS)
     input_kind: InputKind = "logits" if _checks.flag(normalize, "normalize") else "scores"
     _checks.flag(validate, "validate")
+    expect_variant(variant)
+    weights = _one_of(transition_weights, arrow_weights)
     logits = as_logits(logits, "logits", backend)
-    options = Options(blank, reduction, infeasible, input_kind, backend)
-    if variant is None and arrow_weights is None:
-        return reduced_loss(logits, (targets, input_lengths, target_lengths), options, validate)
+    options = Options(blank, reduction, infeasible, input_kind, backend, validate=validate)
     integers = targets, input_lengths, target_lengths
-    return _variant_loss(logits, integers, variant or CTCVariant(), arrow_weights, options)
+    if variant is None and weights is None:
+        return reduced_loss(logits, integers, options)
+    return _variant_loss(logits, integers, variant or CTCVariant(), weights, options)
+
+
+def expect_variant(variant: Any) -> CTCVariant | None:
+    """Return a variant, or None for plain CTC."""
+    if variant is not None and not isinstance(variant, CTCVariant):
+        raise InvalidInputError(
+            f"variant is {variant!r}; expected a CTCVariant, such as CTCVariant(min_frames=2), or None for plain CTC."
+        )
+    return variant
+
+
+def _one_of(transition_weights: Tensor | None, arrow_weights: Tensor | None) -> Tensor | None:
+    """``transition_weights``, by its name or by the older one."""
+    if arrow_weights is None:
+        return transition_weights
+    if transition_weights is not None:
+        raise InvalidInputError(
+            "transition_weights and arrow_weights are both given; they are two names of one argument. Pass "
+            "transition_weights."
+        )
+    return arrow_weights
 
 
 def as_logits(values: Any, name: str, backend: str = "auto") -> Tensor:
@@ -114,16 +139,13 @@ def as_logits(values: Any, name: str, backend: str = "auto") -> Tensor:
     return tensor if tensor.dtype in known else tensor.float()
 
 
-def reduced_loss(
-    logits: Tensor, target_arguments: tuple[Any, Any, Any], options: Options, validate: bool = True
-) -> Tensor:
-    """Plain CTC of a batch: what ``ctc_loss`` and ``compat.torch.ctc_loss`` share.
+def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options: Options) -> Tensor:
+    """Return the loss of plain CTC; ``ctc_loss`` and ``compat.torch.ctc_loss`` share it.
 
     Args:
         logits: (B, T, C) from ``as_logits``.
         target_arguments: targets, input_lengths, target_lengths, as they came.
         options: See there.
-        validate: See there.
     """
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     blank = _checks.class_index(options.blank, "blank", logits.shape[2])
@@ -132,7 +154,7 @@ def reduced_loss(
     tokens, frames, lengths = (
         _as_integers(each, name, on_device) for each, name in zip(target_arguments, names, strict=True)
     )
-    return _applied(logits, (tokens, frames, lengths), None, replace(options, blank=blank), validate)
+    return _applied(logits, (tokens, frames, lengths), None, replace(options, blank=blank))
 
 
 def _applied(
@@ -140,11 +162,10 @@ def _applied(
     integers: tuple[Tensor, Tensor, Tensor],
     transitions: Tensor | None,
     options: Options,
-    validate: bool,
 ) -> Tensor:
-    """By the kernels for GPUs, or, wherever the logits are, by the CPU's."""
+    """By the GPU's operators where they serve; otherwise by the CPU's, wherever the logits are."""
     if autograd_cuda.serves(logits, transitions, options.backend):
-        return autograd_cuda.apply(logits, *integers, transitions, options, validate)
+        return autograd_cuda.apply(logits, *integers, transitions, options)
     place = logits.device
     if place.type != "cpu":
         logits, transitions = logits.cpu(), None if transitions is None else transitions.cpu()
@@ -168,10 +189,10 @@ def _variant_loss(
     logits: Tensor,
     target_arguments: tuple[Any, Any, Any],
     variant: CTCVariant,
-    arrow_weights: Tensor | None,
+    transition_weights: Tensor | None,
     options: Options,
 ) -> Tensor:
-    """Targets become chains; a wildcard becomes one more class, whose score is the log-sum of all others."""
+    """The loss of token graphs. A wildcard becomes one more class, whose score is the log-sum of all others."""
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     classes = logits.shape[2]
     shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
@@ -179,30 +200,38 @@ def _variant_loss(
         each.cpu() if isinstance(each, Tensor) else each for each in target_arguments
     )
     batch = target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
-    built = token_graphs(
+    graphs = token_graphs(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank
     )
-    weights = torch.from_numpy(built.weights)
-    weights[:, 5] += torch.from_numpy(built.offset)[:, None]
+    weights = torch.from_numpy(graphs.weights)
+    weights[:, START] += torch.from_numpy(graphs.offset)[:, None]
     weights = weights.to(logits.device)
-    if arrow_weights is not None:
-        if tuple(arrow_weights.shape) not in (tuple(weights.shape), tuple(weights.shape[1:])):
-            raise InvalidInputError(
-                f"arrow_weights has shape {tuple(arrow_weights.shape)}; expected (B, 7, S) or (7, S) with "
-                f"(B, 7, S) = {tuple(weights.shape)}."
-            )
-        weights = weights + arrow_weights.double()
+    if transition_weights is not None:
+        _expect_weights(transition_weights, weights)
+        weights = weights + transition_weights.double()
     scores = logits if logits.dtype == torch.float64 else logits.float()
-    if variant.wildcards is not None:
-        beyond = torch.arange(logits.shape[1]) >= torch.from_numpy(batch.input_lengths)[:, None]
-        scores = scores.masked_fill(
-            beyond[:, :, None].to(logits.device), 0
-        )  # NaN there would come back in the gradient as 0 · NaN
-        if options.input_kind == "logits":
-            scores = torch.log_softmax(scores, dim=-1)
-            options = replace(options, input_kind="scores")
-        scores = torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1)
-    tokens, lengths = torch.from_numpy(built.tokens), torch.from_numpy(batch.target_lengths)
     frames = torch.from_numpy(batch.input_lengths)
+    if variant.wildcards is not None:
+        scores, options = _with_wildcard(scores, frames, options)
+    tokens, lengths = torch.from_numpy(graphs.tokens), torch.from_numpy(batch.target_lengths)
     integers = tokens.to(logits.device), frames.to(logits.device), lengths.to(logits.device)
-    return _applied(scores, integers, weights, replace(options, blank=batch.blank), validate=True)
+    return _applied(scores, integers, weights, replace(options, blank=batch.blank, validate=True))
+
+
+def _expect_weights(given: Tensor, weights: Tensor) -> None:
+    if tuple(given.shape) not in (tuple(weights.shape), tuple(weights.shape[1:])):
+        raise InvalidInputError(
+            f"transition_weights has shape {tuple(given.shape)}; expected (B, 7, S) or (7, S) with "
+            f"(B, 7, S) = {tuple(weights.shape)}."
+        )
+
+
+def _with_wildcard(scores: Tensor, frames: Tensor, options: Options) -> tuple[Tensor, Options]:
+    """(B, T, C + 1) scores with the class of the wildcard behind the others."""
+    beyond = torch.arange(scores.shape[1]) >= frames[:, None]
+    # NaN in the padding would come back in the gradient as 0 · NaN.
+    scores = scores.masked_fill(beyond[:, :, None].to(scores.device), 0)
+    if options.input_kind == "logits":
+        scores = torch.log_softmax(scores, dim=-1)
+        options = replace(options, input_kind="scores")
+    return torch.cat([scores, torch.logsumexp(scores, dim=-1, keepdim=True)], dim=-1), options

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from ctckit import _checks
-from ctckit.loss.functional import ctc_loss
+from ctckit.kernels.loss import BACKENDS
+from ctckit.loss.functional import ctc_loss, expect_variant
 from ctckit.variants import CTCVariant
 
 Tensor = torch.Tensor
@@ -33,14 +34,16 @@ class CTCLoss(torch.nn.Module):
         normalize: bool = True,
         variant: CTCVariant | None = None,
         validate: bool = True,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         self.blank = blank
         self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
         self.infeasible = _checks.choice(infeasible, "infeasible", _checks.INFEASIBLE)
         self.normalize = _checks.flag(normalize, "normalize")
-        self.variant = variant
+        self.variant = expect_variant(variant)
         self.validate = _checks.flag(validate, "validate")
+        self.backend = _checks.backend(backend, BACKENDS)
 
     def forward(self, logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """See ``ctc_loss``."""
@@ -55,11 +58,10 @@ class CTCLoss(torch.nn.Module):
             normalize=self.normalize,
             variant=self.variant,
             validate=self.validate,
+            backend=self.backend,
         )
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
-        return (
-            f"blank={self.blank}, reduction={self.reduction!r}, infeasible={self.infeasible!r}, "
-            f"normalize={self.normalize}"
-        )
+        """All options, as ``repr`` shows them."""
+        names = ("blank", "reduction", "infeasible", "normalize", "variant", "validate", "backend")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)

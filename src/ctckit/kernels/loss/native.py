@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from ctckit.kernels.batch import TargetBatch, rows_contiguous
 
 KEPT_FROM = 1 << 18  # bytes; smaller gradients come from the ordinary allocator, which keeps them anyway
 InputKind = Literal["logits", "scores", "log_probs"]
+INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
 
 
 def ctc_loss(

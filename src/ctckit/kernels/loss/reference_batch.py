@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ctckit.kernels.batch import TargetBatch
 from ctckit.kernels.loss import reference
-from ctckit.topology import IMPOSSIBLE, Topology, ctc_topology
+from ctckit.topology import FINAL, IMPOSSIBLE, START, Topology, ctc_topology
 
 
 def ctc_loss(
@@ -61,9 +61,9 @@ def _topology(batch: TargetBatch, b: int, transitions: npt.NDArray[np.float64] |
     if transitions is None:
         return plain
     weights = transitions[b, :, : plain.num_states]
-    start, final = weights[5], weights[6]
+    start, final = weights[START], weights[FINAL]
     through = (start[0::2] > IMPOSSIBLE) & (final[0::2] > IMPOSSIBLE)  # a path without frames: the same blank twice
-    return Topology(plain.labels, weights[:5], start, final, empty=0.0 if through.any() else IMPOSSIBLE)
+    return Topology(plain.labels, weights[:START], start, final, empty=0.0 if through.any() else IMPOSSIBLE)
 
 
 def _item(x: npt.NDArray[np.float64], topology: Topology, input_kind: str) -> tuple[float, npt.NDArray[np.float64]]:
@@ -90,6 +90,6 @@ def _counts(x: npt.NDArray[np.float64], topology: Topology, input_kind: str, los
         result[: len(topology.transitions)] += np.exp(
             reference.arrivals(alpha[t - 1], topology) + emission[t] + beta[t] + loss
         )
-    result[5] = np.exp(alpha[0] + beta[0] + loss)
-    result[6] = np.exp(alpha[-1] + topology.final + loss)
+    result[START] = np.exp(alpha[0] + beta[0] + loss)
+    result[FINAL] = np.exp(alpha[-1] + topology.final + loss)
     return result
