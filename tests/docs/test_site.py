@@ -138,7 +138,15 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert not fetched  # the pages work without a network
 
 
-LINK = re.compile(r"(?<!`)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"^```\w*\n.*?^```|^>>> .*$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub and MyST make them."""
+    headings = HEADING.findall(CODE.sub("", read(page)))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +156,9 @@ LINK = re.compile(r"(?<!`)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 )
 def test_links_have_targets(page):
     """Links within the repository have targets; other links are not followed, so that no test needs a network."""
-    generated = re.compile(r"reference/\w+\.md$")
-    for target, _ in LINK.findall(read(page)):
-        assert (page.parent / target).exists() or generated.search(target), target
+    generated = re.compile(r"reference/\w+\.md$|^lattice\.html$")
+    for target, anchor in LINK.findall(CODE.sub("", read(page))):
+        path = page.parent / target if target else page
+        assert path.exists() or generated.search(target), target
+        if anchor and path.suffix == ".md" and path.exists():
+            assert anchor in anchors(path), f"{target}#{anchor}"
