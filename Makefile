@@ -101,7 +101,7 @@ bench-alignment: $(INSTALLED)
 	$(BIN)/python -m benchmarks.alignment --out benchmarks/results/alignment.json
 
 bench-page: $(INSTALLED)
-	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.loss.page
 	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
 	test ! -e benchmarks/results/alignment.json || $(BIN)/python -m benchmarks.alignment.page
 	test ! -e benchmarks/results/gpu.json || $(BIN)/python -m benchmarks.gpu.page

@@ -1,7 +1,13 @@
 """Forced aligners side by side: ``python -m benchmarks.alignment``.
 
-``__main__`` (one call, row by row) → ``worker`` (one aligner, in a process of its own) → ``peers`` (each library in its
-own conventions; ``no_cuda``: torchaudio on a CPU). ``problems``: what is aligned; ``exact``: the optimum in float64;
-``goals``, ``page``: what the results say. Turns, summaries and the judging of goals are those of
-``benchmarks.decoding``.
+::
+
+    __main__.py    the command, case by case
+    problems.py    what is aligned, and the cases
+    judge.py       paths are judged, with exact.py (the optimum in float64)
+    worker.py      what runs in a worker process
+    peers.py       the aligners, each with its own conventions
+    no_cuda.py     loads torchaudio on a machine without CUDA
+    page.py        docs/benchmarks/alignment.md, and tables for the terminal
+    boundaries.py  which boundaries are nearest to the truth: ``python -m benchmarks.alignment.boundaries``
 """

@@ -1,7 +1,8 @@
-"""torchaudio where there is no CUDA: its wheel is linked against libraries that a CPU has not.
+"""Loads torchaudio on a machine without CUDA. The wheel of torchaudio is linked against CUDA's libraries.
 
-What it needs of them to be loaded, and never calls for tensors on the CPU, is put in their place: functions that do
-nothing, compiled when they are needed. torchaudio itself is not touched; its own CPU kernel runs.
+The missing libraries are replaced by functions that do nothing; they are compiled here. torchaudio needs these
+functions when it is loaded, and never calls them for tensors on the CPU. torchaudio itself is unchanged; its own CPU
+kernel runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# name of a library → its version tag, what it is asked for while torchaudio is loaded
+# name of a library → its version tag, the functions that torchaudio needs when it is loaded
 LIBRARIES = {
     "libcudart.so.13": (
         "libcudart.so.13",
@@ -47,10 +48,10 @@ LIBRARIES = {
 
 
 def import_torchaudio() -> Any:
-    """``torchaudio``, with stand-ins for CUDA's libraries where they are missing.
+    """Return ``torchaudio``, with substitutes for CUDA's libraries if they are missing.
 
     Raises:
-        OSError, subprocess.CalledProcessError: Where it cannot be had.
+        OSError, subprocess.CalledProcessError: If torchaudio cannot be loaded.
     """
     try:
         return import_module("torchaudio")
@@ -58,13 +59,13 @@ def import_torchaudio() -> Any:
         pass
     with tempfile.TemporaryDirectory() as folder:
         for name, (tag, functions) in LIBRARIES.items():
-            ctypes.CDLL(str(stand_in(Path(folder), name, tag, functions)), mode=ctypes.RTLD_GLOBAL)
+            ctypes.CDLL(str(substitute(Path(folder), name, tag, functions)), mode=ctypes.RTLD_GLOBAL)
     return import_module("torchaudio")
 
 
-def stand_in(folder: Path, name: str, tag: str, functions: tuple[str, ...]) -> Path:
-    """A shared library of this name whose functions return a pointer to nothing."""
-    source, versions, path = folder / "stand_in.c", folder / "versions", folder / name
+def substitute(folder: Path, name: str, tag: str, functions: tuple[str, ...]) -> Path:
+    """Compile a shared library of this name; its functions return a pointer to null pointers."""
+    source, versions, path = folder / "substitute.c", folder / "versions", folder / name
     body = "static void *nothing[8];\n" + "".join(f"void *{each}(void) {{ return nothing; }}\n" for each in functions)
     source.write_text(body, encoding="ascii")
     versions.write_text(f"{tag} {{ global: *; }};", encoding="ascii")

@@ -1,51 +1,36 @@
-"""The aligners that take part, each through the call that its documentation recommends, on inputs as it likes them."""
+"""The aligners, each through the call that its documentation recommends, with inputs in its best layout."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from benchmarks.alignment.no_cuda import import_torchaudio
 from benchmarks.alignment.problems import Problem
-from benchmarks.workloads import Array
-from ctckit.kernels import runtime
+from benchmarks.common.arrays import Array, padded
+from benchmarks.common.libraries import CTCKIT, Library, Setting, set_up_ctckit, set_up_torch
 
 
-class Aligner(ABC):
-    """One library, set up in one way. It imports its library when it is made, and nowhere else.
-
-    Class attributes: ``packages``: whose versions are reported. ``ours``: it runs in the package's own environment.
-    """
-
-    packages: ClassVar[tuple[str, ...]]
-    ours: ClassVar[bool] = False
-
-    def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
-        self.threads, self.instruction_set, self.options = threads, instruction_set, options
-
-    def about(self) -> dict[str, str]:
-        """Versions, as reported by the packages that run."""
-        return {package: version(package) for package in self.packages}
+class Aligner(Library):
+    """One library with one setting."""
 
     @abstractmethod
     def load(self, problem: Problem) -> None:
-        """Put the inputs into the form that the library likes best: not timed."""
+        """Put the inputs into the layout that suits the library best; not timed."""
 
     @abstractmethod
     def align(self) -> Sequence[Any]:
-        """What is timed: all items, one by one or in one call."""
+        """Align all items, one by one or in one call; this is timed."""
 
     @abstractmethod
     def path(self, result: Any, item: int) -> Array | None:
-        """(T,) the class of each frame; None where the library does not say. Not timed."""
+        """Return the class of each frame, (T,); None if the library does not return it. Not timed."""
 
     def claim(self, result: Any) -> float | None:
-        """The score that the library itself reports, where it does."""
+        """Return the score that the library reports; None if it reports none."""
         del result
         return None
 
@@ -54,50 +39,41 @@ class CTCKit(Aligner):
     """``ctckit.forced_align``, all items in one call."""
 
     packages = ("ctckit", "numpy")
-    ours = True
+    environment = CTCKIT
 
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, **options)
-        import ctckit
-
-        self.ctckit = ctckit
-        ctckit.set_num_threads(threads)
-        if instruction_set:
-            runtime.set_instruction_set(instruction_set)
-        self.instruction_set = runtime.instruction_set()
+        self.ctckit, self.instruction_set = set_up_ctckit(threads, instruction_set)
 
     def load(self, problem: Problem) -> None:
-        """One padded batch, or views of one item each."""
+        """Make one padded batch, or views of single items."""
         self.blank = problem.blank
         count = len(problem)
         groups = [[i] for i in range(count)] if self.options.get("single") else [list(range(count))]
         self.batches = [batch(problem, group) for group in groups]
 
     def align(self) -> Sequence[Any]:
-        """Alignments."""
+        """Return alignments."""
         return [each for arguments in self.batches for each in self.ctckit.forced_align(*arguments, blank=self.blank)]
 
     def path(self, result: Any, item: int) -> Array:
-        """Worked out when it is asked for."""
+        """Return the classes; ctckit computes them on demand."""
         del item
         return np.asarray(result.frame_tokens)
 
     def claim(self, result: Any) -> float:
-        """Nats."""
+        """Return the log-probability."""
         return float(result.log_prob)
 
 
 def batch(problem: Problem, items: list[int]) -> tuple[Array, Array, Array, Array]:
-    """(B, T, C), (B, N), (B,), (B,); a single item is a view."""
-    rows, texts = [problem.frames(i) for i in items], [problem.target(i) for i in items]
-    lengths = [np.array([len(each) for each in group]) for group in (rows, texts)]
+    """Return log-probabilities (B, T, C), targets (B, N), and their lengths (B,); a single item is a view."""
+    frames, texts = [problem.frames(i) for i in items], [problem.target(i) for i in items]
     if len(items) == 1:
-        return rows[0][None], texts[0][None], *lengths
-    log_probs = np.zeros((len(items), lengths[0].max(), rows[0].shape[1]), dtype=np.float32)
-    targets = np.zeros((len(items), lengths[1].max()), dtype=np.int64)
-    for b, (row, text) in enumerate(zip(rows, texts, strict=True)):
-        log_probs[b, : len(row)], targets[b, : len(text)] = row, text
-    return log_probs, targets, *lengths
+        return frames[0][None], texts[0][None], np.array([len(frames[0])]), np.array([len(texts[0])])
+    log_probs, input_lengths = padded(frames, np.float32)
+    targets, target_lengths = padded(texts, np.int64)
+    return log_probs, targets, input_lengths, target_lengths
 
 
 class AsTorchaudio(CTCKit):
@@ -106,7 +82,7 @@ class AsTorchaudio(CTCKit):
     packages = ("ctckit", "numpy", "torch")
 
     def load(self, problem: Problem) -> None:
-        """Tensors over the same memory."""
+        """Make tensors that share the memory of the arrays."""
         import torch
 
         from ctckit.compat import torchaudio
@@ -117,16 +93,16 @@ class AsTorchaudio(CTCKit):
         self.batches = [tuple(torch.from_numpy(each) for each in arguments) for arguments in self.batches]
 
     def align(self) -> Sequence[Any]:
-        """Paths."""
+        """Return paths."""
         (arguments,) = self.batches
         return list(self.functional.forced_align(*arguments, blank=self.blank)[0])
 
     def path(self, result: Any, item: int) -> Array:
-        """Without what is beyond its length."""
+        """Return the path without padding."""
         return np.asarray(result[: self.frames[item]].numpy())
 
     def claim(self, result: Any) -> None:
-        """Left to ``forced_align``."""
+        """Report nothing; the setting "ctckit" checks the scores."""
         del result
 
 
@@ -138,10 +114,10 @@ class Torchaudio(Aligner):
     def __init__(self, threads: int, instruction_set: str = "", **options: Any) -> None:
         super().__init__(threads, instruction_set, **options)
         self.align_one = import_torchaudio().functional.forced_align
-        set_torch_threads(threads)
+        set_up_torch(threads)
 
     def load(self, problem: Problem) -> None:
-        """Tensors."""
+        """Make tensors."""
         import torch
 
         self.blank = problem.blank
@@ -151,11 +127,11 @@ class Torchaudio(Aligner):
         ]
 
     def align(self) -> Sequence[Any]:
-        """Paths."""
+        """Return paths."""
         return [self.align_one(*each, blank=self.blank)[0][0] for each in self.inputs]
 
     def path(self, result: Any, item: int) -> Array:
-        """As it is."""
+        """Return the path."""
         del item
         return np.asarray(result.numpy())
 
@@ -170,10 +146,10 @@ class Hirschberg(Aligner):
         import hirschberg_viterbi
 
         self.align_one = getattr(hirschberg_viterbi, options["method"])
-        set_torch_threads(threads)
+        set_up_torch(threads)
 
     def load(self, problem: Problem) -> None:
-        """Tensors; targets in int32 is all it takes."""
+        """Make tensors; the targets must be int32."""
         import torch
 
         self.problem = problem
@@ -182,32 +158,32 @@ class Hirschberg(Aligner):
         ]
 
     def align(self) -> Sequence[Any]:
-        """Paths."""
+        """Return paths."""
         blank = self.problem.blank
-        return [self.align_one(rows[None], target[None], blank=blank)[0][0] for rows, target in self.inputs]
+        return [self.align_one(frames[None], target[None], blank=blank)[0][0] for frames, target in self.inputs]
 
     def path(self, result: Any, item: int) -> Array:
-        """As it is."""
+        """Return the path."""
         del item
         return np.asarray(result.numpy())
 
 
 class RawHirschberg(Hirschberg):
-    """The bare operator: a state for each frame, no scores."""
+    """The operator below the function: it returns a state for each frame, no scores."""
 
     def align(self) -> Sequence[Any]:
-        """States of each frame."""
+        """Return the state of each frame."""
         return [self.align_one(*each, self.problem.blank) for each in self.inputs]
 
     def path(self, result: Any, item: int) -> Array:
-        """State 2 i + 1 is token i, the even ones are blanks."""
+        """Convert states to classes: state 2 i + 1 is token i, even states are blanks."""
         states = result.numpy().astype(np.int64)
         target = self.problem.target(item)
         return np.where(states % 2 == 0, self.problem.blank, target[np.minimum(states // 2, len(target) - 1)])
 
 
 class CTCSegmentation(Aligner):
-    """ctc-segmentation: ``prepare_token_list`` and ``ctc_segmentation``, its defaults; gives times, not a path."""
+    """ctc-segmentation: ``prepare_token_list`` and ``ctc_segmentation``, its defaults; returns times, not a path."""
 
     packages = ("ctc-segmentation", "numpy")
 
@@ -218,7 +194,7 @@ class CTCSegmentation(Aligner):
         self.module = ctc_segmentation
 
     def load(self, problem: Problem) -> None:
-        """Its matrix of tokens."""
+        """Prepare the token matrix of the library."""
         classes = problem.log_probs.shape[1]
         names = [chr(0x4E00 + i) for i in range(classes)]
         self.config = self.module.CtcSegmentationParameters(char_list=names, blank=problem.blank, index_duration=0.02)
@@ -228,48 +204,30 @@ class CTCSegmentation(Aligner):
         ]
 
     def align(self) -> Sequence[Any]:
-        """Seconds of each token."""
+        """Return the seconds of each token."""
         return [self.module.ctc_segmentation(self.config, *each)[0] for each in self.inputs]
 
     def path(self, result: Any, item: int) -> None:
-        """There is none: it maximises something else."""
+        """Return nothing: the library maximizes another objective and returns no path."""
         del result, item
 
 
-def set_torch_threads(threads: int) -> None:
-    """And no others."""
-    import torch
-
-    torch.set_num_threads(threads)
-
-
-@dataclass(frozen=True)
-class Peer:
-    """An aligner in one setting: its class, words for the page, and what is set."""
-
-    make: type[Aligner]
-    setting: str
-    threads: int = 1
-    instruction_set: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-PEERS: dict[str, Peer] = {
-    "ctckit": Peer(CTCKit, "`ctckit.forced_align`, all items in one call"),
-    "ctckit AVX2": Peer(CTCKit, "the same, held to AVX2", instruction_set="avx2"),
-    "ctckit 2 threads": Peer(CTCKit, "the same on two threads", threads=2),
-    "ctckit one by one": Peer(CTCKit, "a call for each item", options={"single": True}),
-    "ctckit as torchaudio": Peer(AsTorchaudio, "`ctckit.compat.torchaudio.forced_align`, all items in one call"),
-    "torchaudio": Peer(Torchaudio, "`torchaudio.functional.forced_align`, a call for each item"),
-    "hirschberg-viterbi": Peer(
+PEERS: dict[str, Setting] = {
+    "ctckit": Setting(CTCKit, "`ctckit.forced_align`, all items in one call"),
+    "ctckit AVX2": Setting(CTCKit, "the same, restricted to AVX2", instruction_set="avx2"),
+    "ctckit 2 threads": Setting(CTCKit, "the same on two threads", threads=2),
+    "ctckit one by one": Setting(CTCKit, "a call for each item", options={"single": True}),
+    "ctckit as torchaudio": Setting(AsTorchaudio, "`ctckit.compat.torchaudio.forced_align`, all items in one call"),
+    "torchaudio": Setting(Torchaudio, "`torchaudio.functional.forced_align`, a call for each item"),
+    "hirschberg-viterbi": Setting(
         Hirschberg, "`hirschberg_viterbi`, a call for each item", options={"method": "hirschberg_viterbi"}
     ),
-    "hirschberg-viterbi pruned": Peer(
+    "hirschberg-viterbi pruned": Setting(
         Hirschberg, "`pruned_hirschberg_viterbi`, its defaults", options={"method": "pruned_hirschberg_viterbi"}
     ),
-    "hirschberg-viterbi full": Peer(Hirschberg, "`viterbi`, a pointer for each cell", options={"method": "viterbi"}),
-    "hirschberg-viterbi raw": Peer(
+    "hirschberg-viterbi full": Setting(Hirschberg, "`viterbi`, a pointer for each cell", options={"method": "viterbi"}),
+    "hirschberg-viterbi raw": Setting(
         RawHirschberg, "`raw_viterbi`: states alone, no scores, nothing checked", options={"method": "raw_viterbi"}
     ),
-    "ctc-segmentation": Peer(CTCSegmentation, "`ctc_segmentation`, its defaults; another objective, no path"),
+    "ctc-segmentation": Setting(CTCSegmentation, "`ctc_segmentation`, its defaults; another objective, no path"),
 }

@@ -1,195 +1,144 @@
 """Beam search decoders on the CPU, side by side: ``python -m benchmarks.decoding --out results.json``.
 
-Each decoder has a process of its own, pinned to one processor, and they take turns round by round on the same inputs.
-What each reads is judged by its exact log-probability and by the reference. Where a language model takes part, the
-weights of every decoder are tuned on one half of the items and its errors reported on the other, both ways.
+Each decoder has a process of its own, pinned to one processor. All take turns, round by round, on the same inputs. A
+decoded text is judged by its exact log-probability and by the reference. In cases with a language model, the weights of
+every decoder are tuned on one half of the items and its errors are reported on the other half, both ways.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import machine
-from benchmarks.crew import Member, WorkerError
+from benchmarks.common import commands, results
+from benchmarks.common.commands import chosen
+from benchmarks.common.posteriors import MissingDataError
+from benchmarks.common.results import Results
+from benchmarks.common.turns import PATIENCE, Entry, Settings, take_turns
+from benchmarks.common.workers import WorkerError, WorkerProcess
 from benchmarks.decoding import measure
-from benchmarks.decoding.data import MissingDataError
-from benchmarks.decoding.figures import Results
+from benchmarks.decoding.cases import CASES, Case
 from benchmarks.decoding.files import Files, TrainingError
+from benchmarks.decoding.judge import Judge
 from benchmarks.decoding.loading import measure_loading
-from benchmarks.decoding.measure import QUICK, Entry, Judge, Settings
-from benchmarks.decoding.peer import Task
 from benchmarks.decoding.peers import PEERS
-from benchmarks.decoding.rows import ROWS, Row
+from benchmarks.decoding.peers.base import Task
 from benchmarks.decoding.tables import print_tables
-from benchmarks.loss import chosen
 
-OF_BITS = (
-    "ocr_ppv4",
-    "nanopore",
-    "words",
-    "characters",
-)  # rows on which streams and threads are compared with whole items
+SAME_BITS = ("ocr_ppv4", "nanopore", "words", "characters")  # streams and threads are compared with whole items here
+NAMES = [case.name for case in CASES]
 
 
-class Run:
-    """All of one call: the processes, the files, what has been found so far and where it is written."""
+class Run(results.Recorder):
+    """One run: the worker processes, the files, and the results so far."""
 
     def __init__(self, files: Files, settings: Settings, found: Results, out: Path | None, console: Console) -> None:
-        self.files, self.settings, self.found, self.out, self.console = files, settings, found, out, console
-        self.members: dict[str, Member] = {}
+        super().__init__(found, out, console)
+        self.files, self.settings = files, settings
+        self.workers: dict[str, WorkerProcess] = {}
 
-    def refuse(self, name: str, where: str, why: object) -> None:
-        """Take note that there is no figure, and why."""
-        self.found["refused"][f"{name}, {where}"] = str(why)
-        self.console.print(f"{name}, {where}: {why}", style="yellow")
-
-    def member(self, name: str) -> Member:
-        """The decoder's process, started when it is first needed; raises where it cannot be had."""
-        if name not in self.members:
-            member = self.members[name] = measure.start(name)
-            self.found["versions"] |= member.about["versions"]
-            if PEERS[name].ours and not PEERS[name].instruction_set:
-                self.found["instruction_set"] = member.about["instruction_set"]
-        return self.members[name]
+    def worker(self, name: str) -> WorkerProcess:
+        """Return the decoder's process; it is started when it is first needed."""
+        if name not in self.workers:
+            worker = self.workers[name] = measure.start(name)
+            self.found["versions"] |= worker.about["versions"]
+            if worker.about["instruction_set"] and not PEERS[name].instruction_set:
+                self.found["instruction_set"] = worker.about["instruction_set"]
+        return self.workers[name]
 
     def drop(self, name: str) -> None:
-        """End a process; the next row starts it anew."""
-        if member := self.members.pop(name, None):
-            member.end()
+        """End a process; the next case starts it again."""
+        if worker := self.workers.pop(name, None):
+            worker.end()
 
     def end(self) -> None:
-        """Stop all processes."""
-        for name in list(self.members):
+        """End all processes."""
+        for name in list(self.workers):
             self.drop(name)
 
-    def enter_all(self, row: Row, task: Task, judge: Judge, names: list[str]) -> list[Entry]:
-        """All that take part."""
+    def enter_all(self, case: Case, task: Task, judge: Judge, names: list[str]) -> list[Entry]:
+        """Check all decoders and return those that take part."""
         path = self.files.save(judge.data)
         entries: list[Entry] = []
         known: measure.Weights = {}
         for name in names:
             try:
-                member = self.member(name)
-                entries.append(measure.enter(name, member, row, task, path, judge, known))
+                worker = self.worker(name)
+                entries.append(measure.enter(name, worker, case, task, path, judge, known, self.settings.budget))
             except WorkerError as error:
-                self.refuse(name, row.name, error)
+                self.refuse(name, case.name, error)
                 self.drop(name)
         return entries
 
-    def measure(self, row: Row, names: list[str], progress: Progress) -> None:
-        """One row."""
+    def measure(self, case: Case, names: list[str], progress: Progress) -> None:
+        """Measure one case."""
         begin = time.perf_counter()
-        bar = progress.add_task(row.name, total=self.settings.rounds + 1)
+        with commands.progress_bar(progress, case.name, self.settings.rounds + 1) as tick:
+            try:
+                task = self.files.task(case)
+            except TrainingError as error:
+                self.refuse("ctckit", case.name, error)
+                return
+            data = self.files.data(case, self.settings.items)
+            entries = self.enter_all(case, task, Judge(data), names)
+            tick()
+            take_turns(entries, self.settings.rounds, tick)
+            result = measure.measurement(case, data, entries)
+            if case.memory:
+                path = self.files.save(data)
+                for name, figures in result["peers"].items():
+                    parameters = figures.get("parameters", {}).get("odd", {})
+                    figures["memory"] = measure.peak_memory(name, path, task, parameters)
+            if case.name in SAME_BITS and "ctckit" in result["peers"]:
+                self.compare_bits(case)
+            self.add({**result, "seconds": round(time.perf_counter() - begin, 1)}, NAMES, list(PEERS))
 
-        def tick() -> None:
-            progress.update(bar, advance=1, refresh=True)
-
-        progress.refresh()
+    def compare_bits(self, case: Case) -> None:
+        """Compare streams and threads with whole items, by the decoder that was built for the case."""
         try:
-            task = self.files.task(row)
-        except TrainingError as error:
-            self.refuse("ctckit", row.name, error)
-            return
-        data = self.files.data(row, self.settings.items)
-        judge = Judge(data)
-        entries = self.enter_all(row, task, judge, names)
-        tick()
-        measure.take_turns(entries, self.settings, tick)
-        result = measure.results(row, data, entries)
-        if row.memory:
-            path = self.files.save(data)
-            for name, figures in result["peers"].items():
-                figures["memory"] = measure.peak_memory(name, path, task, figures.get("parameters", {}).get("odd", {}))
-        if row.name in OF_BITS and "ctckit" in result["peers"]:
-            self.compare_bits(row)
-        self.keep(row, {**result, "seconds": round(time.perf_counter() - begin, 1)})
-        progress.remove_task(bar)
-
-    def compare_bits(self, row: Row) -> None:
-        """Streams and threads against whole items, with the decoder that the row has left behind."""
-        try:
-            self.found["same_bits"][row.name] = self.members["ctckit"].ask("same_bits", measure.PATIENCE)["same"]
+            self.found["same_bits"][case.name] = self.workers["ctckit"].ask("same_bits", PATIENCE)["same"]
         except WorkerError as error:
-            self.refuse("ctckit", f"{row.name}, streams and threads", error)
+            self.refuse("ctckit", f"{case.name}, streams and threads", error)
             self.drop("ctckit")
 
-    def keep(self, row: Row, result: dict[str, Any]) -> None:
-        """Add to what was found, and write it: a run that ends early can be taken up."""
-        rows = {each["row"]: each for each in self.found["rows"]}
-        if row.name in rows:
-            rows[row.name]["peers"] = {**result["peers"], **rows[row.name]["peers"]}
-        else:
-            rows[row.name] = result
-        for each in rows.values():
-            order = {name: i for i, name in enumerate(PEERS)}
-            each["peers"] = dict(sorted(each["peers"].items(), key=lambda item: order[item[0]]))
-        names = [each.name for each in ROWS]
-        self.found["rows"] = sorted(rows.values(), key=lambda each: names.index(each["row"]))
-        self.write()
-
     def write(self) -> None:
-        """To a temporary name, then renamed."""
+        """Write the results, with the time of the training."""
         self.found["training_seconds"] = self.files.training_seconds or self.found["training_seconds"]
-        self.found["versions"] = dict(sorted(self.found["versions"].items()))
-        if self.out:
-            draft = self.out.with_name(self.out.name + ".part")
-            draft.write_text(json.dumps(self.found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            draft.replace(self.out)
+        super().write()
 
-    def missing(self, row: Row, peers: list[str]) -> list[str]:
-        """Who has neither a figure nor an excuse; with a yardstick, if there is anyone."""
-        done = next((each["peers"] for each in self.found["rows"] if each["row"] == row.name), {})
+    def missing(self, case: Case, peers: list[str]) -> list[str]:
+        """Return the decoders without a figure and without a refusal; ctckit is always measured beside them."""
+        done = (results.case_of(self.found, case.name) or {"peers": {}})["peers"]
+        refused = self.found["refused"]
         names = [
-            name
-            for name in row.peers
-            if name in peers and name not in done and f"{name}, {row.name}" not in self.found["refused"]
+            name for name in case.peers if name in peers and name not in done and f"{name}, {case.name}" not in refused
         ]
-        yardstick = [name for name in ("ctckit", "ctckit batch") if name in row.peers and name not in names]
-        return [*yardstick, *names] if names and "ctckit" in peers else names
-
-
-def fresh(settings: Settings) -> Results:
-    """What a run begins with."""
-    return {
-        **machine.about(),
-        "rounds": settings.rounds,
-        "quick": settings.items is not None,
-        "instruction_set": "",
-        "versions": {},
-        "refused": {},
-        "same_bits": {},
-        "training_seconds": None,
-        "rows": [],
-        "loading": {},
-    }
+        base = [name for name in ("ctckit", "ctckit batch") if name in case.peers and name not in names]
+        return [*base, *names] if names and "ctckit" in peers else names
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="Few items, two rounds: a rough look.")] = False,
-    rounds: Annotated[int, typer.Option(help="Rounds in which all take a turn; 0: as usual.", min=0)] = 0,
-    peers: Annotated[str, typer.Option(help="Such as ctckit,flashlight: all settings of these.")] = "all",
-    rows: Annotated[str, typer.Option(help="Such as ocr_ppv4,words.")] = "all",
-    resume: Annotated[bool, typer.Option(help="Measure only what --out does not have yet.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the results to this JSON file, row by row.")] = None,
+    quick: commands.Quick = False,
+    rounds: commands.Rounds = 0,
+    peers: commands.Peers = "all",
+    cases: commands.Cases = "all",
+    resume: commands.Resume = False,
+    out: commands.Out = None,
 ) -> None:
     """Measure decoders."""
     libraries = tuple(dict.fromkeys(peer.library for peer in PEERS.values()))
     wanted = chosen(peers, libraries, "--peers")
     names = [name for name, peer in PEERS.items() if peer.library in wanted]
-    tasks = chosen(rows, (*(row.name for row in ROWS), "loading"), "--rows")
-    settings = QUICK if quick else Settings()
-    settings = replace(settings, rounds=rounds or settings.rounds)
-    found = json.loads(out.read_text(encoding="utf-8")) if resume and out and out.exists() else fresh(settings)
+    tasks = chosen(cases, (*NAMES, "loading"), "--cases")
+    settings = commands.settings_of(quick, rounds, Settings())
+    more = {"rounds": settings.rounds, "quick": quick, "same_bits": {}, "training_seconds": None, "loading": {}}
+    found = results.begin(out, resume, **more)
     console = Console()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -198,13 +147,12 @@ def main(
         except MissingDataError as error:
             raise typer.BadParameter(str(error)) from None
         stack.callback(run.end)
-        # Drawn by hand: a refreshing thread would wake up inside what is timed.
-        progress = stack.enter_context(Progress(console=console, transient=True, auto_refresh=False))
-        for row in ROWS:
-            if row.name in tasks and (missing := run.missing(row, names)):
-                run.measure(row, missing, progress)
+        progress = stack.enter_context(commands.progress_bars(console))
+        for case in CASES:
+            if case.name in tasks and (missing := run.missing(case, names)):
+                run.measure(case, missing, progress)
         if "loading" in tasks:
-            measure_loading(run.member, run.refuse, run.files, names, found)
+            measure_loading(run.worker, run.refuse, run.files, names, found)
             run.write()
     print_tables(console, found)
 

@@ -1,4 +1,4 @@
-"""What hypotheses are judged by: their exact probability in float64, and their distance from the reference."""
+"""The exact probability of a text in float64, and the distance of a text from the reference."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from itertools import groupby
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.workloads import Array
+from benchmarks.common.arrays import Array
 
 Tokens = Sequence[int]
 
 
 def log_prob(log_probs: Array, tokens: Tokens, blank: int) -> float:
-    """Log p(tokens | x), nats, summed over all alignments: the forward recursion in float64, in log space.
+    """Return log p(tokens | x) in nats, summed over all alignments, by the forward recursion in float64 log space.
 
-    Written apart from ctckit's lattice, so that nobody's own score is taken at its word.
+    This code is independent of ctckit's lattice, so that the reported score of no decoder has to be trusted.
 
     Args:
         log_probs: (T, C) natural log-probabilities.
@@ -30,25 +30,25 @@ def log_prob(log_probs: Array, tokens: Tokens, blank: int) -> float:
     emissions = np.asarray(log_probs, dtype=np.float64)[:, labels]
     alpha = np.full(len(labels), -np.inf)
     alpha[:2] = emissions[0, :2]
-    for row in emissions[1:]:
+    for frame in emissions[1:]:
         advanced = np.concatenate(([-np.inf], alpha[:-1]))
         skipped = np.where(skip, np.concatenate(([-np.inf, -np.inf], alpha[:-2]))[: len(alpha)], -np.inf)
-        alpha = np.logaddexp(np.logaddexp(alpha, advanced), skipped) + row
+        alpha = np.logaddexp(np.logaddexp(alpha, advanced), skipped) + frame
     return float(np.logaddexp.reduce(alpha[-2:]))
 
 
 def edits(found: Tokens, reference: Tokens) -> int:
-    """Levenshtein's distance."""
+    """Return the Levenshtein distance."""
     return int(Levenshtein.distance(list(found), list(reference)))
 
 
 def words(tokens: Tokens, space: int) -> list[tuple[int, ...]]:
-    """The runs of tokens between separators."""
+    """Return the runs of tokens between separators."""
     return [tuple(run) for is_space, run in groupby(tokens, lambda token: token == space) if not is_space]
 
 
 def trimmed(tokens: Tokens, space: int) -> list[int]:
-    """Without separators at the ends, and one for several: what a reader sees."""
+    """Return tokens without separators at the ends, and with one separator between words: what a reader sees."""
     result: list[int] = []
     for word in words(tokens, space):
         result.extend([space, *word] if result else word)
@@ -56,7 +56,7 @@ def trimmed(tokens: Tokens, space: int) -> list[int]:
 
 
 def errors(found: Sequence[Tokens], references: Sequence[Tokens], space: int, count_space: bool) -> dict[str, int]:
-    """Edits and sizes over several items, in tokens and in words; separators count as tokens if ``count_space``."""
+    """Return edits and sizes, added over items, in tokens and in words; separators count if ``count_space`` is True."""
 
     def plain(tokens: Tokens) -> list[int]:
         return trimmed(tokens, space) if count_space else [token for token in tokens if token != space]
@@ -71,6 +71,6 @@ def errors(found: Sequence[Tokens], references: Sequence[Tokens], space: int, co
 
 
 def edits_of_words(found: list[tuple[int, ...]], reference: list[tuple[int, ...]]) -> int:
-    """Levenshtein's distance, whole words being the units."""
+    """Return the Levenshtein distance with words as units."""
     number = {word: i for i, word in enumerate({*found, *reference})}
     return edits([number[word] for word in found], [number[word] for word in reference])

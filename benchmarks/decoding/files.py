@@ -1,4 +1,4 @@
-"""The files that all decoders read: posteriors, language models, words. Made once for each run, in its own folder."""
+"""The files that all decoders read: posteriors, language models, word lists. They are made once for each run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import time
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.common.posteriors import FOLDER, SETS, DataSet, expect_available
 from benchmarks.decoding import exact
-from benchmarks.decoding.data import FOLDER, SETS, DataSet, expect_available
-from benchmarks.decoding.others import words_of_arpa
-from benchmarks.decoding.peer import Task
-from benchmarks.decoding.rows import Row
+from benchmarks.decoding.cases import Case
+from benchmarks.decoding.peers.base import Task
+from benchmarks.decoding.peers.flashlight import words_of_arpa
 
 UNITS = {"word3": "word", "char6": "char", "trained": "char"}
 SHORTEST_HOTWORD = 4
@@ -27,7 +27,7 @@ class TrainingError(Exception):
 
 
 class Files:
-    """Everything is made when it is first asked for."""
+    """Makes each file when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         expect_available()
@@ -35,35 +35,35 @@ class Files:
         self.sets: dict[tuple[str, int | None], DataSet] = {}
         self.training_seconds: float | None = None
 
-    def data(self, row: Row, items: int | None) -> DataSet:
-        """The items of a row, at most ``items``."""
-        counts = [count for count in (row.items, items) if count]
-        key = (row.data, min(counts, default=None))
+    def data(self, case: Case, items: int | None) -> DataSet:
+        """Return the items of a case, at most ``items``."""
+        counts = [count for count in (case.items, items) if count]
+        key = (case.data, min(counts, default=None))
         if key not in self.sets:
-            whole = self.sets.get((row.data, None)) or SETS[row.data]()
-            self.sets[row.data, None] = whole
+            whole = self.sets.get((case.data, None)) or SETS[case.data]()
+            self.sets[case.data, None] = whole
             self.sets[key] = whole.first(key[1])
         return self.sets[key]
 
     def save(self, data: DataSet) -> Path:
-        """Where the workers read it."""
+        """Write a data set for the worker processes and return the path."""
         path = self.folder / f"{data.name}, {len(data)}.npz"
         if not path.exists():
             data.save(path)
         return path
 
-    def task(self, row: Row) -> Task:
-        """What a row asks of each decoder; the weights are added by who tunes them."""
+    def task(self, case: Case) -> Task:
+        """Return the task of a case; the tuning adds the weights."""
         return Task(
-            beam=row.beam,
-            model=str(self.model(row.model)) if row.model else "",
-            unit=UNITS.get(row.model, ""),
-            lexicon=str(self.lexicon) if row.lexicon else "",
-            hotwords=tuple(self.hotwords[: row.hotwords]),
+            beam=case.beam,
+            model=str(self.model(case.model)) if case.model else "",
+            unit=UNITS.get(case.model, ""),
+            lexicon=str(self.lexicon) if case.lexicon else "",
+            hotwords=tuple(self.hotwords[: case.hotwords]),
         )
 
     def model(self, name: str) -> Path:
-        """An ARPA file, unpacked: not every library reads compressed ones."""
+        """Return the path of an uncompressed ARPA file; not every library reads compressed ones."""
         path = self.folder / f"{name}.arpa"
         if path.exists():
             return path
@@ -74,7 +74,7 @@ class Files:
         return path
 
     def train(self, path: Path) -> None:
-        """The command as a user gives it."""
+        """Train a model by ``ctckit lm train``."""
         text = self.folder / "text.txt"
         unpack(FOLDER / "lm_text.txt.xz", text)
         command = [sys.executable, "-m", "ctckit", "lm", "train", text, "--order", "8", "--unit", "char", "--out", path]
@@ -86,12 +86,12 @@ class Files:
 
     @cached_property
     def words(self) -> list[str]:
-        """Of the word model."""
+        """The words of the word model."""
         return [word for word in words_of_arpa(str(self.model("word3"))) if word != "<unk>"]
 
     @cached_property
     def lexicon(self) -> Path:
-        """A word a line: those of the word model, and those of the lines, so that every line can be read."""
+        """The path of a file with one word a line: words of the word model and of all references."""
         data = SETS["lower"]()
         read = {
             "".join(data.tokens[token] for token in word)
@@ -104,13 +104,13 @@ class Files:
 
     @cached_property
     def hotwords(self) -> list[str]:
-        """Words of the word model in random order; a longer list begins with the shorter one."""
+        """Words of the word model in random order; hotword lists are prefixes of it."""
         words = [word for word in self.words if word.isascii() and word.isalpha() and len(word) >= SHORTEST_HOTWORD]
         random.Random(SEED).shuffle(words)
         return words
 
 
 def unpack(source: Path, target: Path) -> None:
-    """Xz."""
+    """Unpack an xz file."""
     with lzma.open(source) as packed, target.open("wb") as plain:
         shutil.copyfileobj(packed, plain)

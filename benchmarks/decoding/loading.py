@@ -1,4 +1,4 @@
-"""How long it takes until a language model can be asked."""
+"""The time that it takes to load a language model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.crew import Member, WorkerError
+from benchmarks.common.turns import PATIENCE
+from benchmarks.common.workers import WorkerError, WorkerProcess
+from benchmarks.decoding.cases import CASES
 from benchmarks.decoding.files import Files
-from benchmarks.decoding.measure import PATIENCE
-from benchmarks.decoding.peer import Task
-from benchmarks.decoding.rows import ROWS
+from benchmarks.decoding.peers.base import Task
 
 LOADERS = ("ctckit", "pyctcdecode", "ctc-beam-decoder", "flashlight 10")
 REPEATS = 5
@@ -20,7 +20,7 @@ OWN = "ctckit, own file"
 
 
 def own_file(arpa: Path) -> Path:
-    """The same model in ctckit's own format."""
+    """Return the path of the same model in ctckit's own format."""
     import ctckit
 
     path = arpa.with_suffix(".ctclm")
@@ -29,28 +29,28 @@ def own_file(arpa: Path) -> Path:
 
 
 def measure_loading(
-    member: Callable[[str], Member],
+    worker: Callable[[str], WorkerProcess],
     refuse: Callable[[str, str, object], None],
     files: Files,
     names: list[str],
     found: dict[str, Any],
 ) -> None:
-    """The word 3-gram from its ARPA file, as each library reads it when it makes a decoder; ctckit's own file as well.
+    """Time the loading of the word 3-gram: the ARPA file in each library, and ctckit's own file.
 
-    The files are in the system's cache. The median of some loads.
+    The files are in the system's cache. The median of several loads counts.
     """
-    row = next(each for each in ROWS if each.name == "words")
-    data = files.save(files.data(row, 1))
+    case = next(each for each in CASES if each.name == "words")
+    data = files.save(files.data(case, 1))
     arpa = files.model("word3")
     wanted = {name: (name, arpa) for name in LOADERS if name in names and name not in found["loading"]}
     if "ctckit" in names and OWN not in found["loading"]:
         try:
             wanted[OWN] = ("ctckit", own_file(arpa))
-        except AttributeError as error:  # a version without language models
+        except AttributeError as error:  # a version of ctckit without language models
             refuse(OWN, "loading", error)
     for title, (name, path) in wanted.items():
         try:
-            process = member(name)
+            process = worker(name)
             process.ask("load", PATIENCE, path=str(data), task=vars(Task()))
             answers = [process.ask("load_model", PATIENCE, path=str(path), unit="word") for _ in range(REPEATS)]
         except WorkerError as error:

@@ -2,134 +2,101 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-from benchmarks.crew import REST_SECONDS
+from benchmarks.common import pages, turns
+from benchmarks.common.pages import capital, fill, items_of
+from benchmarks.common.results import Results, case_of, saved
+from benchmarks.common.tables import markdown_table, number, percent
+from benchmarks.common.workers import REST_SECONDS
 from benchmarks.decoding import held_out, measure
-from benchmarks.decoding.figures import EQUAL_GAP, Results, beaten, error_rate, gap, microseconds, row_of
-from benchmarks.decoding.goals import Judged, judged
-from benchmarks.decoding.peers import PEERS
-from benchmarks.decoding.tables import percent
-from benchmarks.decoding.tuning import OTHER
-from benchmarks.page import QUIET, ROOT, fill, markdown_table
-from benchmarks.table import number
-
-RESULTS = ROOT / "benchmarks" / "results" / "decoding.json"
-PAGE = ROOT / "docs" / "benchmarks" / "decoding.md"
-FIGURE = ROOT / "docs" / "images" / "decoding-speed-and-gap.png"
-HELD_OUT = (
-    "Chosen by `ctckit.tune` (the model of order 8, `lm_boundary=False`) on a part of the lines, "
-    "counted on the others, in turns:"
+from benchmarks.decoding.figures import (
+    EQUAL_GAP,
+    Measurement,
+    beaten,
+    equal_quality_ratio,
+    error_rate,
+    gap,
+    microseconds,
 )
-HEAD = "<!-- Made by `make bench-page` from benchmarks/results and benchmarks/notes: edit those. -->\n"
+from benchmarks.decoding.peers import PEERS
+from benchmarks.decoding.tuning import OTHER
+
+RESULTS = pages.RESULTS / "decoding.json"
+PAGE = pages.PAGES / "decoding.md"
+FIGURE = pages.IMAGES / "decoding-speed-and-gap.png"
+HELD_OUT = (
+    "`ctckit.tune` tunes the weights (model of order 8, `lm_boundary=False`) on a part of the lines. "
+    "The errors are counted on the other lines. Each line is held out once:"
+)
+EQUAL_CASES = ("ocr_ppv4", "speech", "nanopore")
 
 
-def saved(path: Path = RESULTS) -> Results | None:
-    """The saved run, if there is one."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
-
-
-def goals_table(results: Results) -> str:
-    """All goals."""
-    rows = ((each.name, each.shown, each.goal, each.moonshot or "–", each.verdict) for each in judged(results))
-    return markdown_table(("", "measured", "must reach", "moonshot", ""), rows)
-
-
-def missed(results: Results) -> str:
-    """Every goal that is missed or was not measured, said plainly."""
-
-    def clauses(verdict: str) -> list[Judged]:
-        return [each for each in judged(results) if each.verdict == verdict]
-
-    found = [f"- Missed: {each.name}: {each.shown}, {each.goal} is the goal." for each in clauses("missed")]
-    found += [f"- Not measured: {each.name}." for each in clauses("not measured")]
-    return "\n".join(found) if found else "None is missed."
-
-
-def warning(results: Results) -> str:
-    """Of figures that are not to be relied on."""
-    reasons = []
-    if results["load_before"] > QUIET:
-        reasons.append(f"the machine was not quiet (load average before the run: {results['load_before']})")
-    if results["quick"]:
-        reasons.append("few items and rounds (`--quick`)")
-    return f"**Rough figures: {'; '.join(reasons)}.**\n\n" if reasons else ""
-
-
-def settings_list(results: Results) -> str:
-    """Who took part, and how."""
-    names = {name for row in results["rows"] for name in row["peers"]}
-    return "\n".join(f"- {name}: {peer.setting}" for name, peer in PEERS.items() if name in names)
-
-
-def columns_of(row: Results) -> list[str]:
-    """Those that have something to say."""
+def columns_of(case: Measurement) -> list[str]:
+    """Return the columns that have figures in this case."""
     columns = ["ms an item", "µs a frame", "ctckit's time"]
-    if row["comparable"]:
+    if case["comparable"]:
         columns += ["gap, nats", "items behind"]
-    if any("errors" in figures for figures in row["peers"].values()):
+    if any("errors" in figures for figures in case["peers"].values()):
         columns.append("tokens wrong")
-        if words_known(row):
+        if words_known(case):
             columns.append("words wrong")
-    if any(figures.get("memory") for figures in row["peers"].values()):
+    if any(figures.get("memory") for figures in case["peers"].values()):
         columns.append("MB, one item / all")
     return columns
 
 
-def words_known(row: Results) -> bool:
-    """Words are counted where there are several items of text; phonemes are not words."""
-    return bool(row["row"] != "speech")
+def words_known(case: Measurement) -> bool:
+    """Return whether words are counted; they are not in recordings with phonemes."""
+    return bool(case["case"] != "speech")
 
 
-def cell(row: Results, name: str, column: str) -> str:
-    """One figure."""
-    figures = row["peers"][name]
+def cell(case: Measurement, name: str, column: str) -> str:
+    """Return one figure."""
+    figures = case["peers"][name]
     ms, memory = figures["ms"], figures.get("memory")
     return {
         "ms an item": lambda: f"{ms['median']:.3g} ({ms['q1']:.3g}–{ms['q3']:.3g})",
-        "µs a frame": lambda: number(microseconds(row, name), ".3g"),
+        "µs a frame": lambda: number(microseconds(case, name), ".3g"),
         "ctckit's time": lambda: number(figures.get("ratio"), ".3g", "×"),
-        "items behind": lambda: f"{beaten(row, name)}" if row["comparable"] else "–",
-        "gap, nats": lambda: number(gap(row, name), ".4f"),
+        "items behind": lambda: f"{beaten(case, name)}" if case["comparable"] else "–",
+        "gap, nats": lambda: number(gap(case, name), ".4f"),
         "tokens wrong": lambda: percent(error_rate(figures, "token")),
         "words wrong": lambda: percent(error_rate(figures, "word")),
         "MB, one item / all": lambda: f"{memory['one']:.1f} / {memory['all']:.1f}" if memory else "–",
     }[column]()
 
 
-def row_section(row: Results) -> str:
-    """A row with all its decoders."""
-    columns = columns_of(row)
+def case_section(case: Measurement) -> str:
+    """Return the section of a case, with all its decoders."""
+    columns = columns_of(case)
     table = markdown_table(
-        ("", *columns), ([name, *(cell(row, name, each) for each in columns)] for name in row["peers"])
+        ("", *columns), ([name, *(cell(case, name, each) for each in columns)] for name in case["peers"])
     )
-    size = f"{row['items']} items, {row['frames']} frames, C = {row['classes']}, beam {row['beam']}"
-    halves = "; weights tuned on the other half" if row["tuned"] else ""
-    return f"### {row['about'][0].upper()}{row['about'][1:]}\n\n{size}{halves}.\n\n{table}"
+    size = f"{items_of(case)}, {case['frames']} frames, C = {case['classes']}, beam {case['beam']}"
+    halves = "; weights tuned on the other half" if case["tuned"] else ""
+    return f"### {capital(case['about'])}\n\n{size}{halves}.\n\n{table}"
 
 
 def tuned_table(results: Results) -> str:
-    """The weights found for each half, and the errors there."""
+    """Return the tuned weights for each half of the items, and the errors there."""
     rows = (
         [
-            row["row"],
+            case["case"],
             name,
             half,
             ", ".join(f"{key} {value:g}" for key, value in figures.get("parameters", {}).get(half, {}).items()) or "–",
             *(percent(error_rate(figures, kind, (half,))) for kind in ("token", "word")),
         ]
-        for row in results["rows"]
-        if row["tuned"]
-        for name, figures in row["peers"].items()
+        for case in results["cases"]
+        if case["tuned"]
+        for name, figures in case["peers"].items()
         if PEERS[name].instruction_set == ""
         for half in OTHER
     )
-    return markdown_table(("row", "", "items", "weights, tuned on the others", "tokens", "words"), rows, left=4)
+    return markdown_table(("case", "", "items", "weights, tuned on the others", "tokens", "words"), rows, left=4)
 
 
 def loading_table(results: Results) -> str:
-    """How long until a model can be asked."""
+    """Return the times to load a language model."""
     rows = (
         [name, f"{1e3 * each['seconds']:.4g}", f"{each['bytes'] / 1e6:.1f}"]
         for name, each in results["loading"].items()
@@ -138,65 +105,60 @@ def loading_table(results: Results) -> str:
 
 
 def training(results: Results) -> str:
-    """The claim on a model of our own."""
-    row = row_of(results, "trained")
-    if not row or "ctckit" not in row["peers"]:
+    """Return the errors with a model of `ctckit lm train`."""
+    case = case_of(results, "trained")
+    if not case or "ctckit" not in case["peers"]:
         return "Not measured."
-    greedy, ours = (percent(error_rate(row["peers"].get(name), "word")) for name in ("greedy", "ctckit"))
+    greedy, ctckit = (percent(error_rate(case["peers"].get(name), "word")) for name in ("greedy", "ctckit"))
     seconds = results["training_seconds"]
     trained = f" The model was trained in {seconds:.0f} s." if seconds else ""
-    claim = f"Words wrong: {greedy} by greedy decoding, {ours} with the model.{trained}"
-    if not held_out.RESULTS.exists():
+    claim = f"Words wrong: {greedy} by greedy decoding, {ctckit} with the model.{trained}"
+    results_held_out = saved(held_out.RESULTS)
+    if results_held_out is None:
         return claim
-    return f"{claim}\n\n{HELD_OUT}\n\n{held_out.table(json.loads(held_out.RESULTS.read_text(encoding='utf-8')))}"
+    return f"{claim}\n\n{HELD_OUT}\n\n{held_out.table(results_held_out)}"
 
 
-def about(results: Results) -> str:
-    """Machine, versions, what has no figure."""
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    lines = [
-        f"{results['processor']}, {results['cores']} cores, {results['instruction_set']}; {results['system']}.",
-        f"{results['date']}, commit {results['commit']}, {results['rounds']} rounds, "
-        f"load before: {results['load_before']}.",
-        f"{versions}.",
-        *(f"No figure for {who}: {why}." for who, why in results["refused"].items()),
-    ]
-    return "\n".join(f"- {line}" for line in lines)
+def equal_quality(results: Results) -> str:
+    """Return the ratio of each library to ctckit at equal quality."""
+    cases = [case for name in EQUAL_CASES if (case := case_of(results, name))]
+    libraries = dict.fromkeys(PEERS[name].library for case in cases for name in case["peers"])
+    rows = (
+        [library, *(number(equal_quality_ratio(case, library), ".3g", "×") for case in cases)]
+        for library in libraries
+        if library not in ("ctckit", "greedy")
+    )
+    return markdown_table(("", *(case["about"] for case in cases)), rows)
 
 
 def page(results: Results) -> str:
-    """The whole page."""
-    text = fill(
+    """Return the whole page."""
+    return pages.page(
         "decoding.md",
-        warning=warning(results),
-        goals=goals_table(results),
-        missed=missed(results),
+        warning=pages.warning(results),
+        equal_quality=equal_quality(results),
         bounds=fill("decoding_bounds.md"),
-        rows="\n\n".join(map(row_section, results["rows"])),
+        cases="\n\n".join(map(case_section, results["cases"])),
         tuned=tuned_table(results),
         training=training(results),
         loading=loading_table(results),
-        settings=settings_list(results),
-        about=about(results),
+        settings=pages.settings_list(results, PEERS),
+        about=pages.about(results),
         equal_gap=EQUAL_GAP,
-        turn_seconds=measure.TURN_SECONDS,
-        budget=measure.BUDGET_SECONDS,
-        slow=measure.SLOW_SECONDS,
+        turn_seconds=turns.TURN_SECONDS,
+        budget=turns.Settings().budget,
+        slow=turns.SLOW_SECONDS,
         check=measure.CHECK_SECONDS,
         rest_ms=1e3 * REST_SECONDS,
     )
-    return f"{HEAD}\n{text}\n"
 
 
 def main() -> None:
     """Write page and figure."""
     from benchmarks.decoding.figure import draw
 
-    results = saved()
-    if results is None:
-        raise SystemExit(f"no results yet in {RESULTS.relative_to(ROOT)}: make bench-decoding")
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(results), encoding="utf-8")
+    results = pages.results_or_exit(RESULTS, "make bench-decoding")
+    pages.write(PAGE, page(results))
     draw(results, FIGURE)
 
 

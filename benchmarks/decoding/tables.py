@@ -3,52 +3,35 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.decoding.figures import Results, error_rate, gap, microseconds
-from benchmarks.decoding.goals import judged
-from benchmarks.table import number
+from benchmarks.common.results import Results
+from benchmarks.common.tables import number, percent, print_table
+from benchmarks.decoding.figures import Measurement, error_rate, gap, microseconds
+
+HEAD = ("", "ms an item", "µs a frame", "ctckit's time", "gap", "tokens wrong", "words wrong", "MB")
 
 
-def cells(row: Results, name: str) -> tuple[str, ...]:
-    """A decoder's figures, as they are printed."""
-    figures = row["peers"][name]
+def cells(case: Measurement, name: str) -> tuple[str, ...]:
+    """Return the figures of a decoder."""
+    figures = case["peers"][name]
     memory = figures.get("memory") or {}
     return (
         name,
         number(figures["ms"]["median"], ".3g"),
-        number(microseconds(row, name), ".3g"),
+        number(microseconds(case, name), ".3g"),
         number(figures.get("ratio"), ".3g", "×"),
-        number(gap(row, name), ".4f"),
+        number(gap(case, name), ".4f"),
         percent(error_rate(figures, "token")),
         percent(error_rate(figures, "word")),
         number(memory.get("one"), ".1f"),
     )
 
 
-def percent(share: float | None) -> str:
-    """A cell."""
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-HEAD = ("", "ms an item", "µs a frame", "ctckit's time", "gap", "tokens wrong", "words wrong", "MB")
-
-
 def print_tables(console: Console, results: Results) -> None:
-    """One table for each row, then the goals."""
-    for row in results["rows"]:
-        table = Table(title=f"{row['about']}: {row['items']} items, C = {row['classes']}, beam {row['beam']}")
-        for column in HEAD:
-            table.add_column(column, justify="right" if column else "left")
-        for name in row["peers"]:
-            table.add_row(*cells(row, name))
-        console.print(table)
+    """Print a table for each case."""
+    for case in results["cases"]:
+        title = f"{case['about']}: {case['items']} items, C = {case['classes']}, beam {case['beam']}"
+        print_table(console, title, HEAD, [cells(case, name) for name in case["peers"]])
     if results["loading"]:
         loads = (f"{name} {1e3 * each['seconds']:.4g} ms" for name, each in results["loading"].items())
-        console.print("A word 3-gram of 943,120 n-grams is loaded in: " + ", ".join(loads))
-    table = Table(title="Goals")
-    for column in ("", "reached", "must reach", "moonshot", ""):
-        table.add_column(column)
-    for each in judged(results):
-        table.add_row(each.name, each.shown, each.goal, each.moonshot, each.verdict)
-    console.print(table)
+        console.print("Time to load a word 3-gram of 943,120 n-grams: " + ", ".join(loads))

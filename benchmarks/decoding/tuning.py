@@ -1,4 +1,4 @@
-"""The weights of a decoder: for each half of the items those that read the other half best."""
+"""Weights are tuned for each half of the items: those that are best on the other half."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks.decoding.peer import Parameters
-from benchmarks.workloads import Array
+from benchmarks.common.arrays import Array
+from benchmarks.decoding.peers.base import Parameters
 
 HALVES = {"even": 0, "odd": 1}  # of the items; a weight tuned on one is used on the other
 OTHER = {"even": "odd", "odd": "even"}
@@ -17,17 +17,17 @@ Grid = dict[str, tuple[float, ...]]
 
 
 def combinations(grid: Grid) -> list[Parameters]:
-    """All of the grid."""
+    """Return all combinations of values."""
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
 def half(items: int, name: str) -> list[int]:
-    """The items of a half."""
+    """Return the items of a half."""
     return list(range(HALVES[name], items, 2))
 
 
 def best(errors: Array, sizes: Sequence[int]) -> int:
-    """The setting with the least sum of error rates, the first one of equals.
+    """Return the setting with the smallest sum of error rates; the first of equal ones.
 
     Args:
         errors: (settings, kinds) edits of tokens and of words.
@@ -37,12 +37,12 @@ def best(errors: Array, sizes: Sequence[int]) -> int:
 
 
 def cross_validated(grid: Grid, errors_of: Callable[[Parameters], Array], sizes: Array) -> dict[str, Parameters]:
-    """Weights for each half, tuned on the other; every setting reads every item once.
+    """Return the weights for each half, tuned on the other. Every setting decodes every item once.
 
     Args:
         grid: Values of each weight.
-        errors_of: (items, kinds) edits with some weights.
-        sizes: (items, kinds) sizes of the references.
+        errors_of: Returns the edits with some weights, (items, kinds).
+        sizes: Sizes of the references, (items, kinds).
     """
     settings = combinations(grid)
     errors = np.array([errors_of(each) for each in settings])

@@ -1,117 +1,111 @@
-"""One decoder in a process of its own, asked by the coordinator; see ``benchmarks.worker`` for the manners."""
+"""One decoder in a process of its own. ``common.protocol`` describes the requests."""
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import memory
-from benchmarks.decoding.data import DataSet
-from benchmarks.decoding.peer import Task
+from benchmarks.common.memory import available, peak, start_peak
+from benchmarks.common.posteriors import DataSet
+from benchmarks.common.protocol import Answer, OneLibraryWorker, serve
 from benchmarks.decoding.peers import PEERS
-from benchmarks.worker import pin, serve
+from benchmarks.decoding.peers.base import Task
 
-Answer = dict[str, Any]
 ESTIMATED_FRAMES = 8
 
 
-class Worker:
-    """The decoder named, on ``threads`` processors."""
+def task_of(task: dict[str, Any]) -> Task:
+    """Return the task that was sent as JSON."""
+    return Task(**{**task, "hotwords": tuple(task["hotwords"])})
 
-    def __init__(self, peers: list[str], threads: int, instruction_set: str) -> None:
-        pin(threads)
-        (name,) = peers
-        self.peer = PEERS[name].make(threads, instruction_set, **PEERS[name].options)
 
-    def about(self) -> Answer:
-        """What runs here."""
-        return {"versions": self.peer.about(), "instruction_set": self.peer.instruction_set}
+class Worker(OneLibraryWorker):
+    """Holds one decoder."""
+
+    settings = PEERS
 
     def load(self, path: str, task: dict[str, Any]) -> Answer:
-        """Take over the inputs, build the decoder."""
+        """Load the inputs and build the decoder."""
         self.data = DataSet.load(Path(path))
         return self.build(task)
 
     def build(self, task: dict[str, Any]) -> Answer:
-        """A decoder for these inputs, with other weights maybe."""
+        """Build a decoder for the loaded inputs."""
         start = time.perf_counter()
-        self.peer.build(self.data, Task(**{**task, "hotwords": tuple(task["hotwords"])}))
+        self.library.build(self.data, task_of(task))
         seconds = time.perf_counter() - start
-        self.inputs = [self.peer.convert(self.data[i]) for i in range(len(self.data))]
+        self.inputs = [self.library.convert(self.data[i]) for i in range(len(self.data))]
         return {"seconds": seconds}
 
     def estimate(self) -> Answer:
-        """Seconds that everything will take, as the first frames tell: at first they are decoded unseen."""
-        few = self.peer.convert(self.data[0][:ESTIMATED_FRAMES])
-        self.peer.decode(few)
+        """Estimate the seconds of a pass over all items, from the second time that the first frames are decoded."""
+        few = self.library.convert(self.data[0][:ESTIMATED_FRAMES])
+        self.library.decode(few)
         start = time.perf_counter()
-        self.peer.decode(few)
+        self.library.decode(few)
         each = (time.perf_counter() - start) / ESTIMATED_FRAMES
         return {"seconds": each * len(self.data.log_probs)}
 
     def check(self, items: list[int] | None, limit: float) -> Answer:
-        """What it reads, item by item, and the seconds of each; no more than ``limit`` seconds in all."""
+        """Report the tokens, the claimed log-probability and the seconds of each item.
+
+        Args:
+            items: The items; None for all.
+            limit: The worker stops after so many seconds.
+        """
         wanted = range(len(self.inputs)) if items is None else items
         begin = time.perf_counter()
-        self.peer.decode(self.inputs[0])  # code, caches, threads
+        self.library.decode(self.inputs[0])  # loads code, fills caches, starts threads
         tokens, claims, seconds = [], [], []
         for i in wanted:
             start = time.perf_counter()
-            result = self.peer.decode(self.inputs[i])
+            result = self.library.decode(self.inputs[i])
             end = time.perf_counter()
             seconds.append(end - start)
-            tokens.append(self.peer.tokens(result))
-            claims.append(self.peer.log_prob(result))
+            tokens.append(self.library.tokens(result))
+            claims.append(self.library.log_prob(result))
             if end - begin > limit:
                 break
         return {"tokens": tokens, "claims": claims, "seconds": seconds}
 
-    def run(self, passes: int) -> Answer:
-        """Seconds of each pass over all items; readings are dropped after the clock has stopped."""
-        seconds = []
-        for _ in range(passes):
-            start = time.perf_counter()
-            results = self.peer.decode_all(self.inputs)
-            seconds.append(time.perf_counter() - start)
-            del results
-        return {"seconds": seconds}
+    def one_pass(self) -> object:
+        """Decode all items."""
+        return self.library.decode_all(self.inputs)
 
     def memory(self, path: str, task: dict[str, Any]) -> Answer:
-        """Bytes beyond the inputs: the decoder built, one item decoded, then all; None where the system does not tell.
+        """Report the peak memory beyond the inputs, after one item and after all; None if the system does not tell.
 
-        An item of 8 frames goes before, through a decoder without model, lexicon or hotwords: code is there.
+        A decoder without model, lexicon and hotwords decodes 8 frames first, so that code is loaded.
         """
-        if not memory.available():
+        if not available():
             return {"memory": None}
         whole = DataSet.load(Path(path))
         self.data = whole.first(1)
         plain = {**task, "model": "", "unit": "", "lexicon": "", "hotwords": [], "parameters": {}}
         self.build(plain)
-        self.peer.decode(self.peer.convert(whole[0][:8]))
+        self.library.decode(self.library.convert(whole[0][:8]))
         self.data = whole
-        inputs = [self.peer.convert(whole[i]) for i in range(len(whole))]
+        inputs = [self.library.convert(whole[i]) for i in range(len(whole))]
         self.inputs = inputs
-        gc.collect()
-        before = memory.settle()
-        self.peer.build(whole, Task(**{**task, "hotwords": tuple(task["hotwords"])}))
-        self.peer.decode(inputs[0])
-        one = memory.resident("VmHWM") - before
+        before = start_peak()
+        self.library.build(whole, task_of(task))
+        self.library.decode(inputs[0])
+        one = peak() - before
         for item in inputs[1:]:
-            self.peer.decode(item)
-        return {"memory": {"one": one, "all": memory.resident("VmHWM") - before}}
+            self.library.decode(item)
+        return {"memory": {"one": one, "all": peak() - before}}
 
     def load_model(self, path: str, unit: str) -> Answer:
-        """Seconds to read a language model."""
+        """Report the seconds that it takes to load a language model."""
         start = time.perf_counter()
-        self.peer.load_model(path, unit, self.data)
+        self.library.load_model(path, unit, self.data)
         return {"seconds": time.perf_counter() - start, "bytes": os.path.getsize(path)}
 
     def same_bits(self) -> Answer:
-        """Of ctckit."""
-        return {"same": bool(self.peer.same_bits(self.inputs))}  # type: ignore[attr-defined]
+        """Report whether streams and threads give the same hypotheses as whole items; ctckit only."""
+        return {"same": bool(self.library.same_bits(self.inputs))}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The loss on a GPU against torch's own kernels and cuDNN's: time, bandwidth, memory. Needs a GPU, and says so.
+"""The loss on a GPU, compared with torch's own kernels and with cuDNN: time, bandwidth, memory. Needs a GPU.
 
     python -m benchmarks.gpu [--workloads G1,G4] [--rounds 30] [--types float32,bfloat16] [--out FILE]
 
-Each step is what a training loop does: logits in, mean loss, gradient of the logits out; torch's with the log-softmax
-that it needs. All in one process, in turns, medians; losses and gradients are compared before.
-"graph" is ctckit's step captured once and replayed: what is left where Python's share is taken away. The ratio does not
-use it.
+A step is that of a training loop: from the logits to the mean loss and the gradient of the logits. torch's step
+includes the log-softmax. All libraries take turns in one process; medians are reported. Losses and gradients are
+compared first.
+"graph" is ctckit's step, captured once and replayed, without the time of Python. The ratios do not use it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.machine import about
+from benchmarks.common.results import write
 from benchmarks.gpu.measure import WORKLOADS, copy_bandwidth, device, forget, kernel_times, measure
 from benchmarks.gpu.page import COLUMNS, cells
-from benchmarks.machine import about
 
 
 def show(console: Console, results: dict[str, Any]) -> None:
-    """The table of all rows so far."""
+    """Print all measurements so far."""
     table = Table(*COLUMNS)
-    for row in results["rows"]:
-        table.add_row(*cells(results, row))
+    for each in results["measurements"]:
+        table.add_row(*cells(results, each))
     console.print(table)
 
 
 def main() -> None:
-    """Measures, and saves after each workload: what was measured is not lost."""
+    """Measure, and save after each workload."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", default=",".join(each.name for each in WORKLOADS))
     parser.add_argument("--types", default="float32,bfloat16")
@@ -43,22 +44,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        sys.exit("This benchmark needs a GPU, and torch sees none. Figures of the interpreter would mean nothing.")
+        sys.exit("This benchmark needs a GPU, and torch sees none. Times of Triton's interpreter would be meaningless.")
     console = Console(width=160)
     results: dict[str, Any] = {"about": about(), "device": device(), "copy_gigabytes_per_second": copy_bandwidth()}
-    results |= {"rounds": arguments.rounds, "kernels": {}, "rows": []}
+    results |= {"rounds": arguments.rounds, "kernels": {}, "measurements": []}
     console.print_json(json.dumps(results["device"]))
     for workload in WORKLOADS:
         if workload.name not in arguments.workloads.split(","):
             continue
         for dtype in arguments.types.split(","):
-            results["rows"] += [asdict(row) for row in measure(workload, dtype, arguments.rounds)]
+            results["measurements"] += [asdict(each) for each in measure(workload, dtype, arguments.rounds)]
             forget()
         results["kernels"][workload.name] = kernel_times(workload)
         forget()
         show(console, results)
         if arguments.out:
-            arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            write(results, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is checked, timed and counted on the device."""
+"""Checks, times and memory on the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.peers import Peer, peers
-from benchmarks.workloads import Problem, Workload
+from benchmarks.loss.workloads import Problem, Workload
 from ctckit.kernels.batch import target_batch
 from ctckit.kernels.loss import native
 
@@ -28,20 +28,24 @@ WORKLOADS = (
 )
 WARM_UP = 3
 ITEMS_CHECKED = 4
-TOLERANCE = {"float32": 1e-5, "bfloat16": 2**-8, "float16": 2**-10}  # of a gradient of weight 1, which is at most 1
-SAME_LOSS = 1e-3  # relative: else a peer computes something else
+TOLERANCE = {
+    "float32": 1e-5,
+    "bfloat16": 2**-8,
+    "float16": 2**-10,
+}  # for the gradient of an item with weight 1, whose entries are at most 1
+SAME_LOSS = 1e-3  # relative: with a larger difference a library computes something else
 
 
 @dataclass(frozen=True)
-class Row:
-    """One peer on one workload.
+class Measurement:
+    """One library on one workload.
 
     Attributes:
-        milliseconds: Median of a step, forward and backward, as a training loop calls it.
-        graph_milliseconds: The same captured once and replayed; None for peers.
-        peak_bytes: The most beyond the logits, the gradient among them.
+        milliseconds: The median of a step, forward and backward, as in a training loop.
+        graph_milliseconds: The same step, captured in a CUDA graph and replayed; None for other libraries.
+        peak_bytes: Peak memory beyond the logits, the gradient included.
         gradient_error: The largest error of the gradients of some items, each of weight 1.
-        logits_bytes: Of the logits.
+        logits_bytes: The size of the logits.
     """
 
     workload: str
@@ -55,7 +59,7 @@ class Row:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Milliseconds on the device, its queue empty before."""
+    """Return the milliseconds on the device, starting with an empty queue."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     start.record()
@@ -66,7 +70,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def captured(peer: Peer) -> torch.cuda.CUDAGraph:
-    """A step as a graph."""
+    """Capture a step in a CUDA graph."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -81,7 +85,7 @@ def captured(peer: Peer) -> torch.cuda.CUDAGraph:
 
 
 def peak(peer: Peer) -> int:
-    """Bytes beyond the logits, the gradient among them."""
+    """Return the peak memory beyond the logits, the gradient included, in bytes."""
     peer.logits.grad = None
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
@@ -92,7 +96,7 @@ def peak(peer: Peer) -> int:
 
 
 def copy_bandwidth(gibibytes: int = 2) -> float:
-    """GB/s of a copy on the device, read and written bytes counted."""
+    """Return GB/s of a copy on the device; read and written bytes both count."""
     source = torch.empty(gibibytes << 28, device="cuda").normal_()
     target = torch.empty_like(source)
     times = [timed(lambda: target.copy_(source)) for _ in range(12)]
@@ -100,17 +104,17 @@ def copy_bandwidth(gibibytes: int = 2) -> float:
 
 
 def gradient_errors(problem: Problem, all_peers: list[Peer], dtype: str) -> dict[str, float]:
-    """How far each peer's gradients of some items are off those of the C++ core in float64.
+    """Return the largest error of each library's gradient of some items, compared with the C++ core in float64.
 
     Raises:
-        SystemExit: Where ctckit's are, or where somebody's loss is another one: nothing wrong is measured.
+        SystemExit: If the gradient of ctckit is wrong, or if the loss of a library differs.
     """
-    ours = all_peers[0]
+    ctckit = all_peers[0]
     losses = {peer.name: peer.step().item() for peer in all_peers}
     for name, loss in losses.items():
-        if not abs(loss - losses[ours.name]) <= SAME_LOSS * abs(losses[ours.name]):
-            raise SystemExit(f"{name} has the loss {loss}, {ours.name} {losses[ours.name]}: nothing is measured.")
-    logits = ours.logits.detach()[:ITEMS_CHECKED].cpu().double().numpy()
+        if not abs(loss - losses[ctckit.name]) <= SAME_LOSS * abs(losses[ctckit.name]):
+            raise SystemExit(f"{name} has the loss {loss}, {ctckit.name} {losses[ctckit.name]}: nothing is measured.")
+    logits = ctckit.logits.detach()[:ITEMS_CHECKED].cpu().double().numpy()
     integers = (each[:ITEMS_CHECKED] for each in (problem.targets, problem.input_lengths, problem.target_lengths))
     expected = np.empty_like(logits)
     native.ctc_loss(
@@ -120,20 +124,20 @@ def gradient_errors(problem: Problem, all_peers: list[Peer], dtype: str) -> dict
     errors = {
         peer.name: float(np.abs(peer.gradient(ITEMS_CHECKED).numpy() * unit - expected).max()) for peer in all_peers
     }
-    if not errors[ours.name] <= TOLERANCE[dtype]:
-        error = errors[ours.name]
+    if not errors[ctckit.name] <= TOLERANCE[dtype]:
+        error = errors[ctckit.name]
         raise SystemExit(f"The gradient is off by {error:.3g}, more than {TOLERANCE[dtype]:.3g}: nothing is measured.")
     return errors
 
 
-def measure(workload: Workload, dtype: str, rounds: int) -> list[Row]:
-    """All peers on one workload, in turns."""
+def measure(workload: Workload, dtype: str, rounds: int) -> list[Measurement]:
+    """Measure all libraries on one workload, in turns."""
     problem = workload.make()
     all_peers = peers(problem, getattr(torch, dtype))
     errors = gradient_errors(problem, all_peers, dtype)
     peaks = {peer.name: peak(peer) for peer in all_peers}
-    ours = all_peers[0]
-    graph = captured(ours)
+    ctckit = all_peers[0]
+    graph = captured(ctckit)
     times: dict[str, list[float]] = {peer.name: [] for peer in all_peers}
     replays: list[float] = []
     for turn in range(rounds + WARM_UP):
@@ -143,14 +147,14 @@ def measure(workload: Workload, dtype: str, rounds: int) -> list[Row]:
             replays.append(replayed)
             for name, milliseconds in took.items():
                 times[name].append(milliseconds)
-    size = ours.logits.nbytes
+    size = ctckit.logits.nbytes
     return [
-        Row(
+        Measurement(
             workload.name,
             dtype,
             peer.name,
             median(times[peer.name]),
-            median(replays) if peer is ours else None,
+            median(replays) if peer is ctckit else None,
             peaks[peer.name],
             errors[peer.name],
             size,
@@ -160,25 +164,25 @@ def measure(workload: Workload, dtype: str, rounds: int) -> list[Row]:
 
 
 def kernel_times(workload: Workload) -> dict[str, float]:
-    """Microseconds of each kernel of ctckit's step, from torch's profiler."""
-    ours = peers(workload.make(), torch.float32)[0]
+    """Return the microseconds of each kernel of ctckit's step, from torch's profiler."""
+    ctckit = peers(workload.make(), torch.float32)[0]
     for _ in range(WARM_UP):
-        ours.step()
+        ctckit.step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for _ in range(10):
-            ours.step()
+            ctckit.step()
         torch.cuda.synchronize()
     return {each.key: round(each.self_device_time_total / 10, 2) for each in profile.key_averages()}
 
 
 def forget() -> None:
-    """Gives memory back between workloads."""
+    """Free memory between workloads."""
     gc.collect()
     torch.cuda.empty_cache()
 
 
 def device() -> dict[str, Any]:
-    """What the figures belong to."""
+    """Return the device and the versions."""
     properties = torch.cuda.get_device_properties(0)
     driver = []
     if shutil.which("nvidia-smi"):

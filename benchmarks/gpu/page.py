@@ -2,82 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from benchmarks.common import pages
+from benchmarks.common.results import Results
+from benchmarks.common.tables import markdown_table, number
 from benchmarks.gpu.measure import WORKLOADS
-from benchmarks.page import HEAD, ROOT, markdown_table
-from benchmarks.table import number
 
-Results = dict[str, Any]
-RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"
-PAGE = ROOT / "docs" / "benchmarks" / "gpu.md"
-GOALS = {"G1": 4.0, "G2": 3.0, "G3": 3.0, "G4": 3.0, "G5": 2.5}  # times the faster one of torch's two
-BANDWIDTH_GOALS = {"G2": 0.6, "G4": 0.6}  # of a measured copy, for three passes over the logits
-MEMORY_GOALS = {"G2": 0.4, "G4": 0.4}  # of the smaller peak of torch's two
+Measurement = dict[str, Any]  # of one library on one workload
+RESULTS = pages.RESULTS / "gpu.json"
+PAGE = pages.PAGES / "gpu.md"
+COMMAND = "python -m benchmarks.gpu --out benchmarks/results/gpu.json"
 COLUMNS = ("", "type", "", "ms", "ctckit's time", "of the copy", "graph, ms", "of the copy", "MB", "gradient off by")
-PASSES = 3  # the least: logits read twice, their gradient written
+PASSES = 3  # at least: the logits are read twice, the gradient is written once
 
 
-def rivals(results: Results, row: Results) -> list[Results]:
-    """The others on the same workload and type."""
-    same = (row["workload"], row["dtype"])
-    return [each for each in results["rows"] if (each["workload"], each["dtype"]) == same and each["peer"] != "ctckit"]
+def rivals(results: Results, measured: Measurement) -> list[Measurement]:
+    """Return the measurements of other libraries on the same workload and type."""
+    same = (measured["workload"], measured["dtype"])
+    return [
+        each
+        for each in results["measurements"]
+        if (each["workload"], each["dtype"]) == same and each["peer"] != "ctckit"
+    ]
 
 
-def of_copy(results: Results, row: Results, milliseconds: float | None) -> float | None:
-    """Three passes over the logits in this time, as a share of what a copy moves."""
+def of_copy(results: Results, measured: Measurement, milliseconds: float | None) -> float | None:
+    """Return the bandwidth of three passes over the logits in this time, as a share of a copy's bandwidth."""
     if milliseconds is None:
         return None
-    return float(PASSES * row["logits_bytes"] / milliseconds / 1e6 / results["copy_gigabytes_per_second"])
+    return float(PASSES * measured["logits_bytes"] / milliseconds / 1e6 / results["copy_gigabytes_per_second"])
 
 
-def cells(results: Results, row: Results) -> tuple[str, ...]:
-    """A peer's figures."""
-    ours = next(
+def cells(results: Results, measured: Measurement) -> tuple[str, ...]:
+    """Return the figures of a library."""
+    ctckit = next(
         each
-        for each in results["rows"]
-        if (each["workload"], each["dtype"], each["peer"]) == (row["workload"], row["dtype"], "ctckit")
+        for each in results["measurements"]
+        if (each["workload"], each["dtype"], each["peer"]) == (measured["workload"], measured["dtype"], "ctckit")
     )
     return (
-        row["workload"],
-        row["dtype"],
-        row["peer"],
-        f"{row['milliseconds']:.3f}",
-        number(row["milliseconds"] / ours["milliseconds"], ".2f", "×"),
-        number(of_copy(results, row, row["milliseconds"]), ".2f"),
-        number(row["graph_milliseconds"], ".3f"),
-        number(of_copy(results, row, row["graph_milliseconds"]), ".2f"),
-        f"{row['peak_bytes'] / 1e6:.1f}",
-        f"{row['gradient_error']:.0e}",
+        measured["workload"],
+        measured["dtype"],
+        measured["peer"],
+        f"{measured['milliseconds']:.3f}",
+        number(measured["milliseconds"] / ctckit["milliseconds"], ".2f", "×"),
+        number(of_copy(results, measured, measured["milliseconds"]), ".2f"),
+        number(measured["graph_milliseconds"], ".3f"),
+        number(of_copy(results, measured, measured["graph_milliseconds"]), ".2f"),
+        f"{measured['peak_bytes'] / 1e6:.1f}",
+        f"{measured['gradient_error']:.0e}",
     )
-
-
-def judged(results: Results) -> list[tuple[str, str, str, str]]:
-    """All goals, on float32: what, measured, goal, whether it is reached."""
-    found = []
-    for row in results["rows"]:
-        others = rivals(results, row)
-        if row["peer"] != "ctckit" or row["dtype"] != "float32" or not others:
-            continue
-        name = row["workload"]
-        speed = min(each["milliseconds"] for each in others) / row["milliseconds"]
-        goals = [("times the faster of torch's two", speed, GOALS[name], speed >= GOALS[name])]
-        if name in BANDWIDTH_GOALS:
-            share = of_copy(results, row, row["milliseconds"]) or 0.0
-            goals.append(("of a copy's bandwidth", share, BANDWIDTH_GOALS[name], share >= BANDWIDTH_GOALS[name]))
-        if name in MEMORY_GOALS:
-            memory = row["peak_bytes"] / min(each["peak_bytes"] for each in others)
-            goals.append(("of torch's memory, at most", memory, MEMORY_GOALS[name], memory <= MEMORY_GOALS[name]))
-        found += [
-            (f"{name}, {what}", f"{value:.2f}", f"{goal:g}", "reached" if good else "missed")
-            for what, value, goal, good in goals
-        ]
-    return found
 
 
 def page(results: Results) -> str:
-    """The whole page."""
+    """Return the whole page."""
     device = results["device"]
     workloads = markdown_table(
         ("", "stands for", "T", "B", "C", "N"),
@@ -96,28 +75,24 @@ def page(results: Results) -> str:
         ),
         left=2,
     )
-    return f"""{HEAD}
+    return f"""{pages.HEAD}
 # The loss on a GPU
 
 {device["device"]}, driver {device["driver"]}, torch {device["torch"]}, Triton {device["triton"]}, cuDNN
 {device["cudnn"]}; {results["about"]["date"]}, commit {results["about"]["commit"]}. A copy on the device moves
 {results["copy_gigabytes_per_second"]:,.0f} GB/s. A step is forward and backward from the logits, medians of
-{results["rounds"]} rounds in turns in one process; torch's peers get logits with time first and lengths as Python
-integers, as they are fastest.
+{results["rounds"]} rounds; all libraries take turns in one process. torch's kernels and cuDNN get logits with time
+first and lengths as Python integers, which is their fastest layout.
 
 {workloads}
 
-## Goals
-
-{markdown_table(("", "measured", "goal", ""), judged(results))}
-
 ## All figures
 
-"of the copy": three passes over the logits in that time, as a share of the copy's bandwidth. "graph": the step captured
-in a CUDA graph. "MB": the most beyond the logits, the gradient among them. "gradient off by": against float64, each
-item's loss with weight 1.
+"of the copy": the bandwidth of three passes over the logits, as a share of the copy's bandwidth. "graph": the step,
+captured in a CUDA graph. "MB": peak memory beyond the logits, the gradient included. "gradient off by": the largest
+error compared with float64, for the loss of an item with weight 1.
 
-{markdown_table(COLUMNS, (cells(results, row) for row in results["rows"]), left=3)}
+{markdown_table(COLUMNS, (cells(results, each) for each in results["measurements"]), left=3)}
 
 ## ctckit's kernels, float32
 
@@ -126,8 +101,8 @@ item's loss with weight 1.
 
 
 def main() -> None:
-    """Reads the saved run, writes the page."""
-    PAGE.write_text(page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+    """Write the page."""
+    pages.write(PAGE, page(pages.results_or_exit(RESULTS, COMMAND)))
 
 
 if __name__ == "__main__":

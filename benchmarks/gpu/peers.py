@@ -1,8 +1,8 @@
-"""Who is compared: each takes logits that want a gradient, and gives the mean loss of the batch.
+"""The libraries that are compared. Each takes logits that require a gradient and returns the mean loss of the batch.
 
-Each peer gets its input as it is fastest with it: torch's kernels logits with time first (their gradient has time first
-too, and would be copied behind the log-softmax otherwise), and lengths as Python's integers, which it reads without a
-look at the device; cuDNN joined int32 targets on the CPU, which it takes nothing else than.
+Each library gets its inputs in its fastest layout. torch's kernels get logits with time first, because their gradient
+is time-first as well and would have to be copied otherwise. They get lengths as Python integers, so that the device is
+not synchronized. cuDNN gets concatenated int32 targets on the CPU; it accepts nothing else.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 
 import ctckit
-from benchmarks.workloads import Problem
+from benchmarks.loss.workloads import Problem
 
 Tensor = torch.Tensor
-CUDNN_TOKENS = 255  # and frames: beyond, torch does not call it
+CUDNN_TOKENS = 255  # and frames: torch does not call cuDNN for longer ones
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Peer:
     """One library on one batch.
 
     Attributes:
-        name: What it is called.
-        logits: The leaf that wants a gradient.
-        loss: One forward pass.
+        name: The name of the library.
+        logits: The leaf that requires a gradient.
+        loss: Runs one forward pass.
         time_first: Whether the leaf is (T, B, C).
     """
 
@@ -36,14 +36,14 @@ class Peer:
     time_first: bool
 
     def step(self) -> Tensor:
-        """Forward and backward, with a fresh gradient."""
+        """Run forward and backward with a fresh gradient; return the loss."""
         self.logits.grad = None
         loss = self.loss()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def gradient(self, items: int) -> Tensor:
-        """(items, T, C) float64 on the CPU: the gradient of the last step for the first items."""
+        """Return the gradient of the last step for the first items, (items, T, C), float64, on the CPU."""
         gradient = self.logits.grad
         assert gradient is not None
         some = gradient[:, :items].transpose(0, 1) if self.time_first else gradient[:items]
@@ -51,7 +51,7 @@ class Peer:
 
 
 def peers(problem: Problem, dtype: torch.dtype) -> list[Peer]:
-    """ctckit, torch, and cuDNN where torch calls it for this batch."""
+    """Return ctckit, torch, and cuDNN if torch calls it for this batch."""
     batch_first = torch.from_numpy(problem.logits).cuda().to(dtype)
     found = [_ctckit(problem, batch_first), _torch(problem, batch_first)]
     return [*found, *_cudnn(problem, batch_first)]
@@ -86,8 +86,8 @@ def _cudnn(problem: Problem, logits: Tensor) -> list[Peer]:
     if int(problem.target_lengths.max()) > CUDNN_TOKENS:
         return []
     leaf = _leaf(logits, time_first=True)
-    rows = zip(problem.targets, problem.target_lengths.tolist(), strict=True)
-    joined = torch.cat([torch.from_numpy(row[:count]) for row, count in rows]).int()
+    pairs = zip(problem.targets, problem.target_lengths.tolist(), strict=True)
+    joined = torch.cat([torch.from_numpy(target[:count]) for target, count in pairs]).int()
     frames, tokens = (tuple(each.tolist()) for each in (problem.input_lengths, problem.target_lengths))
 
     def loss() -> Tensor:

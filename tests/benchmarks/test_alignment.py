@@ -1,4 +1,4 @@
-"""The benchmark of aligners: its yardstick, its inputs, its judgement, its page."""
+"""The benchmark of aligners: the optimum, the inputs, the judge, the page."""
 
 import copy
 import math
@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from benchmarks.alignment import __main__ as run
-from benchmarks.alignment import exact, goals, page, problems
-from benchmarks.alignment.goals import GOALS, judged
+from benchmarks.alignment import exact, page, problems
+from benchmarks.alignment.judge import Judge
 from benchmarks.alignment.peers import PEERS
-from benchmarks.alignment.problems import ROWS, Problem, recording
-from benchmarks.decoding import data
+from benchmarks.alignment.problems import CASES, Problem, recording
+from benchmarks.common import posteriors
+from benchmarks.common.results import saved
+from benchmarks.common.tables import duration
 from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from tests.support.tolerances import DOUBLE
 
-needs_data = pytest.mark.skipif(not data.available(), reason="the posteriors are not beside the repository")
+needs_data = pytest.mark.skipif(not posteriors.available(), reason="the posteriors are not beside the repository")
 
 
 def random_item(seed):
@@ -27,42 +29,42 @@ def random_item(seed):
     target = rng.integers(0, classes - 1, tokens)
     target += target >= blank
     frames = int(rng.integers(1, 8)) + problems.needed(target) - int(rng.integers(2))
-    rows = np.log(rng.dirichlet(np.ones(classes), max(1, frames)))
-    rows[rng.random(rows.shape) < 0.02] = -np.inf
-    return rows.astype(np.float32), target, blank
+    log_probs = np.log(rng.dirichlet(np.ones(classes), max(1, frames)))
+    log_probs[rng.random(log_probs.shape) < 0.02] = -np.inf
+    return log_probs.astype(np.float32), target, blank
 
 
 @pytest.mark.parametrize("seeds", [range(first, first + 100) for first in range(0, 400, 100)], ids=str)
 def test_the_optimum_is_the_reference_s_whatever_the_bound(seeds):
     for seed in seeds:
-        rows, target, blank = random_item(seed)
-        path, expected = reference.viterbi(rows.astype(np.float64), ctc_topology(target, blank=blank))
-        assert exact.optimum(rows, target, blank) == pytest.approx(expected, abs=DOUBLE)
+        log_probs, target, blank = random_item(seed)
+        path, expected = reference.viterbi(log_probs.astype(np.float64), ctc_topology(target, blank=blank))
+        assert exact.optimum(log_probs, target, blank) == pytest.approx(expected, abs=DOUBLE)
         if len(path):
             classes = ctc_topology(target, blank=blank).labels[path]
-            assert exact.says(classes, target, blank)
-            assert exact.score(rows, classes) == pytest.approx(expected, abs=1e2 * DOUBLE)
+            assert exact.collapses_to(classes, target, blank)
+            assert exact.score(log_probs, classes) == pytest.approx(expected, abs=1e2 * DOUBLE)
             for bound in (expected, expected - 1.0, expected - 30.0):
-                assert exact.optimum(rows, target, blank, bound) == pytest.approx(expected, abs=DOUBLE)
+                assert exact.optimum(log_probs, target, blank, bound) == pytest.approx(expected, abs=DOUBLE)
 
 
 @pytest.mark.parametrize("height", [problems.SURE, problems.UNSURE])
 def test_the_optimum_of_a_recording_does_not_depend_on_the_bound(height):
     made = recording(600, 130, 12, height)
-    rows, target = made.frames(0), made.target(0)
-    whole = exact.optimum(rows, target, 0)
+    log_probs, target = made.frames(0), made.target(0)
+    whole = exact.optimum(log_probs, target, 0)
     assert whole == pytest.approx(
-        reference.viterbi(rows.astype(np.float64), ctc_topology(target, blank=0))[1], rel=DOUBLE
+        reference.viterbi(log_probs.astype(np.float64), ctc_topology(target, blank=0))[1], rel=DOUBLE
     )
-    assert exact.optimum(rows, target, 0, whole) == whole
-    assert exact.optimum(rows, target, 0, whole - 200.0) == whole
+    assert exact.optimum(log_probs, target, 0, whole) == whole
+    assert exact.optimum(log_probs, target, 0, whole - 200.0) == whole
 
 
 def test_a_bound_saves_cells():
-    """The window of a sure recording is narrow: else the long rows would take hours."""
+    """The window is narrow where the network is confident; otherwise the long cases would take hours."""
     made = recording(2000, 400, 12, problems.SURE)
-    rows, target = made.frames(0), made.target(0)
-    score = exact.optimum(rows, target, 0)
+    log_probs, target = made.frames(0), made.target(0)
+    score = exact.optimum(log_probs, target, 0)
     widths, before = [], exact.cut
 
     def watched(*arguments):
@@ -72,23 +74,23 @@ def test_a_bound_saves_cells():
 
     exact.cut = watched
     try:
-        exact.optimum(rows, target, 0, score)
+        exact.optimum(log_probs, target, 0, score)
     finally:
         exact.cut = before
     assert np.mean(widths) < 100
 
 
 @pytest.mark.parametrize("path", [[1, 0, 2], [1, 1, 2], [0, 1, 2], [1, 2, 2]], ids=str)
-def test_paths_that_say_the_text(path):
-    assert exact.says(np.array(path), np.array([1, 2]), 0)
+def test_paths_that_collapse_to_the_text(path):
+    assert exact.collapses_to(np.array(path), np.array([1, 2]), 0)
 
 
 @pytest.mark.parametrize("path", [[1, 0, 1], [1, 1, 1], [2, 1, 0], [0, 0, 0], [1, 2, 1]], ids=str)
 def test_paths_that_do_not(path):
-    assert not exact.says(np.array(path), np.array([1, 2]), 0)
+    assert not exact.collapses_to(np.array(path), np.array([1, 2]), 0)
 
 
-def test_a_recording_says_its_text_most_of_the_time():
+def test_a_recording_has_its_text_most_of_the_time():
     made = recording(3000, 600, 20, problems.SURE)
     assert (made.log_probs.shape, made.log_probs.dtype) == ((3000, 20), np.float32)
     assert made.log_probs.flags.c_contiguous
@@ -108,12 +110,12 @@ def test_a_recording_says_its_text_most_of_the_time():
 
 
 def test_a_problem_is_read_as_it_was_written(tmp_path):
-    rows = [np.log(np.full((length, 3), 1 / 3, dtype=np.float32)) for length in (4, 6)]
-    made = problems.joined([(rows[0], np.array([1, 2])), (rows[1], np.array([2]))], 0)
+    log_probs = [np.log(np.full((length, 3), 1 / 3, dtype=np.float32)) for length in (4, 6)]
+    made = problems.joined([(log_probs[0], np.array([1, 2])), (log_probs[1], np.array([2]))], 0)
     made.save(tmp_path / "problem.npz")
     read = Problem.load(tmp_path / "problem.npz")
     assert (len(read), read.blank, read.cells) == (2, 0, 4 * 5 + 6 * 3)
-    assert (read.frames(1) == rows[1]).all()
+    assert (read.frames(1) == log_probs[1]).all()
     assert read.target(0).tolist() == [1, 2]
 
 
@@ -127,24 +129,23 @@ def test_real_items_fit_their_frames():
     assert len(problems.in_a_row("ocr_ppv4", 5000).frames(0)) >= 5000
 
 
-def test_rows_name_known_aligners():
-    for row in ROWS:
-        assert set(row.peers) <= set(PEERS)
-        assert not {",", " "} & set(row.name)
-        assert "ctckit" in row.peers
+def test_cases_name_known_aligners():
+    for case in CASES:
+        assert set(case.peers) <= set(PEERS)
+        assert not {",", " "} & set(case.name)
+        assert "ctckit" in case.peers
     assert all("," not in name for name in PEERS)  # the option's separator
-    assert {row.name for row in ROWS} >= {*goals.FEW_CLASSES, *goals.LONG}
 
 
-def test_a_row_is_measured_in_processes_of_their_own(tmp_path):
+def test_a_case_is_measured_in_processes_of_their_own(tmp_path):
     made = recording(200, 30, 8, problems.SURE)
     made.save(tmp_path / "problem.npz")
-    with run.start("ctckit") as member:
-        member.ask("load", 60, path=str(tmp_path / "problem.npz"))
-        answer = member.ask("check", 60, paths=str(tmp_path / "paths.npy"))
-        times = member.ask("run", 60, passes=3)["seconds"]
-        memory = member.ask("memory", 60)["memory"]
-    scores = run.Judge(made).scores(np.load(tmp_path / "paths.npy"))
+    with run.start("ctckit") as worker:
+        worker.ask("load", 60, path=str(tmp_path / "problem.npz"))
+        answer = worker.ask("check", 60, paths=str(tmp_path / "paths.npy"))
+        times = worker.ask("run", 60, passes=3)["seconds"]
+        memory = worker.ask("memory", 60)["memory"]
+    scores = Judge(made).scores(np.load(tmp_path / "paths.npy"))
     assert answer["claims"][0] == pytest.approx(scores[0], abs=1e-3)
     assert scores[0] == pytest.approx(exact.optimum(made.frames(0), made.target(0), 0), abs=1e-3)
     assert len(times) == 3
@@ -153,54 +154,35 @@ def test_a_row_is_measured_in_processes_of_their_own(tmp_path):
 
 def test_paths_are_judged():
     made = problems.joined([(np.log(np.array([[0.2, 0.8], [0.6, 0.4]], dtype=np.float32)), np.array([1]))], 0)
-    judge = run.Judge(made)
+    judge = Judge(made)
     best, worse = judge.scores(np.array([1, 0])), judge.scores(np.array([0, 1]))
     assert judge.behind(best) == {"worst": 0.0, "mean": 0.0, "wrong": 0}
     assert judge.behind(worse)["worst"] == pytest.approx(math.log(0.48 / 0.08), abs=1e-6)
     assert judge.behind(judge.scores(np.array([0, 0]))) == {"worst": None, "mean": None, "wrong": 1}
-    first_wrong = run.Judge(made)
+    first_wrong = Judge(made)
     assert first_wrong.behind([None])["wrong"] == 1
     assert first_wrong.behind(worse)["worst"] == pytest.approx(math.log(0.48 / 0.08), abs=1e-6)
 
 
 def some_results():
-    """Two aligners on all rows."""
+    """Two aligners on all cases."""
 
     def aligner(ms, worst=0.0):
         figures = {"ms": {"median": ms, "q1": ms, "q3": ms, "passes": 3}, "memory": 2.0}
         return {**figures, "behind": {"worst": worst, "mean": worst, "wrong": 0}, "claim_error": 1e-9}
 
-    def row(each):
+    def case(each):
         shape = {"items": 1, "frames": 1000, "tokens": 100, "classes": 32, "cells": 1_000_000_000, "seconds": 1.0}
         peers = {"ctckit": aligner(50.0), "torchaudio": aligner(1500.0, 1.9)}
-        return {"row": each.name, "about": each.about, **shape, "peers": peers}
+        return {"case": each.name, "about": each.about, **shape, "peers": peers}
 
     machine = {"processor": "p", "cores": 2, "system": "s", "date": "d", "commit": "c", "load_before": 0.0}
     rest = {"instruction_set": "avx512", "versions": {}, "refused": {}, "rounds": 5, "quick": False}
-    return copy.deepcopy({**machine, **rest, "rows": [row(each) for each in ROWS]})
-
-
-def test_every_goal_is_judged_and_misses_are_named():
-    found = {each.name: each for each in judged(some_results())}
-    assert len(found) == len(GOALS)
-    assert found["over torchaudio, 30,000 frames"].shown == "30×"
-    assert found["C ≤ 64, slowest row"].verdict == "reached"  # 20 G cells/s
-    assert found["text lines, one batch"].verdict == "missed"
-    assert found["nats below the optimum, worst item"].verdict == "moonshot"
-    assert "- Missed: text lines, one batch: 5e+04 µs/line, ≤ 60 µs/line is the goal." in page.missed(some_results())
-    nothing = {**some_results(), "rows": []}
-    assert all(each.verdict == "not measured" for each in judged(nothing))
-
-
-def test_a_path_that_does_not_say_the_text_misses_the_goals():
-    results = some_results()
-    results["rows"][0]["peers"]["ctckit"]["behind"]["wrong"] = 1
-    found = {each.name: each for each in judged(results)}
-    assert found["nats below the optimum, worst item"].verdict == "missed"
+    return copy.deepcopy({**machine, **rest, "cases": [case(each) for each in CASES]})
 
 
 def test_what_is_behind_is_shown():
-    figures = some_results()["rows"][0]["peers"]["torchaudio"]
+    figures = some_results()["cases"][0]["peers"]["torchaudio"]
     assert page.behind(figures) == "1.9"
     assert page.behind({**figures, "behind": {"worst": None, "mean": None, "wrong": 3}}) == "–, 3 wrong"
     assert page.behind({**figures, "behind": {"worst": 0.0, "mean": 0.0, "wrong": 0}}) == "0"
@@ -209,7 +191,7 @@ def test_what_is_behind_is_shown():
 
 @pytest.mark.parametrize(("ms", "shown"), [(0.0417, "41.7 µs"), (41.7, "41.7 ms"), (1720.0, "1.72 s")])
 def test_durations_have_a_unit_that_suits(ms, shown):
-    assert page.duration(ms) == shown
+    assert duration(ms) == shown
 
 
 def test_the_page_warns_of_rough_figures():
@@ -220,9 +202,9 @@ def test_the_page_warns_of_rough_figures():
 
 
 def test_the_page_is_what_the_results_make():
-    results = page.saved()
+    results = saved(page.RESULTS)
     if results is None:
         pytest.skip("no results have been saved")
     assert page.PAGE.read_text(encoding="utf-8") == page.page(results), "run make bench-page"
-    known = {row.name: row for row in ROWS}
-    assert all(set(row["peers"]) <= set(known[row["row"]].peers) for row in results["rows"])
+    known = {case.name: case for case in CASES}
+    assert all(set(case["peers"]) <= set(known[case["case"]].peers) for case in results["cases"])

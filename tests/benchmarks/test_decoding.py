@@ -1,4 +1,4 @@
-"""The benchmark of decoders: its yardsticks, its inputs, its judgement, its page."""
+"""The benchmark of decoders: exact probabilities, inputs, the judge, the page."""
 
 import copy
 import itertools
@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 
 import ctckit
-from benchmarks.decoding import data, exact, figures, goals, measure, page, tuning
-from benchmarks.decoding.data import DataSet
-from benchmarks.decoding.goals import GOALS, Goal, judge, judged
-from benchmarks.decoding.measure import Judge, Settings
-from benchmarks.decoding.others import tokens_in_model, words_of_arpa
-from benchmarks.decoding.peer import Task
+from benchmarks.common import posteriors
+from benchmarks.common.posteriors import DataSet
+from benchmarks.common.results import saved
+from benchmarks.common.turns import Settings, take_turns
+from benchmarks.decoding import exact, figures, measure, page, tuning
+from benchmarks.decoding.cases import CASES, Case
+from benchmarks.decoding.judge import Judge
 from benchmarks.decoding.peers import PEERS
-from benchmarks.decoding.rows import ROWS, Row
+from benchmarks.decoding.peers.base import Task
+from benchmarks.decoding.peers.flashlight import tokens_in_model, words_of_arpa
 
-needs_data = pytest.mark.skipif(not data.available(), reason="the posteriors are not beside the repository")
+needs_data = pytest.mark.skipif(not posteriors.available(), reason="the posteriors are not beside the repository")
 
 
-def random_rows(frames, classes, seed=0):
+def random_log_probs(frames, classes, seed=0):
     logits = np.random.default_rng(seed).normal(0, 2, (frames, classes))
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
@@ -28,26 +30,26 @@ def random_rows(frames, classes, seed=0):
 @pytest.fixture
 def small():
     """Two items over "", a, b, space."""
-    rows = random_rows(11, 4).astype(np.float32)
-    return DataSet("small", rows, np.array([0, 6, 11]), ("", "a", "b", " "), 0, 3, ((1, 3, 2), (2,)))
+    log_probs = random_log_probs(11, 4).astype(np.float32)
+    return DataSet("small", log_probs, np.array([0, 6, 11]), ("", "a", "b", " "), 0, 3, ((1, 3, 2), (2,)))
 
 
 @pytest.mark.parametrize("tokens", [(), (1,), (1, 1), (1, 2, 1), (2, 2, 1, 2)])
 def test_probabilities_are_those_of_all_alignments(tokens):
-    rows = random_rows(5, 3)
+    log_probs = random_log_probs(5, 3)
     total = -math.inf
     for path in itertools.product(range(3), repeat=5):
         collapsed = tuple(token for token, _ in itertools.groupby(path) if token != 0)
         if collapsed == tokens:
-            total = np.logaddexp(total, sum(rows[t, c] for t, c in enumerate(path)))
-    assert exact.log_prob(rows, tokens, 0) == pytest.approx(total, abs=1e-12)
+            total = np.logaddexp(total, sum(log_probs[t, c] for t, c in enumerate(path)))
+    assert exact.log_prob(log_probs, tokens, 0) == pytest.approx(total, abs=1e-12)
 
 
 @pytest.mark.parametrize("tokens", [(), (3, 3, 1), tuple([1, 2, 4] * 20)])
 def test_probabilities_are_those_of_the_lattice_with_another_blank(tokens):
-    rows = random_rows(150, 6, seed=1)
-    assert exact.log_prob(rows, tokens, 5) == pytest.approx(
-        ctckit.lattice(rows, list(tokens), blank=5).log_likelihood, abs=1e-9
+    log_probs = random_log_probs(150, 6, seed=1)
+    assert exact.log_prob(log_probs, tokens, 5) == pytest.approx(
+        ctckit.lattice(log_probs, list(tokens), blank=5).log_likelihood, abs=1e-9
     )
 
 
@@ -97,7 +99,7 @@ def test_the_first_items_are_a_data_set(small):
     assert small.first(5) is small
 
 
-def test_long_tokens_get_stand_ins(small):
+def test_long_tokens_get_substitutes(small):
     assert small.characters() == ["", "a", "b", " "]
     phonemes = DataSet("phonemes", small.log_probs, small.offsets, ("", "t͡ʃ", "b", "<wb>"), 0, 3)
     characters = phonemes.characters()
@@ -107,9 +109,9 @@ def test_long_tokens_get_stand_ins(small):
 
 
 @needs_data
-@pytest.mark.parametrize("name", list(data.SETS))
+@pytest.mark.parametrize("name", list(posteriors.SETS))
 def test_inputs_are_what_the_page_says(name):
-    found = data.SETS[name]()
+    found = posteriors.SETS[name]()
     assert found.log_probs.dtype == np.float32
     assert np.exp(found.log_probs.astype(np.float64)).sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert len(found.tokens) == found.classes == len(set(found.tokens))
@@ -122,7 +124,7 @@ def test_inputs_are_what_the_page_says(name):
 
 @needs_data
 def test_a_large_vocabulary_hides_the_same_lines():
-    small, large = data.SETS["ocr_ppv4"](), data.SETS["large"]()
+    small, large = posteriors.SETS["ocr_ppv4"](), posteriors.SETS["large"]()
     for i in range(len(large)):
         best = [[set_.tokens[token] for token in set_[i].argmax(axis=1)] for set_ in (small, large)]
         assert np.mean([a == b for a, b in zip(*best, strict=True)]) > 0.95
@@ -132,7 +134,7 @@ def test_a_large_vocabulary_hides_the_same_lines():
 
 @needs_data
 def test_lower_case_keeps_all_probability():
-    whole, lower = data.SETS["ocr_ppv4"](), data.SETS["lower"]()
+    whole, lower = posteriors.SETS["ocr_ppv4"](), posteriors.SETS["lower"]()
     pair = [whole.tokens.index("A"), whole.tokens.index("a")]
     expected = np.exp(whole.log_probs[:, pair].astype(np.float64)).sum(axis=1)
     assert np.exp(lower.log_probs[:, lower.tokens.index("a")]) == pytest.approx(expected, rel=1e-5)
@@ -151,25 +153,23 @@ def test_words_of_an_arpa_file(tmp_path):
     assert words_of_arpa(str(path)) == ["<unk>", "cat"]
 
 
-def test_rows_name_known_decoders_and_sets():
-    for row in ROWS:
-        assert set(row.peers) <= set(PEERS)
-        assert row.data in data.SETS
-        assert "," not in row.name
-    assert {row.name for row in ROWS} >= {*goals.PLAIN, *goals.SPEED}
-    assert all(row.comparable for row in ROWS if row.name in goals.PLAIN)
+def test_cases_name_known_decoders_and_sets():
+    for case in CASES:
+        assert set(case.peers) <= set(PEERS)
+        assert case.data in posteriors.SETS
+        assert "," not in case.name
     assert all(peer.tuned_as in {"", *PEERS} for peer in PEERS.values())
 
 
-def test_a_row_is_measured_in_processes_of_their_own(small, tmp_path):
-    row = Row("small", "small", "none", ("greedy",))
+def test_a_case_is_measured_in_processes_of_their_own(small, tmp_path):
+    case = Case("small", "small", "none", ("greedy",))
     small.save(tmp_path / "small.npz")
     judge_ = Judge(small)
-    with measure.start("greedy") as member:
-        entry = measure.enter("greedy", member, row, Task(), tmp_path / "small.npz", judge_, {})
+    with measure.start("greedy") as worker:
+        entry = measure.enter("greedy", worker, case, Task(), tmp_path / "small.npz", judge_, {}, 1.0)
         ticks = []
-        measure.take_turns([entry], Settings(rounds=2), lambda: ticks.append(1))
-    found = measure.results(row, small, [entry])["peers"]["greedy"]
+        take_turns([entry], Settings(rounds=2).rounds, lambda: ticks.append(1))
+    found = measure.measurement(case, small, [entry])["peers"]["greedy"]
     for i, expected in enumerate(found["log_probs"]):
         (hypothesis,) = ctckit.greedy_decode(small[i])
         assert expected == pytest.approx(hypothesis.log_prob, abs=1e-5)
@@ -180,41 +180,41 @@ def test_a_row_is_measured_in_processes_of_their_own(small, tmp_path):
 
 
 def some_results():
-    """Two rows, two decoders; ctckit finds the likeliest texts but one."""
+    """Three cases, two decoders; ctckit finds the likeliest texts but one."""
 
     def decoder(ms, log_probs, ratio):
         return {"ms": {"median": ms, "q1": ms, "q3": ms, "passes": 3}, "log_probs": log_probs, "ratio": ratio}
 
-    def row(name, peers):
+    def case(name, peers):
         shape = {"items": 2, "frames": 100, "classes": 9, "beam": 100, "model": "", "seconds": 1.0}
-        return {"row": name, "about": "text lines", **shape, "tuned": False, "comparable": True, "peers": peers}
+        return {"case": name, "about": "text lines", **shape, "tuned": False, "comparable": True, "peers": peers}
 
-    ours, slow = decoder(0.1, [-1.0, -2.0], 1.0), decoder(2.0, [-1.5, -1.9], 20.0)
+    ctckit_, slow = decoder(0.1, [-1.0, -2.0], 1.0), decoder(2.0, [-1.5, -1.9], 20.0)
     slower = decoder(4.0, [-1.0, -2.0], 40.0)
     names = ("ocr_ppv4", "speech", "nanopore")
-    rows = [row(each, {"ctckit": ours, "pyctcdecode": slow, "pyctcdecode e⁻¹⁰": slower}) for each in names]
+    cases = [case(each, {"ctckit": ctckit_, "pyctcdecode": slow, "pyctcdecode e⁻¹⁰": slower}) for each in names]
     machine = {"processor": "p", "cores": 2, "system": "s", "date": "d", "commit": "c", "load_before": 0.0}
     about = {"instruction_set": "avx512", "versions": {}, "refused": {}, "same_bits": {"ocr_ppv4": True}}
     other = {"rounds": 5, "quick": False, "training_seconds": None, "loading": {}}
-    return copy.deepcopy({**machine, **about, **other, "rows": rows})
+    return copy.deepcopy({**machine, **about, **other, "cases": cases})
 
 
 def test_gaps_are_below_the_likeliest_text_of_each_item():
-    row = some_results()["rows"][0]
-    assert figures.gap(row, "ctckit") == pytest.approx(0.05)
-    assert figures.gap(row, "pyctcdecode") == pytest.approx(0.25)
-    assert (figures.beaten(row, "ctckit"), figures.beaten(row, "pyctcdecode")) == (1, 1)
-    assert figures.deficit(row, "ctckit") == 0
-    assert figures.deficit(row, "pyctcdecode") == pytest.approx(0.2)
-    assert figures.gap({**row, "comparable": False}, "ctckit") is None
+    case = some_results()["cases"][0]
+    assert figures.gap(case, "ctckit") == pytest.approx(0.05)
+    assert figures.gap(case, "pyctcdecode") == pytest.approx(0.25)
+    assert (figures.beaten(case, "ctckit"), figures.beaten(case, "pyctcdecode")) == (1, 1)
+    assert figures.deficit(case, "ctckit") == 0
+    assert figures.deficit(case, "pyctcdecode") == pytest.approx(0.2)
+    assert figures.gap({**case, "comparable": False}, "ctckit") is None
 
 
 def test_equal_quality_is_the_fastest_setting_that_is_as_good():
-    row = some_results()["rows"][0]
-    assert figures.equal_quality_ratio(row, "pyctcdecode") == 40
-    row["peers"]["pyctcdecode"]["log_probs"] = [-1.01, -2.0]
-    assert figures.equal_quality_ratio(row, "pyctcdecode") == 20
-    assert figures.equal_quality_ratio(row, "flashlight") is None
+    case = some_results()["cases"][0]
+    assert figures.equal_quality_ratio(case, "pyctcdecode") == 40
+    case["peers"]["pyctcdecode"]["log_probs"] = [-1.01, -2.0]
+    assert figures.equal_quality_ratio(case, "pyctcdecode") == 20
+    assert figures.equal_quality_ratio(case, "flashlight") is None
 
 
 def test_error_rates_add_up_halves():
@@ -225,35 +225,6 @@ def test_error_rates_add_up_halves():
     assert figures.error_rate({}, "token") is None
 
 
-@pytest.mark.parametrize(
-    ("value", "more", "verdict"),
-    [
-        (1.0, False, "moonshot"),
-        (1.5, False, "reached"),
-        (2.5, False, "missed"),
-        (None, False, "not measured"),
-        (2.5, True, "reached"),
-        (1.5, True, "missed"),
-    ],
-)
-def test_goals_are_judged_from_both_sides(value, more, verdict):
-    goal = Goal("speed", lambda results: value, 2, 4 if more else 1, "×", more)
-    assert judge(goal, {}).verdict == verdict
-
-
-def test_every_goal_is_judged_and_misses_are_named():
-    results = some_results()
-    found = {each.name: each for each in judged(results)}
-    assert len(found) == len(GOALS)
-    assert found["text lines, no model"].verdict == "moonshot"  # 2 µs a frame
-    assert found["over pyctcdecode, at equal quality"].verdict == "missed"  # 40 times
-    assert found["nats an item behind the best library, on the worst set"].shown == "0 nats"  # pyctcdecode e⁻¹⁰'s
-    assert found["sets with other bits in chunks or threads"].verdict == "reached"
-    text = page.missed(results)
-    assert "- Missed: over pyctcdecode, at equal quality: 40×, ≥ 60× is the goal." in text
-    assert "- Not measured: 18,710 classes, a line." in text
-
-
 def test_the_page_warns_of_rough_figures():
     results = some_results()
     assert "Rough" not in page.page(results)
@@ -262,10 +233,10 @@ def test_the_page_warns_of_rough_figures():
 
 
 def test_the_page_is_what_the_results_make():
-    results = page.saved()
+    results = saved(page.RESULTS)
     if results is None:
         pytest.skip("no results have been saved")
     assert page.PAGE.read_text(encoding="utf-8") == page.page(results), "run make bench-page"
     assert page.FIGURE.stat().st_size < 80_000
-    known = {row.name: row for row in ROWS}
-    assert all(set(row["peers"]) <= set(known[row["row"]].peers) for row in results["rows"])
+    known = {case.name: case for case in CASES}
+    assert all(set(case["peers"]) <= set(known[case["case"]].peers) for case in results["cases"])

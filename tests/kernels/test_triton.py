@@ -209,7 +209,7 @@ def test_classes_beyond_one_block(monkeypatch):
     """Large vocabularies: the softmax in several blocks, the gradient in several programs."""
     from ctckit.kernels.loss.triton import launch as triton_loss
 
-    monkeypatch.setattr(triton_loss, "LONGEST_ROW", 2)
+    monkeypatch.setattr(triton_loss, "MOST_CLASSES", 2)
     monkeypatch.setattr(triton_loss, "TILE", 2)
     monkeypatch.setattr(triton_loss, "CLASS_BLOCK", 2)
     (found, gradient), (expected, expected_gradient) = (

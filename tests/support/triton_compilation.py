@@ -17,58 +17,86 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from ctckit.kernels.align.triton_viterbi import Scores
 from ctckit.kernels.loss.triton import launch as triton_loss
-from ctckit.kernels.loss.triton.common import ROUNDING
+from ctckit.kernels.loss.triton.common import ROUNDING, Input, Sizes, Targets
+from ctckit.kernels.loss.triton.gradient import Occupied, Scale
+from ctckit.kernels.loss.triton.sweep import Checkpoints
+from ctckit.kernels.loss.triton.targets import Given
 
-FLOATS = ("top_ptr", "occupancy_ptr", "blanks_ptr", "upstream_ptr")
-DOUBLES = ("shift_ptr", "losses_ptr", "weights_ptr", "states_ptr", "log_probs_ptr")
-NUMBERS = ("alpha_ptr", "beta_ptr", "likelihood_ptr", "arrows_ptr")
-LONGS = ("targets_ptr", "input_lengths_ptr", "target_lengths_ptr")
+SIZES = Sizes("i32", "i32", "i32")
+TARGETS = Targets("*i32", "*i32", "*i32", "*i32")
+CHECKPOINTS = Checkpoints("*i64", "*i64", "*i64")
+
+
+def types_of(kernel, logits):
+    """The types of a kernel's arguments, those of its constants aside, by their names."""
+    given = Input(logits, "*fp32", "*fp64", "i32", "i32", "i32")
+    common = {"given": given, "targets": TARGETS, "sizes": SIZES, "checkpoints": CHECKPOINTS, "transitions_ptr": "*i64"}
+    return (
+        common
+        | {
+            "link_targets": {
+                "given": Given("*i64", "*i64", "*i64", "*i32"),
+                "written": TARGETS,
+                **dict.fromkeys(("blank", "classes", "stride_target"), "i32"),
+            },
+            "normalizers": {"facts_ptr": "*i32", "frames": "i32", "classes": "i32"},
+            "sweep": {"losses_ptr": "*fp64"},
+            "occupancies": {"tokens_ptr": "*fp32", "blanks_ptr": "*fp32"},
+            "reduce": {
+                **dict.fromkeys(("losses_ptr", "weights_ptr"), "*fp64"),
+                "target_lengths_ptr": "*i64",
+                "result_ptr": "*fp32",
+                "items": "i32",
+            },
+            "gradient": {
+                "occupied": Occupied("*fp32", "*fp32", "i32"),
+                "scale": Scale("*fp64", "*fp64", "*fp32", "i32"),
+                "gradient_ptr": logits,
+                "classes": "i32",
+            },
+            "best_paths": {
+                "given": Scores(logits, "i32", "i32", "i32"),
+                "states_ptr": "*fp64",
+                "steps_ptr": "*i8",
+                "paths_ptr": "*i32",
+                "log_probs_ptr": "*fp64",
+            },
+        }[kernel]
+    )
 
 
 def kernels(more):
     """(file, kernel, logits' type, constants, warps)"""
-    yield "targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024, "GRAPHS": False}, 4
-    softmax = {"IS_LOGITS": True}
-    yield "softmax", "normalizers", "*fp32", {**softmax, "ROWS": 16, "CLASS_BLOCK": 128, "ONE_BLOCK": True}, 4
-    yield "softmax", "normalizers", "*fp32", {**softmax, "ROWS": 1, "CLASS_BLOCK": 4096, "ONE_BLOCK": False}, 8
-    yield "reduce", "reduce", "*fp32", {"MEAN": True, "EACH": False, "FREE": True, "UNCOUNTED": True, "BLOCK": 1024}, 4
+    loss = "loss.triton"
+    yield f"{loss}.targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024, "GRAPHS": False}, 4
+    for block, classes, one_block, warps in ((16, 128, True, 4), (1, 4096, False, 8)):
+        constants = {"IS_LOGITS": True, "BLOCK": block, "CLASS_BLOCK": classes, "ONE_BLOCK": one_block}
+        yield f"{loss}.softmax", "normalizers", "*fp32", constants, warps
+    constants = {"MEAN": True, "EACH": False, "FREE": True, "UNCOUNTED": True, "BLOCK": 1024}
+    yield f"{loss}.reduce", "reduce", "*fp32", constants, 4
     for kind, dtype in (("logits", "*fp32"), ("scores", "*bf16")):
-        yield "gradient", "gradient", dtype, {"KIND": kind, "ROWS": 4, "CLASS_BLOCK": 1024}, 8
+        yield f"{loss}.gradient", "gradient", dtype, {"KIND": kind, "BLOCK": 4, "CLASS_BLOCK": 1024}, 8
     sizes = ((32, False), (256, False), (1024, False), (1024, True)) if more else ((32, False),)
     for pairs, windowed in sizes:
         warps, frames = triton_loss.warps(pairs), triton_loss.tile_of(pairs)
         common = {"PAIRS": pairs, "FRAMES": frames}
         sweep = {"IS_LOGITS": True, "KEEP": True, "WINDOWED": windowed}
-        yield "viterbi", "best_paths", "*fp32", {"WINDOWED": windowed, **common}, warps
+        yield "align.triton_viterbi", "best_paths", "*fp32", {"WINDOWED": windowed, **common}, warps
         for weighted in (False, True) if more else (False,):
             halo = frames * (1 + weighted) if windowed else 0
-            yield "sweep", "sweep", "*fp32", {**sweep, **common, "WEIGHTED": weighted}, warps
-            yield "occupancy", "occupancies", "*fp32", {"HALO": halo, **common, "WEIGHTED": weighted}, warps
+            yield f"{loss}.sweep", "sweep", "*fp32", {**sweep, **common, "WEIGHTED": weighted}, warps
+            yield f"{loss}.occupancy", "occupancies", "*fp32", {"HALO": halo, **common, "WEIGHTED": weighted}, warps
 
 
 def signature(function, logits, constants):
-    kinds = {**dict.fromkeys(FLOATS, "*fp32"), **dict.fromkeys(DOUBLES, "*fp64"), **dict.fromkeys(NUMBERS, "*i64")}
-    kinds |= {
-        **dict.fromkeys(LONGS, "*i64"),
-        "logits_ptr": logits,
-        "scores_ptr": logits,
-        "gradient_ptr": logits,
-        "result_ptr": "*fp32",
-    }
-
-    def kind(name):
-        if name in constants:
-            return "constexpr"
-        if name == "arrows_ptr" and function.__name__ == "best_paths":
-            return "*i8"
-        return kinds.get(name, "*i32" if name.endswith("_ptr") else "i32")
-
-    return {name: kind(name) for name in function.arg_names}
+    types = types_of(function.__name__, logits)
+    return {name: "constexpr" if name in constants else types[name] for name in function.arg_names}
 
 
 def compiled(file, kernel, logits, constants, warps, capability):
-    function = getattr(importlib.import_module(f"ctckit.kernels.loss.triton.{file}"), kernel)
+    function = getattr(importlib.import_module(f"ctckit.kernels.{file}"), kernel)
     values = {(function.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(fn=function, signature=signature(function, logits, constants), constexprs=values)
     return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps, **ROUNDING})

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 
 from ctckit.kernels.align.reference import BestPath
-from ctckit.kernels.align.triton_viterbi import best_paths
+from ctckit.kernels.align.triton_viterbi import Scores, best_paths
 from ctckit.kernels.loss.triton import launch as triton_loss
-from ctckit.kernels.loss.triton.common import ROUNDING
-from ctckit.kernels.loss.triton.targets import FACTS, link_targets
+from ctckit.kernels.loss.triton.common import ROUNDING, Sizes, Targets
+from ctckit.kernels.loss.triton.targets import FACTS, Given, link_targets
 
 Tensor = torch.Tensor
 
@@ -89,17 +89,16 @@ def viterbi(
     labels, following = empty(items, tokens, dtype=torch.int32), empty(items, tokens, dtype=torch.int32)
     head, facts = empty(items, classes, dtype=torch.int32), empty(items, FACTS, dtype=torch.int32)
     states = empty(items, 2, 2, tokens + 1, dtype=torch.float64)
-    arrows = empty(items, frames, 2, tokens + 1, dtype=torch.int8)
+    steps = empty(items, frames, 2, tokens + 1, dtype=torch.int8)
+    linked, sizes = Targets(labels, following, head, facts), Sizes(frames, tokens)
     with triton_loss.on_device_of(log_probs):
         link_targets[(items,)](
-            targets, input_lengths, target_lengths, labels, labels, following, head, facts,
-            blank, frames, tokens, classes, targets.stride(0),
+            Given(targets, input_lengths, target_lengths, labels), linked, sizes, blank, classes, targets.stride(0),
             BLOCK=triton_loss.token_block(tokens), CLASS_BLOCK=1024, GRAPHS=False, num_warps=4, **ROUNDING,
         )  # fmt: skip
         best_paths[(items,)](
-            log_probs, labels, facts, states, arrows, paths, found,
-            blank, frames, tokens, log_probs.stride(0), log_probs.stride(1),
-            WINDOWED=tokens + 1 > pairs, PAIRS=pairs, FRAMES=triton_loss.tile_of(pairs),
+            Scores(log_probs, log_probs.stride(0), log_probs.stride(1), blank), linked, states, steps, paths, found,
+            sizes, WINDOWED=tokens + 1 > pairs, PAIRS=pairs, FRAMES=triton_loss.tile_of(pairs),
             num_warps=triton_loss.warps(pairs), **ROUNDING,
         )  # fmt: skip
     return paths, found

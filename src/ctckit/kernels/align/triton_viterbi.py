@@ -1,6 +1,6 @@
 """The best single path: the forward recursion with the maximum in the place of the sum.
 
-    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        arrow_t(s) = the r that gave it, as s − r: 0, 1 or 2
+    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        step_t(s) = s − r of the r that gave it: 0, 1 or 2
 
 In float64, the same additions in the same order as reference.viterbi: the same path, ties included (stay before advance
 before skip; among ends the later state). One program an item: 1. forwards, the arrows are written, one byte a state;
@@ -10,6 +10,8 @@ Windows as in triton_sweep.py: a window begins FRAMES pairs early and has its ow
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
@@ -23,34 +25,38 @@ def left(values, lanes, PAIRS: tl.constexpr):
     return tl.where(lanes > 0, tl.gather(values, tl.maximum(lanes - 1, 0), 0), float("-inf"))
 
 
-@triton.jit(do_not_specialize=["all_frames", "all_tokens"])
+class Scores(NamedTuple):
+    """The log-probabilities of all items."""
+
+    x_ptr: Any  # (B, T, C), classes side by side
+    stride_item: Any
+    stride_frame: Any
+    blank: Any  # the class of the blank
+
+
+@triton.jit(do_not_specialize=["sizes"])
 def best_paths(
-    scores_ptr,  # (B, T, C)
-    labels_ptr,  # (B, N)
-    facts_ptr,  # (B, 4)
-    states_ptr,  # (B, 2, 2, N + 1) float64, between the tiles of longer targets: two rows in turn
-    arrows_ptr,  # (B, T, 2, N + 1) int8, written
+    given,  # Scores
+    targets,  # common.Targets
+    states_ptr,  # (B, 2, 2, N + 1) float64: the states between the tiles of longer targets, two that take turns
+    steps_ptr,  # (B, T, 2, N + 1) int8, written: the transition taken into each state
     paths_ptr,  # (B, T) int32, written: states, −1 beyond the length and where there is no path
     log_probs_ptr,  # (B,) float64, written
-    blank_class,
-    all_frames,
-    all_tokens,
-    stride_item,
-    stride_frame,
+    sizes,  # common.Sizes
     WINDOWED: tl.constexpr,
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
 ):
     """One item."""
     b = tl.program_id(0).to(tl.int64)
-    frames, tokens = tl.load(facts_ptr + b * 4), tl.load(facts_ptr + b * 4 + 1)
-    good = tl.load(facts_ptr + b * 4 + 3)
-    width = all_tokens + 1
-    scores_ptr += b * stride_item
-    labels_ptr += b * all_tokens
+    frames, tokens = tl.load(targets.facts_ptr + b * 4), tl.load(targets.facts_ptr + b * 4 + 1)
+    good = tl.load(targets.facts_ptr + b * 4 + 3)
+    width = sizes.tokens + 1
+    scores_ptr = given.x_ptr + b * given.stride_item
+    labels_ptr = targets.labels_ptr + b * sizes.tokens
     states_ptr += b * 4 * width
-    arrows_ptr += b * all_frames * 2 * width
-    paths_ptr += b * all_frames
+    steps_ptr += b * sizes.frames * 2 * width
+    paths_ptr += b * sizes.frames
     lanes = tl.arange(0, PAIRS)
     halo: tl.constexpr = FRAMES if WINDOWED else 0
     own: tl.constexpr = PAIRS - halo
@@ -79,10 +85,10 @@ def best_paths(
             for f in tl.static_range(FRAMES):
                 t = j * FRAMES + f
                 here = t < frames
-                frame_ptr = scores_ptr + tl.cast(t, tl.int64) * stride_frame
+                frame_ptr = scores_ptr + tl.cast(t, tl.int64) * given.stride_frame
                 until = tl.where(here, tokens, -1)
                 x = tl.load(frame_ptr + labels, mask=live & (pairs < until), other=float("-inf")).to(tl.float64)
-                x_blank = tl.load(frame_ptr + blank_class, mask=here, other=float("-inf")).to(tl.float64)
+                x_blank = tl.load(frame_ptr + given.blank, mask=here, other=float("-inf")).to(tl.float64)
                 before = left(token, lanes, PAIRS)
                 over = tl.where(skips, before, float("-inf"))
                 entered = tl.maximum(blank, over)
@@ -91,7 +97,7 @@ def best_paths(
                 next_blank = tl.maximum(blank, before) + x_blank
                 next_token = tl.maximum(token, entered) + x
                 blank, token = tl.where(here, next_blank, blank), tl.where(here, next_token, token)
-                place = arrows_ptr + tl.cast(t, tl.int64) * 2 * width + pairs
+                place = steps_ptr + tl.cast(t, tl.int64) * 2 * width + pairs
                 tl.store(place, of_blank.to(tl.int8), mask=inside & (pairs <= until))
                 tl.store(place + width, of_token.to(tl.int8), mask=inside & (pairs < until))
             if WINDOWED or (j + 1) * FRAMES >= frames:
@@ -109,9 +115,9 @@ def best_paths(
     tl.store(log_probs_ptr + b, best)
     found = best > float("-inf")
     state = tl.where(by_blank >= by_token, 2 * tokens, 2 * tokens - 1)
-    for i in range(all_frames):
-        t = all_frames - 1 - i
+    for i in range(sizes.frames):
+        t = sizes.frames - 1 - i
         here = (t < frames) & found
         tl.store(paths_ptr + t, tl.where(here, state, -1))
-        place = arrows_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
+        place = steps_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
         state -= tl.load(place, mask=here, other=0).to(tl.int32)

@@ -1,86 +1,94 @@
-"""The gradient by the logits, written once: each entry is read, computed and stored, and no other program touches it.
+"""The gradient by the logits: each entry is read, computed and written once, by one program.
 
     gradient_t(c) = scale_b · (p_t(c) − γ_t(c))        p_t(c) = e^(x_t(c) − top_t) / sum_t
 
-    1. p from the logits and the frame's maximum and normaliser (e^x for log-probabilities, 0 for scores);
-    2. γ: every class walks the chain of the target's tokens that are equal to it, see triton_targets.py, always in the
-       target's order. Most blocks of a large vocabulary have no chain, and walk nowhere;
-    3. scale: what the item counts in the loss, times what comes from above.
+    1. p from the logits and the frame's maximum and normalizer (e^x for log-probabilities, 0 for scores);
+    2. γ: every class visits the tokens of the target that are equal to it, in the target's order, see targets.py. Most
+       blocks of a large vocabulary have no such token;
+    3. scale: the weight of the item in the loss, times the upstream gradient.
 
 Beyond the item's length, and where the target cannot be emitted, the gradient is 0; where a logit is not a number, NaN.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import triton
 import triton.language as tl
 
 
-@triton.jit(do_not_specialize=["frames", "tokens"])
+class Occupied(NamedTuple):
+    """What ``occupancies`` wrote."""
+
+    tokens_ptr: Any  # (B, T, N) float32
+    blanks_ptr: Any  # (B, T, W) float32
+    windows: Any  # W
+
+
+class Scale(NamedTuple):
+    """What multiplies an item's gradient."""
+
+    losses_ptr: Any  # (B,) float64
+    weights_ptr: Any  # (B,) float64
+    upstream_ptr: Any  # (1,) or (B,)
+    stride_upstream: Any
+
+
+@triton.jit(do_not_specialize=["sizes"])
 def gradient(
-    logits_ptr,  # (B, T, C)
-    top_ptr,  # (B, 2, T)
-    facts_ptr,  # (B, 4)
-    head_ptr,  # (B, C)
-    following_ptr,  # (B, N)
-    occupancy_ptr,  # (B, T, N)
-    blanks_ptr,  # (B, T, W)
-    losses_ptr,  # (B,) float64
-    weights_ptr,  # (B,) float64
-    upstream_ptr,  # (1,) or (B,)
+    given,  # common.Input
+    targets,  # common.Targets
+    occupied,  # Occupied
+    scale,  # Scale
     gradient_ptr,  # (B, T, C), contiguous, written
-    blank_class,
-    frames,
-    tokens,
+    sizes,  # common.Sizes
     classes,
-    windows,
-    stride_item,
-    stride_frame,
-    stride_upstream,
     KIND: tl.constexpr,  # "logits", "log_probs", "scores"
-    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,  # frames
     CLASS_BLOCK: tl.constexpr,
 ):
-    """ROWS frames × CLASS_BLOCK classes of one item. Programs: items × blocks of frames × blocks of classes."""
-    frame_blocks, class_blocks = tl.cdiv(frames, ROWS), tl.cdiv(classes, CLASS_BLOCK)
+    """BLOCK frames × CLASS_BLOCK classes of one item. Programs: items × blocks of frames × blocks of classes."""
+    frames, tokens = sizes.frames, sizes.tokens
+    frame_blocks, class_blocks = tl.cdiv(frames, BLOCK), tl.cdiv(classes, CLASS_BLOCK)
     block = tl.program_id(0) // class_blocks
     b = (block // frame_blocks).to(tl.int64)
-    t = block % frame_blocks * ROWS + tl.arange(0, ROWS)
+    t = block % frame_blocks * BLOCK + tl.arange(0, BLOCK)
     c = tl.program_id(0) % class_blocks * CLASS_BLOCK + tl.arange(0, CLASS_BLOCK)
-    length = tl.load(facts_ptr + b * 4)
-    loss = tl.load(losses_ptr + b)
-    weight = tl.load(weights_ptr + b)
-    upstream = tl.load(upstream_ptr + b * stride_upstream).to(tl.float64)
+    length = tl.load(targets.facts_ptr + b * 4)
+    loss = tl.load(scale.losses_ptr + b)
+    weight = tl.load(scale.weights_ptr + b)
+    upstream = tl.load(scale.upstream_ptr + b * scale.stride_upstream).to(tl.float64)
     length = tl.where(loss == float("inf"), 0, length)
     length = tl.where(weight == 0, 0, length)
     here = t < length
     inside = here[:, None] & (c < classes)[None, :]
 
     # 1.
-    place = t.to(tl.int64)[:, None] * stride_frame + c[None, :]
+    place = t.to(tl.int64)[:, None] * given.stride_frame + c[None, :]
     if KIND == "scores":
-        result = tl.zeros((ROWS, CLASS_BLOCK), tl.float32)
+        result = tl.zeros((BLOCK, CLASS_BLOCK), tl.float32)
     else:
-        x = tl.load(logits_ptr + b * stride_item + place, mask=inside, other=float("-inf")).to(tl.float32)
+        x = tl.load(given.x_ptr + b * given.stride_item + place, mask=inside, other=float("-inf")).to(tl.float32)
         if KIND == "logits":
-            top = tl.load(top_ptr + 2 * b * frames + t, mask=here, other=0.0)
-            total = tl.load(top_ptr + (2 * b + 1) * frames + t, mask=here, other=1.0)
+            top = tl.load(given.top_ptr + 2 * b * frames + t, mask=here, other=0.0)
+            total = tl.load(given.top_ptr + (2 * b + 1) * frames + t, mask=here, other=1.0)
             result = tl.exp(x - top[:, None]) * (1.0 / total)[:, None]
         else:
             result = tl.exp(x)
 
     # 2.
     of_frame = (b * frames + t) * tokens
-    i = tl.load(head_ptr + b * classes + c, mask=c < classes, other=-1)
+    i = tl.load(targets.head_ptr + b * classes + c, mask=c < classes, other=-1)
     while tl.max(i, axis=0) >= 0:
         walking = i >= 0
         result -= tl.load(
-            occupancy_ptr + of_frame[:, None] + i[None, :], mask=here[:, None] & walking[None, :], other=0.0
+            occupied.tokens_ptr + of_frame[:, None] + i[None, :], mask=here[:, None] & walking[None, :], other=0.0
         )
-        i = tl.load(following_ptr + b * tokens + i, mask=walking, other=-1)
-    for w in range(windows):
-        blanks = tl.load(blanks_ptr + (b * frames + t) * windows + w, mask=here, other=0.0)
-        result -= tl.where((c == blank_class)[None, :], blanks[:, None], 0.0)
+        i = tl.load(targets.following_ptr + b * tokens + i, mask=walking, other=-1)
+    for w in range(occupied.windows):
+        blanks = tl.load(occupied.blanks_ptr + (b * frames + t) * occupied.windows + w, mask=here, other=0.0)
+        result -= tl.where((c == given.blank)[None, :], blanks[:, None], 0.0)
 
     # 3.
     result *= (weight * upstream).to(tl.float32)

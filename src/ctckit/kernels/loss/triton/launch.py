@@ -1,18 +1,19 @@
-"""The loss through the Triton kernels: what is launched, with which blocks, on which memory.
+"""The loss by the Triton kernels: which kernels are launched, with which block sizes, on which memory.
 
-    link_targets   one program an item          triton_targets.py
-    normalizers    frames                       triton_softmax.py      the logits are read
-    sweep          two programs an item         triton_sweep.py
-    occupancies    tiles of 8 or 4 frames       triton_occupancy.py    with a gradient only
-    reduce         one program                  triton_reduce.py
-    gradient       frames × classes             triton_gradient.py     the logits are read, their gradient is written
+    link_targets   one program for each item     targets.py
+    normalizers    frames                        softmax.py      reads the logits
+    sweep          two programs for each item    sweep.py
+    occupancies    tiles of 8 or 4 frames        occupancy.py    only if there is a gradient
+    reduce         one program                   reduce.py
+    gradient       frames × classes              gradient.py     reads the logits, writes their gradient
 
-Everything stays on the device and nothing waits for a value, so that all of it can be captured in a CUDA graph. No
-program adds to what another one writes: the same input gives the same bits.
+Everything stays on the device, without host synchronization, so a CUDA graph can capture it. Each entry of the output
+is written by one program: the same input gives the same bits.
 
-Memory beside the gradient: 8 bytes a frame for the normalisers, 4 (N + 1) for the occupancies, and 4 C an item for
-the tokens of each class. Until the forward computation ends, another 8 bytes a frame, and 4 (N + 1) for the checkpoints
-(2 · 2 numbers of 8 bytes a pair, every eighth frame; twice that for targets of 512 tokens and more).
+Memory besides the gradient: 8 bytes for each frame (normalizers), 4 (N + 1) bytes for each frame (occupancies), and 4 C
+bytes for each item (the tokens of each class). Until the forward computation ends, another 8 bytes for each frame, and
+4 (N + 1) for the checkpoints (2 · 2 numbers of 8 bytes for each pair, every eighth frame; twice that for targets of 512
+tokens and more).
 """
 
 from __future__ import annotations
@@ -29,24 +30,31 @@ import triton
 from triton.runtime.interpreter import InterpretedFunction
 
 from ctckit.kernels.batch import TargetBatch
-from ctckit.kernels.loss.triton.common import FEWEST_PAIRS, FRAMES, MOST_PAIRS, ROUNDING
+from ctckit.kernels.loss.triton.common import FEWEST_PAIRS, FRAMES, MOST_PAIRS, ROUNDING, Input, Sizes, Targets
+from ctckit.kernels.loss.triton.gradient import Occupied, Scale
 from ctckit.kernels.loss.triton.gradient import gradient as gradient_kernel
 from ctckit.kernels.loss.triton.occupancy import occupancies
 from ctckit.kernels.loss.triton.reduce import reduce as reduce_kernel
 from ctckit.kernels.loss.triton.softmax import normalizers
-from ctckit.kernels.loss.triton.sweep import sweep
-from ctckit.kernels.loss.triton.targets import FACTS, link_targets
+from ctckit.kernels.loss.triton.sweep import Checkpoints, sweep
+from ctckit.kernels.loss.triton.targets import FACTS, Given, link_targets
+from ctckit.topology import ADVANCE, FINAL, HOP_TO_BLANK, HOP_TO_TOKEN, SKIP, START, STAY
 
 Tensor = torch.Tensor
 
 KINDS = (torch.float32, torch.float16, torch.bfloat16)
 
-LONGEST_ROW = 8192  # classes of a frame that stay in a program's registers
+MOST_CLASSES = 8192  # the classes of a frame stay in the registers of a program up to this number
 TILE = 4096  # entries of a softmax or gradient tile
 CLASS_BLOCK = 1024  # classes of a gradient tile at most
 
-# Of ``packed_transitions``: which weight of variants.TokenGraphs, and whether of the token or of the blank of a pair.
-ROWS = ((0, 0), (1, 0), (3, 0), (0, 1), (1, 1), (2, 1), (4, 1), (5, 0), (5, 1), (6, 0), (6, 1))
+# The rows of ``packed_transitions``: which weight of variants.TokenGraphs, and whether that of the pair's token.
+ROWS = (
+    (STAY, False), (ADVANCE, False), (HOP_TO_BLANK, False),
+    (STAY, True), (ADVANCE, True), (SKIP, True), (HOP_TO_TOKEN, True),
+    (START, False), (START, True), (FINAL, False), (FINAL, True),
+)  # fmt: skip
+BLANK_START, BLANK_FINAL = ROWS.index((START, False)), ROWS.index((FINAL, False))
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Forward:
 
     Attributes:
         losses: (B,) float64; +∞ where the target cannot be emitted, NaN where a logit is none or the item is malformed.
-        normalizers: (B, 2, T) float32, maximum and normaliser of each frame.
+        normalizers: (B, 2, T) float32, maximum and normalizer of each frame.
         facts: (B, 4) int32: frames, tokens, frames needed, well formed.
         head: (B, C) int32 first token of each class, −1: none.
         following: (B, N) int32 next token of the same class.
@@ -104,7 +112,7 @@ def forward(
         blank: The class of the blank.
         input_kind: "logits", "scores", "log_probs" as in ``native.ctc_loss``.
         differentiated: Whether a gradient will be asked for.
-        transitions: (B, 7, 2N + 1) float64 on the same device, the weights of other chains than plain CTC's.
+        transitions: (B, 7, 2N + 1) float64 on the same device, the weights of other token graphs than plain CTC's.
     """
     items, frames, classes = logits.shape
     tokens = targets.shape[1]
@@ -130,39 +138,39 @@ def forward(
         return result
     labels = empty(items, tokens, dtype=torch.int32)
     shift = empty(items, frames, dtype=torch.float64)
-    checkpoint_rows = tiles + 1 if differentiated else 2
-    checkpoints = (items, checkpoint_rows, 2, tokens + 1)
-    alpha = empty(*(checkpoints if differentiated or halo else (0,)), dtype=torch.int64)
-    beta = empty(*(checkpoints if differentiated else (0,)), dtype=torch.int64)
-    likelihood = empty(items, dtype=torch.int64)
+    sizes = Sizes(frames, tokens, tiles + 1 if differentiated else 2)
+    states = (items, sizes.checkpoints, 2, tokens + 1)
+    checkpoints = Checkpoints(
+        alpha_ptr=empty(*(states if differentiated or halo else (0,)), dtype=torch.int64),
+        beta_ptr=empty(*(states if differentiated else (0,)), dtype=torch.int64),
+        likelihood_ptr=empty(items, dtype=torch.int64),
+    )
     weights, needed = (labels, labels) if transitions is None else packed_transitions(transitions)
-    strides = logits.stride(0), logits.stride(1)
+    given = Input(logits, result.normalizers, shift, logits.stride(0), logits.stride(1), blank)
+    linked = Targets(labels, result.following, result.head, result.facts)
 
     with on_device_of(logits):
         link_targets[(items,)](
-            targets, input_lengths, target_lengths, needed, labels, result.following, result.head, result.facts,
-            blank, frames, tokens, classes, targets.stride(0),
+            Given(targets, input_lengths, target_lengths, needed), linked, sizes, blank, classes, targets.stride(0),
             BLOCK=token_block(tokens), CLASS_BLOCK=1024, GRAPHS=transitions is not None, num_warps=4, **ROUNDING,
         )  # fmt: skip
         if frames:
-            one_block = classes <= LONGEST_ROW
+            one_block = classes <= MOST_CLASSES
             block = triton.next_power_of_2(classes) if one_block else TILE
             height = max(1, min(TILE // 2 // block, 32))
             normalizers[(items * triton.cdiv(frames, height),)](
-                logits, result.facts, result.normalizers, shift, frames, classes, *strides,
-                IS_LOGITS=input_kind == "logits", ROWS=height, CLASS_BLOCK=block, ONE_BLOCK=one_block,
+                given, result.facts, frames, classes,
+                IS_LOGITS=input_kind == "logits", BLOCK=height, CLASS_BLOCK=block, ONE_BLOCK=one_block,
                 num_warps=8 if block > 2048 else 4, **ROUNDING,
             )  # fmt: skip
         sweep[(items, 2 if differentiated else 1)](
-            logits, result.normalizers, shift, labels, result.facts, alpha, beta, result.losses, likelihood, weights,
-            blank, frames, tokens, checkpoint_rows, *strides,
+            given, linked, checkpoints, result.losses, weights, sizes,
             IS_LOGITS=input_kind == "logits", KEEP=differentiated, WINDOWED=halo > 0, PAIRS=pairs, FRAMES=tile,
             WEIGHTED=transitions is not None, num_warps=warps(pairs), **ROUNDING,
         )  # fmt: skip
         if differentiated and frames:
             occupancies[(items * tiles, width)](
-                logits, result.normalizers, labels, result.facts, alpha, beta, likelihood, weights,
-                result.occupancy, result.blanks, blank, frames, tokens, checkpoint_rows, *strides,
+                given, linked, checkpoints, weights, result.occupancy, result.blanks, sizes,
                 HALO=halo, PAIRS=pairs, FRAMES=tile, WEIGHTED=transitions is not None, num_warps=warps(pairs),
                 **ROUNDING,
             )  # fmt: skip
@@ -170,14 +178,14 @@ def forward(
 
 
 def packed_transitions(transitions: Tensor) -> tuple[Tensor, Tensor]:
-    """The kernels' form of the weights of chains.
+    """Return the weights of token graphs in the form that the kernels read.
 
     Args:
         transitions: (B, 7, 2N + 1) natural logarithms: transitions s − k → s for k = 0..4, start, final.
 
     Returns:
-        (B, 11, N + 1) int64, numbers as in triton_common.py: for each pair the input_kind of ``ROWS``; and (B,) int32,
-        the frames that are needed as far as it is known: 0 where a path may start and end in the same blank, else 1.
+        (B, 11, N + 1) int64, numbers as in common.py: for each pair the rows of ``ROWS``; and (B,) int32, the
+        fewest frames as far as they are known here: 0 where a path may start and end in the same blank, else 1.
     """
     tokens = torch.nn.functional.pad(transitions[:, :, 1::2], (0, 1), value=-torch.inf)
     logs = torch.stack([(tokens if is_token else transitions[:, :, 0::2])[:, k] for k, is_token in ROWS], dim=1)
@@ -186,7 +194,7 @@ def packed_transitions(transitions: Tensor) -> tuple[Tensor, Tensor]:
     whole = torch.where(possible, power, 0).floor()
     mantissa = torch.where(possible, torch.exp2(power - whole), 0).float()
     exponent = torch.where(possible, whole, 0).long()
-    through = possible[:, 7] & possible[:, 9]
+    through = possible[:, BLANK_START] & possible[:, BLANK_FINAL]
     return (exponent << 32) | mantissa.view(torch.int32).long(), (~through.any(dim=1)).int()
 
 
@@ -201,7 +209,7 @@ def tile_of(pairs: int) -> int:
 
 
 def token_block(tokens: int) -> int:
-    """Tokens that triton_targets.py compares at once."""
+    """Tokens that targets.py compares at once."""
     return int(min(max(triton.next_power_of_2(tokens), 16), 64))
 
 
@@ -211,7 +219,7 @@ def halo_of(tokens: int, weighted: bool) -> int:
 
 
 def windows(tokens: int, halo: int) -> int:
-    """W, the programs that share the pairs of a tile in triton_occupancy.py."""
+    """W, the programs that share the pairs of a tile in occupancy.py."""
     return 1 if halo == 0 else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * halo)
 
 
@@ -259,10 +267,12 @@ def gradient(
     height = max(1, min(TILE // block, 32))
     with on_device_of(logits):
         gradient_kernel[(items * triton.cdiv(frames, height) * triton.cdiv(classes, block),)](
-            logits, found.normalizers, found.facts, found.head, found.following, found.occupancy, found.blanks,
-            found.losses, weights, upstream, result, blank, frames, found.following.shape[1], classes,
-            found.blanks.shape[2], logits.stride(0), logits.stride(1), upstream.stride(0) if upstream.ndim else 0,
-            KIND=input_kind, ROWS=height, CLASS_BLOCK=block, num_warps=8, **ROUNDING,
+            Input(logits, found.normalizers, found.normalizers, logits.stride(0), logits.stride(1), blank),
+            Targets(found.following, found.following, found.head, found.facts),
+            Occupied(found.occupancy, found.blanks, found.blanks.shape[2]),
+            Scale(found.losses, weights, upstream, upstream.stride(0) if upstream.ndim else 0),
+            result, Sizes(frames, found.following.shape[1]), classes,
+            KIND=input_kind, BLOCK=height, CLASS_BLOCK=block, num_warps=8, **ROUNDING,
         )  # fmt: skip
     return result
 
@@ -291,7 +301,7 @@ def ctc_loss(
     targets, *lengths = (
         torch.from_numpy(each).to(device) for each in (batch.targets, batch.input_lengths, batch.target_lengths)
     )
-    chains = None if transitions is None else torch.from_numpy(transitions).to(device)
+    weights_there = None if transitions is None else torch.from_numpy(transitions).to(device)
     found = forward(
         x,
         targets,
@@ -299,7 +309,7 @@ def ctc_loss(
         blank=batch.blank,
         input_kind=input_kind,
         differentiated=gradient is not None,
-        transitions=chains,
+        transitions=weights_there,
     )
     if gradient is not None:
         each = torch.ones_like(found.losses) if weights is None else torch.from_numpy(weights).to(device)

@@ -1,9 +1,9 @@
-"""From the losses of the items to what is returned, on the device: nobody waits for a number.
+"""From the losses of the items to the reduced loss, on the device: no host synchronization.
 
     mean    Σ_b loss_b / (max(N_b, 1) · count)      sum    Σ_b loss_b      none    loss_b
 
-``count`` is B, or, where what cannot be emitted costs nothing and does not count, the number of all others. One program
-adds everything up, in one order.
+``count`` is B, or the number of feasible items where infeasible ones do not count. One program adds the losses, in a
+fixed order.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import triton.language as tl
 def reduce(
     losses_ptr,  # (B,) float64
     target_lengths_ptr,  # (B,)
-    weights_ptr,  # (B,) float64, written: what each item's gradient counts, 0 for what cannot be emitted
+    weights_ptr,  # (B,) float64, written: the weight of each gradient, 0 for infeasible items
     result_ptr,  # () or (B,), written
     items,
     MEAN: tl.constexpr,
     EACH: tl.constexpr,  # (B,) results
-    FREE: tl.constexpr,  # what cannot be emitted costs nothing
-    UNCOUNTED: tl.constexpr,  # and does not count in the mean
+    FREE: tl.constexpr,  # infeasible items have the loss 0
+    UNCOUNTED: tl.constexpr,  # and the mean does not count them
     BLOCK: tl.constexpr,
 ):
     """The whole batch, in one program."""

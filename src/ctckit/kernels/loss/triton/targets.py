@@ -1,14 +1,16 @@
-"""Targets as the other kernels need them: checked for what would read foreign memory, equal tokens linked.
+"""Targets as the other kernels need them: out-of-range indices are rejected, equal tokens are linked.
 
-A gradient row subtracts from class c the occupancies of all tokens of class c. Adding them from the tokens' side
-would need atomic additions, in whatever order they come: other bits on each run. From the class's side the order is
-fixed: ``head[c]`` is the first token of class c, ``following[i]`` the next token equal to token i, −1 the end.
+The gradient of class c subtracts the occupancies of all tokens of class c. If each token added its own, the additions
+would be atomic and their order would change from run to run, and with it the bits. So each class adds its tokens, in a
+fixed order: ``head[c]`` is the first token of class c, ``following[i]`` the next token equal to token i, −1 the end.
 
-One program an item: 1. lengths and classes are checked, 2. repeats counted, 3. equal tokens linked, by comparing all
-with all, N² / BLOCK² tiles.
+One program for each item: 1. check lengths and classes, 2. count repeats, 3. link equal tokens by comparing all with
+all, in N² / BLOCK² tiles.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
@@ -17,35 +19,38 @@ NO_TOKEN = tl.constexpr(-1)
 FACTS = 4  # frames, tokens, frames needed, whether the item is well formed
 
 
-@triton.jit(do_not_specialize=["frames", "tokens", "blank", "stride_target"])
+class Given(NamedTuple):
+    """Targets and lengths as they came, on the device."""
+
+    targets_ptr: Any  # (B, N) integers
+    input_lengths_ptr: Any  # (B,)
+    target_lengths_ptr: Any  # (B,)
+    needed_ptr: Any  # (B,) int32, the fewest frames of other token graphs than plain CTC's, read if GRAPHS
+
+
+@triton.jit(do_not_specialize=["sizes", "blank", "stride_target"])
 def link_targets(
-    targets_ptr,  # (B, N) integers
-    input_lengths_ptr,  # (B,)
-    target_lengths_ptr,  # (B,)
-    needed_ptr,  # (B,) int32, frames that other chains than plain CTC's need at least, read if GRAPHS
-    labels_ptr,  # (B, N) int32, written: the tokens, 0 where there is none
-    following_ptr,  # (B, N) int32, written
-    head_ptr,  # (B, C) int32, written
-    facts_ptr,  # (B, FACTS) int32, written
+    given,  # Given
+    written,  # common.Targets
+    sizes,  # common.Sizes
     blank,
-    frames,
-    tokens,
     classes,
     stride_target,
     BLOCK: tl.constexpr,
     CLASS_BLOCK: tl.constexpr,
     GRAPHS: tl.constexpr,
 ):
-    """Writes labels, following, head and facts of one item."""
+    """Write labels, following, head and facts of one item."""
     b = tl.program_id(0).to(tl.int64)
-    targets_ptr += b * stride_target
-    labels_ptr += b * tokens
-    following_ptr += b * tokens
-    head_ptr += b * classes
+    frames, tokens = sizes.frames, sizes.tokens
+    targets_ptr = given.targets_ptr + b * stride_target
+    labels_ptr = written.labels_ptr + b * tokens
+    following_ptr = written.following_ptr + b * tokens
+    head_ptr = written.head_ptr + b * classes
 
-    # 1. Lengths outside of the arrays make the item a bad one, without frames and tokens.
-    length = tl.load(input_lengths_ptr + b)
-    count = tl.load(target_lengths_ptr + b)
+    # 1. An item whose lengths lie outside the arrays is malformed: it gets no frames and no tokens.
+    length = tl.load(given.input_lengths_ptr + b)
+    count = tl.load(given.target_lengths_ptr + b)
     good = (length >= 0) & (length <= frames) & (count >= 0) & (count <= tokens)
     length = tl.where(good, length, 0).to(tl.int32)
     count = tl.where(good, count, 0).to(tl.int32)
@@ -64,12 +69,12 @@ def link_targets(
     good = good & (wrong == 0)
     needed = count + repeats
     if GRAPHS:
-        needed = tl.load(needed_ptr + b)
+        needed = tl.load(given.needed_ptr + b)
     fact = tl.arange(0, 4)
     facts = tl.where(fact == 0, length, tl.where(fact == 1, count, tl.where(fact == 2, needed, good)))
-    tl.store(facts_ptr + b * 4 + fact, facts)
+    tl.store(written.facts_ptr + b * 4 + fact, facts)
 
-    # 3. First no class has a token; who writes next must not be overtaken.
+    # 3. First no class has a token; the barrier orders these writes before the next ones.
     for first in range(0, classes, CLASS_BLOCK):
         c = first + tl.arange(0, CLASS_BLOCK)
         tl.store(head_ptr + c, tl.full((CLASS_BLOCK,), NO_TOKEN, tl.int32), mask=c < classes)
