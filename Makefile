@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # What `make demo` needs: everything, where it is installed already, or the recognizer alone.
 RECOGNIZER := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-ocr)
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
+CXX_SOURCES := $(wildcard native/*/*.cpp native/*/*.hpp)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt) $(CXX_SOURCES)
 CXX ?= g++
 
 .PHONY: demo test docs check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean
@@ -25,11 +26,13 @@ check: $(INSTALLED) lint types native-check native-check-threads test
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CXX_SOURCES)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
 
 types: $(INSTALLED)
 	$(BIN)/mypy

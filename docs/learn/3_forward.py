@@ -291,7 +291,7 @@ source_of(reference.arrivals)
 
 # %% [markdown]
 # `arrows[k, s]` is the weight of the arrow from s − k into s: k = 0 is stay, 1 advance, 2 skip, and −∞ stands where no
-# arrow is. The C++ core has the same three arrows in `native/arrows.hpp`.
+# arrow is. The C++ core has the same three arrows in `native/simd/transitions.hpp`.
 #
 # ## Exercises
 #

@@ -515,7 +515,7 @@ print(
 # ## Where this is in the package
 #
 # [`kernels/loss/reference.py`](../reference/kernels.md) is this chapter in log space and float64: the definition.
-# `native/number.hpp` is mantissa and exponent, `native/lattice.hpp` the recursion on them.
+# `native/simd/number.hpp` is mantissa and exponent, `native/simd/lattice.hpp` the recursion on them.
 # `tests/kernels/test_kernels_agree.py` checks that they agree.
 #
 # ## Exercises

@@ -382,7 +382,7 @@ source_of(reference.logit_gradient)
 
 # %% [markdown]
 # [`Lattice`](../reference/lattice.md) has `occupancy`, `token_occupancy`, `arrow_occupancy`. In the C++ core,
-# `backward_step` of `native/lattice.hpp` computes β and the occupancy in one pass and stores neither.
+# `backward_step` of `native/simd/lattice.hpp` computes β and the occupancy in one pass and stores neither.
 # `tests/kernels/test_laws.py` holds the identities of this page on random problems.
 #
 # ## Exercises

@@ -340,7 +340,7 @@ for each in beam.decode(log_probs, n_best=4)[0]:
 # ## Where this is in the package
 #
 # [`kernels/search/reference.py`](../reference/kernels.md) is the search in dictionaries, with language models, lexicon
-# and hotwords as factors; `native/search.hpp` says how the fast one does a frame;
+# and hotwords as factors; `native/search/search.hpp` says how the fast one does a frame;
 # [`decoding/`](../reference/decoding.md) is the face. The [guide](../guides/decoding.md) has what this chapter leaves
 # out: words, lexicons, streams, tuning.
 #

@@ -331,7 +331,7 @@ table(rows, ["word", "s", "confidence"])
 #
 # [`alignment/`](../reference/alignment.md): `forced.py` and `result.py`, transcripts, boundaries, utterances, writers
 # of subtitle and annotation files. [`kernels/loss/reference.py`](../reference/kernels.md) has `viterbi`; the fast
-# one never stores a T × N table and takes hours of speech: `native/align.hpp`. The
+# one never stores a T × N table and takes hours of speech: `native/align/align.hpp`. The
 # [guide](../guides/alignment.md) has the rest, and [another](../guides/align_recordings.md) goes from a recording to
 # files.
 #

@@ -343,7 +343,7 @@ picture(
 #
 # ## Decoding
 #
-# The same thoughts again (`native/search.hpp`):
+# The same thoughts again (`native/search/search.hpp`):
 #
 # * a frame of the beam search is a table of texts × classes, with one multiplication for each entry;
 # * its numbers are plain probabilities with a common exponent, not logarithms;
@@ -354,9 +354,9 @@ picture(
 #
 # ## Where this is in the package
 #
-# `native/number.hpp` (mantissa and exponent), `native/lattice.hpp` (the two rows), `native/loss_kernel.cpp` (band,
-# checkpoints, softmax and gradient), `native/threads.cpp` (a pool: the costliest item first). [The
-# benchmark](../benchmarks/loss.md) says what bounds each workload now.
+# `native/simd/number.hpp` (mantissa and exponent), `native/simd/lattice.hpp` (the two rows),
+# `native/simd/loss_kernel.cpp` (band, checkpoints, softmax and gradient), `native/core/threads.cpp` (a pool: the
+# costliest item first). [The benchmark](../benchmarks/loss.md) says what bounds each workload now.
 #
 # ## Exercises
 #

@@ -1,6 +1,6 @@
-"""Breaks the kernels on purpose, one rule at a time, and expects the native tests to fail: ``make mutants``.
+"""Break the kernels on purpose, one rule at a time, and expect the native tests to fail: ``make mutants``.
 
-``--patterns`` only looks whether each pattern is still in the source, exactly once, and says which are not.
+``--patterns`` only checks that each pattern is in the source exactly once, and lists those that are not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NATIVE = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Mutant:
-    """One broken rule: in ``file``, ``original`` becomes ``broken``, however the lines are broken."""
+    """One broken rule: ``broken`` replaces ``original`` in ``file``; line breaks do not matter."""
 
     rule: str
     file: str
@@ -28,11 +28,11 @@ class Mutant:
     broken: str
 
     def occurrences(self, text: str) -> int:
-        """How often the pattern is there: it has to be once."""
+        """Return how often the pattern occurs; it must be once."""
         return len(self._pattern.findall(text))
 
     def apply(self, text: str) -> str:
-        """The source with the rule broken."""
+        """Return the source with the rule broken."""
         return self._pattern.sub(lambda _: self.broken, text)
 
     @property
@@ -41,184 +41,209 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("search: repeat rule", "beam.cpp", "source_[at] = capacity_ + parent;", "source_[at] = parent;"),
+    Mutant("search: repeat rule", "search/beam.cpp", "source_[at] = capacity_ + parent;", "source_[at] = parent;"),
     Mutant(
         "search: repeat rule, new token",
-        "beam_kernel.cpp",
+        "simd/beam_kernel.cpp",
         "store(repeated + i, load(beam.masses + beam.capacity + i) * prob);",
         "store(repeated + i, load(beam.masses + i) * prob);",
     ),
-    Mutant("search: repetitions that exist", "beam.cpp", "unrepeatable(parent);", ""),
+    Mutant("search: repetitions that exist", "search/beam.cpp", "unrepeatable(parent);", ""),
     Mutant(
         "search: extensions that exist",
-        "beam.cpp",
+        "search/beam.cpp",
         "mark_child(parent, token);",
         "",
     ),
-    Mutant("search: scale", "beam.cpp", "log_scale_ -= shift * ln2;", ""),
+    Mutant("search: scale", "search/beam.cpp", "log_scale_ -= shift * ln2;", ""),
     Mutant(
         "search: padding of candidates",
-        "candidates.cpp",
+        "search/candidates.cpp",
         "values_.begin() + whole_blocks(count)",
         "end",
     ),
     Mutant(
         "search: end of the text",
-        "search.cpp",
-        "weighted_ && ended ? factors_->finish",
-        "weighted_ && !ended ? factors_->finish",
+        "search/search.cpp",
+        "weighted_ && ended ? scorers_->finish",
+        "weighted_ && !ended ? scorers_->finish",
     ),
-    Mutant("search: ties", "candidates.cpp", "selection.ties -= one;\n    return one;", "return one;"),
-    Mutant("search: words remembered", "search.cpp", "each.context.word, each.context.node,", "0, each.context.node,"),
-    Mutant("hotwords inside of hotwords", "hotwords.cpp", "found_[node] += found_[shorter_[node]];", ""),
-    Mutant("look-ahead", "lexicon.cpp", ": changes_[next].entering;", ": 1.0f;"),
+    Mutant("search: ties", "search/candidates.cpp", "selection.ties -= one;\n    return one;", "return one;"),
     Mutant(
-        "charge of unknown words", "factors.cpp", "value - plan_.oov_charge * context.letters : value", "value : value"
+        "search: words remembered",
+        "search/search.cpp",
+        "each.context.word, each.context.node,",
+        "0, each.context.node,",
     ),
-    Mutant("repeated boundaries", "factors.cpp", "if (letter == boundary && context.letters == 0) continue;", ""),
-    Mutant("repeat rule", "arrows.hpp", "i < tokens_ && y[i] != y[i - 1]", "i < tokens_"),
-    Mutant("skip rule", "arrows.hpp", "i < tokens_ && y[i] != y[i - 1]", "false"),
+    Mutant("hotwords inside of hotwords", "scorers/hotwords.cpp", "found_[node] += found_[shorter_[node]];", ""),
+    Mutant("look-ahead", "scorers/lexicon.cpp", ": changes_[next].entering;", ": 1.0f;"),
+    Mutant(
+        "charge of unknown words",
+        "scorers/scorers.cpp",
+        "value - plan_.oov_charge * context.letters : value",
+        "value : value",
+    ),
+    Mutant(
+        "repeated boundaries", "scorers/scorers.cpp", "if (letter == boundary && context.letters == 0) continue;", ""
+    ),
+    Mutant("repeat rule", "simd/transitions.hpp", "i < tokens_ && y[i] != y[i - 1]", "i < tokens_"),
+    Mutant("skip rule", "simd/transitions.hpp", "i < tokens_ && y[i] != y[i - 1]", "false"),
     Mutant(
         "skip rule, backward",
-        "arrows.hpp",
+        "simd/transitions.hpp",
         "return sum(to.label_at(i), to.blank_at(i + 1), to.label_at(i + 1) * skip_.at(i + 1));",
         "return sum(to.label_at(i), to.blank_at(i + 1));",
     ),
-    Mutant("hop", "arrows.hpp", ", from.label_at(i - 2) * at(label_hop, i));", ");"),
-    Mutant("counts", "arrows.hpp", "add(label_skip, i + 1, label * next.label_at(i + 1), likelihood);", ""),
-    Mutant("two labels a frame", "arrows.hpp", "static constexpr int speed = 2;", "static constexpr int speed = 1;"),
-    Mutant("half precision", "half.hpp", "(magnitude + 0xfffu +", "(magnitude +"),
+    Mutant("hop", "simd/transitions.hpp", ", from.label_at(i - 2) * at(label_hop, i));", ");"),
+    Mutant("counts", "simd/transitions.hpp", "add(label_skip, i + 1, label * next.label_at(i + 1), likelihood);", ""),
+    Mutant(
+        "two labels a frame",
+        "simd/transitions.hpp",
+        "static constexpr int speed = 2;",
+        "static constexpr int speed = 1;",
+    ),
+    Mutant("half precision", "simd/half.hpp", "(magnitude + 0xfffu +", "(magnitude +"),
     Mutant(
         "sparse gradient",
-        "loss_kernel.cpp",
-        "stream_row(item_->gradient_row(t), canvas_, classes_, static",
-        "if (t) stream_row(item_->gradient_row(t), canvas_, classes_, static",
+        "simd/loss_kernel.cpp",
+        "stream_array(item_->gradient_frame(t), canvas_, classes_, static",
+        "if (t) stream_array(item_->gradient_frame(t), canvas_, classes_, static",
     ),
-    Mutant("kept exponentials", "loss_kernel.cpp", "return row_scale(out, classes_, scale);", "return;"),
-    Mutant("length mask", "loss.cpp", "  std::fill(valid_end,", "  if (false) std::fill(valid_end,"),
-    Mutant("input length", "loss.cpp", "static_cast<int>(batch.input_lengths[b])", "static_cast<int>(batch.frames)"),
+    Mutant("kept exponentials", "simd/loss_kernel.cpp", "return frame_scale(out, classes_, scale);", "return;"),
+    Mutant("length mask", "loss/loss.cpp", "  std::fill(valid_end,", "  if (false) std::fill(valid_end,"),
+    Mutant(
+        "input length", "loss/loss.cpp", "static_cast<int>(batch.input_lengths[b])", "static_cast<int>(batch.frames)"
+    ),
     Mutant(
         "blank index",
-        "emissions.hpp",
+        "simd/emissions.hpp",
         "static_cast<Mantissa>(x[blank_])",
         "static_cast<Mantissa>(x[0])",
     ),
-    Mutant("blank's gradient", "lattice.hpp", "sink.row[sink.blank_class] -=", "sink.row[0] -="),
-    Mutant("renormalisation", "loss_kernel.cpp", "after.renormalize(window.from, window.to);", ";"),
+    Mutant("blank's gradient", "simd/lattice.hpp", "sink.gradient[sink.blank_class] -=", "sink.gradient[0] -="),
+    Mutant("renormalization", "simd/loss_kernel.cpp", "after.renormalize(window.from, window.to);", ";"),
     Mutant(
-        "renormalisation, backward",
-        "loss_kernel.cpp",
+        "renormalization, backward",
+        "simd/loss_kernel.cpp",
         "if (t % renormalize_each == 0) here.renormalize(window.from, window.to);",
         ";",
     ),
     Mutant(
         "checkpoint",
-        "loss_kernel.cpp",
+        "simd/loss_kernel.cpp",
         "    keep(before, checkpoint(segment));",
         "    keep(before, checkpoint(0));",
     ),
-    Mutant("recomputation", "loss_kernel.cpp", "        recompute(segment, first, past);", ""),
-    Mutant("checkpoints of checkpoints", "loss_kernel.cpp", "recompute_checkpoints(segment);", "(void)0;"),
+    Mutant("recomputation", "simd/loss_kernel.cpp", "        recompute(segment, first, past);", ""),
+    Mutant("checkpoints of checkpoints", "simd/loss_kernel.cpp", "recompute_checkpoints(segment);", "(void)0;"),
     Mutant(
-        "recomputation's window", "loss_kernel.cpp", "alive_.from - Arrows::speed * (past - t) - block", "alive_.from"
+        "recomputation's window",
+        "simd/loss_kernel.cpp",
+        "alive_.from - Transitions::speed * (past - t) - block",
+        "alive_.from",
     ),
-    Mutant("posterior pruning", "number.hpp", "dead = -64 - 70", "dead = -4"),
+    Mutant("posterior pruning", "simd/number.hpp", "dead = -64 - 70", "dead = -4"),
     Mutant(
         "masked classes",
-        "number.hpp",
+        "simd/number.hpp",
         "const Bits impossible = masked<Number>(exact.value);",
         "const Bits impossible = exact.value != exact.value;",
     ),
-    Mutant("out of range", "loss.cpp", "if (outcome.out_of_range) outcome", "if (false) outcome"),
+    Mutant("out of range", "loss/loss.cpp", "if (outcome.out_of_range) outcome", "if (false) outcome"),
     Mutant(
         "nothing to emit",
-        "loss.cpp",
-        "if (!item.chain && item.frames < frames_needed(item.target, item.tokens))",
+        "loss/loss.cpp",
+        "if (!item.graph && item.frames < frames_needed(item.target, item.tokens))",
         "if (false)",
     ),
+    Mutant("hvp: repeat rule", "loss/hvp.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"),
     Mutant(
-        "curvature: repeat rule", "curvature.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"
-    ),
-    Mutant(
-        "curvature: mean score",
-        "curvature.cpp",
+        "hvp: mean score",
+        "loss/hvp.cpp",
         "past.score + here[s].score - total.score",
         "past.score + here[s].score",
     ),
     Mutant(
-        "curvature: length mask",
-        "curvature.cpp",
+        "hvp: length mask",
+        "loss/hvp.cpp",
         "std::fill(item + batch.input_lengths[b]",
         "std::fill(item + batch.frames",
     ),
-    Mutant("align: repeat rule", "align_chain.cpp", "if (item.tokens[i] != item.tokens[i - 1])", "if (true)"),
-    Mutant("align: next group", "align_kernel.cpp", "edge[f] = label[group - 1];", ""),
-    Mutant("align: hop", "align_kernel.cpp", "hopped + weight(label_hop)", "before + weight(label_skip)"),
-    Mutant("align: two labels a frame", "align_chain.cpp", "passes(blank_hop) ? 2 : 1;", "passes(blank_hop) ? 1 : 1;"),
-    Mutant("align: window on the way back", "align_path.cpp", "chain_.reach() * frames, 0);", "frames / 2, 0);"),
-    Mutant("align: rows that are kept", "align_path.cpp", "if ((t - row.frame) % every == 0)", "if (t == row.frame)"),
-    Mutant("align: ties", "align_path.cpp", "if (score >= end.log_prob &&", "if (score > end.log_prob &&"),
-    Mutant("align: ties of arrows", "align_path.cpp", "if (!(value > most)) return;", "if (!(value >= most)) return;"),
+    Mutant("align: repeat rule", "align/token_graph.cpp", "if (item.tokens[i] != item.tokens[i - 1])", "if (true)"),
+    Mutant("align: next group", "simd/align_kernel.cpp", "edge[f] = label[group - 1];", ""),
+    Mutant("align: hop", "simd/align_kernel.cpp", "hopped + weight(label_hop)", "before + weight(label_skip)"),
+    Mutant(
+        "align: two labels a frame", "align/token_graph.cpp", "passes(blank_hop) ? 2 : 1;", "passes(blank_hop) ? 1 : 1;"
+    ),
+    Mutant("align: window on the way back", "align/path.cpp", "graph_.reach() * frames, 0);", "frames / 2, 0);"),
+    Mutant(
+        "align: rows that are kept",
+        "align/path.cpp",
+        "if ((t - checkpoint.frame) % every == 0)",
+        "if (t == checkpoint.frame)",
+    ),
+    Mutant("align: ties", "align/path.cpp", "if (score >= end.log_prob &&", "if (score > end.log_prob &&"),
+    Mutant(
+        "align: ties of transitions", "align/path.cpp", "if (!(value > most)) return;", "if (!(value >= most)) return;"
+    ),
     Mutant(
         "align: proof",
-        "align_path.cpp",
+        "align/path.cpp",
         "limits.bound - limits.rest[pass + 1]",
         "limits.bound - limits.rest[0]",
     ),
     Mutant(
         "align: beam without a proof",
-        "aligner.cpp",
-        "certified_limits(finder.chain(), bound) : AlignLimits{};",
+        "align/align.cpp",
+        "certified_limits(finder.graph(), bound) : AlignLimits{};",
         "beam : AlignLimits{};",
     ),
     Mutant(
         "align: double precision in the end",
-        "aligner.cpp",
+        "align/align.cpp",
         "return find<double>(corridor_limits(ends_, item_.count, item_.frames), 0);",
         "return found;",
     ),
     Mutant(
-        "align: tokens left out", "align_spans.cpp", "(after + 1) | 1; s < before", "(after + 1) | 1; s + 2 < before"
+        "align: tokens left out", "align/spans.cpp", "(after + 1) | 1; s < before", "(after + 1) | 1; s + 2 < before"
     ),
     Mutant(
         "align: length mask",
-        "aligner.cpp",
+        "align/align.cpp",
         "batch.frame_stride, batch.input_lengths[b]",
         "batch.frame_stride, batch.input_lengths[0]",
     ),
-    Mutant("the pool has one owner", "threads.cpp", "if (!owner.owns_lock()) return false;", ""),
-    Mutant("all helpers are waited for", "threads.cpp", "idle_.wait(lock, [this] { return active_ == 0; });", ""),
-    Mutant("a pool of its own after a fork", "threads.cpp", "(void)pool.release();", "return;"),
+    Mutant("the pool has one owner", "core/threads.cpp", "if (!owner.owns_lock()) return false;", ""),
+    Mutant("all helpers are waited for", "core/threads.cpp", "idle_.wait(lock, [this] { return active_ == 0; });", ""),
+    Mutant("a pool of its own after a fork", "core/threads.cpp", "(void)pool.release();", "return;"),
     Mutant(
         "a buffer has one owner",
-        "buffers.cpp",
+        "core/buffers.cpp",
         "memory_ = std::move(kept.memory);",
         "memory_.reset(kept.memory.get());",
     ),
-    Mutant("back-off", "ngram.hpp", "back_off += node.back_off;", ""),
-    Mutant("followed", "ngram_builder.cpp", "node.followed}", "0}"),
-    Mutant(
-        "state of a longest n-gram", "ngram_builder.cpp", "longest_suffix(state, word);\n    const", "0;\n    const"
-    ),
-    Mutant("shorter context", "ngram_builder.cpp", "longest_suffix(node.parent, node.word) : 0", "node.word + 1 : 0"),
-    Mutant("equal contexts", "ngram_builder.cpp", "!each || matters(node)", "!each || node.followed"),
-    Mutant("missing context", "ngram_builder.cpp", "log_prob += nodes_[state].back_off;", ""),
-    Mutant("a context's bit", "ngram_builder.cpp", "nodes_[state].followed |= NGram::by_bit(words[k]);", ""),
-    Mutant("pruned mass", "ngram_train.cpp", "static_cast<double>(sums.pruned);", "0;"),
-    Mutant("lower order", "ngram_train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
-    Mutant("checksum", "ngram_file.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
+    Mutant("back-off", "lm/ngram.hpp", "back_off += node.back_off;", ""),
+    Mutant("followed", "lm/builder.cpp", "node.followed}", "0}"),
+    Mutant("state of a longest n-gram", "lm/builder.cpp", "longest_suffix(state, word);\n    const", "0;\n    const"),
+    Mutant("shorter context", "lm/builder.cpp", "longest_suffix(node.parent, node.word) : 0", "node.word + 1 : 0"),
+    Mutant("equal contexts", "lm/builder.cpp", "!each || matters(node)", "!each || node.followed"),
+    Mutant("missing context", "lm/builder.cpp", "log_prob += nodes_[state].back_off;", ""),
+    Mutant("a context's bit", "lm/builder.cpp", "nodes_[state].followed |= NGram::by_bit(words[k]);", ""),
+    Mutant("pruned mass", "lm/train.cpp", "static_cast<double>(sums.pruned);", "0;"),
+    Mutant("lower order", "lm/train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
+    Mutant("checksum", "lm/file.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
 )
 
 
 def misfits() -> list[str]:
-    """The mutants whose pattern is not in the source exactly once."""
+    """Return the mutants whose pattern is not in the source exactly once."""
     sources = {mutant.file: (NATIVE / mutant.file).read_text(encoding="utf-8") for mutant in MUTANTS}
     found = [(mutant, mutant.occurrences(sources[mutant.file])) for mutant in MUTANTS]
     return [f"{each.rule}: {each.file} has {n} × {each.original!r}" for each, n in found if n != 1]
 
 
 def configure(folder: Path) -> None:
-    """A copy of the sources to break, built as shipped but for one instruction set: the rules are the same in all."""
+    """Copy the sources and configure a release build for one instruction set: all sets have the same rules."""
     shutil.copytree(NATIVE, folder / "native")
     options = ("CMAKE_BUILD_TYPE=Release", "CTCKIT_SANITIZE=OFF", "CTCKIT_WERROR=OFF", "CTCKIT_BASELINE_ONLY=ON")
     run = ["cmake", "-G", "Ninja", "-S", folder / "native/tests", "-B", folder / "build"]
@@ -226,8 +251,8 @@ def configure(folder: Path) -> None:
 
 
 def survives(mutant: Mutant | None, folder: Path) -> bool:
-    """Whether the native tests pass on the broken kernels, or on the ones as they are."""
-    path = folder / "native" / (mutant.file if mutant else "loss.cpp")
+    """Return whether the native tests pass on the broken kernels, or on the unbroken ones without a mutant."""
+    path = folder / "native" / (mutant.file if mutant else "loss/loss.cpp")
     original = path.read_text(encoding="utf-8")
     path.write_text(mutant.apply(original) if mutant else original, encoding="utf-8")
     done = subprocess.run(["cmake", "--build", folder / "build"], capture_output=True, text=True, check=False)
@@ -239,7 +264,7 @@ def survives(mutant: Mutant | None, folder: Path) -> bool:
 
 
 def passes(command: list[str | Path]) -> bool:
-    """Whether a test ends in time and without a failure: a mutant may hang."""
+    """Return whether a test ends in time and without a failure: a mutant may hang."""
     try:
         return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 0
     except subprocess.TimeoutExpired:
@@ -247,9 +272,9 @@ def passes(command: list[str | Path]) -> bool:
 
 
 def main() -> int:
-    """Try every mutant; the exit code counts the survivors."""
+    """Try every mutant. The exit code is the number of survivors."""
     if wrong := misfits():
-        raise SystemExit("Mend the list of mutants; each pattern has to be there once:\n" + "\n".join(wrong))
+        raise SystemExit("Fix the list of mutants; each pattern must occur once:\n" + "\n".join(wrong))
     if "--patterns" in sys.argv[1:]:
         return 0
     console = Console()
@@ -258,7 +283,7 @@ def main() -> int:
         folder = Path(name)
         configure(folder)
         if not survives(None, folder):
-            raise SystemExit("The native tests fail on the kernels as they are: nothing can be learnt from mutants.")
+            raise SystemExit("The native tests fail on the unbroken kernels, so mutants cannot be tested.")
         for mutant in MUTANTS:
             alive = survives(mutant, folder)
             survivors += alive

@@ -1,4 +1,4 @@
-// Random language models against dictionaries, then the same files damaged: run under the sanitizers.
+// Random language models compared with dictionaries, then damaged files. Runs under the sanitizers.
 #include <unistd.h>
 
 #include <cmath>
@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "ngram.hpp"
-#include "ngram_io.hpp"
-#include "ngram_train.hpp"
+#include "lm/io.hpp"
+#include "lm/ngram.hpp"
+#include "lm/train.hpp"
 
 namespace {
 
@@ -58,7 +58,7 @@ Dictionary random_dictionary(Random& random, int order) {
         Words words = context;
         words.push_back(word);
         const double back_off = length == order || random.chance(0.3) ? 0 : random.between(-2, 0.5);
-        // Some contexts are left out, so that longer ones hang in the air.
+        // Some contexts are left out, so that longer n-grams lack their context.
         if (length == 1 || length == order || random.chance(0.8)) model[words] = {random.between(-4, 0), back_off};
         if (longer.size() < 60) longer.push_back(words);
       }
@@ -109,7 +109,7 @@ void check_queries(Random& random, const Dictionary& dictionary, const NGram& mo
     Words context{"<s>"};
     uint32_t state = model.start();
     for (int i = 0; i < 8; ++i) {
-      // Half of the time along an n-gram that is there.
+      // Half of the queries follow an existing n-gram.
       std::string word = vocabulary[random.below(vocabulary.size())];
       if (random.chance(0.5)) {
         auto any = dictionary.begin();
@@ -138,7 +138,7 @@ void check_queries(Random& random, const Dictionary& dictionary, const NGram& mo
   expect(model.word(model.find(vocabulary.back())) == vocabulary.back(), "a word's name");
 }
 
-// Everything that can be asked, in any state: the answers may be wrong, reading beyond the memory may not happen.
+// Calls every query with any state: answers may be wrong, but nothing is read outside of the memory.
 void use(Random& random, const NGram& model) {
   uint32_t state = model.start();
   for (int i = 0; i < 200; ++i) {
@@ -161,7 +161,8 @@ void use(Random& random, const NGram& model) {
 std::string file_of(const NGram& model) {
   const NGram::Header header = ctckit::file_header(model, "{}");
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
-  return bytes.append(reinterpret_cast<const char*>(model.data()) + sizeof header, model.header().bytes - sizeof header);
+  return bytes.append(reinterpret_cast<const char*>(model.data()) + sizeof header,
+                      model.header().bytes - sizeof header);
 }
 
 class TemporaryFile {
@@ -184,7 +185,7 @@ void damage_text(Random& random, std::string text) {
     text.replace(random.below(text.size()), random.below(4), random.below(3), with[random.below(with.size())]);
   }
   if (random.chance(0.2)) text.resize(random.below(text.size() + 1));
-  // Exactly as many bytes as there are, so that reading one more is noticed.
+  // A copy of exactly this size: the sanitizer reports a read beyond it.
   const std::vector<char> exact(text.begin(), text.end());
   try {
     use(random, *ctckit::ngram_from_arpa({exact.data(), exact.size()}));

@@ -1,7 +1,7 @@
-// Random searches on every instruction set: against a search in dictionaries that shares no line with the kernels, against
-// the exact scores of what was found, and against themselves in other chunks, other batches, other threads.
+// Random searches on every instruction set, compared with a search in dictionaries that shares no line with the
+// kernels, with the exact scores of the texts, and with themselves for other chunks, batches and numbers of threads.
 //
-// Run under the sanitizers: every row has exactly the size that the interface promises.
+// Runs under the sanitizers: every array has exactly the promised size.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "candidates.hpp"
-#include "decoding.hpp"
-#include "dispatch.hpp"
-#include "ngram_io.hpp"
-#include "threads.hpp"
+#include "core/threads.hpp"
+#include "lm/io.hpp"
+#include "search/candidates.hpp"
+#include "search/decoder.hpp"
+#include "simd/dispatch.hpp"
 
 namespace {
 
@@ -33,7 +33,8 @@ bool chance(double probability) { return real(0, 1) < probability; }
 
 void expect(bool condition, const std::string& what) {
   if (condition) return;
-  std::fprintf(stderr, "FAILED: %s (search_tests, round %d, %s)\n", what.c_str(), seed, ctckit::instruction_set().c_str());
+  std::fprintf(stderr, "FAILED: %s (search_tests, round %d, %s)\n", what.c_str(), seed,
+               ctckit::instruction_set().c_str());
   std::exit(1);
 }
 
@@ -47,7 +48,7 @@ void append(ctckit::Ragged& lists, const std::vector<int32_t>& list) {
   lists.offsets.push_back(static_cast<int64_t>(lists.values.size()));
 }
 
-// A model of the words "1" … "n": all unigrams, some bigrams.
+// A language model of the words "1" … "n": all unigrams, some bigrams.
 std::shared_ptr<const ctckit::NGram> random_model(int words) {
   std::string unigrams = "-1.5\t<unk>\t-0.2\n-99\t<s>\t-0.4\n-1.1\t</s>\n", bigrams;
   int pairs = 0;
@@ -55,10 +56,12 @@ std::shared_ptr<const ctckit::NGram> random_model(int words) {
     const std::string first = a == 0 ? "<s>" : std::to_string(a);
     if (a > 0) unigrams += std::to_string(real(-3, -0.1)) + "\t" + first + "\t" + std::to_string(real(-1, 0)) + "\n";
     for (int b = 1; b <= words; ++b)
-      if (chance(0.5)) bigrams += std::to_string(real(-3, -0.1)) + "\t" + first + " " + std::to_string(b) + "\n", ++pairs;
+      if (chance(0.5))
+        bigrams += std::to_string(real(-3, -0.1)) + "\t" + first + " " + std::to_string(b) + "\n", ++pairs;
   }
-  return ctckit::ngram_from_arpa("\\data\\\nngram 1=" + std::to_string(words + 3) + "\nngram 2=" + std::to_string(pairs) +
-                                 "\n\n\\1-grams:\n" + unigrams + "\n\\2-grams:\n" + bigrams + "\n\\end\\\n");
+  return ctckit::ngram_from_arpa("\\data\\\nngram 1=" + std::to_string(words + 3) +
+                                 "\nngram 2=" + std::to_string(pairs) + "\n\n\\1-grams:\n" + unigrams +
+                                 "\n\\2-grams:\n" + bigrams + "\n\\end\\\n");
 }
 
 std::vector<int32_t> random_word(int letters) {
@@ -73,7 +76,7 @@ SearchPlan plain_plan(int classes, int beam_width) {
   plan.blank = integer(0, classes - 1);
   plan.beam_width = beam_width;
   plan.token_threshold = plan.beam_threshold = -infinity;
-  plan.fine_space = -1;
+  plan.token_lm_space = -1;
   plan.lm_boundary = chance(0.8);
   for (int c = 0; c < classes; ++c) append(plan.letters, c == plan.blank ? Text{} : Text{c + 1});
   return plan;
@@ -88,10 +91,10 @@ void add_words(SearchPlan& plan, int letters) {
   for (int word = 0; word < words; ++word) append(plan.words, random_word(letters));
   plan.word_ids.assign(plan.words.size(), -1);
   if (chance(0.3)) return;
-  plan.word_model = random_model(words);
-  plan.word_weight = real(0, 1.5);
+  plan.word_lm = random_model(words);
+  plan.word_lm_weight = real(0, 1.5);
   for (size_t word = 0; word < plan.word_ids.size(); ++word)
-    plan.word_ids[word] = static_cast<int32_t>(plan.word_model->find(std::to_string(word + 1)));
+    plan.word_ids[word] = static_cast<int32_t>(plan.word_lm->find(std::to_string(word + 1)));
 }
 
 void add_hotwords(SearchPlan& plan, int letters) {
@@ -110,7 +113,7 @@ void add_hotwords(SearchPlan& plan, int letters) {
   }
 }
 
-// Letters, pieces of several letters, with a boundary or without; any of the models.
+// Tokens of one or several letters, with or without a word boundary; any of the language models.
 SearchPlan random_plan(int beam_width) {
   const int letters = integer(1, 3);
   SearchPlan plan = plain_plan(integer(2, 6), beam_width);
@@ -127,28 +130,29 @@ SearchPlan random_plan(int beam_width) {
   if (chance(0.5)) add_hotwords(plan, letters);
   if (chance(0.4)) plan.token_bonus = real(-1, 1);
   if (chance(0.5)) {
-    plan.fine_model = random_model(plan.classes);
-    plan.fine_weight = real(0, 1.5);
+    plan.token_lm = random_model(plan.classes);
+    plan.token_lm_weight = real(0, 1.5);
     for (int c = 0; c < plan.classes; ++c)
-      append(plan.fine_ids, c == plan.blank ? Text{} : Text{static_cast<int32_t>(plan.fine_model->find(std::to_string(c)))});
+      append(plan.token_lm_ids,
+             c == plan.blank ? Text{} : Text{static_cast<int32_t>(plan.token_lm->find(std::to_string(c)))});
   }
   return plan;
 }
 
-std::vector<float> random_rows(int frames, int classes, int blank) {
-  std::vector<float> rows;
+std::vector<float> random_emissions(int frames, int classes, int blank) {
+  std::vector<float> emissions;
   const double spread = chance(0.5) ? 1 : 4;
   for (int t = 0; t < frames; ++t) {
-    std::vector<double> row(static_cast<size_t>(classes));
+    std::vector<double> frame(static_cast<size_t>(classes));
     double sum = -infinity;
     for (int c = 0; c < classes; ++c) {
       const bool masked = c != blank && chance(0.1);
-      row[static_cast<size_t>(c)] = masked ? -infinity : spread * real(-2, 2);
-      sum = log_add(sum, row[static_cast<size_t>(c)]);
+      frame[static_cast<size_t>(c)] = masked ? -infinity : spread * real(-2, 2);
+      sum = log_add(sum, frame[static_cast<size_t>(c)]);
     }
-    for (double each : row) rows.push_back(static_cast<float>(each - sum));
+    for (double each : frame) emissions.push_back(static_cast<float>(each - sum));
   }
-  return rows;
+  return emissions;
 }
 
 struct Masses {
@@ -156,14 +160,14 @@ struct Masses {
   double total() const { return log_add(blank, label); }
 };
 
-// The plain search in dictionaries.
-std::map<Text, Masses> dictionary_search(const SearchPlan& plan, const std::vector<float>& rows) {
+// The same search, in dictionaries.
+std::map<Text, Masses> dictionary_search(const SearchPlan& plan, const std::vector<float>& emissions) {
   std::map<Text, Masses> beam = {{{}, {0, -infinity}}};
-  for (size_t at = 0; at < rows.size(); at += static_cast<size_t>(plan.classes)) {
+  for (size_t at = 0; at < emissions.size(); at += static_cast<size_t>(plan.classes)) {
     std::map<Text, Masses> next;
     for (const auto& [text, masses] : beam)
       for (int c = 0; c < plan.classes; ++c) {
-        const double p = rows[at + static_cast<size_t>(c)];
+        const double p = emissions[at + static_cast<size_t>(c)];
         if (c == plan.blank) {
           next[text].blank = log_add(next[text].blank, masses.total() + p);
           continue;
@@ -185,16 +189,17 @@ std::map<Text, Masses> dictionary_search(const SearchPlan& plan, const std::vect
   return beam;
 }
 
-ctckit::Frames frames_of(const SearchPlan& plan, const std::vector<float>& rows) {
-  return {rows.data(), plan.classes, static_cast<int64_t>(rows.size()) / plan.classes, plan.classes, plan.blank};
+ctckit::Frames frames_of(const SearchPlan& plan, const std::vector<float>& emissions) {
+  return {emissions.data(), plan.classes, static_cast<int64_t>(emissions.size()) / plan.classes, plan.classes,
+          plan.blank};
 }
 
 void agrees_with_dictionaries() {
   const SearchPlan plan = plain_plan(integer(2, 40), integer(1, 40));
-  const std::vector<float> rows = random_rows(integer(0, 12), plan.classes, plan.blank);
-  const auto expected = dictionary_search(plan, rows);
-  ctckit::Search search(std::make_shared<ctckit::Factors>(plan));
-  search.push(rows.data(), plan.classes, static_cast<int64_t>(rows.size()) / plan.classes);
+  const std::vector<float> emissions = random_emissions(integer(0, 12), plan.classes, plan.blank);
+  const auto expected = dictionary_search(plan, emissions);
+  ctckit::Search search(std::make_shared<ctckit::Scorers>(plan));
+  search.push(emissions.data(), plan.classes, static_cast<int64_t>(emissions.size()) / plan.classes);
   const auto found = search.best(1000, true);
   expect(found.size() == expected.size(), "as many texts as dictionaries find");
   for (const auto& each : found) {
@@ -204,7 +209,7 @@ void agrees_with_dictionaries() {
   }
 }
 
-// The weights of all hotwords in a text, by looking at every place.
+// The weights of all hotwords in a text, found by comparing at every position.
 double naive_hotwords(const SearchPlan& plan, const Text& text) {
   std::vector<int32_t> written;
   if (plan.has_words) written.push_back(ctckit::boundary);
@@ -222,15 +227,15 @@ double naive_hotwords(const SearchPlan& plan, const Text& text) {
   return sum;
 }
 
-// A beam that holds all texts has their exact scores; a narrow one has at most these, and its best text may be made better
-// by edits (edits.hpp), each of which is one more text.
+// A beam that holds all texts has their exact scores. The scores of a narrow beam are at most these, and its best text
+// may be improved by refinements (search/refinement.hpp), each of which adds a text.
 void masses_are_exact_scores() {
   const bool whole = chance(0.5);
   const SearchPlan plan = random_plan(whole ? 20000 : integer(1, 20));
-  const std::vector<float> rows = random_rows(integer(0, whole ? 4 : 10), plan.classes, plan.blank);
+  const std::vector<float> emissions = random_emissions(integer(0, whole ? 4 : 10), plan.classes, plan.blank);
   const ctckit::Decoder decoder(plan);
-  ctckit::Search search(decoder.factors());
-  const ctckit::Frames frames = frames_of(plan, rows);
+  ctckit::Search search(decoder.scorers());
+  const ctckit::Frames frames = frames_of(plan, emissions);
   search.push(frames.log_probs, frames.stride, frames.count);
   std::map<Text, double> masses;
   for (const auto& each : search.best(20000, true)) masses[each.tokens] = each.score;
@@ -249,36 +254,37 @@ void masses_are_exact_scores() {
     expect(mass <= each.score + 1e-3, "a mass is at most the exact score");
     if (whole) expect(mass > each.score - 1e-3, "a whole beam loses nothing");
     for (size_t k = 0; k < each.tokens.size(); ++k) {
-      const auto& description = each.description;
-      expect(description.starts[k] < description.ends[k] && description.ends[k] <= frames.count, "spans are not empty");
-      expect(k == 0 || description.ends[k - 1] <= description.starts[k], "spans do not overlap");
-      expect(description.confidences[k] > 0 && description.confidences[k] <= 1 + 1e-12, "confidences are in 0..1");
+      const auto& rescored = each.rescored;
+      expect(rescored.starts[k] < rescored.ends[k] && rescored.ends[k] <= frames.count, "spans are not empty");
+      expect(k == 0 || rescored.ends[k - 1] <= rescored.starts[k], "spans do not overlap");
+      expect(rescored.confidences[k] > 0 && rescored.confidences[k] <= 1 + 1e-12, "confidences are in 0..1");
     }
   }
 }
 
-// The confidences of a description again, by their own function; then with a wildcard among the tokens.
+// The confidences of a rescored text, computed once more on their own; then with a wildcard among the tokens.
 void confidences_stand_alone() {
   const SearchPlan plan = random_plan(integer(1, 5));
-  const std::vector<float> rows = random_rows(integer(1, 40), plan.classes, plan.blank);
+  const std::vector<float> emissions = random_emissions(integer(1, 40), plan.classes, plan.blank);
   const ctckit::Decoder decoder(plan);
-  const ctckit::Frames frames = frames_of(plan, rows);
+  const ctckit::Frames frames = frames_of(plan, emissions);
   const auto items = decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 1);
   for (const auto& each : items[0]) {
-    const auto& description = each.description;
-    const ctckit::Spans spans{description.starts, description.ends};
+    const auto& rescored = each.rescored;
+    const ctckit::Spans spans{rescored.starts, rescored.ends};
     std::vector<double> found(each.tokens.size(), -1);
     ctckit::confidences_of_many(frames, each.tokens, spans, found);
-    expect(found == description.confidences, "confidences are those of the description");
+    expect(found == rescored.confidences, "confidences are those of the description");
     if (each.tokens.empty()) continue;
     Text tokens = each.tokens;
     const auto wild = static_cast<size_t>(integer(0, static_cast<int>(tokens.size()) - 1));
     tokens[wild] = -1;
     ctckit::confidences_of_many(frames, tokens, spans, found);
     for (size_t k = 0; k < tokens.size(); ++k)
-      expect(k == wild ? std::isnan(found[k]) : found[k] > 0 && found[k] <= 1 + 1e-12, "a wildcard has none, others do");
+      expect(k == wild ? std::isnan(found[k]) : found[k] > 0 && found[k] <= 1 + 1e-12,
+             "a wildcard has none, others do");
     for (size_t k = 0; k < tokens.size(); ++k)
-      if (k + 1 < wild || k > wild + 1) expect(found[k] == description.confidences[k], "only its neighbours change");
+      if (k + 1 < wild || k > wild + 1) expect(found[k] == rescored.confidences[k], "only its neighbours change");
   }
 }
 
@@ -288,20 +294,20 @@ bool same(const std::vector<ctckit::Found>& a, const std::vector<ctckit::Found>&
          });
 }
 
-// Chunks, a search that was used before, and one that forgets on the way give the same bits.
+// Chunks, a reused search, and a search that forgets tokens on the way give the same bits.
 void chunks_and_forgetting() {
   const SearchPlan plan = chance(0.5) ? random_plan(integer(1, 30)) : plain_plan(integer(2, 6), integer(1, 30));
-  const auto factors = std::make_shared<ctckit::Factors>(plan);
-  const std::vector<float> rows = random_rows(integer(1, 60), plan.classes, plan.blank);
-  const int64_t frames = static_cast<int64_t>(rows.size()) / plan.classes;
-  ctckit::Search whole(factors), chunked(factors);
-  chunked.push(rows.data(), plan.classes, std::min<int64_t>(frames, 5));
+  const auto scorers = std::make_shared<ctckit::Scorers>(plan);
+  const std::vector<float> emissions = random_emissions(integer(1, 60), plan.classes, plan.blank);
+  const int64_t frames = static_cast<int64_t>(emissions.size()) / plan.classes;
+  ctckit::Search whole(scorers), chunked(scorers);
+  chunked.push(emissions.data(), plan.classes, std::min<int64_t>(frames, 5));
   chunked.reset();
-  whole.push(rows.data(), plan.classes, frames);
+  whole.push(emissions.data(), plan.classes, frames);
   Text forgotten;
   for (int64_t t = 0; t < frames;) {
     const int64_t count = std::min<int64_t>(integer(1, 7), frames - t);
-    chunked.push(rows.data() + t * plan.classes, plan.classes, count);
+    chunked.push(emissions.data() + t * plan.classes, plan.classes, count);
     t += count;
     const Text stable = chunked.stable();
     const auto some = static_cast<size_t>(integer(0, static_cast<int>(stable.size())));
@@ -314,17 +320,18 @@ void chunks_and_forgetting() {
 
   const auto best = whole.best(1, false);
   if (best.empty()) return;
-  const Text prefix(best[0].tokens.begin(), best[0].tokens.begin() + integer(0, static_cast<int>(best[0].tokens.size())));
+  const Text prefix(best[0].tokens.begin(),
+                    best[0].tokens.begin() + integer(0, static_cast<int>(best[0].tokens.size())));
   whole.keep_only(prefix);
   for (const auto& each : whole.best(50, false))
     expect(each.tokens.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), each.tokens.begin()),
            "only what begins with the prefix is kept");
   expect(whole.best(1, false)[0].tokens == best[0].tokens, "the best is kept");
-  whole.push(rows.data(), plan.classes, 1);
+  whole.push(emissions.data(), plan.classes, 1);
 }
 
-// The nodes of a long search are cleared away.
-// Among equals the texts that stay are better than the new ones, then the first: as many are kept as there is room for.
+// A long search frees the nodes that it no longer needs.
+// Ties: texts that stay win over new ones, then the first ones win; exactly beam_width are kept.
 void choice_among_equals() {
   const int width = integer(1, 40), staying_count = integer(0, width);
   const auto level = [] { return 0.25f * static_cast<float>(integer(1, 4)); };
@@ -334,7 +341,7 @@ void choice_among_equals() {
   const int count = integer(0, 2 * width);
   for (int k = 0; k < count; ++k) candidates.add(level(), 0, k);
 
-  const float bar = chance(0.5) ? 0.125f : level();
+  const float threshold = chance(0.5) ? 0.125f : level();
   struct Text {
     float value;
     bool stays;
@@ -347,14 +354,14 @@ void choice_among_equals() {
   std::vector<int32_t> leave, come;
   for (size_t rank = 0; rank < texts.size(); ++rank) {
     const Text& each = texts[rank];
-    const bool kept = rank < static_cast<size_t>(width) && each.value >= bar;
+    const bool kept = rank < static_cast<size_t>(width) && each.value >= threshold;
     if (kept != each.stays) (each.stays ? leave : come).push_back(each.index);
   }
   std::sort(leave.begin(), leave.end());
   std::sort(come.begin(), come.end());
 
   ctckit::Choice choice(width);
-  const ctckit::Selection selection = choice.select(staying, staying_count, candidates, width, bar, 1.0f);
+  const ctckit::Selection selection = choice.select(staying, staying_count, candidates, width, threshold, 1.0f);
   const auto leaving = choice.leaving(selection, staying, staying_count);
   expect(std::equal(leaving.begin(), leaving.end(), leave.begin(), leave.end()), "who leaves, among equals");
   const auto coming = choice.coming(selection, staying, staying_count, candidates);
@@ -362,12 +369,13 @@ void choice_among_equals() {
 }
 
 void bounded_memory() {
-  random_bits.seed(1);  // with rows whose texts get settled: two that stay equally good for ever keep all their nodes
+  // With this seed the emissions decide between the texts: two texts of equal score would keep all their nodes.
+  random_bits.seed(1);
   const SearchPlan plan = plain_plan(4, 20);
-  ctckit::Search search(std::make_shared<ctckit::Factors>(plan));
-  const std::vector<float> rows = random_rows(1000, plan.classes, plan.blank);
+  ctckit::Search search(std::make_shared<ctckit::Scorers>(plan));
+  const std::vector<float> emissions = random_emissions(1000, plan.classes, plan.blank);
   for (int n = 0; n < 60; ++n) {
-    search.push(rows.data(), plan.classes, 1000);
+    search.push(emissions.data(), plan.classes, 1000);
     search.forget(search.stable().size());
   }
   expect(search.nodes() < 20000, "forgotten nodes are cleared away");
@@ -375,18 +383,19 @@ void bounded_memory() {
 
 void batches_and_threads() {
   const ctckit::Decoder decoder(random_plan(integer(1, 20)));
-  const SearchPlan& plan = decoder.factors()->plan();
+  const SearchPlan& plan = decoder.scorers()->plan();
   const int64_t items = integer(1, 6), frames = 12;
-  std::vector<float> rows;
+  std::vector<float> emissions;
   std::vector<int64_t> lengths;
   for (int64_t b = 0; b < items; ++b) {
-    const std::vector<float> item = random_rows(frames, plan.classes, plan.blank);
-    rows.insert(rows.end(), item.begin(), item.end());
+    const std::vector<float> item = random_emissions(frames, plan.classes, plan.blank);
+    emissions.insert(emissions.end(), item.begin(), item.end());
     lengths.push_back(integer(0, frames));
   }
   const auto decode = [&](int64_t first, int64_t count) {
-    return decoder.decode({rows.data() + first * frames * plan.classes, frames * plan.classes, plan.classes, count,
-                           lengths.data() + first}, 3);
+    return decoder.decode({emissions.data() + first * frames * plan.classes, frames * plan.classes, plan.classes, count,
+                           lengths.data() + first},
+                          3);
   };
   ctckit::set_num_threads(3);
   const auto together = decode(0, items);
@@ -395,7 +404,8 @@ void batches_and_threads() {
     const auto alone = decode(b, 1)[0], among = together[static_cast<size_t>(b)];
     expect(alone.size() == among.size(), "a batch is its items");
     for (size_t k = 0; k < alone.size(); ++k)
-      expect(alone[k].tokens == among[k].tokens && alone[k].score == among[k].score, "a batch is its items, to the bit");
+      expect(alone[k].tokens == among[k].tokens && alone[k].score == among[k].score,
+             "a batch is its items, to the bit");
   }
 }
 

@@ -1,8 +1,8 @@
 // Many callers at once, and forks: under ThreadSanitizer (`make native-check-threads`), under AddressSanitizer
-// (`make native-check`), and as it ships (`make fuzz`).
+// (`make native-check`), and in a release build (`make fuzz`).
 //
-// Each caller has batches of its own and knows from a run on one thread what has to come out, to the bit. Every array
-// has exactly the size that the interface promises.
+// Each caller has its own batches and compares the results with those of a single thread, bit by bit. Every array has
+// exactly the promised size.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,14 +21,14 @@
 #include <thread>
 #include <vector>
 
-#include "aligner.hpp"
-#include "buffers.hpp"
-#include "curvature.hpp"
-#include "dispatch.hpp"
-#include "loss.hpp"
-#include "threads.hpp"
+#include "align/align.hpp"
+#include "core/buffers.hpp"
+#include "core/threads.hpp"
+#include "loss/hvp.hpp"
+#include "loss/loss.hpp"
+#include "simd/dispatch.hpp"
 
-#if defined(__has_feature)  // Clang's way to say it; the others are GCC's
+#if defined(__has_feature)  // Clang's macro; GCC has its own
 #if __has_feature(thread_sanitizer)
 #define __SANITIZE_THREAD__ 1
 #elif __has_feature(address_sanitizer)
@@ -36,9 +36,9 @@
 #endif
 #endif
 #if defined(__SANITIZE_THREAD__)
-constexpr bool can_fork = false, can_fork_while_busy = false;  // it does not follow a fork of several threads
+constexpr bool can_fork = false, can_fork_while_busy = false;  // no forks of threaded processes under ThreadSanitizer
 #elif defined(__SANITIZE_ADDRESS__)
-constexpr bool can_fork = true, can_fork_while_busy = false;  // its allocator's locks are not freed in the child
+constexpr bool can_fork = true, can_fork_while_busy = false;  // the allocator may stay locked in the child
 #else
 constexpr bool can_fork = true, can_fork_while_busy = true;
 #endif
@@ -48,7 +48,7 @@ namespace {
 void expect(bool condition, const std::string& what) {
   if (condition) return;
   std::fprintf(stderr, "FAILED: %s\n", what.c_str());
-  std::_Exit(1);  // other threads are still at work: no destructors
+  std::_Exit(1);  // no destructors while other threads run
 }
 
 template <class T>
@@ -66,14 +66,13 @@ struct Problem {
 
   struct Answer {
     std::vector<double> losses;
-    std::vector<Logit> gradient, curvature;
+    std::vector<Logit> gradient, hvp;
     std::vector<double> best;
     std::vector<int64_t> starts, ends;
 
     bool operator==(const Answer& other) const {
-      return same_bits(losses, other.losses) && same_bits(gradient, other.gradient) &&
-             same_bits(curvature, other.curvature) && same_bits(best, other.best) && same_bits(starts, other.starts) &&
-             same_bits(ends, other.ends);
+      return same_bits(losses, other.losses) && same_bits(gradient, other.gradient) && same_bits(hvp, other.hvp) &&
+             same_bits(best, other.best) && same_bits(starts, other.starts) && same_bits(ends, other.ends);
     }
   };
 
@@ -83,18 +82,19 @@ struct Problem {
     result.items = B, result.frames = T, result.classes = C;
     result.targets = targets.data(), result.target_stride = N;
     result.input_lengths = input_lengths.data(), result.target_lengths = target_lengths.data();
-    result.blank = 0, result.rows = ctckit::Rows::logits, result.weights = weights.data();
+    result.blank = 0, result.input_kind = ctckit::InputKind::logits, result.weights = weights.data();
     return result;
   }
 
   Answer solve() const {
     const Logit poison = std::numeric_limits<Logit>::quiet_NaN();
-    Answer answer{std::vector<double>(B), std::vector<Logit>(logits.size(), poison), {}, std::vector<double>(B),
-                  std::vector<int64_t>(targets.size(), -1), std::vector<int64_t>(targets.size(), -1)};
+    Answer answer{
+        std::vector<double>(B), std::vector<Logit>(logits.size(), poison), {},
+        std::vector<double>(B), std::vector<int64_t>(targets.size(), -1),  std::vector<int64_t>(targets.size(), -1)};
     ctckit::Batch<Logit> all = batch();
     all.losses = answer.losses.data(), all.gradient = answer.gradient.data();
     ctckit::ctc_loss(all);
-    answer.curvature = curvature(direction);
+    answer.hvp = hvp(direction);
     align(answer);
     return answer;
   }
@@ -109,9 +109,9 @@ struct Problem {
     ctckit::align_batch(all, options, {answer.best.data(), answer.starts.data(), answer.ends.data(), nullptr});
   }
 
-  std::vector<Logit> curvature(const std::vector<Logit>& along) const {
+  std::vector<Logit> hvp(const std::vector<Logit>& along) const {
     std::vector<Logit> result(logits.size(), std::numeric_limits<Logit>::quiet_NaN());
-    ctckit::ctc_curvature(batch(), along.data(), result.data());
+    ctckit::ctc_hvp(batch(), along.data(), result.data());
     return result;
   }
 };
@@ -139,7 +139,7 @@ void in_threads(int count, const std::function<void(int)>& work) {
   for (std::thread& each : callers) each.join();
 }
 
-// One caller gets the pool, the others work alone, while the number of threads changes under their feet.
+// One caller gets the pool, the others run alone, while the number of threads changes.
 template <class Logit>
 void check_callers_with_batches_of_their_own(int rounds) {
   std::mt19937_64 random(7);
@@ -160,7 +160,7 @@ void check_callers_with_batches_of_their_own(int rounds) {
 }
 
 // The Hessian is symmetric: u · Hv = v · Hu.
-void check_curvature_is_symmetric() {
+void check_hvp_is_symmetric() {
   std::mt19937_64 random(11);
   for (int round = 0; round < 200; ++round) {
     const Problem<double> p = random_problem<double>(random);
@@ -169,13 +169,13 @@ void check_curvature_is_symmetric() {
       for (size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
       return sum;
     };
-    const std::vector<double> once = p.curvature(p.direction), twice = p.curvature(once);
+    const std::vector<double> once = p.hvp(p.direction), twice = p.hvp(once);
     const double one = inner(once, once), other = inner(p.direction, twice);
     expect(std::fabs(one - other) <= 1e-10 * std::max(1.0, std::fabs(one)), "the curvature is symmetric");
   }
 }
 
-// What a buffer holds is its owner's alone, whoever gave it back before.
+// Only the owner of a buffer uses its memory, even after reuse.
 void check_buffers() {
   in_threads(4, [](int caller) {
     for (int round = 0; round < 300; ++round) {
@@ -189,7 +189,7 @@ void check_buffers() {
   });
 }
 
-// Whether a call has helpers: two tasks, each of which waits for the other to begin.
+// Whether a call gets helpers: each of two tasks waits until the other has begun.
 bool tasks_meet() {
   std::atomic<int> begun{0};
   std::atomic<bool> met{true};
@@ -204,7 +204,7 @@ bool tasks_meet() {
   return met;
 }
 
-// Each index once, and an exception reaches the caller that it belongs to and no other.
+// Every index runs once, and an exception reaches its own caller only.
 void check_tasks() {
   ctckit::set_num_threads(3);
   expect(tasks_meet(), "the pool helps");
@@ -226,7 +226,7 @@ void check_tasks() {
   });
 }
 
-// Who finds the pool taken works alone, and does not wait for the other's tasks: they may need this one to go on.
+// A caller that finds the pool in use runs alone and does not wait: the other tasks may wait for this one.
 void check_a_taken_pool() {
   ctckit::set_num_threads(2);
   std::atomic<int> inside{0};
@@ -245,7 +245,7 @@ void check_a_taken_pool() {
   other.join();
 }
 
-// A child of a process whose pool has threads, at work or idle, computes, with a pool of its own, and ends.
+// After a fork the child computes with its own pool and exits, whether the parent's threads were busy or idle.
 void check_forks(bool parent_is_busy) {
   std::mt19937_64 random(13);
   Problem<float> problem = random_problem<float>(random);
@@ -262,9 +262,10 @@ void check_forks(bool parent_is_busy) {
   for (int round = 0; round < 20; ++round) {
     const pid_t child = fork();
     if (child == 0) {
-      alarm(20);  // a child that hangs is a failure, not an endless test
+      alarm(20);  // turns a hanging child into a failure
       const bool right = problem.solve() == expected && tasks_meet();
-      // With destructors, of a pool whose threads exist; but what the parent's threads own would be taken for leaked.
+      // exit() runs the destructors of the child's pool. Leak checks are off: memory of the parent's threads looks
+      // leaked.
       if (can_fork_while_busy && !parent_is_busy) std::exit(right ? 0 : 1);
       std::_Exit(right ? 0 : 1);
     }
@@ -276,7 +277,7 @@ void check_forks(bool parent_is_busy) {
   if (busy.joinable()) busy.join();
 }
 
-// A child takes and gives back memory, although a thread that only the parent has may be doing so at the fork.
+// A child allocates and frees buffers, even if a thread of the parent was doing so during the fork.
 void check_forks_amid_buffers() {
   std::atomic<bool> stop{false};
   std::thread busy([&] {
@@ -286,7 +287,9 @@ void check_forks_amid_buffers() {
     const pid_t child = fork();
     if (child == 0) {
       alarm(20);
-      { const ctckit::Buffer own(size_t{1} << 22); }
+      {
+        const ctckit::Buffer own(size_t{1} << 22);
+      }
       std::_Exit(0);
     }
     int status = -1;
@@ -305,7 +308,7 @@ int main() {
     check_callers_with_batches_of_their_own<float>(150);
     check_callers_with_batches_of_their_own<double>(150);
   }
-  check_curvature_is_symmetric();
+  check_hvp_is_symmetric();
   check_buffers();
   check_tasks();
   check_a_taken_pool();

@@ -5,8 +5,8 @@ p(w₁ … w_n) = Π p(w_i | the N − 1 entries before), where an n-gram that t
     p(w | v₁ … v_k) = p*(v₁ … v_k w)                            if the model holds it
                     = b(v₁ … v_k) · p(w | v₂ … v_k)             otherwise
 
-Entries are words, characters or tokens. The model itself lives in the C++ core (native/ngram.hpp), which also estimates
-it (native/ngram_train.cpp): interpolated modified Kneser-Ney smoothing,
+Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp), which also
+estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
 
     p(w | v₁ … v_k) = (a(v₁ … v_k w) − D) / Σ a(v₁ … v_k ·) + γ(v₁ … v_k) · p(w | v₂ … v_k)
 

@@ -1,0 +1,214 @@
+// Bindings of search/, for ctckit.kernels.native_search.
+#include "bindings/bindings.hpp"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+
+#include "lm/ngram.hpp"
+#include "search/decoder.hpp"
+#include "search/refinement.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+template <class T, class... Options>
+using Array = nb::ndarray<T, nb::device::cpu, Options...>;
+template <class T>
+using List = Array<const T, nb::ndim<1>, nb::c_contig>;
+using FrameArray = Array<const float, nb::ndim<2>>;
+template <class T>
+using Result = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
+template <class T>
+std::vector<T> copied(const List<T>& list) {
+  return {list.data(), list.data() + list.shape(0)};
+}
+
+ctckit::Ragged ragged(nb::handle lists) {
+  return {copied(nb::cast<List<int32_t>>(lists.attr("values"))),
+          copied(nb::cast<List<int64_t>>(lists.attr("offsets")))};
+}
+
+using Model = std::shared_ptr<ctckit::NGram>;
+
+Model model(nb::handle value) { return value.is_none() ? nullptr : nb::cast<Model>(value); }
+
+// Converts the SearchPlan of kernels/search_plan.py.
+ctckit::SearchPlan plan_of(nb::handle plan) {
+  ctckit::SearchPlan result;
+  const auto number = [&](const char* name) { return nb::cast<double>(plan.attr(name)); };
+  const auto integer = [&](const char* name) { return nb::cast<int>(plan.attr(name)); };
+  const auto truth = [&](const char* name) { return nb::cast<bool>(plan.attr(name)); };
+  result.classes = integer("classes");
+  result.blank = integer("blank");
+  result.beam_width = integer("beam_width");
+  result.token_threshold = number("token_threshold");
+  result.beam_threshold = number("beam_threshold");
+  result.token_bonus = number("token_bonus");
+  result.word_bonus = number("word_bonus");
+  result.has_words = truth("has_words");
+  result.lm_boundary = truth("lm_boundary");
+  result.letters = ragged(plan.attr("letters"));
+  result.token_lm = model(plan.attr("fine_model"));
+  result.token_lm_weight = number("fine_weight");
+  result.token_lm_ids = ragged(plan.attr("fine_ids"));
+  result.token_lm_space = integer("fine_space");
+  result.word_lm = model(plan.attr("word_model"));
+  result.word_lm_weight = number("word_weight");
+  result.has_lexicon = truth("has_lexicon");
+  result.words = ragged(plan.attr("words"));
+  result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_ids")));
+  result.oov_charge = number("oov_charge");
+  result.hotwords = ragged(plan.attr("hotwords"));
+  result.hotword_weights = copied(nb::cast<List<float>>(plan.attr("hotword_weights")));
+  return result;
+}
+
+ctckit::Frames frames_of(const FrameArray& input, int blank) {
+  return {input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)), static_cast<int>(input.shape(1)), blank};
+}
+
+// A new NumPy array with a copy of the values, converted to T.
+template <class T, class From>
+Result<T> array_of(const std::vector<From>& values) {
+  auto* const memory = new T[values.size() + 1];  // owned by the capsule
+  nb::capsule owner(memory, [](void* each) noexcept { delete[] static_cast<T*>(each); });
+  std::copy(values.begin(), values.end(), memory);
+  return {memory, {values.size()}, owner};
+}
+
+nb::tuple parts_tuple(const ctckit::Parts& parts) {
+  return nb::make_tuple(parts.token_lm_log_prob, parts.word_lm_log_prob, parts.words.size(), parts.oov_letters,
+                        parts.hotwords, nb::tuple(nb::cast(parts.words)));
+}
+
+nb::tuple rescored_tuple(const ctckit::Rescored& rescored) {
+  return nb::make_tuple(rescored.log_prob, array_of<int64_t>(rescored.starts), array_of<int64_t>(rescored.ends),
+                        array_of<double>(rescored.token_log_probs), array_of<double>(rescored.confidences));
+}
+
+using Batch = Array<const float, nb::ndim<3>>;
+
+ctckit::Posteriors posteriors_of(const Batch& log_probs, const List<int64_t>& lengths) {
+  return {log_probs.data(), log_probs.stride(0), log_probs.stride(1), static_cast<int64_t>(log_probs.shape(0)),
+          lengths.data()};
+}
+
+nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const List<int64_t>& lengths, int64_t n_best) {
+  const ctckit::Posteriors posteriors = posteriors_of(log_probs, lengths);
+  std::vector<std::vector<ctckit::Decoded>> items;
+  {
+    const nb::gil_scoped_release released;
+    items = decoder.decode(posteriors, static_cast<size_t>(n_best));
+  }
+  nb::list results;
+  for (const auto& item : items) {
+    nb::list texts;
+    for (const auto& each : item)
+      texts.append(
+          nb::make_tuple(array_of<int32_t>(each.tokens), rescored_tuple(each.rescored), parts_tuple(each.parts)));
+    results.append(texts);
+  }
+  return results;
+}
+
+void push(ctckit::Search& search, const FrameArray& input) {
+  const nb::gil_scoped_release released;
+  search.push(input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)));
+}
+
+nb::list found_list(const std::vector<ctckit::Found>& texts) {
+  nb::list result;
+  for (const ctckit::Found& found : texts)
+    result.append(nb::make_tuple(nb::tuple(nb::cast(found.tokens)), found.score));
+  return result;
+}
+
+nb::tuple rescored(const FrameArray& input, List<int32_t> tokens, int blank) {
+  ctckit::Rescored rescored;
+  {
+    const nb::gil_scoped_release released;
+    rescored = ctckit::rescore(frames_of(input, blank), {tokens.data(), tokens.shape(0)});
+  }
+  return rescored_tuple(rescored);
+}
+
+nb::list find_refinements(const FrameArray& input, List<int32_t> tokens, int blank) {
+  const ctckit::Frames frames = frames_of(input, blank);
+  const std::span<const int32_t> text{tokens.data(), tokens.shape(0)};
+  std::vector<ctckit::Refinement> refinements;
+  {
+    const nb::gil_scoped_release released;
+    refinements = ctckit::find_refinements(frames, text, ctckit::rescore(frames, text));
+  }
+  nb::list result;
+  for (const ctckit::Refinement& each : refinements) result.append(nb::make_tuple(each.position, each.token));
+  return result;
+}
+
+Result<double> confidences(const FrameArray& input, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends,
+                           int blank) {
+  const size_t count = tokens.shape(0);
+  std::vector<double> result(count);
+  {
+    const nb::gil_scoped_release released;
+    ctckit::confidences_of_many(frames_of(input, blank), {tokens.data(), count},
+                                {{starts.data(), count}, {ends.data(), count}}, result);
+  }
+  return array_of<double>(result);
+}
+
+}  // namespace
+
+void bind_search(nb::module_& m) {
+  nb::class_<ctckit::Decoder>(m, "Decoder")
+      .def(
+          "__init__", [](ctckit::Decoder* self, nb::handle plan) { new (self) ctckit::Decoder(plan_of(plan)); },
+          "plan"_a)
+      .def("decode", &decode, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "n_best"_a)
+      .def(
+          "parts",
+          [](const ctckit::Decoder& self, List<int32_t> tokens) {
+            return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
+          },
+          "tokens"_a.noconvert());
+  nb::class_<ctckit::Search>(m, "Search")
+      .def(
+          "__init__",
+          [](ctckit::Search* self, const ctckit::Decoder& decoder) { new (self) ctckit::Search(decoder.scorers()); },
+          "decoder"_a)
+      .def("push", &push, "log_probs"_a.noconvert())
+      .def(
+          "best",
+          [](const ctckit::Search& self, int64_t n, bool ended) {
+            return found_list(self.best(static_cast<size_t>(n), ended));
+          },
+          "n"_a, "ended"_a)
+      .def(
+          "contenders",
+          [](const ctckit::Search& self, int64_t n) { return found_list(self.contenders(static_cast<size_t>(n))); },
+          "n"_a)
+      .def("stable", [](ctckit::Search& self) { return nb::tuple(nb::cast(self.stable())); })
+      .def(
+          "forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
+      .def(
+          "keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); },
+          "prefix"_a)
+      .def_prop_ro("nodes", &ctckit::Search::nodes);
+  m.def(
+      "plausible",
+      [](const Batch& log_probs, const List<int64_t>& lengths, float most) {
+        return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
+      },
+      "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
+  m.def("better_edits", &find_refinements, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("describe", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),
+        "ends"_a.noconvert(), "blank"_a);
+}

@@ -1,0 +1,50 @@
+// The settings of a search. kernels/search_plan.py has the same fields in Python, and explains each.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace ctckit {
+
+class NGram;
+
+// Lists of integers, stored one after another.
+struct Ragged {
+  std::vector<int32_t> values;
+  std::vector<int64_t> offsets{0};  // one more than there are lists
+
+  size_t size() const { return offsets.size() - 1; }
+  std::span<const int32_t> operator[](size_t k) const {
+    return {values.data() + offsets[k], static_cast<size_t>(offsets[k + 1] - offsets[k])};
+  }
+};
+
+constexpr float largest_log = 55;  // no factor exceeds e^55: the masses of a beam must not overflow
+constexpr int32_t boundary = 0;    // the letter that stands for a word boundary
+
+struct SearchPlan {
+  int classes, blank, beam_width;
+  double token_threshold, beam_threshold;  // nats, −∞: none
+  double token_bonus, word_bonus;
+  bool has_words;
+  bool lm_boundary;  // texts begin after <s> and end with </s>
+  Ragged letters;    // of each class
+
+  std::shared_ptr<const NGram> token_lm;  // or null
+  double token_lm_weight;
+  Ragged token_lm_ids;     // of each class
+  int32_t token_lm_space;  // −1: entries of the model are tokens, not letters
+
+  std::shared_ptr<const NGram> word_lm;  // or null
+  double word_lm_weight;
+  bool has_lexicon;
+  Ragged words;                   // spellings
+  std::vector<int32_t> word_ids;  // of each spelling, in word_lm; −1 without a model
+  double oov_charge;              // nats for each letter; +∞: forbidden
+
+  Ragged hotwords;
+  std::vector<float> hotword_weights;
+};
+
+}  // namespace ctckit

@@ -1,0 +1,227 @@
+#include "scorers/scorers.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "lm/ngram.hpp"
+
+namespace ctckit {
+
+namespace {
+
+float factor_of(double log_factor) {
+  return static_cast<float>(std::exp(std::min(log_factor, static_cast<double>(largest_log))));
+}
+
+}  // namespace
+
+Scorers::Scorers(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
+  if (plan_.has_lexicon) lexicon_.emplace(plan_);
+  if (plan_.hotwords.size() > 0) {
+    size_t most_letters = 0;
+    for (size_t c = 0; c < plan_.letters.size(); ++c) most_letters = std::max(most_letters, plan_.letters[c].size());
+    hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
+  }
+  find_kinds();
+  const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_lm || plan_.word_bonus != 0);
+  any_ = has_token_lm() || words_count || has_hotwords() || plan_.token_bonus != 0;
+}
+
+void Scorers::find_kinds() {
+  for (size_t c = 0; c < plan_.letters.size(); ++c) {
+    const auto letters = plan_.letters[c];
+    const auto is_boundary = [](int32_t each) { return each == boundary; };
+    const auto first_letter = std::find_if_not(letters.begin(), letters.end(), is_boundary);
+    const bool ends_word = std::any_of(letters.begin(), letters.end(), is_boundary);
+    const auto whole_words = static_cast<int>(std::count_if(first_letter, letters.end(), is_boundary));
+    const bool at_once = !letters.empty() && letters.front() == boundary;
+    const Kind found = {ends_word, at_once, whole_words, hotwords_ ? letters.size() : 0, {}};
+    const auto known = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) {
+      return each.ends_word == ends_word && each.ends_it_at_once == at_once && each.whole_words == whole_words &&
+             each.letters == found.letters;
+    });
+    const auto kind = static_cast<size_t>(known - kinds_.begin());
+    if (known == kinds_.end()) kinds_.push_back(found);
+    if (static_cast<int>(c) != plan_.blank) kinds_[kind].tokens.push_back(static_cast<int32_t>(c));
+    kind_.push_back(static_cast<uint16_t>(kind));
+    boundaries_first_ &= whole_words == 0;
+  }
+}
+
+float Scorers::token_bound(const Kind& kind) const {
+  return token_factor_ * factor_of(std::max(plan_.word_bonus, 0.0) * kind.whole_words);
+}
+
+Context Scorers::start() const {
+  Context context;
+  if (plan_.token_lm && plan_.lm_boundary) context.token_lm = plan_.token_lm->start();
+  if (plan_.word_lm && plan_.lm_boundary) context.word = plan_.word_lm->start();
+  if (hotwords_ && plan_.has_words) context.hotword = hotwords_->step(Trie::root, boundary);
+  return context;
+}
+
+Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
+  double log_prob = 0;
+  for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
+    if (id == plan_.token_lm_space && !inside) continue;
+    const NGram::Step step = plan_.token_lm->query(state, static_cast<uint32_t>(id));
+    log_prob += step.log_prob;
+    state = step.state;
+    inside = id != plan_.token_lm_space;
+  }
+  return {factor_of(plan_.token_lm_weight * log_prob), state};
+}
+
+Step Scorers::hotword_step(uint32_t state, int token, bool inside) const {
+  double gain = -hotwords_->potential(state);
+  for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    if (letter == boundary && !inside) continue;
+    state = hotwords_->step(state, letter);
+    gain += hotwords_->found(state);
+    inside = letter != boundary;
+  }
+  return {factor_of(gain + hotwords_->potential(state)), state};
+}
+
+Scorers::Word Scorers::best_word(const Context& context) const {
+  Word best = {0, context.word, -1};
+  if (lexicon_)
+    for (int32_t position : lexicon_->words_at(context.node)) {
+      Word word = {0, context.word, position};
+      if (plan_.word_lm) {
+        const auto id = static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(position)]);
+        const NGram::Step step = plan_.word_lm->query(context.word, id);
+        word = {step.log_prob, step.state, position};
+      }
+      if (best.position < 0 || word.log_prob > best.log_prob) best = word;
+    }
+  if (best.position < 0 && plan_.word_lm) {
+    const NGram::Step step = plan_.word_lm->query(context.word, plan_.word_lm->unknown());
+    best = {step.log_prob, step.state, -1};
+  }
+  return best;
+}
+
+// The score of a finished word, nats.
+double Scorers::word_value(const Context& context, const Word& word) const {
+  const double value = plan_.word_lm_weight * word.log_prob + plan_.word_bonus;
+  return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
+}
+
+Step Scorers::end_word(const Context& context) const {
+  const Word word = best_word(context);
+  if (lexicon_ && word.position < 0 && std::isinf(plan_.oov_charge)) return {0, word.state};
+  Context counted = context;
+  if (context.node == Lexicon::outside)
+    counted.letters = 0;  // outside of the lexicon the potential contains the same charge for letters
+  const double potential = lexicon_ ? lexicon_->potential(counted.node, counted.letters) : 0;
+  return {factor_of(word_value(counted, word) - potential), word.state};
+}
+
+float Scorers::end_word_bound(const Context& context) const {
+  if (context.letters == 0) return 1;
+  return lexicon_ ? lexicon_->ending_bound(context.node, context.letters) : std::max(factor_of(plan_.word_bonus), 1.0f);
+}
+
+float Scorers::more_letters_bound(const Context& context) const {
+  return lexicon_ ? std::max(lexicon_->leaving(context.node), 1.0f) : 1.0f;
+}
+
+float Scorers::letters(Context& context, int token, const Step* ended) const {
+  float factor = 1;
+  for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    if (letter != boundary) {
+      if (lexicon_) factor *= lexicon_->step(context.node, letter);
+      ++context.letters;
+    } else if (context.letters > 0) {
+      const Step step = ended ? *ended : end_word(context);
+      ended = nullptr;
+      factor *= step.factor;
+      context.word = step.state;
+      context.node = Trie::root;
+      context.letters = 0;
+    }
+  }
+  return factor;
+}
+
+double Scorers::token_lm_end(uint32_t state) const {
+  const NGram* const model = plan_.token_lm.get();
+  return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
+}
+
+double Scorers::word_lm_end(uint32_t state) const {
+  const NGram* const model = plan_.word_lm.get();
+  return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
+}
+
+double Scorers::finish(const Context& context) const {
+  double value = 0;
+  uint32_t word_state = context.word;
+  if (plan_.has_words && context.letters > 0) {
+    const Word word = best_word(context);
+    const double gained = word_value(context, word);
+    if (std::isinf(gained)) return gained;
+    value += gained - (lexicon_ ? lexicon_->potential(context.node, context.letters) : 0);
+    word_state = word.state;
+  }
+  value += plan_.word_lm_weight * word_lm_end(word_state) + plan_.token_lm_weight * token_lm_end(context.token_lm);
+  if (hotwords_) {
+    value -= hotwords_->potential(context.hotword);
+    if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hotword, boundary));
+  }
+  return value;
+}
+
+void Scorers::close_word(Context& context, Parts& parts) const {
+  const Word word = best_word(context);
+  parts.word_lm_log_prob += word.log_prob;
+  parts.words.push_back(word.position);
+  if (lexicon_ && word.position < 0) parts.oov_letters += context.letters;
+  context.word = word.state;
+  context.node = Trie::root;
+  context.letters = 0;
+}
+
+// Adds one token to the parts.
+void Scorers::walk(Context& context, int token, Parts& parts) const {
+  const bool inside = context.letters > 0;
+  if (plan_.token_lm) {
+    bool within = inside;
+    for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
+      if (id == plan_.token_lm_space && !within) continue;
+      const NGram::Step step = plan_.token_lm->query(context.token_lm, static_cast<uint32_t>(id));
+      parts.token_lm_log_prob += step.log_prob;
+      context.token_lm = step.state;
+      within = id != plan_.token_lm_space;
+    }
+  }
+  for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    if (letter == boundary && context.letters == 0) continue;
+    if (hotwords_) {
+      context.hotword = hotwords_->step(context.hotword, letter);
+      parts.hotwords += hotwords_->found(context.hotword);
+    }
+    if (letter == boundary) {
+      close_word(context, parts);
+    } else {
+      if (lexicon_) lexicon_->step(context.node, letter);
+      ++context.letters;
+    }
+  }
+}
+
+Parts Scorers::parts(std::span<const int32_t> tokens) const {
+  Parts parts;
+  Context context = start();
+  for (int32_t token : tokens) walk(context, token, parts);
+  if (plan_.has_words && context.letters > 0) {
+    if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hotword, boundary));
+    close_word(context, parts);
+  }
+  parts.word_lm_log_prob += word_lm_end(context.word);
+  parts.token_lm_log_prob += token_lm_end(context.token_lm);
+  return parts;
+}
+
+}  // namespace ctckit

@@ -1,0 +1,107 @@
+// Scorers: the score terms that the search adds to CTC. They are language models, the lexicon, hotwords, and bonuses.
+//
+// Each extension of a prefix by a token multiplies the mass of the prefix by a factor, e^score, which depends only on
+// the context of the prefix. Look-ahead and partial hotwords are potentials: added on the way and subtracted later.
+// They guide the search and do not change the final score.
+#pragma once
+#include <optional>
+
+#include "scorers/hotwords.hpp"
+#include "scorers/lexicon.hpp"
+#include "scorers/plan.hpp"
+
+namespace ctckit {
+
+struct Context {
+  uint32_t token_lm = 0, word = 0;  // states of the language models
+  uint32_t node = Trie::root;       // in the lexicon
+  uint32_t hotword = Trie::root;    // in the hotwords
+  int32_t letters = 0;              // of the current word; 0 after a boundary
+};
+
+// A factor and the next state.
+struct Step {
+  float factor;
+  uint32_t state;
+};
+
+// The parts of a text's score without its CTC log-probability; nats, without weights.
+struct Parts {
+  double token_lm_log_prob = 0, word_lm_log_prob = 0, hotwords = 0;
+  int64_t oov_letters = 0;
+  std::vector<int32_t> words;  // the position of each word in SearchPlan::words, −1 for an unknown word
+};
+
+class Scorers {
+ public:
+  explicit Scorers(SearchPlan plan);
+
+  const SearchPlan& plan() const { return plan_; }
+  // Whether any factor can differ from 1.
+  bool any() const { return any_; }
+  // A kind of tokens: their factors have the same upper bounds.
+  struct Kind {
+    bool ends_word;
+    bool ends_it_at_once;  // a boundary is its first letter
+    int whole_words;       // boundaries that end a word inside of the token
+    size_t letters;        // number of letters; 0 without hotwords
+    std::vector<int32_t> tokens;
+    bool rare() const { return tokens.size() <= 4; }
+  };
+  const std::vector<Kind>& kinds() const { return kinds_; }
+  size_t kind(int token) const { return kind_[static_cast<size_t>(token)]; }
+  const Kind& kind_of(int token) const { return kinds_[kind(token)]; }
+  // The upper bound of a factor is the product of this, hotword_bound, and end_word_bound or more_letters_bound.
+  float token_bound(const Kind& kind) const;
+  float hotword_bound(uint32_t state, const Kind& kind) const { return hotwords_->bound(state, kind.letters); }
+  bool has_token_lm() const { return plan_.token_lm != nullptr; }
+  bool has_hotwords() const { return hotwords_.has_value(); }
+
+  Context start() const;
+
+  // Factors that depend on one state each, so that the caller can cache them. `inside`: within a word, not after a
+  // boundary.
+  Step token_lm_step(uint32_t state, int token, bool inside) const;
+  Step hotword_step(uint32_t state, int token, bool inside) const;
+  // The end of the current word. Depends only on the model's state and on the node in the lexicon.
+  Step end_word(const Context& context) const;
+  // An upper bound of the factor of the word's end, now or after more letters; at least 1.
+  float end_word_bound(const Context& context) const;
+  // The same for more letters without an end.
+  float more_letters_bound(const Context& context) const;
+  // Whether boundaries occur only at the beginning of tokens.
+  bool boundaries_first() const { return boundaries_first_; }
+  // The rest of a token's factor: its letters in lexicon and words. `ended`: the result of end_word(context) if known,
+  // for a token that begins with a boundary.
+  float letters(Context& context, int token, const Step* ended) const;
+  float token_factor() const { return token_factor_; }
+
+  // The log-factor of the end of the text.
+  double finish(const Context& context) const;
+
+  Parts parts(std::span<const int32_t> tokens) const;
+
+ private:
+  struct Word {
+    float log_prob;  // 0 without a model
+    uint32_t state;
+    int32_t position;  // in the lexicon, −1 for none
+  };
+  void find_kinds();
+  Word best_word(const Context& context) const;
+  double word_value(const Context& context, const Word& word) const;
+  double token_lm_end(uint32_t state) const;
+  double word_lm_end(uint32_t state) const;
+  void walk(Context& context, int token, Parts& parts) const;
+  void close_word(Context& context, Parts& parts) const;
+
+  SearchPlan plan_;
+  std::optional<Lexicon> lexicon_;
+  std::optional<Hotwords> hotwords_;
+  std::vector<Kind> kinds_;
+  std::vector<uint16_t> kind_;  // of each class
+  float token_factor_;
+  bool any_, boundaries_first_ = true;
+};
+
+}  // namespace ctckit

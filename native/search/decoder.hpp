@@ -1,0 +1,53 @@
+// The decoder: searches a batch and rescores the texts it finds; one item is one task.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "scorers/scorers.hpp"
+#include "search/rescoring.hpp"
+#include "search/search.hpp"
+
+namespace ctckit {
+
+struct Decoded {
+  std::vector<int32_t> tokens;
+  Rescored rescored;
+  Parts parts;
+  double score;  // exact: log-probability and weighted parts
+};
+
+// (B, T, C), classes contiguous. The caller has checked the lengths.
+struct Posteriors {
+  const float* log_probs;
+  int64_t item_stride, frame_stride, items;
+  const int64_t* lengths;
+
+  const float* frame(int64_t b, int64_t t) const { return log_probs + b * item_stride + t * frame_stride; }
+};
+
+class Decoder {
+ public:
+  explicit Decoder(SearchPlan plan);
+
+  const std::shared_ptr<const Scorers>& scorers() const { return scorers_; }
+
+  // Returns the n best texts of the beam for each item, sorted by exact scores.
+  std::vector<std::vector<Decoded>> decode(const Posteriors& posteriors, size_t n_best) const;
+
+ private:
+  std::vector<Decoded> decode_item(const Frames& frames, size_t n_best) const;
+  Decoded scored(const Frames& frames, std::vector<int32_t> tokens) const;
+  void refine_best(const Frames& frames, std::vector<Decoded>& texts) const;
+
+  std::shared_ptr<const Scorers> scorers_;
+  // Finished searches, kept for reuse of their memory.
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Search>> spare_;
+};
+
+// Whether every frame within the lengths has a possible class, no NaN, and nothing above `most`.
+bool plausible(const Posteriors& posteriors, int classes, float most);
+
+}  // namespace ctckit

@@ -1,0 +1,109 @@
+#include "search/rescoring.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "loss/item.hpp"
+#include "scorers/plan.hpp"
+#include "search/confidence.hpp"
+#include "simd/beam_kernel.hpp"
+#include "simd/dispatch.hpp"
+#include "simd/path_kernel.hpp"
+
+namespace ctckit {
+
+namespace {
+
+constexpr float impossible = -std::numeric_limits<float>::infinity();
+
+}  // namespace
+
+double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
+  Item<float> item{};
+  item.logits = frames.log_probs;
+  item.frame_stride = frames.stride;
+  item.frames = static_cast<int>(frames.count);
+  item.classes = frames.classes;
+  item.blank = frames.blank;
+  item.target = tokens.data();
+  item.tokens = static_cast<int>(tokens.size());
+  item.input_kind = InputKind::scores;
+  return -loss_of(item);
+}
+
+namespace {
+
+// Finds the most probable alignment: the frames [start, end) of each token. Returns false if none exists.
+bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Rescored& result) {
+  const int count = static_cast<int>(tokens.size()), width = whole_blocks(count + 1);
+  const auto size = static_cast<size_t>(width);
+  std::vector<int32_t> labels(size, frames.blank);
+  std::vector<float> skip(size, 0), scores(4 * (size + beam_block));
+  std::copy(tokens.begin(), tokens.end(), labels.begin());
+  for (size_t i = 1; i < tokens.size(); ++i)
+    if (tokens[i] == tokens[i - 1]) skip[i] = impossible;
+  std::vector<uint8_t> choices(static_cast<size_t>(frames.count) * size);
+  PathProblem problem{frames.log_probs,
+                      frames.stride,
+                      static_cast<int>(frames.count),
+                      frames.blank,
+                      count,
+                      width,
+                      labels.data(),
+                      skip.data(),
+                      {},
+                      {},
+                      choices.data()};
+  for (size_t row = 0; row < 2; ++row) {
+    problem.label_scores[row] = scores.data() + 2 * row * (size + beam_block) + beam_block;
+    problem.blank_scores[row] = problem.label_scores[row] + size + beam_block;
+  }
+  const PathEnd end = path_kernel().best_path(problem);
+  if (!end.possible) return false;
+  int i = end.in_blank ? count : count - 1;
+  bool in_blank = end.in_blank;
+  if (!in_blank) result.ends[static_cast<size_t>(i)] = frames.count;
+  for (int64_t t = frames.count - 1; t >= 0; --t) {
+    const uint8_t code = choices[static_cast<size_t>(t) * size + static_cast<size_t>(i)];
+    if (in_blank) {
+      if (!(code & 4)) continue;
+      in_blank = false;
+      result.ends[static_cast<size_t>(--i)] = t;
+    } else if (code & 3) {
+      result.starts[static_cast<size_t>(i)] = t;
+      if ((code & 3) == 1) {
+        in_blank = true;
+      } else {
+        result.ends[static_cast<size_t>(--i)] = t;
+      }
+    }
+  }
+  return true;
+}
+
+double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t end) {
+  double sum = 0;
+  for (int64_t t = start; t < end; ++t) sum += static_cast<double>(frames.frame(t)[token]);
+  return sum / static_cast<double>(end - start);
+}
+
+}  // namespace
+
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens) {
+  return rescore(frames, tokens, log_prob_of(frames, tokens));
+}
+
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, double log_prob) {
+  const size_t count = tokens.size();
+  constexpr double none = -std::numeric_limits<double>::infinity();
+  Rescored result{log_prob, std::vector<int64_t>(count, 0), std::vector<int64_t>(count, 0),
+                  std::vector<double>(count, none), std::vector<double>(count, 0)};
+  if (count == 0 || std::isinf(result.log_prob) || !find_spans(frames, tokens, result)) return result;
+  for (size_t k = 0; k < count; ++k)
+    result.token_log_probs[k] = mean_log_prob(frames, tokens[k], result.starts[k], result.ends[k]);
+  confidences(frames, tokens, {result.starts, result.ends}, result.confidences);
+  return result;
+}
+
+}  // namespace ctckit

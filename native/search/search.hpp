@@ -1,0 +1,111 @@
+// Prefix beam search over one item, frame by frame (Graves 2006, §7.5.2; Hannun et al. 2014), with scorers.
+//
+// The mass of a prefix u is the sum over all alignments of the frames so far that spell u. It has two parts: alignments
+// that end in a blank, and alignments that end in u's last token. In each frame
+//
+//     blank(u) ← (blank(u) + label(u)) · p(blank)
+//     label(u) ← label(u) · p(last(u)) + arriving · factor(u) · p(last(u))
+//
+// where `arriving` is the mass of u's parent, or only its blank part if both end in the same token. factor(u) is
+// e^(score of the scorers for u's last token) (scorers/scorers.hpp). The search keeps the `beam_width` prefixes with
+// the most mass.
+//
+// Masses are float32 with one shared scale. A prefix 2^116 times smaller than the best is dropped. Rescoring computes
+// the exact log-probability of the texts afterwards (rescoring.hpp). Mass comes only from the prefix itself and its
+// parent, so the search never looks prefixes up by their tokens: each entry knows its parent's place in the beam, and
+// an extension exists if and only if a child of the entry is in the beam.
+#pragma once
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "scorers/scorers.hpp"
+#include "search/beam.hpp"
+#include "search/candidates.hpp"
+
+namespace ctckit {
+
+struct Found {
+  std::vector<int32_t> tokens;  // since the last forget()
+  double score;                 // log mass, with the scorers at the end of the text; nats
+};
+
+class Search {
+ public:
+  explicit Search(std::shared_ptr<const Scorers> scorers);
+
+  // Restarts with the empty text at frame 0.
+  void reset() { beam_.reset(scorers_->start()); }
+
+  // Adds frames, (frames, classes) with classes contiguous; values are finite or −∞.
+  void push(const float* log_probs, int64_t frame_stride, int64_t frames);
+
+  // Returns the best n texts, best first: as if the text ended here (`ended`), or by mass alone.
+  std::vector<Found> best(size_t n, bool ended) const;
+
+  // Returns the best n texts, and at most 16 more that exact scores may put before them: less than half a nat behind.
+  // The beam loses a part of a text's mass, some hundredths of a nat.
+  std::vector<Found> contenders(size_t n) const;
+
+  // Returns the common first tokens of all texts in the beam, since the last forget().
+  std::vector<int32_t> stable() { return beam_.stable(); }
+  // Removes the first `count` tokens of stable() from all later results.
+  void forget(size_t count) { beam_.forget(count); }
+  // Drops all texts that do not begin with these tokens, counted from the last forget().
+  void keep_only(std::span<const int32_t> prefix) { beam_.keep_only(prefix); }
+
+  size_t nodes() const { return beam_.nodes(); }
+
+ private:
+  struct Bounds {
+    std::vector<float> values;  // of each entry
+    float most;
+  };
+  // A cache of scorer results; the key says the place.
+  struct CachedStep {
+    uint64_t key;
+    Step step;
+  };
+
+  void frame(const float* log_probs);
+  void update_bounds();
+  float prob(int32_t token) const { return probs_[static_cast<size_t>(token)]; }
+  float extend(float threshold, float token_bound);
+  void rank_rare(float threshold, float token_bound);
+  void find_waiting(float least);
+  void rank_waiting(float level, float least);
+  void rank(int32_t token);
+  float extend_ranked(float threshold);
+  float extend_by(int token, float threshold);
+  void repeat(float threshold, float token_bound);
+  float score_pending(float threshold);
+  void score_one(int32_t entry, int32_t token, float threshold);
+  float prune(float threshold);
+  void replace(Selection selection, float top);
+  Beam::Entry carried(int entry, int token, float& factor);
+  float factor(int entry, int token, Context& after);
+  template <class Compute>
+  Step cached_step(std::vector<CachedStep>& memory, uint64_t high, uint64_t low, Compute&& compute);
+
+  std::shared_ptr<const Scorers> scorers_;
+  const SearchPlan& plan_;
+  const bool weighted_;  // whether there are scorers
+  const float beam_factor_;
+  Beam beam_;
+
+  // Buffers for one frame.
+  std::vector<float> probs_;
+  std::vector<int32_t> waiting_;  // classes
+  size_t waiting_count_ = 0;
+  std::vector<uint64_t> ranked_;
+  std::vector<Bounds> bounds_;  // for each kind of tokens: upper bounds of mass · factor
+  float most_stay_ = 0;
+  Candidates candidates_, pending_;  // pending: upper bounds, scorers not applied yet
+  std::vector<int32_t> order_;       // of the pending candidates
+  Choice choice_;
+  std::vector<Beam::Arrival> arrivals_;
+  std::vector<Beam::Entry> carried_;  // one for each arrival
+  std::vector<CachedStep> token_lm_memory_, hotword_memory_, word_memory_;
+};
+
+}  // namespace ctckit

@@ -1,0 +1,72 @@
+// Viterbi's recursion over the states of one text: the transitions of lattice.hpp, with maxima instead of sums.
+#include "simd/path_kernel.hpp"
+
+#include <limits>
+
+#include "simd/lanes.hpp"
+#include "simd/lattice.hpp"
+
+namespace ctckit::CTCKIT_ISA {
+
+namespace {
+
+constexpr int width = lanes<float>;
+constexpr float impossible = -std::numeric_limits<float>::infinity();
+typedef int8_t Codes __attribute__((vector_size(width)));
+
+// Ties: stay wins over advance, advance wins over skip.
+void step(const PathProblem& problem, int t) {
+  const float* const x = problem.log_probs + t * problem.frame_stride;
+  const float *const label = problem.label_scores[(t + 1) & 1], *const blank = problem.blank_scores[(t + 1) & 1];
+  float *const label_after = problem.label_scores[t & 1], *const blank_after = problem.blank_scores[t & 1];
+  uint8_t* const codes = problem.choices + static_cast<int64_t>(t) * problem.width;
+  const Vector<float> blank_emission = broadcast(x[problem.blank]);
+  for (int i = 0; i < problem.width; i += width) {
+    const Vector<float> stay = load(label + i), advance = load(blank + i), before = load(label + i - 1);
+    const Vector<float> skip = before + load(problem.skip + i);
+    const Vector<int32_t> advances = advance > stay;
+    const Vector<float> better = advances ? advance : stay;
+    const Vector<int32_t> skips = skip > better, enters = before > advance;
+    store(label_after + i, (skips ? skip : better) + gather_at<float>(x, problem.labels + i));
+    store(blank_after + i, (enters ? before : advance) + blank_emission);
+    const Vector<int32_t> code = (skips ? broadcast(int32_t{2}) : (advances & 1)) | (enters & 4);
+    const Codes narrow = __builtin_convertvector(code, Codes);
+    std::memcpy(codes + i, &narrow, sizeof narrow);
+  }
+}
+
+// Only differences of scores matter; scores near 0 keep more digits of them.
+void recenter(float* label, float* blank, int count) {
+  Vector<float> best = broadcast(impossible);
+  for (int i = 0; i < count; i += width) best = maximum(maximum(load(label + i), load(blank + i)), best);
+  const float top = horizontal_max<float>(best);
+  if (top == impossible) return;
+  for (int i = 0; i < count; i += width) {
+    store(label + i, load(label + i) - top);
+    store(blank + i, load(blank + i) - top);
+  }
+}
+
+PathEnd best_path(const PathProblem& problem) {
+  for (int row = 0; row < 2; ++row)
+    for (int i = -padding; i < problem.width; ++i) {
+      problem.label_scores[row][i] = impossible;
+      if (i >= 0) problem.blank_scores[row][i] = impossible;
+    }
+  problem.blank_scores[1][0] = 0;  // before the first frame: a path may begin in the first blank or the first label
+  for (int t = 0; t < problem.frames; ++t) {
+    step(problem, t);
+    if (t % renormalize_every == 0) recenter(problem.label_scores[t & 1], problem.blank_scores[t & 1], problem.width);
+  }
+  const int last = (problem.frames + 1) & 1;
+  const float blank = problem.blank_scores[last][problem.tokens];
+  const float label = problem.tokens > 0 ? problem.label_scores[last][problem.tokens - 1] : impossible;
+  return {maximum(blank, label) != impossible, blank >= label};
+}
+
+}  // namespace
+
+extern const PathKernel path_kernel;
+const PathKernel path_kernel = {best_path};
+
+}  // namespace ctckit::CTCKIT_ISA
