@@ -1,4 +1,7 @@
-"""The site: Sphinx, MyST-NB, Furo. ``make docs`` builds it, executing every chapter, with warnings as errors."""
+"""Configuration of the site: Sphinx, MyST-NB, Furo.
+
+``make docs`` executes every chapter and builds the site; warnings are errors.
+"""
 
 import os
 import sys
@@ -9,7 +12,7 @@ sys.path.insert(0, str(HERE / "_extensions"))
 
 project = "ctckit"
 author = "The ctckit developers"
-copyright = "the ctckit developers, MIT licence"  # noqa: A001
+copyright = "the ctckit developers, MIT license"  # noqa: A001
 
 extensions = [
     "myst_nb",
@@ -20,9 +23,9 @@ extensions = [
     "reference_pages",
     "live_lattice",
 ]
-exclude_patterns = ["*.py", "_extensions", "learn/data", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
+exclude_patterns = ["*.py", "_extensions", "_figures", "learn/data", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
 
-# Chapters are plain Python in percent format; a page is that file, executed.
+# A chapter is a Python file in percent format. MyST-NB executes it to make the page.
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
@@ -34,7 +37,7 @@ nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
 myst_enable_extensions = ["dollarmath", "smartquotes"]
 myst_heading_anchors = 3
-suppress_warnings = ["ref.python"]  # a type's short name that is that of an adapter's type too
+suppress_warnings = ["ref.python"]  # a short name of a type may also be the name of an adapter's type
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 html_math_renderer = "mathml"

@@ -1,4 +1,4 @@
-"""Writes the live lattice beside the chapters, as ``learn/lattice.html``."""
+"""Write the live lattice beside the chapters, as ``learn/lattice.html``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ctckit.viz.live_page import write_live_page
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    """The page, complete in itself."""
+    """Write the page if the build succeeded and makes HTML."""
     if error is None and app.builder.format == "html":
         write_live_page(Path(app.outdir) / "learn" / "lattice.html")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Write it when a build is done."""
+    """Register ``write`` for the end of a build."""
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

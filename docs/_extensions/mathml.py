@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw by themselves: no script, no network."""
+"""Write formulas as MathML, which browsers draw without a script and without a network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sphinx.writers.html5 import HTML5Translator
 
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:
-    """A formula in a line."""
+    """Write a formula within a line."""
     self.body.append(convert(node.astext(), display="inline"))
     raise nodes.SkipNode
 
 
 def block(self: HTML5Translator, node: nodes.math_block) -> None:
-    """A formula in a paragraph of its own."""
+    """Write a formula in a paragraph of its own."""
     self.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
     raise nodes.SkipNode
 

@@ -1,9 +1,9 @@
-"""Writes the pages of the reference before a build: every public name, from the package itself.
+"""Write the pages of the reference before a build, with every public name of the package.
 
-What is public: the names in a module's ``__all__``; where it has none, the functions and classes that are defined in
-it and do not begin with an underscore. A name of ``ctckit`` itself is documented as such, and not again under its
-module. Which page it stands on is decided by the module that defines it; a module that PAGES does not know makes a
-page of its own.
+The public names of a module are those in its ``__all__``. If it has none, they are the functions and classes that the
+module defines, without those that begin with an underscore. A name of ``ctckit`` itself is documented as
+``ctckit.NAME`` and not again under its module. The module that defines a name decides on its page; a module that is
+not in PAGES gets a page of its own.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Page:
     """A page of the reference.
 
     Attributes:
-        name: Its file, without ``.md``.
-        title: What it is called.
-        modules: Whose public names of ``ctckit`` it holds: these modules, and what is in them.
-        also: Modules documented as a whole, after them.
+        name: The file name, without ``.md``.
+        title: The heading.
+        modules: The page has those public names of ``ctckit`` that these modules, or modules inside of them, define.
+        also: Modules whose public names all follow after these.
     """
 
     name: str
@@ -39,13 +39,13 @@ class Page:
 
 
 def _parts(package: str) -> tuple[str, ...]:
-    """The modules and packages in a package, those that begin with an underscore left out."""
+    """Return the modules and packages in a package, without those that begin with an underscore."""
     found = pkgutil.iter_modules(importlib.import_module(package).__path__)
     return tuple(f"{package}.{each.name}" for each in found if not each.name.startswith("_"))
 
 
 PAGES = (
-    Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.loss.objectives",)),
+    Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.objectives",)),
     Page("lattice", "The lattice", ("ctckit.lattices",)),
     Page("alignment", "Alignment", ("ctckit.alignment",), ("ctckit.alignment",)),
     Page("acoustic_models", "Acoustic models", (), ("ctckit.acoustic_models",)),
@@ -86,7 +86,7 @@ PAGES = (
 
 
 def public_names(module: Any) -> list[str]:
-    """The public names of a module, in the order of ``__all__`` or of the file."""
+    """Return the public names of a module, in the order of ``__all__`` or of the file."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
     return [
@@ -99,7 +99,7 @@ def public_names(module: Any) -> list[str]:
 
 
 def contents(page: Page) -> list[str]:
-    """What is documented on a page, as dotted names."""
+    """Return the dotted names that a page documents."""
     package = importlib.import_module("ctckit")
     names = [f"ctckit.{name}" for name in package.__all__ if _page_of(getattr(package, name)) == page.name]
     known = {id(getattr(package, name)) for name in package.__all__}
@@ -111,7 +111,7 @@ def contents(page: Page) -> list[str]:
 
 
 def all_pages() -> list[Page]:
-    """PAGES, and one for each module that they do not know."""
+    """Return PAGES, and a page for each module that is not in PAGES."""
     package = importlib.import_module("ctckit")
     unknown = {_page_of(getattr(package, name)) for name in package.__all__} - {page.name for page in PAGES}
     return [*PAGES, *(Page(name, name.capitalize(), (f"ctckit.{name}",)) for name in sorted(unknown))]
@@ -126,7 +126,7 @@ def _page_of(value: Any) -> str:
 
 
 def text_of(page: Page) -> Iterator[str]:
-    """The lines of a page."""
+    """Yield the lines of a page."""
     yield f"# {page.title}\n"
     for name in contents(page):
         value = _resolve(name)
@@ -146,7 +146,7 @@ def _resolve(name: str) -> Any:
 
 
 def command_line() -> str:
-    """The help of every command."""
+    """Return a page with the help of every command."""
     os.environ.update(NO_COLOR="1", COLUMNS="100", TERM="dumb")
     import typer
     from typer.testing import CliRunner
@@ -166,13 +166,14 @@ def command_line() -> str:
 
 
 def write(folder: Path) -> None:
-    """All pages; those that say the same as before are left alone, so that Sphinx need not read them again."""
+    """Write all pages. Files with unchanged text are not written, so that Sphinx does not read them again."""
     pages = {page.name: "\n".join(text_of(page)) for page in all_pages()}
     pages["command_line"] = command_line()
     entries = "\n".join(pages)
     pages["index"] = (
-        "# Reference\n\nEvery public name, from the docstrings of the installed package. B items, T frames, C classes, "
-        f"N tokens, S = 2N + 1 states, everywhere.\n\n```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
+        "# Reference\n\nEvery public name, from the docstrings of the package. Everywhere, B is the number of "
+        "items, T of frames, C of classes, N of tokens, and S = 2N + 1 of states.\n\n"
+        f"```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
     )
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
@@ -185,7 +186,7 @@ def write(folder: Path) -> None:
 
 
 def formulas_are_literal(_: Sphinx, __: str, ___: str, ____: Any, _____: Any, lines: list[str]) -> None:
-    """In docstrings an indented paragraph is a formula or a drawing: kept as it is written."""
+    """Mark indented paragraphs of docstrings as literal: they are formulas or drawings."""
     for n in reversed(range(2, len(lines))):
         indented = re.match(r" {2,}\S", lines[n]) and not lines[n - 1].strip()
         before = lines[n - 2]
@@ -194,7 +195,7 @@ def formulas_are_literal(_: Sphinx, __: str, ___: str, ____: Any, _____: Any, li
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Write the pages when a build begins."""
+    """Register ``write`` for the beginning of a build."""
     app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference"))
     app.connect("autodoc-process-docstring", formulas_are_literal)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -293,7 +293,7 @@ from _widgets import source_of
 source_of(collapse)
 
 # %% [markdown]
-# [`loss.py`](../reference/loss.md) is the loss, [`_checks.py`](../errors.md) has the message above.
+# [`loss/functional.py`](../reference/loss.md) is the loss, [`_checks.py`](../errors.md) has the message above.
 #
 # ## Exercises
 #

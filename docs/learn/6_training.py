@@ -334,7 +334,7 @@ widths
 #
 # ## Where this is in the package
 #
-# [`diagnose/`](../reference/diagnosis.md) is the table above (`measures.py`) and its verdicts (`findings.py`);
+# [`diagnosis/`](../reference/diagnosis.md) is the table above (`measures.py`) and its verdicts (`findings.py`);
 # `ocr/training/loop.py` the real training loop; [`variants.py`](../reference/topology.md) the label prior. In [the live
 # lattice](live.md) the occupancies of such a training can be replayed with a slider.
 #

@@ -1,4 +1,4 @@
-"""The examples in docs/guides run and print what they say."""
+"""The examples in docs/guides run and print what the guides show."""
 
 import doctest
 
@@ -10,8 +10,10 @@ FOLDER = ROOT / "docs" / "guides"
 GUIDES = sorted(path for path in FOLDER.glob("*.md") if path.stem != "index")
 
 
-def test_there_are_guides():
+def test_the_index_links_to_every_guide():
+    index = (FOLDER / "index.md").read_text(encoding="utf-8")
     assert GUIDES
+    assert [guide.name for guide in GUIDES if f"({guide.name})" not in index] == []
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)

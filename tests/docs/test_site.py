@@ -1,4 +1,4 @@
-"""The site: its chapters run, its reference is complete, its links lead somewhere."""
+"""The site: its chapters run, its reference is complete, its links have targets."""
 
 import doctest
 import importlib
@@ -16,8 +16,14 @@ from tests.support.paths import ROOT
 DOCS = ROOT / "docs"
 CHAPTERS = sorted((DOCS / "learn").glob("[1-9]_*.py"))
 PAGES = [DOCS / "index.md", DOCS / "mathematics.md", DOCS / "errors.md", DOCS / "learn" / "index.md"]
-PUBLIC = ("acoustic_models", "alignment", "diagnosis", "language_models", "loss", "ocr", "viz")
-PACKAGES = ["ctckit", *(f"ctckit.{name}" for name in PUBLIC)]
+PACKAGES = [
+    "ctckit",
+    *(
+        f"ctckit.{name}"
+        for name in ("acoustic_models", "alignment", "diagnosis", "language_models", "loss", "objectives", "ocr", "viz")
+    ),
+]
+COMMANDS = "ctckit.cli"  # the reference has the help of each command instead
 
 
 def read(path):
@@ -33,7 +39,7 @@ def test_there_are_nine_chapters_and_the_index_has_them_in_order():
     assert toctrees(DOCS / "learn" / "index.md")[:9] == [path.stem for path in CHAPTERS]
 
 
-def test_the_front_page_leads_everywhere():
+def test_the_front_page_lists_all_parts():
     assert toctrees(DOCS / "index.md") == [
         "learn/index",
         "guides/index",
@@ -41,6 +47,7 @@ def test_the_front_page_leads_everywhere():
         "mathematics",
         "errors",
         "benchmarks/index",
+        "contributing/index",
     ]
 
 
@@ -53,7 +60,7 @@ def test_a_chapter_has_all_its_parts(chapter):
     exercises = len(re.findall(r"^# \*\*\d\.\*\*", text, re.MULTILINE))
     solutions = text.count('tags=["hide-cell"] mystnb={"code_prompt_show": "Solution"')
     assert exercises == solutions >= 2
-    assert "assert" in text  # what it claims is checked when it runs
+    assert "assert" in text  # the chapter checks its claims when it runs
 
 
 @pytest.mark.slow
@@ -95,13 +102,10 @@ def test_the_reference_has_every_public_name_once(monkeypatch):
         assert not missing, (package, missing)
 
 
-def test_every_package_with_a_list_of_names_is_looked_at():
-    found = [
-        name
-        for name in ("ctckit", *(f"ctckit.{each.name}" for each in pkgutil.iter_modules(ctckit.__path__) if each.ispkg))
-        if hasattr(importlib.import_module(name), "__all__")
-    ]
-    assert set(found) <= {*PACKAGES, "ctckit.kernels"} | {name for name in found if name.startswith("ctckit._")}
+def test_every_module_with_a_list_of_names_is_checked_above():
+    modules = {"ctckit", *(f"ctckit.{each.name}" for each in pkgutil.iter_modules(ctckit.__path__))}
+    listing = {name for name in modules if "._" not in name and hasattr(importlib.import_module(name), "__all__")}
+    assert listing - {COMMANDS} == set(PACKAGES)
 
 
 def _resolve(name):
@@ -111,7 +115,7 @@ def _resolve(name):
 
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
-    """Everything but the execution of the chapters; and what Sphinx found documented is what is public."""
+    """The site builds without executing the chapters, and it documents every public name."""
     pytest.importorskip("myst_nb")
     settings = ["nb_execution_mode=off", "suppress_warnings=ref.python,myst-nb.lexer"]  # without a kernel, no lexer
     unexecuted = [part for setting in settings for part in ("-D", setting)]
@@ -131,10 +135,18 @@ def test_the_site_builds_without_a_warning(tmp_path):
     fetched = re.findall(
         r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', read(tmp_path / "html" / "learn" / "3_forward.html")
     )
-    assert not fetched  # the pages need no network
+    assert not fetched  # the pages work without a network
 
 
-LINK = re.compile(r"(?<!`)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"^```\w*\n.*?^```|^>>> .*$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub and MyST make them."""
+    headings = HEADING.findall(CODE.sub("", read(page)))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize(
@@ -142,8 +154,11 @@ LINK = re.compile(r"(?<!`)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *CHAPTERS],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_links_lead_somewhere(page):
-    """Those within the repository; others are not followed, so that no test needs a network."""
-    generated = re.compile(r"reference/\w+\.md$")
-    for target, _ in LINK.findall(read(page)):
-        assert (page.parent / target).exists() or generated.search(target), target
+def test_links_have_targets(page):
+    """Links within the repository have targets; other links are not followed, so that no test needs a network."""
+    generated = re.compile(r"reference/\w+\.md$|^lattice\.html$")
+    for target, anchor in LINK.findall(CODE.sub("", read(page))):
+        path = page.parent / target if target else page
+        assert path.exists() or generated.search(target), target
+        if anchor and path.suffix == ".md" and path.exists():
+            assert anchor in anchors(path), f"{target}#{anchor}"

@@ -85,9 +85,8 @@ def occupancy(alpha: Floats, beta: Floats, total: float) -> Floats:
 def viterbi(log_probs: Floats, topology: Topology) -> tuple[Ints, float]:
     """The best single path, (T,) states, and its log-probability.
 
-    Ties: among equally good transitions into a state stay wins over advance and advance over skip; among equally good
-        ends,
-    the later state. Where no path exists the log-probability is −∞ and the path empty.
+    Ties: among equally good transitions into a state, stay wins over advance and advance over skip; of equally good
+    ends the later state wins. If no path exists, the log-probability is −∞ and the path is empty.
     """
     emission = emissions(log_probs, topology)
     frames, states = emission.shape

@@ -1,12 +1,12 @@
-"""Computes the posteriors that the live lattice offers, src/ctckit/viz/live/posteriors.npz.
+"""Compute the posteriors that the live lattice offers, src/ctckit/viz/live/posteriors.npz.
 
     pip install --no-deps hama==1.7.0          # phonemes from a waveform; Apache-2.0
-    python docs/live_posteriors.py cards/003.wav
+    python docs/_figures/live_posteriors.py cards/003.wav
 
-Two handwritten strings, composed from real digits, as the reader of ``ctckit demo`` sees them: one at many steps of
-its training, one that it reads wrongly. And the word "seven" from a recording in Debian's package
-pocketsphinx-testdata (Carnegie Mellon University; BSD-2): what the phoneme recogniser of hama says of it, and the
-outline of its waveform. The training takes a few minutes.
+The file holds posteriors of three inputs. Two are handwritten strings, composed from real digits and read by the
+recognizer of ``ctckit demo``: one at many steps of the training, and one that the trained recognizer reads wrongly. The
+third is the word "seven" from a recording in Debian's package pocketsphinx-testdata (Carnegie Mellon University;
+BSD-2): the posteriors of hama's phoneme recognizer, and the outline of the waveform. The training takes a few minutes.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
-OUT = Path(__file__).parent.parent / "src" / "ctckit" / "viz" / "live" / "posteriors.npz"
+OUT = Path(__file__).parents[2] / "src" / "ctckit" / "viz" / "live" / "posteriors.npz"
 READ, MISREAD = "35200", "3480"  # the first of the held-out strings with these texts
 STEPS = [*range(0, 260, 10), 280, 300, 350, 400, 500, 600, 800, 1000, 1200, 1400, 1600]
 SEVEN = slice(4, 30)  # its frames of 20 ms in the recording "seven of clubs"
 PIECES_PER_FRAME = 8
-KEPT = 0.02  # a phoneme that stays below this in every frame goes into the class "…"
+KEPT = 0.02  # a phoneme whose probability stays below this in every frame goes into the class "…"
 
 Arrays = dict[str, np.ndarray]
 
 
 class Watch(TrainingProgress):
-    """Looks at some lines every ten steps of a training."""
+    """Records the log-probabilities of some lines every ten steps of a training."""
 
     def __init__(self, model: CRNN, images: list[np.ndarray]) -> None:
         super().__init__()
@@ -45,17 +45,17 @@ class Watch(TrainingProgress):
         self.look(0)
 
     def look(self, step: int) -> None:
-        """Compute the lines' log-probabilities now."""
+        """Compute and keep the lines' log-probabilities at this step."""
         self.seen[step] = [each.numpy() for each in compute_log_probs(self._model, self._images)]
 
     def show(self, step: int, record: TrainingRecord) -> None:
-        """Called by ``train``."""
+        """Report a step; ``train`` calls this."""
         super().show(step, record)
         self.look(step)
 
 
 def digits() -> Arrays:
-    """The handwritten strings; the training is that of ``ctckit demo``."""
+    """Return the posteriors of the handwritten strings; the training is that of ``ctckit demo``."""
     vocabulary = Vocabulary.from_characters(CHARSET)
     held_out = held_out_strings()
     images = [next(line.image for line in held_out if line.text == text) for text in (READ, MISREAD)]
@@ -75,7 +75,10 @@ def digits() -> Arrays:
 
 
 def word(recording: Path) -> Arrays:
-    """The spoken word; all phonemes that are never likely are one class, so every probability stays what it was."""
+    """Return the posteriors of the spoken word.
+
+    All phonemes that stay unlikely are summed into one class; every other probability keeps its value.
+    """
     from hama.asr import ASRModel, read_wav_mono
 
     model = ASRModel()
@@ -98,7 +101,7 @@ def word(recording: Path) -> Arrays:
 
 
 def main() -> None:
-    """Write the file."""
+    """Write posteriors.npz."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", type=Path, help="003.wav of pocketsphinx-testdata")
     arguments = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Takes the README's picture of the live lattice: ``python docs/live_picture.py``. Needs Playwright and a Chromium."""
+"""Take the README's screenshot of the live lattice: ``python docs/_figures/live_picture.py``.
+
+Needs Playwright and an installed Chromium.
+"""
 
 import shutil
 import tempfile
@@ -8,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from ctckit.viz import write_live_page
 
-OUT = Path(__file__).parent / "images" / "live-lattice.png"
+OUT = Path(__file__).parents[1] / "images" / "live-lattice.png"
 
 
 def main() -> None:
