@@ -56,7 +56,7 @@ ctckit::InputKind input_kind_of(const std::string& name) {
   if (name == "logits") return ctckit::InputKind::logits;
   if (name == "scores") return ctckit::InputKind::scores;
   if (name == "log_probs") return ctckit::InputKind::log_probs;
-  throw nb::value_error("rows is not one of logits, scores, log_probs");
+  throw nb::value_error("input_kind is not one of logits, scores, log_probs");
 }
 
 ctckit::TokenGraphs graphs_of(const std::optional<Cube<const double>>& weights,
@@ -130,18 +130,18 @@ NB_MODULE(_native, m) {
   m.doc() = "The C++ core of ctckit. Use ctckit.kernels.native.";
   const auto loss = [&]<class Logit>(Logit, const char* name) {
     m.def(name, &ctc_loss<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(), "input_lengths"_a.noconvert(),
-          "target_lengths"_a.noconvert(), "blank"_a, "rows"_a, "weights"_a.noconvert(), "losses"_a.noconvert(),
+          "target_lengths"_a.noconvert(), "blank"_a, "input_kind"_a, "weights"_a.noconvert(), "losses"_a.noconvert(),
           "gradient"_a.noconvert().none(), "normalizers"_a.noconvert().none(), "normalized"_a,
-          "chains"_a.noconvert().none(), "counts"_a.noconvert().none());
+          "transitions"_a.noconvert().none(), "counts"_a.noconvert().none());
   };
   loss(float{}, "ctc_loss_float32");
   loss(double{}, "ctc_loss_float64");
   loss(ctckit::Half{}, "ctc_loss_float16");
   loss(ctckit::Brain{}, "ctc_loss_bfloat16");
   const auto hvp = [&]<class Logit>(Logit) {
-    m.def("ctc_curvature", &ctc_hvp<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
-          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "rows"_a, "weights"_a.noconvert(),
-          "direction"_a.noconvert(), "result"_a.noconvert(), "chains"_a.noconvert().none());
+    m.def("ctc_hvp", &ctc_hvp<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
+          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "input_kind"_a, "weights"_a.noconvert(),
+          "direction"_a.noconvert(), "result"_a.noconvert(), "transitions"_a.noconvert().none());
   };
   hvp(float{});
   hvp(double{});

@@ -10,13 +10,13 @@ def ctc_loss_float32(
     input_lengths: npt.NDArray[np.int64],
     target_lengths: npt.NDArray[np.int64],
     blank: int,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64],
     losses: npt.NDArray[np.float64],
     gradient: npt.NDArray[Any] | None,
     normalizers: npt.NDArray[Any] | None,
     normalized: bool,
-    chains: npt.NDArray[np.float64] | None,
+    transitions: npt.NDArray[np.float64] | None,
     counts: npt.NDArray[np.float64] | None,
 ) -> None: ...
 def ctc_loss_float64(
@@ -25,13 +25,13 @@ def ctc_loss_float64(
     input_lengths: npt.NDArray[np.int64],
     target_lengths: npt.NDArray[np.int64],
     blank: int,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64],
     losses: npt.NDArray[np.float64],
     gradient: npt.NDArray[Any] | None,
     normalizers: npt.NDArray[Any] | None,
     normalized: bool,
-    chains: npt.NDArray[np.float64] | None,
+    transitions: npt.NDArray[np.float64] | None,
     counts: npt.NDArray[np.float64] | None,
 ) -> None: ...
 def ctc_loss_float16(
@@ -40,13 +40,13 @@ def ctc_loss_float16(
     input_lengths: npt.NDArray[np.int64],
     target_lengths: npt.NDArray[np.int64],
     blank: int,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64],
     losses: npt.NDArray[np.float64],
     gradient: npt.NDArray[Any] | None,
     normalizers: npt.NDArray[Any] | None,
     normalized: bool,
-    chains: npt.NDArray[np.float64] | None,
+    transitions: npt.NDArray[np.float64] | None,
     counts: npt.NDArray[np.float64] | None,
 ) -> None: ...
 def ctc_loss_bfloat16(
@@ -55,26 +55,26 @@ def ctc_loss_bfloat16(
     input_lengths: npt.NDArray[np.int64],
     target_lengths: npt.NDArray[np.int64],
     blank: int,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64],
     losses: npt.NDArray[np.float64],
     gradient: npt.NDArray[Any] | None,
     normalizers: npt.NDArray[Any] | None,
     normalized: bool,
-    chains: npt.NDArray[np.float64] | None,
+    transitions: npt.NDArray[np.float64] | None,
     counts: npt.NDArray[np.float64] | None,
 ) -> None: ...
-def ctc_curvature(
+def ctc_hvp(
     logits: npt.NDArray[Any],
     targets: npt.NDArray[np.int32],
     input_lengths: npt.NDArray[np.int64],
     target_lengths: npt.NDArray[np.int64],
     blank: int,
-    rows: str,
+    input_kind: str,
     weights: npt.NDArray[np.float64],
     direction: npt.NDArray[Any],
     result: npt.NDArray[Any],
-    chains: npt.NDArray[np.float64] | None,
+    transitions: npt.NDArray[np.float64] | None,
 ) -> None: ...
 def buffer(size: int) -> npt.NDArray[np.uint8]: ...
 def instruction_sets() -> list[str]: ...

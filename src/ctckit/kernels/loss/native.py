@@ -108,7 +108,7 @@ def ctc_hvp(
     """
     logits = rows_contiguous(logits)
     result = np.empty(logits.shape, dtype=logits.dtype)
-    _native.ctc_curvature(
+    _native.ctc_hvp(
         logits,
         batch.targets,
         batch.input_lengths,
