@@ -1,4 +1,4 @@
-"""What has to be known before the tests are imported, and a Chromium to open the live lattice in."""
+"""The settings that must come before the tests are imported, and a Chromium for the tests of the live lattice."""
 
 import os
 import shutil
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-if not Path("/dev/nvidiactl").exists():  # no GPU: Triton's kernels run in its interpreter, which has to know now
+if not Path("/dev/nvidiactl").exists():  # no GPU: Triton's interpreter must be selected before Triton is imported
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="module")  # not longer: other modules fork
+@pytest.fixture(scope="module")  # not for the session, because other modules fork
 def chromium():
-    """A running Chromium; skips where none is installed, unless CTCKIT_CHROMIUM names one: then it has to be there."""
+    """Return a running Chromium. Skip where none is installed; but one that CTCKIT_CHROMIUM names must exist."""
     named = os.environ.get("CTCKIT_CHROMIUM")
     found = next(filter(None, map(shutil.which, [named] if named else NAMES)), None)
     if found is None and named is None:
@@ -32,13 +32,13 @@ def chromium():
 
 @pytest.fixture
 def opened(chromium):
-    """Opens a file in a window of its own; fails on whatever the page reports as an error, or asks of the network."""
+    """Return a function that opens a file in a new window; the test fails on page errors and on network requests."""
     complaints, contexts = [], []
 
     def open_page(path, fragment="", **settings):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
         contexts.append(context)
-        context.set_default_timeout(300_000)  # a busy machine may stop for minutes
+        context.set_default_timeout(300_000)  # a busy machine can be slow for minutes
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -1,4 +1,4 @@
-"""The README's two commands can install what they need, on every Python and architecture that we claim."""
+"""The two commands of the README can install their packages, on every supported Python and architecture."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-COMMANDS = {"make demo": "ocr", "make test": "dev"}  # and the extra that each installs
+COMMANDS = {"make demo": "ocr", "make test": "dev"}  # each command and its extra
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 ARCHITECTURES = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]
 UNREACHABLE = ("error sending request", "Could not connect", "Failed to fetch", "dns error", "timed out")
@@ -44,7 +44,7 @@ def test_the_pins_resolve_for_all_pythons_and_platforms_at_once(command):
 
 @pytest.fixture(scope="module")
 def resolutions():
-    """What uv says for each command, Python and architecture; minutes, in which it waits for the index."""
+    """Return the results of uv for each command, Python and architecture. This takes minutes, mostly for the index."""
     if "CI" not in os.environ:
         pytest.skip("takes minutes: set CI=true to run it")
     cases = [(command, python, machine) for command in COMMANDS for python in PYTHONS for machine in ARCHITECTURES]
@@ -63,5 +63,5 @@ def test_the_pins_resolve(command, python, machine, resolutions):
     expect_pinned(resolutions[command, python, machine])
 
 
-def test_all_claimed_pythons_are_tested():
+def test_all_supported_pythons_are_tested():
     assert f'requires-python = ">={PYTHONS[0]}"' in (ROOT / "pyproject.toml").read_text()

@@ -6,7 +6,7 @@ import ctckit
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from tests.support import oracle
 from tests.support.problems import random_probs
-from tests.support.tolerances import DOUBLE
+from tests.support.tolerances import DOUBLE, SAMPLED_DEVIATIONS
 
 
 @pytest.fixture
@@ -35,7 +35,23 @@ def test_samples_come_from_the_posterior(small):
     for path, prob in found.items():
         expected = prob / total
         spread = np.sqrt(expected * (1 - expected) / len(drawn))
-        assert drawn.count(path) / len(drawn) == pytest.approx(expected, abs=5 * spread + 1e-3)
+        assert drawn.count(path) / len(drawn) == pytest.approx(expected, abs=SAMPLED_DEVIATIONS * spread)
+
+
+def test_transition_occupancy_is_the_share_of_the_paths_that_take_a_transition(small):
+    probs, item = small
+    found = oracle.path_probs(probs.tolist(), [2, 2, 1], 0)
+    total = sum(found.values())
+    for t in range(1, len(probs)):
+        by_classes = np.zeros((4, 4))
+        for path, prob in found.items():
+            by_classes[path[t - 1], path[t]] += prob / total
+        mine = np.zeros((4, 4))
+        labels = item.topology.labels
+        for k, s in zip(*np.nonzero(item.transition_occupancy(t)), strict=True):
+            mine[labels[s], labels[s + k]] += item.transition_occupancy(t)[k, s]
+        np.testing.assert_allclose(mine, by_classes, rtol=0, atol=DOUBLE)
+        np.testing.assert_array_equal(item.arrow_occupancy(t), item.transition_occupancy(t))
 
 
 def test_samples_repeat_with_the_seed(small):
@@ -43,18 +59,19 @@ def test_samples_repeat_with_the_seed(small):
     np.testing.assert_array_equal(item.sample(3), item.sample(3))
 
 
-def test_best_path_is_the_likeliest(small):
+def test_best_path_is_the_most_likely_path(small):
     probs, item = small
     assert tuple(item.topology.labels[item.best_path()]) == oracle.best_path(probs.tolist(), [2, 2, 1], 0)[0]
 
 
 def test_token_occupancy_sums_the_states_of_each_class(small):
     probs, item = small
-    np.testing.assert_allclose(item.token_occupancy, oracle.class_occupancy(probs.tolist(), [2, 2, 1], 0), atol=DOUBLE)
+    expected = oracle.class_occupancy(probs.tolist(), [2, 2, 1], 0)
+    np.testing.assert_allclose(item.token_occupancy, expected, rtol=0, atol=DOUBLE)
 
 
 @pytest.mark.parametrize(("frames", "target", "log_p"), [(0, [], 0.0), (0, [1], -np.inf), (2, [1, 1], -np.inf)])
-def test_the_ends_of_the_range(frames, target, log_p):
+def test_no_frames_and_too_few_frames(frames, target, log_p):
     item = ctckit.lattice(np.zeros((frames, 3)), target)
     assert item.log_likelihood == log_p
     assert item.occupancy.shape == (frames, 2 * len(target) + 1)
@@ -73,12 +90,12 @@ def test_the_ends_of_the_range(frames, target, log_p):
             question()
 
 
-def test_a_mask_in_every_paths_way_is_told_from_too_few_frames():
+def test_the_message_for_a_mask_differs_from_that_for_too_few_frames():
     item = ctckit.lattice(np.where(np.arange(3) == 1, -np.inf, np.zeros((4, 3))), [1])
     assert str(item).endswith("(no path: each passes a class whose log_probs are −∞ in its frame)")
 
 
-def test_a_drawing_has_a_width(small):
+def test_the_width_of_a_drawing_is_checked(small):
     with pytest.raises(InvalidInputError, match=r"width is 0; expected a positive integer\."):
         small[1].draw(width=0)
 
@@ -89,7 +106,7 @@ def test_empty_target_is_all_blank():
     assert item.log_likelihood == pytest.approx(np.log(probs[:, 2]).sum(), abs=DOUBLE)
 
 
-def test_it_is_drawn_in_characters():
+def test_the_drawing_in_characters():
     probs = np.full((7, 3), 0.02)
     probs[[0, 1, 2, 3, 4, 5, 6], [0, 1, 1, 0, 0, 2, 0]] = 0.96
     drawn = str(ctckit.lattice(np.log(probs), [1, 2])).splitlines()
@@ -113,14 +130,14 @@ def test_names_and_width_of_the_drawing():
     assert max(map(len, drawn.splitlines()[1:])) <= 50 + len("frame ")
 
 
-def test_torch_tensors_are_taken():
+def test_torch_tensors_are_accepted():
     log_probs = torch.randn(5, 4).log_softmax(1).requires_grad_()
     expected = ctckit.lattice(log_probs.detach().numpy(), np.array([1, 3]))
     assert ctckit.lattice(log_probs, torch.tensor([1, 3])).log_likelihood == expected.log_likelihood
     assert ctckit.lattice(log_probs.bfloat16(), [1, 3]).feasible
 
 
-def test_it_is_frozen(small):
+def test_a_lattice_is_frozen(small):
     with pytest.raises(AttributeError):
         small[1].alpha = None
 
@@ -146,6 +163,6 @@ def test_it_is_frozen(small):
         (np.array([[0, np.inf]]), [1], 0, r"log_probs\[0, 1\] is inf; expected finite numbers or −∞\."),
     ],
 )
-def test_what_is_wrong_is_said(log_probs, target, blank, message):
+def test_messages(log_probs, target, blank, message):
     with pytest.raises(InvalidInputError, match=message):
         ctckit.lattice(log_probs, target, blank=blank)

@@ -8,14 +8,14 @@ from tests.support import oracle
 
 
 def walks(topology, frames):
-    """All state sequences that the arrows allow, by brute force."""
+    """Yield all state sequences that the transitions allow, by brute force."""
     states = range(topology.num_states)
     for walk in itertools.product(states, repeat=frames):
         if not np.isfinite(topology.start[walk[0]]) or not np.isfinite(topology.final[walk[-1]]):
             continue
-        arrows = {0: topology.stay, 1: topology.advance, 2: topology.skip}
+        transitions = {0: topology.stay, 1: topology.advance, 2: topology.skip}
         steps = itertools.pairwise(walk)
-        if all(b - a in arrows and np.isfinite(arrows[b - a][b]) for a, b in steps):
+        if all(b - a in transitions and np.isfinite(transitions[b - a][b]) for a, b in steps):
             yield walk
 
 
@@ -27,7 +27,7 @@ def test_walks_are_exactly_the_paths_that_collapse_to_the_target(target, frames)
     expected = [
         path for path in itertools.product(range(3), repeat=frames) if oracle.collapse(path, 0) == tuple(target)
     ]
-    assert sorted(spelled) == sorted(expected)  # sorted lists: no path is spelled twice
+    assert sorted(spelled) == sorted(expected)  # sorted lists: no path appears twice
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_frames_needed(target, needed):
     assert adjacent_repeats(target) == needed - len(target)
 
 
-def test_no_skip_onto_a_blank_nor_between_equal_neighbours():
+def test_no_skip_onto_a_blank_or_between_equal_neighbors():
     skip = np.isfinite(ctc_topology([5, 5, 7], blank=2).skip)
     assert skip.tolist() == [False, False, False, False, False, True, False]
 

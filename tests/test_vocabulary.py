@@ -5,7 +5,7 @@ from ctckit.errors import CharsetError, InvalidInputError
 
 
 @pytest.mark.parametrize("blank", [0, 2, 3])
-def test_text_goes_there_and_back(blank):
+def test_encode_and_decode_are_inverse(blank):
     vocabulary = Vocabulary.from_characters("abc", blank=blank)
     assert len(vocabulary) == 4
     assert vocabulary.tokens[blank] == ""
@@ -23,7 +23,7 @@ def test_unknown_characters_are_named():
 
 
 @pytest.mark.parametrize("token", [-1, 3, 1.0])
-def test_only_classes_are_decoded(token):
+def test_decode_refuses_numbers_that_are_not_classes(token):
     with pytest.raises(InvalidInputError, match=r"tokens\[1\] is .*"):
         Vocabulary.from_characters("ab").decode([1, token])
 
@@ -38,7 +38,7 @@ def test_only_classes_are_decoded(token):
         (("", "a", ""), 0, r"tokens\[2\] is '', the same as tokens\[0\]\."),
     ],
 )
-def test_nothing_is_guessed(tokens, blank, message):
+def test_tokens_and_blank_are_checked(tokens, blank, message):
     with pytest.raises(InvalidInputError, match=message):
         Vocabulary(tokens, blank)
 
@@ -52,7 +52,7 @@ def test_words_of_a_separator():
     assert vocabulary.word_parts == (("",), ("a",), ("b",), ("", ""))
     with_space = Vocabulary.from_characters("a |", separator="|")
     assert with_space.encode("a a") == [1, 2, 1]
-    assert with_space.decode([1, 2, 2, 1, 3, 1]) == "a  a a"  # a space that is a token is one
+    assert with_space.decode([1, 2, 2, 1, 3, 1]) == "a  a a"  # a space that is a token stays a space
 
 
 def test_words_of_pieces():
@@ -75,7 +75,7 @@ def test_without_a_mark_there_are_no_words():
     assert vocabulary.decode([1, 2, 3]) == "▁the##s|"
 
 
-def test_a_list_of_tokens_is_taken():
+def test_a_list_of_tokens_is_accepted():
     assert Vocabulary(["", "a"]) == Vocabulary(("", "a"))
     assert hash(Vocabulary(["", "a"], separator="a")) == hash(Vocabulary(("", "a"), separator="a"))
     assert Vocabulary(["", "a"], separator="a") != Vocabulary(["", "a"])

@@ -1,7 +1,7 @@
-"""Every check of what a caller passes in, and every message.
+"""Checks of the arguments that users pass in, and the messages of these checks.
 
-The order is: types and ranks, then sizes, then contents, all before a kernel runs. A message says what is wrong,
-where, what was expected, what was found, and where it can, the remedy.
+The order is: types and ranks, then sizes, then contents. All checks come before a kernel runs. A message says what is
+wrong, where, what was expected and what was found. Where there is a remedy, the message names it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ctckit.errors import BackendError, InfeasibleTargetError, InvalidInputError
 REDUCTIONS = ("mean", "sum", "none")
 INFEASIBLE = ("inf", "zero", "error")
 NUMPY_FLOATS = ("torch.float16", "torch.float32", "torch.float64")
-LOG_PROB_SLACK = 1e-2  # half precision may leave a sure class this far above 0
-MOST_NAMED = 5  # items listed in one message
+LOG_PROB_SLACK = 1e-2  # half precision can round the log-probability of a certain class to this much above 0
+MOST_NAMED = 5  # one message lists at most this many items
 
 
 def as_array(values: Any, name: str) -> npt.NDArray[Any]:
-    """A NumPy view (where one is possible) of an array, a torch tensor or a sequence."""
-    if hasattr(values, "detach"):  # a torch tensor, told without importing torch
+    """Return an array, a torch tensor or a sequence as a NumPy array, which shares its memory where possible."""
+    if hasattr(values, "detach"):  # a torch tensor; torch is not imported for this check
         return _array_of_tensor(values, name)
     try:
         return np.asarray(values)
@@ -35,27 +35,27 @@ def as_array(values: Any, name: str) -> npt.NDArray[Any]:
 
 def _array_of_tensor(tensor: Any, name: str) -> npt.NDArray[Any]:
     expect_dense(tensor, name)
-    tensor = tensor.detach().resolve_conj().resolve_neg()  # views that NumPy cannot read; all others stay as they are
+    tensor = tensor.detach().resolve_conj().resolve_neg()  # only views that NumPy cannot read are copied
     try:
         if tensor.is_floating_point() and str(tensor.dtype) not in NUMPY_FLOATS:
             tensor = tensor.float()
         return np.asarray(tensor.numpy())
     except (TypeError, NotImplementedError):
         raise InvalidInputError(
-            f"{name} has dtype {tensor.dtype}; expected numbers of a type that NumPy has. Convert it before."
+            f"{name} has dtype {tensor.dtype}; expected numbers of a type that NumPy has. Convert the tensor first."
         ) from None
-    except RuntimeError:  # inside of torch.func no tensor has memory that could be shared
+    except RuntimeError:  # inside torch.func, tensors have no memory that NumPy could share
         kind = str(tensor.dtype).removeprefix("torch.")
         return np.array(tensor.tolist(), dtype=kind).reshape(tuple(tensor.shape))
 
 
 def _sentence(error: Exception) -> str:
-    """An error's text, with a full stop behind it."""
+    """Return the text of an error as a sentence that ends with a full stop."""
     return f"{str(error).rstrip('.')}."
 
 
 def expect_dense(tensor: Any, name: str, *, on_device: bool = False) -> None:
-    """A torch tensor with rows to read, on a device that the kernels can reach: the CPU, or with ``on_device`` any."""
+    """Check that a torch tensor is dense, and on the CPU; with ``on_device`` it may be on any device."""
     if not on_device:
         expect_cpu(tensor.device, name)
     if tensor.is_nested:
@@ -68,7 +68,7 @@ def expect_dense(tensor: Any, name: str, *, on_device: bool = False) -> None:
 
 
 def frames_on_device(log_probs: Any) -> Any:
-    """(B, T, C) log-probabilities on a GPU, without their history; (T, C) is one item."""
+    """Return (B, T, C) log-probabilities on a GPU, detached from autograd; (T, C) becomes a batch of one item."""
     expect_dense(log_probs, "log_probs", on_device=True)
     expect_floating(log_probs.is_floating_point(), "log_probs", log_probs.dtype)
     frames = log_probs.detach()[None] if log_probs.ndim == 2 else log_probs.detach()
@@ -77,17 +77,17 @@ def frames_on_device(log_probs: Any) -> Any:
 
 
 def expect_cpu(device: Any, name: str) -> None:
-    """The torch device that most kernels compute on."""
+    """Check that a torch device is the CPU, where most kernels compute."""
     if device.type != "cpu":
         raise BackendError(f"{name} is on {device}; this function computes on the CPU. Pass {name}.cpu().")
 
 
 def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:
-    """Integer array of the rank that ``shape`` shows, such as ``(B, N)``."""
+    """Return an array of integers; check that it has the rank of ``shape``, such as ``(B, N)``."""
     array = as_array(values, name)
     rank = shape.count(",") + (0 if shape.endswith(",)") else 1)
     if array.size == 0 and array.dtype.kind == "f":
-        array = array.astype(np.int64)  # what NumPy makes of an empty list
+        array = array.astype(np.int64)  # NumPy makes an empty list an array of floats
     if array.dtype.kind not in "iu":
         fractions = "lengths" in name and array.dtype.kind == "f"
         hint = " Lengths are counts of frames and tokens, not fractions." if fractions else ""
@@ -98,10 +98,9 @@ def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]
 
 
 def floats(array: npt.NDArray[Any], name: str, shape: str) -> npt.NDArray[Any]:
-    """Floating-point array of the rank that ``shape`` shows, of a type that the kernels take.
+    """Return a floating-point array of a type that the kernels take; check that it has the rank of ``shape``.
 
-    A wrong rank is told with the remedy. Numbers of the other byte order keep their precision; beyond float64 there is
-    none to be kept.
+    Numbers of the other byte order keep their precision. Types wider than float64 become float64.
     """
     expect_floating(array.dtype.kind == "f", name, array.dtype)
     expect_rank(array.shape, name, shape)
@@ -117,7 +116,7 @@ def expect_floating(is_floating: bool, name: str, dtype: object) -> None:
 
 
 def expect_torch_float(dtype: np.dtype[Any], name: str) -> None:
-    """One of NumPy's floating-point types that torch has as well."""
+    """Check that torch has this floating-point type of NumPy."""
     if dtype.itemsize > 8:
         raise InvalidInputError(
             f"{name} has dtype {dtype}; expected float16, float32 or float64. Pass {name}.astype(numpy.float64)."
@@ -125,7 +124,7 @@ def expect_torch_float(dtype: np.dtype[Any], name: str) -> None:
 
 
 def expect_rank(found: tuple[int, ...], name: str, shape: str) -> None:
-    """The rank that ``shape``, such as ``(B, T, C)``, shows."""
+    """Check that an array has the rank of ``shape``, such as ``(B, T, C)``."""
     rank = shape.count(",") + 1
     if len(found) == rank:
         return
@@ -138,23 +137,23 @@ def expect_rank(found: tuple[int, ...], name: str, shape: str) -> None:
 
 
 def choice(value: str, name: str, allowed: Iterable[str]) -> str:
-    """One of the names that an option has."""
+    """Return an option; check that it is one of the allowed names."""
     allowed = tuple(allowed)
-    if not isinstance(value, str) or value not in allowed:  # an array would be compared entry by entry
+    if not isinstance(value, str) or value not in allowed:  # "in" would compare an array entry by entry
         names = ", ".join(f'"{each}"' for each in allowed)
         raise InvalidInputError(f"{name} is {value!r}; expected one of {names}.")
     return value
 
 
 def flag(value: Any, name: str) -> bool:
-    """True or False, and nothing that merely counts as one of them."""
+    """Return a flag; check that it is True or False, not only a value that counts as one of them."""
     if not isinstance(value, (bool, np.bool_)):
         raise InvalidInputError(f"{name} is {value!r}; expected True or False.")
     return bool(value)
 
 
 def backend(value: str, allowed: Iterable[str]) -> str:
-    """A backend that this build has, or "auto"."""
+    """Return the name of a backend; check that it is "auto" or a backend of this build."""
     allowed = ("auto", *allowed)
     if not isinstance(value, str) or value not in allowed:
         names = ", ".join(f'"{each}"' for each in allowed)
@@ -163,7 +162,7 @@ def backend(value: str, allowed: Iterable[str]) -> str:
 
 
 def class_index(value: Any, name: str, classes: int) -> int:
-    """An integer in 0..C−1."""
+    """Return a class; check that it is an integer in 0..C−1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InvalidInputError(f"{name} is {value!r}; expected the index of a class, an integer.")
     if not 0 <= value < classes:
@@ -172,7 +171,7 @@ def class_index(value: Any, name: str, classes: int) -> int:
 
 
 def lengths(values: Any, name: str, items: int, most: int, limit: str) -> npt.NDArray[np.int64]:
-    """(B,) counts in 0..most; ``limit`` says in words what sets ``most``."""
+    """Return (B,) lengths; check that they are in 0..most. ``limit`` is the reason for ``most``, for the message."""
     array = integers(values, name, "(B,)")
     if len(array) != items:
         raise InvalidInputError(f"{name} has {len(array)} entries; expected one for each of the B = {items} items.")
@@ -184,7 +183,7 @@ def lengths(values: Any, name: str, items: int, most: int, limit: str) -> npt.ND
 
 
 def expect_entries(count: int, name: str, items: int) -> None:
-    """One for each entry of ``input_lengths``."""
+    """Check that an argument has one entry for each entry of ``input_lengths``."""
     if count != items:
         raise InvalidInputError(
             f"{name} has {count} entries but input_lengths has {items}; expected one for each item."
@@ -192,9 +191,9 @@ def expect_entries(count: int, name: str, items: int) -> None:
 
 
 def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDArray[Any]:
-    """(B, N) targets from all of them one after another."""
+    """Return (B, N) padded targets from joined targets, (Σ N_b,)."""
     counts = integers(target_lengths, "target_lengths", "(B,)")
-    total = sum(counts.tolist())  # of Python's integers: it cannot overflow
+    total = sum(counts.tolist())  # Python integers cannot overflow
     if len(counts) == items and total != len(tokens):
         raise InvalidInputError(
             f"targets has {len(tokens)} entries, one after another; expected the sum of target_lengths, {total}."
@@ -206,7 +205,7 @@ def padded(tokens: npt.NDArray[Any], target_lengths: Any, items: int) -> npt.NDA
 
 
 def expect_batch_first(shape: tuple[int, ...], input_lengths: Any, name: str) -> None:
-    """A batch whose second axis is as long as the list of lengths is most likely time-major: say so."""
+    """Check that a batch is not time-major: its first axis, not its second, has one entry for each length."""
     array = as_array(input_lengths, "input_lengths")
     count = len(array) if array.ndim == 1 else shape[0]
     if count != shape[0] and count == shape[1]:
@@ -217,7 +216,7 @@ def expect_batch_first(shape: tuple[int, ...], input_lengths: Any, name: str) ->
 
 
 def expect_classes(targets: npt.NDArray[Any], target_lengths: npt.NDArray[np.int64], classes: int, blank: int) -> None:
-    """Every token within the lengths is a class, and none is the blank."""
+    """Check that every token within the lengths is a class and not the blank."""
     inside = np.arange(targets.shape[1]) < target_lengths[:, None]
     outside_range = inside & ((targets < 0) | (targets >= classes))
     if outside_range.any():
@@ -229,13 +228,13 @@ def expect_classes(targets: npt.NDArray[Any], target_lengths: npt.NDArray[np.int
     if is_blank.any():
         b, n = (int(k) for k in np.argwhere(is_blank)[0])
         raise InvalidInputError(
-            f"targets[{b}, {n}] is {blank}, the blank; a target holds tokens only. Blanks between tokens are put in by "
-            f"CTC itself; if {blank} is a token of yours, say blank=… for the class that is not."
+            f"targets[{b}, {n}] is {blank}, the blank; a target holds tokens only. CTC itself inserts the blanks "
+            f"between tokens. If {blank} is one of your tokens, pass blank=… with the class of the blank."
         )
 
 
 def impossible_items(bad: npt.NDArray[np.integer[Any]], name: str) -> InfeasibleTargetError:
-    """The error for targets that fit their frames, but only through classes that are masked."""
+    """Return the error for targets that fit into their frames, but only on paths through masked classes."""
     items = tuple(int(b) for b in bad)
     return InfeasibleTargetError(
         f"targets{list(items)} cannot be emitted: every alignment passes a class whose {name} are −∞ in its frame.",
@@ -244,7 +243,7 @@ def impossible_items(bad: npt.NDArray[np.integer[Any]], name: str) -> Infeasible
 
 
 def one_target(target: Any, classes: int, blank: int) -> npt.NDArray[np.int64]:
-    """(N,) the tokens of a single item."""
+    """Return (N,) the tokens of a single item; check that each one is a class and not the blank."""
     array = integers(target, "target", "(N,)")
     for n in np.flatnonzero((array < 0) | (array >= classes))[:1]:
         raise InvalidInputError(f"target[{n}] is {array[n]}; with C = {classes} the classes are 0..{classes - 1}.")
@@ -254,7 +253,7 @@ def one_target(target: Any, classes: int, blank: int) -> npt.NDArray[np.int64]:
 
 
 def expect_scores(array: npt.NDArray[Any], name: str) -> None:
-    """Finite numbers and −∞ only."""
+    """Check that all scores are finite or −∞."""
     bad = np.argwhere(np.isnan(array) | np.isposinf(array))
     if len(bad):
         where = ", ".join(str(int(k)) for k in bad[0])
@@ -262,18 +261,18 @@ def expect_scores(array: npt.NDArray[Any], name: str) -> None:
 
 
 def class_names(names: Sized | None, classes: int) -> None:
-    """A name for each class, or none at all."""
+    """Check that there is one name for each class, or no names at all."""
     if names is not None and len(names) != classes:
         raise InvalidInputError(f"names has {len(names)} entries; expected one for each of the C = {classes} classes.")
 
 
 def expect_log_probs(top: npt.NDArray[Any], position: str, first: int = 0) -> None:
-    """Logarithms of probabilities are at most 0; what is above has not been through a log-softmax.
+    """Check that no log-probability is above 0, as logits are that did not pass through a log-softmax.
 
     Args:
-        top: The largest of each frame.
-        position: Of the item.
-        first: The frames before.
+        top: The largest value of each frame.
+        position: The position of the item, for the message.
+        first: The number of frames before these.
     """
     for t in np.flatnonzero(top > LOG_PROB_SLACK)[:1]:
         raise InvalidInputError(
@@ -283,12 +282,12 @@ def expect_log_probs(top: npt.NDArray[Any], position: str, first: int = 0) -> No
 
 
 def expect_alignable(scores: npt.NDArray[Any], input_lengths: npt.NDArray[np.int64]) -> None:
-    """(B, T, C) log-probabilities: no NaN, nothing above 0 within the lengths. One maximum for each frame."""
-    if scores.max(initial=-np.inf) <= LOG_PROB_SLACK:  # also beyond the lengths; no NaN is
+    """Check that (B, T, C) log-probabilities are at most 0 and not NaN within the lengths."""
+    if scores.max(initial=-np.inf) <= LOG_PROB_SLACK:  # this includes the padding; it is False where there is a NaN
         return
     top = scores.max(axis=2, initial=-np.inf)
     inside = np.arange(scores.shape[1]) < input_lengths[:, None]
-    bad = ~(top <= LOG_PROB_SLACK) & inside  # a NaN is in no range
+    bad = ~(top <= LOG_PROB_SLACK) & inside  # a comparison with NaN is False
     if not bad.any():
         return
     b, t = (int(k) for k in np.argwhere(bad)[0])
@@ -298,15 +297,15 @@ def expect_alignable(scores: npt.NDArray[Any], input_lengths: npt.NDArray[np.int
 
 
 def expect_frames(scores: npt.NDArray[Any], item: int | None, first: int = 0) -> None:
-    """(T, C) frames to search in: no NaN, nothing above 0, a possible class in each. One maximum for each frame.
+    """Check (T, C) frames for a search: no NaN, nothing above 0, at least one possible class in each frame.
 
     Args:
         scores: The frames.
-        item: Their place in a batch; None for a stream.
-        first: The frames of the stream before.
+        item: Their position in a batch; None for a stream.
+        first: The number of frames of the stream before these.
     """
     top = scores.max(axis=1, initial=-np.inf)
-    if ((top > -np.inf) & (top <= LOG_PROB_SLACK)).all():  # no NaN is
+    if ((top > -np.inf) & (top <= LOG_PROB_SLACK)).all():  # a comparison with NaN is False
         return
     t = int(np.flatnonzero(~((top > -np.inf) & (top <= LOG_PROB_SLACK)))[0])
     where = f"log_probs[{t}] (frame {first + t} of the stream)" if item is None else f"log_probs[{item}, {t}]"
@@ -322,7 +321,7 @@ def expect_frames(scores: npt.NDArray[Any], item: int | None, first: int = 0) ->
 
 
 def expect_vocabulary(blank_there: int, tokens: int, blank: int, classes: int) -> None:
-    """A vocabulary of the model's classes and blank."""
+    """Check that a vocabulary has as many tokens as there are classes, and the same blank."""
     if tokens != classes:
         hint = " The blank is one of them." if tokens + 1 == classes else ""
         raise InvalidInputError(
@@ -333,32 +332,32 @@ def expect_vocabulary(blank_there: int, tokens: int, blank: int, classes: int) -
 
 
 def differing_shapes(name: str, shape: tuple[int, ...], other: str, expected: tuple[int, ...]) -> InvalidInputError:
-    """The error for two arrays that have to be of one shape."""
+    """Return the error for two arrays that must have the same shape."""
     return InvalidInputError(f"{name} has shape {shape}; expected that of {other}, {expected}.")
 
 
 def expect_instance(value: Any, name: str, kind: type, expected: str) -> None:
-    """A value of one type, called ``expected`` in the message."""
+    """Check that a value has a type, which the message calls ``expected``."""
     if not isinstance(value, kind):
         raise InvalidInputError(f"{name} is of type {type(value).__name__}; expected {expected}.")
 
 
 def positive_integer(count: int, name: str) -> int:
-    """A positive whole number."""
+    """Return a count; check that it is a positive integer."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
         raise InvalidInputError(f"{name} is {count!r}; expected a positive integer.")
     return int(count)
 
 
 def number(value: Any, name: str, least: float, most: float) -> float:
-    """A real number in ``least``..``most``."""
+    """Return a number; check that it is real and in ``least``..``most``."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not real or not least <= value <= most:  # a NaN is in no range
+    if not real or not least <= value <= most:  # a comparison with NaN is False
         raise InvalidInputError(f"{name} is {value!r}; expected a number in {least:g}..{most:g}.")
     return float(value)
 
 
 def missing(error: ModuleNotFoundError, what: str, extra: str) -> ImportError:
-    """The error to raise for a failed import: with the command to type if an optional package is what is missing."""
+    """Return the error for a failed import; for a missing optional package, with the command to install it."""
     package = (error.name or "").partition(".")[0]
     return error if package in ("", "ctckit") else MissingDependencyError(what, package, extra)

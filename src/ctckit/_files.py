@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, flushed to the disk, then renamed."""
+"""Files that are complete or absent: they are written under a temporary name, flushed to the disk, then renamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ctckit.errors import DataError
 
 
 def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
-    """Replace ``path`` by a file of these parts; whatever happens, the old file or the new one is there, whole."""
+    """Replace ``path`` by a file of these parts; after a failure the old file or the new file is there, complete."""
     temporary = write_temporary(path, *parts)
     try:
         os.replace(temporary, path)
@@ -20,8 +20,8 @@ def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
 
 
 def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
-    """Write the parts in a row, beside ``path`` under a unique name, flushed to the disk; returns that name."""
-    import tempfile  # only here: `import ctckit` should be quick
+    """Return a new file of these parts: beside ``path``, under a unique name, flushed to the disk."""
+    import tempfile  # imported here, so that `import ctckit` stays fast
 
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     temporary = Path(name)
@@ -31,7 +31,7 @@ def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a model is read like any other file
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files, but others may read a model
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -39,10 +39,10 @@ def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and its parents.
+    """Create the folder and its parents.
 
     Raises:
-        DataError: If it cannot be made.
+        DataError: If that fails.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename survives a power cut; does nothing where folders cannot be opened."""
+    """Flush a folder's entries, so that a rename survives a power failure. No effect where folders cannot be opened."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

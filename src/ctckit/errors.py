@@ -1,14 +1,14 @@
-"""Every exception that ctckit raises on purpose.
+"""The exceptions that ctckit raises.
 
 ::
 
     CTCKitError
     ├── InvalidInputError (also a ValueError)     an argument is wrong; the message says which, where, and the remedy
-    │   ├── InfeasibleTargetError                 a target that no alignment can emit
-    │   └── BackendError                          a backend asked for by name that cannot do this call
-    ├── DataError (also a ValueError)             a file, an image or a text that cannot be used
-    │   ├── CharsetError                          a text with characters that the model does not know
-    │   └── ModelFormatError                      a model folder that is incomplete, damaged or of another version
+    │   ├── InfeasibleTargetError                 no alignment can emit a target
+    │   └── BackendError                          a backend that was named in a call cannot compute it
+    ├── DataError (also a ValueError)             a file, an image or a text cannot be used
+    │   ├── CharsetError                          a text has characters that the model does not know
+    │   └── ModelFormatError                      a model folder is incomplete, damaged or of another version
     └── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class CTCKitError(Exception):
-    """Base class of all errors raised by ctckit."""
+    """Base class of all errors that ctckit raises."""
 
 
 class InvalidInputError(CTCKitError, ValueError):
@@ -24,10 +24,10 @@ class InvalidInputError(CTCKitError, ValueError):
 
 
 class InfeasibleTargetError(InvalidInputError):
-    """A target cannot be emitted in the frames given.
+    """The given frames cannot emit a target.
 
     Attributes:
-        items: The batch positions of the targets concerned, ascending.
+        items: The batch positions of these targets, ascending.
     """
 
     def __init__(self, message: str, items: tuple[int, ...] = ()) -> None:
@@ -36,7 +36,7 @@ class InfeasibleTargetError(InvalidInputError):
 
 
 class BackendError(InvalidInputError):
-    """A backend that was asked for by name cannot serve this call."""
+    """A backend that was named in a call cannot compute it."""
 
 
 class DataError(CTCKitError, ValueError):
@@ -44,7 +44,7 @@ class DataError(CTCKitError, ValueError):
 
 
 class CharsetError(DataError):
-    """A text holds characters that are not in the charset."""
+    """A text contains characters that are not in the charset."""
 
 
 class ModelFormatError(DataError):

@@ -1,4 +1,4 @@
-"""The lattice of one item: a target's states × frames, and what can be asked of it."""
+"""``lattice``: all alignments of one target with its frames, and the quantities that follow from them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ctckit.vocabulary import Vocabulary
 class Lattice:
     """All alignments of one target with one sequence of frames.
 
-    With π running over the paths of states that the topology allows, and score(π) = Σ_t log_probs[t, label(π_t)] plus
-    the weights of the arrows taken:
+    π is a path of states that the topology allows. score(π) = Σ_t log_probs[t, label(π_t)] plus the weights of the
+    path's transitions.
 
     Attributes:
-        log_probs: (T, C) float64, the scores given.
+        log_probs: (T, C) float64, the scores.
         target: (N,) int64, the tokens.
-        topology: The S = 2N + 1 states and their arrows.
-        alpha: (T, S) float64, log-sum of the paths from the start to state s at frame t, its emission included.
-        beta: (T, S) float64, log-sum of the paths from state s at frame t to the end, its emission excluded.
+        topology: The S = 2N + 1 states and their transitions.
+        alpha: (T, S) float64, log-sum of the paths from the start to state s at frame t, with the emission of frame t.
+        beta: (T, S) float64, log-sum of the paths from state s at frame t to the end, without the emission of frame t.
 
     ``print(lattice)`` draws the occupancy in characters.
     """
@@ -66,9 +66,9 @@ class Lattice:
         return result
 
     def best_path(self) -> Ints:
-        """(T,) states of the likeliest single path (Viterbi).
+        """Return (T,) the states of the most likely path (Viterbi).
 
-        Ties: stay wins over advance, advance over skip, a later end over an earlier one.
+        Ties: stay wins over advance, advance wins over skip, a later end state wins over an earlier one.
 
         Raises:
             InfeasibleTargetError: If no path exists.
@@ -78,7 +78,7 @@ class Lattice:
         return path
 
     def sample(self, rng: np.random.Generator | int | None = None) -> Ints:
-        """(T,) states of one path, drawn from p(π | target).
+        """Return (T,) the states of one path, drawn from p(π | target).
 
         Args:
             rng: A NumPy generator, or a seed for one.
@@ -93,14 +93,14 @@ class Lattice:
         if frames:
             path[0] = generator.choice(self.topology.num_states, p=self.occupancy[0] / self.occupancy[0].sum())
         for t in range(1, frames):
-            arrows = self._arrow_probs(t)[:, path[t - 1]]
-            path[t] = path[t - 1] + generator.choice(len(arrows), p=arrows / arrows.sum())
+            steps = self._transition_probs(t)[:, path[t - 1]]
+            path[t] = path[t - 1] + generator.choice(len(steps), p=steps / steps.sum())
         return path
 
     def entropy(self) -> float:
-        """Entropy of p(π | target) in nats: 0 where one path has all the probability; NaN where no path exists.
+        """Return the entropy of p(π | target) in nats: 0 where one path has all the probability, NaN without a path.
 
-        Computed by the chain rule, H(π_0) + Σ_t H(π_t | π_{t−1}).
+        By the chain rule it is H(π_0) + Σ_t H(π_t | π_{t−1}).
         """
         if not self.feasible:
             return float("nan")
@@ -108,28 +108,32 @@ class Lattice:
             return 0.0
         total = _entropy(self.occupancy[0])
         for t in range(1, len(self.alpha)):
-            arrows = self._arrow_probs(t)
-            total += float(self.occupancy[t - 1] @ np.apply_along_axis(_entropy, 0, arrows))
+            steps = self._transition_probs(t)
+            total += float(self.occupancy[t - 1] @ np.apply_along_axis(_entropy, 0, steps))
         return total
 
     def state_names(self, names: Sequence[str] | Vocabulary | None = None) -> list[str]:
-        """(S,) how each state is written: ``names`` of its class, by default the number; ∅ for the blank."""
+        """Return (S,) the name of each state: from ``names`` by its class, or the class itself; ∅ for the blank."""
         _checks.class_names(names, self.log_probs.shape[1])
         labels = self.topology.labels.tolist()
         if names is None:
             return ["∅" if s % 2 == 0 else str(label) for s, label in enumerate(labels)]
         return [names[label] or "∅" for label in labels]
 
+    def transition_occupancy(self, t: int) -> Floats:
+        """Return (K, S) p(the path leaves s by stay, advance, skip … from frame t − 1 to t | target), for 1 ≤ t < T."""
+        return np.asarray(self.occupancy[t - 1] * self._transition_probs(t))
+
     def arrow_occupancy(self, t: int) -> Floats:
-        """(K, S) p(the path leaves state s by stay, advance, skip … between frames t − 1 and t | target), 1 ≤ t < T."""
-        return np.asarray(self.occupancy[t - 1] * self._arrow_probs(t))
+        """Return ``transition_occupancy(t)``; the older name."""
+        return self.transition_occupancy(t)
 
     def draw(self, names: Sequence[str] | Vocabulary | None = None, *, width: int = 100) -> str:
-        """The occupancy in characters: a row for each state, a column for each frame.
+        """Return the occupancy drawn in characters: a line for each state, a column for each frame.
 
         Args:
-            names: (C,) how each class is written, a ``Vocabulary`` say; by default its number, and ∅ for the blank.
-            width: Most columns for the frames; longer lattices merge neighbours.
+            names: (C,) the name of each class, for example a ``Vocabulary``; default: its number, and ∅ for the blank.
+            width: The largest number of columns for the frames; longer lattices merge neighboring frames.
 
         Returns:
             Several lines of text.
@@ -153,8 +157,8 @@ class Lattice:
     def __str__(self) -> str:
         return self.draw()
 
-    def _arrow_probs(self, t: int) -> Floats:
-        """(K, S): p(stay, advance, skip … | state s at frame t − 1); 0 for states that are never visited."""
+    def _transition_probs(self, t: int) -> Floats:
+        """Return (K, S) p(stay, advance, skip … | state s at frame t − 1); 0 for states that no path visits."""
         emission = self.log_probs[t, self.topology.labels]
         going = reference.departures(self.beta[t] + emission, self.topology)
         visited = self.beta[t - 1] > IMPOSSIBLE
@@ -172,11 +176,11 @@ class Lattice:
 
 
 def lattice(log_probs: npt.ArrayLike | Any, target: npt.ArrayLike | Any, *, blank: int = 0) -> Lattice:
-    """All alignments of ``target`` with the frames of ``log_probs``.
+    """Return the lattice of ``target`` and the frames of ``log_probs``: all their alignments.
 
     Args:
-        log_probs: (T, C) scores of the classes in each frame, natural logarithms, taken as they are; −∞ allowed. NumPy
-            array or torch CPU tensor of any floating-point type; the arithmetic is float64.
+        log_probs: (T, C) scores of the classes in each frame: natural logarithms, not normalized again; −∞ is allowed.
+            NumPy array or torch CPU tensor of any floating-point type; the arithmetic is float64.
         target: (N,) integers, classes other than the blank.
         blank: The class of the blank.
 

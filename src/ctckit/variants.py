@@ -2,12 +2,12 @@
 
 A ``CTCVariant`` says how a target becomes a token graph. Three primitives make all variants:
 
-    states        tokens repeated (minimum duration), wildcards inserted, blanks left out
-    transitions   which exist, and with what weight (a path may hop over a wildcard; entering one costs)
-    weights       of a state, in every frame that the path spends there (bias, prior, delay penalty)
+    states        tokens are repeated (minimum duration), wildcards are inserted, blanks are removed
+    transitions   some are added or weighted (a path may hop over a wildcard; a wildcard has a penalty)
+    weights       each state has a weight, which counts in every frame of the path in it (bias, prior, delay penalty)
 
-The weight of a state is part of all transitions into it. The delay penalty needs no clock: a token that begins at frame
-t counts in the T − t frames after it, so a weight of λ · (tokens begun so far) on every state adds up to
+The weight of a state is part of all transitions into it. The delay penalty depends on time, but its weights do not: a
+token that begins in frame t counts in T − t frames. So a weight of λ · (tokens begun so far) on every state adds up to
 λ · Σ_i (T − t_i).
 
 ``token_graphs`` builds the states of a whole batch at once; a single target is a batch of one.
@@ -42,23 +42,24 @@ WILDCARD_PLACES = ("targets", "optional", "ends", "between", "everywhere")
 
 @dataclass(frozen=True, eq=False)
 class CTCVariant:
-    """How a target becomes a token graph. The defaults are plain CTC.
+    """A variant of CTC: the rule that makes a token graph from a target. The defaults are plain CTC.
 
     Attributes:
-        log_prior: (C,) subtracted from each class's log-probability, scaled as you wish: divides the posterior of the
-            classes by their prior. For less peaky outputs and for use with an external language model.
-        blank_bias: Nats added to the blank's log-probability. Negative: fewer blanks, tokens last longer.
-        delay_penalty: λ ≥ 0, nats a frame and token: a path's log-probability gains λ · Σ_i ((T − 1) / 2 − t_i), t_i
-            being the frame in which token i begins. Tokens come earlier: for streaming, and for time stamps.
-        min_frames: Every token lasts at least so many frames.
-        use_blank: False leaves the blank out: tokens follow each other directly and share all frames among them, equal
-            neighbours included (as in an HMM).
-        wildcards: Where wildcards stand. A wildcard emits anything, blanks included, for one frame or more; in targets
-            it is written as class C, one past the last. "targets": where the targets have one; it has to be passed.
-            "optional": there, but a path may leave it out. "ends": also before and behind each target (W-CTC: the
-            transcript covers a part only). "between": also between all tokens (STC: tokens may be missing from the
-            transcript). "everywhere": both. With these three, too, a path may leave any wildcard out.
-        wildcard_penalty: Nats for each wildcard that is entered, however long it lasts.
+        log_prior: (C,) subtracted from the log-probabilities of the classes: their posterior is divided by their prior.
+            You may scale it. For less peaky outputs and for use with an external language model.
+        blank_bias: Nats added to the blank's log-probability. A negative bias gives fewer blanks and longer tokens.
+        delay_penalty: λ ≥ 0, in nats for each frame and token. A path's log-probability gains
+            λ · Σ_i ((T − 1) / 2 − t_i), where token i begins in frame t_i. Tokens come earlier: for streaming, and for
+            time stamps.
+        min_frames: The smallest number of frames of a token.
+        use_blank: False removes the blank: tokens, also equal neighbors, follow each other directly and fill all frames
+            (as in an HMM).
+        wildcards: The places of wildcards. A wildcard emits any classes, also blanks, for one or more frames. A target
+            contains it as class C, one past the last class. "targets": where the targets contain one; every path passes
+            through it. "optional": the same places, but a path may omit it. "ends": also before and after each target
+            (W-CTC: the transcript covers only a part of the input). "between": also between all tokens (STC: the
+            transcript may lack tokens). "everywhere": both. In the last three cases too, a path may omit any wildcard.
+        wildcard_penalty: Nats for each wildcard that a path enters, independent of its duration.
 
     Raises:
         InvalidInputError: On values outside these ranges.
@@ -93,7 +94,7 @@ class CTCVariant:
                 raise InvalidInputError(f"{name} is {getattr(self, name)!r}; expected 0 or more.")
 
     def class_weights(self, classes: int, blank: int) -> Floats:
-        """(C + 1,) what a frame spent on each class weighs beside its log-probability; the last is the wildcard's.
+        """Return (C + 1,) what each class adds to its log-probability in a frame; the last entry is for the wildcard.
 
         Raises:
             InvalidInputError: If log_prior is not (C,) finite numbers.
@@ -132,7 +133,7 @@ class TokenGraphs:
     blank: int
 
     def topology(self, b: int) -> Topology:
-        """The states of one item."""
+        """Return the states of one item."""
         tokens = self.tokens[b, : self.lengths[b]]
         states = 2 * len(tokens) + 1
         labels = np.full(states, self.blank, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Tokens and their class indices. Nothing is guessed: the blank and the marks are stated, nothing is appended."""
+"""Tokens and their class indices. The caller states the blank and the word marks; ctckit never guesses them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ctckit.errors import CharsetError, InvalidInputError
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The C classes of a model: their tokens, in order, which one is the blank, and how they mark words.
+    """The C classes of a model: their tokens in order, the blank, and the mark of words.
 
-    At most one of the marks may be given; without any there are no words.
+    At most one of the three marks may be given. Without a mark, a text has no words.
 
     Attributes:
         tokens: C different strings; ``tokens[blank]`` is "".
         blank: The class of the blank.
-        separator: The token that stands between words, such as "|" or " ".
-        word_start: What a token begins with that begins a word, such as SentencePiece's "▁".
-        continuation: What a token begins with that goes on in a word, such as WordPiece's "##"; all others begin one.
+        separator: The token between words, such as "|" or " ".
+        word_start: The prefix of tokens that begin a word, such as SentencePiece's "▁".
+        continuation: The prefix of tokens that continue a word, such as WordPiece's "##"; other tokens begin a word.
 
     Example:
         >>> vocabulary = Vocabulary.from_characters("0123456789")
@@ -72,7 +72,7 @@ class Vocabulary:
 
     @classmethod
     def from_characters(cls, characters: Iterable[str], *, blank: int = 0, separator: str | None = None) -> Vocabulary:
-        """A vocabulary of single characters in the order given, with the blank put in at class ``blank``."""
+        """Return a vocabulary of single characters in the given order, with the blank inserted as class ``blank``."""
         tokens = list(characters)
         tokens.insert(blank, "")
         return cls(tuple(tokens), blank, separator)
@@ -85,7 +85,7 @@ class Vocabulary:
 
     @property
     def characters(self) -> str:
-        """All tokens but the blank, joined."""
+        """All tokens except the blank, joined."""
         return "".join(self.tokens)
 
     @cached_property
@@ -93,11 +93,11 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens) if index != self.blank}
 
     def encode(self, text: str) -> list[int]:
-        """The classes of a text's characters; with a separator, a space is written as that.
+        """Return the classes of a text's characters; a space becomes the separator if the vocabulary has one.
 
         Raises:
-            CharsetError: If the text holds characters that are not in the vocabulary; names each.
-            InvalidInputError: If the tokens are pieces of words: then a text can be written in many ways.
+            CharsetError: If the vocabulary does not have all characters of the text; names each missing one.
+            InvalidInputError: If the tokens are pieces of words; a text has many spellings then.
         """
         if self.word_start is not None or self.continuation is not None:
             raise InvalidInputError(
@@ -113,7 +113,7 @@ class Vocabulary:
         return [self._index[character] for character in text]
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of a list of classes; the blank is written as nothing, words with one space between them.
+        """Return the text of a list of classes, without blanks and with one space between words.
 
         Raises:
             InvalidInputError: If a class is not in 0..C−1.
@@ -125,12 +125,12 @@ class Vocabulary:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is a mark."""
+        """Whether the vocabulary has a mark of words."""
         return not (self.separator is None and self.word_start is None and self.continuation is None)
 
     @cached_property
     def word_parts(self) -> tuple[tuple[str, ...], ...]:
-        """(C,) each token, cut where a word begins or ends and without the marks.
+        """(C,) each token, split where a word begins or ends, without the marks.
 
         With ``word_start="▁"``, "s" is ("s",), "▁cat" is ("", "cat") and "▁" is ("", "").
         """
@@ -146,7 +146,7 @@ class Vocabulary:
         return (token,)
 
     def _split(self, classes: Iterable[int]) -> list[str]:
-        """The words, some of them empty."""
+        """Return the words of a list of classes; some may be empty."""
         words = [[""]]
         for each in classes:
             first, *others = self.word_parts[each]

@@ -1,1 +1,1 @@
-"""Random calls, right and wrong ones: ``python -m tests.fuzz.calls``."""
+"""Random valid and invalid calls: ``python -m tests.fuzz.calls``."""

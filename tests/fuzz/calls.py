@@ -1,8 +1,8 @@
 """Random calls of the public functions: ``python -m tests.fuzz.calls --rounds 60000 --seed 2`` (``make fuzz``).
 
-Right calls, in every type, layout and option, are held to the float64 reference, item by item, and where there are few
-paths the reference itself to all of them. Wrong calls (wrong_calls.py) have to be refused. A round is a function
-of the seed and its number alone: a failure says how to run it again.
+Valid calls, of all types, layouts and options, must agree with the float64 reference for each item. Where there are few
+paths, the reference must agree with the sum over all of them. Invalid calls (wrong_calls.py) must be refused. A round
+depends only on the seed and its number: a failure shows the command that runs it again.
 """
 
 import math
@@ -22,7 +22,7 @@ from tests.fuzz import wrong_calls
 from tests.support import oracle
 from tests.support.tolerances import DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
 
-MOST_PATHS = 300  # that the oracle lists for one item
+MOST_PATHS = 300  # the oracle lists at most this many paths for one item
 FLOATS = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 LAYOUTS = ("contiguous", "time first", "classes apart", "sliced", "one item expanded", "one frame expanded", "turned")
@@ -34,7 +34,7 @@ def expect(condition, what):
 
 
 def expect_close(found, expected, allowed, what):
-    """Equal, or both NaN, or finite and nearly equal."""
+    """Check that numbers are equal, or both NaN, or finite and nearly equal."""
     found, expected = np.asarray(found), np.asarray(expected)
     with np.errstate(invalid="ignore"):
         near = np.isfinite(expected) & (np.abs(found - expected) <= allowed)
@@ -44,11 +44,11 @@ def expect_close(found, expected, allowed, what):
 
 @dataclass
 class Problem:
-    """What a call is about, in plain float64 and int64; how it is passed is chosen apart."""
+    """The data of a call, in float64 and int64; the types and layouts of the arguments are chosen separately."""
 
     logits: np.ndarray  # (B, T, C), exactly representable in ``dtype``
     dtype: str
-    targets: np.ndarray  # (B, N), garbage beyond the lengths
+    targets: np.ndarray  # (B, N), arbitrary beyond the lengths
     input_lengths: np.ndarray
     target_lengths: np.ndarray
     blank: int
@@ -80,7 +80,7 @@ def random_problem(rng):
     if layout == "one frame expanded" and frames:
         logits[:] = logits[:, :1]
     input_lengths = np.where(rng.random(items) < 0.6, frames, rng.integers(0, frames + 1, items))
-    if not layout.endswith("expanded"):  # what is expanded cannot have other numbers in its padding
+    if not layout.endswith("expanded"):  # an expanded view has the same numbers in its padding
         for b, length in enumerate(input_lengths):
             logits[b, length:] = rng.choice([np.nan, np.inf, 0])
             if length and rng.random() < 0.04:
@@ -103,7 +103,7 @@ def random_targets(rng, items, tokens, classes, blank):
 
 
 def arranged(values, layout):
-    """The same (B, T, C) numbers with other strides."""
+    """Return the same (B, T, C) numbers with other strides."""
     if layout == "time first":
         return values.transpose(0, 1).contiguous().transpose(0, 1)
     if layout == "classes apart":
@@ -122,7 +122,7 @@ def arranged(values, layout):
 
 
 def as_passed(rng, array, *, nested=False):
-    """Integers as people pass them: tensors of any type, arrays, lists, tuples."""
+    """Return integers in a form that users pass: tensors of any type, arrays, lists, tuples."""
     kind = int(rng.integers(4))
     if kind == 0:
         return array.tolist() if array.size or not nested else array.copy()
@@ -135,7 +135,7 @@ def as_passed(rng, array, *, nested=False):
 
 
 def expected_item(problem, b, input_kind):
-    """Loss, gradient (frames, C) and the size that rounding errors are relative to."""
+    """Return the loss, the gradient (frames, C), and the size to which rounding errors are relative."""
     x, target = problem.frames_of(b), problem.target(b)
     if len(x) < frames_needed(target):
         return math.inf, np.zeros_like(x), 1.0
@@ -148,7 +148,7 @@ def expected_item(problem, b, input_kind):
         gradient = gradient + np.exp(x)
     check_by_all_paths(x if input_kind != "logits" else reference.log_softmax(x), target, problem.blank, loss)
     size = max(1.0, abs(loss) if np.isfinite(loss) else 1.0)
-    if input_kind != "logits" and np.isfinite(x).any():  # scores of either sign may sum to nearly nothing
+    if input_kind != "logits" and np.isfinite(x).any():  # scores of both signs can nearly cancel
         size = max(size, len(x) * np.abs(x[np.isfinite(x)]).max())
     return loss, gradient, size
 
@@ -156,14 +156,14 @@ def expected_item(problem, b, input_kind):
 def check_by_all_paths(scores, target, blank, loss):
     frames, classes = scores.shape
     if classes**frames > MOST_PATHS or np.abs(scores[np.isfinite(scores)]).sum() > 600:
-        return  # too many, or out of the range of plain products
+        return  # too many paths, or products outside the range of float64
     expected = oracle.loss(np.exp(scores).tolist(), target.tolist(), blank)
     allowed = DOUBLE * max(1, np.abs(scores[np.isfinite(scores)]).sum())
     expect_close(loss, expected, allowed, "the reference's loss")
 
 
 def item_weights(problem, losses, reduction, infeasible):
-    """What each item counts: the reductions once more, in plain words."""
+    """Return the weight of each item: a second, simple implementation of the reductions."""
     counted = np.ones(len(losses))
     if infeasible == "zero":
         counted = np.array([0.0 if loss == math.inf else 1.0 for loss in losses])
@@ -173,12 +173,12 @@ def item_weights(problem, losses, reduction, infeasible):
 
 
 def check_loss(rng, problem):
-    """One call of ctc_loss or of compat.torch's, its value and its gradient."""
+    """Check value and gradient of one call of ctc_loss or compat.torch.ctc_loss."""
     like_torch = rng.random() < 0.3
     reduction = str(rng.choice(["mean", "sum", "none"]))
     infeasible = str(rng.choice(["inf", "counted"] if like_torch else ["inf", "zero", "error"]))
     input_kind = "log_probs" if like_torch else str(rng.choice(["logits", "scores"]))
-    if like_torch:  # e^score is in its gradient: it has to stay in half precision's range
+    if like_torch:  # the gradient contains e^score, which must be in the range of half precision
         problem.logits[np.isfinite(problem.logits) & (problem.logits > 5)] = 5
     parts = [expected_item(problem, b, input_kind) for b in range(len(problem.logits))]
     losses = np.array([part[0] for part in parts])
@@ -207,7 +207,7 @@ def call_loss(rng, problem, leaf, input_kind, reduction, infeasible):
     targets = as_passed(rng, problem.targets, nested=True)
     lengths = as_passed(rng, problem.input_lengths), as_passed(rng, problem.target_lengths)
     if input_kind == "log_probs":
-        if rng.random() < 0.5 and len(leaf):  # torch's other form: one after another
+        if rng.random() < 0.5 and len(leaf):  # torch's other form: joined targets
             targets = torch.from_numpy(np.concatenate([problem.target(b) for b in range(len(leaf))]))
         return compat.ctc_loss(leaf.transpose(0, 1), targets, *lengths, problem.blank, reduction, infeasible != "inf")
     options = {"blank": problem.blank, "reduction": reduction, "infeasible": infeasible}
@@ -232,8 +232,8 @@ def check_gradient(rng, problem, found, leaf, weights, parts, input_kind):
     factors = rng.choice([1.0, -0.5, 0.0, 2.0], len(weights)) if found.ndim else np.ones(len(weights))
     upstream = torch.as_tensor(scale * factors if found.ndim else scale, dtype=found.dtype)
     (gradient,) = torch.autograd.grad(found, leaf, upstream)
-    gradient = gradient.detach()  # test_fuzz.py says whether it should have to be
-    expect(gradient.dtype == leaf.dtype and gradient.shape == leaf.shape, "the gradient is another's")
+    gradient = gradient.detach()
+    expect(gradient.dtype == leaf.dtype and gradient.shape == leaf.shape, "the gradient has another dtype or shape")
     single = problem.precision == "float32"
     for b, (_, expected, size) in enumerate(parts):
         got = gradient[b].double().numpy()
@@ -242,7 +242,7 @@ def check_gradient(rng, problem, found, leaf, weights, parts, input_kind):
         whole[: len(expected)] = expected * factor
         allowed = (SINGLE_GRADIENT if single else DOUBLE * size) * max(1.0, abs(factor))
         relative = HALF_ROUNDING.get(problem.dtype, 0.0)
-        if input_kind == "log_probs":  # e^score has no bound, so it is held to its own size
+        if input_kind == "log_probs":  # e^score has no bound, so its error is relative
             relative += SINGLE_GRADIENT if single else DOUBLE
         with np.errstate(invalid="ignore"):
             allowed = allowed + relative * np.nan_to_num(np.abs(whole))
@@ -251,7 +251,7 @@ def check_gradient(rng, problem, found, leaf, weights, parts, input_kind):
 
 
 def check_lattice_and_greedy(rng, problem):
-    """The three that take log-probabilities, on the items whose numbers they accept."""
+    """Check lattice, forced_align and greedy_decode on the items without NaN and +∞."""
     for b in range(len(problem.logits)):
         x, target = problem.frames_of(b), problem.target(b)
         if np.isnan(x).any() or np.isposinf(x).any():
@@ -262,9 +262,9 @@ def check_lattice_and_greedy(rng, problem):
         item = ctckit.lattice(
             arranged(torch.from_numpy(log_probs)[None], problem.layout)[0], target, blank=problem.blank
         )
-        expect_close(item.log_likelihood, expected, 0, "the log-likelihood")  # the same lines
+        expect_close(item.log_likelihood, expected, 0, "the log-likelihood")  # computed by the same code
         check_alignment(arranged(torch.from_numpy(log_probs)[None], problem.layout), target, item, problem.blank)
-        # An arg-max over views of the same numbers: the layout must not matter, the last axis counts.
+        # The arg-max is over the last axis, for any memory layout.
         (best,) = ctckit.greedy_decode(log_probs[None, ::-1][:, ::-1], blank=problem.blank)
         expect(list(best.tokens) == collapse(log_probs.argmax(1), blank=problem.blank), f"greedy {best.tokens}")
         topology = ctc_topology(best.tokens, blank=problem.blank)
@@ -274,22 +274,22 @@ def check_lattice_and_greedy(rng, problem):
 
 
 def check_alignment(log_probs, target, item, blank):
-    """The best path is the lattice's, ties included; where there is none, the item is named."""
+    """Check that the best path is that of the lattice, also for ties; without a path, the error names the item."""
     try:
         (found,) = ctckit.forced_align(log_probs, target[None], blank=blank)
     except InfeasibleTargetError as error:
         expect(item.log_likelihood == -np.inf and error.items == (0,), f"alignment refused: {error}")
         return
-    expect(item.log_likelihood > -np.inf, "alignment of what cannot be emitted")
+    expect(item.log_likelihood > -np.inf, "alignment of a target that cannot be emitted")
     expect(found.path.tolist() == item.best_path().tolist(), "the best path")
 
 
 def check_round(seed, number):
-    """One random problem through the functions that take it, and one wrong call of each function."""
+    """Check one random problem with all functions that accept it, and one invalid call of each function."""
     rng = np.random.default_rng([seed, number])
     problem = random_problem(rng)
     try:
-        with np.errstate(invalid="ignore"):  # of a frame with every class masked; see test_fuzz.py
+        with np.errstate(invalid="ignore"):  # frames in which every class is masked
             check_loss(rng, problem)
         if problem.layout not in ("one item expanded", "one frame expanded"):
             with np.errstate(invalid="ignore"):
@@ -306,14 +306,14 @@ def check_rounds(seed, numbers):
 
 
 def main(rounds: int = 60000, seed: int = 2, first: int = 0) -> None:
-    """Runs ROUNDS rounds from number FIRST on."""
+    """Run ROUNDS rounds, beginning with number FIRST."""
     torch.set_num_threads(1)
     check_rounds(seed, track(range(first, first + rounds), "random calls"))
     wrong = len(wrong_calls.FUNCTIONS)
-    print(f"{rounds} right calls agree with the reference, {rounds * wrong} wrong ones are refused")
+    print(f"{rounds} valid calls agree with the reference, {rounds * wrong} invalid ones are refused")
 
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False)  # a plain traceback ends with the command to run it again
+    app = typer.Typer(pretty_exceptions_enable=False)  # a plain traceback ends with the command to run
     app.command()(main)
     app()

@@ -1,4 +1,4 @@
-"""A short run of the fuzz (``make fuzz`` has the long one), and whether it notices what it is there for."""
+"""A short run of the random calls (``make fuzz`` is the long run), and tests that they find broken code."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_each_wrong_call_is_refused_by_name(spoiler, function):
 
 
 def broken(change):
-    """A kernel whose losses and gradient are changed after the right ones were computed."""
+    """Return a kernel that changes the correct losses and gradient with ``change``."""
     kernel = BACKENDS["native"]
 
     def run(logits, batch, *, gradient=None, **options):
@@ -38,11 +38,11 @@ def broken(change):
     return run
 
 
-def loss_off(losses, gradient, batch):
+def loss_scaled(losses, gradient, batch):
     losses *= 1 + 20 * SINGLE_LOSS
 
 
-def gradient_turned(losses, gradient, batch):
+def gradient_negated(losses, gradient, batch):
     gradient *= -1
 
 
@@ -51,7 +51,7 @@ def padding_not_cleared(losses, gradient, batch):
         gradient[b, length:] += 1e-3
 
 
-def impossible_is_dear(losses, gradient, batch):
+def impossible_is_finite(losses, gradient, batch):
     losses[np.isposinf(losses)] = 1e5
 
 
@@ -65,7 +65,7 @@ def wrong_class(losses, gradient, batch):
 
 
 @pytest.mark.parametrize(
-    "change", [loss_off, gradient_turned, padding_not_cleared, impossible_is_dear, nan_spreads, wrong_class]
+    "change", [loss_scaled, gradient_negated, padding_not_cleared, impossible_is_finite, nan_spreads, wrong_class]
 )
 def test_the_fuzz_notices_a_broken_kernel(monkeypatch, change):
     for name in ("native", "reference"):

@@ -1,4 +1,4 @@
-"""Wrong calls: a right one with one thing spoilt. Each has to be refused, by name, before a kernel runs."""
+"""Invalid calls: valid ones with one invalid argument. Each must raise an error that names it, before a kernel runs."""
 
 import re
 from unittest import mock
@@ -27,7 +27,7 @@ FUNCTIONS = {
 
 
 class Call:
-    """A right call, and what a spoiler has to know of it."""
+    """A valid call, with the facts that a spoiler needs."""
 
     def __init__(self, rng, name):
         self.function = name
@@ -50,7 +50,7 @@ class Call:
             self.arguments = {"log_probs": scores[0], "target": self.arguments["target"][0], "blank": self.blank}
         if name == "greedy_decode":
             del self.arguments["targets"], self.arguments["target_lengths"]
-        if rng.random() < 0.5:  # with a tensor the values pass through other code than with an array
+        if rng.random() < 0.5:  # tensors and arrays are checked by different code
             for key in ("target", "targets", "input_lengths", "target_lengths"):
                 if key in self.arguments:
                     self.arguments[key] = torch.from_numpy(self.arguments[key])
@@ -65,7 +65,7 @@ class Call:
         return FUNCTIONS[self.function](**self.arguments)
 
 
-# A spoiler changes one argument of the call and returns a pattern that the message has to match.
+# A spoiler makes one argument of the call invalid and returns a pattern that the message must match.
 
 
 def scores_rank(rng, call):
@@ -106,7 +106,7 @@ def scores_without_classes(rng, call):
 
 
 def scores_not_a_number(rng, call):
-    """Only where a result would be meaningless: the loss of such an item is NaN by contract."""
+    """Only for functions that refuse NaN; the losses return NaN for such an item."""
     value = float(rng.choice([np.nan, np.inf]))
     call[call.scores] = torch.full_like(call[call.scores], value)
     return r"log_probs\[0.* (is|reaches) (nan|inf)"
@@ -153,7 +153,7 @@ def targets_narrow(rng, call):
 
 
 def label(rng, call, value):
-    """Puts a label within the lengths and returns its position as messages write it."""
+    """Put a label within the lengths; return the pattern of its position in messages."""
     array = np.asarray(call[call.targets]).copy()
     if call.function == "lattice":
         n = int(rng.integers(len(array)))
@@ -207,7 +207,7 @@ def lengths_type(rng, call):
 
 
 def lengths_count(rng, call):
-    """Named, or taken for a time-major batch where the count is that of the other axis."""
+    """The message names the lengths, or says that the batch looks time-major if the other axis has this size."""
     name = lengths_name(rng, call)
     call[name] = [1] * (call.B + int(rng.choice([-1, 1, call.T - call.B])))
     return rf"{name} has \d+ entries"
@@ -252,14 +252,14 @@ def option_wrong(rng, call):
 
 
 def joined_sum(rng, call):
-    """torch's other form of targets, one after another, that are too many or too few."""
+    """Joined targets, torch's other form, with too many or too few tokens."""
     total = int(call["target_lengths"].sum()) + int(rng.choice([-1, 1, 10]))
     call["targets"] = np.full(total, (call.blank + 1) % call.C)
     return rf"targets has {total} entries, one after another; expected the sum of target_lengths"
 
 
 def joined_overflow(rng, call):
-    """Lengths whose sum is right only because it overflows."""
+    """Lengths whose sum is correct only after an overflow."""
     call["targets"] = np.full(7, (call.blank + 1) % call.C)
     call[call.scores] = torch.zeros(call.T, 3, call.C)
     call["input_lengths"], call["target_lengths"] = [1] * 3, torch.tensor([2**63 - 1, 2**63 - 1, 9])
@@ -289,7 +289,7 @@ def flag_wrong(rng, call):
 
 
 def scores_long_double(rng, call):
-    """A type that torch does not have; the functions without torch take it."""
+    """A type that torch does not have; the functions without torch accept it."""
     call[call.scores] = np.asarray(call[call.scores]).astype(np.longdouble)
     return rf"{call.scores} has dtype"
 
@@ -340,16 +340,16 @@ SPOILERS = {
 
 
 def spoilers_of(function):
-    """Those that spoil a call of this function, in a fixed order."""
+    """Return the spoilers for calls of this function, in a fixed order."""
     return [spoiler for spoiler, functions in SPOILERS.items() if function in functions]
 
 
 def no_kernel(*_, **__):
-    raise AssertionError("a kernel ran on a call that was to be refused")
+    raise AssertionError("a kernel ran for an invalid call")
 
 
 def check_refused(rng, spoiler, function):
-    """The call is refused with an error of ours that is a ValueError and names the argument."""
+    """Check that the call raises an error of ctckit that is a ValueError and names the argument."""
     call = Call(rng, function)
     pattern = spoiler(rng, call)
     try:
@@ -366,7 +366,7 @@ def check_refused(rng, spoiler, function):
 
 
 def check_round(rng):
-    """One wrong call of each function."""
+    """Check one invalid call of each function."""
     for function in FUNCTIONS:
         spoilers = spoilers_of(function)
         check_refused(rng, spoilers[rng.integers(len(spoilers))], function)

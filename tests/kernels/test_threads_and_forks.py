@@ -1,4 +1,4 @@
-"""Callers at once, any number of threads, and workers of a DataLoader: the same bits everywhere."""
+"""Parallel callers, any number of threads, and workers of a DataLoader: all get the same bits."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ def threads():
 
 
 def loss_and_gradient(seed, dtype=torch.float32):
-    """A batch of its own for each seed; items enough for several threads, and large enough for the kept buffers."""
+    """Return loss and gradient of a different batch for each seed: enough items for several threads, large buffers."""
     logits, batch = random_batch(seed, items=5 + seed % 4, frames=60, classes=700 + seed, tokens=9)
     leaf = torch.from_numpy(np.nan_to_num(logits)).to(dtype).requires_grad_()
     losses = ctckit.ctc_loss(
@@ -46,8 +46,8 @@ def test_the_same_bits_from_one_to_four_threads(threads, dtype, count):
         assert same(loss_and_gradient(0, dtype), alone)
 
 
-def test_callers_at_once_with_batches_of_their_own(threads):
-    """One has the pool, the others work alone, and each gradient is its caller's."""
+def test_parallel_callers_with_different_batches(threads):
+    """One call uses the thread pool, the others compute in their own threads. Each caller gets its own gradient."""
     expected = [loss_and_gradient(seed) for seed in range(8)]
     threads(3)
     with ThreadPoolExecutor(4) as callers:
@@ -57,7 +57,7 @@ def test_callers_at_once_with_batches_of_their_own(threads):
 
 
 class Losses(Dataset):
-    """Computes in the worker, forwards and backwards."""
+    """Computes losses and gradients in the worker."""
 
     def __len__(self):
         return 6
@@ -69,7 +69,7 @@ class Losses(Dataset):
 @needs_fork
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_of_a_data_loader_compute_after_the_parent_did(threads):
-    """Each worker is forked from a process whose pool is running, and goes on epoch after epoch."""
+    """Each worker is forked from a process with a running thread pool, and computes in several epochs."""
     threads(2)
     expected = [loss_and_gradient(index) for index in range(6)]
     loader = DataLoader(
@@ -78,13 +78,13 @@ def test_workers_of_a_data_loader_compute_after_the_parent_did(threads):
     for _ in range(2):
         for index, losses, gradient in loader:
             assert same((losses, gradient), expected[index])
-        assert same(loss_and_gradient(0), expected[0])  # and the parent as well
+        assert same(loss_and_gradient(0), expected[0])  # the parent can still compute
 
 
 @needs_fork
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_while_another_thread_computes():
-    """The child has no use for the locks that the parent's other threads hold."""
+    """The child does not wait for locks that other threads of the parent hold."""
     expected = loss_and_gradient(1)
     with ThreadPoolExecutor(1) as busy:
         running = busy.submit(lambda: [loss_and_gradient(2) for _ in range(30)])
@@ -99,7 +99,7 @@ def test_a_fork_while_another_thread_computes():
 
 
 def forward_only(seed):
-    """Without autograd's threads and OpenMP's, which a bare fork leaves behind in the parent."""
+    """Return the losses alone: a forked child does not have the threads of autograd and OpenMP."""
     logits, batch = random_batch(seed, items=5 + seed % 4, frames=60, classes=700 + seed, tokens=9)
     values = torch.from_numpy(np.nan_to_num(logits).astype(np.float32))
     return (

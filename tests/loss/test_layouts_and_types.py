@@ -1,4 +1,4 @@
-"""How the arguments lie in memory, and of which types they are, changes nothing."""
+"""The result does not depend on the memory layout and the integer types of the arguments."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ EXPANDED = {"one item expanded": 0, "one frame expanded": 1}
 
 
 def loss_and_gradient(leaf, view, targets=TARGETS, lengths=LENGTHS):
-    """Of the leaf's memory: what a view shares is added up there."""
+    """Return the losses, and the gradient of the leaf: the sum over all entries of the view that share its memory."""
     losses = ctckit.ctc_loss(view(leaf), targets, *lengths, reduction="none")
     losses.backward(UPSTREAM.to(losses.dtype))
     return losses.detach(), leaf.grad
@@ -24,7 +24,7 @@ def loss_and_gradient(leaf, view, targets=TARGETS, lengths=LENGTHS):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_views_have_the_values_and_the_gradient_of_copies(layout, dtype):
-    """Transposed, sliced with an offset, with gaps between the classes, expanded; the gradient goes to the source."""
+    """Transposed, sliced with an offset, with gaps between the classes, expanded; the gradient is of the source."""
     values = torch.randn(B, T, C, generator=torch.Generator().manual_seed(0)).to(FLOATS[dtype])
     axis = EXPANDED.get(layout)
     source = values if axis is None else values.narrow(axis, 0, 1)
@@ -38,12 +38,12 @@ def test_views_have_the_values_and_the_gradient_of_copies(layout, dtype):
     )
     expected, expected_gradient = loss_and_gradient(source.clone().requires_grad_(), same_numbers)
     assert torch.equal(losses, expected)
-    rounding = HALF_ROUNDING.get(dtype, 0) * (1 if axis is None else values.shape[axis])  # one for each that is added
+    rounding = HALF_ROUNDING.get(dtype, 0) * (1 if axis is None else values.shape[axis])  # one rounding for each term
     torch.testing.assert_close(gradient, expected_gradient, rtol=rounding, atol=SINGLE_GRADIENT)
 
 
 def negated_view(values):
-    """The imaginary part of a conjugate: torch negates it when it is read, and NumPy cannot see it."""
+    """Return the imaginary part of a conjugate: torch negates it at each read, and NumPy does not know that."""
     view = torch.complex(torch.zeros_like(values), -values).conj().imag
     assert view.is_neg()
     return view
@@ -64,7 +64,7 @@ def test_views_that_are_negated_when_they_are_read(function, dtype):
 
 
 def test_derivatives_through_views_that_are_negated_when_they_are_read():
-    """The logits, what comes from above, and the direction of the second derivative."""
+    """The logits, the upstream gradient, and the direction of the second derivative."""
     values = torch.randn(B, T, C, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
     def derivatives(leaf, view):
@@ -101,7 +101,7 @@ def test_integers_of_every_width(kind):
 
 
 def test_classes_beyond_the_range_of_a_narrow_type():
-    """300 classes, and targets of 8 bits: no comparison may wrap."""
+    """300 classes, and targets of 8 bits: no comparison may overflow."""
     logits = torch.randn(2, 9, 300, generator=torch.Generator().manual_seed(0))
     targets = np.array([[127, 1], [2, 3]])
     expected = ctckit.ctc_loss(logits, targets, [9, 9], [2, 2], blank=299)

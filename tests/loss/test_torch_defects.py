@@ -1,10 +1,10 @@
-"""What ``torch.nn.functional.ctc_loss`` gets wrong, each defect shown next to ctckit's answer to the same question.
+"""Defects of ``torch.nn.functional.ctc_loss``, each next to the result of ctckit for the same input.
 
-Seven were seen on torch 2.13; the missing second derivative is the eighth. Two more need CUDA and are not shown here:
-a backward that differs from run to run, and ``torch.compile(fullgraph=True)``.
+Seven defects were found in torch 2.13; the missing second derivative is the eighth. Two more need CUDA and are not
+shown here: a backward pass that differs from run to run, and ``torch.compile(fullgraph=True)``.
 
-A later torch may mend one: the test then says so in its report (``torch_still_has_it``) and goes on to hold ctckit to
-the same answer. On the version where it was seen the defect has to show, or the test would prove nothing.
+A later torch may fix a defect. The test then reports this (``torch_still_has_it``) and checks ctckit all the same. On
+the version where the defect was found it must appear, or else the test is wrong.
 """
 
 import math
@@ -21,7 +21,14 @@ from ctckit.errors import InvalidInputError
 from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from tests.support import oracle
-from tests.support.tolerances import CENTRAL_DIFFERENCE, DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
+from tests.support.tolerances import (
+    CENTRAL_DIFFERENCE,
+    CENTRAL_STEP,
+    DOUBLE,
+    HALF_ROUNDING,
+    SINGLE_GRADIENT,
+    SINGLE_LOSS,
+)
 
 SEEN_ON = (2, 13)
 T, C, TARGET = 6, 4, [1, 1, 2]
@@ -32,10 +39,12 @@ LENGTHS = [T], [len(TARGET)]
 def torch_still_has_it(record_property):
     def say(shows):
         version = tuple(int(part) for part in torch.__version__.split(".")[:2])
-        assert shows or version != SEEN_ON, "the defect does not show where it was seen: the test is wrong about torch"
+        assert shows or version != SEEN_ON, (
+            "the defect does not appear where it was found: the test is wrong about torch"
+        )
         record_property("torch_still_has_it", bool(shows))
         if not shows:
-            print(f"torch {torch.__version__} has mended this defect.")
+            print(f"torch {torch.__version__} has fixed this defect.")
 
     return say
 
@@ -47,12 +56,12 @@ def scores():
 
 
 def torch_loss(values, target=TARGET, lengths=LENGTHS, **options):
-    """torch's loss of batch-first values, taken as they are."""
+    """Return torch's loss of batch-first values, without a log-softmax."""
     return F.ctc_loss(values.transpose(0, 1), torch.tensor([target]), *lengths, **options)
 
 
 def torch_gradient(logits, **options):
-    """Of torch's loss behind a log-softmax."""
+    """Return the gradient of torch's loss after a log-softmax."""
     leaf = logits.clone().requires_grad_()
     torch_loss(leaf.log_softmax(2), **options).backward()
     return leaf.grad
@@ -71,20 +80,20 @@ def expected_loss_and_gradient(logits, target=TARGET):
 
 
 def test_1_the_gradient_for_raw_scores_is_wrong_in_torch_and_right_here(scores, torch_still_has_it):
-    """torch's gradient has a log-softmax's built in: without one in front it is not the derivative of torch's loss."""
+    """torch's gradient assumes a log-softmax before the loss. Without one it is not the derivative of torch's loss."""
     leaf = scores.clone().requires_grad_()
     torch_still_has_it(not torch.autograd.gradcheck(torch_loss, leaf, raise_exception=False))
 
     rows = scores[0].exp().tolist()
     loss, gradient = our_loss_and_gradient(scores, normalize=False)
     assert loss.item() == pytest.approx(oracle.loss(rows, TARGET, 0), abs=DOUBLE)
-    np.testing.assert_allclose(-gradient[0], oracle.class_occupancy(rows, TARGET, 0), atol=DOUBLE)
+    np.testing.assert_allclose(-gradient[0], oracle.class_occupancy(rows, TARGET, 0), rtol=DOUBLE, atol=DOUBLE)
     for normalize in (False, True):
         assert torch.autograd.gradcheck(partial(ctckit.ctc_loss, normalize=normalize), (leaf, [TARGET], *LENGTHS))
 
 
 def test_2_a_label_out_of_range_reads_foreign_memory_in_torch_and_is_refused_here(scores, torch_still_has_it):
-    """Class C of an item is the next item's class 0 in memory: the first loss follows the second item's numbers."""
+    """In memory, class C of an item is class 0 of the next item. So the first loss depends on the second item."""
     batch = scores.repeat(2, 1, 1)
     targets, lengths = torch.tensor([[1, C], [1, 2]]), ([T, T], [2, 2])
     other = batch.clone()
@@ -123,7 +132,7 @@ def test_3_a_masked_unused_class_gives_nan_gradients_in_torch_and_none_here(scor
 
 
 def test_4_an_infeasible_target_gives_nan_gradients_in_torch_and_zero_here(scores, torch_still_has_it):
-    short = [3], [3]  # two equal neighbours: four frames are needed
+    short = [3], [3]  # two equal neighbors need four frames
     torch_still_has_it(torch_gradient(scores, lengths=short).isnan().any())
 
     for infeasible, cost in (("inf", math.inf), ("zero", 0)):
@@ -152,7 +161,7 @@ def test_5_float32_gradients_at_5000_frames_are_off_by_hundredths_in_torch_and_b
 
 
 def test_6_a_blank_inside_a_target_passes_in_torch_and_is_refused_here(scores, torch_still_has_it):
-    """No path collapses to a text with a blank in it: its probability is 0, and torch gives a finite loss."""
+    """No path collapses to a target with a blank. Its probability is 0, but torch gives a finite loss."""
     target, lengths = [1, 0, 2], ([T], [3])
     assert oracle.loss(scores[0].softmax(1).tolist(), target, 0) == math.inf
     try:
@@ -200,6 +209,5 @@ def test_8_there_is_no_second_derivative_in_torch_and_there_is_one_here(scores, 
         torch_still_has_it(True)
 
     found = hessian_times_direction(ctckit.ctc_loss(leaf, [TARGET], *LENGTHS, reduction="sum"), leaf)
-    step = 1e-5
-    up, down = (expected_loss_and_gradient(scores + sign * step * direction)[1] for sign in (1, -1))
-    torch.testing.assert_close(found, (up - down) / (2 * step), rtol=0, atol=CENTRAL_DIFFERENCE)
+    up, down = (expected_loss_and_gradient(scores + sign * CENTRAL_STEP * direction)[1] for sign in (1, -1))
+    torch.testing.assert_close(found, (up - down) / (2 * CENTRAL_STEP), rtol=0, atol=CENTRAL_DIFFERENCE)

@@ -1,4 +1,4 @@
-"""Every variant against an enumeration of its alignments (oracle.py), which knows no states and no arrows."""
+"""Every variant compared with an enumeration of its alignments (oracle.py), without states and transitions."""
 
 import itertools
 
@@ -13,14 +13,14 @@ from ctckit.kernels.loss import reference
 from ctckit.topology import ctc_topology
 from ctckit.variants import token_graphs
 from tests.support import oracle
-from tests.support.tolerances import DOUBLE, SINGLE_GRADIENT, SINGLE_LOSS
+from tests.support.tolerances import DOUBLE, LONG_DOUBLE_GRADIENT, LONG_DOUBLE_LOSS, SINGLE_GRADIENT, SINGLE_LOSS
 
 C = 4
 TARGETS = ([], [1], [1, 1], [2, 1], [1, 2, 1], [3, 3, 1], [2, 2, 2])
 
 
 def elements_of(target, places):
-    """The target with its wildcards put in, as the oracle wants it."""
+    """Return the target with its wildcards, in the form of the oracle."""
     if places in (None, "targets", "optional"):
         return ["*" if c == C else c for c in target]
     between = ["*"] if places in ("between", "everywhere") else []
@@ -32,7 +32,7 @@ def elements_of(target, places):
 
 
 def oracle_loss(scores, target, variant, blank=0):
-    """−log Σ over alignments, by torch, so that autograd differentiates it."""
+    """Return −log Σ over all alignments, in torch, so that autograd can differentiate it."""
     frames = len(scores)
     weights = torch.zeros(C)
     if variant.log_prior is not None:
@@ -87,7 +87,7 @@ def some_scores(frames, seed):
 
 
 def agree(variant, target, frames, seed, *, normalize, backend, blank=0):
-    """Loss and gradient of one item, with padding behind it, against the oracle."""
+    """Compare loss and gradient of one padded item with the oracle; return whether the loss is finite."""
     raw = some_scores(frames, seed).requires_grad_()
     expected = oracle_loss(raw.log_softmax(dim=1) if normalize else raw, target, variant, blank)
     padded = torch.cat([raw.detach(), torch.full((2, C), torch.nan)])[None].requires_grad_()
@@ -115,7 +115,7 @@ def agree(variant, target, frames, seed, *, normalize, backend, blank=0):
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_loss_and_gradient_are_those_of_all_alignments(name, backend):
+def test_loss_and_gradient_are_the_sum_over_all_alignments(name, backend):
     finite = 0
     for (target, frames), normalize in itertools.product(itertools.product(TARGETS, (1, 2, 4, 5)), (True, False)):
         finite += agree(VARIANTS[name], target, frames, frames + len(target), normalize=normalize, backend=backend)
@@ -169,7 +169,7 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_long_items_agree_with_the_reference(name, dtype):
-    """Checkpoints, bands that move two labels a frame, renormalisation: what short enumerations never reach."""
+    """Tests code that short enumerations do not reach: checkpoints, bands of two labels a frame, renormalization."""
     logits, *rest = long_batch()
     answers = {}
     for backend, kind in (("reference", torch.float64), ("native", dtype)):
@@ -179,8 +179,8 @@ def test_long_items_agree_with_the_reference(name, dtype):
         answers[backend] = losses.detach().double(), leaf.grad.double()
     single = dtype == torch.float32
     (expected, slope), (found, found_slope) = answers["reference"], answers["native"]
-    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS if single else DOUBLE * 10, atol=0)
-    torch.testing.assert_close(found_slope, slope, rtol=0, atol=SINGLE_GRADIENT if single else DOUBLE * 100)
+    torch.testing.assert_close(found, expected, rtol=SINGLE_LOSS if single else LONG_DOUBLE_LOSS, atol=0)
+    torch.testing.assert_close(found_slope, slope, rtol=0, atol=SINGLE_GRADIENT if single else LONG_DOUBLE_GRADIENT)
 
 
 def test_the_default_variant_is_plain_ctc():
@@ -207,10 +207,10 @@ def test_transition_weights_have_the_gradient_of_finite_differences(name, reduct
     targets, lengths = torch.tensor([[1, 1, 2], [3, 1, 0]]), torch.tensor([3, 2])
     built = token_graphs(targets.numpy(), lengths.numpy(), np.array([7, 6]), variant, classes=C)
     rng = np.random.default_rng(0)
-    arrows = torch.from_numpy(rng.normal(size=built.weights.shape)).requires_grad_()
+    weights = torch.from_numpy(rng.normal(size=built.weights.shape)).requires_grad_()
     logits = torch.from_numpy(rng.normal(size=(2, 7, C))).requires_grad_()
 
-    def loss(logits, arrows):
+    def loss(logits, weights):
         return ctc_loss(
             logits,
             targets,
@@ -218,22 +218,22 @@ def test_transition_weights_have_the_gradient_of_finite_differences(name, reduct
             lengths,
             reduction=reduction,
             variant=variant,
-            transition_weights=arrows,
+            transition_weights=weights,
             backend=backend,
         )
 
-    assert torch.autograd.gradcheck(loss, (logits, arrows))
-    shared = arrows.detach()[0].clone().requires_grad_()  # one set for all items: the sum of their gradients
+    assert torch.autograd.gradcheck(loss, (logits, weights))
+    shared = weights.detach()[0].clone().requires_grad_()  # one set for all items: the sum of their gradients
     assert torch.autograd.gradcheck(loss, (logits, shared))
 
 
 def test_expected_counts_add_up():
-    """A path of T frames takes T − 1 arrows, starts once and ends once."""
-    arrows = torch.zeros(1, 7, 7, dtype=torch.float64, requires_grad=True)
+    """A path of T frames takes T − 1 transitions, starts once and ends once."""
+    weights = torch.zeros(1, 7, 7, dtype=torch.float64, requires_grad=True)
     arguments = torch.randn(1, 9, C, dtype=torch.float64), torch.tensor([[1, 1, 2]]), [9], [3]
-    ctc_loss(*arguments, reduction="sum", transition_weights=arrows).backward()
-    counts = -arrows.grad[0].sum(dim=1)
-    assert counts[:5].sum().item() == pytest.approx(8, abs=DOUBLE * 10)
+    ctc_loss(*arguments, reduction="sum", transition_weights=weights).backward()
+    counts = -weights.grad[0].sum(dim=1)
+    assert counts[:5].sum().item() == pytest.approx(8, abs=8 * DOUBLE)
     assert counts[5:].tolist() == pytest.approx([1, 1], abs=DOUBLE)
 
 
@@ -245,16 +245,16 @@ def test_second_derivatives(name):
     assert torch.autograd.gradgradcheck(loss, torch.randn(1, 6, C, dtype=torch.float64, requires_grad=True))
 
 
-def test_second_derivatives_with_learnt_arrows_say_that_they_are_missing():
-    arrows = torch.zeros(1, 7, 5, dtype=torch.float64, requires_grad=True)
+def test_second_derivatives_with_learned_weights_raise():
+    weights = torch.zeros(1, 7, 5, dtype=torch.float64, requires_grad=True)
     logits = torch.randn(1, 6, C, dtype=torch.float64, requires_grad=True)
-    loss = ctc_loss(logits, torch.tensor([[1, 2]]), [6], [2], transition_weights=arrows)
+    loss = ctc_loss(logits, torch.tensor([[1, 2]]), [6], [2], transition_weights=weights)
     (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
     with pytest.raises(ctckit.errors.CTCKitError, match=r"Second derivatives are not available for transition_weights"):
         slope.sum().backward()
 
 
-def test_what_each_variant_is_for():
+def test_the_effect_of_each_variant():
     """The direction of each effect, on one random item."""
     logits = torch.randn(1, 30, C, generator=torch.Generator().manual_seed(0))
     target = torch.tensor([[1, 2, 3]])
@@ -268,12 +268,12 @@ def test_what_each_variant_is_for():
     plain, early = occupancy(CTCVariant()), occupancy(CTCVariant(delay_penalty=0.5))
     assert (early[:, 3] @ frames) / early[:, 3].sum() < (plain[:, 3] @ frames) / plain[:, 3].sum()
     assert occupancy(CTCVariant(blank_bias=-2.0))[:, 0].sum() < plain[:, 0].sum()
-    assert occupancy(CTCVariant(min_frames=4))[:, 1:].sum(0).min() >= 4 - 1e-4
+    assert occupancy(CTCVariant(min_frames=4))[:, 1:].sum(0).min() >= 4 - 4 * SINGLE_GRADIENT
     assert not occupancy(CTCVariant(use_blank=False))[:, 0].any()
 
 
-def test_wildcard_frames_pull_nowhere():
-    """With a blank that is out of the question the wildcard has every frame, and no class is pulled."""
+def test_the_gradient_of_wildcard_frames_is_0():
+    """The blank is practically impossible, so the wildcard has every frame, and the gradient of each class is 0."""
     logits = torch.randn(1, 12, C, dtype=torch.float64)
     logits[..., 0] = -40
     slopes = []
@@ -347,7 +347,7 @@ def test_the_reference_needs_as_many_frames_as_the_alignments():
 
 @pytest.mark.parametrize("infeasible", ["inf", "zero"])
 def test_the_mean_is_over_the_tokens_of_the_targets(infeasible):
-    """Not over those of the chains, which repeat them and put wildcards in."""
+    """Not over the tokens of the token graphs, which contain repeats and wildcards."""
     logits, targets = torch.randn(3, 9, C, dtype=torch.float64), torch.tensor([[1, 2, 3], [2, 2, 0], [1, 1, 1]])
     frames, tokens = [9, 9, 2 if infeasible == "zero" else 9], torch.tensor([3, 2, 1])
     variant = CTCVariant(min_frames=3 if infeasible == "zero" else 2, wildcards="ends", wildcard_penalty=1.0)

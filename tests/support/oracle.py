@@ -1,17 +1,17 @@
-"""CTC by its definition: each of the Cᵀ paths is listed, collapsed and added up. Shares no line with the package."""
+"""CTC by its definition: lists all Cᵀ paths, collapses each and sums. It shares no code with the package."""
 
 import itertools
 import math
 
 
 def collapse(path, blank):
-    """Merge repeats, then drop blanks."""
+    """Return a path with repeats merged and then blanks removed."""
     merged = [c for c, _ in itertools.groupby(path)]
     return tuple(c for c in merged if c != blank)
 
 
 def path_probs(probs, target, blank):
-    """{path: probability} of all paths that spell the target; probs is a list of rows."""
+    """Return {path: probability} of all paths that collapse to the target; probs is a list of frames."""
     classes = range(len(probs[0]) if probs else 0)
     found = {}
     for path in itertools.product(classes, repeat=len(probs)):
@@ -26,7 +26,7 @@ def loss(probs, target, blank):
 
 
 def class_occupancy(probs, target, blank):
-    """[t][c]: the share of the target's probability that passes class c in frame t."""
+    """Return [t][c]: the probability, given the target, that frame t emits class c."""
     found = path_probs(probs, target, blank)
     total = sum(found.values())
     table = [[0.0] * len(row) for row in probs]
@@ -37,7 +37,7 @@ def class_occupancy(probs, target, blank):
 
 
 def best_path(probs, target, blank):
-    """The likeliest path of classes and its probability."""
+    """Return the most likely path of classes and its probability."""
     found = path_probs(probs, target, blank)
     return max(found.items(), key=lambda item: item[1])
 
@@ -49,10 +49,10 @@ def entropy(probs, target, blank):
 
 
 def variant_alignments(elements, frames, *, min_frames=1, use_blank=True, optional=False):
-    """Every way to lay a target over the frames, by its stretches: lists of (symbol, start, end), blanks left out.
+    """Yield every alignment of a target with the frames: lists of (symbol, start, end), without blanks.
 
-    elements: tokens and "*" for a wildcard; ``optional`` ones may be left out. A stretch of a token lasts min_frames or
-    more, that of a wildcard 1 or more. Between two equal tokens, and nowhere else, a blank is needed.
+    elements: tokens, and "*" for a wildcard; ``optional`` wildcards may be omitted. A token lasts min_frames or more
+    frames, a wildcard one or more. Two equal tokens, and no others, need a blank between them.
     """
 
     def lay(rest, start, previous):

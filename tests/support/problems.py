@@ -6,7 +6,7 @@ from ctckit.kernels.batch import target_batch
 
 
 def random_batch(seed, *, items=4, frames=12, classes=6, tokens=5, blank=0, scale=2.0, masks=False, dtype=np.float64):
-    """Logits (B, T, C), NaN beyond the lengths, and a checked TargetBatch; every fourth token repeats its left one."""
+    """Return logits (B, T, C), NaN beyond the lengths, and a checked TargetBatch; every fourth token is a repeat."""
     rng = np.random.default_rng(seed)
     logits = (rng.standard_normal((items, frames, classes)) * scale).astype(dtype)
     if masks:

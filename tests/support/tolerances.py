@@ -1,4 +1,4 @@
-"""Every tolerance of the suite, with its reason. No test has another, and CI has none of its own."""
+"""Every tolerance of the tests, with its reason. No test has another one, and CI uses the same ones."""
 
 # float64 against float64: some hundred operations of relative error 1e-16 each.
 DOUBLE = 1e-12
@@ -16,7 +16,7 @@ SINGLE_LOSS = 1e-5
 SINGLE_GRADIENT = 1e-5
 # torch's own float32 loss and gradient on short inputs.
 TORCH_SINGLE = 1e-4
-# A gradient handed on in half precision: rounded once, to the nearest of 11 or of 8 bits, relative to its size.
+# A gradient that is returned in half precision: rounded once, to the nearest of 11 or of 8 bits, relative to its size.
 HALF_ROUNDING = {"float16": 2**-11, "bfloat16": 2**-8}
 # A second derivative by central differences of the gradient: step² and 1e-16 / step, with a step of 1e-5.
 CENTRAL_DIFFERENCE = 1e-8
@@ -56,9 +56,31 @@ COLUMN_OF_THREE_DIGITS = 0.01
 SAMPLE_16_BITS = 2**-15
 # A tone at half of full scale through SoX's resampler at its usual quality, away from the ends.
 RESAMPLED = 2e-3
-# Log-probabilities of the tests' acoustic model, which multiplies loudness by 60: a sample's step of 16 bits in them.
+# Log-probabilities of the tests' acoustic model, which multiplies loudness by 60: the effect of one 16-bit step.
 LOUDNESS_16_BITS = 0.01
-# An acoustic network run twice in float32, directly and by ctckit: logits of size 10, sums in other orders.
+# An acoustic model that runs twice in float32, alone and through ctckit: logits of size 10, sums in other orders.
 NETWORK_SINGLE = 1e-4
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9
+
+# --- the loss and its kernels (tests/loss, tests/kernels, tests/fuzz, tests/test_*.py) --------------------------------
+
+# The step of the central differences that CENTRAL_DIFFERENCE belongs to.
+CENTRAL_STEP = 1e-5
+# Laws that hold for every input: float64 over some hundred frames, with logits of size up to 150.
+LAW = 1e-9
+# The loss of float32 logits after a number up to 50 is added to each frame: the addition rounds each logit to 2^-19.
+SHIFTED_LOSS = 1e-4
+# Errors of float32 losses in the hard cases are relative to |loss|, but to no less than this.
+SMALLEST_LOSS = 1e-3
+# A loss that is below 1e-20 in exact arithmetic, from 400 float32 frames.
+CERTAIN_LOSS = 1e-6
+# float64 losses and gradients of 300 frames in graphs of up to 243 states: more operations than DOUBLE allows for.
+LONG_DOUBLE_LOSS = 1e-11
+LONG_DOUBLE_GRADIENT = 1e-10
+# One step of half precision, relative: a truncated number, or two nearly equal numbers that are rounded apart.
+HALF_STEP = {"float32": 0.0, "float16": 2**-10, "bfloat16": 2**-7}
+# The frequency of a random event, in standard deviations from its probability; the seed is fixed.
+SAMPLED_DEVIATIONS = 5
+# A topology that is broken on purpose must change a loss by more than this.
+BROKEN = 1e-3

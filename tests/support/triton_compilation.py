@@ -1,9 +1,9 @@
-"""Compiles every Triton kernel for a GPU that need not be there, and prints what each takes of it.
+"""Compiles every Triton kernel for a GPU and prints the resources of each kernel. It needs no GPU.
 
     python -m tests.support.triton_compilation [--compute-capability 90] [--more]
 
-A line for each: registers a thread, bytes spilled to memory, barriers and shuffles in the machine code. Run without
-TRITON_INTERPRET. The interpreter forgives what the compiler does not, so the suite runs this as well.
+One line for each kernel: registers of a thread, bytes spilled to memory, barriers and shuffles in the machine code. Run
+it without TRITON_INTERPRET. The interpreter accepts code that the compiler rejects, so the tests run this module too.
 """
 
 import argparse
@@ -30,7 +30,7 @@ CHECKPOINTS = Checkpoints("*i64", "*i64", "*i64")
 
 
 def types_of(kernel, logits):
-    """The types of a kernel's arguments, those of its constants aside, by their names."""
+    """Return the types of a kernel's arguments by name, without those of its constants."""
     given = Input(logits, "*fp32", "*fp64", "i32", "i32", "i32")
     common = {"given": given, "targets": TARGETS, "sizes": SIZES, "checkpoints": CHECKPOINTS, "transitions_ptr": "*i64"}
     return (
@@ -68,7 +68,7 @@ def types_of(kernel, logits):
 
 
 def kernels(more):
-    """(file, kernel, logits' type, constants, warps)"""
+    """Yield (file, kernel, type of the logits, constants, warps) of each kernel."""
     loss = "loss.triton"
     yield f"{loss}.targets", "link_targets", "*fp32", {"BLOCK": 64, "CLASS_BLOCK": 1024, "GRAPHS": False}, 4
     for block, classes, one_block, warps in ((16, 128, True, 4), (1, 4096, False, 8)):
@@ -103,7 +103,7 @@ def compiled(file, kernel, logits, constants, warps, capability):
 
 
 def resources(binary):
-    """What the disassembler that Triton brings says of a compiled kernel."""
+    """Return the resources of a compiled kernel, from the disassembler that comes with Triton."""
     tool = next(Path(triton.__file__).parent.rglob("cuobjdump"), None)
     if tool is None:
         return "compiled"

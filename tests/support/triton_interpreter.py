@@ -1,4 +1,4 @@
-"""Triton's interpreter for tests: quiet, with poisoned memory, and twice as fast."""
+"""Triton's interpreter for tests: without warnings, with poisoned memory, and twice as fast."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ import torch
 
 @contextlib.contextmanager
 def interpreter(monkeypatch, *, frames=None, pairs=None):
-    """Kernels run in NumPy, on memory that is full of NaN; with other tiles and windows where given."""
+    """Run kernels in NumPy, on new memory that is full of NaN; ``frames`` and ``pairs`` change tiles and windows."""
     from ctckit.kernels.loss.triton import launch as triton_loss
 
     if not triton_loss.is_interpreted():
@@ -26,12 +26,12 @@ def interpreter(monkeypatch, *, frames=None, pairs=None):
         monkeypatch.setattr(triton_loss, "FRAMES", frames)
     if pairs:
         monkeypatch.setattr(triton_loss, "MOST_PAIRS", pairs)
-    with np.errstate(all="ignore"):  # of lanes that are masked
+    with np.errstate(all="ignore"):  # masked lanes compute invalid numbers
         yield
 
 
 def _patch_builtins_once(monkeypatch):
-    """The interpreter replaces all of Triton's builtins anew for each call of a function within a kernel."""
+    """Patch Triton's builtins only once; the interpreter does it again for each function call inside a kernel."""
     from triton.runtime import interpreter as its
 
     if not hasattr(its, "_patch_lang"):

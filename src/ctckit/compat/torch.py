@@ -1,7 +1,8 @@
-"""``torch.nn.functional.ctc_loss`` and ``torch.nn.CTCLoss``: same signature, same values, same gradients, faster.
+"""Drop-in replacements for ``torch.nn.functional.ctc_loss`` and ``torch.nn.CTCLoss``: the same results, faster.
 
-Time-first, log-probabilities in. Where torch is wrong, this is not: labels out of range, blanks inside a target and bad
-lengths raise; what cannot be emitted has gradient 0, never NaN; a masked class (−∞) gives no NaN.
+The input is time-first log-probabilities. These functions also avoid torch's errors: labels out of range, blanks inside
+a target and wrong lengths raise; the gradient of a target that cannot be emitted is 0, never NaN; a masked class (−∞)
+gives no NaN.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
-    """What ``torch.nn.functional.ctc_loss`` computes, with its signature.
+    """Return the loss of ``torch.nn.functional.ctc_loss``, with the same signature.
 
     Args:
         log_probs: (T, B, C), or (T, C) for one item: log-probabilities, as from ``log_softmax``.
-        targets: (B, N) padded, or (ΣN,) all targets one after another.
+        targets: (B, N) padded, or (Σ N_b,) all targets joined.
         input_lengths: (B,) tensor, list or tuple; a number for an unbatched item.
         target_lengths: (B,) tensor, list or tuple; a number for an unbatched item.
         blank: The class of the blank.
@@ -40,10 +41,10 @@ def ctc_loss(
 
     Returns:
         A scalar; (B,) for "none", or a scalar where the input is unbatched. The gradient is e^log_probs − γ, as
-        torch's: the right one where a log-softmax stands before it.
+        in torch. It is correct if ``log_probs`` come from a log-softmax.
 
     Raises:
-        InvalidInputError: On wrong types, ranks, sizes, lengths, classes; before anything is computed.
+        InvalidInputError: On wrong types, ranks, sizes, lengths, classes; before any computation.
 
     Example:
         >>> import torch
@@ -72,7 +73,7 @@ def ctc_loss(
 
 
 def _flat(lengths: Any, name: str) -> Any:
-    """(B,) of what may be a number; a tensor stays where it is."""
+    """Return (B,) lengths, also for a single number; a tensor stays on its device."""
     if not isinstance(lengths, Tensor):
         return _checks.as_array(lengths, name).reshape(-1)
     _checks.expect_dense(lengths, name, on_device=True)
@@ -105,11 +106,11 @@ class CTCLoss(torch.nn.Module):
         self.zero_infinity = _checks.flag(zero_infinity, "zero_infinity")
 
     def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
-        """See ``ctc_loss``."""
+        """Return the loss; see ``ctc_loss``."""
         return ctc_loss(
             log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
         )
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows."""
+        """Return the options as text for ``repr``."""
         return f"blank={self.blank}, reduction={self.reduction!r}, zero_infinity={self.zero_infinity}"

@@ -1,4 +1,4 @@
-"""``TargetBatch``: targets and lengths as every kernel takes them."""
+"""``TargetBatch``: the checked targets and lengths that every kernel takes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ctckit.errors import InfeasibleTargetError, InvalidInputError
 
 @dataclass(frozen=True, eq=False)
 class TargetBatch:
-    """Checked targets and lengths, as every kernel takes them.
+    """The checked targets and lengths that every kernel takes.
 
     Attributes:
-        targets: (B, N) int32, C-contiguous, padded; what is beyond the lengths is arbitrary.
+        targets: (B, N) int32, C-contiguous, padded; entries beyond the lengths are arbitrary.
         input_lengths: (B,) int64, frames.
         target_lengths: (B,) int64, tokens.
         blank: The class of the blank.
@@ -32,29 +32,29 @@ class TargetBatch:
         return len(self.input_lengths)
 
     def target(self, item: int) -> npt.NDArray[np.int32]:
-        """(N_b,) the tokens of one item, without the padding."""
+        """Return (N_b,) the tokens of one item, without the padding."""
         return self.targets[item, : self.target_lengths[item]]
 
     @property
     def repeats(self) -> npt.NDArray[np.int64]:
-        """(B,) adjacent repeats in each target."""
+        """(B,) the number of adjacent repeats in each target."""
         same = self.targets[:, 1:] == self.targets[:, :-1]
         inside = np.arange(1, self.targets.shape[1]) < self.target_lengths[:, None]
         return np.asarray((same & inside).sum(axis=1), dtype=np.int64)
 
     @property
     def feasible(self) -> npt.NDArray[np.bool_]:
-        """(B,) whether the frames can hold the target: T ≥ N + adjacent repeats."""
+        """(B,) whether there are enough frames for the target: T ≥ N + adjacent repeats."""
         return np.asarray(self.input_lengths >= self.target_lengths + self.repeats)
 
 
 def target_batch(
     shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: Any, *, name: str
 ) -> TargetBatch:
-    """Check targets and lengths against the shape (B, T, C) of the array called ``name``.
+    """Return targets and lengths, checked against the shape (B, T, C) of the array called ``name``.
 
     Raises:
-        InvalidInputError: On the first thing that is wrong, with its position.
+        InvalidInputError: On the first error, with its position.
     """
     _checks.expect_rank(shape, name, "(B, T, C)")
     blank = _checks.class_index(blank, "blank", shape[2])
@@ -64,7 +64,7 @@ def target_batch(
 def check_targets(
     shape: tuple[int, ...], targets: Any, input_lengths: Any, target_lengths: Any, blank: int, *, name: str
 ) -> TargetBatch:
-    """Like ``target_batch``, where rank and blank have been checked."""
+    """Return the same as ``target_batch``, for a rank and a blank that have been checked."""
     items, frames, classes = shape
     _checks.expect_batch_first(shape, input_lengths, name)
     array = _checks.as_array(targets, "targets")
@@ -83,10 +83,10 @@ def check_targets(
 
 
 def expect_feasible(batch: TargetBatch) -> None:
-    """Every target fits its frames.
+    """Check that every item has enough frames for its target.
 
     Raises:
-        InfeasibleTargetError: Names each item with T, N and repeats.
+        InfeasibleTargetError: If not; it names these items with T, N and repeats.
     """
     bad = np.flatnonzero(~batch.feasible)
     if not bad.size:
@@ -103,7 +103,7 @@ def expect_feasible(batch: TargetBatch) -> None:
 
 
 def rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same array, copied only where the classes of a frame do not stand side by side."""
+    """Return an array whose last axis is contiguous; a copy only where that of ``logits`` is not."""
     whole = all(stride % logits.itemsize == 0 for stride in logits.strides)
     if whole and (logits.strides[-1] == logits.itemsize or logits.shape[-1] <= 1):
         return logits
@@ -111,6 +111,7 @@ def rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """As float32, the classes of a frame side by side; no copy where they are already."""
-    rows = np.asarray(log_probs, dtype=np.float32)
-    return rows if rows.strides[-1] == rows.itemsize or rows.shape[-1] <= 1 else np.ascontiguousarray(rows)
+    """Return float32 log-probabilities whose last axis is contiguous; a copy only where necessary."""
+    result = np.asarray(log_probs, dtype=np.float32)
+    contiguous = result.strides[-1] == result.itemsize or result.shape[-1] <= 1
+    return result if contiguous else np.ascontiguousarray(result)

@@ -1,4 +1,4 @@
-"""The C++ core's threads and instruction sets."""
+"""The threads and instruction sets of the C++ core."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import ctckit._native as _native
 from ctckit import _checks
 from ctckit.errors import InvalidInputError
 
-MOST_THREADS = 1024  # more than any call has use for
+MOST_THREADS = 1024  # no call can use more
 
 
 def instruction_sets() -> list[str]:
-    """The compiled instruction sets that this machine can run, slowest first."""
+    """Return the compiled instruction sets that this machine can run, slowest first."""
     return list(_native.instruction_sets())
 
 
 def instruction_set() -> str:
-    """The one in use: the last of ``instruction_sets()``, unless another was set."""
+    """Return the instruction set in use: the last of ``instruction_sets()``, unless another was set."""
     return str(_native.instruction_set())
 
 
 def set_instruction_set(name: str) -> None:
-    """Makes the kernels run on another instruction set: for tests and measurements.
+    """Make the kernels use another instruction set, for tests and measurements.
 
     Raises:
         InvalidInputError: If this machine does not have it.
@@ -34,12 +34,12 @@ def set_instruction_set(name: str) -> None:
 
 
 def num_threads() -> int:
-    """Threads that one call uses at most; at first, the processors that this process may use."""
+    """Return the most threads that one call uses; by default, the number of processors that this process may use."""
     return int(_native.num_threads())
 
 
 def set_num_threads(count: int) -> None:
-    """Sets the threads that one call uses at most. Results are the same bits for any number.
+    """Set the most threads that one call uses. The results are the same bits for any number.
 
     Raises:
         InvalidInputError: If ``count`` is not a positive integer.
@@ -48,17 +48,17 @@ def set_num_threads(count: int) -> None:
 
 
 def share_openmp(folder: Path) -> bool:
-    """Runs the calls of this Python thread on the threads that another library's OpenMP runtime keeps.
+    """Run the calls of this Python thread on the threads of another library's OpenMP runtime.
 
-    PyTorch's idle workers spin for milliseconds after each operator; a second pool beside them would get half of the
-    processors. In other threads, in forked children, and where torch has fewer threads than ``num_threads()``, the
-    core's own pool works as ever. Results do not change.
+    PyTorch's idle threads spin for milliseconds after each operator, and a second thread pool would get only half of
+    the processors. The core still uses its own pool in other threads, in forked children, and where torch has fewer
+    threads than ``num_threads()``. The results do not change.
 
     Args:
-        folder: Where the runtime's library lies.
+        folder: The folder of the runtime's library.
 
     Returns:
-        Whether one was found there that is loaded already.
+        Whether the folder has such a library that is already loaded.
     """
     libraries = (path for name in ("libgomp*.so*", "libiomp5*.so*") for path in folder.glob(name))
     return any(_native.share_openmp(str(path)) for path in libraries)

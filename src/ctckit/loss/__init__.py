@@ -1,6 +1,6 @@
 """The CTC loss for PyTorch.
 
-Read in this order: ``functional`` (``ctc_loss``), ``module`` (``CTCLoss``), ``options`` (what the operators take beside
+Read in this order: ``functional`` (``ctc_loss``), ``module`` (``CTCLoss``), ``options`` (the arguments that are not
 tensors), ``autograd_cpu`` and ``autograd_cuda`` (the operators and their derivatives), ``objectives`` (losses on top).
 """
 

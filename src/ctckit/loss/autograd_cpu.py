@@ -26,7 +26,7 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True)
 class Operators:
-    """What a derivative calls: the bare operators, or the Functions around them."""
+    """The operators that a derivative calls: the bare operators, or the Functions around them."""
 
     gradient: Callable[..., Any]
     hvp: Callable[..., Any]
@@ -91,7 +91,7 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
 
 
 def _backward(ctx: Any, operators: Operators, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
-    """The derivative by logits and transitions."""
+    """Return the derivatives with respect to logits and transitions."""
     *problem, gradient, normalizers, counts, weights = ctx.saved_tensors
     upstream, direction = upstreams[:2]
     of_logits = of_transitions = None
@@ -109,7 +109,7 @@ def _backward(ctx: Any, operators: Operators, *upstreams: Tensor | None) -> tupl
 
 
 def _scales(upstream: Tensor, gradient: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:
-    """(B, T, 1) what a fused gradient is multiplied by: ``upstream``, but 0 where the gradient is 0 by definition.
+    """Return (B, T, 1) the factor of a fused gradient: ``upstream``, or 0 where the gradient is 0 by definition.
 
     That is the case in the padding and in infeasible items, where an upstream of NaN or ∞ would turn 0 into NaN.
     """
@@ -118,7 +118,7 @@ def _scales(upstream: Tensor, gradient: Tensor, input_lengths: Tensor, weights: 
 
 
 class _Loss(torch.autograd.Function):
-    """The operator for torch.func. It also hands the fused gradient over without a copy where that is safe."""
+    """The operator for torch.func. It passes the fused gradient on without a copy where that is safe."""
 
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, ...]:
@@ -132,14 +132,14 @@ class _Loss(torch.autograd.Function):
         if upstream is not None and ctx.fused and direction is None and not _graph_is_kept():
             _, _, input_lengths, _, _, gradient, _, counts, weights = ctx.saved_tensors
             if not counts.numel() and not torch.is_grad_enabled():
-                # The gradient already has the weights of the reduction, and no later call will read it. It is given
-                # away, without the history that it has as an output of this function.
+                # The gradient already contains the weights of the reduction, and no later call reads it. It is
+                # detached, because an output of this function has an autograd history.
                 return gradients(_scaled(gradient.detach(), upstream, input_lengths, weights))
         return _backward(ctx, _FUNCTIONS, *upstreams)
 
 
 class _EagerLoss(torch.autograd.Function):
-    """The same outside torch.func, without the work that torch does for functions that torch.func can transform."""
+    """The operator outside torch.func, without the overhead of functions that torch.func can transform."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
@@ -151,7 +151,7 @@ class _EagerLoss(torch.autograd.Function):
 
 
 def _scaled(gradient: Tensor, upstream: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:
-    """The fused gradient times ``upstream``, in place."""
+    """Multiply the fused gradient by ``upstream`` in place and return it."""
     value = float(upstream)
     if value == 1:
         return gradient
@@ -159,7 +159,7 @@ def _scaled(gradient: Tensor, upstream: Tensor, input_lengths: Tensor, weights: 
 
 
 def _graph_is_kept() -> bool:
-    """Whether the backward pass that runs now may be run again (retain_graph); True where torch does not tell."""
+    """Whether the current backward pass may be repeated (retain_graph); True where torch has no answer."""
     tell = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return True if tell is None else bool(tell())
 
@@ -197,7 +197,7 @@ def _gradient_backward(
         unit, _ = operators.gradient(*problem, torch.ones_like(weights), normalizers, ctx.options)
         of_weights = (unit.double() * direction.double()).sum(dim=(1, 2))
     *of_problem, of_options = gradients(of_logits)
-    return *of_problem, of_weights, None, of_options  # before the options: weights and normalizers
+    return *of_problem, of_weights, None, of_options  # weights and normalizers are arguments before the options
 
 
 def _second(operators: Operators, problem: tuple[Any, ...], weights: Tensor, direction: Tensor, options: str) -> Tensor:
@@ -238,7 +238,7 @@ def _third_derivative(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
 
 
 def _remember_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    """Nothing is kept, because there is no derivative."""
+    """Save nothing, because there is no derivative."""
 
 
 class _HVP(torch.autograd.Function):

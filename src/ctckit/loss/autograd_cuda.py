@@ -3,7 +3,7 @@
     ctckit::ctc_loss_on_device       the reduced loss     derivative: ctckit::ctc_gradient_on_device
     ctckit::ctc_gradient_on_device   the gradient
 
-The forward pass leaves what the gradient needs on the device (``launch.Forward``); the backward pass needs no host
+The forward pass keeps on the device what the gradient needs (``launch.Forward``). The backward pass needs no host
 synchronization. Where the gradient will itself be differentiated (``create_graph=True``), the CPU's operator computes
 it. The operators take the same arguments as those of the CPU.
 """
@@ -25,12 +25,12 @@ Tensor = torch.Tensor
 
 
 def is_allowed(tensor: Tensor, backend: str) -> bool:
-    """Whether a tensor may be elsewhere than on the CPU: on a GPU, with the backend "triton" or "auto"."""
+    """Whether a tensor need not be on the CPU: with the backend "triton", or with "auto" for a tensor on a GPU."""
     return backend == "triton" or (backend == "auto" and tensor.device.type == "cuda")
 
 
 def serves(logits: Tensor, transitions: Tensor | None, backend: str) -> bool:
-    """Whether these operators compute a call: named by the backend, or on a GPU and within what they can do."""
+    """Whether these operators compute a call: the backend is "triton", or it is "auto" and they support the call."""
     if backend != "auto" or logits.device.type != "cuda":
         return backend == "triton"
     fixed = transitions is None or not transitions.requires_grad
@@ -50,10 +50,10 @@ def apply(
     Args:
         logits: (B, T, C) float32, float16 or bfloat16.
         targets: (B, N) or (Σ N_b,) integers, on the CPU or on the device.
-        input_lengths: (B,), likewise.
-        target_lengths: (B,), likewise.
+        input_lengths: (B,) integers, on the CPU or on the device.
+        target_lengths: (B,) integers, on the CPU or on the device.
         transitions: (B, 7, S) float64, the weights of other token graphs than plain CTC's, or None. With them,
-            ``targets`` are the tokens of the graphs, checked, −1 behind them, and everything is on the device.
+            ``targets`` are the checked tokens of the graphs, padded with −1, and everything is on the device.
         options: Everything else.
     """
     if transitions is not None and torch.is_grad_enabled() and transitions.requires_grad:
@@ -118,7 +118,7 @@ def _backward(ctx: Any, upstream: Tensor | None, *_: Any) -> tuple[Tensor | None
     logits, targets, input_lengths, target_lengths, transitions, *found = ctx.saved_tensors
     if torch.compiler.is_compiling():
         return gradients(_gradient_operator(logits, *found, upstream, ctx.options))
-    if torch.is_grad_enabled():  # it will be differentiated
+    if torch.is_grad_enabled():  # the gradient will be differentiated
         integers = targets, input_lengths, target_lengths
         return gradients(_differentiable_gradient(logits, integers, transitions, found[-1], upstream, ctx.options))
     return gradients(compute_gradient(logits, *found, upstream, ctx.options))  # type: ignore[call-arg]
@@ -132,7 +132,7 @@ def _differentiable_gradient(
     upstream: Tensor,
     options: str,
 ) -> Tensor:
-    """The gradient by the CPU's operator, as a function of logits and ``upstream``."""
+    """Return the gradient from the CPU operator, as a differentiable function of logits and ``upstream``."""
     on_cpu = replace(Options.decode(options), reduction="none", infeasible="inf", backend="auto")
     targets, input_lengths, target_lengths = (each.cpu() for each in integers)
     weights_there = None if transitions is None else transitions.cpu()
@@ -143,7 +143,7 @@ def _differentiable_gradient(
 
 
 class _EagerLoss(torch.autograd.Function):
-    """The operator without the work that torch does around operators at each call."""
+    """The operator without torch's overhead for each call of an operator."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:

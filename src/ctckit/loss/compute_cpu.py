@@ -2,8 +2,8 @@
 
 The loss is computed in one of two ways, chosen by ``reduction`` and type:
 
-    fused      "mean", "sum"; float32, float64: the forward pass computes the gradient too, already weighted; the
-               backward pass hands it over. The logits are read once for their normalizer, the gradient is written once.
+    fused      "mean", "sum"; float32, float64: the forward pass computes the weighted gradient too; the backward pass
+               passes it on. The logits are read once for their normalizer, the gradient is written once.
     two steps  "none", and half precision: the forward pass keeps the normalizers of the frames (8 bytes each), the
                backward pass computes the gradient with each item's upstream gradient as its weight, in float32.
 """
@@ -141,22 +141,22 @@ def compute_hvp(
 def _batch(
     logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any, transitions: Tensor | None, o: Options
 ) -> TargetBatch:
-    """Checks the targets of plain CTC; token graphs were built from checked targets, and end where their tokens do."""
+    """Return the batch. The targets of plain CTC are checked here; token graphs were built from checked targets."""
     if transitions is None:
         return check_targets(tuple(logits.shape), targets, input_lengths, target_lengths, o.blank, name=o.name)
     tokens = targets.numpy()
-    return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), o.blank)
+    return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), o.blank)  # the padding is −1
 
 
 def _weights(tokens: npt.NDArray[np.int64], counted: npt.NDArray[np.bool_], reduction: str) -> npt.NDArray[np.float64]:
-    """(B,) the weight of each item's loss in the result; for "mean" 1 / (N_b · number counted)."""
+    """Return (B,) the weight of each item's loss in the result; for "mean" 1 / (N_b · number of counted items)."""
     if reduction != "mean":
         return np.ones(len(tokens))
     return np.asarray(counted / (np.maximum(tokens, 1) * max(1, int(counted.sum()))))
 
 
 def _outputs(logits: Tensor, transitions: Tensor | None, o: Options) -> tuple[Tensor, Tensor, Tensor]:
-    """Memory for gradient, normalizers and counts; empty where nothing is asked for."""
+    """Return memory for gradient, normalizers and counts; empty tensors for those that are not needed."""
     nothing = torch.empty(0)
     gradient, normalizers, counts = nothing.to(logits.dtype), nothing.to(loss_dtype(logits)), nothing.double()
     if o.differentiated and is_fused(logits, o.reduction):
@@ -167,7 +167,7 @@ def _outputs(logits: Tensor, transitions: Tensor | None, o: Options) -> tuple[Te
 
 
 def _counts(transitions: Tensor | None) -> Tensor:
-    """(B, 7, S) zeros where the transitions need a gradient, else empty."""
+    """Return (B, 7, S) zeros where the transitions need a gradient, else an empty tensor."""
     counted = transitions is not None and transitions.requires_grad
     return torch.zeros(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
 

@@ -38,7 +38,7 @@ def compute_loss(
     if transitions is None:
         problem = _problem(logits, (targets, input_lengths, target_lengths), o)
     else:
-        problem = _Problem(_side_by_side(logits), targets, input_lengths, (targets >= 0).sum(dim=1), None)
+        problem = _Problem(_last_axis_contiguous(logits), targets, input_lengths, (targets >= 0).sum(dim=1), None)
     if o.infeasible == "error" and problem.batch is not None:
         expect_feasible(problem.batch)
     found = launch.forward(
@@ -79,7 +79,7 @@ def compute_gradient(
 
     o = Options.decode(options)
     found = launch.Forward(losses, normalizers, facts, head, following, occupancy, blanks)
-    rows = _side_by_side(logits)
+    rows = _last_axis_contiguous(logits)
     return launch.gradient(rows, found, weights, upstream, blank=o.blank, input_kind=o.input_kind)
 
 
@@ -108,13 +108,13 @@ def _expect_device(logits: Tensor, name: str) -> None:
 
 @dataclass(frozen=True)
 class _Problem:
-    """Checked, on the device."""
+    """The arguments of the kernels: checked, and on the device."""
 
     logits: Tensor
     targets: Tensor
     input_lengths: Tensor
     target_lengths: Tensor
-    batch: TargetBatch | None  # the same for the CPU, if it was looked at
+    batch: TargetBatch | None  # the same on the CPU, if targets and lengths were checked there
 
 
 def _problem(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], o: Options) -> _Problem:
@@ -125,8 +125,8 @@ def _problem(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], o: Options
             raise BackendError(
                 "Targets and lengths on a device cannot be checked while a CUDA graph is captured. Pass validate=False."
             )
-        tokens, frames, lengths = (each.cpu() for each in integers)
-        batch = check_targets(tuple(logits.shape), tokens, frames, lengths, o.blank, name=o.name)
+        tokens, frames, counts = (each.cpu() for each in integers)
+        batch = check_targets(tuple(logits.shape), tokens, frames, counts, o.blank, name=o.name)
         host = (torch.from_numpy(each) for each in (batch.targets, batch.input_lengths, batch.target_lengths))
         placed = [
             given if given.device == logits.device and given.ndim == checked.ndim else checked.to(logits.device)
@@ -139,18 +139,17 @@ def _problem(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], o: Options
         if placed[0].ndim == 1:
             placed[0], placed[2] = _padded(placed[0], placed[2], logits.shape[1])
     targets, input_lengths, target_lengths = placed
-    return _Problem(
-        _side_by_side(logits), _side_by_side(targets), input_lengths.contiguous(), target_lengths.contiguous(), batch
-    )
+    lengths = input_lengths.contiguous(), target_lengths.contiguous()
+    return _Problem(_last_axis_contiguous(logits), _last_axis_contiguous(targets), *lengths, batch)
 
 
-def _side_by_side(input_kind: Tensor) -> Tensor:
-    """The same with the entries of each row side by side, as the kernels read them."""
-    return input_kind if input_kind.stride(-1) == 1 or input_kind.shape[-1] <= 1 else input_kind.contiguous()
+def _last_axis_contiguous(tensor: Tensor) -> Tensor:
+    """Return a tensor with the same entries whose last axis is contiguous, as the kernels need it."""
+    return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] <= 1 else tensor.contiguous()
 
 
 def _expect_shapes(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], name: str) -> None:
-    """What can be said of integers without reading them."""
+    """Check the types and shapes of the integers; this does not read their values."""
     items = logits.shape[0]
     for each, its_name in zip(integers, ("targets", "input_lengths", "target_lengths"), strict=True):
         if each.is_floating_point() or each.is_complex() or each.dtype == torch.bool:
@@ -164,7 +163,7 @@ def _expect_shapes(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], name
 
 
 def _expect_host_integers(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor], o: Options) -> None:
-    """Check the integers that are on the CPU, as far as that is possible without those on the device."""
+    """Check the integers that are on the CPU, as far as that is possible without reading those on the device."""
     tokens, input_lengths, target_lengths = integers
     items, frames, classes = logits.shape
     if input_lengths.device.type == "cpu":
@@ -180,9 +179,10 @@ def _expect_host_integers(logits: Tensor, integers: tuple[Tensor, Tensor, Tensor
 
 
 def _padded(tokens: Tensor, target_lengths: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """(B, N) from (Σ N_b,), and their lengths, without a look at these: more tokens than frames cannot be emitted.
+    """Return (B, N) targets from joined ones, (Σ N_b,), and their lengths, without reading values on the host.
 
-    −1, which is no class, stands where there is no token. T + 1 of more tokens are enough to be too many.
+    N is at most T + 1: a target of more than T tokens cannot be emitted, so T + 1 of its tokens are enough. Entries
+    without a token are −1, which is not a class.
     """
     width = min(len(tokens), frames + 1)
     lengths = target_lengths.long()

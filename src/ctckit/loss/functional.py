@@ -114,7 +114,7 @@ def expect_variant(variant: Any) -> CTCVariant | None:
 
 
 def _one_of(transition_weights: Tensor | None, arrow_weights: Tensor | None) -> Tensor | None:
-    """``transition_weights``, by its name or by the older one."""
+    """Return ``transition_weights``, given by this name or by the older one."""
     if arrow_weights is None:
         return transition_weights
     if transition_weights is not None:
@@ -126,7 +126,7 @@ def _one_of(transition_weights: Tensor | None, arrow_weights: Tensor | None) -> 
 
 
 def as_logits(values: Any, name: str, backend: str = "auto") -> Tensor:
-    """A tensor that the kernels take."""
+    """Return logits as a tensor of a type that the kernels take."""
     if not isinstance(values, Tensor):
         array = _checks.as_array(values, name)
         _checks.expect_floating(array.dtype.kind == "f", name, array.dtype)
@@ -144,8 +144,8 @@ def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options
 
     Args:
         logits: (B, T, C) from ``as_logits``.
-        target_arguments: targets, input_lengths, target_lengths, as they came.
-        options: See there.
+        target_arguments: targets, input_lengths, target_lengths, as the caller passed them.
+        options: See ``Options``.
     """
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     blank = _checks.class_index(options.blank, "blank", logits.shape[2])
@@ -163,7 +163,7 @@ def _applied(
     transitions: Tensor | None,
     options: Options,
 ) -> Tensor:
-    """By the GPU's operators where they serve; otherwise by the CPU's, wherever the logits are."""
+    """Return the loss from the GPU operators where they support the call, otherwise from the CPU operators."""
     if autograd_cuda.serves(logits, transitions, options.backend):
         return autograd_cuda.apply(logits, *integers, transitions, options)
     place = logits.device
@@ -174,14 +174,14 @@ def _applied(
 
 
 def _as_integers(values: Any, name: str, on_device: bool) -> Tensor:
-    """A tensor for the operator; what else may be wrong with it is said by the checks inside."""
+    """Return integers as a tensor for the operator, which checks their values."""
     if isinstance(values, Tensor):
         _checks.expect_dense(values, name, on_device=on_device)
         return values
     array = _checks.as_array(values, name)
     rank = "(Σ N_b,)" if name == "targets" and array.ndim == 1 else "(B, N)" if name == "targets" else "(B,)"
     array = _checks.integers(array, name, rank)
-    beyond_signed = array.dtype.kind == "u" and array.dtype.itemsize == 8  # a message shows what was given
+    beyond_signed = array.dtype.kind == "u" and array.dtype.itemsize == 8  # so that messages show the original values
     return torch.from_numpy(array.astype(np.uint64 if beyond_signed else np.int64))
 
 
@@ -192,7 +192,7 @@ def _variant_loss(
     transition_weights: Tensor | None,
     options: Options,
 ) -> Tensor:
-    """The loss of token graphs. A wildcard becomes one more class, whose score is the log-sum of all others."""
+    """Return the loss of token graphs. A wildcard becomes one more class; its score is the log-sum of all others."""
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     classes = logits.shape[2]
     shape = (*logits.shape[:2], classes + (variant.wildcards is not None))
@@ -227,9 +227,9 @@ def _expect_weights(given: Tensor, weights: Tensor) -> None:
 
 
 def _with_wildcard(scores: Tensor, frames: Tensor, options: Options) -> tuple[Tensor, Options]:
-    """(B, T, C + 1) scores with the class of the wildcard behind the others."""
+    """Return (B, T, C + 1) scores, with the wildcard as the last class, and the options for scores."""
     beyond = torch.arange(scores.shape[1]) >= frames[:, None]
-    # NaN in the padding would come back in the gradient as 0 · NaN.
+    # NaN in the padding would give 0 · NaN in the gradient.
     scores = scores.masked_fill(beyond[:, :, None].to(scores.device), 0)
     if options.input_kind == "logits":
         scores = torch.log_softmax(scores, dim=-1)

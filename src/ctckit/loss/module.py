@@ -46,7 +46,7 @@ class CTCLoss(torch.nn.Module):
         self.backend = _checks.backend(backend, BACKENDS)
 
     def forward(self, logits: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
-        """See ``ctc_loss``."""
+        """Return the loss; see ``ctc_loss``."""
         return ctc_loss(
             logits,
             targets,
@@ -62,6 +62,6 @@ class CTCLoss(torch.nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """All options, as ``repr`` shows them."""
+        """Return all options as text for ``repr``."""
         names = ("blank", "reduction", "infeasible", "normalize", "variant", "validate", "backend")
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)

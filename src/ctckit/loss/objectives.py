@@ -1,8 +1,8 @@
-"""What is trained beside the loss, or made of it: short functions on top of ``ctc_loss``, for PyTorch.
+"""Training objectives on top of ``ctc_loss``: short functions for PyTorch.
 
-focal            hard items weigh more
-path_entropy     keeps many alignments alive (EnCTC), against peaky outputs
-consistency      two views of a recording should say the same (CR-CTC); ``time_mask`` makes a view
+focal            gives hard items more weight
+path_entropy     rewards many alignments (EnCTC), against peaky outputs
+consistency      makes the outputs for two views of a recording agree (CR-CTC); ``time_mask`` makes a view
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ __all__ = ["consistency", "focal", "path_entropy", "time_mask"]
 
 
 def focal(losses: Tensor, target_lengths: Any | None = None, *, focus: float = 2.0) -> Tensor:
-    """Focal loss: (1 − p_b)^focus · loss_b, with p_b = exp(−loss_b), or exp(−loss_b / N_b) where lengths are given.
+    """Return the focal loss (1 − p_b)^focus · loss_b with p_b = exp(−loss_b), or exp(−loss_b / N_b) with lengths.
 
-    The likelihood of a whole target is nearly 0 for all but short ones; per token it tells easy from hard.
+    The likelihood of a whole target is nearly 0 unless the target is short. The likelihood per token separates easy
+    items from hard ones.
 
     Args:
-        losses: (B,) from ``ctc_loss(..., reduction="none")``; +∞ stays.
+        losses: (B,) from ``ctc_loss(..., reduction="none")``; +∞ stays +∞.
         target_lengths: (B,) tokens.
-        focus: ≥ 0; 0 changes nothing.
+        focus: ≥ 0; with 0 the losses do not change.
 
     Returns:
-        (B,).
+        (B,) the focal losses.
 
     Example:
         >>> import torch
@@ -48,10 +49,10 @@ def focal(losses: Tensor, target_lengths: Any | None = None, *, focus: float = 2
 
 
 def path_entropy(log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any, *, blank: int = 0) -> Tensor:
-    """Entropy, in nats, of the alignments of each target: H_b = −Σ_π p(π | y_b) log p(π | y_b).
+    """Return the entropy, in nats, of the alignments of each target: H_b = −Σ_π p(π | y_b) log p(π | y_b).
 
-    H = log Z − E[score(π)] = −loss − Σ_{t,c} γ_t(c) log_probs[t, c], whose gradient takes one second derivative of the
-    loss. Subtract some of it from the loss and the network is rewarded for leaving several alignments open.
+    H = log Z − E[score(π)] = −loss − Σ_{t,c} γ_t(c) log_probs[t, c]. Its gradient needs a second derivative of the
+    loss. Subtract a part of the entropy from the loss to reward the network for several likely alignments.
 
     Args:
         log_probs: (B, T, C) from a log-softmax.
@@ -77,23 +78,23 @@ def path_entropy(log_probs: Tensor, targets: Any, input_lengths: Any, target_len
             scores, targets, input_lengths, target_lengths, blank=blank, reduction="none", normalize=False
         )
         (slope,) = torch.autograd.grad(losses.sum(), scores, create_graph=log_probs.requires_grad)  # −γ
-    used = torch.where(slope == 0, 0.0, scores)  # −∞ and the padding stay out
+    used = torch.where(slope == 0, 0.0, scores)  # −∞ and the padding do not count
     entropy = (slope * used).sum(dim=(1, 2)) - losses
     return torch.where(losses.isinf(), torch.nan, entropy) if log_probs.requires_grad else entropy.detach()
 
 
 def consistency(logits: Tensor, other_logits: Tensor, input_lengths: Any, *, reduction: str = "mean") -> Tensor:
-    """How far two views of the same items disagree: ½ Σ_t [KL(q_t ‖ p_t) + KL(p_t ‖ q_t)], p and q their softmaxes.
+    """Return the divergence of two views of the same items: ½ Σ_t [KL(q_t ‖ p_t) + KL(p_t ‖ q_t)].
 
-    In each divergence the first distribution is a fixed aim, without gradient. CR-CTC trains with
-    ½ (ctc_loss(logits) + ctc_loss(other_logits)) + 0.2 · consistency(…, reduction="sum") / B or thereabouts, the two
-    views being one recording under two draws of ``time_mask``.
+    p and q are the softmaxes of the two views. In each divergence the first distribution is a fixed reference without
+    gradient. CR-CTC trains with ½ (ctc_loss(logits) + ctc_loss(other_logits)) plus about
+    0.2 · consistency(…, reduction="sum") / B. The two views are one recording with two random draws of ``time_mask``.
 
     Args:
         logits: (B, T, C) of one view.
-        other_logits: (B, T, C) of the other.
-        input_lengths: (B,) frames; what is beyond does not count and may be NaN.
-        reduction: "mean" over frames, "sum", or "none": (B,), summed over an item's frames.
+        other_logits: (B, T, C) of the other view.
+        input_lengths: (B,) frames; the padding does not count and may be NaN.
+        reduction: "mean" over all frames, "sum", or "none": (B,), the sum over the frames of each item.
 
     Example:
         >>> import torch
@@ -117,10 +118,10 @@ def consistency(logits: Tensor, other_logits: Tensor, input_lengths: Any, *, red
     return divergence.sum() / (inside.sum().clamp(min=1) if reduction == "mean" else 1)
 
 
-def _divergence(aim: Tensor, found: Tensor) -> Tensor:
-    """(B, T) KL(aim ‖ found) of log-probabilities; a class masked in the aim adds nothing."""
-    difference = torch.where(aim == -torch.inf, 0.0, aim - found)
-    return (aim.exp() * difference).sum(dim=-1)
+def _divergence(reference: Tensor, found: Tensor) -> Tensor:
+    """Return (B, T) KL(reference ‖ found) of log-probabilities; a class masked in the reference adds 0."""
+    difference = torch.where(reference == -torch.inf, 0.0, reference - found)
+    return (reference.exp() * difference).sum(dim=-1)
 
 
 def time_mask(
@@ -132,15 +133,15 @@ def time_mask(
     most: float = 0.4,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """A copy of the features with stretches of frames set to 0, drawn anew for each item.
+    """Return a copy of the features in which random stretches of frames are 0; each item has its own stretches.
 
     Args:
         features: (B, T, F) input of the network.
         input_lengths: (B,) frames.
-        masks: Stretches for each item.
-        longest: Frames of a stretch: uniform in 0..longest.
-        most: Share of an item's frames that may be masked in all; stretches are shortened to keep to it.
-        generator: Where the numbers come from.
+        masks: The number of stretches of each item.
+        longest: The length of a stretch, in frames, is uniform in 0..longest.
+        most: The largest share of an item's frames that may be masked; longer stretches are shortened.
+        generator: The source of random numbers.
 
     Example:
         >>> import torch

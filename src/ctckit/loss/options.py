@@ -1,7 +1,7 @@
-"""What the operators of the loss take and give: the same on the CPU and on a GPU.
+"""The arguments and gradients of the loss operators, the same on the CPU and on a GPU.
 
-PyTorch's operators take tensors and plain values only. So ``Options`` travels as one encoded text, behind the five
-tensors, and a backward pass returns one entry for each of these six arguments.
+PyTorch's operators take only tensors and plain values. So ``Options`` is passed as one encoded text, after the five
+tensors. A backward pass returns one entry for each of these six arguments.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True)
 class Options:
-    """What the operators take beside tensors.
+    """The arguments of the operators that are not tensors.
 
     Attributes:
         blank: The class of the blank.
         reduction: "mean", "sum" or "none".
         infeasible: "inf", "zero", "error", or "counted": the loss is 0, but the mean counts the item.
-        input_kind: What the input means: "logits", "scores" or "log_probs"; see ``kernels.loss.native.ctc_loss``.
+        input_kind: The meaning of the input: "logits", "scores" or "log_probs"; see ``kernels.loss.native.ctc_loss``.
         backend: "auto" or the name of a backend.
-        name: What the caller calls the input, for messages.
+        name: The name of the input in messages.
         validate: Whether targets and lengths that are on a GPU are checked.
-        differentiated: Whether the gradient will be asked for.
+        differentiated: Whether a gradient is needed.
     """
 
     blank: int
@@ -42,7 +42,7 @@ class Options:
     differentiated: bool = False
 
     def encode(self) -> str:
-        """The options as one text, for an operator of PyTorch."""
+        """Return the options as one text, for an operator of PyTorch."""
         return (
             f"{self.blank} {self.reduction} {self.infeasible} {self.input_kind} {self.backend} {self.name} "
             f"{self.validate:d} {self.differentiated:d}"
@@ -51,7 +51,7 @@ class Options:
     @staticmethod
     @lru_cache(maxsize=256)
     def decode(text: str) -> Options:
-        """The options from ``encode()``."""
+        """Return the options that ``encode()`` wrote."""
         blank, reduction, infeasible, kind, backend, name, validate, differentiated = text.split(" ")
         input_kind = cast(InputKind, kind)
         return Options(
@@ -60,19 +60,19 @@ class Options:
 
 
 def gradients(of_logits: Tensor | None, of_transitions: Tensor | None = None) -> tuple[Tensor | None, ...]:
-    """What the backward pass of a loss operator returns, in the order of its arguments.
+    """Return the gradients of a loss operator in the order of its arguments.
 
-    These are logits, targets, input_lengths, target_lengths, transitions, options.
+    The arguments are logits, targets, input_lengths, target_lengths, transitions, options.
     """
     return of_logits, None, None, None, of_transitions, None
 
 
 def loss_dtype(logits: Tensor) -> torch.dtype:
-    """The type of the loss: half precision is computed, and its loss returned, in float32."""
+    """Return the type of the loss; for half precision the arithmetic and the loss are float32."""
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
 def is_transformed() -> bool:
-    """Whether this runs inside torch.func; True where torch does not tell."""
+    """Whether a transform of torch.func is active; True where torch has no answer."""
     tell: Any = getattr(torch._C, "_are_functorch_transforms_active", None)
     return True if tell is None else bool(tell())

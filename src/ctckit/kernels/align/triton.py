@@ -1,6 +1,6 @@
-"""Alignment of CUDA tensors: the same names as reference_align.py, and the same paths.
+"""Alignment of CUDA tensors: the same functions as in reference.py, and the same paths.
 
-Paths and one number a frame come to the CPU; the scores stay where they are.
+The paths and one number for each frame are copied to the CPU. The log-probabilities stay on the GPU.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from ctckit.kernels.loss.triton.targets import FACTS, Given, link_targets
 
 Tensor = torch.Tensor
 
-LARGEST_TABLE = 1 << 30  # bytes of arrows; the C++ core needs no table
+LARGEST_TABLE = 1 << 30  # bytes of the table of transitions; the C++ core needs no table
 
 
 def is_small(shape: tuple[int, ...], tokens: int) -> bool:
-    """Whether a (B, T, C) batch's table of arrows, a byte for each frame and state, is one that a GPU has room for."""
+    """Whether the table of transitions of a (B, T, C) batch is small enough: a byte for each frame and state."""
     return shape[0] * shape[1] * 2 * (tokens + 1) <= LARGEST_TABLE
 
 
 def align_batch(
     log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_lengths: Tensor, *, blank: int
 ) -> tuple[list[BestPath | None], npt.NDArray[Any]]:
-    """The likeliest path of each item; see ``reference_align.align_batch``.
+    """Return the most likely path of each item; see ``reference.align_batch``.
 
     Args:
         log_probs: (B, T, C) on the device, of any floating type and strides.
-        input_lengths: (B,) frames, checked, on the CPU as the next two.
-        targets: (B, N) integers, padded.
-        target_lengths: (B,) tokens.
+        input_lengths: (B,) frames, checked, on the CPU.
+        targets: (B, N) integers, padded, on the CPU.
+        target_lengths: (B,) tokens, on the CPU.
         blank: The class of the blank.
 
     Returns:
-        For each item its path, or None where there is none; and (B, T) float64 the log-probabilities that the paths
-        pass, anything where there is no path.
+        The path of each item, or None where there is no path; and (B, T) float64, the log-probabilities on the paths,
+        arbitrary where there is no path.
     """
-    rows = log_probs if log_probs.stride(2) == 1 or log_probs.shape[2] == 1 else log_probs.contiguous()
-    there = [each.to(rows.device) for each in (targets.int(), input_lengths, target_lengths)]
-    paths, totals = viterbi(rows, *there, blank=blank)
-    tokens = torch.nn.functional.pad(there[0].long(), (0, 1), value=blank)
+    scores = log_probs if log_probs.stride(2) == 1 or log_probs.shape[2] == 1 else log_probs.contiguous()
+    on_device = [each.to(scores.device) for each in (targets.int(), input_lengths, target_lengths)]
+    paths, totals = viterbi(scores, *on_device, blank=blank)
+    tokens = torch.nn.functional.pad(on_device[0].long(), (0, 1), value=blank)
     on_token = (paths >= 0) & (paths % 2 == 1)
     classes = torch.where(on_token, tokens.gather(1, (paths.long() // 2).clamp(min=0)), blank)
-    passed = rows.gather(2, classes[:, :, None])[:, :, 0].double()
+    passed = scores.gather(2, classes[:, :, None])[:, :, 0].double()
     states = paths.cpu().numpy()
     result: list[BestPath | None] = []
     for b, total in enumerate(totals.tolist()):
@@ -63,18 +63,18 @@ def align_batch(
 def viterbi(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, *, blank: int
 ) -> tuple[Tensor, Tensor]:
-    """The best path of each item and its log-probability; the bits of ``reference.viterbi``.
+    """Return the best path of each item and its log-probability: the same bits as ``reference.viterbi``.
 
     Args:
-        log_probs: (B, T, C) of any floating type, computed in float64; classes side by side.
-        targets: (B, N) integers on the same device, tokens side by side.
-        input_lengths: (B,) likewise, contiguous.
-        target_lengths: (B,) likewise.
+        log_probs: (B, T, C) of any floating type, computed in float64; the last axis is contiguous.
+        targets: (B, N) integers on the same device; the last axis is contiguous.
+        input_lengths: (B,) integers on the same device, contiguous.
+        target_lengths: (B,) integers on the same device, contiguous.
         blank: The class of the blank.
 
     Returns:
-        (B, T) int32 states, −1 beyond the length and everywhere where there is no path; (B,) float64, −∞ where there is
-        none, NaN where an item is malformed. Memory: a byte for each frame and state.
+        (B, T) int32 states, −1 beyond the length and where there is no path; (B,) float64, −∞ where there is no path,
+        NaN where an item is malformed. Memory: a byte for each frame and state.
     """
     items, frames, classes = log_probs.shape
     tokens = targets.shape[1]

@@ -1,12 +1,15 @@
-"""The best single path: the forward recursion with the maximum in the place of the sum.
+"""The best path: the forward recursion with a maximum instead of the sum.
 
-    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        step_t(s) = s − r of the r that gave it: 0, 1 or 2
+    best_t(s) = e_t(s) + max_{r → s} best_{t−1}(r)        step_t(s) = s − r of the best r: 0, 1 or 2
 
-In float64, the same additions in the same order as reference.viterbi: the same path, ties included (stay before advance
-before skip; among ends the later state). One program an item: 1. forwards, the arrows are written, one byte a state;
-2. from the better end backwards along the arrows.
+The kernel does the same float64 additions in the same order as reference.viterbi. So it finds the same path, also for
+ties (stay before advance before skip; of two end states the later one). One program computes one item:
 
-Windows as in triton_sweep.py: a window begins FRAMES pairs early and has its own pairs right after FRAMES frames.
+    1. forward: write the best transition into each state, one byte each;
+    2. backward: from the better end state, follow these transitions.
+
+Windows are as in loss/triton/sweep.py: a window begins FRAMES pairs early, so its own pairs are right after FRAMES
+frames.
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ from ctckit.kernels.loss.triton.common import load_pairs
 
 @triton.jit
 def left(values, lanes, PAIRS: tl.constexpr):
-    """The value of pair i − 1 at each pair i; −∞ at the first."""
+    """Return the value of pair i − 1 at each pair i; −∞ at the first pair."""
     return tl.where(lanes > 0, tl.gather(values, tl.maximum(lanes - 1, 0), 0), float("-inf"))
 
 
 class Scores(NamedTuple):
     """The log-probabilities of all items."""
 
-    x_ptr: Any  # (B, T, C), classes side by side
+    x_ptr: Any  # (B, T, C), the last axis is contiguous
     stride_item: Any
     stride_frame: Any
     blank: Any  # the class of the blank
@@ -38,7 +41,7 @@ class Scores(NamedTuple):
 def best_paths(
     given,  # Scores
     targets,  # common.Targets
-    states_ptr,  # (B, 2, 2, N + 1) float64: the states between the tiles of longer targets, two that take turns
+    states_ptr,  # (B, 2, 2, N + 1) float64: the states between the tiles of longer targets, in two alternating buffers
     steps_ptr,  # (B, T, 2, N + 1) int8, written: the transition taken into each state
     paths_ptr,  # (B, T) int32, written: states, −1 beyond the length and where there is no path
     log_probs_ptr,  # (B,) float64, written
@@ -47,7 +50,7 @@ def best_paths(
     PAIRS: tl.constexpr,
     FRAMES: tl.constexpr,
 ):
-    """One item."""
+    """Find the best path of one item."""
     b = tl.program_id(0).to(tl.int64)
     frames, tokens = tl.load(targets.facts_ptr + b * 4), tl.load(targets.facts_ptr + b * 4 + 1)
     good = tl.load(targets.facts_ptr + b * 4 + 3)
@@ -105,7 +108,7 @@ def best_paths(
                 tl.store(target + width + pairs, token, mask=inside)
     tl.debug_barrier()
 
-    # 2. Of two equally good ends the later one.
+    # 2. Of two equally good end states the later one wins.
     last = states_ptr + (tl.cdiv(frames, FRAMES) % 2) * 2 * width
     by_blank = tl.load(last + tokens)
     by_token = tl.load(last + width + tl.maximum(tokens - 1, 0))

@@ -1,6 +1,7 @@
-"""The loss of a batch: ``reference`` defines it, the other kernels are faster and agree with it.
+"""The loss of a batch: ``reference`` defines it; the other kernels are faster and agree with it.
 
-``BACKENDS`` maps a name to a batch loss; all take the same arguments in the same order, see ``native.ctc_loss``.
+``BACKENDS`` maps a name to a function for the loss of a batch. All of them take the same arguments in the same order,
+see ``native.ctc_loss``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ BatchLoss = Callable[..., npt.NDArray[np.float64]]
 
 
 def _triton(*arguments: Any, **options: Any) -> npt.NDArray[np.float64]:
-    from ctckit.kernels.loss.triton import launch as triton_loss  # torch and triton are imported where they are used
+    from ctckit.kernels.loss.triton import launch as triton_loss  # imports torch and triton, only when it is called
 
     return triton_loss.ctc_loss(*arguments, **options)
 

@@ -1,4 +1,4 @@
-"""The loss in the C++ core: arrays in, arrays out. The arguments have been checked."""
+"""The loss in the C++ core: arrays in, arrays out. The caller has checked the arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import ctckit._native as _native
 from ctckit.kernels.batch import TargetBatch, rows_contiguous
 
-KEPT_FROM = 1 << 18  # bytes; smaller gradients come from the ordinary allocator, which keeps them anyway
+KEPT_FROM = 1 << 18  # bytes; for smaller gradients the ordinary allocator already reuses memory
 InputKind = Literal["logits", "scores", "log_probs"]
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
 
@@ -27,21 +27,23 @@ def ctc_loss(
     transitions: npt.NDArray[np.float64] | None = None,
     counts: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Losses of a batch, and their gradient where asked for.
+    """Return the losses of a batch, and write their gradient where there is an array for it.
 
     Args:
         logits: (B, T, C) of any strides (copied only where the classes of a frame are not contiguous). float32 and
             float64 are computed as they are, float16 in float32; uint16 stands for the bits of bfloat16.
         batch: Checked targets and lengths.
-        input_kind: What a row x means: "logits": emissions log-softmax(x), gradient softmax(x) − γ; "scores": emissions
-            x, gradient −γ; "log_probs": emissions x, gradient e^x − γ (torch's).
-        weights: (B,) what each item's gradient is multiplied by; 1 by default.
-        gradient: (B, T, C) of the same type, C-contiguous: written in full, 0 beyond the lengths. None: not computed.
-        normalizers: (B, 2, T) float32, or float64 for such logits: maximum and normaliser of each frame, written for
-            a later call to use.
-        normalized: The normalisers are known from such a call: the logits are read for the gradient only.
-        transitions: (B, 7, S) the weights of other chains than plain CTC's, see ``variants.TokenGraphs``; −∞ forbids.
-        counts: (B, 7, S) how often, given the target, a path takes each; written.
+        input_kind: The meaning of a frame x: "logits": emissions log-softmax(x), gradient softmax(x) − γ; "scores":
+            emissions x, gradient −γ; "log_probs": emissions x, gradient e^x − γ (as in torch).
+        weights: (B,) the factor of each item's gradient; 1 by default.
+        gradient: (B, T, C) of the same type, C-contiguous. All entries are written; those beyond the lengths are 0.
+            None: the gradient is not computed.
+        normalizers: (B, 2, T) float32, or float64 for float64 logits: maximum and normalizer of each frame, written for
+            a later call.
+        normalized: Whether ``normalizers`` come from an earlier call. The logits are then read for the gradient only.
+        transitions: (B, 7, S) the weights of other token graphs than plain CTC's, see ``variants.TokenGraphs``;
+            −∞ forbids a transition.
+        counts: (B, 7, S), written: the expected number of times that a path of the target takes each transition.
 
     Returns:
         (B,) float64 −log p(target): +∞ where it cannot be emitted (gradient 0), NaN where a logit within the length is
@@ -78,7 +80,7 @@ _KERNELS = {
 
 
 def _bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What the core calls float16 is an array of 16-bit integers."""
+    """Return an array as the core takes it: float16 as 16-bit integers."""
     return array.view(np.uint16) if array.dtype == np.float16 else array
 
 
@@ -91,17 +93,18 @@ def ctc_hvp(
     weights: npt.NDArray[np.float64],
     transitions: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[Any]:
-    """How the gradient of each item's weighted loss changes as the logits move: the Hessian times ``direction``.
+    """Return the Hessian-vector product of each item's weighted loss with ``direction``.
 
-    With s(π) = Σ_t direction_t(π_t), the occupancies change by their covariance with s under p(π | target).
+    This is the derivative of the gradient along ``direction``. With s(π) = Σ_t direction_t(π_t), the derivative of an
+    occupancy is its covariance with s under p(π | target).
 
     Args:
         logits: (B, T, C) float32 or float64, as in ``ctc_loss``.
         batch: Checked targets and lengths.
         direction: (B, T, C) of the same type.
         input_kind: As in ``ctc_loss``.
-        weights: (B,) what each item's loss is multiplied by.
-        transitions: (B, 7, S) as in ``ctc_loss``; held fixed.
+        weights: (B,) the factor of each item's loss.
+        transitions: (B, 7, S) as in ``ctc_loss``; they are constants here.
 
     Returns:
         (B, T, C) of the same type; 0 beyond the lengths and for targets that cannot be emitted.
@@ -124,9 +127,9 @@ def ctc_hvp(
 
 
 def empty_gradient(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An uninitialised array, of memory that the last large gradient gave back if there is any.
+    """Return an uninitialized array, in the memory of the last large gradient if that is free.
 
-    One buffer is kept from step to step, so that a training loop does not pay for fresh pages each time.
+    One buffer is kept from step to step, so that a training loop does not need new memory pages for each step.
     """
     kind = np.dtype(dtype)
     bytes_needed = int(np.prod(shape)) * kind.itemsize

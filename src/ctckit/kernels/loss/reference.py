@@ -1,15 +1,15 @@
-"""The definition of every quantity, in float64: what the other kernels must agree with.
+"""The definition of every quantity, in float64. The other kernels must agree with it.
 
-Read topology.py first. Below, t runs over T frames and s over S states; emission[t, s] is the log-probability, in
-frame t, of the class that state s emits. Everything is a natural logarithm, −∞ means impossible.
+Read topology.py first. Below, t is one of T frames and s one of S states. emission[t, s] is the log-probability, in
+frame t, of the class that state s emits. All quantities are natural logarithms; −∞ means impossible.
 
-    alpha[t, s]       all partial paths that are in s at frame t, frame t's emission included
-    beta[t, s]        all ways to go on from s at frame t to the end, frame t's emission excluded
-    log_likelihood    all complete paths: log Σ_s exp(alpha[t, s] + beta[t, s]), the same at every t
-    occupancy[t, s]   exp(alpha + beta − log_likelihood): how likely, given the target, the path is in s at frame t
+    alpha[t, s]       the sum over all partial paths from the start to s in frame t, with the emission of frame t
+    beta[t, s]        the sum over all partial paths from s in frame t to the end, without the emission of frame t
+    log_likelihood    the sum over all complete paths: log Σ_s exp(alpha[t, s] + beta[t, s]), the same at every t
+    occupancy[t, s]   exp(alpha + beta − log_likelihood): the probability, given the target, of state s in frame t
 
-Each recursion is the same three transitions: stay, advance, skip. "sum" is logaddexp; with the maximum in its place the
-forward recursion finds the best single path instead (Viterbi).
+Both recursions use the same three transitions: stay, advance, skip. Their sum is logaddexp. With a maximum instead of
+the sum, the forward recursion finds the best path (Viterbi).
 
 Sources: Graves et al. 2006, equations 5–16; Rabiner 1989 for the occupancy. Our beta excludes the emission of its own
 frame (Graves includes it), so that α·β needs no division.
@@ -23,12 +23,12 @@ from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
 
 
 def emissions(log_probs: Floats, topology: Topology) -> Floats:
-    """(T, S): the log-probability of each state's class in each frame."""
+    """Return (T, S) the log-probability of each state's class in each frame."""
     return log_probs[:, topology.labels]
 
 
 def arrivals(before: Floats, topology: Topology) -> Floats:
-    """(K, S): what comes into each state by stay, advance, skip (and hop), from the states ``before``."""
+    """Return (K, S) the scores of arriving in each state by stay, advance, skip (and hop) from the states before."""
     result = np.full(topology.transitions.shape, IMPOSSIBLE)
     for k, weights in enumerate(topology.transitions):
         result[k, k:] = before[: max(len(before) - k, 0)] + weights[k:]
@@ -36,7 +36,7 @@ def arrivals(before: Floats, topology: Topology) -> Floats:
 
 
 def departures(after: Floats, topology: Topology) -> Floats:
-    """(K, S): what goes out of each state by stay, advance, skip (and hop), into the states ``after``."""
+    """Return (K, S) the scores of leaving each state by stay, advance, skip (and hop) into the states after."""
     result = np.full(topology.transitions.shape, IMPOSSIBLE)
     for k, weights in enumerate(topology.transitions):
         result[k, : max(len(after) - k, 0)] = after[k:] + weights[k:]
@@ -44,12 +44,12 @@ def departures(after: Floats, topology: Topology) -> Floats:
 
 
 def log_sum(terms: Floats) -> Floats:
-    """Log Σ exp over the first axis; −∞ where every term is."""
+    """Return log Σ exp over the first axis; −∞ where every term is −∞."""
     return np.asarray(np.logaddexp.reduce(terms, axis=0))
 
 
 def forward(log_probs: Floats, topology: Topology) -> Floats:
-    """(T, S): alpha."""
+    """Return (T, S) alpha."""
     emission = emissions(log_probs, topology)
     alpha = np.full_like(emission, IMPOSSIBLE)
     for t in range(len(emission)):
@@ -59,7 +59,7 @@ def forward(log_probs: Floats, topology: Topology) -> Floats:
 
 
 def backward(log_probs: Floats, topology: Topology) -> Floats:
-    """(T, S): beta."""
+    """Return (T, S) beta."""
     emission = emissions(log_probs, topology)
     beta = np.full_like(emission, IMPOSSIBLE)
     for t in reversed(range(len(emission))):
@@ -69,34 +69,34 @@ def backward(log_probs: Floats, topology: Topology) -> Floats:
 
 
 def log_likelihood(alpha: Floats, topology: Topology) -> float:
-    """Log p(target): the sum over all complete paths; −∞ where there is none."""
+    """Return log p(target), the sum over all complete paths; −∞ where there is no path."""
     if len(alpha) == 0:
         return topology.empty
     return float(log_sum(alpha[-1] + topology.final))
 
 
 def occupancy(alpha: Floats, beta: Floats, total: float) -> Floats:
-    """(T, S): the probability of each state in each frame; each frame sums to 1. All 0 where nothing can be emitted."""
+    """Return (T, S) the probability of each state in each frame; a frame sums to 1. All are 0 if there is no path."""
     if total == IMPOSSIBLE:
         return np.zeros_like(alpha)
     return np.asarray(np.exp(alpha + beta - total))
 
 
 def viterbi(log_probs: Floats, topology: Topology) -> tuple[Ints, float]:
-    """The best single path, (T,) states, and its log-probability.
+    """Return the best path, (T,) states, and its log-probability.
 
-    Ties: among equally good transitions into a state, stay wins over advance and advance over skip; of equally good
-    ends the later state wins. If no path exists, the log-probability is −∞ and the path is empty.
+    Ties: among equally good transitions into a state, stay wins over advance and advance wins over skip. Among equally
+    good end states the later one wins. Where there is no path, the log-probability is −∞ and the path is empty.
     """
     emission = emissions(log_probs, topology)
     frames, states = emission.shape
     if frames == 0:
         return np.zeros(0, dtype=np.int64), topology.empty
     best = topology.start + emission[0]
-    arrow = np.zeros((frames, states), dtype=np.int64)  # how far back: 0 stay, 1 advance, 2 skip …
+    step = np.zeros((frames, states), dtype=np.int64)  # the best transition into a state: 0 stay, 1 advance, 2 skip …
     for t in range(1, frames):
         arriving = arrivals(best, topology)
-        arrow[t] = arriving.argmax(axis=0)
+        step[t] = arriving.argmax(axis=0)
         best = arriving.max(axis=0) + emission[t]
     ending = best + topology.final
     last = states - 1 - int(ending[::-1].argmax())
@@ -105,19 +105,19 @@ def viterbi(log_probs: Floats, topology: Topology) -> tuple[Ints, float]:
     path = np.empty(frames, dtype=np.int64)
     path[-1] = last
     for t in reversed(range(1, frames)):
-        path[t - 1] = path[t] - arrow[t, path[t]]
+        path[t - 1] = path[t] - step[t, path[t]]
     return path, float(ending[last])
 
 
 def logit_gradient(logits: Floats, topology: Topology) -> tuple[float, Floats]:
-    """The loss −log p(target) of softmax(logits), and its gradient with respect to the logits, softmax − occupancy.
+    """Return the loss −log p(target) of softmax(logits), and its gradient by the logits, softmax − occupancy.
 
     Args:
-        logits: (T, C) one item's frames.
-        topology: The target's states.
+        logits: (T, C) the frames of one item.
+        topology: The states of the target.
 
     Returns:
-        The loss (+∞ where the target cannot be emitted) and the (T, C) gradient (0 there).
+        The loss and its (T, C) gradient; +∞ and 0 where the target cannot be emitted.
     """
     log_probs = log_softmax(logits)
     loss, gradient = score_gradient(log_probs, topology)
@@ -125,7 +125,7 @@ def logit_gradient(logits: Floats, topology: Topology) -> tuple[float, Floats]:
 
 
 def score_gradient(scores: Floats, topology: Topology) -> tuple[float, Floats]:
-    """The loss −log Σ_paths Π exp(score) and its gradient with respect to the scores: −occupancy of the classes."""
+    """Return the loss −log Σ_paths Π exp(score) and its gradient by the scores, −occupancy of the classes."""
     alpha, beta = forward(scores, topology), backward(scores, topology)
     total = log_likelihood(alpha, topology)
     gradient = np.zeros_like(scores)
@@ -134,9 +134,9 @@ def score_gradient(scores: Floats, topology: Topology) -> tuple[float, Floats]:
 
 
 def log_softmax(logits: Floats) -> Floats:
-    """(T, C) log-probabilities; a frame whose classes are all masked (−∞) stays all −∞."""
+    """Return (T, C) log-probabilities; a frame whose classes are all masked (−∞) stays −∞."""
     top = logits.max(axis=-1, keepdims=True)
     shifted = logits - np.where(np.isneginf(top), 0.0, top)
     with np.errstate(divide="ignore", invalid="ignore"):
-        normaliser = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        return np.asarray(np.where(np.isneginf(logits), IMPOSSIBLE, shifted - normaliser))
+        normalizer = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return np.asarray(np.where(np.isneginf(logits), IMPOSSIBLE, shifted - normalizer))

@@ -1,4 +1,4 @@
-"""A batch through the float64 reference, item by item: the other kernels' twin, and ``backend="reference"``."""
+"""``backend="reference"``: the loss of a batch from the float64 reference, item by item."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ctc_loss(
     transitions: npt.NDArray[np.float64] | None = None,
     counts: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Losses of a batch, and their gradient where asked for: see ``native.ctc_loss``. It keeps no normalisers."""
+    """Return the losses of a batch, as ``native.ctc_loss`` does, but leave ``normalizers`` as they are."""
     losses = np.empty(len(batch))
     if gradient is not None:
         gradient[...] = 0
@@ -41,7 +41,7 @@ def ctc_loss(
 
 
 def as_float64(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Any of the kernels' types as float64; uint16 holds the bits of bfloat16, the upper ones of a float32."""
+    """Return an array of any kernel type as float64; uint16 holds bfloat16, the upper bits of a float32."""
     if values.dtype == np.uint16:
         values = (values.astype(np.uint32) << 16).view(np.float32)
     return values.astype(np.float64)
@@ -62,7 +62,7 @@ def _topology(batch: TargetBatch, b: int, transitions: npt.NDArray[np.float64] |
         return plain
     weights = transitions[b, :, : plain.num_states]
     start, final = weights[START], weights[FINAL]
-    through = (start[0::2] > IMPOSSIBLE) & (final[0::2] > IMPOSSIBLE)  # a path without frames: the same blank twice
+    through = (start[0::2] > IMPOSSIBLE) & (final[0::2] > IMPOSSIBLE)  # a path of 0 frames: the same blank twice
     return Topology(plain.labels, weights[:START], start, final, empty=0.0 if through.any() else IMPOSSIBLE)
 
 
@@ -79,7 +79,7 @@ def _item(x: npt.NDArray[np.float64], topology: Topology, input_kind: str) -> tu
 
 
 def _counts(x: npt.NDArray[np.float64], topology: Topology, input_kind: str, loss: float) -> npt.NDArray[np.float64]:
-    """(7, S): how often, given the target, a path takes each arrow, starts and ends in each state."""
+    """Return (7, S) how often, on average, a path of the target takes each transition, and starts and ends in s."""
     result = np.zeros((7, topology.num_states))
     if not np.isfinite(loss) or not len(x):
         return result

@@ -1,1 +1,1 @@
-"""The loss on a GPU: ``launch`` calls the kernels, one file each, which share ``common``."""
+"""The loss on a GPU: ``launch`` calls the kernels. Each kernel has its own file; ``common`` has their shared parts."""

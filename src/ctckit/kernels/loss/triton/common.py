@@ -1,7 +1,7 @@
-"""What the Triton kernels share: numbers, tiles of emissions, one step of the recursion.
+"""The shared parts of the Triton kernels: numbers, tiles of emissions, one step of the recursion.
 
 Numbers. As in the C++ core, a probability is a float32 mantissa times 2^exponent; the exponent is an int32. An addition
-is a maximum, two exact shifts and one float addition, and the length of the input costs no digits. Each step brings
+is a maximum, two exact shifts and one float addition. Long inputs lose no precision. Each step brings
 mantissas back to [1, 2). 0 has the exponent ``ZERO``, below every other. A number below 2^``FLOOR`` becomes 0, and a
 logit more than ``DEEPEST`` below the maximum of its frame counts as −∞.
 
@@ -11,8 +11,8 @@ transitions of topology.py, in pairs:
     into blank i    stay from blank i, advance from token i − 1
     into token i    stay from token i, advance from blank i, skip from token i − 1
 
-So a step needs one neighbor only. Variants weight each transition and have hops, from token i − 2 into either. They
-have kernels of their own (``WEIGHTED``), made from the same text. One lane of a program holds one pair, or a few.
+So a step needs only one neighbor. Variants weight each transition and have hops, from token i − 2 into either. They
+have their own kernels (``WEIGHTED``), compiled from the same source. One lane of a program holds one pair or a few.
 
 Frames are processed in tiles of ``FRAMES``. The logits of a tile are loaded while the tile before is computed, so the
 latency of memory is paid once for each tile, not at each step. The recursion keeps the state before and after each tile
@@ -37,13 +37,13 @@ DEEPEST = tl.constexpr(-1e8)
 LN2_HIGH = tl.constexpr(0.693359375)  # ten bits: times an exponent under 2^14 it is exact
 LN2_LOW = tl.constexpr(-2.12194440e-4)
 
-# What kernels take together. A kernel's arguments are such tuples of pointers and numbers.
+# Arguments that belong together. A kernel takes such tuples of pointers and numbers.
 
 
 class Input(NamedTuple):
-    """The input of all items, and what ``normalizers`` wrote of each frame."""
+    """The input of all items, and the results of ``normalizers`` for each frame."""
 
-    x_ptr: Any  # (B, T, C), classes side by side
+    x_ptr: Any  # (B, T, C), the last axis is contiguous
     top_ptr: Any  # (B, 2, T) float32: maximum, normalizer
     shift_ptr: Any  # (B, T) float64: the frame's part of the loss
     stride_item: Any
@@ -95,13 +95,13 @@ INTO_PAIR = 9  # all but the two of ending
 
 @triton.jit
 def power_of_two(difference):
-    """2^difference for differences ≤ 0; below 2^-126 it is 0."""
+    """Return 2^difference for differences ≤ 0; results below 2^-126 are 0."""
     return ((tl.maximum(difference, -127) + 127) << 23).to(tl.float32, bitcast=True)
 
 
 @triton.jit
 def renormalized(mantissa, exponent):
-    """The same number, its mantissa in [1, 2) or 0."""
+    """Return the same number with its mantissa in [1, 2), or 0."""
     bits = mantissa.to(tl.int32, bitcast=True)
     zero = (bits == 0) | (exponent < FLOOR)
     kept = ((bits & 0x007FFFFF) | 0x3F800000).to(tl.float32, bitcast=True)
@@ -110,14 +110,14 @@ def renormalized(mantissa, exponent):
 
 @triton.jit
 def add(a, a_exponent, b, b_exponent):
-    """A sum of two numbers."""
+    """Return the sum of two numbers."""
     shared = tl.maximum(a_exponent, b_exponent)
     return a * power_of_two(a_exponent - shared) + b * power_of_two(b_exponent - shared), shared
 
 
 @triton.jit
 def add3(a, a_exponent, b, b_exponent, c, c_exponent):
-    """A sum of three numbers."""
+    """Return the sum of three numbers."""
     shared = tl.maximum(tl.maximum(a_exponent, b_exponent), c_exponent)
     total = a * power_of_two(a_exponent - shared) + b * power_of_two(b_exponent - shared)
     return total + c * power_of_two(c_exponent - shared), shared
@@ -125,19 +125,19 @@ def add3(a, a_exponent, b, b_exponent, c, c_exponent):
 
 @triton.jit
 def pack(mantissa, exponent):
-    """Both halves in one int64, as they are kept in memory and handed from lane to lane."""
+    """Return mantissa and exponent in one int64, as they are stored in memory and passed between lanes."""
     return (exponent.to(tl.int64) << 32) | mantissa.to(tl.int32, bitcast=True).to(tl.int64)
 
 
 @triton.jit
 def unpack(packed):
-    """Mantissa and exponent of what ``pack`` made."""
+    """Return mantissa and exponent of a packed number."""
     return packed.to(tl.int32).to(tl.float32, bitcast=True), (packed >> 32).to(tl.int32)
 
 
 @triton.jit
 def neighbor(mantissa, exponent, lanes, STEP: tl.constexpr, PAIRS: tl.constexpr):
-    """The numbers of pair i + STEP at each pair i; 0 past the edges."""
+    """Return the number of pair i + STEP at each pair i; 0 beyond the first and the last pair."""
     wanted = lanes + STEP
     inside = (wanted >= 0) & (wanted < PAIRS)
     packed = tl.gather(pack(mantissa, exponent), tl.minimum(tl.maximum(wanted, 0), PAIRS - 1), 0)
@@ -147,10 +147,10 @@ def neighbor(mantissa, exponent, lanes, STEP: tl.constexpr, PAIRS: tl.constexpr)
 
 @triton.jit
 def exp_split(z, error):
-    """e^(z + error) for z ≤ 0 as a number, packed; 0 where z is −∞, nearly, or not a number.
+    """Return e^(z + error) for z ≤ 0 as a packed number; 0 where z is below ``DEEPEST`` or NaN.
 
-    With n = z / ln 2, rounded, e^z = 2^n · e^r and |r| ≤ ln 2 / 2; e^r is a polynomial, right to 1 ulp. Beyond −2^24 n
-    is no longer known to the unit: r is kept in its range, which costs the last digit of z, not the sign of e^z.
+    With n = z / ln 2, rounded, e^z = 2^n · e^r and |r| ≤ ln 2 / 2. A polynomial gives e^r to 1 ulp. For n below −2^24,
+    float32 cannot represent each integer. r is clamped to its range then: z loses its last digit, e^z keeps its sign.
     """
     possible = z >= DEEPEST
     z = tl.where(possible, z, 0.0)
@@ -168,7 +168,7 @@ def exp_split(z, error):
 
 @triton.jit
 def emissions(x, top):
-    """e^(x − top), packed. What rounding takes from a large difference is the relative error of its power: put back."""
+    """Return e^(x − top), packed. The rounding error of x − top would be a relative error of it; it is added back."""
     z = x - top
     back = z - x
     return exp_split(z, (x - (z - back)) - (top + back))
@@ -197,7 +197,7 @@ def item_of(b, given, targets, transitions_ptr, sizes):
 
 @triton.jit
 def load_pairs(labels_ptr, pairs, tokens):
-    """Of each pair: the class of its token, whether there is one, whether it may be skipped to."""
+    """Return for each pair: the class of its token, whether it has a token, whether a skip into it is allowed."""
     live = (pairs >= 0) & (pairs < tokens)
     labels = tl.load(labels_ptr + pairs, mask=live, other=0)
     inner = live & (pairs > 0)
@@ -206,9 +206,9 @@ def load_pairs(labels_ptr, pairs, tokens):
 
 @triton.jit
 def load_tile(item, first, labels, live, FRAMES: tl.constexpr):
-    """The logits of a tile, a tuple entry a frame: (PAIRS,) of the tokens, of the blank, the frame's maximum.
+    """Return the logits of a tile as three tuples, one entry for each frame: tokens (PAIRS,), blank, maximum.
 
-    Nothing beyond the frames of the item is read: the values there, and in pairs that are not ``live``, are −∞.
+    Frames beyond the item are not read. The logits there, and in pairs that are not ``live``, are −∞.
     """
     x, of_blank, top = (), (), ()
     for f in tl.static_range(FRAMES):
@@ -224,10 +224,10 @@ def load_tile(item, first, labels, live, FRAMES: tl.constexpr):
 
 @triton.jit
 def load_transitions(item, pairs, WEIGHTED: tl.constexpr):
-    """The transitions into each pair, behind the classes and the mask of ``load_pairs``.
+    """Return the classes and the mask of ``load_pairs``, and the transitions into each pair.
 
-    Plain CTC: where a skip may be taken. Otherwise seven packed weights: stay, advance and hop into the blank; stay,
-    advance, skip and hop into the token; and two of starting, in the blank and in the token.
+    Plain CTC: whether a skip is allowed. Otherwise nine packed weights: stay, advance and hop into the blank; stay,
+    advance, skip and hop into the token; start in the blank, start in the token.
     """
     labels, live, skips = load_pairs(item.labels_ptr, pairs, item.tokens)
     if WEIGHTED:
@@ -235,20 +235,20 @@ def load_transitions(item, pairs, WEIGHTED: tl.constexpr):
         for k in tl.static_range(INTO_PAIR):
             transitions += (load_weight(item, k, pairs),)
         return labels, live, transitions
-    else:  # noqa: RET505  # Triton asks for it: the two returns differ in type
+    else:  # noqa: RET505  # Triton needs it: the two returns differ in type
         return labels, live, (skips,)
 
 
 @triton.jit
 def load_weight(item, k, pairs):
-    """Row k of an item's packed weights; 0 outside its pairs."""
+    """Return row k of an item's packed weights; 0 outside its pairs."""
     inside = (pairs >= 0) & (pairs <= item.tokens)
     return tl.load(item.transitions_ptr + k * item.width + pairs, mask=inside, other=0)
 
 
 @triton.jit
 def times(mantissa, exponent, packed):
-    """A product. Where it is 0 its exponent is that of 0: a sum would make way for any other."""
+    """Return a product. A product of 0 has the exponent ``ZERO``, so that a sum uses the exponent of the other term."""
     factor, factor_exp = unpack(packed)
     product = mantissa * factor
     return product, tl.where(product > 0, exponent + factor_exp, ZERO)

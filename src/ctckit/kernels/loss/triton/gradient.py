@@ -1,13 +1,14 @@
-"""The gradient by the logits: each entry is read, computed and written once, by one program.
+"""The gradient by the logits: one program reads, computes and writes each entry, once.
 
     gradient_t(c) = scale_b · (p_t(c) − γ_t(c))        p_t(c) = e^(x_t(c) − top_t) / sum_t
 
-    1. p from the logits and the frame's maximum and normalizer (e^x for log-probabilities, 0 for scores);
-    2. γ: every class visits the tokens of the target that are equal to it, in the target's order, see targets.py. Most
-       blocks of a large vocabulary have no such token;
+    1. p: from the logits and the maximum and normalizer of the frame (e^x for log-probabilities, 0 for scores);
+    2. γ: each class adds the tokens of the target that have this class, in the order of the target, see targets.py.
+       Most blocks of a large vocabulary have no such token;
     3. scale: the weight of the item in the loss, times the upstream gradient.
 
-Beyond the item's length, and where the target cannot be emitted, the gradient is 0; where a logit is not a number, NaN.
+Beyond the length of the item, and for a target that cannot be emitted, the gradient is 0. If a logit of the item is NaN
+or +∞, it is NaN.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import triton.language as tl
 
 
 class Occupied(NamedTuple):
-    """What ``occupancies`` wrote."""
+    """The results of ``occupancies``."""
 
     tokens_ptr: Any  # (B, T, N) float32
     blanks_ptr: Any  # (B, T, W) float32
@@ -27,7 +28,7 @@ class Occupied(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What multiplies an item's gradient."""
+    """The factors of an item's gradient."""
 
     losses_ptr: Any  # (B,) float64
     weights_ptr: Any  # (B,) float64
@@ -48,7 +49,7 @@ def gradient(
     BLOCK: tl.constexpr,  # frames
     CLASS_BLOCK: tl.constexpr,
 ):
-    """BLOCK frames × CLASS_BLOCK classes of one item. Programs: items × blocks of frames × blocks of classes."""
+    """Write BLOCK frames × CLASS_BLOCK classes of one item. Programs: items × blocks of frames × blocks of classes."""
     frames, tokens = sizes.frames, sizes.tokens
     frame_blocks, class_blocks = tl.cdiv(frames, BLOCK), tl.cdiv(classes, CLASS_BLOCK)
     block = tl.program_id(0) // class_blocks

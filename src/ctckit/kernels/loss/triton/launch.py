@@ -1,4 +1,4 @@
-"""The loss by the Triton kernels: which kernels are launched, with which block sizes, on which memory.
+"""The loss on a GPU: launches the Triton kernels, with their block sizes and memory.
 
     link_targets   one program for each item     targets.py
     normalizers    frames                        softmax.py      reads the logits
@@ -7,8 +7,8 @@
     reduce         one program                   reduce.py
     gradient       frames × classes              gradient.py     reads the logits, writes their gradient
 
-Everything stays on the device, without host synchronization, so a CUDA graph can capture it. Each entry of the output
-is written by one program: the same input gives the same bits.
+All data stays on the device, without host synchronization, so a CUDA graph can capture the calls. One program writes
+each entry of the output: the same input gives the same bits.
 
 Memory besides the gradient: 8 bytes for each frame (normalizers), 4 (N + 1) bytes for each frame (occupancies), and 4 C
 bytes for each item (the tokens of each class). Until the forward computation ends, another 8 bytes for each frame, and
@@ -59,10 +59,11 @@ BLANK_START, BLANK_FINAL = ROWS.index((START, False)), ROWS.index((FINAL, False)
 
 @dataclass(frozen=True)
 class Forward:
-    """What the forward computation leaves on the device for the gradient.
+    """The results of the forward computation that the gradient needs; they stay on the device.
 
     Attributes:
-        losses: (B,) float64; +∞ where the target cannot be emitted, NaN where a logit is none or the item is malformed.
+        losses: (B,) float64; +∞ where the target cannot be emitted, NaN where a logit is NaN or +∞ or the item is
+            malformed.
         normalizers: (B, 2, T) float32, maximum and normalizer of each frame.
         facts: (B, 4) int32: frames, tokens, frames needed, well formed.
         head: (B, C) int32 first token of each class, −1: none.
@@ -81,7 +82,7 @@ class Forward:
 
 
 def on_device_of(tensor: Tensor) -> AbstractContextManager[None]:
-    """Triton launches on the current device: within this, a tensor's."""
+    """Return a context in which the device of ``tensor`` is the current one, where Triton launches kernels."""
     context: AbstractContextManager[None] = torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
     return context
 
@@ -102,16 +103,16 @@ def forward(
     differentiated: bool,
     transitions: Tensor | None = None,
 ) -> Forward:
-    """The loss of each item, and with ``differentiated`` what its gradient needs.
+    """Return the loss of each item and, with ``differentiated``, the quantities that its gradient needs.
 
     Args:
-        logits: (B, T, C) float32, float16 or bfloat16, classes side by side.
-        targets: (B, N) integers on the same device, tokens side by side.
+        logits: (B, T, C) float32, float16 or bfloat16; the last axis is contiguous.
+        targets: (B, N) integers on the same device; the last axis is contiguous.
         input_lengths: (B,) integers on the same device.
         target_lengths: (B,) integers on the same device.
         blank: The class of the blank.
         input_kind: "logits", "scores", "log_probs" as in ``native.ctc_loss``.
-        differentiated: Whether a gradient will be asked for.
+        differentiated: Whether a gradient is needed.
         transitions: (B, 7, 2N + 1) float64 on the same device, the weights of other token graphs than plain CTC's.
     """
     items, frames, classes = logits.shape
@@ -184,8 +185,8 @@ def packed_transitions(transitions: Tensor) -> tuple[Tensor, Tensor]:
         transitions: (B, 7, 2N + 1) natural logarithms: transitions s − k → s for k = 0..4, start, final.
 
     Returns:
-        (B, 11, N + 1) int64, numbers as in common.py: for each pair the rows of ``ROWS``; and (B,) int32, the
-        fewest frames as far as they are known here: 0 where a path may start and end in the same blank, else 1.
+        (B, 11, N + 1) int64, numbers as in common.py: for each pair the rows of ``ROWS``; and (B,) int32, a
+        lower bound of the frames needed: 0 where a path may start and end in the same blank, else 1.
     """
     tokens = torch.nn.functional.pad(transitions[:, :, 1::2], (0, 1), value=-torch.inf)
     logs = torch.stack([(tokens if is_token else transitions[:, :, 0::2])[:, k] for k, is_token in ROWS], dim=1)
@@ -199,37 +200,37 @@ def packed_transitions(transitions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pairs_of(tokens: int) -> int:
-    """Pairs of states in a program: a power of two."""
+    """Return the pairs of states in a program: a power of two."""
     return int(min(max(triton.next_power_of_2(tokens + 1), FEWEST_PAIRS), MOST_PAIRS))
 
 
 def tile_of(pairs: int) -> int:
-    """Frames of a tile: fewer where a program has so many pairs that eight frames would not fit into its registers."""
+    """Return the frames of a tile; fewer where the pairs of a program leave too few registers for eight frames."""
     return FRAMES if pairs < MOST_PAIRS else max(1, FRAMES // 2)
 
 
 def token_block(tokens: int) -> int:
-    """Tokens that targets.py compares at once."""
+    """Return the number of tokens that targets.py compares at once."""
     return int(min(max(triton.next_power_of_2(tokens), 16), 64))
 
 
 def halo_of(tokens: int, weighted: bool) -> int:
-    """Pairs that windows share at each end: as many as a path can move within a tile. 0: there is one window."""
+    """Return the pairs that windows share at each end: as far as a path moves in a tile. 0: there is one window."""
     return 0 if tokens + 1 <= MOST_PAIRS else tile_of(MOST_PAIRS) * (2 if weighted else 1)
 
 
 def windows(tokens: int, halo: int) -> int:
-    """W, the programs that share the pairs of a tile in occupancy.py."""
+    """Return W, the number of programs that share the pairs of a tile in occupancy.py."""
     return 1 if halo == 0 else triton.cdiv(tokens + 1, MOST_PAIRS - 2 * halo)
 
 
 def warps(pairs: int) -> int:
-    """One pair a lane, where 16 warps are enough for that."""
+    """Return the warps of a program: one pair for each lane, with at most 16 warps."""
     return min(pairs // 32, 16)
 
 
 def reduce(losses: Tensor, target_lengths: Tensor, reduction: str, infeasible: str) -> tuple[Tensor, Tensor]:
-    """The reduced loss, float32, and what each item's gradient counts in it, (B,) float64."""
+    """Return the reduced loss, float32, and the weight of each item's gradient in it, (B,) float64."""
     items = len(losses)
     weights = torch.empty_like(losses)
     shape = (items,) if reduction == "none" else ()
@@ -249,11 +250,11 @@ def reduce(losses: Tensor, target_lengths: Tensor, reduction: str, infeasible: s
 def gradient(
     logits: Tensor, found: Forward, weights: Tensor, upstream: Tensor, *, blank: int, input_kind: str
 ) -> Tensor:
-    """(B, T, C) of the logits' type, contiguous: the gradient of Σ_b weights_b · upstream_b · loss_b.
+    """Return the gradient of Σ_b weights_b · upstream_b · loss_b: (B, T, C) of the logits' type, contiguous.
 
     Args:
         logits: As in ``forward``.
-        found: What it returned.
+        found: The result of ``forward``.
         weights: (B,) float64.
         upstream: () or (B,).
         blank: The class of the blank.
@@ -278,7 +279,7 @@ def gradient(
 
 
 def losses(logits: Tensor, batch: TargetBatch, *, input_kind: str) -> npt.NDArray[np.float64]:
-    """(B,) the losses of a checked batch; the logits are on the device, whatever their type and strides."""
+    """Return (B,) the losses of a checked batch; the logits are on the device, of any floating type and strides."""
     x = (logits if logits.dtype in KINDS else logits.float()).contiguous()
     arrays = (batch.targets, batch.input_lengths, batch.target_lengths)
     targets, frames, tokens = (torch.from_numpy(each).to(x.device) for each in arrays)
@@ -295,7 +296,7 @@ def ctc_loss(
     gradient: npt.NDArray[Any] | None = None,
     transitions: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Losses of a batch of NumPy arrays, and their gradient where asked for: see ``native.ctc_loss``."""
+    """Return the losses of a batch of NumPy arrays, and write their gradient; see ``native.ctc_loss``."""
     device = "cpu" if is_interpreted() else "cuda"
     x = torch.from_numpy(logits).to(device)
     targets, *lengths = (

@@ -1,13 +1,13 @@
-"""Occupancies, γ_t(s) = α_t(s) · β_t(s) / P: each tile by itself, from the states before and after it.
+"""Occupancies, γ_t(s) = α_t(s) · β_t(s) / P: one program for each tile, from the states before and after the tile.
 
-    1. β backwards through the tile; the states of its FRAMES frames stay in registers;
-    2. α forwards; in each frame the product, divided by P.
+    1. backward: β in each frame of the tile; the states stay in registers;
+    2. forward: α in each frame, and the product α · β / P.
 
-This is twice the work of one direction, but it runs in parallel over all tiles of all items, while the sweep has to
-wait for each step. No α or β between the checkpoints is ever in memory.
+This is twice the work of one direction. But it runs in parallel over all tiles of all items, whereas each step of the
+sweep must wait for the step before. α and β between the checkpoints are never written to memory.
 
 The kernel writes the occupancies of the tokens and, for each frame, the sum over the blanks, which all emit one class.
-The sum over the blanks of a frame has a fixed order; each window (see sweep.py) has a sum of its own.
+The sum over the blanks of a frame has a fixed order. Each window (see sweep.py) has its own sum.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from ctckit.kernels.loss.triton.sweep import load_state
 
 @triton.jit
 def posterior(alpha, alpha_exp, beta, beta_exp, inverse, exponent):
-    """α · β / P as an ordinary float, with ``inverse`` · 2^−exponent = 1 / P."""
-    power = tl.minimum(alpha_exp + beta_exp - exponent, 2)  # above 0 by rounding only
+    """Return α · β / P as an ordinary float, with ``inverse`` · 2^−exponent = 1 / P."""
+    power = tl.minimum(alpha_exp + beta_exp - exponent, 2)  # it is above 0 only by rounding
     return (alpha * beta * inverse) * power_of_two(power)
 
 
@@ -51,7 +51,7 @@ def occupancies(
     FRAMES: tl.constexpr,
     WEIGHTED: tl.constexpr,
 ):
-    """One tile of one window of one item. Programs: items × tiles, windows."""
+    """Write the occupancies of one tile of one window of one item. Programs: items × tiles, windows."""
     tiles = tl.cdiv(sizes.frames, FRAMES)
     b = (tl.program_id(0) // tiles).to(tl.int64)
     j = tl.program_id(0) % tiles
@@ -61,7 +61,7 @@ def occupancies(
     total, exponent = unpack(tl.load(checkpoints.likelihood_ptr + b))
     lanes = tl.arange(0, PAIRS)
     pairs = w * (PAIRS - 2 * HALO) - HALO + lanes
-    if (first < item.frames) & (total > 0):  # a window beyond the target finds 0 everywhere, and writes it
+    if (first < item.frames) & (total > 0):  # a window beyond the target computes and writes 0
         width = item.width
         inverse = 1.0 / total
         checkpoint = (b * sizes.checkpoints + j) * 2 * width

@@ -1,4 +1,4 @@
-"""From the losses of the items to the reduced loss, on the device: no host synchronization.
+"""The reduced loss from the losses of the items, on the device: no host synchronization.
 
     mean    Σ_b loss_b / (max(N_b, 1) · count)      sum    Σ_b loss_b      none    loss_b
 
@@ -20,12 +20,12 @@ def reduce(
     result_ptr,  # () or (B,), written
     items,
     MEAN: tl.constexpr,
-    EACH: tl.constexpr,  # (B,) results
+    EACH: tl.constexpr,  # the result is (B,)
     FREE: tl.constexpr,  # infeasible items have the loss 0
     UNCOUNTED: tl.constexpr,  # and the mean does not count them
     BLOCK: tl.constexpr,
 ):
-    """The whole batch, in one program."""
+    """Write the reduced loss and the weights of the whole batch, in one program."""
     count = items
     if MEAN and UNCOUNTED:
         count = 0

@@ -2,9 +2,9 @@
 
     top_t = max_c x_t(c)      sum_t = Σ_c e^(x_t(c) − top_t)      p_t(c) = e^(x_t(c) − top_t) / sum_t
 
-The lattice runs on e^(x − top), so the loss is Σ_t log sum_t − log P. These logarithms are kept apart, in float64, so
-that nothing cancels. Classes at the maximum are counted, not summed: where the network is sure, the sum of the others
-is far below the last digit of 1, and the loss is log(1 + others).
+The recursion uses e^(x − top), so the loss is Σ_t log sum_t − log P. These logarithms are summed separately, in
+float64, to avoid cancellation. The kernel counts the classes at the maximum and sums only the others: if the network is
+certain, this sum is far below the last digit of 1, and the loss is log(1 + sum).
 
 For scores, which need not be normalized, −top_t replaces log sum_t: the loss is −log P − Σ_t top_t.
 """
@@ -26,7 +26,7 @@ def normalizers(
     CLASS_BLOCK: tl.constexpr,
     ONE_BLOCK: tl.constexpr,  # CLASS_BLOCK ≥ C: a frame stays in registers and is read once
 ):
-    """BLOCK frames of one item. Programs: items × blocks of frames."""
+    """Write maximum, normalizer and shift of BLOCK frames of one item. Programs: items × blocks of frames."""
     blocks = tl.cdiv(frames, BLOCK)
     b = (tl.program_id(0) // blocks).to(tl.int64)
     t = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
@@ -62,7 +62,7 @@ def normalizers(
 
     total = count.to(tl.float64) + rest.to(tl.float64)
     if IS_LOGITS:
-        shift = tl.where(total == 0, 0.0, tl.log(tl.where(total == 0, 1.0, total)))  # all masked: P is 0 anyway
+        shift = tl.where(total == 0, 0.0, tl.log(tl.where(total == 0, 1.0, total)))  # all classes are masked: P is 0
     else:
         shift = tl.where(total == total, -top.to(tl.float64), total)
     tl.store(given.top_ptr + 2 * b * frames + t, top, mask=here)

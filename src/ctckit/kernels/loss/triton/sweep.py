@@ -1,10 +1,11 @@
-"""α from the first frame on and β from the last frame back, at the same time, in two programs for each item.
+"""α from the first frame to the last and β from the last to the first, in two parallel programs for each item.
 
     α_t(s) = e_t(s) · Σ_{r → s} α_{t−1}(r)      β_{t−1}(r) = Σ_{r → s} e_t(s) · β_t(s)      e_t(s) = e^(x_t(s) − top_t)
 
-These T steps depend on each other, so they take the time; everything that the next step does not need is done
-elsewhere. States are in registers. Only the states between tiles are written (``Checkpoints``): the state before each
-tile for α, the state after it for β. From these, occupancy.py computes the rest, in parallel over tiles.
+Each of these T steps depends on the step before, so they determine the running time. Other kernels compute everything
+that the next step does not need. States are in registers. Only the states between tiles are written (``Checkpoints``):
+the state before each tile for α, the state after it for β. From these, occupancy.py computes the rest, in parallel over
+tiles.
 
 α before the first frame is 1 in the first blank and 0 elsewhere: one step leads to the two states in which a path may
 start. β of the last frame is 1 in the two states in which a path may end. The first program ends with the loss:
@@ -13,7 +14,7 @@ start. β of the last frame is 1 in the two states in which a path may end. The 
 
 Targets of more than PAIRS − 1 tokens are cut into windows. In FRAMES frames a path moves at most FRAMES pairs to the
 right (twice as many by hops). A window that begins that much earlier (for β: ends that much later) therefore has its
-own pairs right, and windows need no exchange within a tile. Between tiles their states go through memory.
+own pairs right, and windows exchange no states within a tile. Between tiles they exchange states in memory.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def load_state(row_ptr, width, pairs, inside):
 
 @triton.jit
 def one_at(where_one):
-    """Return 1 at some pairs, 0 at the others."""
+    """Return the number 1 where ``where_one`` holds, else 0."""
     return tl.where(where_one, 1.0, 0.0), tl.where(where_one, 0, ZERO)
 
 
@@ -85,7 +86,7 @@ def first_state(pairs):
 
 @triton.jit
 def last_state(item, pairs, WEIGHTED: tl.constexpr):
-    """Return β of the last frame: how paths end in each state."""
+    """Return β of the last frame: the weight of ending in each state."""
     blank, blank_exp = one_at(pairs == item.tokens)
     token, token_exp = one_at(pairs == item.tokens - 1)
     if WEIGHTED:
@@ -112,7 +113,7 @@ def ends(item, pairs, state, WEIGHTED: tl.constexpr):
 
 @triton.jit
 def finish(b, total, exponent, facts_ptr, shift, losses_ptr, likelihood_ptr, BOUNDED: tl.constexpr):
-    """Write the loss from P: +∞ where P is 0, NaN where a logit is NaN, 0 where no frame is there or needed."""
+    """Write the loss from P: +∞ where P is 0, NaN where a logit is NaN, 0 for no frame if none is needed."""
     tl.store(likelihood_ptr + b, pack(total, exponent))
     power = exponent.to(tl.float64)
     log = tl.log(tl.where(total > 0, total, 1.0).to(tl.float64)) + (power * LN2_HIGH + power * LN2_LOW)
@@ -136,7 +137,7 @@ def sum_shifts(item, total, first, FRAMES: tl.constexpr):
 
 @triton.jit
 def sweep_alpha(item, alpha_ptr, KEEP: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr):
-    """α of a target that fits one program. Return P and the sum of the frames' parts of the loss."""
+    """Compute α of a target that fits one program. Return P and the sum of the frames' parts of the loss."""
     lanes = tl.arange(0, PAIRS)
     labels, live, transitions = load_transitions(item, lanes, WEIGHTED)
     shifts = tl.zeros((FRAMES,), tl.float64)
@@ -156,7 +157,7 @@ def sweep_alpha(item, alpha_ptr, KEEP: tl.constexpr, PAIRS: tl.constexpr, FRAMES
 
 @triton.jit
 def sweep_beta(item, beta_ptr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr):
-    """β of a target that fits one program."""
+    """Compute β of a target that fits one program, and write its checkpoints."""
     lanes = tl.arange(0, PAIRS)
     labels, live, transitions = load_transitions(item, lanes, WEIGHTED)
     state = last_state(item, lanes, WEIGHTED)
@@ -181,7 +182,10 @@ def sweep_alpha_windows(
     FRAMES: tl.constexpr,
     WEIGHTED: tl.constexpr,
 ):
-    """α of a longer target, window by window in each tile. Its states are in memory: all, or two that take turns."""
+    """Compute α of a longer target, window by window in each tile.
+
+    Its states are in memory: all checkpoints if KEEP, else two alternating buffers.
+    """
     lanes = tl.arange(0, PAIRS)
     own: tl.constexpr = PAIRS - HALO
     width = item.width
@@ -220,7 +224,7 @@ def sweep_alpha_windows(
 def sweep_beta_windows(
     item, beta_ptr, HALO: tl.constexpr, PAIRS: tl.constexpr, FRAMES: tl.constexpr, WEIGHTED: tl.constexpr
 ):
-    """β of a longer target, in the same way; all of its checkpoints are kept."""
+    """Compute β of a longer target, window by window in each tile, and write all checkpoints."""
     lanes = tl.arange(0, PAIRS)
     own: tl.constexpr = PAIRS - HALO
     width = item.width
@@ -259,7 +263,7 @@ def sweep(
     FRAMES: tl.constexpr,
     WEIGHTED: tl.constexpr,
 ):
-    """One item; program 0 of axis 1 computes α and the loss, program 1 computes β."""
+    """Compute one item. Program 0 of axis 1 computes α and the loss, program 1 computes β."""
     b = tl.program_id(0).to(tl.int64)
     item = item_of(b, given, targets, transitions_ptr, sizes)
     alpha_ptr = checkpoints.alpha_ptr + b * sizes.checkpoints * 2 * item.width

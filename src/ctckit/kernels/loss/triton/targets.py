@@ -1,8 +1,9 @@
-"""Targets as the other kernels need them: out-of-range indices are rejected, equal tokens are linked.
+"""Targets in the form that the other kernels need: out-of-range indices are rejected, equal tokens are linked.
 
-The gradient of class c subtracts the occupancies of all tokens of class c. If each token added its own, the additions
-would be atomic and their order would change from run to run, and with it the bits. So each class adds its tokens, in a
-fixed order: ``head[c]`` is the first token of class c, ``following[i]`` the next token equal to token i, −1 the end.
+The gradient of class c subtracts the occupancies of all tokens of class c. If each token added its own
+occupancy, the additions would be atomic, and their order and the bits of the result would change from run to run. So
+each class adds its tokens in a fixed order: ``head[c]`` is the first token of class c, ``following[i]`` the next token
+equal to token i, −1 the end.
 
 One program for each item: 1. check lengths and classes, 2. count repeats, 3. link equal tokens by comparing all with
 all, in N² / BLOCK² tiles.
@@ -20,7 +21,7 @@ FACTS = 4  # frames, tokens, frames needed, whether the item is well formed
 
 
 class Given(NamedTuple):
-    """Targets and lengths as they came, on the device."""
+    """Targets and lengths as the caller passed them, on the device."""
 
     targets_ptr: Any  # (B, N) integers
     input_lengths_ptr: Any  # (B,)
@@ -74,7 +75,7 @@ def link_targets(
     facts = tl.where(fact == 0, length, tl.where(fact == 1, count, tl.where(fact == 2, needed, good)))
     tl.store(written.facts_ptr + b * 4 + fact, facts)
 
-    # 3. First no class has a token; the barrier orders these writes before the next ones.
+    # 3. At first no class has a token. The barrier orders these writes before the following ones.
     for first in range(0, classes, CLASS_BLOCK):
         c = first + tl.arange(0, CLASS_BLOCK)
         tl.store(head_ptr + c, tl.full((CLASS_BLOCK,), NO_TOKEN, tl.int32), mask=c < classes)
