@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from ctckit import cli
-from ctckit.cli import app
+from ctckit.cli import app, requirements
 
 runner = CliRunner()
 
@@ -68,7 +67,7 @@ def test_read_prints_path_and_text_of_several(model, data):
 def test_read_as_json(model, data):
     result = invoke("read", data / "ab.png", "--model", model[0], "--json")
     (reading,) = json.loads(result.stdout)
-    assert set(reading) == {"path", "text", "log_prob", "confidence", "spans"}
+    assert set(reading) == {"path", "text", "log_prob", "confidence", "spans", "score"}
     assert reading["text"] == "ab"
     assert [span["character"] for span in reading["spans"]] == ["a", "b"]
     assert set(reading["spans"][0]) == {"character", "start", "end", "left", "right", "log_prob"}
@@ -143,8 +142,8 @@ def test_training_on_texts_outside_the_charset(data, tmp_path):
 
 
 def test_a_missing_package_prints_the_install_command(monkeypatch):
-    find = cli.find_spec
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "lightning_fabric" else find(name))
+    find = requirements.find_spec
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "lightning_fabric" else find(name))
     result = invoke("demo")
     assert result.exit_code == 2
     assert result.stderr == (
@@ -154,7 +153,7 @@ def test_a_missing_package_prints_the_install_command(monkeypatch):
 
 
 def test_help_documents_the_exit_codes():
-    for command in ((), ("demo",), ("train",), ("read",), ("explain",), ("diagnose",)):
+    for command in ((), *((name,) for name in ("demo", "train", "read", "decode", "align", "explain", "diagnose"))):
         result = invoke(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout
@@ -240,9 +239,9 @@ def test_diagnose_of_what_is_no_batch(tmp_path):
     expected = {
         "half.npz": "targets is missing; expected logits, targets, input_lengths, target_lengths.",
         "none.npz": "there is no such file.",
-        "one.npy": "not a .npz file.",
-        "text.npz": "not a .npz file.",
-        "empty.npz": "not a .npz file.",
+        "one.npy": "not a .npz file of arrays.",
+        "text.npz": "not a .npz file of arrays.",
+        "empty.npz": "not a .npz file of arrays.",
     }
     for name, message in expected.items():
         result = invoke("diagnose", tmp_path / name)

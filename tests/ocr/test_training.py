@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint(tmp_path):
 
 
 def test_a_vocabulary_of_another_size():
-    with pytest.raises(InvalidInputError, match=r"the vocabulary has 4 classes and the CRNN 3"):
+    with pytest.raises(InvalidInputError, match=r"the vocabulary has 4 classes and the network 3"):
         train(CRNN(TINY), source(), Vocabulary.from_characters("abc"), config=CONFIG)
 
 

@@ -14,7 +14,7 @@ from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.batches import LineBatches
 from ctckit.ocr.data.lines import Line, charset_of, check_lines, read_lines, split_lines
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
-from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks import build, type_of
 from ctckit.ocr.training.loop import TrainingConfig, in_first_process, train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
@@ -38,7 +38,8 @@ class FitConfig:
         seed: Seeds the split, the order, the distortions, the first weights and the dropout.
         validation: Share of the lines kept aside to choose the best weights, 0..1.
         distort: Distort the lines a little, afresh in each epoch.
-        charset: The characters that the model shall know; None is those of the texts.
+        charset: The characters that the model can read; None is those of the texts.
+        network: The name of the network in ``ctckit.ocr.networks.NETWORKS``.
         accelerator: Fabric's.
         devices: How many of them.
         precision: Fabric's.
@@ -51,6 +52,7 @@ class FitConfig:
     validation: float = 0.1
     distort: bool = True
     charset: str | None = None
+    network: str = "crnn"
     accelerator: str = "cpu"
     devices: int = 1
     precision: str = "32-true"
@@ -60,6 +62,7 @@ class FitConfig:
         for name in ("batch_size", "learning_rate", "devices"):
             if not getattr(self, name) > 0:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; expected more than 0.")
+        type_of(self.network)
         if self.epochs is not None and self.epochs < 1:
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
 
@@ -124,16 +127,16 @@ def fit_lines(
     config, out = config or FitConfig(), Path(out)
     if not resume and not overwrite:
         _expect_free(out)
-    network = CRNNConfig(num_classes=2)
-    lines = read_lines(data, height=network.height)
+    shape = build(config.network, {"num_classes": 2})  # tells the height and the frames before the classes are known
+    lines = read_lines(data, height=shape.height)
     make_folder(out)  # a folder that cannot be written is better found now than after the training
     vocabulary = Vocabulary.from_characters(charset_of(lines) if config.charset is None else config.charset)
-    check_lines(lines, vocabulary, network)
+    check_lines(lines, vocabulary, shape)
     training, validation = split_lines(lines, config.validation, seed=config.seed)
     torch.manual_seed(config.seed)
-    model = CRNN(CRNNConfig(num_classes=len(vocabulary)))
+    model = build(config.network, {"num_classes": len(vocabulary)})
     source = LineBatches(
-        training, vocabulary, model.config, batch_size=config.batch_size, seed=config.seed, distort=config.distort
+        training, vocabulary, model, batch_size=config.batch_size, seed=config.seed, distort=config.distort
     )
     progress = TrainingProgress(console, quiet=console is None)
     if console is not None:

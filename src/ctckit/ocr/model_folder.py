@@ -21,7 +21,7 @@ from safetensors.torch import save as to_safetensors
 
 from ctckit._files import make_folder, sync_folder, write_temporary
 from ctckit.errors import CTCKitError, DataError, ModelFormatError
-from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks import NETWORKS, Network, build, name_of
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
@@ -29,6 +29,7 @@ FORMAT = "ctckit-crnn"
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "weights.safetensors"
 RECORD_FILE = "model.json"
+FIRST_NETWORK = "crnn"  # the only network when folders did not name theirs
 _GREY = "grey; ink 1, paper 0"
 
 
@@ -42,13 +43,13 @@ class SavedModel:
         record: How it was trained; None if it was saved without.
     """
 
-    model: CRNN
+    model: Network
     vocabulary: Vocabulary
     record: TrainingRecord | None
 
 
 def save_model(
-    folder: str | Path, model: CRNN, vocabulary: Vocabulary, *, record: TrainingRecord | None = None
+    folder: str | Path, model: Network, vocabulary: Vocabulary, *, record: TrainingRecord | None = None
 ) -> Path:
     """Save a model into a folder; a model that is already there is replaced at one stroke, or stays.
 
@@ -111,13 +112,14 @@ def load_model(folder: str | Path) -> SavedModel:
     return _build(folder, description, weights)
 
 
-def _describe(model: CRNN, vocabulary: Vocabulary, record: TrainingRecord | None) -> dict[str, Any]:
+def _describe(model: Network, vocabulary: Vocabulary, record: TrainingRecord | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "tokens": list(vocabulary.tokens),
         "blank": vocabulary.blank,
-        "image": {"height": model.config.height, "levels": _GREY, "frame_pixels": model.config.frame_pixels},
+        "image": {"height": model.height, "levels": _GREY, "frame_pixels": model.frame_pixels},
+        "network_name": name_of(model),
         "network": asdict(model.config),
         "training": None if record is None else record.to_dict(),
     }
@@ -168,19 +170,22 @@ def _interrupted_save(folder: Path, embedded: Any) -> dict[str, Any]:
 
 
 def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torch.Tensor]) -> SavedModel:
+    name = description.get("network_name", FIRST_NETWORK)
+    if name not in NETWORKS:
+        raise ModelFormatError(
+            f"{folder}: the network {name!r} is not known here; known are {', '.join(map(repr, NETWORKS))}. "
+            "Import the package that registers it, or use the ctckit that wrote the folder."
+        )
     try:
-        network = dict(description["network"])
-        network["channels"] = tuple(network["channels"])
-        network["strides"] = tuple((int(down), int(right)) for down, right in network["strides"])
-        model = CRNN(CRNNConfig(**network)).eval()
+        model = build(name, description["network"]).eval()
         model.load_state_dict(weights)
         vocabulary = Vocabulary(tuple(description["tokens"]), blank=description["blank"])
         training = description["training"]
         record = None if training is None else TrainingRecord.from_dict(training)
     except (KeyError, TypeError, ValueError, RuntimeError, CTCKitError) as error:
         raise ModelFormatError(f"{folder}: the model is damaged ({error}). Save the model again.") from error
-    if len(vocabulary) != model.config.num_classes:
+    if len(vocabulary) != model.num_classes:
         raise ModelFormatError(
-            f"{folder}: {len(vocabulary)} tokens for {model.config.num_classes} classes; the two must be equal."
+            f"{folder}: {len(vocabulary)} tokens for {model.num_classes} classes; the two must be equal."
         )
     return SavedModel(model, vocabulary, record)

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from ctckit.ocr.data.lines import GreyImage, Line, frames_needed
-from ctckit.ocr.networks.crnn import CRNNConfig
+from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
 
 
@@ -97,7 +97,7 @@ class LineBatches:
     Args:
         lines: The lines, all of the model's height.
         vocabulary: Encodes the texts.
-        config: The model's shape; a distortion never makes a line too narrow for its text.
+        config: The network or its configuration; a distortion never makes a line too narrow for its text.
         batch_size: Lines in a batch; the last of an epoch may be smaller.
         seed: Seeds the order and the distortions.
         distort: Distort each line afresh in each epoch.
@@ -107,7 +107,7 @@ class LineBatches:
         self,
         lines: Sequence[Line],
         vocabulary: Vocabulary,
-        config: CRNNConfig,
+        config: FrameCounter,
         *,
         batch_size: int = 16,
         seed: int = 0,

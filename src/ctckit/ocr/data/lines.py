@@ -25,7 +25,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ctckit.errors import CharsetError, DataError
-from ctckit.ocr.networks.crnn import CRNNConfig
+from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
 
@@ -199,8 +199,13 @@ def charset_of(lines: Iterable[Line]) -> str:
     return "".join(sorted({character for line in lines for character in line.text}))
 
 
-def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: CRNNConfig) -> None:
-    """Check that a model of this vocabulary and shape can be trained on the lines.
+def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: FrameCounter) -> None:
+    """Check that a model can be trained on the lines.
+
+    Args:
+        lines: The lines.
+        vocabulary: The classes of the model.
+        config: The network or its configuration, which knows the frames of a line.
 
     Raises:
         CharsetError: If texts hold characters outside the vocabulary; names the characters and the files.
@@ -234,7 +239,7 @@ def frames_needed(text: str) -> int:
     return len(text) + adjacent_repeats(list(text))
 
 
-def _too_narrow(line: Line, config: CRNNConfig) -> str:
+def _too_narrow(line: Line, config: FrameCounter) -> str:
     height, width = line.image.shape
     repeats = adjacent_repeats(list(line.text))
     return (

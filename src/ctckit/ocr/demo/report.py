@@ -93,7 +93,7 @@ def _curves(record: TrainingRecord) -> str:
 def _readings(recognizer: Recognizer, lines: Sequence[Line]) -> str:
     images = [line.image for line in lines]
     readings = recognizer.read(images)
-    vocabulary, pixels = recognizer.vocabulary, recognizer.model.config.frame_pixels
+    vocabulary, pixels = recognizer.vocabulary, recognizer.model.frame_pixels
     cards = []
     for line, reading, log_probs in zip(lines, readings, recognizer.compute_log_probs(images), strict=True):
         item = lattice(log_probs.numpy(), np.array(vocabulary.encode(reading.text), np.int64), blank=vocabulary.blank)

@@ -159,8 +159,23 @@ class CRNN(nn.Module):
         self.dropout = _FeatureDropout(config.dropout)
         self.classes = nn.Linear(2 * config.hidden, config.num_classes)
 
+    @property
+    def num_classes(self) -> int:
+        """C, the blank included."""
+        return self.config.num_classes
+
+    @property
+    def height(self) -> int:
+        """Height in pixels of the lines that it reads."""
+        return self.config.height
+
+    @property
+    def frame_pixels(self) -> int:
+        """Pixel columns of the line for each frame."""
+        return self.config.frame_pixels
+
     def frames(self, width: int) -> int:
-        """Frames T that a line of ``width`` pixels gives, exactly."""
+        """Return the number of frames T of a line of ``width`` pixels, exactly."""
         return self.config.frames(width)
 
     @property

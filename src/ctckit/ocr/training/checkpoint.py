@@ -89,6 +89,7 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
         step, progress, groups, made_with = (header[name] for name in ("step", "progress", "groups", "settings"))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelFormatError(f"{path}: the checkpoint is damaged ({error}). Start without resuming.") from error
+    made_with.setdefault("network", "CRNN")  # the only network when checkpoints did not name theirs
     _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
     state: dict[int, Tensors] = {}
     for name, tensor in _under("optimizer/", tensors).items():

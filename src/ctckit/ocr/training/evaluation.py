@@ -9,17 +9,16 @@ from contextlib import contextmanager
 import jiwer
 import numpy as np
 import torch
-from torch import nn
 
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.ocr.data.batches import pad_images
 from ctckit.ocr.data.lines import GreyImage, Line
-from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.record import Evaluation
 from ctckit.vocabulary import Vocabulary
 
 
-def compute_log_probs(model: CRNN, images: Sequence[GreyImage], *, batch_size: int = 64) -> list[torch.Tensor]:
+def compute_log_probs(model: Network, images: Sequence[GreyImage], *, batch_size: int = 64) -> list[torch.Tensor]:
     """Run the network over lines, those of like width together, in eval mode.
 
     Args:
@@ -44,7 +43,7 @@ def compute_log_probs(model: CRNN, images: Sequence[GreyImage], *, batch_size: i
     return results
 
 
-def evaluate(model: CRNN, vocabulary: Vocabulary, lines: Sequence[Line], *, batch_size: int = 64) -> Evaluation:
+def evaluate(model: Network, vocabulary: Vocabulary, lines: Sequence[Line], *, batch_size: int = 64) -> Evaluation:
     """Read the lines greedily and compare with their texts.
 
     Args:
@@ -81,7 +80,7 @@ def compare_characters(truths: Sequence[str], reads: Sequence[str]) -> jiwer.Cha
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def _eval_mode(model: Network) -> Iterator[None]:
     training = model.training
     model.eval()
     try:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -23,7 +23,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.loss import ctc_loss
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
 from ctckit.ocr.data.lines import Line
-from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.checkpoint import Checkpoint, Tensors, load_checkpoint, save_checkpoint
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
 from ctckit.ocr.training.progress import TrainingProgress
@@ -81,7 +81,7 @@ class TrainingConfig:
 
 
 def train(
-    model: CRNN,
+    model: Network,
     source: BatchSource,
     vocabulary: Vocabulary,
     *,
@@ -114,9 +114,9 @@ def train(
         InvalidInputError: If vocabulary and network do not agree, or the loss stops being finite.
         DataError: If ``resume`` is asked for without a fitting checkpoint.
     """
-    if len(vocabulary) != model.config.num_classes:
+    if len(vocabulary) != model.num_classes:
         raise InvalidInputError(
-            f"the vocabulary has {len(vocabulary)} classes and the CRNN {model.config.num_classes}; they must be equal."
+            f"the vocabulary has {len(vocabulary)} classes and the network {model.num_classes}; they must be equal."
         )
     run = _Run(model, source, vocabulary, config, validation, checkpoint, progress or TrainingProgress(quiet=True))
     return run.execute(resume=resume, stop_after=stop_after)
@@ -172,7 +172,7 @@ class _Run:
 
     def __init__(
         self,
-        model: CRNN,
+        model: Network,
         source: BatchSource,
         vocabulary: Vocabulary,
         config: TrainingConfig,
@@ -185,11 +185,12 @@ class _Run:
         self.fabric = _fabric(config)
         self.fabric.launch()
         # channels-last convolutions are a tenth to a fifth faster here, on CPUs and GPUs alike
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = cast(torch.nn.Module, model)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.model, self.optimizer = self.fabric.setup(module, optimizer)
         self.curves = _Curves()
         self.best: Tensors = {}
         self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
@@ -312,6 +313,7 @@ class _Run:
 
     def _settings(self) -> dict[str, Any]:
         settings = {**asdict(self.config), **{f"network.{k}": v for k, v in asdict(self.raw.config).items()}}
+        settings |= {"network": type(self.raw).__name__}
         settings |= {"charset": "".join(self.vocabulary.tokens), "batches_per_epoch": self.source.batches_per_epoch}
         return settings
 
