@@ -48,7 +48,7 @@ def model(data, tmp_path_factory):
 def test_train_says_what_it_did_and_what_comes_next(model):
     out, result = model
     assert "Trained on 8 lines" in result.stdout
-    assert "On 1 lines kept aside: CER" in result.stdout
+    assert "On 1 held-out lines: CER" in result.stdout
     assert f"Model:  {out}" in result.stdout
     assert f"Next:   ctckit read IMAGE... --model {out}" in result.stdout
     assert sorted(path.name for path in out.iterdir()) == ["model.json", "weights.safetensors"]
@@ -165,7 +165,7 @@ def test_a_model_is_not_replaced_by_accident(model, data, tmp_path):
     before = (out / "weights.safetensors").read_bytes()
     result = invoke("train", data, "--out", out, "--epochs", 1)
     assert result.exit_code == 2
-    assert f"ctckit: {out}: a model is in this folder already." in result.stderr
+    assert f"ctckit: {out}: a model is already in this folder." in result.stderr
     assert (out / "weights.safetensors").read_bytes() == before
     result = invoke("train", data, "--out", out, "--epochs", 1, "--overwrite", "--device", "cpu")
     assert result.exit_code == 0, result.stderr

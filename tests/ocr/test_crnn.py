@@ -76,14 +76,14 @@ def test_the_default_is_small(model):
 
 
 def test_refuses_a_height_it_was_not_built_for(model):
-    with pytest.raises(InvalidInputError, match=r"height 48, this CRNN was built for lines 32 pixels high\. Scale"):
+    with pytest.raises(InvalidInputError, match=r"height 48, this CRNN reads lines 32 pixels high\. Scale"):
         model(torch.rand(1, 1, 48, 60), torch.tensor([60]))
 
 
 @pytest.mark.parametrize(
     ("shape", "widths", "message"),
     [
-        ((1, 32, 60), [60], r"expected \(B, 1, 32, W\): one grey channel"),
+        ((1, 32, 60), [60], r"expected \(B, 1, 32, W\): one gray channel"),
         ((1, 3, 32, 60), [60], r"images has shape \(1, 3, 32, 60\)"),
         ((2, 1, 32, 60), [60], r"widths has shape \(1,\) but images holds 2 lines"),
         ((2, 1, 32, 60), [60, 61], r"widths lie in 60..61; images 60 pixels wide hold lines of 1..60"),

@@ -190,9 +190,9 @@ def test_descriptions_that_make_no_sense(folder, monkeypatch, change, message):
 def test_reading_takes_paths_pictures_and_arrays_alike(tmp_path, folder):
     levels = image()
     Image.fromarray(levels).save(tmp_path / "a.png")
-    coloured = np.repeat(levels[:, :, None], 3, axis=2)
+    colored = np.repeat(levels[:, :, None], 3, axis=2)
     recognizer = Recognizer.load(folder)
-    inputs = [tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(levels), levels, coloured]
+    inputs = [tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(levels), levels, colored]
     readings = recognizer.read(inputs)
     assert Recognizer.load(folder, device="auto").read(inputs[:1])[0].text == readings[0].text
     assert len({reading.text for reading in readings}) == 1

@@ -17,7 +17,7 @@ from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.data.lines import GreyImage, load_image, scale_to_height, to_grey
+from ctckit.ocr.data.lines import GrayImage, load_image, scale_to_height, to_gray
 from ctckit.ocr.model_folder import load_model
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.evaluation import compute_log_probs
@@ -155,17 +155,17 @@ class Recognizer:
         _checks.positive_integer(n_best, "n_best")
         if isinstance(images, (str, Path, Image.Image, np.ndarray)):
             raise InvalidInputError("images is a single image; expected a list of them: read([image]).")
-        greys = [_grey(image, f"images[{index}]") for index, image in enumerate(images)]
-        lines = [scale_to_height(grey, self.model.height) for grey in greys]
+        grays = [_gray(image, f"images[{index}]") for index, image in enumerate(images)]
+        lines = [scale_to_height(gray, self.model.height) for gray in grays]
         outputs = self.compute_log_probs(lines, batch_size=batch_size)
         if decoder is None and n_best > 1:
             decoder = BeamDecoder(self.vocabulary)
         return [
-            [self._interpret(each, line.shape[1], grey.width) for each in self._decode(log_probs, decoder, n_best)]
-            for log_probs, line, grey in zip(outputs, lines, greys, strict=True)
+            [self._interpret(each, line.shape[1], gray.width) for each in self._decode(log_probs, decoder, n_best)]
+            for log_probs, line, gray in zip(outputs, lines, grays, strict=True)
         ]
 
-    def compute_log_probs(self, lines: Sequence[GreyImage], *, batch_size: int = 32) -> list[torch.Tensor]:
+    def compute_log_probs(self, lines: Sequence[GrayImage], *, batch_size: int = 32) -> list[torch.Tensor]:
         """Return log-probabilities (T, C) float32 of lines that already have the model's height."""
         return compute_log_probs(self.model, lines, batch_size=batch_size)
 
@@ -199,11 +199,11 @@ class Recognizer:
         )
 
 
-def _grey(image: ImageLike, name: str) -> Image.Image:
+def _gray(image: ImageLike, name: str) -> Image.Image:
     if isinstance(image, (str, Path)):
         return load_image(image)
     if isinstance(image, Image.Image):
-        return to_grey(image)
+        return to_gray(image)
     if not isinstance(image, np.ndarray):
         raise InvalidInputError(f"{name} is a {type(image).__name__}; expected a path, a PIL image or a uint8 array.")
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
@@ -212,4 +212,4 @@ def _grey(image: ImageLike, name: str) -> Image.Image:
             f"{name} is an array of {image.dtype} with shape {image.shape}; expected uint8, (height, width) or "
             "(height, width, 3), 0 black and 255 white."
         )
-    return to_grey(Image.fromarray(image))
+    return to_gray(Image.fromarray(image))
