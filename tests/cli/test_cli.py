@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ctckit.cli import app, requirements
+from ctckit.ocr.model_folder import load_model
 
 runner = CliRunner()
 
@@ -88,7 +89,12 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(data, tmp_path, monk
     assert result.exit_code == 130
     assert "Interrupted. Continue: the same command with --resume." in result.stderr
     monkeypatch.undo()
-    assert invoke(*command, "--resume").exit_code == 0
+    resumed = invoke(*command, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    whole = invoke("train", data, "--out", tmp_path / "whole", "--epochs", 2, "--device", "cpu")
+    assert whole.exit_code == 0, whole.output
+    models = [load_model(tmp_path / name).model.state_dict() for name in ("m", "whole")]
+    assert all(torch.equal(tensor, models[1][name]) for name, tensor in models[0].items())
 
 
 @pytest.mark.parametrize(

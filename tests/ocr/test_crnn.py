@@ -3,6 +3,7 @@ import torch
 
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from tests.support.tolerances import CRNN_SINGLE, SMALL_CRNN_SINGLE
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_a_batch_equals_its_items_whatever_the_padding_holds(model):
         logits, lengths = model(batch, torch.tensor(widths))
         for item, image, length, width in zip(logits, images, lengths.tolist(), widths, strict=True):
             alone, _ = model(image, torch.tensor([width]))
-            torch.testing.assert_close(item[:length], alone[0], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(item[:length], alone[0], rtol=CRNN_SINGLE, atol=CRNN_SINGLE)
 
 
 def test_two_layers_also_start_at_each_items_own_end():
@@ -66,7 +67,7 @@ def test_two_layers_also_start_at_each_items_own_end():
     with torch.no_grad():
         alone, _ = network(image, torch.tensor([40]))
         together, _ = network(padded, torch.tensor([40]))
-    torch.testing.assert_close(together[:, :10], alone, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(together[:, :10], alone, rtol=SMALL_CRNN_SINGLE, atol=SMALL_CRNN_SINGLE)
 
 
 def test_the_default_is_small(model):

@@ -93,7 +93,7 @@ def test_a_missing_package_is_named_with_the_command(monkeypatch):
 def test_spaces_are_characters():
     """At the ends too: an error rate that strips them does not see what was read wrong there."""
     assert character_error_rate(["ab"], [" ab"]) == 0.5
-    assert character_error_rate(["a b"], ["ab"]) == pytest.approx(1 / 3)
+    assert character_error_rate(["a b"], ["ab"]) == 1 / 3
     (chunks,) = compare_characters(["ab"], [" ab"]).alignments
     assert [(chunk.type, chunk.hyp_start_idx, chunk.hyp_end_idx) for chunk in chunks] == [
         ("insert", 0, 1),
