@@ -1,4 +1,4 @@
-"""``ctckit align``, on saved posteriors and on recordings that a tiny front end hears."""
+"""``ctckit align``, on saved posteriors and on recordings with a tiny acoustic model."""
 
 import json
 from xml.etree import ElementTree
@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from ctckit.cli import app
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import RATE, VOCABULARY, samples_of
+from tests.support.tolerances import LOUDNESS_16_BITS
 
 runner = CliRunner()
 
@@ -82,7 +83,7 @@ def test_every_kind_of_file(files):
         "text": "a",
         "start_seconds": 0.8,
         "end_seconds": 1.0,
-        "confidence": pytest.approx(1.0, abs=0.01),
+        "confidence": pytest.approx(1.0, abs=LOUDNESS_16_BITS),
     }
     assert (files / "out.ctm").read_text(encoding="utf-8").startswith("talk 1 0.500000 0.800000 “Bad ")
     assert (files / "out.txt").read_text(encoding="utf-8").splitlines()[1] == "1.700000\t2.500000\tcab!”"
@@ -107,10 +108,12 @@ def test_a_text_of_one_line_has_subtitles_too(files):
     assert list(json.loads((files / "out.json").read_text(encoding="utf-8"))["tiers"]) == ["words", "tokens"]
 
 
-def test_words_that_cannot_be_spelled_are_told_and_have_a_wildcard(files):
+def test_words_that_cannot_be_spelled_are_named_and_have_a_wildcard(files):
     (files / "text.txt").write_text("bad 42 cab", encoding="utf-8")
     result = invoke(*RECORDING)
-    assert result.stderr.startswith("ctckit: 42 cannot be spelled in the model's tokens; a wildcard stands for each.")
+    assert result.stderr.startswith(
+        "ctckit: 42 cannot be spelled in the model's tokens; each is aligned as a wildcard."
+    )
     found = rows(result)
     assert [row[3] for row in found] == ["bad", "42", "cab"]
     assert found[1][0] == found[1][1]
@@ -148,6 +151,29 @@ def test_posteriors_with_a_dictionary(files):
     assert [row[3] for row in rows(invoke(*POSTERIORS, "--dictionary", "d.dict"))] == ["naughty", "taxi"]
 
 
+@pytest.mark.parametrize(("mark", "token"), [("--word-start", "▁c"), ("--continuation", "@@c")])
+def test_posteriors_over_pieces_of_words(files, mark, token):
+    (files / "tokens.txt").write_text("\n".join(VOCABULARY.tokens).replace("c", token), encoding="utf-8")
+    (files / "text.txt").write_text("naughty taxi", encoding="utf-8")
+    (files / "d.dict").write_text(f"naughty b a d\ntaxi {token} a b\n", encoding="utf-8")
+    arguments = (*POSTERIORS[:4], "--frame-ms", 100, mark, token[:-1], "--boundaries", "spike")
+    found = rows(invoke(*arguments, "--dictionary", "d.dict"))
+    assert [(row[0], row[1], row[3]) for row in found] == [("0.500", "1.300", "naughty"), ("1.700", "2.500", "taxi")]
+    refused = invoke(*arguments)
+    assert refused.exit_code == 2
+    assert "tokens.txt has pieces of words, in which a word can be written in many ways; expected --dictionary" in (
+        refused.stderr
+    )
+
+
+def test_the_blank_of_posteriors_may_be_another_class(files):
+    """The classes in the opposite order: the blank is the last."""
+    np.savez("one.npz", np.load("one.npz")["log_probs"][:, ::-1])
+    (files / "tokens.txt").write_text("\n".join([*VOCABULARY.tokens[:0:-1], "<pad>"]), encoding="utf-8")
+    found = rows(invoke(*POSTERIORS, "--blank", len(VOCABULARY) - 1, "--boundaries", "spike"))
+    assert [(row[0], row[1], row[3]) for row in found] == [("0.500", "1.300", "“Bad"), ("1.700", "2.500", "cab!”")]
+
+
 def test_one_of_several_items(files):
     result = invoke("two.npz", *POSTERIORS[1:], "--item", "first", "--boundaries", "spike")
     assert rows(result)[0][0] == "0.000"
@@ -164,8 +190,8 @@ def test_a_figure(files, arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("one.npz", "text.txt"), "one.npz holds posteriors: expected --vocabulary beside it."),
-        (("one.npz", "text.txt", "-v", "tokens.txt"), "one.npz holds posteriors: expected --frame-ms beside it."),
+        (("one.npz", "text.txt"), "one.npz holds posteriors, which need --vocabulary."),
+        (("one.npz", "text.txt", "-v", "tokens.txt"), "one.npz holds posteriors, which need --frame-ms."),
         ((*POSTERIORS, "--model", "tiny"), "--model is given, but one.npz holds posteriors."),
         ((*POSTERIORS, "--frame-ms", 0), "--frame-ms is 0.0; expected a positive number."),
         ((*POSTERIORS, "--item", "x"), "--item is 'x'; one.npz has 0."),
@@ -181,10 +207,13 @@ def test_a_figure(files, arguments):
             "between is (2.0, 1.0); expected a start before an end",
         ),
         ((*POSTERIORS, "-o", "a.doc"), "the ending of a.doc is '.doc'; expected one of"),
-        (("talk.wav", "text.txt"), "talk.wav is a recording: expected --model, what hears it. For posteriors: a .npz"),
+        (
+            ("talk.wav", "text.txt"),
+            "talk.wav is a recording, which needs --model, an acoustic model. Posteriors are read",
+        ),
         (
             (*RECORDING, "--frame-ms", 5),
-            "--frame-ms is given, but talk.wav is a recording, of which the model says it.",
+            "--frame-ms is given, but talk.wav is a recording, and this option is for posteriors.",
         ),
         (("talk.wav", "text.txt", "--model", "nobody"), "model is 'nobody'; expected a folder"),
         (("text.txt", "text.txt", "--model", "tiny"), "text.txt: not a recording that libsndfile reads"),
@@ -202,7 +231,7 @@ def test_what_cannot_be_done_is_said(files, arguments, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("…\n", "text.txt: there is nothing in it that the model could write."),
+        ("…\n", "text.txt: it contains nothing that can be spelled in the model's tokens."),
         ("bad cab " * 20, "cannot be emitted"),
     ],
 )

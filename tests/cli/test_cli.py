@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from ctckit import cli
-from ctckit.cli import app
+from ctckit.cli import app, requirements
+from ctckit.ocr.model_folder import load_model
 
 runner = CliRunner()
 
@@ -49,7 +49,7 @@ def model(data, tmp_path_factory):
 def test_train_says_what_it_did_and_what_comes_next(model):
     out, result = model
     assert "Trained on 8 lines" in result.stdout
-    assert "On 1 lines kept aside: CER" in result.stdout
+    assert "On 1 held-out lines: CER" in result.stdout
     assert f"Model:  {out}" in result.stdout
     assert f"Next:   ctckit read IMAGE... --model {out}" in result.stdout
     assert sorted(path.name for path in out.iterdir()) == ["model.json", "weights.safetensors"]
@@ -68,7 +68,7 @@ def test_read_prints_path_and_text_of_several(model, data):
 def test_read_as_json(model, data):
     result = invoke("read", data / "ab.png", "--model", model[0], "--json")
     (reading,) = json.loads(result.stdout)
-    assert set(reading) == {"path", "text", "log_prob", "confidence", "spans"}
+    assert set(reading) == {"path", "text", "log_prob", "confidence", "spans", "score"}
     assert reading["text"] == "ab"
     assert [span["character"] for span in reading["spans"]] == ["a", "b"]
     assert set(reading["spans"][0]) == {"character", "start", "end", "left", "right", "log_prob"}
@@ -89,7 +89,12 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(data, tmp_path, monk
     assert result.exit_code == 130
     assert "Interrupted. Continue: the same command with --resume." in result.stderr
     monkeypatch.undo()
-    assert invoke(*command, "--resume").exit_code == 0
+    resumed = invoke(*command, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    whole = invoke("train", data, "--out", tmp_path / "whole", "--epochs", 2, "--device", "cpu")
+    assert whole.exit_code == 0, whole.output
+    models = [load_model(tmp_path / name).model.state_dict() for name in ("m", "whole")]
+    assert all(torch.equal(tensor, models[1][name]) for name, tensor in models[0].items())
 
 
 @pytest.mark.parametrize(
@@ -143,8 +148,8 @@ def test_training_on_texts_outside_the_charset(data, tmp_path):
 
 
 def test_a_missing_package_prints_the_install_command(monkeypatch):
-    find = cli.find_spec
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "lightning_fabric" else find(name))
+    find = requirements.find_spec
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "lightning_fabric" else find(name))
     result = invoke("demo")
     assert result.exit_code == 2
     assert result.stderr == (
@@ -154,7 +159,7 @@ def test_a_missing_package_prints_the_install_command(monkeypatch):
 
 
 def test_help_documents_the_exit_codes():
-    for command in ((), ("demo",), ("train",), ("read",), ("explain",), ("diagnose",)):
+    for command in ((), *((name,) for name in ("demo", "train", "read", "decode", "align", "explain", "diagnose"))):
         result = invoke(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout
@@ -166,7 +171,7 @@ def test_a_model_is_not_replaced_by_accident(model, data, tmp_path):
     before = (out / "weights.safetensors").read_bytes()
     result = invoke("train", data, "--out", out, "--epochs", 1)
     assert result.exit_code == 2
-    assert f"ctckit: {out}: a model is in this folder already." in result.stderr
+    assert f"ctckit: {out}: a model is already in this folder." in result.stderr
     assert (out / "weights.safetensors").read_bytes() == before
     result = invoke("train", data, "--out", out, "--epochs", 1, "--overwrite", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
@@ -240,9 +245,9 @@ def test_diagnose_of_what_is_no_batch(tmp_path):
     expected = {
         "half.npz": "targets is missing; expected logits, targets, input_lengths, target_lengths.",
         "none.npz": "there is no such file.",
-        "one.npy": "not a .npz file.",
-        "text.npz": "not a .npz file.",
-        "empty.npz": "not a .npz file.",
+        "one.npy": "not a .npz file of arrays.",
+        "text.npz": "not a .npz file of arrays.",
+        "empty.npz": "not a .npz file of arrays.",
     }
     for name, message in expected.items():
         result = invoke("diagnose", tmp_path / name)

@@ -1,4 +1,4 @@
-"""``ctckit decode``, and ``ctckit read`` with a language model."""
+"""``ctckit decode``."""
 
 import json
 import math
@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.cli import app
-from ctckit.cli import decode as cli_decode
+from ctckit.cli.inputs import read_hotwords
 from tests.support.search_problems import random_arpa
+from tests.support.tolerances import LM_NATS
 
 runner = CliRunner()
 TOKENS = ["", "a", "b", "|"]
@@ -83,8 +85,48 @@ def test_hotwords_and_models_change_the_text(files):
     both = invoke(
         *arguments, "--lm", files / "lm.arpa", "--lm", files / "words.arpa", "--lm-weight", 0.1, "--lm-weight", 0.1
     )
-    assert both.exit_code == 0, both.output
-    assert cli_decode.read_hotwords(files / "hot.txt", 3.0) == {"ab": 5.5, "ba": 3.0}
+    decoder = BeamDecoder(
+        Vocabulary(tuple(TOKENS), separator="|"),
+        language_model=[NGramModel.load(files / "lm.arpa"), NGramModel.load(files / "words.arpa")],
+        lm_weight=[0.1, 0.1],
+    )
+    expected = [decoder.decode(frames(text))[0][0].text for text in ("ab|b", "ba", "aab")]
+    assert both.stdout.splitlines() == expected
+    assert expected != invoke(*arguments).stdout.splitlines()
+    assert read_hotwords(files / "hot.txt", 3.0) == {"ab": 5.5, "ba": 3.0}
+
+
+def test_a_text_may_be_a_part_of_one(files):
+    """Without the boundary the score has no term for </s>."""
+    arguments = (files / "apart.npz", "-v", files / "tokens.txt", "--lm", files / "lm.arpa", "--json")
+    arguments += ("--lm-unit", "token")
+    whole, part = (json.loads(invoke(*arguments, *more).stdout)[1] for more in ((), ("--no-lm-boundary",)))
+    assert invoke(*arguments, "--lm-boundary").stdout == invoke(*arguments).stdout
+    model = NGramModel.load(files / "lm.arpa", unit="token")
+    (whole,), (part,) = whole["hypotheses"], part["hypotheses"]
+    assert [token["text"] for token in whole["tokens"]] == [token["text"] for token in part["tokens"]]
+    assert whole["lm_log_prob"] == pytest.approx(model.log_prob(list(whole["text"])), abs=LM_NATS)
+    assert part["lm_log_prob"] != whole["lm_log_prob"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "arguments", "texts", "words"),
+    [
+        ("\n▁a\nb\n|", ("--word-start", "▁"), ["ab| a", "b a", "a a a"], [["ab|", "a"], ["b", "a"], ["a"] * 3]),
+        (
+            "\na\n##b\n|",
+            ("--continuation", "##"),
+            ["ab | a", "b a", "a a a"],
+            [["ab", "|", "a"], ["b", "a"], ["a"] * 3],
+        ),
+    ],
+)
+def test_marks_of_words_other_than_a_separator(files, tokens, arguments, texts, words):
+    (files / "pieces.txt").write_text(tokens, encoding="utf-8")
+    found = json.loads(invoke(files / "apart.npz", "-v", files / "pieces.txt", *arguments, "--json").stdout)
+    best = [item["hypotheses"][0] for item in found]
+    assert [each["text"] for each in best] == texts
+    assert [[word["text"] for word in each["words"]] for each in best] == words
 
 
 def test_a_lexicon_of_spellings(files):
@@ -116,7 +158,7 @@ def test_json(files):
         "end": 7,
         "start_seconds": 3.0,
         "end_seconds": 3.5,
-        "confidence": pytest.approx(best["tokens"][3]["confidence"]),
+        "confidence": best["tokens"][3]["confidence"],
     }
     assert 0.4 < best["words"][1]["confidence"] < 0.6
     assert best["log_prob"] > math.log(0.3)
@@ -128,7 +170,7 @@ def test_json(files):
         ({}, "holds no items."),
         ({"log_probs": np.zeros(3)}, "log_probs has shape (3,); expected (B, T, C)."),
         ({"log_probs": np.zeros((1, 2, 4)), "input_lengths": [3]}, "input_lengths[0] is 3; log_probs has T = 2 frames"),
-        ({"logp": np.zeros((3, 4)), "offsets": [0, 4]}, "offsets must rise from 0 to at most the 3 rows of logp."),
+        ({"logp": np.zeros((3, 4)), "offsets": [0, 4]}, "offsets must rise from 0 to at most the 3 frames of logp."),
         ({"logp": np.zeros((3, 4)), "offsets": [2, 1]}, "offsets must rise"),
         ({"x": np.zeros((1, 2, 4))}, "x has shape (1, 2, 4); expected log_probs (B, T, C), or logp and offsets, or"),
         ({"x": np.full((2, 4), 0.25)}, "log_probs[0, 0] reaches 0.25; logarithms of probabilities are at most 0."),
@@ -181,31 +223,3 @@ def test_no_such_posteriors(files):
         result = invoke(files / name, "-v", files / "tokens.txt")
         assert result.exit_code == 2
         assert "there is no such file" in result.stderr or "not a .npz file of arrays" in result.stderr
-
-
-def test_reading_images_with_a_language_model(tmp_path):
-    from PIL import Image
-
-    from ctckit import Vocabulary
-    from ctckit.ocr.model_folder import save_model
-    from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
-    from ctckit.ocr.recognizer import Recognizer
-
-    vocabulary = Vocabulary.from_characters("ab ")
-    save_model(tmp_path / "model", CRNN(CRNNConfig(num_classes=4)), vocabulary)
-    noise = np.random.default_rng(0).integers(0, 256, (32, 120)).astype(np.uint8)
-    Image.fromarray(noise).save(tmp_path / "line.png")
-    (tmp_path / "lm.arpa").write_text(random_arpa(["a", "b", "|"], 0), encoding="utf-8")
-    (tmp_path / "hot.txt").write_text("abba\n", encoding="utf-8")
-    arguments = ["read", str(tmp_path / "line.png"), "--model", str(tmp_path / "model")]
-    plain = runner.invoke(app, arguments)
-    options = ("--lm", tmp_path / "lm.arpa", "--lm-weight", 0.1, "--hotwords", tmp_path / "hot.txt", "--separator", " ")
-    boosted = runner.invoke(app, [*arguments, *map(str, options), "--hotword-weight", "60"])
-    assert (plain.exit_code, boosted.exit_code) == (0, 0), boosted.output
-    assert "abba" not in plain.stdout
-    assert "abba" in boosted.stdout.split()
-    recognizer = Recognizer.load(tmp_path / "model")
-    decoder = cli_decode.beam_decoder(recognizer.vocabulary, None, None, tmp_path / "hot.txt", 60.0, 100, " ")
-    (reading,) = recognizer.read([tmp_path / "line.png"], decoder=decoder)
-    assert "abba" in reading.text.split()
-    assert "".join(span.character for span in reading.spans).split() == reading.text.split()

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 from ctckit import NGramModel
 from ctckit.cli import app
 from tests.language_models.test_ngram import TEXT
+from tests.support.tolerances import LM_LOG10
 
 runner = CliRunner()
 
@@ -32,7 +33,7 @@ def test_train_writes_what_the_name_says(tmp_path, text, name):
     assert f"too small or too regular to estimate the discounts of order {guessed}: 0.5" in result.stderr
     loaded = NGramModel.load(tmp_path / name)
     assert loaded.counts == expected.counts
-    assert loaded.log_prob("the cat") == pytest.approx(expected.log_prob("the cat"), abs=1e-5)
+    assert loaded.log_prob("the cat") == pytest.approx(expected.log_prob("the cat"), abs=LM_LOG10)
 
 
 def test_train_takes_the_options(tmp_path, text):

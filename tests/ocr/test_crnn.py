@@ -3,6 +3,7 @@ import torch
 
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from tests.support.tolerances import CRNN_SINGLE, SMALL_CRNN_SINGLE
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_a_batch_equals_its_items_whatever_the_padding_holds(model):
         logits, lengths = model(batch, torch.tensor(widths))
         for item, image, length, width in zip(logits, images, lengths.tolist(), widths, strict=True):
             alone, _ = model(image, torch.tensor([width]))
-            torch.testing.assert_close(item[:length], alone[0], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(item[:length], alone[0], rtol=CRNN_SINGLE, atol=CRNN_SINGLE)
 
 
 def test_two_layers_also_start_at_each_items_own_end():
@@ -66,7 +67,7 @@ def test_two_layers_also_start_at_each_items_own_end():
     with torch.no_grad():
         alone, _ = network(image, torch.tensor([40]))
         together, _ = network(padded, torch.tensor([40]))
-    torch.testing.assert_close(together[:, :10], alone, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(together[:, :10], alone, rtol=SMALL_CRNN_SINGLE, atol=SMALL_CRNN_SINGLE)
 
 
 def test_the_default_is_small(model):
@@ -76,14 +77,14 @@ def test_the_default_is_small(model):
 
 
 def test_refuses_a_height_it_was_not_built_for(model):
-    with pytest.raises(InvalidInputError, match=r"height 48, this CRNN was built for lines 32 pixels high\. Scale"):
+    with pytest.raises(InvalidInputError, match=r"height 48, this CRNN reads lines 32 pixels high\. Scale"):
         model(torch.rand(1, 1, 48, 60), torch.tensor([60]))
 
 
 @pytest.mark.parametrize(
     ("shape", "widths", "message"),
     [
-        ((1, 32, 60), [60], r"expected \(B, 1, 32, W\): one grey channel"),
+        ((1, 32, 60), [60], r"expected \(B, 1, 32, W\): one gray channel"),
         ((1, 3, 32, 60), [60], r"images has shape \(1, 3, 32, 60\)"),
         ((2, 1, 32, 60), [60], r"widths has shape \(1,\) but images holds 2 lines"),
         ((2, 1, 32, 60), [60, 61], r"widths lie in 60..61; images 60 pixels wide hold lines of 1..60"),

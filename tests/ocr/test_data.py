@@ -13,7 +13,7 @@ from ctckit.ocr.data.lines import (
     read_lines,
     scale_to_height,
     split_lines,
-    to_grey,
+    to_gray,
 )
 from ctckit.ocr.networks.crnn import CRNNConfig
 from ctckit.vocabulary import Vocabulary
@@ -128,9 +128,9 @@ def test_an_unreadable_image(tmp_path):
 
 def test_transparent_pixels_become_paper_and_16_bits_are_scaled():
     clear = Image.new("RGBA", (5, 4), (0, 0, 0, 0))
-    assert np.asarray(to_grey(clear)).min() == 255
+    assert np.asarray(to_gray(clear)).min() == 255
     deep = Image.fromarray(np.full((4, 5), 32768, np.uint16))
-    assert np.asarray(to_grey(deep)).tolist() == [[128] * 5] * 4
+    assert np.asarray(to_gray(deep)).tolist() == [[128] * 5] * 4
 
 
 def test_scaling_keeps_the_proportions():
@@ -160,7 +160,7 @@ def test_a_message_names_a_few_and_counts_the_rest():
         check_lines(lines, Vocabulary.from_characters("ab"), CONFIG)
 
 
-def test_frames_needed_counts_a_blank_between_equal_neighbours():
+def test_frames_needed_counts_a_blank_between_equal_neighbors():
     assert [frames_needed(text) for text in ("", "a", "ab", "aa", "aaa")] == [0, 1, 2, 3, 5]
 
 

@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_lines(style):
     assert [line.text for line in first] != [line.text for line in other]
 
 
-def test_some_neighbours_touch():
+def test_some_neighbors_touch():
     # fewer runs of inked columns than digits
     style = dataclasses.replace(TEST_STYLE, noise=(0.0, 0.0))
     touching = 0

@@ -60,6 +60,10 @@ RESAMPLED = 2e-3
 LOUDNESS_16_BITS = 0.01
 # An acoustic model that runs twice in float32, alone and through ctckit: logits of size 10, sums in other orders.
 NETWORK_SINGLE = 1e-4
+# The CRNN's logits in float32, of a line alone and in a batch: sums of some hundred terms of size 0.1 in other orders.
+CRNN_SINGLE = 1e-5
+# The same for the tests' small CRNN, whose sums have some ten terms.
+SMALL_CRNN_SINGLE = 1e-6
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9
 

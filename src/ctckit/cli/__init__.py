@@ -1,4 +1,4 @@
-"""The command line: ``root`` has the app and registers the commands; a command is a file."""
+"""The command line: one file per command; ``root`` registers them, ``options`` has the options that they share."""
 
 from ctckit.cli.root import app as app
 from ctckit.cli.root import main as main

@@ -1,4 +1,4 @@
-"""``ctckit align``: where each word of a text is, in saved posteriors or in a recording."""
+"""``ctckit align``: the time of each word of a text, in saved posteriors or in a recording."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from ctckit.cli.inputs import read_lines, read_posteriors, read_text, read_tokens
+from ctckit.cli.inputs import read_lines, read_posteriors, read_text
+from ctckit.cli.options import VOCABULARY_FILE, VocabularyOptions, given_options, refuse_option
 from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from ctckit.alignment import Alignment, TimedText, Transcript
     from ctckit.vocabulary import Vocabulary
 
-STAR = -1  # stands for a word that cannot be spelled
-ONE_TIER = {".srt": "lines", ".vtt": "lines", ".ctm": "words", ".txt": "words"}  # what these are given
+STAR = -1  # the wildcard for a word that cannot be spelled
+ONE_TIER = {".srt": "lines", ".vtt": "lines", ".ctm": "words", ".txt": "words"}  # these files hold one tier
 
 
 class Boundaries(str, Enum):
-    """Where a token begins and ends."""
+    """The rule that sets the start and the end of a token."""
 
     spike = "spike"
     midpoint = "midpoint"
@@ -34,7 +35,7 @@ class Boundaries(str, Enum):
 
 
 class Tier(str, Enum):
-    """What is written."""
+    """The tier to write."""
 
     lines = "lines"
     words = "words"
@@ -42,14 +43,86 @@ class Tier(str, Enum):
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Frames, how their classes are written, and the ways to say a word in them."""
+class PosteriorOptions(VocabularyOptions):
+    """How to read posteriors; none of these applies to a recording."""
+
+    panel: ClassVar[str] = "Posteriors"
+    vocabulary: Annotated[Path | None, VOCABULARY_FILE] = None
+    frame_ms: Annotated[float | None, typer.Option(help="The length of a frame in milliseconds.")] = None
+    item: Annotated[str | None, typer.Option(help="The item to align, where the file holds several.")] = None
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """How to turn a recording into log-probabilities."""
+
+    panel: ClassVar[str] = "Recordings"
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The acoustic model: hama, the folder of a Hugging Face CTC model, or the name of a plug-in.",
+        ),
+    ] = None
+    chunk_seconds: Annotated[
+        float, typer.Option(min=1.0, help="The length of the pieces that the model gets at a time.")
+    ] = 30.0
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What to write, and where."""
+
+    panel: ClassVar[str] = "Output"
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A file to write; its ending gives the format: .TextGrid, .eaf, .srt, .vtt, .ctm, .json, or .txt for "
+            "Audacity. May be given several times. Without it the words are printed: start, end, confidence and word, "
+            "separated by tabs.",
+        ),
+    ] = None
+    tier: Annotated[
+        Tier | None,
+        typer.Option(
+            help="Write only the lines of the text, the words or the tokens. By default all three; subtitles hold only "
+            "lines, .ctm and .txt only words."
+        ),
+    ] = None
+    boundaries: Annotated[Boundaries, typer.Option(help="The rule that sets the start and the end of a token.")] = (
+        Boundaries.occupancy
+    )
+    offset: Annotated[float, typer.Option(min=0.0, help="The time of the first frame, in seconds.")] = 0.0
+    figure: Annotated[
+        Path | None, typer.Option(help="A figure of waveform, words and tokens to write: .png, .svg or .pdf.")
+    ] = None
+    between: Annotated[
+        tuple[float, float] | None, typer.Option(help="The part that the figure shows: its first and last second.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class _Emission:
+    """Log-probabilities of one input, with what is needed to align a text to them.
+
+    Attributes:
+        log_probs: (T, C) natural logarithms.
+        vocabulary: The tokens of the C classes.
+        frame_seconds: The length of a frame.
+        duration_seconds: The length of the input.
+        spellings: From a word to its spellings in tokens; None where words are spelled by their letters.
+        recording: The audio file; None for posteriors.
+    """
 
     log_probs: npt.NDArray[Any]
     vocabulary: Vocabulary
     frame_seconds: float
     duration_seconds: float
     spellings: Callable[[str], Sequence[Sequence[str]]] | None
+    recording: Path | None = None
 
 
 def align(
@@ -60,153 +133,110 @@ def align(
             metavar="RECORDING",
         ),
     ],
-    text: Annotated[Path, typer.Argument(help="What is said, in UTF-8.", metavar="TEXT")],
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="A file to write, by its ending: .TextGrid, .eaf, .srt, .vtt, .ctm, .json, or .txt for Audacity. "
-            "Several times for several. Without any, the words are printed: start, end, confidence and word, by tabs.",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="What hears the recording: hama, a folder of a Hugging Face model for CTC, or a plug-in.",
-        ),
-    ] = None,
+    text: Annotated[Path, typer.Argument(help="A UTF-8 file of the spoken text.", metavar="TEXT")],
+    *,
+    output: OutputOptions,
+    recording: RecordingOptions,
+    posteriors: PosteriorOptions,
     dictionary: Annotated[
         Path | None,
         typer.Option(
             "--dictionary",
             "-d",
-            help="How words sound, in the manner of CMU's dictionary. Of several ways to say a word, the model's own "
-            "among them, that is taken which is heard.",
+            help="Pronunciations of words, in the format of the CMU dictionary. Where a word has several, including "
+            "the model's own, the one that fits the audio best is used.",
         ),
     ] = None,
-    vocabulary: Annotated[
-        Path | None,
-        typer.Option("--vocabulary", "-v", help="Of posteriors: the tokens of the classes, as for ctckit decode."),
-    ] = None,
-    frame_ms: Annotated[float | None, typer.Option(help="Of posteriors: how many milliseconds a frame lasts.")] = None,
-    blank: Annotated[
-        int | None, typer.Option(min=0, help="Of posteriors: the class of the blank; 0 by default.")
-    ] = None,
-    separator: Annotated[
-        str | None, typer.Option(help='Of posteriors: the token between words, such as "|" or " ".')
-    ] = None,
-    item: Annotated[str | None, typer.Option(help="Of posteriors with several items: which.")] = None,
-    offset: Annotated[float, typer.Option(min=0.0, help="When the first frame begins, in seconds.")] = 0.0,
     replacements: Annotated[
-        Path | None, typer.Option(help="How words are spoken: a word, a tab and other words, one a line.")
+        Path | None,
+        typer.Option(
+            help="A file of words that are spoken differently. Each line: a word, a tab and the spoken words."
+        ),
     ] = None,
     edges: Annotated[
-        bool, typer.Option("--edges", help="There may be speech before and behind the text that is not in it.")
+        bool, typer.Option("--edges", help="Allow speech before and after the text that the text does not contain.")
     ] = False,
-    boundaries: Annotated[Boundaries, typer.Option(help="Where a token begins and ends.")] = Boundaries.occupancy,
-    tier: Annotated[
-        Tier | None,
-        typer.Option(
-            help="Write only the lines of the text, the words or the tokens. By default all, but lines in subtitles "
-            "and words in .ctm and .txt, which hold one thing."
-        ),
-    ] = None,
-    chunk_seconds: Annotated[float, typer.Option(min=1.0, help="Of a recording: how much is heard at a time.")] = 30.0,
-    figure: Annotated[
-        Path | None, typer.Option(help="A picture of sound, words and tokens: .png, .svg or .pdf.")
-    ] = None,
-    between: Annotated[
-        tuple[float, float] | None, typer.Option(help="What the picture shows: from which second to which.")
-    ] = None,
 ) -> None:
-    """Find where each word of a text is said."""
-    from ctckit.alignment import SpellingChoice, Transcript, forced_align, timed_tiers, write_alignment
+    """Find the time of each word of a text."""
+    from ctckit.alignment import timed_tiers
     from ctckit.alignment.writers import format_of
 
-    for path in out or ():
-        format_of(path)  # a wrong ending is better found before the work than after it
+    for path in output.out or ():
+        format_of(path)  # a wrong ending is an error before the work starts, not after it
     content = read_text(text)
+    emission = _emission(source, recording, posteriors, dictionary)
+    transcript, found = _aligned(emission, content, text, _read_replacements(replacements), edges)
+    tiers = timed_tiers(
+        found,
+        transcript,
+        emission.vocabulary,
+        emission.frame_seconds,
+        output.offset,
+        boundaries=output.boundaries.value,
+    )
+    _write(output, tiers, emission)
+    if output.figure is not None:
+        _draw(output, output.figure, found, tiers["words"], emission)
+    if not output.out:
+        _print(tiers[output.tier.value if output.tier else "words"])
+
+
+def _emission(
+    source: Path, recording: RecordingOptions, posteriors: PosteriorOptions, dictionary: Path | None
+) -> _Emission:
     if source.suffix.lower() == ".npz":
-        _refuse_options({"--model": model}, f"{source} holds posteriors")
-        heard = _posteriors(source, vocabulary, frame_ms, blank, separator, item, dictionary)
-    else:
-        unwanted = {"--vocabulary": vocabulary, "--frame-ms": frame_ms, "--blank": blank, "--separator": separator}
-        _refuse_options({**unwanted, "--item": item}, f"{source} is a recording, of which the model says it")
-        heard = _recording(source, model, dictionary, chunk_seconds)
-    spell = None if heard.spellings is None else SpellingChoice(heard.spellings, heard.vocabulary)
-    spoken = _replacements(replacements)
-
-    def aligned() -> tuple[Transcript, Alignment]:
-        said = Transcript(content, heard.vocabulary, spell=spell, replacements=spoken, star=STAR)
-        if not len(said.tokens):
-            raise DataError(f"{text}: there is nothing in it that the model could write.")
-        [path] = forced_align(heard.log_probs, said.tokens, blank=heard.vocabulary.blank, star=STAR, edges=edges)
-        return said, path
-
-    transcript, found = aligned()
-    _tell_unspelled(transcript)
-    if spell is not None and spell.choose(transcript, found):
-        transcript, found = aligned()
-    tiers = timed_tiers(found, transcript, heard.vocabulary, heard.frame_seconds, offset, boundaries=boundaries.value)
-    for path in out or ():
-        write_alignment(
-            path,
-            _tiers_for(path, tiers, tier),
-            duration_seconds=offset + heard.duration_seconds,
-            media=None if source.suffix.lower() == ".npz" else source.name,
-        )
-    if figure is not None:
-        _draw(figure, source, found, tiers["words"], heard, offset, between)
-    if not out:
-        _print(tiers[tier.value if tier else "words"])
+        if recording.model is not None:
+            refuse_option("--model", f"{source} holds posteriors")
+        return _from_posteriors(source, posteriors, dictionary)
+    for option in given_options(posteriors):
+        refuse_option(option, f"{source} is a recording, and this option is for posteriors")
+    return _from_recording(source, recording, dictionary)
 
 
-def _posteriors(
-    path: Path,
-    vocabulary: Path | None,
-    frame_ms: float | None,
-    blank: int | None,
-    separator: str | None,
-    item: str | None,
-    dictionary: Path | None,
-) -> _Source:
-    from ctckit.vocabulary import Vocabulary
-
-    if vocabulary is None or frame_ms is None:
-        missing = "--vocabulary" if vocabulary is None else "--frame-ms"
-        raise InvalidInputError(f"{path} holds posteriors: expected {missing} beside it.")
-    if not 0 < frame_ms < float("inf"):
-        raise InvalidInputError(f"--frame-ms is {frame_ms}; expected a positive number.")
+def _from_posteriors(path: Path, options: PosteriorOptions, dictionary: Path | None) -> _Emission:
+    if options.vocabulary is None or options.frame_ms is None:
+        missing = "--vocabulary" if options.vocabulary is None else "--frame-ms"
+        raise InvalidInputError(f"{path} holds posteriors, which need {missing}.")
+    if not 0 < options.frame_ms < float("inf"):
+        raise InvalidInputError(f"--frame-ms is {options.frame_ms}; expected a positive number.")
     names, items = read_posteriors(path)
+    item = options.item
     if item is None and len(items) > 1:
         raise InvalidInputError(f"{path} holds {len(items)} items: {_some(names)}; expected --item with one of them.")
     if item is not None and item not in names:
         raise InvalidInputError(f"--item is {item!r}; {path} has {_some(names)}.")
     log_probs = items[0 if item is None else names.index(item)]
-    tokens = Vocabulary(read_tokens(vocabulary, blank), blank or 0, separator)
-    if len(tokens) != log_probs.shape[1]:
-        raise DataError(f"{path} has C = {log_probs.shape[1]} classes, but {vocabulary} has {len(tokens)} tokens.")
-    seconds = frame_ms / 1000
-    return _Source(log_probs, tokens, seconds, len(log_probs) * seconds, _spellings(tokens, dictionary, None))
+    vocabulary = options.load(options.vocabulary)
+    if len(vocabulary) != log_probs.shape[1]:
+        raise DataError(
+            f"{path} has C = {log_probs.shape[1]} classes, but {options.vocabulary} has {len(vocabulary)} tokens."
+        )
+    if dictionary is None and (vocabulary.word_start or vocabulary.continuation):
+        raise InvalidInputError(
+            f"{options.vocabulary} has pieces of words, in which a word can be written in many ways; expected "
+            "--dictionary, with the pieces of each word."
+        )
+    seconds = options.frame_ms / 1000
+    spellings = _spellings(vocabulary, dictionary, None)
+    return _Emission(log_probs, vocabulary, seconds, len(log_probs) * seconds, spellings)
 
 
-def _recording(path: Path, model: str | None, dictionary: Path | None, chunk_seconds: float) -> _Source:
+def _from_recording(path: Path, options: RecordingOptions, dictionary: Path | None) -> _Emission:
     from ctckit.acoustic_models import load_model
 
-    if model is None:
-        raise InvalidInputError(f"{path} is a recording: expected --model, what hears it. For posteriors: a .npz file.")
-    acoustic = load_model(model)
-    spellings = _spellings(acoustic.vocabulary, dictionary, acoustic)
-    emissions = _listen(path, acoustic, chunk_seconds)
-    return _Source(
-        emissions.log_probs, acoustic.vocabulary, acoustic.frame_seconds, emissions.duration_seconds, spellings
+    if options.model is None:
+        raise InvalidInputError(
+            f"{path} is a recording, which needs --model, an acoustic model. Posteriors are read from a .npz file."
+        )
+    model = load_model(options.model)
+    spellings = _spellings(model.vocabulary, dictionary, model)
+    emissions = _run_model(path, model, options.chunk_seconds)
+    return _Emission(
+        emissions.log_probs, model.vocabulary, model.frame_seconds, emissions.duration_seconds, spellings, path
     )
 
 
-def _listen(path: Path, model: AcousticModel, chunk_seconds: float) -> Any:
+def _run_model(path: Path, model: AcousticModel, chunk_seconds: float) -> Any:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -214,31 +244,54 @@ def _listen(path: Path, model: AcousticModel, chunk_seconds: float) -> Any:
 
     whole = audio.duration_seconds(path)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("listening", total=whole)
+        task = progress.add_task("acoustic model", total=whole)
         return listen(path, model, chunk_seconds=chunk_seconds, progress=lambda at: progress.update(task, completed=at))
+
+
+def _aligned(
+    emission: _Emission, content: str, name: Path, replacements: Mapping[str, str], edges: bool
+) -> tuple[Transcript, Alignment]:
+    """Align the text; where words have several spellings, choose the best ones and align again."""
+    from ctckit.alignment import SpellingChoice, Transcript, forced_align
+
+    vocabulary = emission.vocabulary
+    spell = None if emission.spellings is None else SpellingChoice(emission.spellings, vocabulary)
+
+    def aligned() -> tuple[Transcript, Alignment]:
+        transcript = Transcript(content, vocabulary, spell=spell, replacements=replacements, star=STAR)
+        if not len(transcript.tokens):
+            raise DataError(f"{name}: it contains nothing that can be spelled in the model's tokens.")
+        [found] = forced_align(emission.log_probs, transcript.tokens, blank=vocabulary.blank, star=STAR, edges=edges)
+        return transcript, found
+
+    transcript, found = aligned()
+    _warn_unspelled(transcript)
+    if spell is not None and spell.choose(transcript, found):
+        transcript, found = aligned()
+    return transcript, found
 
 
 def _spellings(
     vocabulary: Vocabulary, dictionary: Path | None, model: AcousticModel | None
 ) -> Callable[[str], Sequence[Sequence[str]]] | None:
-    """From a word to the ways to say it, the dictionary's first; None where words are written in letters."""
+    """Return a function from a word to its spellings, the dictionary's first; None where letters spell the words."""
     from ctckit.alignment import PronouncingDictionary
 
     by_model = None if model is None else model.spell
     if dictionary is None and by_model is None:
         return None
-    spoken = None if dictionary is None else PronouncingDictionary(dictionary, vocabulary)
+    known = None if dictionary is None else PronouncingDictionary(dictionary, vocabulary)
 
     def spellings(word: str) -> Sequence[Sequence[str]]:
         word = word.lower().replace("’", "'")
-        found = [] if spoken is None or word not in spoken else list(spoken[word])
+        found = [] if known is None or word not in known else list(known[word])
         own = None if by_model is None else by_model(word)
         return list(dict.fromkeys([*found, *([] if own is None else [tuple(own)])]))
 
     return spellings
 
 
-def _replacements(path: Path | None) -> dict[str, str]:
+def _read_replacements(path: Path | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for n, line in enumerate(read_lines(path) if path is not None else (), 1):
         word, tab, spoken = line.partition("\t")
@@ -248,12 +301,12 @@ def _replacements(path: Path | None) -> dict[str, str]:
     return found
 
 
-def _tell_unspelled(transcript: Transcript) -> None:
+def _warn_unspelled(transcript: Transcript) -> None:
     words = list(dict.fromkeys(word.text for word in transcript.unspelled))
     if words:
         typer.echo(
-            f"ctckit: {_some(words)} cannot be spelled in the model's tokens; a wildcard stands for each. "
-            "A --dictionary or --replacements can spell them.",
+            f"ctckit: {_some(words)} cannot be spelled in the model's tokens; each is aligned as a wildcard. "
+            "Add spellings with --dictionary or --replacements.",
             err=True,
         )
 
@@ -261,7 +314,7 @@ def _tell_unspelled(transcript: Transcript) -> None:
 def _tiers_for(
     path: Path, tiers: Mapping[str, tuple[TimedText, ...]], tier: Tier | None
 ) -> Mapping[str, Sequence[TimedText]]:
-    """What a file of this ending is given."""
+    """Return the tiers to write into a file with this ending."""
     one = tier.value if tier else ONE_TIER.get(path.suffix.lower())
     if one is None:
         return tiers
@@ -269,45 +322,50 @@ def _tiers_for(
 
 
 def _lines(path: Path, tiers: Mapping[str, tuple[TimedText, ...]]) -> Sequence[TimedText]:
-    """The lines of the text; in subtitles cut to what one can read."""
+    """Return the lines of the text; for subtitles they are split to a readable length."""
     from ctckit.alignment import subtitle_lines
     from ctckit.alignment.writers.tiers import joined
 
     lines = tiers.get("lines", (joined(tiers["words"]),))
     if path.suffix.lower() not in (".srt", ".vtt"):
         return lines
-    cut: list[TimedText] = []
+    split: list[TimedText] = []
     words = iter(tiers["words"])
     for line in lines:
-        cut += subtitle_lines([next(words) for _ in line.text.split()])
-    return cut
+        split += subtitle_lines([next(words) for _ in line.text.split()])
+    return split
 
 
-def _draw(
-    path: Path,
-    source: Path,
-    found: Alignment,
-    words: Sequence[TimedText],
-    heard: _Source,
-    offset: float,
-    between: tuple[float, float] | None,
-) -> None:
+def _write(output: OutputOptions, tiers: Mapping[str, tuple[TimedText, ...]], emission: _Emission) -> None:
+    from ctckit.alignment import write_alignment
+
+    for path in output.out or ():
+        write_alignment(
+            path,
+            _tiers_for(path, tiers, output.tier),
+            duration_seconds=output.offset + emission.duration_seconds,
+            media=None if emission.recording is None else emission.recording.name,
+        )
+
+
+def _draw(output: OutputOptions, path: Path, found: Alignment, words: Sequence[TimedText], emission: _Emission) -> None:
     from ctckit.viz.alignment import draw_alignment, first_view
 
-    between = between or first_view(found, heard.frame_seconds, offset)
+    offset = output.offset
+    between = output.between or first_view(found, emission.frame_seconds, offset)
     sound: dict[str, Any] = {}
-    if source.suffix.lower() != ".npz":
+    if emission.recording is not None:
         from ctckit.acoustic_models import audio
 
-        begin = max(between[0], offset)
-        samples, rate = audio.excerpt(source, begin - offset, between[1] - offset)
-        sound = {"waveform": samples, "rate": rate, "waveform_seconds": begin}
+        start = max(between[0], offset)
+        samples, rate = audio.excerpt(emission.recording, start - offset, between[1] - offset)
+        sound = {"waveform": samples, "rate": rate, "waveform_seconds": start}
     drawn = draw_alignment(
         found,
-        heard.frame_seconds,
+        emission.frame_seconds,
         offset_seconds=offset,
         words=words,
-        names=heard.vocabulary,
+        names=emission.vocabulary,
         between=between,
         **sound,
     )
@@ -319,14 +377,8 @@ def _draw(
 
 def _print(entries: Sequence[TimedText]) -> None:
     for each in entries:
-        sure = "" if each.confidence is None else f"{each.confidence:.3f}"
-        typer.echo(f"{each.start_seconds:.3f}\t{each.end_seconds:.3f}\t{sure}\t{each.text}")
-
-
-def _refuse_options(given: Mapping[str, object], why: str) -> None:
-    for option, value in given.items():
-        if value is not None:
-            raise InvalidInputError(f"{option} is given, but {why}.")
+        confidence = "" if each.confidence is None else f"{each.confidence:.3f}"
+        typer.echo(f"{each.start_seconds:.3f}\t{each.end_seconds:.3f}\t{confidence}\t{each.text}")
 
 
 def _some(names: Sequence[str]) -> str:

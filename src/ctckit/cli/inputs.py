@@ -1,9 +1,9 @@
-"""The files that commands read: posteriors, vocabularies, texts."""
+"""The files that commands read: posteriors, batches, vocabularies, texts, hotwords, lexicons."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +14,11 @@ if TYPE_CHECKING:
 
 
 def read_posteriors(path: Path) -> tuple[list[str], list[npt.NDArray[Any]]]:
-    """The names and the frames of the items in a .npz file."""
-    from zipfile import BadZipFile
-
-    import numpy as np
-
+    """Return the names and the log-probabilities (T, C) of the items in a .npz file."""
     from ctckit import _checks
 
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
-    except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError):
-        raise DataError(f"{path}: not a .npz file of arrays. Write one with numpy.savez(path, log_probs=…).") from None
-    items = _parted(path, arrays)
+    arrays = _load_arrays(path, "log_probs=…")
+    items = _split_items(path, arrays)
     if not items:
         raise DataError(f"{path}: holds no items.")
     for b, item in enumerate(items.values()):
@@ -36,7 +26,7 @@ def read_posteriors(path: Path) -> tuple[list[str], list[npt.NDArray[Any]]]:
     return list(items), list(items.values())
 
 
-def _parted(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+def _split_items(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     from ctckit import _checks
 
     if "log_probs" in arrays:
@@ -51,7 +41,7 @@ def _parted(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.ND
         _checks.expect_rank(arrays["logp"].shape, "logp", "(T, C)")
         offsets = _checks.integers(arrays["offsets"], "offsets", "(B + 1,)").tolist()
         if not offsets or sorted(offsets) != offsets or offsets[0] < 0 or offsets[-1] > len(arrays["logp"]):
-            raise DataError(f"{path}: offsets must rise from 0 to at most the {len(arrays['logp'])} rows of logp.")
+            raise DataError(f"{path}: offsets must rise from 0 to at most the {len(arrays['logp'])} frames of logp.")
         return {str(b): arrays["logp"][offsets[b] : offsets[b + 1]] for b in range(len(offsets) - 1)}
     for name, array in arrays.items():
         if array.ndim != 2:
@@ -63,7 +53,7 @@ def _parted(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.ND
 
 
 def read_text(path: Path) -> str:
-    """A text in UTF-8."""
+    """Return the text of a UTF-8 file."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -73,12 +63,12 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines that are not empty; only line feeds part them, for a token may be any other space."""
+    """Return the lines that are not empty. Only line feeds separate lines: a token may be any other white space."""
     return (line.rstrip("\r") for line in read_text(path).split("\n") if line.strip())
 
 
 def read_tokens(path: Path, blank: int | None) -> tuple[str, ...]:
-    """The vocabulary; the token of a blank that was named is left out."""
+    """Return the tokens of a vocabulary file; the token of a blank that was given is replaced by the empty one."""
     if path.suffix == ".json":
         tokens = _tokens_of_json(path)
     else:
@@ -98,3 +88,53 @@ def _tokens_of_json(path: Path) -> list[str]:
     if isinstance(content, dict) and sorted(map(repr, content.values())) == sorted(map(repr, range(len(content)))):
         return sorted(content, key=lambda token: int(content[token]))
     raise DataError(f"{path}: expected a list of tokens, or an object that gives each token a class of 0..C−1.")
+
+
+def read_lexicon(path: Path) -> list[str] | dict[str, list[list[str]]]:
+    """Return the words of a lexicon, or its words with their spellings; a word on several lines has several."""
+    lines = [line.split("\t") for line in read_lines(path)]
+    if all(len(line) == 1 for line in lines):
+        return [word for (word,) in lines]
+    spelled: dict[str, list[list[str]]] = {}
+    for n, line in enumerate(lines, 1):
+        if len(line) != 2 or not line[1].split():
+            raise DataError(f"{path}: line {n} is {chr(9).join(line)!r}; expected a word, a tab and its tokens.")
+        spelled.setdefault(line[0], []).append(line[1].split())
+    return spelled
+
+
+def read_hotwords(path: Path, weight: float) -> dict[str, float]:
+    """Return the hotwords of a file with their weights; ``weight`` is for lines that have none."""
+    found: dict[str, float] = {}
+    for n, line in enumerate(read_lines(path), 1):
+        phrase, tab, own = line.partition("\t")
+        try:
+            found[phrase] = float(own) if tab else weight
+        except ValueError:
+            raise DataError(f"{path}: line {n} is {line!r}; expected a phrase, or a phrase, a tab and nats.") from None
+    return found
+
+
+def read_batch(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the four arrays of a training batch (logits, targets and their lengths) by name."""
+    names = ("logits", "targets", "input_lengths", "target_lengths")
+    arrays = _load_arrays(path, "logits=…, …", names)
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise DataError(f"{path}: {missing[0]} is missing; expected {', '.join(names)}.")
+    return arrays
+
+
+def _load_arrays(path: Path, example: str, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a .npz file by name: all, or those of ``names`` that it has."""
+    from zipfile import BadZipFile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if names is None or name in names}
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file.") from None
+    except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError):
+        raise DataError(f"{path}: not a .npz file of arrays. Write one with numpy.savez(path, {example}).") from None

@@ -1,4 +1,4 @@
-"""``ctckit lm``: train, look at, convert and try n-gram language models."""
+"""``ctckit lm``: train, inspect, convert and test n-gram language models."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 ORDERS = {"word": 3, "char": 6, "token": 3}
 
-app = typer.Typer(help="Train and convert n-gram language models.", no_args_is_help=True)
+app = typer.Typer(help="Train, inspect, convert and test n-gram language models.", no_args_is_help=True)
 
 
 class Unit(str, Enum):
-    """What a model's entries are."""
+    """The unit of a model's entries."""
 
     word = "word"
     char = "char"
@@ -30,11 +30,14 @@ class Unit(str, Enum):
 
 
 Model = Annotated[Path, typer.Argument(help="A model: .arpa, .arpa.gz, .arpa.xz or .ctclm.", metavar="MODEL")]
-Text = Annotated[Path, typer.Argument(help="UTF-8 text, a sentence a line; may be packed by gzip, xz or bzip2.")]
-Lowercase = Annotated[bool, typer.Option("--lowercase", help="Take the text in lower case.")]
+Text = Annotated[Path, typer.Argument(help="UTF-8 text, one sentence a line; may be packed by gzip, xz or bzip2.")]
+Lowercase = Annotated[bool, typer.Option("--lowercase", help="Convert the text to lower case.")]
 UnitOfModel = Annotated[
     Unit | None,
-    typer.Option(help="What its entries are. By default what the file says or, being ARPA, looks like."),
+    typer.Option(
+        help="The unit of its entries. By default the unit that the file states; an ARPA file states none, and its "
+        "entries suggest one."
+    ),
 ]
 
 
@@ -45,19 +48,21 @@ def train(
         Path, typer.Option("--out", "-o", help="The model to write: .arpa, .arpa.gz, .arpa.xz, or ctckit's own .ctclm.")
     ],
     order: Annotated[
-        int | None, typer.Option(min=1, max=16, help="Longest n-grams; by default 3, or 6 for characters.")
+        int | None,
+        typer.Option(min=1, max=16, help="Length of the longest n-grams. By default 3; 6 for characters."),
     ] = None,
-    unit: Annotated[Unit, typer.Option(help="What the n-grams consist of; tokens stand between spaces.")] = Unit.word,
+    unit: Annotated[Unit, typer.Option(help="The unit of the n-grams. Tokens are separated by spaces.")] = Unit.word,
     lowercase: Lowercase = False,
-    space: Annotated[str, typer.Option(help="With --unit char: what stands for a space.")] = "|",
+    space: Annotated[str, typer.Option(help="With --unit char: the entry for a space.")] = "|",
     prune: Annotated[
         str,
         typer.Option(
-            help='Leave out n-grams seen this often or less, for each order from 1: "0 0 1" drops 3-grams seen once.'
+            help='Drop n-grams with a count up to this number, given for each order from 1: "0 0 1" drops 3-grams '
+            "that occur once."
         ),
     ] = "",
 ) -> None:
-    """Train a model on a text: interpolated modified Kneser-Ney smoothing, as KenLM's lmplz does it."""
+    """Train a model on a text, with interpolated modified Kneser-Ney smoothing, as KenLM's lmplz does."""
     from ctckit.language_models.ngram import NGramModel
 
     began = time.perf_counter()
@@ -71,18 +76,18 @@ def train(
     )
     model.save(out)
     typer.echo(f"{out}: {_described(model)}, in {time.perf_counter() - began:.1f} s")
-    guessed = [n for n, each in enumerate(model.discounts or (), 1) if each.fallback]
-    if guessed:
+    orders = [n for n, each in enumerate(model.discounts or (), 1) if each.fallback]
+    if orders:
         typer.echo(
-            f"The text is too small or too regular to estimate the discounts of order {', '.join(map(str, guessed))}: "
-            "0.5, 1 and 1.5 were taken.",
+            f"The text is too small or too regular to estimate the discounts of order {', '.join(map(str, orders))}: "
+            "0.5, 1 and 1.5 are used.",
             err=True,
         )
 
 
 @app.command()
 def info(model: Model, unit: UnitOfModel = None) -> None:
-    """Say what a model holds, after checking it whole."""
+    """Check a whole model and print its order, its size and its counts."""
     loaded = _load(model, unit)
     typer.echo(f"{model}: {_described(loaded)}")
     for order, count in enumerate(loaded.counts, 1):
@@ -94,10 +99,10 @@ def info(model: Model, unit: UnitOfModel = None) -> None:
 @app.command()
 def convert(
     model: Model,
-    out: Annotated[Path, typer.Argument(help="The model to write; its name says the format.")],
+    out: Annotated[Path, typer.Argument(help="The model to write; the ending of its name gives the format.")],
     unit: UnitOfModel = None,
 ) -> None:
-    """Bring a model into another format: ARPA, or ctckit's own, which is mapped into memory in no time."""
+    """Convert a model to another format: ARPA, or ctckit's own .ctclm, which is memory-mapped."""
     loaded = _load(model, unit)
     loaded.save(out)
     typer.echo(f"{out}: {_described(loaded)}")
@@ -105,7 +110,7 @@ def convert(
 
 @app.command()
 def score(model: Model, text: Text, lowercase: Lowercase = False, unit: UnitOfModel = None) -> None:
-    """Say how likely a text is to a model: its perplexity, with and without the entries that the model lacks."""
+    """Print the perplexity of a text under a model, with and without the entries that the model does not know."""
     loaded = _load(model, unit)
     lines = entries = unknown = 0
     all_nats = unknown_nats = 0.0
@@ -129,8 +134,8 @@ def score(model: Model, text: Text, lowercase: Lowercase = False, unit: UnitOfMo
     typer.echo(
         f"{lines:,} lines, {entries:,} entries, {unknown:,} of them unknown ({unknown / entries:.2%})\n"
         f"log p        {all_nats:.2f}\n"
-        f"perplexity   {math.exp(-all_nats / (entries + lines)):.2f}   (with each line's end)\n"
-        f"of the known {known:.2f}"
+        f"perplexity   {math.exp(-all_nats / (entries + lines)):.2f}   (with the end of each line)\n"
+        f"known only   {known:.2f}   (without unknown entries)"
     )
 
 
@@ -140,7 +145,7 @@ def _load(path: Path, unit: Unit | None) -> NGramModel:
 
     with spinner(f"loading {path}", True):
         model = NGramModel.load(path, unit=unit.value if unit else None)
-        _ = model.native  # which checks it
+        _ = model.native  # building it checks the whole model
     return model
 
 

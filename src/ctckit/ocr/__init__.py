@@ -1,19 +1,19 @@
-"""Reading text lines: a CRNN, its training, its model folder, and a recognizer to use it.
+"""Recognition of text lines: networks, their training, model folders, and a recognizer.
 
     from ctckit.ocr import Recognizer
     print(Recognizer.load("model").read(["line.png"])[0].text)
 
 Read in this order:
 
-    networks/       the networks: base (what a network is), crnn
+    networks/       the networks by name; base (the protocol of a network), crnn
     data/           lines (from files), batches, synthetic (the demo's digit strings)
     training/       loop, checkpoint, evaluation, record, progress
-    model_folder    saving and loading
-    fit             from a folder of lines to a model folder: what ``ctckit train`` does
-    recognizer      reading
+    model_folder    saves and loads models
+    fit             trains on a folder of lines and writes a model folder: ``ctckit train``
+    recognizer      reads images
     demo/           ``make demo``: run, report, report_page, drawings
 
-Everything here needs ``pip install "ctckit[ocr]"``; nothing is imported until it is used.
+This package needs ``pip install "ctckit[ocr]"``. A module is imported when one of its names is first used.
 """
 
 from __future__ import annotations

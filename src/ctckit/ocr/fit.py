@@ -1,4 +1,4 @@
-"""From a folder of lines to a model folder: what ``ctckit train`` does."""
+"""``fit_lines``: trains on a folder of lines and writes a model folder, as ``ctckit train`` does."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.batches import LineBatches
 from ctckit.ocr.data.lines import Line, charset_of, check_lines, read_lines, split_lines
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
-from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks import build, type_of
 from ctckit.ocr.training.loop import TrainingConfig, in_first_process, train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-_GOOD_CER = 0.05  # above it, a run whose last weights were its best was too short
-_STEPS = 1500  # without --epochs: a CRNN needs some hundreds of steps before it reads anything at all
-_EPOCHS = 10  # and at least this many looks at each line
-_VALIDATIONS = 40  # about so many in a run
+_GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, was too short
+_STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it reads anything
+_EPOCHS = 10  # and each line is seen at least this often
+_VALIDATIONS = 40  # in a run, about
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How to train on lines of one's own; the rest is :class:`~ctckit.ocr.training.loop.TrainingConfig`'s.
+    """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.loop.TrainingConfig`.
 
     Attributes:
-        epochs: Times to go through the lines; None is enough for 1,500 steps, at least 10.
-        batch_size: Lines in a step.
+        epochs: Passes over the lines; None is enough for 1,500 steps, and at least 10.
+        batch_size: Lines per step.
         learning_rate: The highest learning rate.
         seed: Seeds the split, the order, the distortions, the first weights and the dropout.
-        validation: Share of the lines kept aside to choose the best weights, 0..1.
-        distort: Distort the lines a little, afresh in each epoch.
-        charset: The characters that the model shall know; None is those of the texts.
-        accelerator: Fabric's.
-        devices: How many of them.
-        precision: Fabric's.
+        validation: Share of held-out lines, which choose the best weights, 0..1.
+        distort: Distort the lines slightly, differently in each epoch.
+        charset: The characters that the model can read; None is those of the texts.
+        network: The name of the network in ``ctckit.ocr.networks.NETWORKS``.
+        accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
+        devices: The number of devices.
+        precision: Lightning Fabric's name of the number format, such as ``"32-true"``.
     """
 
     epochs: int | None = None
@@ -51,28 +52,30 @@ class FitConfig:
     validation: float = 0.1
     distort: bool = True
     charset: str | None = None
+    network: str = "crnn"
     accelerator: str = "cpu"
     devices: int = 1
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with."""
+        """Check the values."""
         for name in ("batch_size", "learning_rate", "devices"):
             if not getattr(self, name) > 0:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; expected more than 0.")
+        type_of(self.network)
         if self.epochs is not None and self.epochs < 1:
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What training gave.
+    """The result of training.
 
     Attributes:
         model: The model folder.
         record: The training record.
         training_lines: Lines trained on.
-        validation_lines: Lines kept aside.
+        validation_lines: Held-out lines.
     """
 
     model: Path
@@ -84,13 +87,13 @@ class FitResult:
     def summary(self) -> str:
         """The result in one sentence."""
         record = self.record
-        told = f"Trained on {self.training_lines} lines in {record.seconds:.0f} s"
+        trained = f"Trained on {self.training_lines} lines in {record.seconds:.0f} s"
         if not record.validation_cer:
-            return f"{told}; no lines were kept aside, so how well it reads is not known."
+            return f"{trained}; no lines were held out, so its error rate is not known."
         best = record.validation_steps.index(record.best_step)
         still_falling = best == len(record.validation_steps) - 1 and record.validation_cer[best] > _GOOD_CER
         return (
-            f"{told}. On {self.validation_lines} lines kept aside: CER {100 * record.validation_cer[best]:.2f} %, "
+            f"{trained}. On {self.validation_lines} held-out lines: CER {100 * record.validation_cer[best]:.2f} %, "
             f"{100 * record.validation_exact[best]:.1f} % of the lines exact."
             + (" The error was still falling: more epochs will help." if still_falling else "")
         )
@@ -105,35 +108,35 @@ def fit_lines(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> FitResult:
-    """Train a reader on a folder or a table of lines, and save it.
+    """Train a recognizer on a folder or a table of lines, and save it.
 
-    The checkpoint of the run stands in the model folder until the run is done.
+    Until the run is done, its checkpoint is in the model folder.
 
     Args:
         data: See :func:`~ctckit.ocr.data.lines.read_lines`.
         out: The model folder.
         config: How to train; None is the defaults.
         resume: Continue the interrupted run whose checkpoint is in ``out``.
-        overwrite: Replace a model, or an interrupted run, that is in ``out`` already.
-        console: Where to show the progress; None is silent.
+        overwrite: Replace a model, or an interrupted run, that is already in ``out``.
+        console: Shows the progress; None is silent.
 
     Raises:
-        DataError: If the lines cannot be used (the message says which and why), or ``out`` is taken.
+        DataError: If the lines cannot be used (the message says which and why), or ``out`` is not free.
         CharsetError: If texts hold characters outside ``config.charset``.
     """
     config, out = config or FitConfig(), Path(out)
     if not resume and not overwrite:
         _expect_free(out)
-    network = CRNNConfig(num_classes=2)
-    lines = read_lines(data, height=network.height)
-    make_folder(out)  # a folder that cannot be written is better found now than after the training
+    shape = build(config.network, {"num_classes": 2})  # tells the height and the frames before the classes are known
+    lines = read_lines(data, height=shape.height)
+    make_folder(out)  # fails before the training, not after it
     vocabulary = Vocabulary.from_characters(charset_of(lines) if config.charset is None else config.charset)
-    check_lines(lines, vocabulary, network)
+    check_lines(lines, vocabulary, shape)
     training, validation = split_lines(lines, config.validation, seed=config.seed)
     torch.manual_seed(config.seed)
-    model = CRNN(CRNNConfig(num_classes=len(vocabulary)))
+    model = build(config.network, {"num_classes": len(vocabulary)})
     source = LineBatches(
-        training, vocabulary, model.config, batch_size=config.batch_size, seed=config.seed, distort=config.distort
+        training, vocabulary, model, batch_size=config.batch_size, seed=config.seed, distort=config.distort
     )
     progress = TrainingProgress(console, quiet=console is None)
     if console is not None:
@@ -158,18 +161,18 @@ def fit_lines(
 def _expect_free(out: Path) -> None:
     if (out / CHECKPOINT_FILE).exists():
         raise DataError(
-            f"{out}: an interrupted run is in this folder. Continue it with resume, or start over with overwrite."
+            f"{out}: an interrupted run is in this folder. Continue it with resume, or replace it with overwrite."
         )
     if (out / RECORD_FILE).exists():
         raise DataError(
-            f"{out}: a model is in this folder already. Choose another folder, or replace it with overwrite."
+            f"{out}: a model is already in this folder. Choose another folder, or replace it with overwrite."
         )
 
 
 def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:
-    an_epoch = source.batches_per_epoch
-    epochs = config.epochs or max(_EPOCHS, -(-_STEPS // an_epoch))
-    steps = epochs * an_epoch
+    per_epoch = source.batches_per_epoch
+    epochs = config.epochs or max(_EPOCHS, -(-_STEPS // per_epoch))
+    steps = epochs * per_epoch
     return TrainingConfig(
         steps=steps,
         learning_rate=config.learning_rate,
@@ -177,12 +180,12 @@ def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:
         accelerator=config.accelerator,
         devices=config.devices,
         precision=config.precision,
-        validate_every=max(an_epoch, steps // _VALIDATIONS),
+        validate_every=max(per_epoch, steps // _VALIDATIONS),
     )
 
 
 def _describe(training: Sequence[Line], validation: Sequence[Line], vocabulary: Vocabulary) -> str:
     return (
-        f"{len(training)} lines to train on, {len(validation)} kept aside; "
+        f"{len(training)} training lines, {len(validation)} held-out lines; "
         f"{len(vocabulary) - 1} characters: {''.join(vocabulary.tokens)}"
     )

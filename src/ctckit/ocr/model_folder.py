@@ -1,9 +1,9 @@
 """The model folder: ``weights.safetensors`` and ``model.json``, saved atomically, never pickled.
 
-``model.json`` holds the format version, the charset, the blank, the image geometry, the network's shape, and the
-training record. The same text stands in the header of ``weights.safetensors``, which makes one
-rename enough to replace a model: the weights are renamed first, ``model.json`` after them. If the process dies between
-the two renames, the complete new ``model.json`` is still there under its temporary name, and loading finds it.
+``model.json`` holds the format version, the charset, the blank, the image geometry, the network's name and
+configuration, and the training record. The header of ``weights.safetensors`` holds the same text. So one rename
+replaces a model: first the weights are renamed, then ``model.json``. If the process dies between the two renames, the
+complete new ``model.json`` still exists under its temporary name, and loading finds it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from safetensors.torch import save as to_safetensors
 
 from ctckit._files import make_folder, sync_folder, write_temporary
 from ctckit.errors import CTCKitError, DataError, ModelFormatError
-from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks import NETWORKS, Network, build, name_of
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
@@ -29,40 +29,42 @@ FORMAT = "ctckit-crnn"
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "weights.safetensors"
 RECORD_FILE = "model.json"
-_GREY = "grey; ink 1, paper 0"
+FIRST_NETWORK = "crnn"  # the only network when folders did not name theirs
+_LEVELS = "grey; ink 1, paper 0"  # in this spelling since format version 1
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a model folder holds.
+    """The content of a model folder.
 
     Attributes:
         model: The network, in eval mode.
         vocabulary: Its classes.
-        record: How it was trained; None if it was saved without.
+        record: Its training record; None if it was saved without one.
     """
 
-    model: CRNN
+    model: Network
     vocabulary: Vocabulary
     record: TrainingRecord | None
 
 
 def save_model(
-    folder: str | Path, model: CRNN, vocabulary: Vocabulary, *, record: TrainingRecord | None = None
+    folder: str | Path, model: Network, vocabulary: Vocabulary, *, record: TrainingRecord | None = None
 ) -> Path:
-    """Save a model into a folder; a model that is already there is replaced at one stroke, or stays.
+    """Save a model into a folder; a model that is already there is replaced atomically, or stays.
 
     Args:
-        folder: The model folder, made if need be.
-        model: The network.
-        vocabulary: Its classes; as many as the network has.
-        record: How it was trained.
+        folder: The model folder; created if it does not exist.
+        model: The network, of a registered kind.
+        vocabulary: Its classes, as many as the network has.
+        record: Its training record.
 
     Returns:
         The folder.
 
     Raises:
         DataError: If the folder cannot be written.
+        InvalidInputError: If the class of the network is not registered.
     """
     folder = Path(folder)
     make_folder(folder)
@@ -92,7 +94,7 @@ def _discard(folder: Path, staged: list[Path]) -> None:
 
 
 def load_model(folder: str | Path) -> SavedModel:
-    """Load a model folder, onto the CPU and in eval mode.
+    """Load a model folder; the network is on the CPU and in eval mode.
 
     Raises:
         ModelFormatError: If the folder is incomplete, damaged, or of an unknown version.
@@ -111,13 +113,14 @@ def load_model(folder: str | Path) -> SavedModel:
     return _build(folder, description, weights)
 
 
-def _describe(model: CRNN, vocabulary: Vocabulary, record: TrainingRecord | None) -> dict[str, Any]:
+def _describe(model: Network, vocabulary: Vocabulary, record: TrainingRecord | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "tokens": list(vocabulary.tokens),
         "blank": vocabulary.blank,
-        "image": {"height": model.config.height, "levels": _GREY, "frame_pixels": model.config.frame_pixels},
+        "image": {"height": model.height, "levels": _LEVELS, "frame_pixels": model.frame_pixels},
+        "network_name": name_of(model),
         "network": asdict(model.config),
         "training": None if record is None else record.to_dict(),
     }
@@ -154,7 +157,7 @@ def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
 
 
 def _interrupted_save(folder: Path, embedded: Any) -> dict[str, Any]:
-    """The new ``model.json`` of a save that died between its two renames, if that is what happened."""
+    """Return the new ``model.json`` of a save that died between its two renames, if that is what happened."""
     for path in sorted(folder.glob(f"{RECORD_FILE}.*.new")):
         try:
             if json.loads(path.read_bytes()) == embedded:
@@ -168,19 +171,22 @@ def _interrupted_save(folder: Path, embedded: Any) -> dict[str, Any]:
 
 
 def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torch.Tensor]) -> SavedModel:
+    name = description.get("network_name", FIRST_NETWORK)
+    if name not in NETWORKS:
+        raise ModelFormatError(
+            f"{folder}: the network {name!r} is not known here; known are {', '.join(map(repr, NETWORKS))}. "
+            "Import the package that registers it, or use the ctckit that wrote the folder."
+        )
     try:
-        network = dict(description["network"])
-        network["channels"] = tuple(network["channels"])
-        network["strides"] = tuple((int(down), int(right)) for down, right in network["strides"])
-        model = CRNN(CRNNConfig(**network)).eval()
+        model = build(name, description["network"]).eval()
         model.load_state_dict(weights)
         vocabulary = Vocabulary(tuple(description["tokens"]), blank=description["blank"])
         training = description["training"]
         record = None if training is None else TrainingRecord.from_dict(training)
     except (KeyError, TypeError, ValueError, RuntimeError, CTCKitError) as error:
         raise ModelFormatError(f"{folder}: the model is damaged ({error}). Save the model again.") from error
-    if len(vocabulary) != model.config.num_classes:
+    if len(vocabulary) != model.num_classes:
         raise ModelFormatError(
-            f"{folder}: {len(vocabulary)} tokens for {model.config.num_classes} classes; the two must be equal."
+            f"{folder}: {len(vocabulary)} tokens for {model.num_classes} classes; the two must be equal."
         )
     return SavedModel(model, vocabulary, record)

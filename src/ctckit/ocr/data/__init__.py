@@ -1,1 +1,1 @@
-"""Line images and their texts: ``lines`` reads them, ``batches`` groups them, ``synthetic`` composes digit strings."""
+"""Line images and their texts: ``lines`` reads files, ``batches`` groups lines, ``synthetic`` makes digit strings."""

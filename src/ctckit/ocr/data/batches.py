@@ -1,4 +1,4 @@
-"""Batches of lines, each a function of the step number alone: so a run can resume, and two runs can agree."""
+"""Batches of lines. A batch depends only on the step number and the seed: runs can resume and can be repeated."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageFilter
 
-from ctckit.ocr.data.lines import GreyImage, Line, frames_needed
-from ctckit.ocr.networks.crnn import CRNNConfig
+from ctckit.ocr.data.lines import GrayImage, Line, frames_needed
+from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
 
 
@@ -39,18 +39,22 @@ class Batch:
 
 
 class BatchSource(Protocol):
-    """Where training takes its batches from: the batch is a function of the step alone, so that a run can resume."""
+    """The batches of a training run; each depends on the step number alone, so that a run can resume."""
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches after which progress is reported and validated."""
+        """The number of batches in an epoch."""
 
     def batch(self, step: int) -> Batch:
         """Return the batch of this step, counted from 0."""
 
 
-def pad_images(images: Sequence[GreyImage]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad lines of one height on the right: images (B, 1, height, W) float32 with ink 1, and widths (B,) int64."""
+def pad_images(images: Sequence[GrayImage]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pad lines of one height on the right.
+
+    Returns:
+        Images (B, 1, height, W) float32, with ink 1 and paper 0, and widths (B,) int64.
+    """
     widths = [image.shape[1] for image in images]
     padded = np.full((len(images), 1, images[0].shape[0], max(widths)), 255, dtype=np.uint8)
     for row, image in zip(padded, images, strict=True):
@@ -59,7 +63,7 @@ def pad_images(images: Sequence[GreyImage]) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def make_batch(lines: Sequence[Line], vocabulary: Vocabulary) -> Batch:
-    """Pad lines and encode their texts."""
+    """Return a batch of the lines, padded, with their texts encoded."""
     images, widths = pad_images([line.image for line in lines])
     encoded = [torch.tensor(vocabulary.encode(line.text), dtype=torch.int64) for line in lines]
     return Batch(
@@ -74,12 +78,12 @@ def make_batch(lines: Sequence[Line], vocabulary: Vocabulary) -> Batch:
 def bucket_by_width(
     widths: Sequence[int], batch_size: int, *, rng: np.random.Generator, pool: int = 8
 ) -> list[npt.NDArray[np.int64]]:
-    """Shuffle, and cut into batches of lines of about the same width.
+    """Shuffle lines and group them into batches of similar width.
 
-    Pools of ``pool`` batches are drawn at random and sorted by width inside; then the batches are shuffled.
+    Each pool of ``pool`` batches is drawn at random and sorted by width; then the batches are shuffled.
 
     Returns:
-        Arrays of positions; together they hold each position once.
+        Arrays of positions; together they contain each position once.
     """
     order = rng.permutation(len(widths))
     size = np.asarray(widths)
@@ -92,22 +96,22 @@ def bucket_by_width(
 
 
 class LineBatches:
-    """Batches of a fixed set of lines: shuffled in each epoch, bucketed by width, lightly distorted.
+    """Batches of a fixed set of lines: shuffled in each epoch, grouped by width, slightly distorted.
 
     Args:
         lines: The lines, all of the model's height.
         vocabulary: Encodes the texts.
-        config: The model's shape; a distortion never makes a line too narrow for its text.
+        config: The network or its configuration; a distortion never makes a line too narrow for its text.
         batch_size: Lines in a batch; the last of an epoch may be smaller.
         seed: Seeds the order and the distortions.
-        distort: Distort each line afresh in each epoch.
+        distort: Distort each line, differently in each epoch.
     """
 
     def __init__(
         self,
         lines: Sequence[Line],
         vocabulary: Vocabulary,
-        config: CRNNConfig,
+        config: FrameCounter,
         *,
         batch_size: int = 16,
         seed: int = 0,
@@ -123,7 +127,7 @@ class LineBatches:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches in which every line comes once."""
+        """The number of batches that contain each line once."""
         return -(-len(self._lines) // self._batch_size)
 
     def batch(self, step: int) -> Batch:
@@ -146,15 +150,15 @@ class LineBatches:
         return Line(image, line.text, line.name)
 
 
-def distort_image(image: GreyImage, rng: np.random.Generator) -> GreyImage:
-    """Distort a line a little: width ±10 %, slant, a shift up or down, blur, contrast, noise.
+def distort_image(image: GrayImage, rng: np.random.Generator) -> GrayImage:
+    """Return a slightly distorted line: width ±10 %, slant, a vertical shift, blur, contrast, noise.
 
     Args:
         image: (height, width) uint8.
-        rng: Source of chance; always the same number of draws for the same image size.
+        rng: Random numbers; the number of draws depends only on the image size.
 
     Returns:
-        (height, about the same width) uint8.
+        (height, width ±10 %) uint8.
     """
     height, width = image.shape
     stretch, slant, shift = rng.uniform(0.9, 1.1), rng.uniform(-0.12, 0.12), rng.uniform(-0.04, 0.04) * height
@@ -176,7 +180,7 @@ def distort_image(image: GreyImage, rng: np.random.Generator) -> GreyImage:
 
 
 def prefetch(source: BatchSource, steps: Sequence[int], *, ahead: int = 12) -> Iterator[Batch]:
-    """Yield the batches of the steps in order, made in a background thread up to ``ahead`` of their use."""
+    """Yield the batches of the steps in order; a background thread makes up to ``ahead`` of them in advance."""
     pending: deque[Future[Batch]] = deque()
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ctckit-batches")
     try:

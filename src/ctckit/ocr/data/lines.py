@@ -1,13 +1,14 @@
-"""Text lines: reading them from a folder or a table, and checking them.
+"""Text lines: read from a folder or a table, and checked.
 
-Two layouts are understood:
+Two layouts are supported:
 
-* **a folder** (and its subfolders) of images, each with its text beside it: ``page1_07.png`` and ``page1_07.gt.txt``;
+* **a folder** (with its subfolders) of images, each with its text beside it: ``page1_07.png`` and ``page1_07.gt.txt``;
 * **a table** ``*.tsv`` (tabs, no quoting) or ``*.csv`` (commas, quotes as in RFC 4180) with two columns, the image's
-  path (relative to the table) and its text. The first row is a header if, and only if, it reads ``path`` and ``text``.
+  path (relative to the table) and its text. The first row is a header if, and only if, it is ``path`` and ``text``.
 
-Texts are UTF-8, brought to Unicode NFC, with the white space around them removed: it cannot be seen in an image.
-Images become grey, with the model's height, keeping their proportions. Dark ink on light paper is expected.
+Texts are UTF-8. They are normalized to Unicode NFC, and white space at both ends is removed: an image does not show it.
+Images are converted to gray levels and scaled to the model's height; their proportions stay. Dark ink on light paper is
+expected.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ctckit.errors import CharsetError, DataError
-from ctckit.ocr.networks.crnn import CRNNConfig
+from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
 TEXT_SUFFIX = ".gt.txt"
-_SHOWN = 5  # how many offenders a message names before it counts the rest
+_SHOWN = 5  # a message names so many files and counts the rest
 
-GreyImage = npt.NDArray[np.uint8]
+GrayImage = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class Line:
 
     Attributes:
         image: (height, width) uint8, 0 black and 255 white.
-        text: What it says.
-        name: Where it comes from, for messages.
+        text: Its text.
+        name: Its source, for messages.
     """
 
-    image: GreyImage
+    image: GrayImage
     text: str
     name: str
 
@@ -55,7 +56,7 @@ class Line:
 
 
 def load_image(path: str | Path) -> Image.Image:
-    """Open an image file as grey levels; transparent pixels become white paper.
+    """Return an image file in gray levels; transparent pixels become white.
 
     Raises:
         DataError: If the file is missing or is not an image that Pillow can read.
@@ -67,25 +68,25 @@ def load_image(path: str | Path) -> Image.Image:
         raise DataError(f"{path}: there is no such image file. Check the path.")
     try:
         with Image.open(path) as opened:
-            return to_grey(ImageOps.exif_transpose(opened))
+            return to_gray(ImageOps.exif_transpose(opened))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be read as an image ({error}). Convert it to PNG, or remove it.") from error
 
 
-def to_grey(image: Image.Image) -> Image.Image:
-    """Return the image in mode ``L``, on white where it is transparent."""
-    if image.mode.startswith("I"):  # 16-bit and 32-bit grey: Pillow's own conversion would clip instead of scaling
+def to_gray(image: Image.Image) -> Image.Image:
+    """Return the image in gray levels (mode ``L``); transparent pixels become white."""
+    if image.mode.startswith("I"):  # 16-bit and 32-bit gray: Pillow's conversion would clip and not scale
         levels = np.asarray(image, dtype=np.float64)
         return Image.fromarray((levels * (255.0 / 65535.0)).clip(0.0, 255.0).round().astype(np.uint8))
     if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        paper = Image.new("RGBA", coloured.size, "white")
-        image = Image.alpha_composite(paper, coloured)
+        colored = image.convert("RGBA")
+        paper = Image.new("RGBA", colored.size, "white")
+        image = Image.alpha_composite(paper, colored)
     return image.convert("L")
 
 
-def scale_to_height(image: Image.Image, height: int) -> GreyImage:
-    """Scale a grey image to ``height`` pixels, keeping its proportions: (height, width) uint8."""
+def scale_to_height(image: Image.Image, height: int) -> GrayImage:
+    """Return a gray image scaled to ``height`` pixels with its proportions: (height, width) uint8."""
     if image.height != height:
         width = max(1, round(image.width * height / image.height))
         image = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -96,17 +97,17 @@ def scale_to_height(image: Image.Image, height: int) -> GreyImage:
 
 
 def read_lines(source: str | Path, *, height: int = 32) -> list[Line]:
-    """Read a data set: a folder with ``*.gt.txt`` files, or a ``.tsv`` or ``.csv`` table.
+    """Return the lines of a data set: a folder with ``*.gt.txt`` files, or a ``.tsv`` or ``.csv`` table.
 
     Args:
         source: The folder or the table.
-        height: The height in pixels to which every line is scaled.
+        height: Every line is scaled to this height in pixels.
 
     Returns:
-        The lines, ordered by path (folder) or as in the table.
+        The lines: of a folder ordered by path, of a table in its order.
 
     Raises:
-        DataError: If anything is missing, unreadable or ambiguous; the message names the file and the remedy.
+        DataError: If a file is missing, unreadable or ambiguous; the message names it and the remedy.
     """
     source = Path(source)
     if source.is_dir():
@@ -156,8 +157,8 @@ def _pairs_in_table(table: Path) -> list[tuple[Path, str]]:
 
 
 def _rows(table: Path) -> list[tuple[int, list[str]]]:
-    """The table's non-empty rows with their line numbers."""
-    lines = list(io.StringIO(_read_text(table), newline=""))  # str.splitlines would cut inside texts
+    """Return the rows of the table that are not empty, with their line numbers."""
+    lines = list(io.StringIO(_read_text(table), newline=""))  # str.splitlines would split inside texts
     if table.suffix.lower() == ".tsv":
         reader: Any = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
@@ -180,9 +181,9 @@ def _read_text(path: Path) -> str:
 def _clean(text: str, where: str) -> str:
     text = unicodedata.normalize("NFC", text.strip())
     if not text:
-        raise DataError(f"{where}: the text is empty. Expected what the line says, or remove the line.")
+        raise DataError(f"{where}: the text is empty. Expected the text of the line; or remove the line.")
     if len(text.splitlines()) > 1:
-        raise DataError(f"{where}: {len(text.splitlines())} lines of text; expected one. Cut the image into lines.")
+        raise DataError(f"{where}: {len(text.splitlines())} lines of text; expected one. Split the image into lines.")
     return text
 
 
@@ -190,7 +191,7 @@ def _clean(text: str, where: str) -> str:
 
 
 def charset_of(lines: Iterable[Line]) -> str:
-    """All characters of the texts, sorted.
+    """Return all characters of the texts, sorted.
 
     Example:
         >>> charset_of([Line(np.zeros((32, 9), np.uint8), "papa", "a")])
@@ -199,22 +200,27 @@ def charset_of(lines: Iterable[Line]) -> str:
     return "".join(sorted({character for line in lines for character in line.text}))
 
 
-def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: CRNNConfig) -> None:
-    """Check that a model of this vocabulary and shape can be trained on the lines.
+def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: FrameCounter) -> None:
+    """Check that a model can be trained on the lines.
+
+    Args:
+        lines: The lines.
+        vocabulary: The classes of the model.
+        config: The network or its configuration, which knows the frames of a line.
 
     Raises:
-        CharsetError: If texts hold characters outside the vocabulary; names the characters and the files.
-        DataError: If an image is too narrow for its text; gives the arithmetic.
+        CharsetError: If texts hold characters outside the vocabulary; the message names them and the files.
+        DataError: If an image is too narrow for its text; the message gives the arithmetic.
     """
     known = frozenset(vocabulary.tokens)
-    strangers = {line.name: sorted(set(line.text) - known) for line in lines}
-    strangers = {name: characters for name, characters in strangers.items() if characters}
-    if strangers:
-        characters = sorted({character for found in strangers.values() for character in found})
+    unknown = {line.name: sorted(set(line.text) - known) for line in lines}
+    unknown = {name: characters for name, characters in unknown.items() if characters}
+    if unknown:
+        characters = sorted({character for found in unknown.values() for character in found})
         raise CharsetError(
-            f"{len(strangers)} of {len(lines)} texts hold characters outside the charset: "
-            f"{' '.join(map(repr, characters))}, in {_some(strangers)}. "
-            "Correct the texts, or train a model whose charset has them."
+            f"{len(unknown)} of {len(lines)} texts hold characters outside the charset: "
+            f"{' '.join(map(repr, characters))}, in {_some(unknown)}. "
+            "Correct the texts, or train a model with a charset that contains them."
         )
     narrow = [line for line in lines if config.frames(line.image.shape[1]) < frames_needed(line.text)]
     if narrow:
@@ -225,7 +231,7 @@ def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: CRNNConfi
 
 
 def frames_needed(text: str) -> int:
-    """Frames that a text needs: one for each character, and a blank between equal neighbours.
+    """Return the number of frames that a text needs: one per character, and one per blank between equal neighbors.
 
     Example:
         >>> frames_needed("apple")
@@ -234,7 +240,7 @@ def frames_needed(text: str) -> int:
     return len(text) + adjacent_repeats(list(text))
 
 
-def _too_narrow(line: Line, config: CRNNConfig) -> str:
+def _too_narrow(line: Line, config: FrameCounter) -> str:
     height, width = line.image.shape
     repeats = adjacent_repeats(list(line.text))
     return (
@@ -255,7 +261,7 @@ def split_lines(lines: Sequence[Line], share: float, *, seed: int) -> tuple[list
     Args:
         lines: The lines.
         share: Share for validation, 0 <= share < 1; above 0, at least one line.
-        seed: Seeds the choice.
+        seed: Seeds the random choice.
 
     Raises:
         DataError: If the share is out of range or leaves no line to train on.

@@ -1,12 +1,12 @@
-"""Handwritten digit strings, composed afresh from scikit-learn's 1,797 real digits.
+"""Synthetic lines of handwritten digits, composed of scikit-learn's 1,797 real digits.
 
-The digits (8x8 grey levels, written by 13 people) are cut into three slices **by index**, so that no image is ever in
-two of them: ``train`` 0..1291, ``validation`` 1292..1436 (taken out of the training digits, for choosing settings),
-``test`` 1437..1796. A line is made in four steps: choose digits; warp each one (scale, slant, rotation, an elastic
-bend); cut the smooth ink field at a random level, which is what varies the stroke width; set the digits side by side
-with random gaps (negative gaps touch) and a wandering baseline; then add paper, contrast and noise.
+The digits (8x8 gray levels, written by 13 people) are split into three slices **by index**, so that no image is in two
+of them: ``train`` 0..1291, ``validation`` 1292..1436 (a part of the training digits, for the choice of settings),
+``test`` 1437..1796. A line is made in these steps: choose digits; warp each one (scale, slant, rotation, an elastic
+bend); threshold the smooth ink field at a random level, which varies the stroke width; place the digits side by side
+with random gaps (with a negative gap they touch) and random baselines; then add paper, contrast and noise.
 
-Everything is drawn from one seeded generator: the same seed gives the same lines.
+All random numbers come from one seeded generator: the same seed gives the same lines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.data.batches import Batch, make_batch
-from ctckit.ocr.data.lines import GreyImage, Line
+from ctckit.ocr.data.lines import GrayImage, Line
 from ctckit.vocabulary import Vocabulary
 
 CHARSET = "0123456789"
@@ -35,11 +35,11 @@ SLICES: dict[str, tuple[int, int]] = {
 TEST_SEED = 20_061
 
 _HEIGHT = 32
-_PATCH = 48  # columns of the window in which one digit is drawn: the widest slanted digit fits
+_PATCH = 48  # columns of the window for one digit: the widest slanted digit fits
 _CELLS = 8  # a source digit has 8 x 8 cells
-_PAD = 2  # empty cells around it, so that the ink field falls to zero inside the window
-_ZOOM = 4  # the smooth field has 4 samples a cell
-_INK = 0.35  # a column belongs to the digit where its darkest pixel has at least this much ink
+_PAD = 2  # empty cells around it, so that the ink field is zero at the border of the window
+_ZOOM = 4  # samples of the smooth field per cell
+_INK = 0.35  # a column belongs to the digit if its darkest pixel has at least this much ink
 
 Range = tuple[float, float]
 FloatArray = npt.NDArray[np.float32]
@@ -47,20 +47,20 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StringStyle:
-    """The ranges from which a string's looks are drawn, uniformly unless said otherwise.
+    """The ranges of a string's appearance; values are drawn uniformly unless stated otherwise.
 
     Attributes:
-        digits: Fewest and most digits in a string, both included.
+        digits: The fewest and the most digits in a string.
         height: Height of a digit in pixels, on a line of 32; one draw for a string, and ±8 % for each digit.
-        aspect: Width of a digit relative to its height, 1 being as written.
+        aspect: Width of a digit relative to its height; 1 is as written.
         slant: Horizontal shift per pixel of height; one draw for a string, and a quarter of the range for each digit.
         rotation: Rotation of each digit in radians.
-        gap: Empty columns between neighbours' ink; below zero they overlap.
+        gap: Empty columns between the ink of neighbors; below zero they overlap.
         baseline: Vertical offset of each digit in pixels.
-        level: Ink level at which the strokes are cut: low is bold, high is thin.
-        edge: Steepness of a stroke's edge: low is blurred, high is crisp.
+        level: Ink level of the threshold for strokes: low gives bold strokes, high thin ones.
+        edge: Steepness of a stroke's edge: low is blurred, high is sharp.
         bend: Standard deviation of the elastic displacement in source cells.
-        paper: Grey level of the paper, 0..1.
+        paper: Gray level of the paper, 0..1.
         contrast: Difference between paper and full ink, 0..1.
         noise: Standard deviation of the pixel noise, 0..1.
         margin: Empty columns before the first and after the last digit.
@@ -82,10 +82,10 @@ class StringStyle:
     margin: tuple[int, int] = (3, 10)
 
 
-#: How the held-out strings look.
+#: The appearance of the held-out strings.
 TEST_STYLE = StringStyle()
 
-#: How the training strings look: every range wider than the test's, because 1,437 digits are few.
+#: The appearance of the training strings: every range is wider than the test's, because 1,437 digits are few.
 TRAIN_STYLE = StringStyle(
     height=(16.0, 28.0),
     aspect=(0.65, 1.3),
@@ -104,11 +104,11 @@ TRAIN_STYLE = StringStyle(
 
 @dataclass(frozen=True)
 class DigitImages:
-    """A slice of the digits.
+    """The images of one slice of the digits.
 
     Attributes:
         fields: Smooth ink fields, (n, 48, 48) float32, 0 paper and 1 full ink.
-        labels: The digits, (n,) int64.
+        labels: Their values 0..9, (n,) int64.
         indices: Their positions in ``sklearn.datasets.load_digits``, (n,) int64.
     """
 
@@ -151,13 +151,13 @@ def load_digit_slice(name: str) -> DigitImages:
 def compose_strings(
     digits: DigitImages, count: int, *, seed: int | Sequence[int], style: StringStyle = TEST_STYLE
 ) -> list[Line]:
-    """Compose ``count`` lines, 32 pixels high, dark ink on light paper.
+    """Return ``count`` synthetic lines, 32 pixels high, dark ink on light paper.
 
     Args:
         digits: The digits to choose from, each with the same probability.
-        count: How many lines.
+        count: The number of lines.
         seed: Seeds the generator; the same seed, digits and style give the same lines.
-        style: The ranges of looks.
+        style: The ranges of the appearance.
 
     Returns:
         ``count`` lines; ``line.image`` is (32, width) uint8, ``line.text`` has the digits.
@@ -176,19 +176,19 @@ def compose_strings(
 def compose_texts(
     digits: DigitImages, texts: Sequence[str], *, seed: int | Sequence[int], style: StringStyle = TEST_STYLE
 ) -> list[Line]:
-    """Compose a line for each text, each of its digits written by whoever comes.
+    """Return a synthetic line for each text; each of its digits is a random image of this digit.
 
     Args:
         digits: The digits to choose from.
         texts: Strings of the digits 0 to 9, none of them empty.
         seed: Seeds the generator; the same seed, digits, texts and style give the same lines.
-        style: The ranges of looks; its number of digits plays no part.
+        style: The ranges of the appearance; its number of digits is not used.
 
     Returns:
         A line for each text, as ``compose_strings`` makes them.
 
     Raises:
-        InvalidInputError: If a text is empty or has something else than digits that ``digits`` contains.
+        InvalidInputError: If a text is empty or has a character that is not a digit of ``digits``.
 
     Example:
         >>> [line.text for line in compose_texts(load_digit_slice("test"), ["1984", "7"], seed=0)]
@@ -211,7 +211,7 @@ def _compose(
     rng: np.random.Generator,
     style: StringStyle,
 ) -> list[Line]:
-    """Lines of so many digits each, of the digits chosen, one after another."""
+    """Return lines of ``lengths`` digits each, which take the digits of ``chosen`` in order."""
     ink = _draw_digits(digits.fields[chosen], lengths, rng, style)
     first, last = _ink_extent(ink)
     gaps = rng.uniform(*style.gap, size=len(chosen)).round().astype(np.int64)
@@ -220,21 +220,21 @@ def _compose(
     lines = []
     for item, (start, end) in enumerate(zip(ends - lengths, ends, strict=True)):
         part = slice(int(start), int(end))
-        line = _set_side_by_side(ink[part], first[part], last[part], gaps[part], margins[item])
+        line = _place_side_by_side(ink[part], first[part], last[part], gaps[part], margins[item])
         text = "".join(CHARSET[label] for label in digits.labels[chosen[part]])
         lines.append(Line(image=_print_on_paper(line, rng, style), text=text, name=f"string {item}"))
     return lines
 
 
 def held_out_strings(count: int = 1000, *, seed: int = TEST_SEED) -> list[Line]:
-    """Return the fixed held-out strings, composed only of digits that no training string contains."""
+    """Return the fixed held-out strings; no training string contains their digit images."""
     return compose_strings(load_digit_slice("test"), count, seed=seed, style=TEST_STYLE)
 
 
 def _draw_digits(
     fields: FloatArray, lengths: npt.NDArray[np.int64], rng: np.random.Generator, style: StringStyle
 ) -> FloatArray:
-    """Warp each field into a window of 32 x 48 pixels and cut it into strokes; returns ink, 0..1."""
+    """Warp each field into a window of 32 x 48 pixels and threshold it; return ink, 0..1."""
     n = len(fields)
 
     def per_string(bounds: Range) -> FloatArray:
@@ -268,7 +268,7 @@ def _draw_digits(
 def _source_points(
     height: FloatArray, width: FloatArray, slant: FloatArray, turn: FloatArray, baseline: FloatArray
 ) -> torch.Tensor:
-    """Where each window pixel lies in the source, in cells from its centre: (n, 32, 48, 2), x before y."""
+    """Return the source point of each window pixel, in cells from the center: (n, 32, 48, 2), x before y."""
     y = torch.arange(_HEIGHT, dtype=torch.float32) - (_HEIGHT - 1) / 2
     x = torch.arange(_PATCH, dtype=torch.float32) - (_PATCH - 1) / 2
 
@@ -285,19 +285,19 @@ def _source_points(
 
 @lru_cache(maxsize=2)
 def _spline(pixels: int) -> torch.Tensor:
-    """Smooth interpolation from 4 control points to pixels, as a matrix (pixels, 4)."""
+    """Return the matrix (pixels, 4) of a smooth interpolation from 4 control points to pixels."""
     controls = torch.eye(4)[None]
     return F.interpolate(controls[:, None], size=(pixels, 4), mode="bicubic", align_corners=True)[0, 0].contiguous()
 
 
 def _ink_extent(ink: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First and last column with ink, for each digit; a digit without any gets the middle column."""
+    """Return the first and the last column with ink of each digit; the middle column for a digit without ink."""
     inked = ink.max(axis=1) >= _INK
     inked[~inked.any(axis=1), _PATCH // 2] = True
     return inked.argmax(axis=1), _PATCH - 1 - inked[:, ::-1].argmax(axis=1)
 
 
-def _set_side_by_side(
+def _place_side_by_side(
     ink: FloatArray,
     first: npt.NDArray[np.int64],
     last: npt.NDArray[np.int64],
@@ -305,7 +305,7 @@ def _set_side_by_side(
     margins: npt.NDArray[np.int64],
 ) -> FloatArray:
     widths = last - first + 1
-    # Where each digit's first inked column goes; the gap stands after its digit.
+    # The position of each digit's first column with ink; the gap follows its digit.
     positions = margins[0] + np.concatenate(([0], np.cumsum(widths + gaps)[:-1]))
     total = int(positions[-1] + widths[-1] + margins[1])
     line = np.zeros((_HEIGHT, total + 2 * _PATCH), dtype=np.float32)
@@ -316,28 +316,28 @@ def _set_side_by_side(
     return line[:, _PATCH : _PATCH + total]
 
 
-def _print_on_paper(ink: FloatArray, rng: np.random.Generator, style: StringStyle) -> GreyImage:
+def _print_on_paper(ink: FloatArray, rng: np.random.Generator, style: StringStyle) -> GrayImage:
     paper, contrast, noise = rng.uniform(*style.paper), rng.uniform(*style.contrast), rng.uniform(*style.noise)
     shade = np.linspace(rng.uniform(-0.06, 0.06), 0.0, ink.shape[1], dtype=np.float32)
     grain = rng.standard_normal(ink.shape, dtype=np.float32)
-    grey = np.clip(paper + shade - np.float32(contrast) * ink + np.float32(noise) * grain, 0.0, 1.0)
-    levels: GreyImage = (grey * 255.0).round().astype(np.uint8)
+    gray = np.clip(paper + shade - np.float32(contrast) * ink + np.float32(noise) * grain, 0.0, 1.0)
+    levels: GrayImage = (gray * 255.0).round().astype(np.uint8)
     return levels
 
 
 class DigitBatches:
-    """Batches of digit strings composed afresh for each step, bucketed by width; an endless source.
+    """Batches of synthetic digit strings, new ones for each step, grouped by width.
 
     Args:
-        digits: The digits to compose from.
+        digits: The digits to choose from.
         vocabulary: Encodes the digits.
         batch_size: Lines in a batch.
-        seed: Seeds everything.
-        style: The ranges of looks.
+        seed: Seeds all random numbers.
+        style: The ranges of the appearance.
     """
 
     batches_per_epoch = 100
-    _POOL = 8  # batches composed at once, sorted by width, then shuffled: little padding
+    _POOL = 8  # batches composed at once: their lines are sorted by width, which saves padding
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The pictures of the report as inline SVG, coloured by the page's CSS variables: so they follow light and dark."""
+"""The figures of the report as inline SVG. Their colors are the page's CSS variables, for light and dark screens."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import numpy.typing as npt
 from PIL import Image
 
 from ctckit.lattices import Lattice
-from ctckit.ocr.data.lines import GreyImage
+from ctckit.ocr.data.lines import GrayImage
 from ctckit.ocr.recognizer import CharacterSpan
 
 _SCALE = 4  # page pixels for each pixel of a line
 _ROW = 12  # height of a state's row in the trellis
-_MARGIN = 26  # room for the state names at the left
+_MARGIN = 26  # space for the names of the states at the left
 _VISIBLE = 0.004  # occupancies below this are not drawn
 
 
-def image_uri(image: GreyImage) -> str:
-    """A PNG as a ``data:`` URI."""
+def image_uri(image: GrayImage) -> str:
+    """Return an image as a ``data:`` URI of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def draw_reading(
-    image: GreyImage, spans: Sequence[CharacterSpan], item: Lattice, names: Sequence[str], *, frame_pixels: int
+    image: GrayImage, spans: Sequence[CharacterSpan], item: Lattice, names: Sequence[str], *, frame_pixels: int
 ) -> str:
-    """A line, its characters' spans, and under it the trellis, frame below frame.
+    """Return a drawing of a line with the spans of its characters, and below it the trellis, aligned by frame.
 
     Args:
         image: The line (height, width) uint8.
-        spans: Where each character was read.
+        spans: The place of each character.
         item: The lattice of the text that was read.
-        names: (C,) how each class is written.
+        names: (C,) the names of the classes.
         frame_pixels: Pixel columns for each frame.
     """
     height, width = image.shape[0] * _SCALE, image.shape[1] * _SCALE
@@ -98,14 +98,14 @@ def _frame_ruler(frames: int, cell: int, y: int) -> str:
 def draw_curve(
     steps: Sequence[int], values: Sequence[float], *, title: str, percent: bool = False, logarithmic: bool = False
 ) -> str:
-    """A curve over the steps of training.
+    """Return a drawing of a curve over the steps of training.
 
     Args:
-        steps: Horizontal positions, ascending; at least one.
-        values: As many heights.
-        title: What it shows.
-        percent: Write the heights in percent.
-        logarithmic: A logarithmic vertical axis; heights at or below zero lie on its floor.
+        steps: The steps, ascending; at least one.
+        values: The value at each step.
+        title: The title.
+        percent: Label the vertical axis in percent.
+        logarithmic: Use a logarithmic vertical axis; values of zero or less are drawn at its lower end.
     """
     width, height, left, top = 400, 210, 46, 30
     right, bottom = width - 12, height - 26
@@ -144,10 +144,10 @@ def _ticks(low: float, high: float, *, logarithmic: bool) -> list[float]:
 
 
 def draw_confusion(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
-    """A confusion matrix: rows are the truth, columns what was read; the diagonal is pale, errors stand out.
+    """Return a drawing of a confusion matrix: rows are the truth, columns the reading; the diagonal is pale.
 
     Args:
-        counts: (K, K) counts; the last row is "nothing there" (insertions), the last column "not read" (deletions).
+        counts: (K, K) counts; the last row counts insertions, the last column deletions.
         names: K names.
     """
     cell, left, top = 38, 66, 50

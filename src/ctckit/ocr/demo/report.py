@@ -1,4 +1,4 @@
-"""The demo's report: one HTML file with everything inside it, for light and dark screens, without any network."""
+"""The report of the demo: one self-contained HTML file, for light and dark screens."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Figure:
     """One number at the top of the report.
 
     Attributes:
-        value: The number as written.
-        name: What it is.
+        value: The number, as text.
+        name: Its name.
     """
 
     value: str
@@ -50,12 +50,12 @@ def write_report(
     """Write the report.
 
     Args:
-        path: The HTML file; its folder is made if need be.
+        path: The HTML file; its folder is created if it does not exist.
         recognizer: The trained model.
-        lines: The held-out lines; the first ten are shown with their trellis.
-        evaluation: How the model read these lines.
+        lines: The held-out lines; the first ten are shown with their trellises.
+        evaluation: The evaluation on these lines.
         record: The training curves.
-        figures: Numbers for the top.
+        figures: The numbers at the top.
 
     Raises:
         DataError: If the file cannot be written.
@@ -93,7 +93,7 @@ def _curves(record: TrainingRecord) -> str:
 def _readings(recognizer: Recognizer, lines: Sequence[Line]) -> str:
     images = [line.image for line in lines]
     readings = recognizer.read(images)
-    vocabulary, pixels = recognizer.vocabulary, recognizer.model.config.frame_pixels
+    vocabulary, pixels = recognizer.vocabulary, recognizer.model.frame_pixels
     cards = []
     for line, reading, log_probs in zip(lines, readings, recognizer.compute_log_probs(images), strict=True):
         item = lattice(log_probs.numpy(), np.array(vocabulary.encode(reading.text), np.int64), blank=vocabulary.blank)
@@ -109,15 +109,16 @@ def _readings(recognizer: Recognizer, lines: Sequence[Line]) -> str:
 
 
 def count_confusions(truths: Sequence[str], reads: Sequence[str], characters: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Count what each character was read as, along the cheapest edit of each truth into what was read.
+    """Count the confusions of characters, along the alignment with the fewest errors of each truth and reading.
 
     Args:
-        truths: The texts.
-        reads: What was read.
-        characters: K characters, which cover both.
+        truths: The known texts.
+        reads: The texts that were read.
+        characters: K characters: all that occur in both.
 
     Returns:
-        (K + 1, K + 1) counts, rows truth, columns read; the last row counts insertions, the last column deletions.
+        (K + 1, K + 1) counts; rows are the truth, columns the reading. The last row counts insertions, the last column
+        deletions.
     """
     index = {character: position for position, character in enumerate(characters)}
     nothing = len(characters)
@@ -159,7 +160,7 @@ def _errors(lines: Sequence[Line], evaluation: Evaluation) -> str:
 
 
 def _marked(truth: str, read: str) -> tuple[str, str]:
-    """Both texts as HTML, padded to one length, with what differs marked."""
+    """Return both texts as HTML, padded to one length, with the differences marked."""
     above, below = [], []
     for chunk in compare_characters([truth], [read]).alignments[0]:
         left, right = truth[chunk.ref_start_idx : chunk.ref_end_idx], read[chunk.hyp_start_idx : chunk.hyp_end_idx]

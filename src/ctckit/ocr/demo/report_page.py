@@ -1,4 +1,4 @@
-"""The report's page: HTML and CSS around what :mod:`ctckit.ocr.demo.report` fills in."""
+"""The page of the report: the HTML and CSS that :mod:`ctckit.ocr.demo.report` fills."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -76,27 +76,27 @@ footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rule
 <main>
 <header>
 <h1>Handwritten digit strings, read by CTC</h1>
-<p>A small CRNN was trained on strings composed from real handwritten digits, then read $count held-out strings. None of
-the digits in these was ever seen in training.</p>
+<p>A small CRNN was trained on strings composed of real handwritten digits. Then it read $count held-out strings, whose
+digits were not in the training data.</p>
 <ul class="tiles">$tiles</ul>
 </header>
 
 <h2>Training</h2>
-<p class="quiet">Horizontal: optimiser steps. Every batch is composed afresh and distorted more than the held-out
-strings, so its error rate stays above theirs.</p>
+<p class="quiet">Horizontal axis: optimizer steps. Each batch has new strings, which are distorted more than the
+held-out strings. So their error rate stays higher.</p>
 <div class="curves">$curves</div>
 
 <h2>Ten lines and their trellises</h2>
-<p class="quiet">The first ten held-out strings, not chosen. Shaded columns: the frames in which each digit was read.
-Below, one row for each state of the lattice (– is the blank) and one column for each frame, under the pixels it sees:
-the darker a cell, the surer the state. The line is the best single path.</p>
+<p class="quiet">The first ten held-out strings, without selection. Shaded columns: the frames of each digit. Below: one
+row for each state of the lattice (– is the blank), and one column for each frame, under its pixels. A darker cell means
+a more likely state. The line is the best path.</p>
 $readings
 
 <h2>Which digits are confused</h2>
-<p class="quiet">Rows: the truth. Columns: what was read; “none” counts digits that were missed or made up.</p>
+<p class="quiet">Rows: the truth. Columns: the reading. “None” counts deleted and inserted digits.</p>
 <div class="plate">$confusion</div>
 
-<h2>What went wrong</h2>
+<h2>Errors</h2>
 <p class="quiet">Strings with at least one error.</p>
 $errors
 

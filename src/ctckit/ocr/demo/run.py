@@ -1,4 +1,4 @@
-"""``ctckit demo``: train on digit strings composed afresh, read held-out ones, show and write down what came out."""
+"""``ctckit demo``: train on synthetic digit strings, read held-out ones, print and report the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ctckit._files import make_folder
 from ctckit.lattices import lattice
-from ctckit.ocr.data.lines import TEXT_SUFFIX, GreyImage, Line
+from ctckit.ocr.data.lines import TEXT_SUFFIX, GrayImage, Line
 from ctckit.ocr.data.synthetic import CHARSET, DigitBatches, held_out_strings, load_digit_slice
 from ctckit.ocr.demo.report import Figure, write_report
 from ctckit.ocr.model_folder import save_model
@@ -35,16 +35,16 @@ _SAMPLES = 10
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found.
+    """The result of the demo.
 
     Attributes:
-        evaluation: How the held-out strings were read.
+        evaluation: The evaluation on the held-out strings.
         record: The training record.
-        parameters: Trained parameters of the network.
-        seconds: Wall time of everything.
+        parameters: The number of trained parameters.
+        seconds: Wall time of the whole demo.
         report: The HTML report.
         model: The model folder.
-        samples: A folder with a few of the held-out strings as images.
+        samples: A folder with some of the held-out strings as images.
     """
 
     evaluation: Evaluation
@@ -59,28 +59,28 @@ class DemoResult:
 def run_demo(
     folder: Path, *, steps: int = STEPS, strings: int = 1000, seed: int = 0, console: Console | None = None
 ) -> DemoResult:
-    """Train, evaluate, print the table and an alignment, write the report and the model.
+    """Train and evaluate; print a table and an alignment; write the report and the model.
 
-    Settings were chosen on training digits held back for it (1077..1436, then the harder 479..957); the test digits
-    1437..1796 took no part in it.
+    The settings were chosen on training digits that were held out for this (1077..1436, then the harder 479..957). The
+    test digits 1437..1796 were not used for the choice.
 
     Args:
-        folder: Where ``index.html``, ``model/`` and ``lines/`` go.
-        steps: Optimiser steps.
-        strings: Held-out strings to read.
-        seed: Seeds everything.
-        console: Where to print.
+        folder: The folder for ``index.html``, ``model/`` and ``lines/``.
+        steps: Optimizer steps.
+        strings: The number of held-out strings to read.
+        seed: Seeds all random numbers.
+        console: Where to print; standard output by default.
     """
     console = console or Console()
     start = time.perf_counter()
-    make_folder(folder)  # a folder that cannot be written is better found now than after the training
+    make_folder(folder)  # fails before the training, not after it
     vocabulary = Vocabulary.from_characters(CHARSET)
     torch.manual_seed(seed)
     model = CRNN(CRNNConfig(num_classes=len(vocabulary)))
     digits = load_digit_slice("train+validation")
     console.print(
         f"Training a CRNN of {model.parameter_count:,} parameters for {steps:,} steps of {BATCH_SIZE} strings, "
-        f"composed afresh from {len(digits):,} handwritten digits.",
+        f"composed of {len(digits):,} handwritten digits.",
         highlight=False,
         soft_wrap=True,
     )
@@ -95,7 +95,7 @@ def run_demo(
     write_report(folder / "index.html", recognizer, lines, evaluation, record, figures=figures)
     samples = _save_samples(folder / "lines", lines[:_SAMPLES])
     seconds = time.perf_counter() - start
-    console.print(_table([*figures, Figure(f"{seconds:.0f} s", "everything together")], strings))
+    console.print(_table([*figures, Figure(f"{seconds:.0f} s", "the whole demo")], strings))
     _print_alignment(console, recognizer, lines[0].image)
     return DemoResult(
         evaluation, record, model.parameter_count, seconds, folder / "index.html", folder / "model", samples
@@ -131,10 +131,10 @@ def _table(figures: list[Figure], strings: int) -> Table:
     return table
 
 
-def _print_alignment(console: Console, recognizer: Recognizer, image: GreyImage) -> None:
+def _print_alignment(console: Console, recognizer: Recognizer, image: GrayImage) -> None:
     (reading,) = recognizer.read([image])
     (log_probs,) = recognizer.compute_log_probs([image])
     vocabulary = recognizer.vocabulary
     item = lattice(log_probs.numpy(), np.array(vocabulary.encode(reading.text), np.int64), blank=vocabulary.blank)
-    console.print(f"\nThe first of them, read as {reading.text}: which digit each frame belongs to\n", highlight=False)
+    console.print(f"\nThe first string, read as {reading.text}, and the digit of each frame\n", highlight=False)
     console.print(item.draw(vocabulary.tokens), markup=False, highlight=False, soft_wrap=True)

@@ -1,1 +1,86 @@
-"""Networks that read line images."""
+"""Networks that read line images, by name.
+
+``base`` says what a network is, ``crnn`` is one. To add a network, write a module with its configuration (a frozen
+dataclass with a field ``num_classes``, and defaults for all others) and its class, and register both in ``NETWORKS``::
+
+    NETWORKS = {"crnn": NetworkType(CRNNConfig, CRNN), "mine": NetworkType(MyConfig, MyNetwork)}
+
+Then ``ctckit train --network mine`` trains it, and model folders of it are saved, loaded and read like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ctckit.errors import InvalidInputError
+from ctckit.ocr.networks.base import FrameCounter, Network
+from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+
+__all__ = ["NETWORKS", "FrameCounter", "Network", "NetworkType", "build", "name_of", "type_of"]
+
+
+@dataclass(frozen=True)
+class NetworkType:
+    """A kind of network.
+
+    Attributes:
+        config: Builds the configuration from its fields by name: a frozen dataclass.
+        network: The class of the network, a ``torch.nn.Module`` that is a ``Network``; built from the configuration.
+    """
+
+    config: Callable[..., Any]
+    network: type[Any]
+
+
+#: The networks by the names that ``ctckit train --network`` and ``model.json`` use.
+NETWORKS: dict[str, NetworkType] = {"crnn": NetworkType(CRNNConfig, CRNN)}
+
+
+def type_of(name: str) -> NetworkType:
+    """Return the kind of network that is registered by this name.
+
+    Raises:
+        InvalidInputError: If none is.
+    """
+    if name not in NETWORKS:
+        raise InvalidInputError(f"network is {name!r}; expected one of {', '.join(map(repr, NETWORKS))}.")
+    return NETWORKS[name]
+
+
+def build(name: str, config: Mapping[str, Any]) -> Network:
+    """Build a network.
+
+    Args:
+        name: A name in ``NETWORKS``.
+        config: The fields of its configuration, at least ``num_classes``; lists (from JSON) become tuples.
+
+    Raises:
+        InvalidInputError: If the name is not registered, or the configuration cannot be built.
+
+    Example:
+        >>> build("crnn", {"num_classes": 11}).frames(101)
+        26
+    """
+    kind = type_of(name)
+    network: Network = kind.network(kind.config(**{field: _as_tuples(value) for field, value in config.items()}))
+    return network
+
+
+def name_of(network: Network) -> str:
+    """Return the registered name of a network.
+
+    Raises:
+        InvalidInputError: If its class is not registered.
+    """
+    for name, kind in reversed(NETWORKS.items()):  # a subclass that was registered later comes first
+        if isinstance(network, kind.network):
+            return name
+    raise InvalidInputError(
+        f"{type(network).__name__} is not a registered network. Add it to ctckit.ocr.networks.NETWORKS."
+    )
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

@@ -1,16 +1,16 @@
-"""The CRNN: convolutions that keep reading order, a bidirectional LSTM, one linear layer to the classes.
+"""The CRNN: convolutions over the image, a bidirectional LSTM over its columns, one linear layer to the classes.
 
 ::
 
     image   (B, 1, 32, W)    dark ink is 1, paper is 0
-    convolutions             height / 8, width / 4: a column of the result is a slice of the page, left to right
+    convolutions             height / 8, width / 4: a column of the result is a slice of the line, left to right
     slices  (B, T, 256)      64 channels x 4 rows for each of T = frames(W) slices
     LSTM    (B, T, 2 x hidden)   left to right and right to left
     logits  (B, T, C)
 
-**A batch equals its items.** Lines of different widths are padded on the right. After every convolution the columns
-beyond a line's own width are set to zero, which is what the convolution itself assumes beyond the border; the
-right-to-left LSTM starts at each line's own last frame. So, in eval mode, padding changes nothing.
+**A batch equals its items.** Lines of different widths are padded on the right. After each convolution the columns
+beyond a line's own width are set to zero, as the convolution itself assumes beyond the border. The right-to-left LSTM
+starts at each line's own last frame. So, in eval mode, padding changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ctckit.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class CRNNConfig:
-    """The shape of a :class:`CRNN`.
+    """The configuration of a :class:`CRNN`.
 
     Attributes:
         num_classes: C, the blank included.
@@ -47,7 +47,7 @@ class CRNNConfig:
     dropout: float = 0.25
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot be built."""
+        """Check the values."""
         if len(self.channels) != len(self.strides):
             raise InvalidInputError(
                 f"channels has {len(self.channels)} entries and strides {len(self.strides)}; each layer needs both."
@@ -66,7 +66,7 @@ class CRNNConfig:
 
     @property
     def slice_features(self) -> int:
-        """Length of the vector that describes one slice: last channels x remaining rows, 256 by default."""
+        """Features of one slice: last channels x remaining rows, 256 by default."""
         return self.channels[-1] * (self.height // prod(stride for stride, _ in self.strides))
 
     @property
@@ -75,7 +75,7 @@ class CRNNConfig:
         return prod(stride for _, stride in self.strides)
 
     def frames(self, width: int) -> int:
-        """Frames T that a line of ``width`` pixels gives, exactly.
+        """Return the number of frames T of a line of ``width`` pixels, exactly.
 
         Example:
             >>> CRNNConfig(num_classes=11).frames(101)
@@ -87,7 +87,7 @@ class CRNNConfig:
 
 
 class _Convolution(nn.Module):
-    """3x3 convolution, batch norm, ReLU, and zeros beyond each line's own width; a shortcut where shapes allow."""
+    """3x3 convolution, batch norm, ReLU, and zeros beyond each line's own width; a shortcut if the shapes allow it."""
 
     def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class _Convolution(nn.Module):
 class _BidirectionalLSTM(nn.Module):
     """Two LSTMs; the right-to-left one starts at each item's own end.
 
-    Two dense passes with a reversal by gather are exact and, on a CPU, faster than packed sequences.
+    It runs two dense passes and reverses by gather: exact, and on a CPU faster than packed sequences.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -121,7 +121,7 @@ class _BidirectionalLSTM(nn.Module):
 
 
 class _FeatureDropout(nn.Module):
-    """Drops features of a whole line, not of single frames: the LSTM cannot fetch them from the neighbours."""
+    """Drops features of a whole line, not of single frames, so that the LSTM cannot restore them from other frames."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -135,10 +135,10 @@ class _FeatureDropout(nn.Module):
 
 
 class CRNN(nn.Module):
-    """Reads a batch of text lines: images (B, 1, height, W) to logits (B, T, C).
+    """Maps a batch of text lines to logits: images (B, 1, height, W) to (B, T, C).
 
     Args:
-        config: The shape of the network.
+        config: The configuration.
 
     Example:
         >>> model = CRNN(CRNNConfig(num_classes=11)).eval()
@@ -159,24 +159,39 @@ class CRNN(nn.Module):
         self.dropout = _FeatureDropout(config.dropout)
         self.classes = nn.Linear(2 * config.hidden, config.num_classes)
 
+    @property
+    def num_classes(self) -> int:
+        """C, the blank included."""
+        return self.config.num_classes
+
+    @property
+    def height(self) -> int:
+        """Height in pixels of the lines that it reads."""
+        return self.config.height
+
+    @property
+    def frame_pixels(self) -> int:
+        """Pixel columns of the line for each frame."""
+        return self.config.frame_pixels
+
     def frames(self, width: int) -> int:
-        """Frames T that a line of ``width`` pixels gives, exactly."""
+        """Return the number of frames T of a line of ``width`` pixels, exactly."""
         return self.config.frames(width)
 
     @property
     def parameter_count(self) -> int:
-        """Number of trained parameters."""
+        """The number of trained parameters."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def slices(self, images: torch.Tensor, widths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Describe each column slice by a vector.
+        """Return the features of each column slice.
 
         Args:
             images: (B, 1, height, W) float; ink 1, paper 0; columns at or beyond ``widths[b]`` are padding.
-            widths: (B,) int64, each line's own width in pixels, 1..W.
+            widths: (B,) int64, the width of each line in pixels, 1..W.
 
         Returns:
-            Slices (B, T, 256) in reading order, zero in the padding, and input_lengths (B,) int64.
+            Slices (B, T, 256) from left to right, zero in the padding, and input_lengths (B,) int64.
         """
         self._check(images, widths)
         columns, lengths = images.shape[3], widths
@@ -200,11 +215,11 @@ class CRNN(nn.Module):
     def _check(self, images: torch.Tensor, widths: torch.Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != 1:
             raise InvalidInputError(
-                f"images has shape {tuple(images.shape)}; expected (B, 1, {self.config.height}, W): one grey channel."
+                f"images has shape {tuple(images.shape)}; expected (B, 1, {self.config.height}, W): one gray channel."
             )
         if images.shape[2] != self.config.height:
             raise InvalidInputError(
-                f"images has height {images.shape[2]}, this CRNN was built for lines {self.config.height} pixels high. "
+                f"images has height {images.shape[2]}, this CRNN reads lines {self.config.height} pixels high. "
                 f"Scale the lines (ctckit.ocr.data.lines.scale_to_height), or build "
                 f"CRNNConfig(height={images.shape[2]})."
             )
@@ -221,13 +236,13 @@ class CRNN(nn.Module):
 
 
 def _column_mask(lengths: torch.Tensor, columns: int, like: torch.Tensor) -> torch.Tensor:
-    """1 where a column belongs to the line, 0 beyond: (B, 1, 1, columns)."""
+    """Return a mask (B, 1, 1, columns): 1 where a column belongs to the line, 0 beyond."""
     inside = torch.arange(columns, device=like.device) < lengths.to(like.device)[:, None]
     return inside[:, None, None, :].to(like.dtype)
 
 
 def _reversal(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """Order (B, T) that reads each item backwards from its own last frame and leaves the padding in place."""
+    """Return an order (B, T) that reverses the frames of each item and leaves its padding in place."""
     steps = torch.arange(frames, device=lengths.device)
     backwards = lengths[:, None] - 1 - steps
     return torch.where(backwards >= 0, backwards, steps)

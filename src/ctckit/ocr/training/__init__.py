@@ -1,1 +1,1 @@
-"""Training: ``loop`` runs it; checkpoints, evaluation, progress and the record of a run have a file each."""
+"""Training: ``loop`` runs it; ``checkpoint``, ``evaluation``, ``progress`` and ``record`` are its parts."""

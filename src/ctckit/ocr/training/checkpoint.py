@@ -1,8 +1,8 @@
 """Checkpoints of a training run: one safetensors file, written atomically, never pickled.
 
-It holds the weights, the optimiser's state, the best weights so far and, in its header, the step, the curves and the
-settings, which must be the same when the run resumes. Nothing else is needed: the batch, the learning rate and the
-dropout of a step follow from the step number and the seed.
+It holds the weights, the optimizer's state, the best weights so far and, in its header, the step, the curves and the
+settings, which must be the same when the run resumes. Nothing else is needed: the step number and the seed determine
+the batch, the learning rate and the dropout of a step.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Checkpoint:
     """The state of a run between two steps.
 
     Attributes:
-        step: Steps done.
+        step: The number of completed steps.
         weights: The network's state.
-        best: The best weights so far; empty while there are none.
-        optimizer: The optimiser's state dict.
-        progress: JSON-ready figures of the run so far.
+        best: The best weights so far; empty before the first validation.
+        optimizer: The optimizer's state dict.
+        progress: JSON-ready curves and counters of the run so far.
     """
 
     step: int
@@ -43,11 +43,11 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: Mapping[str, Any]) -> None:
-    """Write the checkpoint in place of an older one.
+    """Write a checkpoint; it replaces an older one.
 
     Args:
         path: The file.
-        checkpoint: What to keep.
+        checkpoint: The state to write.
         settings: JSON-ready settings that must be the same when the run resumes.
 
     Raises:
@@ -72,15 +72,15 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: Mapping[str
 
 
 def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
-    """Read a checkpoint.
+    """Return the checkpoint in a file.
 
     Raises:
-        DataError: If there is none, or if it was made with other settings; names each setting that differs.
+        DataError: If there is none, or if it was made with other settings; the message names each that differs.
         ModelFormatError: If the file is damaged.
     """
     if not path.is_file():
         raise DataError(
-            f"{path}: there is no checkpoint to resume from: no run was interrupted here. Start without resuming."
+            f"{path}: there is no checkpoint to resume from; no run was interrupted here. Start without resuming."
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -89,6 +89,7 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
         step, progress, groups, made_with = (header[name] for name in ("step", "progress", "groups", "settings"))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelFormatError(f"{path}: the checkpoint is damaged ({error}). Start without resuming.") from error
+    made_with.setdefault("network", "CRNN")  # the only network when checkpoints did not name theirs
     _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
     state: dict[int, Tensors] = {}
     for name, tensor in _under("optimizer/", tensors).items():

@@ -1,4 +1,4 @@
-"""Reading lines whose texts are known, and counting the errors."""
+"""Evaluation: read lines with known texts and count the errors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from contextlib import contextmanager
 import jiwer
 import numpy as np
 import torch
-from torch import nn
 
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.ocr.data.batches import pad_images
-from ctckit.ocr.data.lines import GreyImage, Line
-from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.data.lines import GrayImage, Line
+from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.record import Evaluation
 from ctckit.vocabulary import Vocabulary
 
 
-def compute_log_probs(model: CRNN, images: Sequence[GreyImage], *, batch_size: int = 64) -> list[torch.Tensor]:
-    """Run the network over lines, those of like width together, in eval mode.
+def compute_log_probs(model: Network, images: Sequence[GrayImage], *, batch_size: int = 64) -> list[torch.Tensor]:
+    """Return the log-probabilities of lines. Lines of similar width form a batch; the network runs in eval mode.
 
     Args:
-        model: The network; its mode is put back afterwards.
+        model: The network; its mode is restored afterwards.
         images: Lines (height, width) uint8, of the model's height.
         batch_size: Lines at once.
 
@@ -44,8 +43,8 @@ def compute_log_probs(model: CRNN, images: Sequence[GreyImage], *, batch_size: i
     return results
 
 
-def evaluate(model: CRNN, vocabulary: Vocabulary, lines: Sequence[Line], *, batch_size: int = 64) -> Evaluation:
-    """Read the lines greedily and compare with their texts.
+def evaluate(model: Network, vocabulary: Vocabulary, lines: Sequence[Line], *, batch_size: int = 64) -> Evaluation:
+    """Return how well a network reads lines: greedy readings compared with the known texts.
 
     Args:
         model: The network.
@@ -65,7 +64,7 @@ def evaluate(model: CRNN, vocabulary: Vocabulary, lines: Sequence[Line], *, batc
 
 
 def character_error_rate(truths: Sequence[str], reads: Sequence[str]) -> float:
-    """Character edits per true character, over all texts together.
+    """Return the number of character errors per true character, over all texts together.
 
     Example:
         >>> character_error_rate(["1234", "5678"], ["1234", "568"])
@@ -75,13 +74,13 @@ def character_error_rate(truths: Sequence[str], reads: Sequence[str]) -> float:
 
 
 def compare_characters(truths: Sequence[str], reads: Sequence[str]) -> jiwer.CharacterOutput:
-    """The edits between texts, character by character; spaces count, at the ends too."""
+    """Return the errors between texts, by character; spaces count as characters, also at the ends."""
     whole = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
     return jiwer.process_characters(list(truths), list(reads), reference_transform=whole, hypothesis_transform=whole)
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def _eval_mode(model: Network) -> Iterator[None]:
     training = model.training
     model.eval()
     try:

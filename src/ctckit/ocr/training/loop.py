@@ -1,7 +1,7 @@
-"""Training a CRNN with Lightning Fabric: AdamW, warm-up and cosine, gradient clipping, checkpoints.
+"""Training of a network with Lightning Fabric: AdamW, warm-up and cosine, gradient clipping, checkpoints.
 
-Everything random in step ``s`` (its batch, its dropout) is drawn from ``(seed, s)``. On a CPU, two runs with one seed
-therefore give the same weights, and a run that was stopped and resumed gives those of a run that was not.
+All random numbers of step ``s`` (its batch, its dropout) are drawn from ``(seed, s)``. Therefore, on a CPU, two runs
+with the same seed give the same weights, and a run that was stopped and resumed gives the weights of one that was not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -23,7 +23,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.loss import ctc_loss
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
 from ctckit.ocr.data.lines import Line
-from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.checkpoint import Checkpoint, Tensors, load_checkpoint, save_checkpoint
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
 from ctckit.ocr.training.progress import TrainingProgress
@@ -33,21 +33,21 @@ from ctckit.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train.
+    """The settings of training.
 
     Attributes:
-        steps: Optimiser steps in all; fixed beforehand, so that a run can be repeated.
+        steps: The number of optimizer steps; fixed in advance, so that a run can be repeated.
         learning_rate: The highest learning rate, reached after the warm-up.
-        warmup: Share of the steps in which the learning rate rises; afterwards it falls along a cosine to zero.
-        weight_decay: AdamW's.
-        clip_norm: Gradients are scaled down to this norm.
+        warmup: The share of steps in which the learning rate rises; then it falls to zero along a cosine, 0..1.
+        weight_decay: The weight decay of AdamW.
+        clip_norm: Gradients with a larger norm are scaled down to this norm.
         seed: Seeds the dropout; the batch source has its own seed.
-        accelerator: Fabric's: ``"cpu"``, ``"cuda"``, ``"mps"``, ``"auto"``.
-        devices: How many of them.
-        precision: Fabric's: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"``.
+        accelerator: Lightning Fabric's name of the device: ``"cpu"``, ``"cuda"``, ``"mps"``, ``"auto"``.
+        devices: The number of devices.
+        precision: Lightning Fabric's name of the number format: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"``.
         report_every: Steps between two points of the curves.
-        validate_every: Steps between two readings of the validation lines, and between two checkpoints.
-        patience: Steps in which the loss must have fallen; a diagnosis is shown when it has not.
+        validate_every: Steps between two validations, and between two checkpoints.
+        patience: If the loss does not fall in so many steps, a diagnosis is shown.
     """
 
     steps: int = 1000
@@ -64,7 +64,7 @@ class TrainingConfig:
     patience: int = PATIENCE
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with."""
+        """Check the values."""
         for name in ("steps", "learning_rate", "clip_norm", "devices", "report_every", "validate_every", "patience"):
             if not getattr(self, name) > 0:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; expected more than 0.")
@@ -72,7 +72,7 @@ class TrainingConfig:
             raise InvalidInputError(f"warmup is {self.warmup}; expected a share of the steps, 0 <= warmup < 1.")
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         rising = max(1, round(self.warmup * self.steps))
         if step < rising:
             return self.learning_rate * (step + 1) / rising
@@ -81,7 +81,7 @@ class TrainingConfig:
 
 
 def train(
-    model: CRNN,
+    model: Network,
     source: BatchSource,
     vocabulary: Vocabulary,
     *,
@@ -92,31 +92,31 @@ def train(
     progress: TrainingProgress | None = None,
     stop_after: int | None = None,
 ) -> TrainingRecord:
-    """Train a model in place.
+    """Train a network in place, and return the record of the run.
 
-    With validation lines, the weights of the lowest validation CER are kept; without, the last ones.
+    With validation lines, the weights with the lowest validation CER are kept; without them, the last weights.
 
     Args:
-        model: The network; left in eval mode, on the CPU.
-        source: Gives the batch of each step.
+        model: The network; afterwards it is in eval mode and on the CPU.
+        source: The batch of each step.
         vocabulary: The classes, as many as the network has.
-        config: How to train.
+        config: The settings.
         validation: Lines to read every ``config.validate_every`` steps.
-        checkpoint: A file to keep the state of the run in, renewed with each validation.
-        resume: Continue from that file.
+        checkpoint: A file for the state of the run, written at each validation.
+        resume: Continue from this file.
         progress: Shows the progress, and a diagnosis when the loss is not finite or does not fall; None is silent.
-        stop_after: End early after this many steps, with a checkpoint, as if interrupted.
+        stop_after: Stop after this many steps, with a checkpoint, as if interrupted.
 
     Returns:
-        The curves and figures of the run.
+        The curves and results of the run.
 
     Raises:
         InvalidInputError: If vocabulary and network do not agree, or the loss stops being finite.
-        DataError: If ``resume`` is asked for without a fitting checkpoint.
+        DataError: If ``resume`` is given and there is no checkpoint with the same settings.
     """
-    if len(vocabulary) != model.config.num_classes:
+    if len(vocabulary) != model.num_classes:
         raise InvalidInputError(
-            f"the vocabulary has {len(vocabulary)} classes and the CRNN {model.config.num_classes}; they must be equal."
+            f"the vocabulary has {len(vocabulary)} classes and the network {model.num_classes}; they must be equal."
         )
     run = _Run(model, source, vocabulary, config, validation, checkpoint, progress or TrainingProgress(quiet=True))
     return run.execute(resume=resume, stop_after=stop_after)
@@ -124,7 +124,7 @@ def train(
 
 @dataclass
 class _Curves:
-    """The record while it grows."""
+    """The record of a run, and the counters since its last point."""
 
     record: TrainingRecord = field(default_factory=TrainingRecord)
     seconds: float = 0.0
@@ -153,7 +153,7 @@ class _Curves:
 
 
 def in_first_process() -> bool:
-    """Whether this process speaks and writes for all that train together."""
+    """Return whether this process is the one that prints and writes, of all that train together."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
@@ -172,7 +172,7 @@ class _Run:
 
     def __init__(
         self,
-        model: CRNN,
+        model: Network,
         source: BatchSource,
         vocabulary: Vocabulary,
         config: TrainingConfig,
@@ -184,12 +184,13 @@ class _Run:
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
         self.fabric = _fabric(config)
         self.fabric.launch()
-        # channels-last convolutions are a tenth to a fifth faster here, on CPUs and GPUs alike
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # convolutions in channels-last format are a tenth to a fifth faster here, on CPUs and on GPUs
+        module = cast(torch.nn.Module, model)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.model, self.optimizer = self.fabric.setup(module, optimizer)
         self.curves = _Curves()
         self.best: Tensors = {}
         self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
@@ -229,14 +230,14 @@ class _Run:
             raise self._diverged(f"the loss is {value}", step + 1)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        # a gradient that is not finite makes the next loss so, and that is reported with its remedy
+        # after a gradient that is not finite the next loss is not finite either, and that error names the remedy
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False)
         self.optimizer.step()
         self._count(step, batch, logits.detach(), lengths, value, learning_rate)
 
     def _loss(self, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor:
         try:
-            return ctc_loss(  # on the CPU, wherever the network is: ctckit's core computes there
+            return ctc_loss(  # always on the CPU, where ctckit's core computes
                 logits.float().cpu(),
                 batch.targets,
                 lengths.cpu(),
@@ -278,7 +279,7 @@ class _Run:
         if self.validation:
             try:
                 result = evaluate(self.raw, self.vocabulary, self.validation)
-            except InvalidInputError as error:  # the lines were checked long ago: it is the network's output
+            except InvalidInputError as error:  # the lines were checked before: the network's output is wrong
                 raise self._diverged("the network's output is not finite", step) from error
             better = not self.best or result.cer <= min(record.validation_cer)
             self.curves.record = record = replace(
@@ -312,6 +313,7 @@ class _Run:
 
     def _settings(self) -> dict[str, Any]:
         settings = {**asdict(self.config), **{f"network.{k}": v for k, v in asdict(self.raw.config).items()}}
+        settings |= {"network": type(self.raw).__name__}
         settings |= {"charset": "".join(self.vocabulary.tokens), "batches_per_epoch": self.source.batches_per_epoch}
         return settings
 

@@ -1,4 +1,4 @@
-"""What training shows while it runs: a bar with loss, CER, lines per second and the loss's share of the time."""
+"""The progress of training: a bar with loss, CER, lines per second and the share of time in the CTC loss."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ctckit.ocr.training.record import TrainingRecord
 
 
 class TrainingProgress:
-    """A live progress bar in a terminal; one line for each tenth of the run elsewhere (a log, a pipe).
+    """Shows the progress: a live bar in a terminal; elsewhere (a log, a pipe) one line for each tenth of the run.
 
     Args:
-        console: Where to draw; standard error by default.
-        quiet: Draw nothing.
+        console: Where to print; standard error by default.
+        quiet: Print nothing.
     """
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
@@ -37,7 +37,7 @@ class TrainingProgress:
 
     @contextmanager
     def running(self, first: int, steps: int) -> Iterator[None]:
-        """Show the bar while the block runs; ``first`` steps of ``steps`` are done already."""
+        """Show the bar while the block runs; ``first`` of ``steps`` steps are already done."""
         self._steps, self._next_line = steps, first + steps / 10
         if self._quiet or not self._console.is_terminal:
             yield
@@ -54,7 +54,7 @@ class TrainingProgress:
         self._bar = self._task = None
 
     def show(self, step: int, record: TrainingRecord) -> None:
-        """Show the figures of a step, counted from 1."""
+        """Show the state of the run after a step, counted from 1."""
         if self._quiet:
             return
         if self._bar is not None and self._task is not None:
@@ -67,13 +67,13 @@ class TrainingProgress:
             )
 
     def tell(self, text: str) -> None:
-        """Print a page of text above the bar."""
+        """Print a text above the bar."""
         if not self._quiet:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def figures(record: TrainingRecord) -> str:
-    """The figures of one moment, in words.
+    """Return the latest values of a run as one line.
 
     Example:
         >>> figures(TrainingRecord(steps=(10,), loss=(0.5,), cer=(0.25,), lines_per_second=640.0, loss_share=0.02))

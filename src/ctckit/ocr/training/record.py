@@ -1,4 +1,4 @@
-"""What training leaves behind: frozen records that go into the model folder and the report."""
+"""The records of training and evaluation, for the model folder and the report."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The curves and the figures of a training run.
+    """The curves and the results of a training run.
 
     Attributes:
-        steps: Steps at which the curves have a point, ascending.
+        steps: The steps of the points of the curves, ascending.
         loss: Mean CTC loss per token since the previous point.
-        cer: Character error rate of the training batch at that step, as read greedily.
+        cer: Character error rate of the training batch at that step, read greedily.
         learning_rate: The learning rate at that step.
         validation_steps: Steps at which the validation lines were read.
         validation_cer: Their character error rate.
-        validation_exact: Share of them read without any error.
-        best_step: The step whose weights were kept: the last, or the one with the lowest validation CER.
-        seconds: Wall time of the run, over all its parts if it was resumed.
-        lines_per_second: Training lines in that time.
-        loss_share: Share of the time spent in the CTC loss and its gradient, 0..1.
+        validation_exact: The share of them read without any error, 0..1.
+        best_step: The step of the kept weights: the last, or the one with the lowest validation CER.
+        seconds: Wall time of the run; the sum of its parts if it was resumed.
+        lines_per_second: Training lines per second of this time.
+        loss_share: The share of this time spent in the CTC loss and its gradient, 0..1.
     """
 
     steps: tuple[int, ...] = ()
@@ -59,13 +59,13 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a model reads lines whose texts are known.
+    """How well a model reads lines with known texts.
 
     Attributes:
-        truths: The texts.
-        reads: What the model read, in the same order.
+        truths: The known texts.
+        reads: The texts that the model read, in the same order.
         cer: Character errors (substitutions, deletions, insertions) per true character.
-        exact: Share of lines without any error, 0..1.
+        exact: The share of lines without any error, 0..1.
         seconds: Wall time of reading.
     """
 
@@ -77,10 +77,10 @@ class Evaluation:
 
     @property
     def lines_per_second(self) -> float:
-        """Lines read in a second."""
+        """Lines read per second."""
         return len(self.truths) / self.seconds if self.seconds else 0.0
 
     @property
     def errors(self) -> tuple[int, ...]:
-        """Positions of the lines that were misread."""
+        """The positions of the lines that were misread."""
         return tuple(i for i, (truth, read) in enumerate(zip(self.truths, self.reads, strict=True)) if truth != read)

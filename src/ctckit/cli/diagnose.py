@@ -1,0 +1,29 @@
+"""``ctckit diagnose``: why a network does not learn from a batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctckit.cli.inputs import read_batch
+
+
+def diagnose(
+    batch: Annotated[
+        Path,
+        typer.Argument(
+            help="A .npz file of logits (B, T, C), targets (B, N), input_lengths (B,) and target_lengths (B,).",
+            metavar="FILE.npz",
+        ),
+    ],
+    blank: Annotated[int, typer.Option(min=0, help="The class of the blank.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all measurements as JSON.")] = False,
+) -> None:
+    """Explain why a network does not learn from a batch, and what to do about it."""
+    from ctckit.diagnosis import diagnose as diagnose_batch
+
+    found = diagnose_batch(**read_batch(batch), blank=blank)
+    typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=2) if as_json else str(found))

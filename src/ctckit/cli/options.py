@@ -1,0 +1,238 @@
+"""Options that several commands share, each declared once.
+
+A group of options is a frozen dataclass: each field is one option, and ``panel`` is their title in the help. A command
+takes a group as one parameter, and ``expand`` turns this parameter into the options of its fields::
+
+    @dataclass(frozen=True)
+    class SearchOptions:
+        panel: ClassVar = "Beam search"
+        beam_width: Annotated[int, typer.Option(min=1, help="…")] = 100
+
+    def decode(posteriors: Annotated[Path, typer.Argument()], *, search: SearchOptions) -> None: ...
+
+    app.command()(expand(decode))  # ctckit decode POSTERIORS --beam-width 100
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from functools import wraps
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, get_args, get_type_hints
+
+import typer
+
+from ctckit.cli.inputs import read_hotwords, read_lexicon, read_tokens
+from ctckit.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from ctckit import BeamDecoder, NGramModel, Vocabulary
+
+_BEAM_WIDTH = 100  # BeamDecoder's default
+
+
+class Device(str, Enum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+NBest = Annotated[int, typer.Option(min=1, help="How many texts to return for each item, best first.")]
+# decode needs a vocabulary, align only for posteriors: the annotation is shared, the type and the default are not
+VOCABULARY_FILE = typer.Option(
+    "--vocabulary",
+    "-v",
+    help="The tokens of the classes: a text file with one token a line, or a .json file with a list of tokens or an "
+    "object that gives each token its class. The blank is the empty token.",
+)
+
+
+def expand(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command in typer's form: each parameter that is a group of options becomes one parameter per field.
+
+    Args:
+        command: A function whose parameters are annotated with ``typer.Argument``, ``typer.Option`` or a dataclass.
+
+    Returns:
+        A function with the signature that typer reads; it builds the dataclasses and calls ``command``.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {}
+    parameters: list[Parameter] = []
+    for name, given in signature(command).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            parameters += _parameters_of(hints[name])
+        else:
+            parameters.append(given.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    run.__signature__ = signature(run).replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _parameters_of(group: Any) -> list[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    parameters = []
+    for field in fields(group):
+        kind, option = get_args(hints[field.name])
+        option = copy(option)
+        option.rich_help_panel = group.panel
+        annotation = Annotated[kind, option]  # type: ignore[valid-type]
+        parameters.append(Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation))
+    return parameters
+
+
+def given_options(group: Any) -> list[str]:
+    """Return the options of a group that differ from their defaults, as they are written on the command line."""
+    given = [field.name for field in fields(group) if getattr(group, field.name) != field.default]
+    return [f"--{name.replace('_', '-')}" for name in given]
+
+
+def refuse_option(option: str, why: str) -> NoReturn:
+    """Raise the error of an option that does not apply here."""
+    raise InvalidInputError(f"{option} is given, but {why}.")
+
+
+@dataclass(frozen=True)
+class WordMarks:
+    """How the tokens show where words begin and end; at most one may be given."""
+
+    panel: ClassVar[str] = "Marks of words"
+    separator: Annotated[str | None, typer.Option(help='The token between words, such as "|" or " ".')] = None
+    word_start: Annotated[
+        str | None, typer.Option(help='The prefix of tokens that begin a word, such as "▁" (SentencePiece).')
+    ] = None
+    continuation: Annotated[
+        str | None, typer.Option(help='The prefix of tokens that continue a word, such as "##" (WordPiece).')
+    ] = None
+
+    def mark(self, vocabulary: Vocabulary) -> Vocabulary:
+        """Return the vocabulary with these marks."""
+        return replace(vocabulary, separator=self.separator, word_start=self.word_start, continuation=self.continuation)
+
+
+@dataclass(frozen=True)
+class VocabularyOptions(WordMarks):
+    """How to read a vocabulary file."""
+
+    panel: ClassVar[str] = "Vocabulary"
+    blank: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="The class of the blank; its token in the file does not matter. By default 0.",
+        ),
+    ] = None
+
+    def load(self, path: Path) -> Vocabulary:
+        """Return the vocabulary of a file."""
+        from ctckit import Vocabulary
+
+        return self.mark(Vocabulary(read_tokens(path, self.blank), self.blank or 0))
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The settings of the beam search."""
+
+    panel: ClassVar[str] = "Beam search"
+    lm: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A language model: .arpa (.gz, .xz) or .ctclm. May be given twice: one model of words, one of "
+            "characters or tokens."
+        ),
+    ] = None
+    lm_weight: Annotated[
+        list[float] | None, typer.Option(help="The weight of the model, 0.3 by default. Given once, or once per model.")
+    ] = None
+    lm_unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The unit of the model: word, char or token. By default the unit stated in the file, or the one that "
+            "its entries suggest."
+        ),
+    ] = None
+    lm_boundary: Annotated[
+        bool, typer.Option(help="Each item is a whole text, with the model's <s> and </s>; or it may be a part of one.")
+    ] = True
+    word_bonus: Annotated[
+        float | None, typer.Option(help="Nats for each word. By default 2 with a model of words, otherwise 0.")
+    ] = None
+    token_bonus: Annotated[float, typer.Option(help="Nats for each token.")] = 0.0
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of the known words, one a line. A line may add a tab and the spelling: tokens with spaces "
+            "between them."
+        ),
+    ] = None
+    oov_charge: Annotated[float, typer.Option(help="Nats for each letter of an unknown word, subtracted.")] = 0.25
+    closed: Annotated[bool, typer.Option("--closed", help="Forbid unknown words.")] = False
+    hotwords: Annotated[
+        Path | None,
+        typer.Option(help="A file of words or phrases to favor, one a line. A line may add a tab and its own weight."),
+    ] = None
+    hotword_weight: Annotated[float, typer.Option(help="Nats for each occurrence of a hotword.")] = 10.0
+    beam_width: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many texts the search keeps at each frame.", show_default=str(_BEAM_WIDTH)),
+    ] = None
+    token_threshold: Annotated[
+        float, typer.Option(help="A class with a log-probability below this begins no token.")
+    ] = float("-inf")
+    beam_threshold: Annotated[
+        float, typer.Option(help="Texts whose score is this far below the best are dropped: negative nats.")
+    ] = float("-inf")
+
+    def decoder(self, vocabulary: Vocabulary) -> BeamDecoder:
+        """Return a beam decoder with these settings."""
+        from ctckit import BeamDecoder
+
+        return BeamDecoder(
+            vocabulary,
+            beam_width=_BEAM_WIDTH if self.beam_width is None else self.beam_width,
+            language_model=self._models(),
+            lm_weight=self._weights(),
+            lm_boundary=self.lm_boundary,
+            word_bonus=self.word_bonus,
+            token_bonus=self.token_bonus,
+            lexicon=None if self.lexicon is None else read_lexicon(self.lexicon),
+            oov_charge=None if self.closed else self.oov_charge,
+            hotwords=None if self.hotwords is None else read_hotwords(self.hotwords, self.hotword_weight),
+            token_threshold=self.token_threshold,
+            beam_threshold=self.beam_threshold,
+        )
+
+    def _models(self) -> list[NGramModel]:
+        from ctckit import NGramModel
+
+        paths, units = self.lm or (), self.lm_unit
+        if units and len(units) != len(paths):
+            raise InvalidInputError(
+                f"--lm-unit is given {len(units)} times for {len(paths)} models; expected one for each."
+            )
+        named: Sequence[str | None] = units or [None] * len(paths)
+        return [NGramModel.load(path, unit=unit) for path, unit in zip(paths, named, strict=True)]
+
+    def _weights(self) -> float | list[float]:
+        from ctckit.decoding.settings import LM_WEIGHT
+
+        if not self.lm_weight:
+            return LM_WEIGHT
+        return self.lm_weight[0] if len(self.lm_weight) == 1 else self.lm_weight

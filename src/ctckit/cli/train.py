@@ -1,0 +1,87 @@
+"""``ctckit train``: from line images and their texts to a model folder."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctckit.cli.options import Device, DeviceOption
+from ctckit.cli.requirements import need_ocr
+
+INTERRUPTED = 130
+
+
+class Precision(str, Enum):
+    """The number format of training."""
+
+    full = "32-true"
+    bfloat = "bf16-mixed"
+    half = "16-mixed"
+
+
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of images, with name.gt.txt beside name.png; or a .tsv or .csv table of path and text."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the lines. By default enough for 1,500 steps, and at least 10."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Lines per step.")] = 16,
+    lr: Annotated[float, typer.Option(help="The highest learning rate.")] = 2e-3,
+    seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0,
+    validation: Annotated[
+        float, typer.Option(help="The share of held-out lines, which choose the best weights.")
+    ] = 0.1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run with the same options.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model or the interrupted run in the model folder.")
+    ] = False,
+    distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True,
+    charset: Annotated[
+        str | None,
+        typer.Option(help="The characters that the model can read. By default those of the texts.", show_default=False),
+    ] = None,
+    network: Annotated[str, typer.Option(help="The name of the network to train.")] = "crnn",
+    device: DeviceOption = Device.auto,
+    devices: Annotated[int, typer.Option(min=1, help="The number of devices.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="The number format.")] = Precision.full,
+) -> None:
+    """Train a recognizer on your own line images."""
+    need_ocr("ctckit train")
+    from rich.console import Console
+
+    from ctckit.ocr.fit import FitConfig, fit_lines
+    from ctckit.ocr.training.loop import in_first_process
+
+    config = FitConfig(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=lr,
+        seed=seed,
+        validation=validation,
+        distort=distort,
+        charset=charset,
+        network=network,
+        accelerator=device.value,
+        devices=devices,
+        precision=precision.value,
+    )
+    console = Console(stderr=True, quiet=not in_first_process())
+    try:
+        result = fit_lines(data, out, config=config, resume=resume, overwrite=overwrite, console=console)
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Continue: the same command with --resume.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if in_first_process():
+        typer.echo(result.summary)
+        typer.echo(f"Model:  {out}\nNext:   ctckit read IMAGE... --model {out}")
