@@ -184,20 +184,20 @@ def test_what_a_model_of_characters_is_asked(models):
     plan = BeamDecoder(PIECES, language_model=models["characters"]).plan
     native = models["characters"].native
     space, a, b = (native.find(each) for each in "|ab")
-    assert (plan.fine_ids.lists(), plan.fine_space) == ([(space, a), (b,), (), (space,)], space)
+    assert (plan.token_lm_ids.lists(), plan.token_lm_space) == ([(space, a), (b,), (), (space,)], space)
     with_both = Vocabulary(("", "a", " ", "|"))
     plan = BeamDecoder(with_both, language_model=models["characters"]).plan
-    assert (plan.fine_ids.lists(), plan.fine_space) == ([(), (a,), (space,), (native.unknown,)], -1)
+    assert (plan.token_lm_ids.lists(), plan.token_lm_space) == ([(), (a,), (space,), (native.unknown,)], -1)
 
 
 def test_other_numbers_for_the_same_decoder(models):
     decoder = BeamDecoder(LETTERS, language_model=[models["characters"], models["words"]], lm_weight=[0.1, 0.2])
     other = decoder.with_settings(lm_weight=(0.3, 0.4), word_bonus=0.5, oov_charge=None, beam_width=7)
     plan = other.plan
-    assert (plan.fine_weight, plan.word_weight, plan.word_bonus, plan.beam_width) == (0.3, 0.4, 0.5, 7)
+    assert (plan.token_lm_weight, plan.word_lm_weight, plan.word_bonus, plan.beam_width) == (0.3, 0.4, 0.5, 7)
     assert (plan.oov_charge, decoder.plan.oov_charge) == (math.inf, 0.25)
-    assert (decoder.plan.fine_weight, decoder.plan.word_weight, decoder.plan.word_bonus) == (0.1, 0.2, 2.0)
-    assert decoder.with_settings(lm_weight=0.9).plan.fine_weight == 0.9
+    assert (decoder.plan.token_lm_weight, decoder.plan.word_lm_weight, decoder.plan.word_bonus) == (0.1, 0.2, 2.0)
+    assert decoder.with_settings(lm_weight=0.9).plan.token_lm_weight == 0.9
     assert "beam_width=7" in repr(other)
 
 
