@@ -176,6 +176,9 @@ class Decoder:
     def _scorers(self) -> Scorers:
         return Scorers(self.plan)
 
+    def __reduce__(self) -> tuple[type[Decoder], tuple[SearchPlan]]:
+        return type(self), (self.plan,)
+
     def prepare(self, log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return the scores in the type that the search computes in."""
         return np.asarray(log_probs, dtype=np.float64)
