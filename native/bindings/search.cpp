@@ -55,15 +55,15 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   result.has_words = truth("has_words");
   result.lm_boundary = truth("lm_boundary");
   result.letters = ragged(plan.attr("letters"));
-  result.token_lm = model(plan.attr("fine_model"));
-  result.token_lm_weight = number("fine_weight");
-  result.token_lm_ids = ragged(plan.attr("fine_ids"));
-  result.token_lm_space = integer("fine_space");
-  result.word_lm = model(plan.attr("word_model"));
-  result.word_lm_weight = number("word_weight");
+  result.token_lm = model(plan.attr("token_lm"));
+  result.token_lm_weight = number("token_lm_weight");
+  result.token_lm_ids = ragged(plan.attr("token_lm_ids"));
+  result.token_lm_space = integer("token_lm_space");
+  result.word_lm = model(plan.attr("word_lm"));
+  result.word_lm_weight = number("word_lm_weight");
   result.has_lexicon = truth("has_lexicon");
   result.words = ragged(plan.attr("words"));
-  result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_ids")));
+  result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_lm_ids")));
   result.oov_charge = number("oov_charge");
   result.hotwords = ragged(plan.attr("hotwords"));
   result.hotword_weights = copied(nb::cast<List<float>>(plan.attr("hotword_weights")));
@@ -207,8 +207,8 @@ void bind_search(nb::module_& m) {
         return ctckit::plausible(posteriors_of(log_probs, lengths), static_cast<int>(log_probs.shape(2)), most);
       },
       "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
-  m.def("better_edits", &find_refinements, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
-  m.def("describe", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("find_refinements", &find_refinements, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("rescore", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
   m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),
         "ends"_a.noconvert(), "blank"_a);
 }

@@ -1,6 +1,9 @@
-"""``BeamDecoder`` as users call it: results, laws, and every message."""
+"""``BeamDecoder`` as users call it: results, laws, and the messages about frames."""
 
+import copy
 import math
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from ctckit import BeamDecoder, Vocabulary
 from ctckit.decoding import beam
 from ctckit.errors import InvalidInputError
 from tests.support.problems import random_probs
-from tests.support.search_problems import ENGINES, LETTERS, PIECES, TOLERANCES, UNMARKED, WORDPIECES, model
+from tests.support.search_problems import ENGINES, LETTERS, TOLERANCES, UNMARKED, model
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +25,6 @@ def models(tmp_path_factory):
     return {
         "words": model(folder, ["a", "b", "ab", "ba"], "word"),
         "characters": model(folder, ["a", "b", "|"], "char"),
-        "tokens": model(folder, ["▁a", "b", "▁"], "token"),
-        "foreign": model(folder, ["я", "ы"], "char", seed=5),
-        "foreign words": model(folder, ["яы", "A"], "word", seed=5),
-        "spaceless": model(folder, ["a", "b"], "char", seed=6),
     }
 
 
@@ -160,52 +159,49 @@ def test_a_lexicon_with_spellings_of_its_own(tmp_path):
     assert best.tokens != other.tokens
 
 
-def test_spellings_in_pieces():
-    lexicon = {"Ab": ["▁a", "b"], "aa": [["▁a", "▁"]]}
-    decoder = BeamDecoder(PIECES, lexicon=lexicon, oov_charge=None)
-    assert decoder.plan.words.lists() == [(1, 2), (1,)]
-    decoder = BeamDecoder(WORDPIECES, lexicon={"ab": "ab", "bb": ["b", "##b"]})
-    assert decoder.plan.words.lists() == [(1, 2), (2, 2)]
-
-
-def test_hotwords_of_several_spellings():
-    lexicon = {"x": [["a"], ["b", "b"]], "y": ["a", "b"]}
-    decoder = BeamDecoder(LETTERS, lexicon=lexicon, hotwords={"x y": 2.0})
-    assert decoder.plan.hotwords.lists() == [(0, 1, 0, 1, 2, 0), (0, 2, 2, 0, 1, 2, 0)]
-    assert BeamDecoder(LETTERS, lexicon=lexicon, hotwords=["ab a"]).plan.hotwords.lists() == [(0, 1, 2, 0, 1, 0)]
-
-
-def test_equal_hotwords_count_once():
-    plan = BeamDecoder(LETTERS, hotwords={"a b": 1.0, " a  b ": 3.0, "a  b": 2.0, "a": 2.0}).plan
-    assert (plan.hotwords.lists(), plan.hotword_weights.tolist()) == ([(0, 1, 0, 2, 0), (0, 1, 0)], [3.0, 2.0])
-
-
-def test_what_a_model_of_characters_is_asked(models):
-    plan = BeamDecoder(PIECES, language_model=models["characters"]).plan
-    native = models["characters"].native
-    space, a, b = (native.find(each) for each in "|ab")
-    assert (plan.fine_ids.lists(), plan.fine_space) == ([(space, a), (b,), (), (space,)], space)
-    with_both = Vocabulary(("", "a", " ", "|"))
-    plan = BeamDecoder(with_both, language_model=models["characters"]).plan
-    assert (plan.fine_ids.lists(), plan.fine_space) == ([(), (a,), (space,), (native.unknown,)], -1)
-
-
 def test_other_numbers_for_the_same_decoder(models):
     decoder = BeamDecoder(LETTERS, language_model=[models["characters"], models["words"]], lm_weight=[0.1, 0.2])
     other = decoder.with_settings(lm_weight=(0.3, 0.4), word_bonus=0.5, oov_charge=None, beam_width=7)
     plan = other.plan
-    assert (plan.fine_weight, plan.word_weight, plan.word_bonus, plan.beam_width) == (0.3, 0.4, 0.5, 7)
+    assert (plan.token_lm_weight, plan.word_lm_weight, plan.word_bonus, plan.beam_width) == (0.3, 0.4, 0.5, 7)
     assert (plan.oov_charge, decoder.plan.oov_charge) == (math.inf, 0.25)
-    assert (decoder.plan.fine_weight, decoder.plan.word_weight, decoder.plan.word_bonus) == (0.1, 0.2, 2.0)
-    assert decoder.with_settings(lm_weight=0.9).plan.fine_weight == 0.9
+    assert (decoder.plan.token_lm_weight, decoder.plan.word_lm_weight, decoder.plan.word_bonus) == (0.1, 0.2, 2.0)
+    assert decoder.with_settings(lm_weight=0.9).plan.token_lm_weight == 0.9
     assert "beam_width=7" in repr(other)
 
 
-ROW = np.log(np.full((2, 4), 0.25))
+@pytest.mark.parametrize("used", [False, True])
+def test_decoders_are_pickled_and_copied(used, models):
+    """The core's copy of the plan stays behind; language models are sent once."""
+    log_probs, lengths = batch(5)
+    decoder = BeamDecoder(LETTERS, language_model=[models["characters"], models["words"]], hotwords=["ab"])
+    expected = decoder.decode(log_probs, lengths, n_best=3)
+    if not used:
+        decoder = decoder.with_settings()
+    content = pickle.dumps(decoder)
+    assert len(content) < 1.2 * sum(len(pickle.dumps(each)) for each in (models["characters"], models["words"]))
+    for other in (pickle.loads(content), copy.deepcopy(decoder), copy.copy(decoder)):
+        assert other.decode(log_probs, lengths, n_best=3) == expected
+        assert other._models.given[0].native is other.plan.token_lm
+        stream = other.stream()
+        stream.push(log_probs[0])
+        assert stream.finish_all(3) == expected[0]
+
+
+def test_a_decoder_is_used_by_several_threads(models):
+    log_probs, _ = batch(6, items=24)
+    log_probs = np.nan_to_num(log_probs, nan=-1.5)
+    decoder = BeamDecoder(LETTERS, language_model=models["words"], beam_width=8)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda item: decoder.decode(item)[0], log_probs))
+    assert found == decoder.decode(log_probs)
+
+
+UNIFORM = np.log(np.full((2, 4), 0.25))
 
 
 def bad(at, value, items=1):
-    log_probs = np.repeat(ROW[None], items, axis=0)
+    log_probs = np.repeat(UNIFORM[None], items, axis=0)
     log_probs[at] = value
     return log_probs
 
@@ -216,7 +212,7 @@ def bad(at, value, items=1):
         ((np.zeros(3),), r"log_probs has shape \(3,\); expected \(B, T, C\)\."),
         ((np.zeros((1, 3, 4), dtype=int),), r"log_probs has dtype int64; expected a floating-point type\."),
         ((np.zeros((3, 2, 4)), [3, 3]), r"It looks time-major: pass log_probs\.transpose\(0, 1\)\."),
-        ((ROW, [3]), r"input_lengths\[0\] is 3; log_probs has T = 2 frames, so it must be in 0\.\.2\."),
+        ((UNIFORM, [3]), r"input_lengths\[0\] is 3; log_probs has T = 2 frames, so it must be in 0\.\.2\."),
         (
             (np.zeros((1, 2, 7)),),
             r"log_probs has C = 7 classes, but vocabulary has 4; expected a token for each class\.$",
@@ -224,7 +220,7 @@ def bad(at, value, items=1):
         ((np.zeros((1, 2, 3)),), r"has C = 3 classes, but vocabulary has 4; .*$"),
         ((bad((1, 1, 2), np.nan, 2),), r"log_probs\[1, 1\] is nan for class 2; expected finite numbers or −∞\."),
         ((bad((0, 1, 2), np.inf),), r"log_probs\[0, 1\] reaches inf; logarithms of probabilities are at most 0\."),
-        ((np.exp(ROW),), r"log_probs\[0, 0\] reaches 0\.25; .* for probabilities their logarithm\."),
+        ((np.exp(UNIFORM),), r"log_probs\[0, 0\] reaches 0\.25; .* for probabilities their logarithm\."),
         ((bad((0, 1), -np.inf),), r"log_probs\[0, 1\] is −∞ for every class: none is possible\."),
         ((torch.zeros(1, 2, 4, dtype=torch.bits8),), r"log_probs has dtype torch\.bits8"),
     ],
@@ -236,142 +232,13 @@ def test_what_is_wrong_with_frames_is_said(arguments, message):
 
 def test_one_class_too_few():
     with pytest.raises(InvalidInputError, match=r"C = 4 classes, but vocabulary has 3; .* The blank is one of them\."):
-        BeamDecoder(["", "a", "b"]).decode(ROW)
+        BeamDecoder(["", "a", "b"]).decode(UNIFORM)
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, None])
 def test_at_least_one_text(count):
     with pytest.raises(InvalidInputError, match=r"n_best is .*; expected a positive integer\."):
-        BeamDecoder(UNMARKED).decode(ROW, n_best=count)
-
-
-MANY = ["ax", "ay", "az", "aé", "bé", "é", "a"]
-
-
-@pytest.mark.parametrize(
-    ("vocabulary", "arguments", "message"),
-    [
-        (UNMARKED, {"blank": 1}, r"blank is 1, but vocabulary says 0\. Leave blank out\."),
-        (("a", "b"), {}, r"tokens\[0\] is 'a', but 0 is the blank; expected \"\"\."),
-        ("abc", {}, r"tokens is the string 'abc'; expected a sequence of strings\. .*Vocabulary\.from_characters\."),
-        (["", 3], {}, r"tokens\[1\] is 3; expected a string\."),
-        (UNMARKED, {"beam_width": 0}, r"beam_width is 0; expected a positive integer\."),
-        (UNMARKED, {"beam_width": 2.0}, r"beam_width is 2\.0; expected a positive integer\."),
-        (UNMARKED, {"beam_width": 10**9}, r"beam_width is 1000000000; expected a number in 1\.\.1\.04858e\+06\."),
-        (UNMARKED, {"lm_weight": -1}, r"lm_weight is -1; expected a number in 0\.\.60\."),
-        (UNMARKED, {"lm_weight": math.nan}, r"lm_weight is nan; expected a number in 0\.\.60\."),
-        (UNMARKED, {"lm_weight": [0.5]}, r"lm_weight has 1 entries for 0 language models; expected one for each\."),
-        (UNMARKED, {"token_bonus": 61}, r"token_bonus is 61; expected a number in -60\.\.60\."),
-        (UNMARKED, {"token_bonus": "1"}, r"token_bonus is '1'; expected a number in -60\.\.60\."),
-        (LETTERS, {"word_bonus": math.inf}, r"word_bonus is inf; expected a number in -60\.\.60\."),
-        (UNMARKED, {"word_bonus": 1.0}, r"word_bonus is 1, but vocabulary has no mark of words\. Say separator="),
-        (UNMARKED, {"oov_charge": -1.0}, r"oov_charge is -1\.0; expected a number in 0\.\.60\."),
-        (LETTERS, {"oov_charge": None}, r"oov_charge=None forbids unknown words, but no words are known\."),
-        (UNMARKED, {"token_threshold": 0.1}, r"token_threshold is 0\.1; expected a number in -inf\.\.0\."),
-        (UNMARKED, {"beam_threshold": 1}, r"beam_threshold is 1; expected a number in -inf\.\.0\."),
-        (UNMARKED, {"language_model": "m.arpa"}, r"language_model is 'm\.arpa'; expected an NGramModel\. Load one"),
-        (UNMARKED, {"language_model": 3}, r"language_model is 3; expected an NGramModel\."),
-        (UNMARKED, {"language_model": [None]}, r"language_model\[0\] is None; expected an NGramModel\."),
-        (UNMARKED, {"lexicon": ["ab"]}, r"lexicon is given, but vocabulary has no mark of words"),
-        (LETTERS, {"lexicon": "ab"}, r"lexicon is 'ab'; expected words, or a mapping from words to their spellings\."),
-        (LETTERS, {"lexicon": 3}, r"lexicon is 3; expected words"),
-        (LETTERS, {"lexicon": []}, r"lexicon is empty; expected at least one word, or None\."),
-        (LETTERS, {"lexicon": ["a", ""]}, r"lexicon\[1\] is ''; expected a word, a string that is not empty\."),
-        (LETTERS, {"lexicon": ["a", 7]}, r"lexicon\[1\] is 7; expected a word"),
-        (LETTERS, {"lexicon": {"a": ""}}, r"lexicon\['a'\] has an empty spelling; expected at least one letter\."),
-        (LETTERS, {"lexicon": {"a": []}}, r"lexicon\['a'\] is \[\]; expected a string, a list of tokens, or a list of"),
-        (LETTERS, {"lexicon": {"a": ["a", ["b"]]}}, r"lexicon\['a'\] is \['a', \['b'\]\]; expected a string"),
-        (LETTERS, {"lexicon": {"a": 7}}, r"lexicon\['a'\] is 7; expected a string"),
-        (
-            LETTERS,
-            {"lexicon": ["a b"]},
-            r"lexicon has a word with letters that the vocabulary cannot write: 'a b' \(' '",
-        ),
-        (LETTERS, {"lexicon": ["a|b"]}, r"cannot write: 'a\|b' \('\|' U\+007C\)\."),
-        (
-            LETTERS,
-            {"lexicon": MANY},
-            r"lexicon has 6 words with letters that the vocabulary cannot write: 'ax' \('x' U\+0078\), 'ay' .*, 'bé' "
-            r"\('é' U\+00E9\) and 1 more\. Leave them out or spell them in letters of the vocabulary\.",
-        ),
-        (LETTERS, {"lexicon": {"w": ["ab", "ba"]}}, r"cannot write: 'w' \('ab', 'ba'\)\."),
-        (PIECES, {"lexicon": {"w": ["▁a", "▁a"]}}, r"cannot write: 'w' \('a boundary inside'\)\."),
-        (LETTERS, {"hotwords": "ab"}, r"hotwords is 'ab'; expected strings, or a mapping from strings to weights\."),
-        (LETTERS, {"hotwords": ["a", " "]}, r"hotwords\[1\] is ' '; expected a word, a string that is not empty\."),
-        (
-            LETTERS,
-            {"hotwords": ["xa"]},
-            r"hotwords has a phrase with letters that .* cannot write: 'xa' \('x' U\+0078\)",
-        ),
-        (UNMARKED, {"hotwords": ["a b"]}, r"hotwords has a phrase .* cannot write: 'a b' \(' ' U\+0020\)"),
-        (
-            LETTERS,
-            {"hotwords": {"a": 0.0}},
-            r"hotwords\['a'\] is 0\.0; expected nats for one occurrence, a number above 0",
-        ),
-        (LETTERS, {"hotwords": {"a": 61}}, r"hotwords\['a'\] is 61; expected nats .* at most 60\."),
-        (LETTERS, {"hotwords": {"a": math.nan}}, r"hotwords\['a'\] is nan; expected nats"),
-        (LETTERS, {"hotwords": {"a": True}}, r"hotwords\['a'\] is True; expected nats"),
-        (LETTERS, {"hotwords": ["a"], "hotword_weight": -2}, r"hotword_weight is -2; expected nats for one occurrence"),
-    ],
-)
-def test_what_is_wrong_with_the_arguments_is_said(vocabulary, arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        BeamDecoder(vocabulary, **arguments)
-
-
-@pytest.mark.parametrize(
-    ("vocabulary", "names", "message"),
-    [
-        (UNMARKED, ["words"], r"language_model is a model of words, but vocabulary has no mark of words"),
-        (LETTERS, ["words", "words"], r'has models of "word", "word"; expected at most one of words and one of char'),
-        (LETTERS, ["characters", "tokens"], r'has models of "char", "token"; expected at most one of words and one'),
-        (LETTERS, ["foreign words"], r"language_model has no word that the vocabulary can write\. Is it of another"),
-        (UNMARKED, ["foreign"], r"language_model knows no token of the vocabulary \('a', for one\)\. Is it of another"),
-        (LETTERS, ["tokens"], None),
-        (
-            LETTERS,
-            ["spaceless"],
-            r"language_model has no entry '\|' for the boundary between words\. Train it on texts",
-        ),
-    ],
-)
-def test_models_that_do_not_fit(vocabulary, names, message, models):
-    given = [models[name] for name in names]
-    if message is None:  # "b" is a token of both
-        BeamDecoder(vocabulary, language_model=given)
-        return
-    with pytest.raises(InvalidInputError, match=message):
-        BeamDecoder(vocabulary, language_model=given)
-
-
-def test_weights_for_two_models(models):
-    both = [models["words"], models["characters"]]
-    with pytest.raises(
-        InvalidInputError, match=r"lm_weight has 3 entries for 2 language models; expected one for each"
-    ):
-        BeamDecoder(LETTERS, language_model=both, lm_weight=[1, 2, 3])
-    with pytest.raises(InvalidInputError, match=r"lm_weight\[1\] is -2; expected a number in 0\.\.60\."):
-        BeamDecoder(LETTERS, language_model=both, lm_weight=[1, -2])
-
-
-def test_phonemes_are_boosted_by_words_of_the_lexicon():
-    vocabulary = Vocabulary(("", "t", "uː", "_"), separator="_")
-    message = r"hotwords has a phrase with letters that the vocabulary cannot write: 'two tutu' \('tutu'\)"
-    with pytest.raises(InvalidInputError, match=message):
-        BeamDecoder(vocabulary, lexicon={"two": ["t", "uː"]}, hotwords=["two tutu"])
-    assert BeamDecoder(vocabulary, lexicon={"two": ["_", "t", "uː", "_"]}).plan.words.lists() == [(1, 2)]
-    with pytest.raises(InvalidInputError, match=r"cannot write: 'two' \('a boundary inside', 'x' U\+0078\)\."):
-        BeamDecoder(vocabulary, lexicon={"two": ["t", "_", "uː", "x"]})
-
-
-def test_a_setting_that_is_none():
-    with pytest.raises(
-        InvalidInputError, match=r"'alpha' is no setting of a decoder; expected some of beam_width, lm_w"
-    ):
-        BeamDecoder(UNMARKED).with_settings(alpha=0.5)
-    with pytest.raises(InvalidInputError, match=r"word_bonus is 1, but vocabulary has no mark of words"):
-        BeamDecoder(UNMARKED).with_settings(word_bonus=1)
+        BeamDecoder(UNMARKED).decode(UNIFORM, n_best=count)
 
 
 def test_random_probs_are_read_as_they_are(engine):

@@ -8,9 +8,9 @@ import pytest
 
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
-from ctckit.decoding import settings as planning
+from ctckit.decoding import settings as defaults
 from ctckit.kernels.search.plan import Ragged, SearchPlan
-from ctckit.kernels.search.reference_scorers import Factors, HotwordAutomaton
+from ctckit.kernels.search.reference_scorers import HotwordAutomaton, Scorers
 from tests.support.problems import random_probs
 from tests.support.search_problems import (
     ENGINES,
@@ -75,49 +75,51 @@ def made(name, models, **changes):
     used = [models[each] for each in names]
     given = {"beam_width": EVERYTHING, "language_model": used, **arguments, **changes}
     decoder = BeamDecoder(vocabulary, **given)
-    weights = arguments.get("lm_weight", planning.LM_WEIGHT)
-    by_kind = dict.fromkeys(("word", "fine"))
-    lm_weight = dict.fromkeys(("word", "fine"), 0.0)
+    weights = arguments.get("lm_weight", defaults.LM_WEIGHT)
+    by_kind = dict.fromkeys(("word", "token"))
+    lm_weight = dict.fromkeys(("word", "token"), 0.0)
     for n, each in enumerate(used):
-        kind = "word" if each.unit == "word" else "fine"
+        kind = "word" if each.unit == "word" else "token"
         by_kind[kind], lm_weight[kind] = each, weights[n] if isinstance(weights, list) else weights
     hotwords = arguments.get("hotwords", {})
     if not isinstance(hotwords, dict):
         hotwords = dict.fromkeys(hotwords, arguments["hotword_weight"])
-    word_bonus = arguments.get("word_bonus", planning.WORD_BONUS if by_kind["word"] else 0.0)
-    oov_charge = arguments.get("oov_charge", planning.OOV_CHARGE)
+    word_bonus = arguments.get("word_bonus", defaults.WORD_BONUS if by_kind["word"] else 0.0)
+    oov_charge = arguments.get("oov_charge", defaults.OOV_CHARGE)
 
-    def worth(tokens):
-        fine, word, words, unknown, boosted = naive_parts(
+    def fusion_score(tokens):
+        token_part, word_part, words, unknown, boosted = naive_parts(
             tokens,
             vocabulary,
-            word_model=by_kind["word"],
-            fine_model=by_kind["fine"],
+            word_lm=by_kind["word"],
+            token_lm=by_kind["token"],
             lexicon=arguments.get("lexicon"),
             hotwords=hotwords,
         )
         if unknown and oov_charge is None:
             return -math.inf
         return (
-            lm_weight["fine"] * fine
-            + lm_weight["word"] * word
+            lm_weight["token"] * token_part
+            + lm_weight["word"] * word_part
             + word_bonus * words
             + arguments.get("token_bonus", 0.0) * len(tokens)
             - (oov_charge * unknown if unknown else 0.0)
             + boosted
         )
 
-    return decoder, worth
+    return decoder, fusion_score
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_beam_as_wide_as_the_space_ranks_all_texts(name, models, engine):
     search, tolerance = engine
-    decoder, worth = made(name, models)
+    decoder, fusion_score = made(name, models)
     plan = decoder.plan
     for seed in range(3):
         probs = random_probs(np.random.default_rng(seed), 5, plan.classes)
-        expected = {text: math.log(prob) + worth(text) for text, prob in text_probs(probs.tolist(), plan.blank).items()}
+        expected = {
+            text: math.log(prob) + fusion_score(text) for text, prob in text_probs(probs.tolist(), plan.blank).items()
+        }
         expected = {text: score for text, score in expected.items() if score > -math.inf}
         running = search.Search(plan)
         running.push(np.log(probs))
@@ -126,7 +128,7 @@ def test_a_beam_as_wide_as_the_space_ranks_all_texts(name, models, engine):
         for each in found:
             assert each.score == pytest.approx(expected[each.tokens], abs=tolerance)
         assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
-        (decoded,) = search.decode_batch(plan, np.log(probs)[None], np.array([5]), 5)
+        (decoded,) = search.Decoder(plan).decode_batch(np.log(probs)[None], np.array([5]), 5)
         best = sorted(expected.values(), reverse=True)[:5]
         assert [each.score(plan) for each in decoded] == pytest.approx(best, abs=tolerance)
 
@@ -134,52 +136,53 @@ def test_a_beam_as_wide_as_the_space_ranks_all_texts(name, models, engine):
 @pytest.mark.parametrize("name", FEATURES)
 def test_the_parts_of_a_score(name, models, engine):
     search, tolerance = engine
-    decoder, worth = made(name, models)
+    decoder, fusion_score = made(name, models)
     plan = decoder.plan
     rng = np.random.default_rng(1)
     others = [c for c in range(plan.classes) if c != plan.blank]
+    scoring = search.Decoder(plan)
     for length in [0, 1, 2, 3, 5, 8, 13, 21, 34] * 3:
         tokens = tuple(rng.choice(others, length).tolist())
-        parts = search.score_parts(plan, tokens)
-        assert plan.worth(parts, len(tokens)) == pytest.approx(worth(tokens), abs=tolerance)
+        parts = scoring.score_parts(tokens)
+        assert plan.fusion_score(parts, len(tokens)) == pytest.approx(fusion_score(tokens), abs=tolerance)
         assert len(parts.word_indices) == parts.words
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_credit_in_advance_cancels_along_every_text(name, models):
-    decoder, worth = made(name, models)
-    factors = Factors(decoder.plan)
+    decoder, fusion_score = made(name, models)
+    scorers = Scorers(decoder.plan)
     others = [c for c in range(decoder.plan.classes) if c != decoder.plan.blank]
     for tokens in itertools.product(others, repeat=4):
-        total, context = 0.0, factors.start()
+        total, context = 0.0, scorers.start()
         for token in tokens:
-            factor, context = factors.extend(context, token)
-            total += factor
+            gain, context = scorers.extend(context, token)
+            total += gain
             if total == -math.inf:
                 break
         else:
-            total += factors.close(context)
-        assert total == pytest.approx(worth(tokens), abs=1e-9)
+            total += scorers.close(context)
+        assert total == pytest.approx(fusion_score(tokens), abs=1e-9)
 
 
 def test_credit_in_advance_steers(models):
     """Inside a word: of the words below, the likeliest; in a hotword: its share of letters."""
     plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=2.0, oov_charge=0.25).plan
-    factors = Factors(plan)
+    scorers = Scorers(plan)
     words = models["words"]
     log_prob = {word: words.native.unigram(words.native.find(word)) for word in words}
     a, b, _ = 1, 2, 3
-    factor, behind_a = factors.extend(factors.start(), a)
-    assert factor == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]))
-    factor, behind_aa = factors.extend(behind_a, a)
-    assert factors.potential(behind_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2)
-    hot = Factors(BeamDecoder(LETTERS, hotwords={"abb": 3.0, "ab": 1.0, "abb ba": 2.5}).plan)
+    gain, after_a = scorers.extend(scorers.start(), a)
+    assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]))
+    _, after_aa = scorers.extend(after_a, a)
+    assert scorers.look_ahead(after_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2)
+    hot = Scorers(BeamDecoder(LETTERS, hotwords={"abb": 3.0, "ab": 1.0, "abb ba": 2.5}).plan)
     context = hot.start()
     for token, expected in zip((a, b, b), (1.0, 2.0, 3.0), strict=True):  # 3 nats over the letters of abb
         _, context = hot.extend(context, token)
-        assert hot.potential(context) == pytest.approx(expected)
+        assert hot.look_ahead(context) == pytest.approx(expected)
     _, context = hot.extend(context, 3)
-    assert hot.potential(context) == pytest.approx(2.5 * 3 / 5)
+    assert hot.look_ahead(context) == pytest.approx(2.5 * 3 / 5)
 
 
 def automaton(phrases, *, has_words):

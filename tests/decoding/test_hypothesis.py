@@ -11,7 +11,7 @@ from ctckit import Hypothesis, Vocabulary, WordSpan
 from ctckit.alignment import TokenSpan
 from ctckit.decoding.hypothesis import TimedText
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search.plan import Decoded, Description, Parts
+from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
 
 LETTERS = Vocabulary.from_characters("abc|", separator="|")
 PIECES = Vocabulary(("", "▁ab", "c", "▁a▁b"), word_start="▁")
@@ -20,8 +20,8 @@ PIECES = Vocabulary(("", "▁ab", "c", "▁a▁b"), word_start="▁")
 def made(tokens, starts, ends, *, vocabulary=LETTERS, confidences=None, log_prob=-1.25, score=None, **parts):
     count = len(tokens)
     sure = np.full(count, np.nan) if confidences is None else np.array(confidences)
-    described = Description(log_prob, np.array(starts, int), np.array(ends, int), np.full(count, -0.1), sure)
-    decoded = Decoded(np.array(tokens, dtype=np.int32), described, Parts(**parts))
+    rescoring = Rescoring(log_prob, np.array(starts, int), np.array(ends, int), np.full(count, -0.1), sure)
+    decoded = Decoded(np.array(tokens, dtype=np.int32), rescoring, Parts(**parts))
     return Hypothesis(decoded, log_prob if score is None else score, vocabulary)
 
 
@@ -53,7 +53,7 @@ def test_without_a_vocabulary_tokens_are_numbers():
 
 
 def test_the_language_models_part_is_a_sum():
-    found = made([1], [0], [1], fine_log_prob=-2.0, word_log_prob=-0.5, words=1)
+    found = made([1], [0], [1], token_lm_log_prob=-2.0, word_lm_log_prob=-0.5, words=1)
     assert (found.lm_log_prob, found.parts.words) == (-2.5, 1)
 
 

@@ -64,7 +64,7 @@ def test_up_to_two_windows_it_is_the_plain_search(engine):
     log_probs = speech(0, 2 * W - 1, sure=0.6)
     decoder = BeamDecoder(UNMARKED, beam_width=6)
     found = decoder.decode(log_probs, n_best=3)[0]
-    expected = beam._engine.decode_batch(decoder.plan, log_probs[None], np.array([len(log_probs)]), 3)[0]
+    expected = beam._engine.Decoder(decoder.plan).decode_batch(log_probs[None], np.array([len(log_probs)]), 3)[0]
     assert [each.score for each in found] == [each.score(decoder.plan) for each in expected]
     assert [each.tokens for each in found] == [tuple(each.tokens.tolist()) for each in expected]
 
@@ -75,16 +75,16 @@ def test_the_parts_telescope(vocabulary, engine):
     log_probs = speech(1, 12 * W, sure=0.97)
     decoder = BeamDecoder(vocabulary, beam_width=8, word_bonus=0.1 if vocabulary.has_words else None)
     best = decoder.decode(log_probs)[0][0]
-    whole = beam._engine.describe(log_probs, best.tokens, 0)
+    whole = beam._engine.rescore(log_probs, best.tokens, 0)
     assert best.log_prob == pytest.approx(whole.log_prob, abs=max(engine, 1e-6))
-    described = best.decoded.description
-    assert described.starts.tolist() == whole.starts.tolist()
-    assert described.ends.tolist() == whole.ends.tolist()
-    assert described.token_log_probs.tolist() == pytest.approx(whole.token_log_probs.tolist(), abs=engine)
-    assert described.confidences.tolist() == pytest.approx(whole.confidences.tolist(), abs=1e-2)
-    parts = beam._engine.score_parts(decoder.plan, best.tokens)
+    rescoring = best.decoded.rescoring
+    assert rescoring.starts.tolist() == whole.starts.tolist()
+    assert rescoring.ends.tolist() == whole.ends.tolist()
+    assert rescoring.token_log_probs.tolist() == pytest.approx(whole.token_log_probs.tolist(), abs=engine)
+    assert rescoring.confidences.tolist() == pytest.approx(whole.confidences.tolist(), abs=1e-2)
+    parts = beam._engine.Decoder(decoder.plan).score_parts(best.tokens)
     assert best.parts == parts
-    assert best.score == best.log_prob + decoder.plan.worth(parts, len(best.tokens))
+    assert best.score == best.log_prob + decoder.plan.fusion_score(parts, len(best.tokens))
 
 
 def test_long_items_beside_short_ones():
@@ -139,8 +139,9 @@ def test_what_is_closed_can_be_taken():
     assert "".join(each.text for each in taken).replace(" ", "") == whole.text.replace(" ", "")
     parted = sum(len(each.text.split()) for each in taken) - len(whole.text.split())
     assert parted <= 1  # words of more than W frames; all other cuts are between words
+    search = beam._engine.Decoder(decoder.plan)
     for each in taken:
-        assert each.parts == beam._engine.score_parts(decoder.plan, each.tokens)
+        assert each.parts == search.score_parts(each.tokens)
 
 
 def test_partial_results():

@@ -68,7 +68,7 @@ def test_the_surface_is_what_decoding_says(metric, words):
     chosen = np.flatnonzero((tuning.points == list(tuning.settings.values())).all(axis=1))
     assert tuning.error == tuning.errors[chosen[0]] < tuning.errors.max()
     assert error_of(tuning.decoder, items, references, metric) == pytest.approx(tuning.error)
-    assert tuning.decoder.plan.word_weight == tuning.settings["lm_weight"]
+    assert tuning.decoder.plan.word_lm_weight == tuning.settings["lm_weight"]
     assert (tuning.points[:, 0] >= 0).all()  # no negative weight is tried
     assert (tuning.held_out_error, tuning.folds) == (None, ())
 
@@ -124,7 +124,7 @@ def test_what_is_tuned_by_default(words, tmp_path):
     assert result.names == ("lm_weight[0]", "lm_weight[1]", "word_bonus", "token_bonus")
     assert calls == list(range(1, 5 * 5 * 5 * 3 + 1))
     plan = result.decoder.plan
-    assert (plan.fine_weight, plan.word_weight) == tuple(result.settings.values())[:2]
+    assert (plan.token_lm_weight, plan.word_lm_weight) == tuple(result.settings.values())[:2]
     plain = tune(BeamDecoder(UNMARKED, beam_width=3), items, references, refinements=0)
     assert plain.names == ("token_bonus",)
 
@@ -164,7 +164,7 @@ ITEM = [np.log(np.full((3, 4), 0.25))]
         ({"references": "a"}, r"references is a string; expected a list of texts, one for each item\."),
         ({"references": ["a", "b"]}, r"references has 2 entries; expected one for each of the B = 1 items\."),
         ({"references": [3]}, r"references\[0\] is 3; expected a string\."),
-        ({"references": [""]}, r"references are all empty; there is nothing to count errors by\."),
+        ({"references": [""]}, r"references are all empty; there is nothing to count errors on\."),
         ({"references": [" "], "metric": "wer"}, r"references are all empty"),
         ({"metric": "per"}, r'metric is \'per\'; expected one of "cer", "wer"\.'),
         ({"grid": {}}, r"grid is \{\}; expected a mapping from settings to the values to begin with\."),

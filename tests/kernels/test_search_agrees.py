@@ -1,4 +1,4 @@
-"""The C++ search against the one in dictionaries: random problems, every kind of factor, every instruction set."""
+"""The C++ search against the one in dictionaries: random problems, every kind of scorer, every instruction set."""
 
 import math
 
@@ -13,6 +13,7 @@ from ctckit.kernels.search.plan import Ragged, SearchPlan
 from tests.support.search_problems import random_arpa
 from tests.support.tolerances import SEARCH_SINGLE
 
+ENGINES = (native_search, reference_search)
 ROUNDS = 80
 
 
@@ -44,14 +45,14 @@ def random_word_options(rng, letters, models):
     options = {
         "has_lexicon": True,
         "words": Ragged.of(words),
-        "word_ids": np.full(len(words), -1, dtype=np.int32),
+        "word_lm_ids": np.full(len(words), -1, dtype=np.int32),
         "oov_charge": rng.choice([0.0, 0.5, 2.0, math.inf]),
     }
     if rng.random() < 0.3:
         return options
     model = models[int(rng.integers(1, 9))]
     ids = np.array([model.find(str(n + 1)) for n in range(len(words))], dtype=np.int32)
-    return {**options, "word_model": model, "word_weight": rng.uniform(0, 1.5), "word_ids": ids}
+    return {**options, "word_lm": model, "word_lm_weight": rng.uniform(0, 1.5), "word_lm_ids": ids}
 
 
 def random_hotwords(rng, letters, *, has_words):
@@ -80,10 +81,10 @@ def random_plan(rng, models):
         ids = [[model.find(str(letter + 1)) for letter in each] for each in spelled]
         space = model.find("1") if has_words else -1
         options |= {
-            "fine_model": model,
-            "fine_weight": rng.uniform(0, 1.5),
-            "fine_ids": Ragged.of(ids),
-            "fine_space": space,
+            "token_lm": model,
+            "token_lm_weight": rng.uniform(0, 1.5),
+            "token_lm_ids": Ragged.of(ids),
+            "token_lm_space": space,
         }
     for name, scale in (("token_bonus", 1.0), ("beam_threshold", -10.0), ("token_threshold", -4.0)):
         if rng.random() < 0.25:
@@ -135,21 +136,18 @@ def test_the_same_texts_with_the_same_masses(seed, models):
             ours = within_range(found.best(plan.beam_width, ended=ended))
             assert ours == pytest.approx(scores, rel=SEARCH_SINGLE, abs=SEARCH_SINGLE), (seed, round_)
         for tokens in list(scores)[:3]:
-            assert_same_parts(native_search.score_parts(plan, tokens), reference_search.score_parts(plan, tokens))
-            ours, description = (
-                each.describe(frames, tokens, plan.blank) for each in (native_search, reference_search)
-            )
-            assert_same_description(ours, description)
+            assert_same_parts(*(each.Decoder(plan).score_parts(tokens) for each in ENGINES))
+            assert_same_rescoring(*(each.rescore(frames, tokens, plan.blank) for each in ENGINES))
 
 
 def assert_same_parts(ours, expected):
     assert (ours.words, ours.oov_letters) == (expected.words, expected.oov_letters)
     assert ours.word_indices == expected.word_indices
-    for name in ("fine_log_prob", "word_log_prob", "hotwords"):
+    for name in ("token_lm_log_prob", "word_lm_log_prob", "hotwords"):
         assert getattr(ours, name) == pytest.approx(getattr(expected, name), rel=1e-6, abs=1e-6)
 
 
-def assert_same_description(ours, expected):
+def assert_same_rescoring(ours, expected):
     assert ours.log_prob == pytest.approx(expected.log_prob, rel=SEARCH_SINGLE, abs=SEARCH_SINGLE)
     assert ours.starts.tolist() == expected.starts.tolist()
     assert ours.ends.tolist() == expected.ends.tolist()

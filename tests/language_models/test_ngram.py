@@ -1,5 +1,7 @@
-"""Queries against a dictionary of the ARPA file; formats there and back; what training estimates; the command."""
+"""N-gram models: queries against a dictionary of the ARPA file, file formats, training, and the interface."""
 
+import copy
+import copyreg
 import gzip
 import lzma
 import math
@@ -14,6 +16,7 @@ import pytest
 
 from ctckit import NGramModel, errors
 from ctckit.errors import DataError, InvalidInputError
+from ctckit.language_models import LanguageModel
 from tests.support import ngram_oracle as oracle
 from tests.support.paths import SHARED
 from tests.support.tolerances import LM_LOG10, LM_NATS
@@ -132,10 +135,30 @@ def test_a_model_can_be_sent_to_another_process():
     again = pickle.loads(pickle.dumps(model))
     assert (again.unit, again.space, again.discounts) == (model.unit, model.space, model.discounts)
     assert again.native.arpa() == model.native.arpa()
-    unpickle, (content, *rest) = model.__reduce__()
+    assert copy.deepcopy(model) is model  # a model never changes
+    restore, (content,) = copyreg.dispatch_table[type(model.native)](model.native)
     for damaged, message in [(content[:5000], "Is it truncated"), (content[:-70] + bytes(70), "is damaged"), (b"", "")]:
         with pytest.raises(errors.ModelFormatError, match=f"a pickled NGramModel: .*{message}"):
-            unpickle(damaged, *rest)
+            restore(damaged)
+
+
+def test_a_model_is_a_language_model():
+    model = NGramModel.train(TEXT, order=3)
+    assert isinstance(model, LanguageModel)
+    total, state = 0.0, model.begin()
+    for word in ["the", "cat", "never-seen"]:
+        log_prob, state = model.score(state, word)
+        total += log_prob
+    assert total + model.end(state) == pytest.approx(model.log_prob(["the", "cat", "never-seen"]), abs=LM_NATS)
+
+
+@pytest.mark.parametrize("missing", ["begin", "score", "end"])
+def test_a_language_model_has_all_three_methods(missing):
+    methods = {"begin": lambda self: 0, "score": lambda self, state, entry: (0.0, 0), "end": lambda self, state: 0.0}
+    assert type("Whole", (LanguageModel,), methods)().begin() == 0
+    del methods[missing]
+    with pytest.raises(TypeError, match=f"abstract method.*{missing}"):
+        type("Part", (LanguageModel,), methods)()
 
 
 # ---- training
@@ -228,7 +251,7 @@ def test_the_size_of_a_batch_changes_nothing(monkeypatch, capsys):
         ({"space": " "}, InvalidInputError, "space is ' '"),
         ({"space": "<s>"}, InvalidInputError, "space is '<s>'"),
         ({"prune": (1,)}, InvalidInputError, "expected 0 for order 1"),
-        ({"prune": (0, 2, 1)}, InvalidInputError, "never fall"),
+        ({"prune": (0, 2, 1)}, InvalidInputError, "counts that do not decrease"),
         ({"prune": (0, -1)}, InvalidInputError, "expected counts of 0 or more"),
         ({"prune": (0, 0, 0)}, InvalidInputError, "prune has 3 numbers; the order is 2"),
     ],

@@ -1,26 +1,17 @@
-"""What the tests of the search share: engines, little language models, and the score of a text by its definition."""
+"""Shared by the tests of the search: engines, small language models, and the score of a text by its definition."""
 
-import importlib
 import itertools
 import math
 
 import numpy as np
 
 from ctckit import NGramModel, Vocabulary
+from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from tests.support import oracle
 from tests.support.tolerances import DOUBLE, SEARCH_SINGLE
 
-
-def _engines():
-    """The reference, and the native search where this build has it."""
-    found = {"reference": reference_search}
-    if importlib.util.find_spec("ctckit.kernels.search.native") is not None:
-        found["native"] = importlib.import_module("ctckit.kernels.search.native")
-    return found
-
-
-ENGINES = _engines()
+ENGINES = {"reference": reference_search, "native": native_search}
 TOLERANCES = {"reference": 1e3 * DOUBLE, "native": SEARCH_SINGLE}
 
 LETTERS = Vocabulary(("", "a", "b", "|"), separator="|")
@@ -30,7 +21,7 @@ UNMARKED = Vocabulary(("", "a", "b", "c"))
 
 
 def random_arpa(entries, seed, *, bigrams=0.5):
-    """A bigram model in the ARPA format: random numbers, some of the pairs."""
+    """A bigram model in the ARPA format, with random numbers for a random part of the pairs."""
     rng = np.random.default_rng(seed)
     left, right = ["<s>", "<unk>", *entries], ["</s>", "<unk>", *entries]
     pairs = [pair for pair in itertools.product(left, right) if rng.random() < bigrams]
@@ -65,20 +56,20 @@ def written(tokens, vocabulary):
     return text
 
 
-def naive_parts(tokens, vocabulary, *, word_model=None, fine_model=None, lexicon=None, hotwords=None):
-    """(fine log p, word log p, words, letters in unknown words, weights of hotwords) by the definition."""
+def naive_parts(tokens, vocabulary, *, word_lm=None, token_lm=None, lexicon=None, hotwords=None):
+    """(log p by token model, log p by word model, words, letters in unknown words, hotwords), by the definition."""
     text = written(tokens, vocabulary)
     words = text.split() if vocabulary.has_words else []
-    known = lexicon if lexicon is not None else (set(word_model) if word_model is not None else None)
+    known = lexicon if lexicon is not None else (set(word_lm) if word_lm is not None else None)
     entries = [word if known is None or word in known else "<unk>" for word in words]
-    fine = 0.0
-    if fine_model is not None:
-        by_token = fine_model.unit == "token"
-        asked = [vocabulary[token] for token in tokens] if by_token else text.replace(" ", fine_model.space)
-        fine = fine_model.log_prob(list(asked))
+    token_part = 0.0
+    if token_lm is not None:
+        by_token = token_lm.unit == "token"
+        asked = [vocabulary[token] for token in tokens] if by_token else text.replace(" ", token_lm.space)
+        token_part = token_lm.log_prob(list(asked))
     return (
-        fine,
-        0.0 if word_model is None else word_model.log_prob(entries),
+        token_part,
+        0.0 if word_lm is None else word_lm.log_prob(entries),
         len(words),
         0 if known is None else sum(len(word) for word in words if word not in known),
         sum(weight for phrase, weight in found_hotwords(text, words, hotwords or {}, vocabulary.has_words)),

@@ -1,4 +1,4 @@
-"""The likeliest class of each frame, collapsed: fast, and right wherever the model is sure."""
+"""Greedy decoding: the likeliest class of each frame, collapsed. Fast, and right where the model is certain."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import TargetBatch
 from ctckit.kernels.loss import native
-from ctckit.kernels.search.plan import Decoded, Description, Parts
+from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 
 def greedy_decode(
     log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, blank: int = 0, vocabulary: Vocabulary | None = None
 ) -> list[Hypothesis]:
-    """Best-path decoding: the arg-max of each frame, repeats merged, blanks removed.
+    """Return the best path of each item as a text: the arg-max of each frame, repeats merged, blanks removed.
 
     The text of the best path is not always the best text: a text's probability is the sum over all its alignments.
 
     Args:
-        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms. Equal scores: the
-            lower class wins. On a GPU log p is computed in float32.
-        input_lengths: (B,) frames of each item; all T by default. What lies beyond is not read.
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms. Of
+            equal scores the lower class wins. On a GPU, log p is computed in float32.
+        input_lengths: (B,) frames of each item; by default all T. Frames beyond them are not read.
         blank: The class of the blank.
-        vocabulary: How the tokens are written in ``Hypothesis.text``; by default as numbers. Its blank is ``blank``.
+        vocabulary: Writes the tokens in ``Hypothesis.text``; by default as numbers. Its blank must be ``blank``.
 
     Returns:
-        B hypotheses: tokens, their spans (without confidences), and log p(tokens | x) over all alignments.
+        B hypotheses with tokens, spans (without confidences), and log p(tokens | x) over all alignments.
 
     Raises:
         InvalidInputError: On a wrong rank, type or length, NaN within the lengths, or values above 0.
@@ -44,12 +44,12 @@ def greedy_decode(
         >>> best.tokens, [(span.start, span.end) for span in best.spans]
         ((1, 2), [(0, 2), (3, 4)])
     """
-    scores: _Frames | _DeviceFrames
+    scores: _CPUFrames | _DeviceFrames
     if getattr(log_probs, "is_cuda", False):
         scores = _DeviceFrames(log_probs)
         input_lengths = input_lengths.cpu() if hasattr(input_lengths, "cpu") else input_lengths
     else:
-        scores = _Frames(log_probs)
+        scores = _CPUFrames(log_probs)
     items, frames, classes = scores.shape
     _checks.class_index(blank, "blank", classes)
     given = np.full(items, frames) if input_lengths is None else input_lengths
@@ -63,7 +63,7 @@ def greedy_decode(
     return [_hypothesis(runs, float(total), vocabulary) for runs, total in zip(found, totals, strict=True)]
 
 
-class _Frames:
+class _CPUFrames:
     """(B, T, C) log-probabilities in memory."""
 
     def __init__(self, log_probs: Any) -> None:
@@ -72,29 +72,29 @@ class _Frames:
         self.shape: tuple[int, ...] = self.scores.shape
 
     def best(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        """(B, T) the likeliest class of each frame, the lower one of equals, and its log-probability."""
+        """Return the (B, T) likeliest classes, the lower one of equals, and their log-probabilities."""
         best = self.scores.argmax(axis=2)
         return best, np.take_along_axis(self.scores, best[:, :, None], axis=2)[:, :, 0]
 
     def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
-        """(B,) −log p of each text, by one pass over its lattice."""
+        """Return the (B,) −log p of each text, by one pass over its lattice."""
         return native.ctc_loss(self.scores, batch, input_kind="scores")
 
 
 class _DeviceFrames:
-    """The same on a GPU: what comes back are a class and a number for each frame."""
+    """(B, T, C) log-probabilities on a GPU. Only a class and a number for each frame are copied to the CPU."""
 
     def __init__(self, log_probs: Any) -> None:
         self.scores = _checks.frames_on_device(log_probs)
         self.shape: tuple[int, ...] = tuple(self.scores.shape)
 
     def best(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        """See ``_Frames``."""
+        """See ``_CPUFrames``."""
         top, best = self.scores.max(dim=2)
         return best.cpu().numpy(), top.float().cpu().numpy()
 
     def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
-        """See ``_Frames``."""
+        """See ``_CPUFrames``."""
         from ctckit.kernels.loss.triton import launch as triton_loss
 
         return triton_loss.losses(self.scores, batch, input_kind="scores")
@@ -110,12 +110,12 @@ def _runs(best: npt.NDArray[np.int64], top: npt.NDArray[Any], item: int, blank: 
 def _batch(tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int) -> TargetBatch:
     counts = np.array([len(each) for each in tokens], dtype=np.int64)
     targets = np.full((len(tokens), int(counts.max(initial=0))), blank, dtype=np.int32)
-    for row, each in zip(targets, tokens, strict=True):
-        row[: len(each)] = each
+    for target, each in zip(targets, tokens, strict=True):
+        target[: len(each)] = each
     return TargetBatch(targets, lengths, counts, blank)
 
 
 def _hypothesis(runs: Runs, log_prob: float, vocabulary: Vocabulary | None) -> Hypothesis:
     unknown = np.full(len(runs.tokens), np.nan)
-    described = Description(log_prob, runs.starts, runs.ends, runs.log_probs, unknown)
-    return Hypothesis(Decoded(runs.tokens, described, Parts()), log_prob, vocabulary)
+    rescoring = Rescoring(log_prob, runs.starts, runs.ends, runs.log_probs, unknown)
+    return Hypothesis(Decoded(runs.tokens, rescoring, Parts()), log_prob, vocabulary)

@@ -1,4 +1,4 @@
-"""What a decoder found: arrays. Texts, spans and pictures are made of them when they are asked for."""
+"""``Hypothesis``: one text that a decoder found. It holds arrays; texts, spans and pictures are made on demand."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ctckit.vocabulary import Vocabulary
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Hypothesis:
-    """One reading of a sequence of frames.
+    """One text that a decoder found in a sequence of frames.
 
-    Besides the attributes below it has ``tokens``, ``text``, ``log_prob``, ``lm_log_prob``, ``spans``, ``words``, made
-    when they are asked for. Two are equal if all their numbers are, bit by bit, and they are written alike.
-    ``print(hypothesis)`` draws the text over time.
+    Besides the attributes below it has ``tokens``, ``text``, ``log_prob``, ``lm_log_prob``, ``spans`` and ``words``;
+    they are computed on demand. Two hypotheses are equal if all their numbers are equal, bit by bit, and their texts
+    are written alike. ``print(hypothesis)`` draws the text over time.
 
     Attributes:
         decoded: The numbers, as arrays.
-        score: What the decoder ranks by, in nats: log_prob + lm_weight · log p_LM (each model with its weight) +
+        score: The decoder ranks by this number, in nats: log_prob + lm_weight · log p_LM (each model with its weight) +
             word_bonus · words + token_bonus · tokens − oov_charge · letters in unknown words + weights of the hotwords
-            found. Of a greedy decoder: log_prob.
-        vocabulary: How tokens are written; None: by their numbers.
-        word_names: How the words of a lexicon are written, where it has spellings of its own.
+            found. For a greedy decoder it is log_prob.
+        vocabulary: Writes the tokens as text; None: tokens are written as numbers.
+        word_names: The words of the lexicon, if it has spellings of its own.
     """
 
     decoded: Decoded
@@ -38,12 +38,12 @@ class Hypothesis:
 
     @cached_property
     def tokens(self) -> tuple[int, ...]:
-        """The classes read, without blanks."""
+        """The classes of the text, without blanks."""
         return tuple(self.decoded.tokens.tolist())
 
     @cached_property
     def text(self) -> str:
-        """The tokens as readable text: see ``Vocabulary.decode``; without a vocabulary their numbers."""
+        """The tokens as readable text, see ``Vocabulary.decode``; without a vocabulary their numbers."""
         if self.vocabulary is None:
             return " ".join(map(str, self.tokens))
         if self.word_names is not None:
@@ -52,40 +52,40 @@ class Hypothesis:
 
     @property
     def log_prob(self) -> float:
-        """Log p(tokens | x) in nats, summed over all alignments: the number that ``ctc_loss`` gives, negated."""
-        return self.decoded.description.log_prob
+        """The exact log p(tokens | x) in nats, summed over all alignments: the negated ``ctc_loss``."""
+        return self.decoded.rescoring.log_prob
 
     @property
     def lm_log_prob(self) -> float:
-        """Log p of the text in nats by the language models, </s> included, without their weights; their sum for two."""
-        return self.parts.fine_log_prob + self.parts.word_log_prob
+        """The log-probability of the text by the language models, in nats, </s> included, without weights; summed."""
+        return self.parts.token_lm_log_prob + self.parts.word_lm_log_prob
 
     @property
     def parts(self) -> Parts:
-        """What the score is made of besides log_prob, before the weights."""
+        """The terms of the score besides log_prob, before the weights."""
         return self.decoded.parts
 
     @cached_property
     def spans(self) -> tuple[TokenSpan, ...]:
-        """One ``TokenSpan`` for each token, in frames, from the likeliest alignment."""
-        found = self.decoded.description
-        columns = (found.starts, found.ends, found.token_log_probs)
-        rows = zip(self.tokens, *(column.tolist() for column in columns), self._confidences, strict=True)
-        return tuple(TokenSpan(*row) for row in rows)
+        """The frames of each token in the likeliest alignment."""
+        found = self.decoded.rescoring
+        arrays = (found.starts, found.ends, found.token_log_probs)
+        fields = zip(self.tokens, *(each.tolist() for each in arrays), self._confidences, strict=True)
+        return tuple(TokenSpan(*each) for each in fields)
 
     @cached_property
     def words(self) -> tuple[WordSpan, ...]:
-        """One ``WordSpan`` for each word; none where the vocabulary has no marks of words."""
+        """The frames of each word; none where the vocabulary has no mark of words."""
         if self.vocabulary is None or not self.vocabulary.has_words:
             return ()
         spelled = words_of(self.tokens, self.vocabulary)
         return tuple(self._word(n, text, members) for n, (text, members) in enumerate(spelled))
 
     def times(self, frame_seconds: float) -> tuple[TimedText, ...]:
-        """The words, or the tokens where there are no words, in seconds.
+        """Return the words, or the tokens where there are no words, with their times in seconds.
 
         Args:
-            frame_seconds: How long a frame lasts.
+            frame_seconds: The duration of a frame.
         """
         if self.words:
             return tuple(TimedText(each.text, *each.seconds(frame_seconds), each.confidence) for each in self.words)
@@ -94,16 +94,16 @@ class Hypothesis:
         )
 
     def draw(self, *, width: int = 100) -> str:
-        """The tokens over time, in characters, with how sure each is; at most five rows of ``width`` frames."""
+        """Draw the tokens over time in characters, with their confidences; at most five lines of ``width`` frames."""
         _checks.positive_integer(width, "width")
         head = f"{self.text!r}: log p = {self.log_prob:.4f}"
         lines = [head if self.score == self.log_prob else f"{head}, score = {self.score:.4f}"]
-        sure = [span.confidence for span in self.spans if span.confidence is not None]
+        confidences = [span.confidence for span in self.spans if span.confidence is not None]
         lines += _drawing.timeline(
             [self._written(span.token) for span in self.spans],
             [span.start for span in self.spans],
             [span.end for span in self.spans],
-            sure if len(sure) == len(self.spans) else None,
+            confidences if len(confidences) == len(self.spans) else None,
             width=width,
         )
         return "\n".join(lines)
@@ -117,14 +117,14 @@ class Hypothesis:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Hypothesis):
             return NotImplemented
-        mine, theirs = self.decoded, other.decoded
+        mine, theirs = self.decoded.rescoring, other.decoded.rescoring
         return (
             (self.score, self.log_prob, self.parts) == (other.score, other.log_prob, other.parts)
-            and np.array_equal(mine.tokens, theirs.tokens)
-            and np.array_equal(mine.description.starts, theirs.description.starts)
-            and np.array_equal(mine.description.ends, theirs.description.ends)
-            and np.array_equal(mine.description.token_log_probs, theirs.description.token_log_probs)
-            and np.array_equal(mine.description.confidences, theirs.description.confidences, equal_nan=True)
+            and np.array_equal(self.decoded.tokens, other.decoded.tokens)
+            and np.array_equal(mine.starts, theirs.starts)
+            and np.array_equal(mine.ends, theirs.ends)
+            and np.array_equal(mine.token_log_probs, theirs.token_log_probs)
+            and np.array_equal(mine.confidences, theirs.confidences, equal_nan=True)
             and (self.vocabulary, self.word_names) == (other.vocabulary, other.word_names)
         )
 
@@ -133,14 +133,13 @@ class Hypothesis:
 
     @property
     def _confidences(self) -> list[float | None]:
-        return [None if np.isnan(each) else each for each in self.decoded.description.confidences.tolist()]
+        return [None if np.isnan(each) else each for each in self.decoded.rescoring.confidences.tolist()]
 
     def _word(self, n: int, text: str, members: Sequence[int]) -> WordSpan:
         index = self.parts.word_indices[n] if self.word_names is not None else -1
         name = self.word_names[index] if self.word_names is not None and index >= 0 else text
-        sure = [self.spans[k].confidence for k in members]
-        known = [each for each in sure if each is not None]
-        confidence = float(np.prod(known)) if len(known) == len(sure) else None
+        known = [confidence for k in members if (confidence := self.spans[k].confidence) is not None]
+        confidence = float(np.prod(known)) if len(known) == len(members) else None
         return WordSpan(name, self.spans[members[0]].start, self.spans[members[-1]].end, confidence)
 
     def _written(self, token: int) -> str:

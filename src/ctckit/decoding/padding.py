@@ -13,10 +13,10 @@ from ctckit.errors import InvalidInputError
 
 
 def pad_frames(items: Sequence[Any], name: str = "log_probs") -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """(B, T, C) and (B,) lengths from arrays (T_b, C); what is beyond the lengths is 0.
+    """Return a (B, T, C) batch and its (B,) lengths from B arrays (T_b, C); frames beyond the lengths are 0.
 
     Raises:
-        InvalidInputError: If an item is not of two axes, or the numbers of classes differ.
+        InvalidInputError: If an item does not have two axes, or the numbers of classes differ.
 
     Example:
         >>> batch, lengths = pad_frames([np.zeros((3, 2)), np.zeros((5, 2))])
@@ -36,6 +36,6 @@ def pad_frames(items: Sequence[Any], name: str = "log_probs") -> tuple[npt.NDArr
             )
     lengths = np.array([len(array) for array in arrays], dtype=np.int64)
     batch = np.zeros((len(arrays), int(lengths.max()), classes), dtype=np.result_type(*arrays))
-    for row, array in zip(batch, arrays, strict=True):
-        row[: len(array)] = array
+    for item, array in zip(batch, arrays, strict=True):
+        item[: len(array)] = array
     return batch, lengths

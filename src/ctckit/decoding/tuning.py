@@ -1,12 +1,14 @@
-"""``tune``: the weights of a decoder, chosen on texts that are known.
+"""``tune``: choose the weights of a decoder on texts that are known.
 
-Settings are chosen by the errors they make on a development set: first on a grid, then around the best point with
-half the step, again and again. On few items the lowest point is often luck; so a point is judged by its own error
-and, as much, by the mean of those tried within a step of the grid around it: a wide valley is better than a deep
-hole. The error at the chosen point is an optimistic one: the point was chosen for it. So ``folds=k`` repeats the
-whole search k times, each time without one k-th of the items, and measures the errors on just these: no item's errors
-are counted under settings that it helped to choose. That is the number to report, or that of a test set which took no
-part at all.
+``tune`` counts the errors on a development set: first on a grid of settings, then around the best point with half the
+step, again and again. With few items, the lowest point is often luck. So a point is judged by its own error and,
+equally, by the mean error of the points within one step of the grid around it: a wide valley is better than a single
+low point.
+
+The error at the chosen point is optimistic, because the point was chosen for it. ``folds=k`` therefore repeats the
+whole search k times, each time without one k-th of the items, and counts the errors on the held-out items only. So the
+errors of an item are never counted with settings that it helped to choose. Report this number, or the error on a test
+set that took no part.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit.decoding.beam import BeamDecoder
-from ctckit.decoding.lexicon import HEAVIEST
 from ctckit.decoding.padding import pad_frames
+from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.errors import InvalidInputError
 
 METRICS = ("cer", "wer")
@@ -35,8 +37,8 @@ class Fold:
     """One part of a cross-validation.
 
     Attributes:
-        settings: Chosen without this part.
-        error: With these settings, on this part: errors per reference character or word.
+        settings: The settings chosen on the other parts.
+        error: The error of these settings on this part: errors per reference character or word.
     """
 
     settings: Mapping[str, float]
@@ -45,18 +47,18 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What ``tune`` found. ``print(tuning)`` shows the surface.
+    """The result of ``tune``. ``print(tuning)`` draws the errors over the settings.
 
     Attributes:
         decoder: The decoder with the best settings.
-        settings: The best settings: those with the fewest errors there and around, and of equals the one in the middle.
-        error: Errors per reference character or word there. It is an optimistic one: the settings were chosen for it.
-        held_out_error: The same by cross-validation; None without ``folds``.
+        settings: The best settings: those with the fewest errors at and around them; of equals, the one in the middle.
+        error: Errors per reference character or word with these settings. It is optimistic: they were chosen for it.
+        held_out_error: The same error by cross-validation; None without ``folds``.
         folds: The parts of the cross-validation.
         metric: "cer" or "wer".
         names: The settings that were tuned.
-        points: (P, len(names)) the values that were tried, cross-validation left out.
-        errors: (P,) the error of each.
+        points: (P, len(names)) the values that were tried, without those of the cross-validation.
+        errors: (P,) the error at each point.
     """
 
     decoder: BeamDecoder
@@ -70,19 +72,19 @@ class Tuning:
     errors: npt.NDArray[np.float64]
 
     def draw(self) -> str:
-        """The surface: the first setting downwards, the second across, of the others the best."""
-        rows = np.unique(self.points[:, 0])
+        """Draw the errors: the first setting downwards, the second across; of all other settings the best."""
+        downwards = np.unique(self.points[:, 0])
         across = self.points[:, 1] if len(self.names) > 1 else np.zeros(len(self.points))
         columns = np.unique(across)
         lines = [f"{self.metric} in %: {self.names[0]} downwards"]
         if len(self.names) > 1:
             lines[0] += f", {self.names[1]} across"
             lines.append(" " * 8 + "".join(f"{column:8.4g}" for column in columns))
-        for row in rows:
-            cells = [self.errors[(self.points[:, 0] == row) & (across == column)] for column in columns]
+        for value in downwards:
+            cells = [self.errors[(self.points[:, 0] == value) & (across == column)] for column in columns]
             marked = [self._cell(each) for each in cells]
-            lines.append((f"{row:8.4g}" + "".join(f"{cell:>8}" for cell in marked)).rstrip())
-        lines.append(f"best: {_written(self.settings)}: {100 * self.error:.2f} % on what they were chosen for")
+            lines.append((f"{value:8.4g}" + "".join(f"{cell:>8}" for cell in marked)).rstrip())
+        lines.append(f"best: {_written(self.settings)}: {100 * self.error:.2f} % on the items they were chosen on")
         if self.held_out_error is not None:
             lines.append(f"held out, {len(self.folds)} folds: {100 * self.held_out_error:.2f} %")
         return "\n".join(lines)
@@ -108,28 +110,30 @@ def tune(
     folds: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Tuning:
-    """Choose lm_weight, word_bonus and the like on a development set.
+    """Choose lm_weight, word_bonus and other settings on a development set.
 
-    Never on the test set: what is reported for it would be too good. With ``folds`` the result has an honest error too.
+    Do not use the test set: its error would then be too optimistic. With ``folds`` the result also has a held-out
+    error.
 
     Args:
         decoder: The decoder to tune.
         log_probs: (B, T, C), or a list of B arrays (T_b, C).
-        references: B texts, as ``Hypothesis.text`` writes them.
-        input_lengths: (B,) frames of each item; all by default.
-        metric: "cer": errors per reference character, or "wer": per reference word (what stands between spaces).
-        grid: For each setting to tune the values to begin with: lm_weight, word_bonus, token_bonus, oov_charge,
-            beam_threshold …; of two language models "lm_weight[0]" and "lm_weight[1]". By default lm_weight,
-            word_bonus with a model of words, token_bonus with one of characters or tokens.
-        refinements: How often to go on around the best point, with half the step.
-        folds: 0, or the parts of a cross-validation, at least 2. Item b is in part b modulo folds.
-        progress: Called with the number of settings tried so far.
+        references: The B true texts, as ``Hypothesis.text`` writes them.
+        input_lengths: (B,) frames of each item; by default all.
+        metric: "cer": errors per reference character, or "wer": errors per reference word (words are
+            separated by spaces).
+        grid: The first values of each setting to tune: lm_weight, word_bonus, token_bonus, oov_charge …; with two
+            language models "lm_weight[0]" and "lm_weight[1]". By default lm_weight, word_bonus with a model of
+            words, and token_bonus with a model of characters or tokens.
+        refinements: How often to continue around the best point with half the step.
+        folds: 0, or the number of parts of a cross-validation, at least 2. Item b is in part b modulo folds.
+        progress: Is called with the number of settings tried so far.
 
     Returns:
-        A ``Tuning``: decoder, settings, error, the surface.
+        A ``Tuning``: the tuned decoder, its settings and error, and the errors of all settings that were tried.
 
     Raises:
-        InvalidInputError: If the arguments do not fit; as ``BeamDecoder.decode``.
+        InvalidInputError: If the arguments do not fit each other; also whenever ``BeamDecoder.decode`` raises it.
         MissingDependencyError: Without rapidfuzz, which counts the errors.
 
     Example:
@@ -147,7 +151,7 @@ def tune(
              2.5   0.00*
                3   0.00*
              3.5   0.00*
-        best: token_bonus = 3.5: 0.00 % on what they were chosen for
+        best: token_bonus = 3.5: 0.00 % on the items they were chosen on
         held out, 2 folds: 0.00 %
     """
     if input_lengths is None and isinstance(log_probs, (list, tuple)):
@@ -183,7 +187,7 @@ def tune(
 
 
 class _Surface:
-    """The errors of every item at every point that was asked for; each point is decoded once."""
+    """The errors of every item at every point of the settings that was asked for; each point is decoded once."""
 
     def __init__(
         self,
@@ -205,7 +209,7 @@ class _Surface:
         self.units = np.array([len(each) for each in self._references])
 
     def errors_of(self, point: Point, items: npt.NDArray[np.bool_]) -> int:
-        """The errors of some items."""
+        """Return the number of errors of some items."""
         if point not in self._known:
             self._known[point] = self._measure(point)
             if self._progress is not None:
@@ -213,7 +217,7 @@ class _Surface:
         return int(self._known[point][items].sum())
 
     def error(self, point: Point, items: npt.NDArray[np.bool_]) -> float:
-        """Errors per reference character or word."""
+        """Return the errors per reference character or word."""
         return self.errors_of(point, items) / max(1, int(self.units[items].sum()))
 
     def _measure(self, point: Point) -> npt.NDArray[np.int64]:
@@ -226,7 +230,7 @@ class _Surface:
 def _search(
     surface: _Surface, axes: Mapping[str, list[float]], refinements: int, items: npt.NDArray[np.bool_]
 ) -> tuple[Point, list[Point]]:
-    """The best point for some items: of a grid, then of finer ones around it; and all that were tried."""
+    """Return the best point for some items, from a grid and then finer ones around it; and all points tried."""
     steps = [max((b - a for a, b in itertools.pairwise(sorted(values))), default=0.0) for values in axes.values()]
     reach = np.array(steps)
     tried = list(itertools.product(*axes.values()))
@@ -236,7 +240,7 @@ def _search(
         moves = [
             (value - step, value, value + step) if step else (value,) for value, step in zip(best, steps, strict=True)
         ]
-        tried += [point for point in itertools.product(*moves) if _allowed(tuple(axes), point) and point not in tried]
+        tried += [point for point in itertools.product(*moves) if _in_range(tuple(axes), point) and point not in tried]
         best = _middle_of_the_best(surface, tried, items, reach)
     return best, tried
 
@@ -244,10 +248,10 @@ def _search(
 def _middle_of_the_best(
     surface: _Surface, points: Sequence[Point], items: npt.NDArray[np.bool_], reach: npt.NDArray[np.float64]
 ) -> Point:
-    """The point with the fewest errors there and, on average, within ``reach`` around; of equals the middle one."""
-    places = np.array(points)
+    """Return the point with the fewest errors, its own plus the mean within ``reach``; of equals the middle one."""
+    positions = np.array(points)
     errors = np.array([surface.errors_of(point, items) for point in points])
-    near = (np.abs(places[:, None] - places[None]) <= 1.001 * reach).all(axis=2)
+    near = (np.abs(positions[:, None] - positions[None]) <= 1.001 * reach).all(axis=2)
     judged = errors + (near * errors).sum(axis=1) / near.sum(axis=1)
     equal = [point for point, error in zip(points, judged, strict=True) if error <= judged.min() + 1e-9]
     spread = np.maximum(np.ptp(np.array(points), axis=0), 1e-12)
@@ -255,11 +259,11 @@ def _middle_of_the_best(
     return equal[int(apart.argmin())]
 
 
-def _allowed(names: Sequence[str], point: Point) -> bool:
-    """Refining does not leave the range of a setting."""
+def _in_range(names: Sequence[str], point: Point) -> bool:
+    """Tell whether all values are in the range of their settings."""
     for name, value in zip(names, point, strict=True):
         weight = name.startswith("lm_weight") or name == "oov_charge"
-        if (weight and value < 0) or (name.endswith("_threshold") and value > 0) or abs(value) > HEAVIEST:
+        if (weight and value < 0) or (name.endswith("_threshold") and value > 0) or abs(value) > MAX_WEIGHT:
             return False
     return True
 
@@ -276,7 +280,7 @@ def _parts(folds: int, items: int) -> list[npt.NDArray[np.bool_]]:
 
 
 def _axes(decoder: BeamDecoder, grid: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
-    """The values to begin with; also checks that the decoder takes them."""
+    """Return the first values of each setting. Checks that the decoder accepts them."""
     chosen = _default_grid(decoder) if grid is None else grid
     if not isinstance(chosen, Mapping) or not chosen:
         raise InvalidInputError(f"grid is {grid!r}; expected a mapping from settings to the values to begin with.")
@@ -294,20 +298,19 @@ def _axes(decoder: BeamDecoder, grid: Mapping[str, Sequence[float]] | None) -> d
 
 def _default_grid(decoder: BeamDecoder) -> dict[str, list[float]]:
     plan = decoder.plan
-    both = plan.word_model is not None and plan.fine_model is not None
-    weights = ["lm_weight[0]", "lm_weight[1]"] if both else ["lm_weight"]
-    if plan.word_model is None and plan.fine_model is None:
-        weights = []
+    with_word_lm, with_token_lm = plan.word_lm is not None, plan.token_lm is not None
+    both = with_word_lm and with_token_lm
+    weights = ["lm_weight[0]", "lm_weight[1]"] if both else ["lm_weight"] * (with_word_lm or with_token_lm)
     grid = {name: [0.0, 0.25, 0.5, 0.75, 1.0] if both else [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] for name in weights}
-    if plan.word_model is not None or (plan.has_words and plan.fine_model is None):
+    if with_word_lm or (plan.has_words and not with_token_lm):
         grid["word_bonus"] = [-1.0, 0.0, 1.0, 2.0, 3.0]
-    if plan.fine_model is not None:  # each of its tokens costs: without a bonus, short texts win
+    if with_token_lm:  # it makes each token cost something: without a bonus, short texts win
         grid["token_bonus"] = [0.0, 1.5, 3.0] if both else [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     return grid or {"token_bonus": [-0.5, 0.0, 0.5, 1.0, 1.5]}
 
 
 def _as_settings(values: Mapping[str, float]) -> dict[str, Any]:
-    """What ``with_settings`` takes: the weights of two models as one setting."""
+    """Return the settings as ``with_settings`` takes them: the weights of two models are one setting."""
     settings: dict[str, Any] = {name: value for name, value in values.items() if "[" not in name}
     weights = [values[name] for name in sorted(values) if name.startswith("lm_weight[")]
     if weights:
@@ -325,7 +328,7 @@ def _references(references: Sequence[str], items: int, metric: str) -> list[str]
         if not isinstance(text, str):
             raise InvalidInputError(f"references[{b}] is {text!r}; expected a string.")
     if not any(text.split() if metric == "wer" else text for text in texts):
-        raise InvalidInputError("references are all empty; there is nothing to count errors by.")
+        raise InvalidInputError("references are all empty; there is nothing to count errors on.")
     return texts
 
 

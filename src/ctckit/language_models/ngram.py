@@ -1,8 +1,9 @@
-"""N-gram language models: how likely a text is, entry by entry.
+"""N-gram language models: an entry depends on the N − 1 entries before it.
 
-p(w₁ … w_n) = Π p(w_i | the N − 1 entries before), where an n-gram that the model does not hold backs off:
+p(w₁ … w_n) = Π p(w_i | the N − 1 entries before w_i). The model stores p* for the n-grams that it holds and a back-off
+weight b for their contexts:
 
-    p(w | v₁ … v_k) = p*(v₁ … v_k w)                            if the model holds it
+    p(w | v₁ … v_k) = p*(v₁ … v_k w)                            if the model holds v₁ … v_k w
                     = b(v₁ … v_k) · p(w | v₂ … v_k)             otherwise
 
 Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp), which also
@@ -10,9 +11,9 @@ estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
 
     p(w | v₁ … v_k) = (a(v₁ … v_k w) − D) / Σ a(v₁ … v_k ·) + γ(v₁ … v_k) · p(w | v₂ … v_k)
 
-with a the count at the highest order, and below it the number of different entries seen before; D = D₁, D₂ or D₃ where
-a is 1, 2, or more; γ what is left over. Source: Chen and Goodman 1998; Heafield, Pouzyrevsky, Clark, Koehn 2013, whose
-program lmplz this agrees with.
+where a(v₁ … v_k w) is the count of the n-gram at the highest order, and below it the number of different entries seen
+before the n-gram; the discount D is D₁, D₂ or D₃ where a is 1, 2, or more; γ is the mass that the discounts leave.
+Source: Chen and Goodman 1998; Heafield, Pouzyrevsky, Clark, Koehn 2013. The results agree with their program lmplz.
 """
 
 from __future__ import annotations
@@ -27,23 +28,22 @@ from typing import Any
 from ctckit import _checks, _files
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.kernels import ngram as kernel
-from ctckit.language_models import files as _model_text
+from ctckit.language_models import files as _files_of_models
+from ctckit.language_models.base import SPACE, UNITS, LanguageModel
 
-UNITS = ("word", "char", "token")
-SPACE = "|"
 SPECIAL = ("<s>", "</s>", "<unk>")
-MOST_ORDERS = 16
+MAX_ORDER = 16
 
 
 @dataclass(frozen=True)
 class Discounts:
-    """What training took from the counts of one order.
+    """The discounts of one order: what training subtracts from the counts.
 
     Attributes:
-        one: D₁, from n-grams seen once.
-        two: D₂, from those seen twice.
-        more: D₃, from all others.
-        fallback: The text was too small, or too regular, to estimate them: these are 0.5, 1 and 1.5.
+        one: D₁, for n-grams seen once.
+        two: D₂, for n-grams seen twice.
+        more: D₃, for all others.
+        fallback: True where the text was too small, or too regular, to estimate them: they are then 0.5, 1 and 1.5.
     """
 
     one: float
@@ -52,15 +52,15 @@ class Discounts:
     fallback: bool
 
 
-class NGramModel:
-    """A back-off n-gram model; made by :meth:`load` or :meth:`train`.
+class NGramModel(LanguageModel[int]):
+    """A back-off n-gram model. :meth:`load` and :meth:`train` make one.
 
     Attributes:
-        order: N: an entry depends on the N − 1 before it.
+        order: N: an entry depends on the N − 1 entries before it.
         unit: What an entry is: "word", "char" or "token".
         space: The entry that stands for a space, where the unit is "char".
-        counts: How many n-grams of each order the model holds.
-        discounts: Of each order, where the model was trained just now; else None.
+        counts: The number of n-grams of each order.
+        discounts: The discounts of each order, if this object was made by :meth:`train`; else None.
 
     Example:
         >>> model = NGramModel.train(["the cat sat", "the cat ran", "a dog ran"], order=2)
@@ -68,7 +68,7 @@ class NGramModel:
         (9, 2, True, False)
         >>> model.log_prob("the cat") > model.log_prob("cat the")
         True
-        >>> log_prob, state = model.score(model.start, "the")
+        >>> log_prob, state = model.score(model.begin(), "the")
         >>> round(log_prob, 3), round(model.log_prob("the", eos=False), 3)
         (-0.936, -0.936)
     """
@@ -87,30 +87,30 @@ class NGramModel:
     def load(cls, path: str | os.PathLike[str], *, unit: str | None = None, verify: bool = True) -> NGramModel:
         """Load a model: an ARPA file, plain or compressed by gzip, xz or bzip2, or a file that :meth:`save` wrote.
 
-        Which it is, is told by its content. A file of ctckit's own is mapped into memory, which takes no time whatever
-        its size, and several processes share it.
+        The content of the file decides, not its name. A file in ctckit's own format is memory-mapped: loading takes no
+        time at any size, and several processes share the memory.
 
         Args:
             path: The file.
-            unit: "word", "char" or "token". By default what ctckit's file says; for an ARPA file, which does not say:
-                "char" where every entry is a single character, else "word".
-            verify: Check the content of a file of ctckit's own against its checksum, once, when the model is first
-                used. Without it, a damaged file may give wrong probabilities (never a crash). Its header and its
-                length are checked always.
+            unit: "word", "char" or "token". By default, the unit that a file in ctckit's format names. An ARPA file
+                names none: the default is then "char" if every entry is a single character, else "word".
+            verify: Compare the content of a file in ctckit's format with its checksum, once, when the model is first
+                used. Without it, a damaged file may give wrong probabilities (never a crash). The header and the
+                length of the file are always checked.
 
         Raises:
-            DataError: If there is no such file, or it is no language model; says the line.
-            ModelFormatError: If a file of ctckit's own is truncated, damaged or of another version. Damage behind the
-                header is found at the first use.
+            DataError: If there is no such file, or it is no language model; names the line.
+            ModelFormatError: If a file in ctckit's format is truncated, damaged or of another version. Damage after the
+                header is found when the model is first used.
             InvalidInputError: If ``unit`` is none of the three.
         """
         if unit is not None:
             _checks.choice(unit, "unit", UNITS)
         path = Path(path)
-        if _model_text.is_own_file(path):
+        if _files_of_models.is_own_file(path):
             return cls._load_own(path, unit, verify)
         try:
-            native = kernel.ngram_from_arpa(_model_text.contents(path))
+            native = kernel.ngram_from_arpa(_files_of_models.contents(path))
         except kernel.FormatError as error:
             raise DataError(f"{path}: {error}") from None
         return cls(native, unit=unit or _unit_of(native))
@@ -139,34 +139,35 @@ class NGramModel:
         prune: Sequence[int] = (),
         progress: bool = False,
     ) -> NGramModel:
-        """Estimate a model from a text: interpolated modified Kneser-Ney smoothing, as KenLM's lmplz does it.
+        """Estimate a model from a text, with interpolated modified Kneser-Ney smoothing as in KenLM's lmplz.
 
-        Where a text is too small for an order's discounts, they are 0.5, 1 and 1.5 (lmplz refuses, and proposes these):
-        see ``discounts``.
+        If the text is too small to estimate the discounts of an order, they are 0.5, 1 and 1.5; see ``discounts``.
+        (lmplz stops in this case and proposes the same values.)
 
         Args:
-            lines: The text. A line is a string or the list of its entries. Of a string, the entries are its words
-                (between white space), or for unit "char" its characters. Nothing else is done to it: case and
-                punctuation stay. Lines without entries are left out.
+            lines: The text. A line is a string or a list of entries. The entries of a string are its words (between
+                white space), or its characters for unit "char". Nothing else is changed: case and punctuation stay.
+                Lines without entries are skipped.
             order: N, 1 to 16. Usual are 3 to 5 for words, 6 to 8 for characters.
             unit: "word", "char" or "token".
-            space: For unit "char": the entry that stands for white space, since ARPA files cannot hold a space.
-            prune: For each order from 1 on, n-grams seen this often or less are left out; the last number holds for
-                the orders beyond. Never falling, and 0 for order 1. ``(0, 0, 1)`` drops 3-grams seen once.
-            progress: Draw a progress bar on standard error, where that is a terminal.
+            space: For unit "char": the entry that stands for white space, because ARPA files cannot hold a space.
+            prune: One count for each order from 1 on: n-grams seen this often or less are dropped. The last count also
+                holds for the higher orders. Counts must not decrease, and the first must be 0. ``(0, 0, 1)`` drops
+                3-grams seen once.
+            progress: Draw a progress bar on standard error, if that is a terminal.
 
         Raises:
-            InvalidInputError: If an argument is out of range, or an entry holds white space.
-            DataError: If there is no text, or it holds ``<s>``, ``</s>`` or ``<unk>``.
+            InvalidInputError: If an argument is out of range, or an entry contains white space.
+            DataError: If there is no text, or it contains ``<s>``, ``</s>`` or ``<unk>``.
         """
         _checks.choice(unit, "unit", UNITS)
         _expect_order(order)
         _expect_space(space)
         trainer = kernel.NGramTrainer(order, _checked_prune(prune, order))
         try:
-            for characters, text in _model_text.batches(lines, unit == "char", progress=progress):
+            for characters, text in _files_of_models.batches(lines, unit == "char", progress=progress):
                 trainer.add(text, characters, space)
-            with _model_text.spinner("estimating", progress):
+            with _files_of_models.spinner("estimating", progress):
                 native, discounts = trainer.train()
         except kernel.FormatError as error:
             raise DataError(f"lines: {error}") from None
@@ -175,9 +176,10 @@ class NGramModel:
         return model
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model: as ARPA where the name ends in .arpa, .arpa.gz or .arpa.xz, else in ctckit's own format.
+        """Write the model as ARPA if the name ends in .arpa, .arpa.gz or .arpa.xz, else in ctckit's own format.
 
-        The usual ending of the latter is .ctclm. The file is either whole or not there.
+        Names of files in ctckit's format usually end in .ctclm. The file is written atomically: if writing fails, an
+        older file of that name is unchanged.
 
         Raises:
             DataError: If it cannot be written.
@@ -185,8 +187,8 @@ class NGramModel:
         path = Path(path)
         native = self.native
         try:
-            if _model_text.is_arpa_name(path):
-                _files.write_atomically(path, _model_text.compressed(native.arpa(), path))
+            if _files_of_models.is_arpa_name(path):
+                _files.write_atomically(path, _files_of_models.compressed(native.arpa(), path))
             else:
                 _files.write_atomically(path, native.header(self._note), native.body().data)
         except (OSError, kernel.FormatError) as error:
@@ -197,53 +199,63 @@ class NGramModel:
         return json.dumps({"unit": self.unit, "space": self.space}).encode()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        content = self.native.header(self._note) + self.native.body().tobytes()
-        return _unpickled, (content, self.unit, self.space, self.discounts)
+        return _unpickled, (self.native, self.unit, self.space, self.discounts)
+
+    def __deepcopy__(self, memo: Any) -> NGramModel:
+        return self  # a model never changes
 
     @property
     def native(self) -> kernel.NGram:
-        """The model in the C++ core; whole, or this raises."""
+        """The model in the C++ core, verified at the first use.
+
+        Raises:
+            ModelFormatError: If the content of the file is damaged.
+        """
         if self._unverified is not None:
             if not self._native.is_intact():
                 raise ModelFormatError(
                     f"{self._unverified}: the content is damaged: its checksum is not the one it was written with. "
-                    "Write it anew (ctckit lm convert MODEL.arpa MODEL.ctclm)."
+                    "Write it again (ctckit lm convert MODEL.arpa MODEL.ctclm)."
                 )
             self._unverified = None
         return self._native
 
+    def begin(self) -> int:
+        """Return the state after ``<s>``, where texts begin."""
+        return self.native.start
+
     @property
     def start(self) -> int:
-        """The state after ``<s>``, where texts begin."""
+        """The state after ``<s>``; the same as :meth:`begin`."""
         return self.native.start
 
     @property
     def empty(self) -> int:
-        """The state without context."""
+        """The state without any context."""
         return self._native.empty
 
     @property
     def unknown_log_prob(self) -> float:
-        """Log p(<unk>) without context, nats."""
+        """The log-probability of ``<unk>`` without context, nats."""
         return self.native.unigram(self._native.unknown)
 
     def log_prob(self, tokens: Sequence[str] | str, *, bos: bool = True, eos: bool = True) -> float:
-        """The log-probability of a text, nats.
+        """Return the log-probability of a text in nats.
 
         Args:
-            tokens: Its entries; or the text as one string: its characters where the unit is "char" (white space
-                becomes one ``space``, and at the ends nothing), its words where it is "word". Unknown entries count
-                as ``<unk>``.
-            bos: The text begins here (after ``<s>``); otherwise there is no context before it.
-            eos: It ends here: log p(</s> | …) is included.
+            tokens: The entries of the text, or the text as one string. For unit "word" the entries of a string are its
+                words; for unit "char" they are its characters, where white space becomes one ``space`` and is dropped
+                at both ends. Unknown entries count as ``<unk>``.
+            bos: True: the text begins here (after ``<s>``). False: there is no context before it.
+            eos: True: the text ends here, and log p(</s> | …) is included.
 
         Raises:
-            InvalidInputError: If ``tokens`` is a string and the unit "token", or holds something else than strings.
+            InvalidInputError: If ``tokens`` is a string and the unit is "token", or an entry is not a string.
         """
         return self.native.log_prob(self.entries(tokens), bos, eos)
 
     def entries(self, tokens: Sequence[str] | str) -> list[str]:
-        """The entries of a text, as :meth:`log_prob` takes them."""
+        """Return the entries of a text; :meth:`log_prob` says what they are."""
         if not isinstance(tokens, str):
             entries = list(tokens)
             for position, each in enumerate(entries):
@@ -259,12 +271,12 @@ class NGramModel:
         )
 
     def score(self, state: int, entry: str) -> tuple[float, int]:
-        """(log p(entry | state) in nats, the state behind it). An unknown entry counts as ``<unk>``."""
+        """Return log p(entry | state) in nats, and the state after it. An unknown entry counts as ``<unk>``."""
         native = self.native
         return native.query(state, native.find(entry))
 
     def end(self, state: int) -> float:
-        """The log-probability, nats, that the text ends in this state: log p(</s> | state)."""
+        """Return log p(</s> | state) in nats: the log-probability that the text ends in this state."""
         native = self.native
         return native.query(state, native.end)[0]
 
@@ -282,11 +294,7 @@ class NGramModel:
         return f"NGramModel(order={self.order}, unit={self.unit!r}, counts={self.counts})"
 
 
-def _unpickled(content: bytes, unit: str, space: str, discounts: tuple[Discounts, ...] | None) -> NGramModel:
-    try:
-        native = kernel.ngram_from_bytes(content)
-    except kernel.FormatError as error:
-        raise ModelFormatError(f"a pickled NGramModel: {error}") from None
+def _unpickled(native: kernel.NGram, unit: str, space: str, discounts: tuple[Discounts, ...] | None) -> NGramModel:
     model = NGramModel(native, unit=unit, space=space)
     model.discounts = discounts
     return model
@@ -294,8 +302,8 @@ def _unpickled(content: bytes, unit: str, space: str, discounts: tuple[Discounts
 
 def _expect_order(order: int) -> None:
     _checks.positive_integer(order, "order")
-    if order > MOST_ORDERS:
-        raise InvalidInputError(f"order is {order}; expected 1 to {MOST_ORDERS}.")
+    if order > MAX_ORDER:
+        raise InvalidInputError(f"order is {order}; expected 1 to {MAX_ORDER}.")
 
 
 def _expect_space(space: str) -> None:
@@ -310,7 +318,7 @@ def _checked_prune(prune: Sequence[int], order: int) -> list[int]:
     if any(not isinstance(each, int) or isinstance(each, bool) or each < 0 for each in numbers):
         raise InvalidInputError(f"prune is {prune!r}; expected counts of 0 or more, one for each order.")
     if numbers != sorted(numbers) or numbers[:1] not in ([], [0]):
-        raise InvalidInputError(f"prune is {prune!r}; expected 0 for order 1 and numbers that never fall after it.")
+        raise InvalidInputError(f"prune is {prune!r}; expected 0 for order 1 and then counts that do not decrease.")
     if len(numbers) > order:
         raise InvalidInputError(f"prune has {len(numbers)} numbers; the order is {order}.")
     return numbers

@@ -1,21 +1,20 @@
-"""The original's calls on ``BeamDecoder``: what each of its settings becomes, and its tuples from hypotheses.
+"""The default search: pyctcdecode's calls served by ``BeamDecoder``.
 
+pyctcdecode        BeamDecoder
 alpha              lm_weight
 beta               word_bonus, where there is a language model
-unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word: a word of
-                   six letters, a usual one, is charged what the original charges for any unknown word
+unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word. A word of six
+                   letters, the usual length, is charged as much as any unknown word in the original
 unigrams           lexicon
-hotwords           the same; a phrase counts as a whole, hotword_weight for each of its words
+hotwords           hotwords; a phrase counts as a whole, with hotword_weight for each of its words
 beam_prune_logp    beam_threshold
 token_min_logp     token_threshold
 """
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,18 +29,18 @@ from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_F
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.decoding.lexicon import HEAVIEST
+from ctckit.decoding.padding import pad_frames
+from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.vocabulary import Vocabulary
 
-PROBABILITY_SLACK = 1e-3  # of a row's sum: what half precision leaves
-
-MARKS = ("<s>", "</s>", "<unk>")  # the original takes what it reads of them for words
+PROBABILITY_SLACK = 1e-3  # the rounding of a frame's sum in half precision
+SENTENCE_MARKS = ("<s>", "</s>", "<unk>")  # in the original, a text may contain them as words
 
 logger = logging.getLogger(__name__)
 
 
-class PresentDecoder:
-    """Decodes for one alphabet, and keeps the last ``BeamDecoder`` that it made.
+class DefaultSearch:
+    """``BeamDecoder`` for one alphabet. The last decoder is kept for the next call.
 
     Args:
         alphabet: The labels.
@@ -49,11 +48,11 @@ class PresentDecoder:
 
     def __init__(self, alphabet: Alphabet) -> None:
         self._alphabet = alphabet
-        self._known: tuple[LanguageModel | None, BeamDecoder] | None = None
+        self._with_model: tuple[LanguageModel | None, BeamDecoder] | None = None
         self._ready: tuple[Any, BeamDecoder] | None = None
 
-    def __reduce__(self) -> tuple[type[PresentDecoder], tuple[Alphabet]]:
-        return PresentDecoder, (self._alphabet,)
+    def __reduce__(self) -> tuple[type[DefaultSearch], tuple[Alphabet]]:
+        return DefaultSearch, (self._alphabet,)
 
     def decode(
         self,
@@ -64,38 +63,39 @@ class PresentDecoder:
         hotword_weight: float,
         n_best: int | None = None,
     ) -> list[list[OutputBeam]]:
-        """The texts of each item's (T, C) scores, best first: those of the whole beam, or of its ``n_best`` entries."""
-        words = _checks.model_of_words(model)
-        decoder = self._decoder(words, (tuple(hotwords), hotword_weight), _settings(words, pruning))
-        log_probs = [log_probs_of(each) for each in items]
-        lengths = np.array([len(each) for each in items], dtype=np.int64)
-        most = min(n_best or pruning.beam_width, pruning.beam_width)
-        found = decoder.decode(_padded(log_probs), lengths, n_best=most) if items else []
-        return [_beams(each, decoder.vocabulary, words, pruning.beam_prune_logp) for each in found]
+        """Return the texts of each item of (T, C) scores, best first: the whole beam, or its ``n_best`` best texts."""
+        word_lm = _checks.model_of_words(model)
+        decoder = self._decoder(word_lm, (tuple(hotwords), hotword_weight), _settings(word_lm, pruning))
+        if not items:
+            return []
+        log_probs, lengths = pad_frames([default_log_probs(each) for each in items])
+        found = decoder.decode(log_probs, lengths, n_best=min(n_best or pruning.beam_width, pruning.beam_width))
+        return [_beams(each, decoder.vocabulary, word_lm, pruning.beam_prune_logp) for each in found]
 
     def _decoder(
         self, model: LanguageModel | None, hotwords: tuple[tuple[str, ...], float], settings: dict[str, float]
     ) -> BeamDecoder:
-        """The last one again, if nothing has changed; its words again, if they have not."""
-        if self._known is None or self._known[0] is not model:
-            self._known, self._ready = (model, self._with_words(model)), None
+        """Return the last decoder if nothing has changed; keep its words if the model has not changed."""
+        if self._with_model is None or self._with_model[0] is not model:
+            self._with_model, self._ready = (model, self._new_decoder(model)), None
         if self._ready is None or self._ready[0] != (hotwords, settings):
-            decoder = _with_hotwords(self._known[1], *hotwords).with_settings(**settings)
-            self._ready = (hotwords, settings), decoder
+            base = self._with_model[1]
+            weights = _hotword_weights(base.vocabulary, *hotwords)
+            self._ready = (hotwords, settings), base.with_settings(hotwords=weights, **settings)
         return self._ready[1]
 
-    def _with_words(self, model: LanguageModel | None) -> BeamDecoder:
+    def _new_decoder(self, model: LanguageModel | None) -> BeamDecoder:
         vocabulary = vocabulary_of(self._alphabet)
         if model is None:
             return BeamDecoder(vocabulary)
         _checks.words_end(vocabulary.has_words)
         letters = _letters_of(vocabulary)
-        words = [word for word in model.unigrams or () if word not in MARKS and letters.issuperset(word)]
+        words = [word for word in model.unigrams or () if word not in SENTENCE_MARKS and letters.issuperset(word)]
         return BeamDecoder(vocabulary, language_model=ngrams_of(model.kenlm_model), lexicon=words or None)
 
 
 def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
-    """The alphabet with its marks stated."""
+    """Return the vocabulary of an alphabet, with its blank and its mark of words."""
     labels = alphabet.labels
     blank = labels.index("")
     if alphabet.is_bpe:
@@ -105,7 +105,7 @@ def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
 
 
 def ngrams_of(model: Any) -> Any:
-    """The n-gram model in ctckit's ``kenlm.Model``, or one read from the file of the kenlm package's model."""
+    """Return the n-gram model of a ctckit ``kenlm.Model``, or read it from the file of a model of the kenlm package."""
     ours = model if isinstance(model, kenlm.Model) else kenlm.Model(_checks.arpa_of(model))
     return ours.ngrams
 
@@ -126,26 +126,21 @@ def _letters_of(vocabulary: Vocabulary) -> set[str]:
     return set("".join(part for parts in vocabulary.word_parts for part in parts))
 
 
-def _with_hotwords(decoder: BeamDecoder, hotwords: Sequence[str], weight: float) -> BeamDecoder:
-    """The decoder with those hotwords that its vocabulary can write; its words are not prepared again."""
-    letters = _letters_of(decoder.vocabulary)
+def _hotword_weights(vocabulary: Vocabulary, hotwords: Sequence[str], weight: float) -> dict[str, float]:
+    """Return the hotwords that the vocabulary can write, with their weights."""
+    letters = _letters_of(vocabulary)
     weights: dict[str, float] = {}
     for words in map(str.split, hotwords):
         phrase = " ".join(words)
-        if not letters.issuperset("".join(words) if decoder.vocabulary.has_words else phrase):
+        if not letters.issuperset("".join(words) if vocabulary.has_words else phrase):
             logger.warning("The hotword %r has letters that are not among the labels: it is left out.", phrase)
         elif words and weight != 0:
-            weights[phrase] = min(weight * len(words), HEAVIEST)
-    if not weights:
-        return decoder
-    hot = BeamDecoder(decoder.vocabulary, hotwords=weights).plan
-    other = copy.copy(decoder)
-    other.plan = replace(decoder.plan, hotwords=hot.hotwords, hotword_weights=hot.hotword_weights)
-    return other
+            weights[phrase] = min(weight * len(words), MAX_WEIGHT)
+    return weights
 
 
-def log_probs_of(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(T, C) log-probabilities: of probabilities, where every row is a distribution within 1e-3, else of logits."""
+def default_log_probs(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return (T, C) log-probabilities: of probabilities if each frame is a distribution within 1e-3, else of logits."""
     if scores.dtype == np.float16:
         scores = scores.astype(np.float32)
     if scores.size and scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() <= PROBABILITY_SLACK:
@@ -155,19 +150,10 @@ def log_probs_of(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-def _padded(items: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """(B, T, C) of items of different lengths."""
-    longest = max(len(each) for each in items)
-    result = np.zeros((len(items), longest, items[0].shape[1]), dtype=np.result_type(*items))
-    for row, each in zip(result, items, strict=True):
-        row[: len(each)] = each
-    return result
-
-
 def _beams(
     found: Sequence[Hypothesis], vocabulary: Vocabulary, model: LanguageModel | None, prune: float
 ) -> list[OutputBeam]:
-    """Tuples, those of one text (it may end in a separator or not) added up, without those far below the best."""
+    """Return the tuples of a beam. Tuples with the same text are added up; those far below the best are left out."""
     by_text: dict[str, list[Hypothesis]] = {}
     for each in found:
         by_text.setdefault(each.text, []).append(each)
@@ -187,8 +173,8 @@ def _log_sum(values: Sequence[float]) -> float:
 
 
 def _words(found: Hypothesis, text: str, vocabulary: Vocabulary) -> list[tuple[str, tuple[int, int]]]:
-    """The words with their frames; the whole text is one where nothing marks words."""
-    starts, ends = found.decoded.description.starts.tolist(), found.decoded.description.ends.tolist()
+    """Return the words with their frames; without a mark of words, the whole text is one word."""
+    starts, ends = found.decoded.rescoring.starts.tolist(), found.decoded.rescoring.ends.tolist()
     if not vocabulary.has_words:
         return [(text, (starts[0], ends[-1]))] if text else []
     words = words_of(found.tokens, vocabulary)

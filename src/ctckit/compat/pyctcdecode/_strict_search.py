@@ -1,8 +1,9 @@
-"""pyctcdecode's search, rule by rule, for ``strict=True``: the same candidates in the same order, the same sums.
+"""The strict search: pyctcdecode's own search, rule by rule. Same candidates in the same order, same sums.
 
-Texts and parts of words are nodes that are found by what they continue, so that a step builds and hashes no strings,
-where the original builds and hashes whole texts. What is odd here is odd there: sets of classes in the order of a hash
-table; one flag for all entries that breaks after "▁"; the frames of the alignment merged last; an empty last word.
+Texts and parts of words are nodes, and each node knows its continuations. So a step builds and hashes no strings; the
+original builds and hashes whole texts. The oddities are the original's: classes are visited in the order of a hash
+table; one flag for all entries of the beam says that a word begins after "▁"; a text gets the frames of the alignment
+that was merged last; the last word may be empty.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ Frames = tuple[int, int]
 OutputBeam = tuple[str, Any, list[tuple[str, Frames]], float, float]
 
 NO_FRAMES: Frames = (-1, -1)
-NOTHING_READ = -1  # the last label of the entry that the search begins with
-TEXT_BITS = 44  # left for parts times labels
+NO_LABEL = -1  # the last label of the first entry
+TEXT_SHIFT = 44  # bits below the number of a text in a merge key; they hold parts times labels
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What is not tried, and what is not kept."""
+    """The limits of a search: what is not tried, and what is not kept."""
 
     beam_width: int
     beam_prune_logp: float
@@ -39,23 +40,23 @@ class Pruning:
 
 
 class Text:
-    """Words that are complete, and what they count."""
+    """The complete words of a text, and their score."""
 
-    __slots__ = ("after", "base", "hotwords", "lm_score", "scored", "state", "string", "tail")
+    __slots__ = ("after", "base", "fusion_score", "hotwords", "lm_score", "state", "string", "tail")
 
     def __init__(self, string: str, hotwords: int, tail: tuple[str, ...], number: int) -> None:
         self.string = string
         self.hotwords = hotwords
-        self.tail = tail  # the last words, which the language model can see
-        self.base = number << TEXT_BITS  # plus a part's base and a label: what candidates are merged by
+        self.tail = tail  # the last words, those that the language model can see
+        self.base = number << TEXT_SHIFT  # the merge key of a candidate: this + its part's base + its label
         self.after: dict[str, Text] = {}
-        self.lm_score = 0.0  # of the language model alone
-        self.scored = 0.0  # with the hotwords
+        self.lm_score = 0.0  # by the language model
+        self.fusion_score = 0.0  # lm_score and hotwords
         self.state: Any = None
 
 
 class Part:
-    """The beginning of a word, and what it counts until the word is complete."""
+    """The beginning of a word, and its score until the word is complete."""
 
     __slots__ = ("after", "base", "score", "string")
 
@@ -63,43 +64,43 @@ class Part:
         self.string = string
         self.score = score
         self.base = base
-        self.after: dict[int, Part] | None = None  # most are never gone on with
+        self.after: dict[int, Part] | None = None  # most parts are never continued
 
 
 Words = tuple[Any, ...]
-"""The frames of complete words: () or (those before, (start, end))."""
+"""The frames of complete words as a linked list: () or (the words before, (start, end))."""
 Entry = tuple[Text, Part, int, Words, int, int, Any]
-"""Text, part, last label, frames of the text's words, start and end of the part, log-probability."""
+"""An entry of the beam: text, part, last label, frames of its words, start and end of the part, log-probability."""
 
 
 class Labels:
-    """What the search has to know of each label."""
+    """The properties of each label that the search uses."""
 
     def __init__(self, alphabet: Alphabet) -> None:
         labels = alphabet.labels
         first = {label: index for index, label in reversed(list(enumerate(labels)))}
         self.texts = labels
         self.same = [first[label] for label in labels]  # equal labels count as one
-        self.blank = first.get("", NOTHING_READ - 1)
+        self.blank = first.get("", NO_LABEL - 1)
         self.is_bpe = alphabet.is_bpe
         self.breaks = [label.startswith(BPE_TOKEN) if alphabet.is_bpe else label == " " for label in labels]
         self.pieces = [_piece(label) if alphabet.is_bpe else "" for label in labels]
 
 
 def _piece(label: str) -> str:
-    """A label that begins a word, without the marks."""
+    """Return a label that begins a word, without the marks."""
     return label.removeprefix(BPE_TOKEN).removesuffix(BPE_TOKEN)
 
 
-class Search:
-    """One item's search.
+class StrictSearch:
+    """The strict search in one item.
 
     Args:
-        labels: Of the alphabet.
+        labels: The labels of the alphabet.
         model: A model of words, or None.
-        hotwords: Their scorer.
-        pruning: What is left out.
-        start_state: The model's state before the item; None: its own.
+        hotwords: The scorer of the hotwords.
+        pruning: The limits of the search.
+        start_state: The model's state before the item; None: the model's own start state.
     """
 
     def __init__(
@@ -115,25 +116,25 @@ class Search:
         self._hotwords = hotwords
         self._pruning = pruning
         self._history = max(1, (1 if model is None else model.order) - 1)
-        self._break_next = False  # after a label that ends in "▁"; one for all entries, as in the original
+        self._break_next = False  # set after a label that ends in "▁"; one flag for all entries, as in the original
         text, part = Text("", 0, (), 0), Part("", hotwords.score_partial_token(""), 0)
         text.state = model.get_start_state() if start_state is None and model is not None else start_state
         self._texts = {"": text}
         self._parts = {"": part}
-        self._beam: list[Entry] = [(text, part, NOTHING_READ, (), *NO_FRAMES, 0.0)]
+        self._beam: list[Entry] = [(text, part, NO_LABEL, (), *NO_FRAMES, 0.0)]
 
     def run(self, log_probs: npt.NDArray[Any]) -> list[OutputBeam]:
-        """Reads (T, C) log-probabilities and gives the texts of the last beam, best first."""
-        for frame, row in enumerate(_rows(log_probs)):
+        """Search in (T, C) log-probabilities and return the texts of the last beam, best first."""
+        for frame, scores in enumerate(_as_numbers(log_probs)):
             likely = _likely(log_probs[frame], self._pruning.token_min_logp)
-            merged = _merged(entry for index in likely for entry in self._read(index, frame, row[index]))
+            merged = _merged(entry for index in likely for entry in self._read(index, frame, scores[index]))
             self._beam = [entry for _, entry in self._best(self._scored(merged))]
             if self._pruning.prune_history:
                 self._beam = list(_with_different_futures(self._beam))
         return self._finished()
 
     def _read(self, index: int, frame: int, log_prob: Any) -> Iterator[Entry]:
-        """Every entry of the beam with one more frame of a label."""
+        """Yield every entry of the beam with one more frame of a label."""
         labels = self._labels
         label, is_bpe, breaks = labels.same[index], labels.is_bpe, labels.breaks[index]
         for text, part, last, words, start, end, score in self._beam:
@@ -171,7 +172,7 @@ class Search:
         return self._model.score_partial_token(part)
 
     def _followed(self, text: Text, word: str) -> Text:
-        """The text with one more word, if there is a word."""
+        """Return the text with one more word, if there is a word."""
         if not word:
             return text
         known = text.after.get(word)
@@ -185,27 +186,27 @@ class Search:
             return self._texts[string]
         tail = (*before.tail, *word.split())[-self._history :]
         text = self._texts[string] = Text(string, before.hotwords + self._hotwords.count(word), tail, len(self._texts))
-        text.scored = self._hotwords.weight * text.hotwords
+        text.fusion_score = self._hotwords.weight * text.hotwords
         if self._model is not None:
             score, text.state = self._model.score(before.state, word)
             text.lm_score = before.lm_score + score
-            text.scored = text.lm_score + text.scored
+            text.fusion_score = text.lm_score + text.fusion_score
         return text
 
     def _scored(self, entries: Iterable[Entry]) -> list[tuple[Any, Entry]]:
         if self._model is None:
-            return [(entry[6] + entry[0].scored + entry[1].score, entry) for entry in entries]
-        return [(entry[6] + (entry[0].scored + entry[1].score), entry) for entry in entries]
+            return [(entry[6] + entry[0].fusion_score + entry[1].score, entry) for entry in entries]
+        return [(entry[6] + (entry[0].fusion_score + entry[1].score), entry) for entry in entries]
 
     def _best(self, scored: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-        """The best, in order; equal ones stay as they were."""
+        """Return the best, in order; equal ones keep their order."""
         least = max(score for score, _ in scored) + self._pruning.beam_prune_logp
         scored = [each for each in scored if each[0] >= least]
         scored.sort(key=itemgetter(0), reverse=True)
         return scored[: self._pruning.beam_width]
 
     def _finished(self) -> list[OutputBeam]:
-        """The texts, the word begun counted as the last one, even if it is empty."""
+        """Return the texts. The unfinished word counts as the last word, even if it is empty."""
         merged: dict[str, tuple[Text, str, Words, Any]] = {}
         for text, part, _, words, start, end, score in self._beam:
             string = _joined(text.string, part.string)
@@ -214,7 +215,7 @@ class Search:
             if string in merged:
                 score = _log_add(merged[string][3], score)
             merged[string] = text, part.string, words, score
-        counted = [self._last_word_counted(string, *found) for string, found in merged.items()]
+        complete = [self._with_last_word(string, *found) for string, found in merged.items()]
         return [
             (
                 " ".join(string.split()),
@@ -223,10 +224,10 @@ class Search:
                 log_prob,
                 total,
             )
-            for total, (string, words, state, log_prob) in self._best(counted)
+            for total, (string, words, state, log_prob) in self._best(complete)
         ]
 
-    def _last_word_counted(
+    def _with_last_word(
         self, string: str, text: Text, part: str, words: Words, log_prob: Any
     ) -> tuple[float, tuple[str, Words, Any, float]]:
         hotwords = self._hotwords.weight * (text.hotwords + self._hotwords.count(part))
@@ -236,18 +237,18 @@ class Search:
         return float(log_prob + (text.lm_score + score + hotwords)), (string, words, state, float(log_prob))
 
 
-def _rows(log_probs: npt.NDArray[Any]) -> Any:
-    """Rows to take numbers from: Python's floats where those are the same numbers, for they are quicker."""
+def _as_numbers(log_probs: npt.NDArray[Any]) -> Any:
+    """Return the frames as lists of Python's floats, which are faster, where these are the same numbers."""
     return log_probs.tolist() if log_probs.dtype == np.float64 else log_probs
 
 
-def _likely(column: npt.NDArray[Any], least: float) -> set[int]:
-    # The order of this set is the order in which candidates are met: it has to be made as the original makes it.
-    return set(np.flatnonzero(column >= least).tolist()) | {int(column.argmax())}
+def _likely(scores: npt.NDArray[Any], least: float) -> set[int]:
+    # The order of this set is the order of the candidates, so it must be built as in the original.
+    return set(np.flatnonzero(scores >= least).tolist()) | {int(scores.argmax())}
 
 
 def _merged(candidates: Iterable[Entry]) -> Iterable[Entry]:
-    """Candidates of one text, part and label added up: at the first one's place, with the last one's frames."""
+    """Add up candidates with the same text, part and label, in the place of the first, with the frames of the last."""
     found: dict[int, Entry] = {}
     for entry in candidates:
         key = entry[0].base + entry[1].base + entry[2]
@@ -257,7 +258,7 @@ def _merged(candidates: Iterable[Entry]) -> Iterable[Entry]:
 
 
 def _with_different_futures(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The best entry of those that nothing to come can tell apart."""
+    """Yield the best entry of those that have the same future: no later frame can tell them apart."""
     seen = set()
     for entry in entries:
         future = entry[0].tail, entry[1], entry[2]
@@ -284,8 +285,11 @@ def _in_order(words: Words) -> list[Frames]:
     return found[::-1]
 
 
-def log_probs_as_the_original(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Probabilities if the rows' sums have a mean of 1 within 1e-9, logits else; at least 1e-15 in either case."""
+def strict_log_probs(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return log-probabilities: of probabilities if the mean of the frames' sums is 1 within 1e-9, else of logits.
+
+    No probability is below 1e-15.
+    """
     if len(logits) and math.isclose(logits.sum(axis=1).mean(), 1):
         return np.asarray(np.log(np.clip(logits, MIN_TOKEN_CLIP_P, 1)))
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""``BeamSearchDecoderCTC`` and ``build_ctcdecoder``: the original's calls, served by ctckit's search or by its own."""
+"""``BeamSearchDecoderCTC`` and ``build_ctcdecoder``: pyctcdecode's calls, with the default or the strict search."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ctckit.compat.pyctcdecode import _checks, _files
-from ctckit.compat.pyctcdecode._default_search import PresentDecoder
-from ctckit.compat.pyctcdecode._strict_search import Labels, OutputBeam, Pruning, Search, log_probs_as_the_original
+from ctckit.compat.pyctcdecode._default_search import DefaultSearch
+from ctckit.compat.pyctcdecode._strict_search import Labels, OutputBeam, Pruning, StrictSearch, strict_log_probs
 from ctckit.compat.pyctcdecode.alphabet import Alphabet, verify_alphabet_coverage
 from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_ALPHA,
@@ -34,22 +34,22 @@ from ctckit.compat.pyctcdecode.language_model import (
 )
 
 OutputBeamMPSafe = tuple[str, list[tuple[str, tuple[int, int]]], float, float]
-LOOKED_AT = 10  # entries of the beam, where only the best text is asked for
-Settings = tuple[Pruning, list[str], float]  # hotwords and their weight
+RESCORED = 10  # texts of the beam that are rescored if only the best is returned
+Settings = tuple[Pruning, list[str], float]  # limits, hotwords, weight of the hotwords
 
 logger = logging.getLogger(__name__)
 
 
 class BeamSearchDecoderCTC:
-    """Decodes (T, C) scores into texts, with pyctcdecode's calls and results.
+    """A decoder with pyctcdecode's calls and results: (T, C) scores in, texts out.
 
-    By default the search is ctckit's (``BeamDecoder``), which does the right thing where the original has a defect; the
-    migration guide names each difference. ``strict=True`` is the original's search: its texts and scores.
+    By default it searches with ``BeamDecoder``, which is right where the original has a defect; the migration guide
+    names each difference. With ``strict=True`` it searches like the original and returns the same texts and scores.
 
     Args:
         alphabet: The labels.
         language_model: A model of words, or None.
-        strict: Whether to search as the original does.
+        strict: Whether to search like the original.
 
     Example:
         >>> import numpy as np
@@ -59,7 +59,7 @@ class BeamSearchDecoderCTC:
         'a b'
     """
 
-    # The models of all decoders, as transformers expects them: the decoders themselves can be sent to other processes.
+    # The models of all decoders, where transformers expects them. So a decoder itself can be sent to another process.
     model_container: ClassVar[dict[bytes, AbstractLanguageModel | None]] = {}
 
     _ALPHABET_SERIALIZED_FILENAME = "alphabet.json"
@@ -71,7 +71,7 @@ class BeamSearchDecoderCTC:
         self._alphabet = alphabet
         self._labels = Labels(alphabet)
         self._model_key = os.urandom(16)
-        self._present = PresentDecoder(alphabet)
+        self._default_search = DefaultSearch(alphabet)
         self.strict = strict
         BeamSearchDecoderCTC.model_container[self._model_key] = language_model
 
@@ -82,7 +82,7 @@ class BeamSearchDecoderCTC:
         unk_score_offset: float | None = None,
         lm_score_boundary: bool | None = None,
     ) -> None:
-        """Changes the weights of the language model; what is None stays as it is.
+        """Change the weights of the language model; None leaves a weight as it is.
 
         Raises:
             InvalidInputError: If one is not a float, or ``lm_score_boundary`` not a bool.
@@ -95,11 +95,11 @@ class BeamSearchDecoderCTC:
 
     @classmethod
     def clear_class_models(cls) -> None:
-        """Lets go of the language models of all decoders."""
+        """Release the language models of all decoders."""
         BeamSearchDecoderCTC.model_container.clear()
 
     def cleanup(self) -> None:
-        """Lets go of this decoder's language model."""
+        """Release this decoder's language model."""
         BeamSearchDecoderCTC.model_container.pop(self._model_key, None)
 
     @property
@@ -118,27 +118,27 @@ class BeamSearchDecoderCTC:
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
         lm_start_state: Any = None,
     ) -> list[OutputBeam]:
-        """The texts that the search ends with, best first.
+        """Return the texts of the last beam, best first.
 
         Args:
-            logits: (T, C) floating-point scores, a column for each label: logits or log-probabilities (of those that
-                are normalised the softmax changes nothing), or probabilities, where every number is within 0..1 and
-                every row sums to 1 within 1e-3. ``strict``: probabilities where the mean of the sums is 1 within 1e-9.
-            beam_width: Entries kept in each frame.
+            logits: (T, C) floating-point scores, a column for each label: logits, log-probabilities (a softmax does
+                not change them), or probabilities. The scores are probabilities if every number is in 0..1 and every
+                frame sums to 1 within 1e-3; with ``strict``, if the mean of the sums is 1 within 1e-9.
+            beam_width: The number of entries kept in each frame.
             beam_prune_logp: Entries this far below the best are dropped; nats, 0 or less.
-            token_min_logp: Classes below this log-probability are not tried in a frame, but for the likeliest.
-            prune_history: ``strict``: of entries that the language model cannot tell apart any more the best is kept.
-                Without ``strict`` nothing is lost by them, and this changes nothing.
-            hotwords: Words or phrases to prefer.
+            token_min_logp: Classes below this log-probability are not tried in a frame, except the likeliest.
+            prune_history: With ``strict``: of entries that the language model cannot tell apart, only the best is kept.
+                Without ``strict`` it has no effect, because such entries cost nothing.
+            hotwords: Words or phrases to favor.
             hotword_weight: Nats for each of their words.
-            lm_start_state: ``strict``: the language model's state to go on from, as an earlier call gave it.
+            lm_start_state: With ``strict``: the language model's state to start from; an earlier call returned it.
 
         Returns:
-            Tuples of text, the language model's state after it, its words with their frames [start, end),
-            log-probability of the text given the frames, and that with language model and hotwords.
+            Tuples of: the text, the language model's state after it, its words with their frames [start, end), the
+            log-probability of the text given the frames, and that score with language model and hotwords.
 
         Raises:
-            InvalidInputError: On a wrong shape or type, NaN, or settings that leave no entry.
+            InvalidInputError: On a wrong shape or type, NaN, or settings that would drop every entry.
         """
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, hotwords, hotword_weight)
         return self._beams(logits, settings, lm_start_state)
@@ -146,9 +146,9 @@ class BeamSearchDecoderCTC:
     def _beams(self, logits: Any, settings: Settings, start_state: Any, n_best: int | None = None) -> list[OutputBeam]:
         scores = _checks.scores(logits, len(self._alphabet.labels))
         if self.strict:
-            return self._as_the_original(scores, settings, start_state)
+            return self._search_strictly(scores, settings, start_state)
         _checks.no_start_state(start_state)
-        return self._present.decode([scores], self._language_model, *settings, n_best)[0]
+        return self._default_search.decode([scores], self._language_model, *settings, n_best)[0]
 
     def _settings(
         self, width: int, prune: float, least: float, history: bool, hotwords: Iterable[str] | None, weight: float
@@ -156,11 +156,11 @@ class BeamSearchDecoderCTC:
         _checks.beam(width, prune)
         return Pruning(width, prune, least, history), _checks.strings(hotwords or (), "hotwords"), weight
 
-    def _as_the_original(self, scores: Any, settings: Settings, start_state: Any) -> list[OutputBeam]:
+    def _search_strictly(self, scores: Any, settings: Settings, start_state: Any) -> list[OutputBeam]:
         pruning, hotwords, weight = settings
         scorer = HotwordScorer.build_scorer(hotwords, weight)
-        search = Search(self._labels, self._language_model, scorer, pruning, start_state)
-        return search.run(log_probs_as_the_original(scores))
+        search = StrictSearch(self._labels, self._language_model, scorer, pruning, start_state)
+        return search.run(strict_log_probs(scores))
 
     def decode(
         self,
@@ -172,13 +172,13 @@ class BeamSearchDecoderCTC:
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
         lm_start_state: Any = None,
     ) -> str:
-        """The best text; the arguments are those of ``decode_beams``.
+        """Return the best text; the arguments are those of ``decode_beams``.
 
-        It is that of the same search. Only its ten best entries are looked at closely, which takes less time.
-        ``strict``: it is that of a search with ``prune_history``.
+        The search is the same as in ``decode_beams``, but only its ten best texts are rescored, which is faster. With
+        ``strict`` it is a search with ``prune_history``.
         """
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight)
-        return self._beams(logits, settings, lm_start_state, LOOKED_AT)[0][0]
+        return self._beams(logits, settings, lm_start_state, RESCORED)[0][0]
 
     def decode_beams_batch(
         self,
@@ -191,18 +191,18 @@ class BeamSearchDecoderCTC:
         hotwords: Iterable[str] | None = None,
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
     ) -> list[list[OutputBeamMPSafe]]:
-        """``decode_beams`` for a list of items; the tuples are without the language model's state.
+        """Return ``decode_beams`` of each item of a list; the tuples do not have the language model's state.
 
         Args:
-            pool: ``strict``: a pool of forked processes made after the decoder, or None. Without ``strict`` it is not
-                used: the search has threads of its own.
+            pool: With ``strict``: a pool of forked processes that was made after the decoder, or None. Without
+                ``strict`` it is not used, because the search has its own threads.
             logits_list: (T, C) scores of each item.
-            beam_width: As in ``decode_beams``, and so are the rest.
-            beam_prune_logp: 〃
-            token_min_logp: 〃
-            prune_history: 〃
-            hotwords: 〃
-            hotword_weight: 〃
+            beam_width: See ``decode_beams``.
+            beam_prune_logp: See ``decode_beams``.
+            token_min_logp: See ``decode_beams``.
+            prune_history: See ``decode_beams``.
+            hotwords: See ``decode_beams``.
+            hotword_weight: See ``decode_beams``.
         """
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, hotwords, hotword_weight)
         return self._batch(pool, logits_list, settings)
@@ -212,11 +212,13 @@ class BeamSearchDecoderCTC:
     ) -> list[list[OutputBeamMPSafe]]:
         items = [_checks.scores(each, len(self._alphabet.labels)) for each in logits_list]
         if self.strict:
-            return list(_mapping(pool)(partial(self._sendable, settings=settings), items))
-        return [_without_state(each) for each in self._present.decode(items, self._language_model, *settings, n_best)]
+            return list(_mapping(pool)(partial(self._beams_without_state, settings=settings), items))
+        return [
+            _without_state(each) for each in self._default_search.decode(items, self._language_model, *settings, n_best)
+        ]
 
-    def _sendable(self, scores: Any, settings: Settings) -> list[OutputBeamMPSafe]:
-        return _without_state(self._as_the_original(scores, settings, None))
+    def _beams_without_state(self, scores: Any, settings: Settings) -> list[OutputBeamMPSafe]:
+        return _without_state(self._search_strictly(scores, settings, None))
 
     def decode_batch(
         self,
@@ -228,15 +230,15 @@ class BeamSearchDecoderCTC:
         hotwords: Iterable[str] | None = None,
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
     ) -> list[str]:
-        """``decode`` for a list of items; ``pool`` as in ``decode_beams_batch``."""
+        """Return ``decode`` of each item of a list; ``pool`` as in ``decode_beams_batch``."""
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight)
-        return [each[0][0] for each in self._batch(pool, logits_list, settings, LOOKED_AT)]
+        return [each[0][0] for each in self._batch(pool, logits_list, settings, RESCORED)]
 
     def save_to_dir(self, filepath: str | os.PathLike[str]) -> None:
-        """Writes alphabet.json and, with a language model, the folder language_model: the original's files.
+        """Write alphabet.json and, with a language model, the folder language_model: the same files as the original.
 
         Raises:
-            DataError: If there is such a folder already.
+            DataError: If the folder language_model exists already.
         """
         folder = Path(filepath)
         model = self._language_model
@@ -247,7 +249,7 @@ class BeamSearchDecoderCTC:
 
     @staticmethod
     def parse_directory_contents(filepath: str | os.PathLike[str]) -> dict[str, str | None]:
-        """The paths of alphabet.json and of the folder language_model, None where there is none.
+        """Return the paths of alphabet.json and of the folder language_model; None where there is no such folder.
 
         Raises:
             DataError: If there is no alphabet.
@@ -266,10 +268,10 @@ class BeamSearchDecoderCTC:
     def load_from_dir(
         cls, filepath: str | os.PathLike[str], unigram_encoding: str | None = None, *, strict: bool = False
     ) -> BeamSearchDecoderCTC:
-        """Reads a folder that ``save_to_dir`` wrote, here or in the original.
+        """Read a folder that ``save_to_dir`` wrote, in ctckit or in the original.
 
         Raises:
-            DataError: If files are missing, or hold something else.
+            DataError: If files are missing, or have other content.
         """
         files = cls.parse_directory_contents(filepath)
         alphabet = Alphabet.loads(Path(str(files["alphabet"])).read_text(encoding="utf-8"))
@@ -281,10 +283,10 @@ class BeamSearchDecoderCTC:
     def load_from_hf_hub(
         cls, model_id: str, cache_dir: str | None = None, *, strict: bool = False, **kwargs: Any
     ) -> BeamSearchDecoderCTC:
-        """Reads a decoder that is kept on the hub, by the package huggingface_hub; ``kwargs`` are its own.
+        """Read a decoder from the Hugging Face hub with the package huggingface_hub; ``kwargs`` are passed to it.
 
         Raises:
-            MissingDependencyError: If that is not installed.
+            ImportError: If huggingface_hub is not installed.
         """
         hub = _checks.huggingface_hub()
         cache = cache_dir or os.path.join(Path.home(), ".cache", "pyctcdecode")
@@ -296,9 +298,11 @@ def _without_state(beams: Iterable[OutputBeam]) -> list[OutputBeamMPSafe]:
 
 
 def _mapping(pool: Any) -> Any:
-    """The pool's map, or the plain one."""
+    """Return the pool's map, or Python's own."""
     if pool is not None and isinstance(pool._ctx, SpawnContext):
-        logger.warning("A pool of spawned processes has no language model: items are decoded one after another.")
+        logger.warning(
+            "A pool of spawned processes has no language model: items are decoded one after another in this process."
+        )
         pool = None
     return map if pool is None else pool.map
 
@@ -314,17 +318,17 @@ def build_ctcdecoder(
     *,
     strict: bool = False,
 ) -> BeamSearchDecoderCTC:
-    """A decoder for a model's labels.
+    """Return a decoder for a model's labels.
 
     Args:
-        labels: One for each class; "" or "<pad>" is the blank, " " or "|" the space. Without a blank one is appended.
+        labels: One for each class; "" or "<pad>" is the blank, " " or "|" the space. A missing blank is appended.
         kenlm_model_path: An ARPA file, or ctckit's own model file. KenLM's binary files need the kenlm package.
-        unigrams: The known words; None: those of the ARPA file, if its name ends in ".arpa".
+        unigrams: The known words; None: the words of the ARPA file, if its name ends in ".arpa".
         alpha: Weight of the language model.
         beta: Nats for each word.
         unk_score_offset: log10 added to unknown words.
         lm_score_boundary: Whether texts are sentences.
-        strict: Whether to search as the original does; see ``BeamSearchDecoderCTC``.
+        strict: Whether to search like the original; see ``BeamSearchDecoderCTC``.
 
     Raises:
         InvalidInputError: On labels that occur twice.

@@ -1,1 +1,1 @@
-"""The beam search: ``plan`` says what is searched for, ``reference`` defines the search, ``native`` agrees with it."""
+"""The beam search: ``plan`` holds its input and output, ``reference`` defines it, ``native`` is the fast one."""

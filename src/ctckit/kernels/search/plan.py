@@ -1,26 +1,26 @@
-"""What every execution of the search takes and gives. It knows no text: tokens, letters and words are numbers.
+"""The input and the output of every implementation of the search. All of it is numbers; there is no text here.
 
-A text is a list of *tokens*, the classes of the model without its blank. Tokens are spelled in *letters*, small
-integers of their own; letter 0 is the boundary between words. The texts are ranked by
+A text is a list of *tokens*, the classes of the model without its blank. A token is spelled in *letters*, small
+integers of their own; letter 0 is the boundary between words. The search ranks texts by
 
     score(y) = log p(y | x)                              CTC, summed over all alignments
-             + fine_weight · log p_fine(y)               a model of letters or tokens, </s> included (see lm_boundary)
-             + word_weight · log p_word(y)               a model of words, the same
+             + token_lm_weight · log p_token(y)          a model of characters or tokens, </s> included (lm_boundary)
+             + word_lm_weight · log p_word(y)            a model of words, in the same way
              + word_bonus · words(y) + token_bonus · |y|
              − oov_charge · letters in words that are out of vocabulary
              + Σ weight of each hotword in y
 
-All but the first term is a product of factors e^(…), one for each token that extends a prefix; the factor depends on
-the prefix only through a few numbers, its *context* (reference_factors.py).
+All terms but the first are the *fusion score*, a sum over the tokens of the text. What a token adds depends on the text
+before it only through a few numbers, the *context* (reference_scorers.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,26 +29,28 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
+BOUNDARY = 0  # the letter between words
+
 
 class NGram(Protocol):
-    """What the search asks of an n-gram model; entries and states are numbers, log-probabilities are in nats."""
+    """An n-gram model as the search uses it: entries and states are numbers, log-probabilities are in nats."""
 
     @property
     def start(self) -> int:
-        """The state behind <s>."""
+        """The state after <s>."""
 
     @property
     def empty(self) -> int:
         """The state without any context."""
 
     def query(self, state: int, word: int) -> tuple[float, int]:
-        """Log p(word | state), and the state behind the word."""
+        """Return log p(word | state) and the state after the word."""
 
     def unigram(self, word: int) -> float:
-        """Log p(word), without context."""
+        """Return log p(word) without context."""
 
     def find(self, word: str) -> int:
-        """An entry's number; that of <unk> if there is no such entry."""
+        """Return the number of an entry, or that of <unk> if the model has no such entry."""
 
     @property
     def unknown(self) -> int:
@@ -65,7 +67,7 @@ class NGram(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Lists of integers, one after another.
+    """Lists of integers, stored one after another in one array.
 
     Attributes:
         values: (Σ,) int32, all lists joined.
@@ -82,7 +84,7 @@ class Ragged:
 
     @classmethod
     def of(cls, lists: Iterable[Sequence[int]]) -> Ragged:
-        """From lists of integers."""
+        """Join lists of integers."""
         kept = list(lists)
         offsets = np.zeros(len(kept) + 1, dtype=np.int64)
         np.cumsum([len(each) for each in kept], out=offsets[1:])
@@ -96,41 +98,44 @@ class Ragged:
         return tuple(self.values[self.offsets[index] : self.offsets[index + 1]].tolist())
 
     def lists(self) -> list[tuple[int, ...]]:
-        """All of them."""
+        """Return all lists."""
         values, offsets = self.values.tolist(), self.offsets.tolist()
         return [tuple(values[start:end]) for start, end in pairwise(offsets)]
 
 
-NOTHING = Ragged.of([])
-MOST_EDIT_ROUNDS = 4  # see improved
+NO_LISTS = Ragged.of([])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchPlan:
-    """What is searched for, and how.
+    """Everything that one search needs to know besides the frames.
 
     Attributes:
-        classes: C, the classes of the model.
+        classes: C, the number of classes of the model.
         blank: The class of the blank.
-        beam_width: Texts kept from frame to frame.
-        token_threshold: Classes below this log-probability begin no new text in a frame; −∞: all do.
-        beam_threshold: Texts this far below the best are dropped; a negative number of nats, −∞: none are.
+        beam_width: How many texts the beam keeps from frame to frame.
+        token_threshold: In a frame, a class below this log-probability begins no new text; −∞ allows all classes.
+        beam_threshold: Texts this far below the best one are dropped; a negative number of nats, −∞ keeps all texts.
         token_bonus: Nats for each token.
         word_bonus: Nats for each word; 0 where there are no words.
         has_words: Whether letter 0 occurs.
-        letters: The letters of each class; none for the blank.
-        lm_boundary: Whether texts begin behind <s> and end with </s>, as the models see them; else they are parts.
-        fine_model: A model of letters or tokens, queried for each number in a token's ``fine_ids``, in order.
-        fine_weight: What its log-probability is multiplied by.
-        fine_ids: Of each class.
-        fine_space: The number that stands for the boundary; not queried where a boundary does nothing. −1: none does.
-        word_model: A model of words, queried where a word ends.
-        word_weight: What its log-probability is multiplied by.
-        has_lexicon: Whether words are told apart: then ``words`` has those that are in vocabulary.
-        words: Their spellings in letters, without 0. Equal spellings are homophones.
-        word_ids: (W,) int32 the number of each in the word model, that of its <unk> where it has none; −1 without one.
-        oov_charge: Nats for each letter of a word that is not among ``words``; +∞ forbids such words.
-        hotwords: Their letters, all different; where there are words, with a 0 before and behind.
+        lm_boundary: Whether a text begins after <s> and ends with </s>, as in the models' training texts. False: the
+            text may be part of a longer one.
+        letters: The letters of each class; the blank has none.
+        token_lm: A model of characters or tokens. It is asked for each number in ``token_lm_ids`` of a token, in order.
+        token_lm_weight: The weight of its log-probability.
+        token_lm_ids: For each class, the model's entries.
+        token_lm_space: The entry that stands for the boundary; it is skipped where a boundary changes nothing. −1: no
+            entry stands for it.
+        word_lm: A model of words. It is asked where a word ends.
+        word_lm_weight: The weight of its log-probability.
+        has_lexicon: Whether there are known words. Then ``words`` holds them.
+        words: (W lists) the spelling of each known word in letters, without 0. Equal spellings are homophones.
+        word_lm_ids: (W,) int32 the entry of each known word in the word model, that of <unk> where the model lacks the
+            word; −1 without a word model.
+        oov_charge: Nats for each letter of a word that is not in ``words``; +∞ forbids such words.
+        hotwords: (H lists) the letters of each hotword, all different. Where there are words, each begins and ends
+            with 0.
         hotword_weights: (H,) float32 nats for one occurrence, > 0.
     """
 
@@ -144,25 +149,28 @@ class SearchPlan:
     has_words: bool = False
     lm_boundary: bool = True
     letters: Ragged
-    fine_model: NGram | None = None
-    fine_weight: float = 0.0
-    fine_ids: Ragged = NOTHING
-    fine_space: int = -1
-    word_model: NGram | None = None
-    word_weight: float = 0.0
+    token_lm: NGram | None = None
+    token_lm_weight: float = 0.0
+    token_lm_ids: Ragged = NO_LISTS
+    token_lm_space: int = -1
+    word_lm: NGram | None = None
+    word_lm_weight: float = 0.0
     has_lexicon: bool = False
-    words: Ragged = NOTHING
-    word_ids: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    words: Ragged = NO_LISTS
+    word_lm_ids: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     oov_charge: float = 0.0
-    hotwords: Ragged = NOTHING
+    hotwords: Ragged = NO_LISTS
     hotword_weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
 
-    def worth(self, parts: Parts, tokens: int) -> float:
-        """What ``score`` adds to log p(y | x), in nats, for a text of so many tokens."""
+    def __deepcopy__(self, memo: Any) -> SearchPlan:
+        return self  # a plan never changes
+
+    def fusion_score(self, parts: Parts, tokens: int) -> float:
+        """Return score(y) − log p(y | x) in nats, for a text with this number of tokens."""
         charge = self.oov_charge * parts.oov_letters if parts.oov_letters else 0.0  # ∞ · 0 is no charge
         return (
-            self.fine_weight * parts.fine_log_prob
-            + self.word_weight * parts.word_log_prob
+            self.token_lm_weight * parts.token_lm_log_prob
+            + self.word_lm_weight * parts.word_lm_log_prob
             + self.word_bonus * parts.words
             + self.token_bonus * tokens
             - charge
@@ -171,12 +179,13 @@ class SearchPlan:
 
 
 @dataclass(frozen=True)
-class Found:
+class Candidate:
     """A text in the beam.
 
     Attributes:
-        tokens: Since the last ``forget``.
-        score: Its mass in the beam times its factors, in nats: at most the exact score, up to rounding.
+        tokens: Its tokens since the last ``forget``.
+        score: Its score in the beam, nats. Up to rounding it is at most the exact score, because the beam loses the
+            alignments that pass through dropped texts.
     """
 
     tokens: tuple[int, ...]
@@ -185,19 +194,20 @@ class Found:
 
 @dataclass(frozen=True)
 class Parts:
-    """What ``score`` adds to log p(y | x), before the weights.
+    """The terms of the fusion score, before the weights.
 
     Attributes:
-        fine_log_prob: Nats, </s> included where it counts; 0 without a model.
-        word_log_prob: The same of the word model.
-        words: How many words the text has.
-        oov_letters: The letters in those that are out of vocabulary.
-        hotwords: The sum of the weights of the hotwords found, nats.
-        word_indices: Which entry of ``SearchPlan.words`` each word is, −1 for none.
+        token_lm_log_prob: Log-probability by the model of characters or tokens, nats, with </s> where ``lm_boundary``
+            says so; 0 without such a model.
+        word_lm_log_prob: The same by the model of words.
+        words: The number of words in the text.
+        oov_letters: The number of letters in words that are out of vocabulary.
+        hotwords: The sum of the weights of the hotwords in the text, nats.
+        word_indices: For each word, its index in ``SearchPlan.words``; −1 for a word that is not there.
     """
 
-    fine_log_prob: float = 0.0
-    word_log_prob: float = 0.0
+    token_lm_log_prob: float = 0.0
+    word_lm_log_prob: float = 0.0
     words: int = 0
     oov_letters: int = 0
     hotwords: float = 0.0
@@ -205,8 +215,8 @@ class Parts:
 
     def __add__(self, other: Parts) -> Parts:
         return Parts(
-            self.fine_log_prob + other.fine_log_prob,
-            self.word_log_prob + other.word_log_prob,
+            self.token_lm_log_prob + other.token_lm_log_prob,
+            self.word_lm_log_prob + other.word_lm_log_prob,
             self.words + other.words,
             self.oov_letters + other.oov_letters,
             self.hotwords + other.hotwords,
@@ -215,15 +225,15 @@ class Parts:
 
 
 @dataclass(frozen=True, eq=False)
-class Description:
-    """A text held against the frames.
+class Rescoring:
+    """The exact acoustic score of a text, with the frames and the confidence of each token.
 
     Attributes:
-        log_prob: log p(y | x), all alignments.
+        log_prob: log p(y | x), over all alignments.
         starts: (N,) int64 first frame of each token in the likeliest alignment.
         ends: (N,) int64 one past its last frame.
         token_log_probs: (N,) float64 mean log-probability of the token's class in these frames.
-        confidences: (N,) float64 in 0..1: the posterior of the token against its single edits.
+        confidences: (N,) float64 in 0..1: the posterior of the token among all one-token changes at its place.
     """
 
     log_prob: float
@@ -235,56 +245,18 @@ class Description:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One text of an item, complete.
+    """One text of an item with all its scores.
 
     Attributes:
         tokens: (N,) int32.
-        description: It against the frames.
-        parts: What else its score is made of.
+        rescoring: Its exact acoustic score, and where the tokens are.
+        parts: The terms of its fusion score.
     """
 
     tokens: Int32
-    description: Description
+    rescoring: Rescoring
     parts: Parts
 
     def score(self, plan: SearchPlan) -> float:
-        """The exact score, nats."""
-        return self.description.log_prob + plan.worth(self.parts, len(self.tokens))
-
-
-Tokens = tuple[int, ...]
-
-
-def improved(
-    ranked: list[Decoded],
-    plan: SearchPlan,
-    edits_of: Callable[[Tokens], list[tuple[int, int]]],
-    complete: Callable[[Tokens], Decoded],
-) -> list[Decoded]:
-    """The best text tried against its single edits; better ones go in front.
-
-    The beam gives up texts by what they weigh at the moment. What it found is held against its neighbours: where the
-    frames speak for another token in a place, or for none, the exact score of the text so edited decides.
-
-    Args:
-        ranked: Texts by their scores, the best one first.
-        plan: What is searched for.
-        edits_of: The edits to be tried on a text, those of later tokens first: positions, and the token to put there,
-            the blank for none.
-        complete: A text, described.
-
-    Returns:
-        The texts, with the better ones in front.
-    """
-    for _ in range(MOST_EDIT_ROUNDS if ranked else 0):
-        best = ranked[0]
-        for k, token in edits_of(tuple(best.tokens.tolist())):
-            tokens = best.tokens.tolist()
-            tokens[k : k + 1] = [] if token == plan.blank else [token]
-            other = complete(tuple(tokens))
-            if other.score(plan) > best.score(plan):
-                best = other
-        if best is ranked[0]:
-            break
-        ranked = [best, *(each for each in ranked if each.tokens.tolist() != best.tokens.tolist())]
-    return ranked
+        """Return the exact score in nats."""
+        return self.rescoring.log_prob + plan.fusion_score(self.parts, len(self.tokens))

@@ -1,23 +1,24 @@
-"""Prefix beam search in float64 and plain dictionaries: what the fast search must agree with.
+"""Prefix beam search in float64 and plain dictionaries: the definition that the fast search must agree with.
 
-CTC gives a text y the sum of the probabilities of all its alignments. The search keeps a *beam* of texts. For each it
-knows, over all alignments of the frames so far that spell it,
+CTC gives a text y the sum of the probabilities of all its alignments. The search keeps a *beam* of texts. For each text
+it knows two numbers, over all alignments of the frames so far that spell the text:
 
     blank    log-sum of those that end in a blank
     token    log-sum of those that end in the text's last token
 
-both times the factors of the text (reference_factors.py). A frame that gives class c the log-probability f[c] turns
-these into, for each text y that ends in token l,
+Both include the text's fusion score (reference_scorers.py). A frame gives class c the log-probability f[c]. For each
+text y that ends in token l, it turns these numbers into
 
     blank'(y)      = log-sum(blank(y), token(y)) + f[∅]                      a blank changes nothing
-    token'(y)      = token(y) + f[l]                                         the last token lasts on
-    token'(y + c) += log-sum(blank(y), token(y)) + f[c] + factor(y, c)       c ≠ l: one more token
-    token'(y + l) += blank(y) + f[l] + factor(y, l)                          the same again needs the blank between
+    token'(y)      = token(y) + f[l]                                         the last token continues
+    token'(y + c) += log-sum(blank(y), token(y)) + f[c] + fusion(y, c)       c ≠ l: one more token
+    token'(y + l) += blank(y) + f[l] + fusion(y, l)                          the same token again needs a blank first
 
-"+=" is a log-sum: y + c may be in the beam already, and then the two ways to it are added. Of all texts reached, the
-``beam_width`` best by log-sum(blank, token) are kept, less those ``beam_threshold`` below the best. A class below
-``token_threshold`` begins no new text (unless it is the best of its frame), but goes on adding to those in the beam.
-Ties: texts of the beam before new ones, then in the order of the beam, then the lower class.
+"+=" is a log-sum: y + c may be in the beam already, and then the masses of both ways to it are added. fusion(y, c) is
+what the scorers give for token c after y. Of all texts reached, the ``beam_width`` best by log-sum(blank, token) are
+kept; those ``beam_threshold`` below the best are dropped. A class below ``token_threshold`` begins no new text (unless
+it is the best of its frame), but it still adds to the texts in the beam. Ties: texts of the beam before new ones, then
+in the order of the beam, then the lower class.
 
 Source: Hannun et al., First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs,
 2014, algorithm 1; Graves and Jaitly, ICML 2014.
@@ -28,7 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,13 @@ import numpy.typing as npt
 
 from ctckit.kernels.confidence.reference import alternative_masses, confidences
 from ctckit.kernels.loss import reference
-from ctckit.kernels.search.plan import Decoded, Description, Found, Int64, Parts, SearchPlan, improved
-from ctckit.kernels.search.reference_scorers import Context, Factors
+from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Rescoring, SearchPlan
+from ctckit.kernels.search.reference_scorers import Context, Scorers
+from ctckit.kernels.search.refinement import refine
 from ctckit.topology import IMPOSSIBLE, ctc_topology
 
 NO_TOKEN = -1
-MORE_TEXTS, MORE_NATS = 16, 0.5  # see contenders
+MORE_TEXTS, MORE_NATS = 16, 0.5  # see Search.contenders
 
 
 @dataclass
@@ -49,12 +51,12 @@ class Entry:
     """A text in the beam.
 
     Attributes:
-        tokens: Since the last ``forget``.
+        tokens: Its tokens since the last ``forget``.
         last: Its last token, forgotten or not; −1 for the empty text.
-        context: What the models know of it.
+        context: What the scorers know about it.
         blank: See the top of this file.
         token: See the top of this file.
-        edges: The factors of its extensions that were asked for, and the contexts behind them.
+        extensions: For each token that was asked for, the fusion score that it adds and the context after it.
     """
 
     tokens: tuple[int, ...]
@@ -62,70 +64,75 @@ class Entry:
     context: Context
     blank: float = IMPOSSIBLE
     token: float = IMPOSSIBLE
-    edges: dict[int, tuple[float, Context]] = field(default_factory=dict)
+    extensions: dict[int, tuple[float, Context]] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
-        """Log of its whole mass."""
+        """The log of the text's whole mass."""
         return log_sum(self.blank, self.token)
 
 
 class Search:
-    """One item, frame by frame."""
+    """The search in one item, frame by frame.
 
-    def __init__(self, plan: SearchPlan) -> None:
+    Args:
+        plan: What to search for.
+        scorers: The scorers of the plan, where they exist already.
+    """
+
+    def __init__(self, plan: SearchPlan, scorers: Scorers | None = None) -> None:
         self._plan = plan
-        self._factors = _factors(plan)
-        self._beam = [Entry((), NO_TOKEN, self._factors.start(), blank=0.0)]
+        self._scorers = Scorers(plan) if scorers is None else scorers
+        self._beam = [Entry((), NO_TOKEN, self._scorers.start(), blank=0.0)]
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
-        """Searches on through (T, C) frames of natural log-probabilities."""
+        """Continue through (T, C) frames of natural log-probabilities."""
         for frame in log_probs:
             self._step(frame.astype(np.float64).tolist())
 
-    def best(self, n: int, *, ended: bool = True) -> list[Found]:
-        """The n best texts so far, best first; fewer where fewer are possible. Changes nothing.
+    def best(self, n: int, *, ended: bool = True) -> list[Candidate]:
+        """Return the n best texts so far, best first; fewer where fewer are possible. Changes nothing.
 
         Args:
             n: How many.
-            ended: As if the text ended here: the last word, </s> and the credit in advance are settled. Otherwise in
-                the order of the beam, by mass, as it is.
+            ended: True: as if the text ended here. The last word and </s> count, and the look-ahead is taken back.
+                False: as the beam is, in its order by mass.
         """
-        closing = [self._factors.close(each.context) if ended else 0.0 for each in self._beam]
-        found = [Found(each.tokens, each.total + more) for each, more in zip(self._beam, closing, strict=True)]
+        closing = [self._scorers.close(each.context) if ended else 0.0 for each in self._beam]
+        found = [Candidate(each.tokens, each.total + more) for each, more in zip(self._beam, closing, strict=True)]
         possible = [each for each in found if each.score > IMPOSSIBLE]
         return sorted(possible, key=lambda each: -each.score)[:n]
 
-    def contenders(self, n: int) -> list[Found]:
-        """The n best texts, and those that the exact scores may put before them: half a nat behind or less, at most 16.
+    def contenders(self, n: int) -> list[Candidate]:
+        """Return the n best texts, and those that exact scores may rank before them.
 
-        The beam loses a part of a text's mass, what would have come through texts that were dropped: some hundredths of
-        a nat.
+        These are at most 16 texts, each at most half a nat behind. A text's score in the beam is a little too low,
+        mostly by some hundredths of a nat, because the beam loses the alignments that pass through dropped texts.
         """
         found = self.best(n + MORE_TEXTS)
         return [each for k, each in enumerate(found) if k < n or each.score >= found[n - 1].score - MORE_NATS]
 
     def stable(self) -> tuple[int, ...]:
-        """The tokens that all texts of the beam begin with, since the last ``forget``."""
+        """Return the tokens that all texts of the beam begin with, since the last ``forget``."""
         texts = [each.tokens for each in self._beam]
-        low, high = min(texts, default=()), max(texts, default=())  # if these two begin alike, so do all between
+        low, high = min(texts, default=()), max(texts, default=())  # what these two share, all between them share
         return low[: next((n for n, pair in enumerate(zip(low, high, strict=False)) if pair[0] != pair[1]), len(low))]
 
     def forget(self, count: int) -> None:
-        """The first ``count`` stable tokens will not be asked for again."""
+        """Remove the first ``count`` stable tokens from all texts."""
         for each in self._beam:
             each.tokens = each.tokens[count:]
 
     def keep_only(self, prefix: tuple[int, ...]) -> None:
-        """Drops the texts that do not begin with ``prefix``."""
+        """Drop the texts that do not begin with ``prefix``."""
         self._beam = [each for each in self._beam if each.tokens[: len(prefix)] == prefix]
 
     def _step(self, frame: Sequence[float]) -> None:
-        """One frame."""
+        """Take one frame."""
         blank = self._plan.blank
         reached = {}
         for each in self._beam:
-            stays = Entry(each.tokens, each.last, each.context, edges=each.edges)
+            stays = Entry(each.tokens, each.last, each.context, extensions=each.extensions)
             stays.blank = each.total + frame[blank]
             if each.last != NO_TOKEN:
                 stays.token = each.token + frame[each.last]
@@ -138,56 +145,103 @@ class Search:
                 begins = log_prob >= self._plan.token_threshold or log_prob == best
                 if token == blank or log_prob == IMPOSSIBLE or not (begins or extended in in_beam):
                     continue
-                factor, context = self._edge(each, token)
+                fusion, context = self._extension(each, token)
                 source = each.blank if token == each.last else each.total
                 target = reached.setdefault(extended, Entry(extended, token, context))
-                target.token = log_sum(target.token, source + log_prob + factor)
-        self._beam = self._kept(list(reached.values()))
+                target.token = log_sum(target.token, source + log_prob + fusion)
+        self._beam = self._pruned(list(reached.values()))
 
-    def _edge(self, entry: Entry, token: int) -> tuple[float, Context]:
-        if token not in entry.edges:
-            entry.edges[token] = self._factors.extend(entry.context, token)
-        return entry.edges[token]
+    def _extension(self, entry: Entry, token: int) -> tuple[float, Context]:
+        if token not in entry.extensions:
+            entry.extensions[token] = self._scorers.extend(entry.context, token)
+        return entry.extensions[token]
 
-    def _kept(self, reached: list[Entry]) -> list[Entry]:
+    def _pruned(self, reached: list[Entry]) -> list[Entry]:
         ranked = sorted(((each.total, each) for each in reached), key=lambda pair: -pair[0])[: self._plan.beam_width]
         least = ranked[0][0] + self._plan.beam_threshold if ranked else 0.0
         return [each for total, each in ranked if total > IMPOSSIBLE and total >= least]
 
 
-@lru_cache(maxsize=8)
-def _factors(plan: SearchPlan) -> Factors:
-    """The models of a plan, made once."""
-    return Factors(plan)
+class Decoder:
+    """A plan with its scorers, for any number of items.
+
+    Args:
+        plan: What to search for.
+    """
+
+    def __init__(self, plan: SearchPlan) -> None:
+        self.plan = plan
+
+    @cached_property
+    def _scorers(self) -> Scorers:
+        return Scorers(self.plan)
+
+    def __reduce__(self) -> tuple[type[Decoder], tuple[SearchPlan]]:
+        return type(self), (self.plan,)
+
+    def prepare(self, log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return the scores in the type that the search computes in."""
+        return np.asarray(log_probs, dtype=np.float64)
+
+    def search(self) -> Search:
+        """Begin the search in one item."""
+        return Search(self.plan, self._scorers)
+
+    def decode_batch(self, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
+        """Return the n best texts of each item by their exact scores.
+
+        Args:
+            log_probs: (B, T, C) natural log-probabilities.
+            lengths: (B,) int64 frames of each item; frames beyond them are not read.
+            n_best: The largest number of texts for an item.
+        """
+        return [self._decode(each[:length], n_best) for each, length in zip(log_probs, lengths, strict=True)]
+
+    def score_parts(self, tokens: Sequence[int]) -> Parts:
+        """Return the terms of the fusion score of a text."""
+        context, gained = self._scorers.start(), Parts()
+        for token in tokens:
+            more, context = self._scorers.walk(context, token)
+            gained += more
+        return gained + self._scorers.end(context)
+
+    def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> Rescoring:
+        """Score a text exactly; see ``rescore``."""
+        return rescore(log_probs, tokens, self.plan.blank)
+
+    def propose_refinements(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the one-token changes to try; see ``propose_refinements``."""
+        return propose_refinements(log_probs, tokens, self.plan.blank)
+
+    def _decode(self, log_probs: npt.NDArray[Any], n_best: int) -> list[Decoded]:
+        search = self.search()
+        search.push(log_probs)
+
+        def complete(tokens: tuple[int, ...]) -> Decoded:
+            return Decoded(np.array(tokens, dtype=np.int32), self.rescore(log_probs, tokens), self.score_parts(tokens))
+
+        decoded = [complete(found.tokens) for found in search.contenders(n_best)]
+        ranked = sorted(decoded, key=lambda each: -each.score(self.plan))
+        return refine(ranked, self.plan, lambda tokens: self.propose_refinements(log_probs, tokens), complete)[:n_best]
 
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
-    """Whether (B, T, C) scores can be searched in.
+    """Tell whether a search in (B, T, C) scores makes sense.
 
     Args:
         log_probs: The scores.
-        lengths: (B,) int64 frames of each item; what lies beyond is not read.
-        most: What no value may exceed.
+        lengths: (B,) int64 frames of each item; frames beyond them are not read.
+        most: The largest value that is allowed.
 
     Returns:
-        Whether each frame has a class above −∞, no NaN and none above ``most``.
+        Whether each frame has a class above −∞, no NaN, and nothing above ``most``.
     """
     tops = [each[:length].max(axis=1, initial=-np.inf) for each, length in zip(log_probs, lengths, strict=True)]
     return all(bool(((top > -np.inf) & (top <= most)).all()) for top in tops)
 
 
-def score_parts(plan: SearchPlan, tokens: Sequence[int]) -> Parts:
-    """What ``score`` adds to log p(tokens | x), by walking the tokens once."""
-    factors = _factors(plan)
-    context, gained = factors.start(), Parts()
-    for token in tokens:
-        more, context = factors.walk(context, token)
-        gained += more
-    return gained + factors.end(context)
-
-
-def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Description:
-    """A text held against its frames.
+def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Rescoring:
+    """Score a text exactly on its frames.
 
     Args:
         log_probs: (T, C) natural log-probabilities.
@@ -195,8 +249,8 @@ def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> 
         blank: The class of the blank.
 
     Returns:
-        Its log-probability over all alignments, the spans of the likeliest one (ties as in ``reference.viterbi``), and
-        how sure each token is. Where no alignment exists: −∞, spans [0, 0), −∞ and confidence 0.
+        The log-probability over all alignments, the spans in the likeliest one (ties as in ``reference.viterbi``), and
+        a confidence for each token. Where no alignment exists: −∞, spans [0, 0), −∞ and confidence 0.
     """
     scores = np.asarray(log_probs, dtype=np.float64)
     text = np.asarray(tokens, dtype=np.int64)
@@ -205,18 +259,17 @@ def describe(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> 
     count = len(text)
     starts, ends = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     if log_prob == IMPOSSIBLE:
-        return Description(log_prob, starts, ends, np.full(count, IMPOSSIBLE), np.zeros(count))
+        return Rescoring(log_prob, starts, ends, np.full(count, IMPOSSIBLE), np.zeros(count))
     path, _ = reference.viterbi(scores, topology)
     for k in range(count):
         frames = np.flatnonzero(path == 2 * k + 1)
         starts[k], ends[k] = frames[0], frames[-1] + 1
     means = [float(scores[start:end, token].mean()) for token, start, end in zip(text, starts, ends, strict=True)]
-    sure = confidences(scores, text, starts, ends, blank=blank)
-    return Description(log_prob, starts, ends, np.array(means), sure)
+    return Rescoring(log_prob, starts, ends, np.array(means), confidences(scores, text, starts, ends, blank=blank))
 
 
-def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
-    """Single edits that the frames speak for: the likeliest one of each token, where it has more mass than the token.
+def propose_refinements(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
+    """Return one-token changes with a higher posterior than the text's own token: the best one at each position.
 
     Args:
         log_probs: (T, C) natural log-probabilities.
@@ -224,46 +277,20 @@ def better_edits(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int)
         blank: The class of the blank.
 
     Returns:
-        Positions in the text, and the token to put there, the blank for none; the last token's first.
+        Positions in the text, and the token to put there; the blank stands for none. The last position comes first.
     """
     scores, text = np.asarray(log_probs, dtype=np.float64), np.asarray(tokens, dtype=np.int64)
-    found = describe(scores, tokens, blank)
-    edits = []
+    found = rescore(scores, tokens, blank)
+    changes = []
     for k in reversed(range(len(text) if found.log_prob > IMPOSSIBLE else 0)):
         mass = alternative_masses(scores, text, found.starts, found.ends, k, blank)
         if mass.max() > mass[text[k]]:
-            edits.append((k, int(mass.argmax())))
-    return edits
-
-
-def decode_batch(plan: SearchPlan, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
-    """The n best texts of each item, complete, by their exact score.
-
-    Args:
-        plan: What is searched for.
-        log_probs: (B, T, C) natural log-probabilities.
-        lengths: (B,) int64 frames of each item; what lies beyond is not read.
-        n_best: Most texts of an item.
-    """
-    return [decode_item(plan, each[:length], n_best) for each, length in zip(log_probs, lengths, strict=True)]
-
-
-def decode_item(plan: SearchPlan, log_probs: npt.NDArray[Any], n_best: int) -> list[Decoded]:
-    """One item of ``decode_batch``: (T, C) frames."""
-    search = Search(plan)
-    search.push(log_probs)
-
-    def complete(tokens: tuple[int, ...]) -> Decoded:
-        text = np.array(tokens, dtype=np.int32)
-        return Decoded(text, describe(log_probs, tokens, plan.blank), score_parts(plan, tokens))
-
-    decoded = [complete(found.tokens) for found in search.contenders(n_best)]
-    ranked = sorted(decoded, key=lambda each: -each.score(plan))
-    return improved(ranked, plan, lambda tokens: better_edits(log_probs, tokens, plan.blank), complete)[:n_best]
+            changes.append((k, int(mass.argmax())))
+    return changes
 
 
 def log_sum(a: float, b: float) -> float:
-    """Log(e^a + e^b)."""
+    """Return log(e^a + e^b)."""
     if a < b:
         a, b = b, a
     return a if b == IMPOSSIBLE else a + math.log1p(math.exp(b - a))

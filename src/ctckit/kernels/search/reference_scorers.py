@@ -1,25 +1,25 @@
-"""The factors of a text: what each token adds to its score, besides CTC. Plain loops, float64: the definition.
+"""The scorers: what each token adds to the score of a text besides CTC. Plain loops, float64: the definition.
 
-A prefix is known to the models only through its *context*:
+The scorers know a text only through its *context*:
 
-    boundary    whether its last letter is a boundary (or it has none): a further boundary does nothing at all
-    fine        the state of the fine model, and whether the last thing it was asked for is the boundary
-    word        the state of the word model behind the last complete word, and the letters since: a node of the lexicon
-    hotword     the state of the automaton
+    boundary       whether its last letter is a boundary (or it has no letter): another boundary then changes nothing
+    token model    the state of the model of tokens, and whether the last entry it was asked for is the space
+    word model     the state of the word model after the last complete word, and the node of the lexicon since then
+    hotwords       the state of the automaton
 
-``Factors.walk`` extends a context by a token and tells what that gains for good. While a word or a hotword is in
-progress the search gets credit in advance, the *potential* of the context. The factor of an edge is
+``Scorers.walk`` extends a context by a token and returns what the token adds for good. Inside a word or a hotword, the
+search also gets a *look-ahead*: a part of what the finished word is expected to add. One token adds, in nats,
 
-    e^(worth of what is gained + potential behind − potential before)
+    fusion(y, c) = fusion score gained for good + look-ahead after c − look-ahead before c
 
-so that potentials steer the search, cancel along the text and are taken back at its end: never part of a score.
+Look-aheads steer the search. They cancel along a text and are taken back at its end, so the final score has none:
 
-    lexicon     inside a word, at node v:  word_weight · max log p(w), without context, over the words w below v;
-                off the lexicon:           word_weight · log p(<unk>) − oov_charge · letters so far;
+    lexicon     inside a word, at node v:  word_lm_weight · max log p(w), without context, over the words w below v;
+                off the lexicon:           word_lm_weight · log p(<unk>) − oov_charge · letters so far;
                 between words:             0
     hotwords    at the node that spells the longest beginning of a hotword that the text ends in:
-                max over the hotwords h below it, of which m letters of n are there: weight(h) · m / n
-                (boundaries are not counted among the letters; a hotword that ends at the node is not below it)
+                the maximum, over the hotwords h below it, of weight(h) · m / n, where m of the n letters of h are read
+                (boundaries are not letters here; a hotword that ends at the node is not below it)
 """
 
 from __future__ import annotations
@@ -29,44 +29,46 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctckit.kernels.search.plan import NGram, Parts, SearchPlan
+from ctckit.kernels.search.plan import BOUNDARY, NGram, Parts, SearchPlan
 
-BOUNDARY = 0
 ROOT = 0
 OFF_LEXICON = -1
 
 
 @dataclass(frozen=True)
 class Context:
-    """All that the factors need to know of a prefix; see the top of this file."""
+    """All that the scorers need to know about a text; see the top of this file."""
 
     boundary: bool
-    fine_state: int
-    fine_boundary: bool
-    word_state: int
+    token_lm_state: int
+    token_lm_space: bool
+    word_lm_state: int
     node: int
     letters: int
     hotword: int
 
 
-class Factors:
-    """The models of a plan, asked token by token."""
+class Scorers:
+    """All scorers of a plan: language models, lexicon, hotwords.
+
+    Args:
+        plan: What to search for.
+    """
 
     def __init__(self, plan: SearchPlan) -> None:
         self.plan = plan
-        self.lexicon = Lexicon(plan)
+        self.lexicon = LexiconTrie(plan)
         self.hotwords = HotwordAutomaton(plan)
         self._letters = plan.letters.lists()
-        self._fine_ids = plan.fine_ids.lists()
+        self._token_lm_ids = plan.token_lm_ids.lists()
 
     def start(self) -> Context:
-        """The context of the empty text."""
-        fine, word = self.plan.fine_model, self.plan.word_model
+        """Return the context of the empty text."""
         return Context(
             boundary=True,
-            fine_state=self._first_state(fine),
-            fine_boundary=True,
-            word_state=self._first_state(word),
+            token_lm_state=self._first_state(self.plan.token_lm),
+            token_lm_space=True,
+            word_lm_state=self._first_state(self.plan.word_lm),
             node=ROOT,
             letters=0,
             hotword=self.hotwords.start,
@@ -78,32 +80,32 @@ class Factors:
         return model.start if self.plan.lm_boundary else model.empty
 
     def extend(self, context: Context, token: int) -> tuple[float, Context]:
-        """Log of the factor of one more token, −∞ where it is forbidden; and the context behind it."""
-        gained, behind = self.walk(context, token)
-        return self.plan.worth(gained, 1) + self._rise(self.potential(behind), context), behind
+        """Return fusion(y, token), −∞ where the token is forbidden, and the context after it."""
+        gained, after = self.walk(context, token)
+        return self.plan.fusion_score(gained, 1) + self._rise(self.look_ahead(after), context), after
 
     def close(self, context: Context) -> float:
-        """Log of the factor of ending the text here: the last word, </s>; what was credited in advance is withdrawn."""
-        return self.plan.worth(self.end(context), 0) + self._rise(0.0, context)
+        """Return what the end of the text adds: the last word and </s>, less the look-ahead that is taken back."""
+        return self.plan.fusion_score(self.end(context), 0) + self._rise(0.0, context)
 
-    def _rise(self, potential: float, before: Context) -> float:
-        return potential - self.potential(before)
+    def _rise(self, look_ahead: float, before: Context) -> float:
+        return look_ahead - self.look_ahead(before)
 
-    def potential(self, context: Context) -> float:
-        """Credit in advance, in nats."""
-        return self.lexicon.potential(context.node, context.letters) + self.hotwords.potential[context.hotword]
+    def look_ahead(self, context: Context) -> float:
+        """Return the look-ahead of a context in nats."""
+        return self.lexicon.look_ahead(context.node, context.letters) + self.hotwords.look_ahead[context.hotword]
 
     def walk(self, context: Context, token: int) -> tuple[Parts, Context]:
-        """What a token gains for good, and the context behind it."""
-        fine_log_prob, fine_state, fine_boundary = self._fine(context, token)
-        gained = Parts(fine_log_prob=fine_log_prob)
-        boundary, word_state, node, letters = context.boundary, context.word_state, context.node, context.letters
+        """Return what a token adds for good, and the context after it."""
+        token_lm_log_prob, token_lm_state, token_lm_space = self._ask_token_lm(context, token)
+        gained = Parts(token_lm_log_prob=token_lm_log_prob)
+        boundary, word_lm_state, node, letters = context.boundary, context.word_lm_state, context.node, context.letters
         hotword = context.hotword
         for letter in self._letters[token]:
             if letter == BOUNDARY and boundary:
                 continue
             if letter == BOUNDARY:
-                word, word_state = self._word(word_state, node, letters)
+                word, word_lm_state = self._end_word(word_lm_state, node, letters)
                 gained += word
                 node, letters = ROOT, 0
             else:
@@ -111,38 +113,38 @@ class Factors:
             hotword, weight = self.hotwords.step(hotword, letter)
             gained += Parts(hotwords=weight)
             boundary = letter == BOUNDARY
-        return gained, Context(boundary, fine_state, fine_boundary, word_state, node, letters, hotword)
+        return gained, Context(boundary, token_lm_state, token_lm_space, word_lm_state, node, letters, hotword)
 
     def end(self, context: Context) -> Parts:
-        """What the end of the text gains: it acts as a boundary for words and hotwords, then </s> of each model."""
-        gained, word_state = Parts(), context.word_state
+        """Return what the end of the text adds: it is a boundary for words and hotwords, then comes </s>."""
+        gained, word_lm_state = Parts(), context.word_lm_state
         if self.plan.has_words and not context.boundary:
-            gained, word_state = self._word(word_state, context.node, context.letters)
+            gained, word_lm_state = self._end_word(word_lm_state, context.node, context.letters)
             gained += Parts(hotwords=self.hotwords.step(context.hotword, BOUNDARY)[1])
         if not self.plan.lm_boundary:
             return gained
-        if self.plan.word_model is not None:
-            gained += Parts(word_log_prob=self.plan.word_model.query(word_state, self.plan.word_model.end)[0])
-        if self.plan.fine_model is not None:
-            fine = self.plan.fine_model
-            gained += Parts(fine_log_prob=fine.query(context.fine_state, fine.end)[0])
+        word_lm, token_lm = self.plan.word_lm, self.plan.token_lm
+        if word_lm is not None:
+            gained += Parts(word_lm_log_prob=word_lm.query(word_lm_state, word_lm.end)[0])
+        if token_lm is not None:
+            gained += Parts(token_lm_log_prob=token_lm.query(context.token_lm_state, token_lm.end)[0])
         return gained
 
-    def _fine(self, context: Context, token: int) -> tuple[float, int, bool]:
-        total, state, boundary = 0.0, context.fine_state, context.fine_boundary
-        if self.plan.fine_model is None:
-            return total, state, boundary
-        for entry in self._fine_ids[token]:
-            if entry == self.plan.fine_space and boundary:
+    def _ask_token_lm(self, context: Context, token: int) -> tuple[float, int, bool]:
+        total, state, after_space = 0.0, context.token_lm_state, context.token_lm_space
+        if self.plan.token_lm is None:
+            return total, state, after_space
+        for entry in self._token_lm_ids[token]:
+            if entry == self.plan.token_lm_space and after_space:
                 continue
-            log_prob, state = self.plan.fine_model.query(state, entry)
+            log_prob, state = self.plan.token_lm.query(state, entry)
             total += log_prob
-            boundary = entry == self.plan.fine_space
-        return total, state, boundary
+            after_space = entry == self.plan.token_lm_space
+        return total, state, after_space
 
-    def _word(self, state: int, node: int, letters: int) -> tuple[Parts, int]:
-        """A word that ends: the likeliest of those spelled so, or one that is out of vocabulary."""
-        model = self.plan.word_model
+    def _end_word(self, state: int, node: int, letters: int) -> tuple[Parts, int]:
+        """Return what a complete word adds: the likeliest word with this spelling, or an unknown one."""
+        model = self.plan.word_lm
         spelled = self.lexicon.words_at(node)
         if model is None:
             return Parts(
@@ -151,27 +153,27 @@ class Factors:
                 word_indices=(spelled[0] if spelled else -1,),
             ), state
         if not spelled:
-            log_prob, behind = model.query(state, model.unknown)
-            return Parts(word_log_prob=log_prob, words=1, oov_letters=letters, word_indices=(-1,)), behind
-        asked = [(*model.query(state, int(self.plan.word_ids[index])), index) for index in spelled]
-        log_prob, behind, index = max(asked, key=lambda each: each[0])  # of equals, the first in the lexicon
-        return Parts(word_log_prob=log_prob, words=1, word_indices=(index,)), behind
+            log_prob, after = model.query(state, model.unknown)
+            return Parts(word_lm_log_prob=log_prob, words=1, oov_letters=letters, word_indices=(-1,)), after
+        asked = [(*model.query(state, int(self.plan.word_lm_ids[index])), index) for index in spelled]
+        log_prob, after, index = max(asked, key=lambda each: each[0])  # of equals, the first in the lexicon
+        return Parts(word_lm_log_prob=log_prob, words=1, word_indices=(index,)), after
 
 
-class Lexicon:
-    """The words as a trie over letters; where there is no lexicon every node is the root."""
+class LexiconTrie:
+    """The words as a trie over letters. Without a lexicon, every node is the root."""
 
     def __init__(self, plan: SearchPlan) -> None:
         self._plan = plan
         self._children: list[dict[int, int]] = [{}]
         self._words: list[list[int]] = [[]]
-        self._best: list[float] = [-math.inf]  # of the words below, the highest log p without context
+        self._best: list[float] = [-math.inf]  # the highest log p, without context, of the words below
         for index, spelling in enumerate(plan.words.lists()):
             self._insert(index, spelling)
 
     def _insert(self, index: int, spelling: Sequence[int]) -> None:
-        model = self._plan.word_model
-        log_prob = 0.0 if model is None else model.unigram(int(self._plan.word_ids[index]))
+        model = self._plan.word_lm
+        log_prob = 0.0 if model is None else model.unigram(int(self._plan.word_lm_ids[index]))
         node = ROOT
         for letter in spelling:
             if letter not in self._children[node]:
@@ -184,37 +186,38 @@ class Lexicon:
         self._words[node].append(index)
 
     def child(self, node: int, letter: int) -> int:
-        """The node behind a letter."""
+        """Return the node after a letter."""
         if not self._plan.has_lexicon:
             return ROOT
         return OFF_LEXICON if node == OFF_LEXICON else self._children[node].get(letter, OFF_LEXICON)
 
     def words_at(self, node: int) -> Sequence[int]:
-        """The words spelled by the way to a node, in the order of the lexicon."""
+        """Return the words whose spelling ends at a node, in the order of the lexicon."""
         return () if node == OFF_LEXICON else self._words[node]
 
-    def potential(self, node: int, letters: int) -> float:
-        """The look-ahead."""
-        model = self._plan.word_model
+    def look_ahead(self, node: int, letters: int) -> float:
+        """Return the look-ahead at a node, ``letters`` letters after the last boundary."""
+        model = self._plan.word_lm
         if node == ROOT:
             return 0.0
         if node == OFF_LEXICON:
-            unknown = 0.0 if model is None else self._plan.word_weight * model.unigram(model.unknown)
+            unknown = 0.0 if model is None else self._plan.word_lm_weight * model.unigram(model.unknown)
             return unknown - self._plan.oov_charge * letters
-        return 0.0 if model is None else self._plan.word_weight * self._best[node]
+        return 0.0 if model is None else self._plan.word_lm_weight * self._best[node]
 
 
 class HotwordAutomaton:
-    """All hotwords at once (Aho and Corasick 1975): the state is the longest beginning of one that the text ends in.
+    """All hotwords in one automaton (Aho and Corasick 1975).
 
-    Every occurrence counts, also where two overlap. Where there are words, hotwords are whole words: their patterns
-    begin and end with a boundary, which neighbours share.
+    Its state is the longest beginning of a hotword that the text ends in. Every occurrence counts, also where two
+    overlap. Where there are words, hotwords are whole words: their patterns begin and end with a boundary, and two
+    neighboring words share the boundary between them.
     """
 
     def __init__(self, plan: SearchPlan) -> None:
         self._children: list[dict[int, int]] = [{}]
         self._ending: list[list[float]] = [[]]  # weights of the patterns that end here
-        self.potential: list[float] = [0.0]
+        self.look_ahead: list[float] = [0.0]
         for pattern, weight in zip(plan.hotwords.lists(), plan.hotword_weights.tolist(), strict=True):
             self._insert(pattern, weight)
         self._back = [ROOT] * len(self._children)
@@ -222,21 +225,21 @@ class HotwordAutomaton:
         self.start = self._children[ROOT].get(BOUNDARY, ROOT) if plan.has_words else ROOT
 
     def _insert(self, pattern: Sequence[int], weight: float) -> None:
-        node, there, needed = ROOT, 0, sum(letter != BOUNDARY for letter in pattern)
+        node, matched, needed = ROOT, 0, sum(letter != BOUNDARY for letter in pattern)
         for position, letter in enumerate(pattern):
             if letter not in self._children[node]:
                 self._children[node][letter] = len(self._children)
                 self._children.append({})
                 self._ending.append([])
-                self.potential.append(0.0)
+                self.look_ahead.append(0.0)
             node = self._children[node][letter]
-            there += letter != BOUNDARY
+            matched += letter != BOUNDARY
             if position + 1 < len(pattern):
-                self.potential[node] = max(self.potential[node], weight * there / needed)
+                self.look_ahead[node] = max(self.look_ahead[node], weight * matched / needed)
         self._ending[node].append(weight)
 
     def _link(self) -> None:
-        """From each node to that of its longest proper ending, breadth first."""
+        """Link each node to the node of its longest proper suffix, breadth first."""
         waiting = deque(self._children[ROOT].values())
         while waiting:
             node = waiting.popleft()
@@ -251,6 +254,6 @@ class HotwordAutomaton:
         return self._children[node].get(letter, ROOT)
 
     def step(self, node: int, letter: int) -> tuple[int, float]:
-        """The state behind a letter, and the weight of the hotwords that it completes."""
+        """Return the state after a letter, and the weight of the hotwords that it completes."""
         node = self._goto(node, letter)
         return node, sum(self._ending[node])

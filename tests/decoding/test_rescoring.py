@@ -1,4 +1,4 @@
-"""A text held against its frames: log-probability, spans, confidences."""
+"""Rescoring of a text on its frames: log-probability, spans, confidences."""
 
 import itertools
 import math
@@ -36,7 +36,7 @@ def test_it_is_what_enumeration_says(tokens, blank, engine):
     search, tolerance = engine
     for seed in range(4):
         probs = random_probs(np.random.default_rng(seed), 6, 4)
-        found = search.describe(np.log(probs), tokens, blank)
+        found = search.rescore(np.log(probs), tokens, blank)
         assert found.log_prob == pytest.approx(-oracle.loss(probs.tolist(), tokens, blank), abs=tolerance)
         path, _ = oracle.best_path(probs.tolist(), tokens, blank)
         runs = [(c, [t for t, _ in run]) for c, run in itertools.groupby(enumerate(path), key=lambda each: each[1])]
@@ -50,7 +50,7 @@ def test_it_is_what_enumeration_says(tokens, blank, engine):
 
 def test_a_text_that_cannot_be(engine):
     search, _ = engine
-    found = search.describe(np.log(np.full((2, 3), 1 / 3)), (1, 1), 0)
+    found = search.rescore(np.log(np.full((2, 3), 1 / 3)), (1, 1), 0)
     assert found.log_prob == -math.inf
     assert [found.starts.tolist(), found.ends.tolist()] == [[0, 0], [0, 0]]
     assert (found.token_log_probs.tolist(), found.confidences.tolist()) == ([-math.inf] * 2, [0.0, 0.0])
@@ -60,12 +60,12 @@ def test_masked_classes(engine):
     search, tolerance = engine
     with np.errstate(divide="ignore"):
         log_probs = np.log(np.array([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.2, 0.0, 0.8]]))
-    found = search.describe(log_probs, (1, 2), 0)
+    found = search.rescore(log_probs, (1, 2), 0)
     assert found.log_prob == pytest.approx(math.log(0.8), abs=tolerance)
     assert found.confidences.tolist() == pytest.approx([1.0, 0.8], abs=tolerance)
 
 
 def test_no_frames(engine):
     search, _ = engine
-    found = search.describe(np.zeros((0, 3)), (), 0)
+    found = search.rescore(np.zeros((0, 3)), (), 0)
     assert (found.log_prob, len(found.starts)) == (0.0, 0)

@@ -1,4 +1,4 @@
-"""Single edits of what the beam found: the frames propose them, the exact score decides."""
+"""Refinement of the best text by one-token changes: the frames propose them, the exact score decides."""
 
 import math
 
@@ -12,9 +12,10 @@ from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from tests.support import oracle
 from tests.support.search_problems import ENGINES, LETTERS, TOLERANCES
+from tests.support.tolerances import DOUBLE
 
 
-@pytest.fixture(params=sorted(ENGINES), autouse=True)
+@pytest.fixture(params=sorted(ENGINES))
 def engine(request, monkeypatch):
     monkeypatch.setattr(beam, "_engine", ENGINES[request.param])
     return ENGINES[request.param], TOLERANCES[request.param]
@@ -38,14 +39,14 @@ def random_case(seed):
 @pytest.mark.parametrize("seed", range(300))
 def test_both_engines_propose_the_same(seed):
     log_probs, tokens, blank = random_case(seed)
-    expected = reference_search.better_edits(log_probs, tokens, blank)
-    assert native_search.better_edits(log_probs, tokens, blank) == expected
+    expected = reference_search.propose_refinements(log_probs, tokens, blank)
+    assert native_search.propose_refinements(log_probs, tokens, blank) == expected
     assert [k for k, _ in expected] == sorted((k for k, _ in expected), reverse=True)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_masses_are_sums_over_all_paths_of_the_frames_between_the_neighbours(seed):
-    """By listing them: blanks, one class for a while, blanks; next to an equal neighbour a blank stands between."""
+def test_masses_are_sums_over_all_paths_of_the_frames_between_the_neighbors(seed):
+    """By listing them: blanks, one class for a while, blanks; next to an equal neighbor a blank stands between."""
     rng = np.random.default_rng(seed)
     log_probs, blank = random_log_probs(rng, 6, 4).astype(np.float64), 0
     tokens = rng.integers(1, 4, 3)
@@ -57,11 +58,12 @@ def test_masses_are_sums_over_all_paths_of_the_frames_between_the_neighbours(see
         if len(oracle.collapse(path, blank)) == 1 and len(read) == 3:
             expected[read[1]] += math.exp(sum(log_probs[1 + t, c] for t, c in enumerate(path)))
     expected[blank] = math.exp(log_probs[1:5, blank].sum())
-    assert found == pytest.approx(expected, abs=1e-12)
+    assert found == pytest.approx(expected, abs=DOUBLE)
 
 
-def test_a_narrow_beam_is_put_right():
-    """Beam of one: "a" is ahead after two frames, and its only rival is given up before the last frame proves it."""
+@pytest.mark.usefixtures("engine")
+def test_the_error_of_a_narrow_beam_is_corrected():
+    """A beam of one: "a" leads after two frames; its only rival is dropped before the last frame supports it."""
     probs = np.array([[0.4, 0.5, 0.1], [0.02, 0.5, 0.48], [0.02, 0.03, 0.95]])
     best = BeamDecoder(["", "a", "b"], beam_width=50).decode(np.log(probs))[0][0]
     narrow = BeamDecoder(["", "a", "b"], beam_width=1).decode(np.log(probs))[0][0]
@@ -70,37 +72,38 @@ def test_a_narrow_beam_is_put_right():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_no_proposed_edit_makes_the_result_better(seed, engine):
+def test_no_proposed_change_makes_the_result_better(seed, engine):
     search, tolerance = engine
     rng = np.random.default_rng(seed)
     log_probs = random_log_probs(rng, 12, 4)
     decoder = BeamDecoder(LETTERS, beam_width=1 + seed % 3, hotwords=["ab"], word_bonus=0.4)
     best = decoder.decode(log_probs)[0][0]
-    for k, token in search.better_edits(log_probs, best.tokens, 0):
+    scoring = search.Decoder(decoder.plan)
+    for k, token in scoring.propose_refinements(log_probs, best.tokens):
         tokens = list(best.tokens)
         tokens[k : k + 1] = [] if token == 0 else [token]
-        parts = search.score_parts(decoder.plan, tokens)
-        score = search.describe(log_probs, tokens, 0).log_prob + decoder.plan.worth(parts, len(tokens))
-        assert score <= best.score + tolerance
+        fusion_score = decoder.plan.fusion_score(scoring.score_parts(tokens), len(tokens))
+        assert scoring.rescore(log_probs, tokens).log_prob + fusion_score <= best.score + tolerance
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_edits_only_help(seed, engine):
+def test_refinement_never_makes_the_result_worse(seed, engine):
     search, tolerance = engine
     log_probs = random_log_probs(np.random.default_rng(seed), 15, 4)
     decoder = BeamDecoder(LETTERS, beam_width=2)
-    running = search.Search(decoder.plan)
+    scoring = search.Decoder(decoder.plan)
+    running = scoring.search()
     running.push(log_probs)
-    unedited = max(search.describe(log_probs, each.tokens, 0).log_prob for each in running.contenders(1))
+    before = max(scoring.rescore(log_probs, each.tokens).log_prob for each in running.contenders(1))
     hypotheses = decoder.decode(log_probs, n_best=2)[0]
-    assert hypotheses[0].log_prob >= unedited - tolerance
+    assert hypotheses[0].log_prob >= before - tolerance
     assert len({each.tokens for each in hypotheses}) == len(hypotheses)
     stream = decoder.stream()
     stream.push(log_probs)
     assert stream.finish_all(2) == hypotheses
 
 
-def test_a_text_that_cannot_be_is_not_edited():
-    frames = np.log(np.full((1, 3), 1 / 3))
-    for search in (native_search, reference_search):
-        assert search.better_edits(frames.astype(np.float32), (1, 2), 0) == []
+@pytest.mark.parametrize("search", ENGINES.values(), ids=ENGINES)
+def test_a_text_without_an_alignment_has_no_refinements(search):
+    frames = np.log(np.full((1, 3), 1 / 3)).astype(np.float32)
+    assert search.propose_refinements(frames, (1, 2), 0) == []

@@ -1,0 +1,84 @@
+"""The letters of a vocabulary: what words, lexicons and hotwords are spelled in.
+
+A letter is a character of the tokens; marks of words are not letters. Number 0 is the boundary between words. In a
+lexicon that spells its words token by token, with tokens that are not characters (phonemes, say), each token is one
+letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ctckit import _checks
+from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.plan import BOUNDARY, Ragged
+from ctckit.vocabulary import Vocabulary
+
+Letters = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Alphabet:
+    """The letters of a vocabulary.
+
+    Attributes:
+        vocabulary: The vocabulary.
+        numbers: The number of each letter; a letter is a character, or a whole token.
+        of_classes: The letters of each class.
+        by_token: Whether each token is one letter.
+    """
+
+    vocabulary: Vocabulary
+    numbers: Mapping[str, int]
+    of_classes: Ragged
+    by_token: bool = False
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, *, by_token: bool = False) -> Alphabet:
+        """Number the letters of a vocabulary: its characters, or its tokens."""
+        numbers: dict[str, int] = {}
+        classes = []
+        for parts in vocabulary.word_parts:
+            letters: list[int] = []
+            for n, part in enumerate(parts):
+                letters += [BOUNDARY] * (n > 0)
+                for unit in [part] * (part != "") if by_token else part:
+                    letters.append(numbers.setdefault(unit, len(numbers) + 1))
+            classes.append(letters)
+        return cls(vocabulary, numbers, Ragged.of(classes), by_token)
+
+    def unknown_in(self, units: Iterable[str]) -> list[str]:
+        """Return the characters (or tokens) that are not letters."""
+        return [unit for unit in dict.fromkeys(units) if unit not in self.numbers]
+
+    def spell(self, units: Iterable[str]) -> Letters:
+        """Return the letters of characters (or tokens) that are all known."""
+        return tuple(self.numbers[unit] for unit in units)
+
+
+def expect_spellable(found: Iterable[tuple[str, list[str]]], name: str, what: str) -> None:
+    """Every word can be spelled in the letters of the vocabulary.
+
+    Args:
+        found: Pairs of a word and those of its characters (or tokens) that are not letters.
+        name: The argument that the words come from.
+        what: What one of them is called: "word" or "phrase".
+
+    Raises:
+        InvalidInputError: Names the first few words with what is unknown in them.
+    """
+    offenders = [(word, unknown) for word, unknown in found if unknown]
+    if not offenders:
+        return
+    few = ", ".join(f"{word!r} ({_named(unknown)})" for word, unknown in offenders[: _checks.MOST_NAMED])
+    more = f" and {len(offenders) - _checks.MOST_NAMED} more" if len(offenders) > _checks.MOST_NAMED else ""
+    count = f"{len(offenders)} {what}s" if len(offenders) > 1 else f"a {what}"
+    raise InvalidInputError(
+        f"{name} has {count} with letters that the vocabulary cannot write: {few}{more}. Leave them out or spell them "
+        "in letters of the vocabulary."
+    )
+
+
+def _named(units: Sequence[str]) -> str:
+    return ", ".join(f"{unit!r} U+{ord(unit):04X}" if len(unit) == 1 else repr(unit) for unit in units)

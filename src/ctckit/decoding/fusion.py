@@ -1,0 +1,153 @@
+"""Language models in the search: which models a decoder has, and the entries that they are asked for.
+
+A decoder has at most one model of words and one of characters or tokens. During the search, it adds their weighted
+log-probabilities to the score of a text (shallow fusion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit import _checks
+from ctckit.decoding.lexicon import Lexicon
+from ctckit.decoding.settings import MAX_WEIGHT
+from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.plan import Ragged
+from ctckit.language_models.base import LanguageModel
+from ctckit.language_models.ngram import NGramModel
+from ctckit.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class FusionModels:
+    """The language models of a decoder.
+
+    Attributes:
+        given: In the order in which the user gave them; their weights have the same order.
+    """
+
+    given: tuple[NGramModel, ...]
+
+    @property
+    def word_lm(self) -> NGramModel | None:
+        """The model of words."""
+        return next((model for model in self.given if model.unit == "word"), None)
+
+    @property
+    def token_lm(self) -> NGramModel | None:
+        """The model of characters or tokens."""
+        return next((model for model in self.given if model.unit != "word"), None)
+
+    def weights(self, lm_weight: Any) -> dict[str, float]:
+        """Return the two weights of a ``SearchPlan``: for one number it is that of all models.
+
+        Raises:
+            InvalidInputError: If a weight is not in 0..60, or there is not one for each model.
+        """
+        several = isinstance(lm_weight, (Sequence, np.ndarray))
+        if several and len(lm_weight) != len(self.given):
+            raise InvalidInputError(
+                f"lm_weight has {len(lm_weight)} entries for {len(self.given)} language models; expected one for each."
+            )
+        found = {"word_lm_weight": 0.0, "token_lm_weight": 0.0}
+        for n, model in enumerate(self.given):
+            name, value = (f"lm_weight[{n}]", lm_weight[n]) if several else ("lm_weight", lm_weight)
+            kind = "word_lm_weight" if model.unit == "word" else "token_lm_weight"
+            found[kind] = _checks.number(value, name, 0.0, MAX_WEIGHT)
+        if not self.given:
+            _checks.number(lm_weight, "lm_weight", 0.0, MAX_WEIGHT)
+        return found
+
+
+def fusion_models(given: Any) -> FusionModels:
+    """Return the language models that a user gives: none, one, or one of each kind.
+
+    Raises:
+        InvalidInputError: If one is not an ``NGramModel``, or two are of the same kind.
+    """
+    models = (given,) if isinstance(given, LanguageModel) else () if given is None else given
+    if not isinstance(models, Iterable) or isinstance(models, str):
+        models = [given]
+    models = tuple(models)
+    for n, model in enumerate(models):
+        _expect_ngrams(model, "language_model" if models == (given,) else f"language_model[{n}]")
+    kinds = ["word" if model.unit == "word" else "token" for model in models]
+    if len(set(kinds)) < len(kinds):
+        units = ", ".join(f'"{model.unit}"' for model in models)
+        raise InvalidInputError(
+            f"language_model has models of {units}; expected at most one of words and one of characters or tokens."
+        )
+    return FusionModels(models)
+
+
+def _expect_ngrams(model: Any, name: str) -> None:
+    if isinstance(model, NGramModel):
+        return
+    if isinstance(model, LanguageModel):
+        raise InvalidInputError(
+            f"{name} is a {type(model).__name__}; BeamDecoder takes only one kind of LanguageModel yet, an NGramModel."
+        )
+    raise InvalidInputError(f"{name} is {model!r}; expected an NGramModel. Load one: NGramModel.load(path).")
+
+
+def token_lm_ids_of(model: NGramModel, vocabulary: Vocabulary) -> tuple[Ragged, int]:
+    """Return the entries that a model of characters or tokens is asked for, for each class.
+
+    Returns:
+        The entries as numbers; and the number of the entry for the boundary between words, −1 if there is none.
+
+    Raises:
+        InvalidInputError: If the model knows no token, or has no entry for the boundary between words.
+    """
+    ids_of = _ids_of_tokens if model.unit == "token" else _ids_of_characters
+    ids, space = ids_of(model, vocabulary)
+    unknown = model.native.unknown
+    if all(each in (unknown, space) for one in ids for each in one):
+        example = next((token for token in vocabulary.tokens if token), "")
+        raise InvalidInputError(
+            f"language_model knows no token of the vocabulary ({example!r}, for one). Is it of another language, in "
+            f'capitals, or of another unit than "{model.unit}"?'
+        )
+    return Ragged.of(ids), space
+
+
+def _ids_of_tokens(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
+    return [[model.native.find(token)] if token else [] for token in vocabulary.tokens], -1
+
+
+def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
+    """Return the entries of the characters of each token.
+
+    Where the model writes the space as another character, that character itself counts as unknown.
+    """
+    native, unknown = model.native, model.native.unknown
+    space = native.find(model.space)
+    if vocabulary.has_words and space == unknown:
+        raise InvalidInputError(
+            f"language_model has no entry {model.space!r} for the boundary between words. Train it on texts with "
+            "spaces, or use a vocabulary without marks of words."
+        )
+
+    def find(character: str) -> int:
+        if character == " ":
+            return space
+        return unknown if character == model.space else native.find(character)
+
+    ids = []
+    for first, *others in vocabulary.word_parts:
+        entries = [find(character) for character in first]
+        for part in others:
+            entries += [space, *(find(character) for character in part)]
+        ids.append(entries)
+    return ids, space if vocabulary.has_words else -1
+
+
+def word_lm_ids_of(model: NGramModel | None, lexicon: Lexicon) -> npt.NDArray[np.int32]:
+    """Return the (W,) entries of the lexicon's words in a model of words; −1 without a model."""
+    ids = [-1 if model is None else model.native.find(word) for word in lexicon.words]
+    return np.array(ids, dtype=np.int32)

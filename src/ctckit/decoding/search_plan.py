@@ -1,0 +1,97 @@
+"""From the arguments of a ``BeamDecoder`` to a ``SearchPlan``: the one place where plans are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ctckit.decoding.fusion import FusionModels, token_lm_ids_of, word_lm_ids_of
+from ctckit.decoding.hotwords import PhraseSpelling, hotwords_of
+from ctckit.decoding.lexicon import Lexicon, Spellings, lexicon_of, lexicon_of_model
+from ctckit.decoding.settings import HOTWORD_WEIGHT, expect_names, plan_fields
+from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.plan import NO_LISTS, Ragged, SearchPlan
+from ctckit.vocabulary import Vocabulary
+
+
+def known_words(
+    lexicon: Iterable[str] | Spellings | None, models: FusionModels, vocabulary: Vocabulary
+) -> Lexicon | None:
+    """Return the lexicon: the one given, or else the words of the model of words; None without either.
+
+    Raises:
+        InvalidInputError: If the words do not fit the vocabulary, or it has no mark of words.
+    """
+    if models.word_lm is not None and not vocabulary.has_words:
+        raise InvalidInputError(
+            "language_model is a model of words, but vocabulary has no mark of words, so that no word ever ends. Say "
+            'separator=…, word_start=… or continuation=… of the Vocabulary, or use a model of characters (unit="char").'
+        )
+    if lexicon is not None:
+        return lexicon_of(lexicon, vocabulary)
+    return None if models.word_lm is None else lexicon_of_model(models.word_lm, vocabulary)
+
+
+def build_plan(
+    vocabulary: Vocabulary,
+    models: FusionModels,
+    lexicon: Lexicon | None,
+    spelling: PhraseSpelling,
+    settings: Mapping[str, Any],
+) -> SearchPlan:
+    """Make the plan of a decoder.
+
+    Args:
+        vocabulary: The tokens.
+        models: The language models.
+        lexicon: The known words, or None.
+        spelling: How hotwords are spelled.
+        settings: All settings by their names.
+
+    Raises:
+        InvalidInputError: On the first argument that is wrong or does not fit the others.
+    """
+    token_lm, word_lm = models.token_lm, models.word_lm
+    ids, space = (NO_LISTS, -1) if token_lm is None else token_lm_ids_of(token_lm, vocabulary)
+    has_words, has_lexicon = vocabulary.has_words, lexicon is not None
+    return SearchPlan(
+        classes=len(vocabulary),
+        blank=vocabulary.blank,
+        has_words=has_words,
+        letters=spelling.alphabet.of_classes,
+        token_lm=None if token_lm is None else token_lm.native,
+        token_lm_ids=ids,
+        token_lm_space=space,
+        word_lm=None if word_lm is None else word_lm.native,
+        has_lexicon=has_lexicon,
+        words=NO_LISTS if lexicon is None else Ragged.of(lexicon.spellings),
+        word_lm_ids=np.zeros(0, dtype=np.int32) if lexicon is None else word_lm_ids_of(word_lm, lexicon),
+        **_hotword_fields(settings, spelling),
+        **plan_fields(settings, models.weights, has_words=has_words, has_lexicon=has_lexicon),
+    )
+
+
+def changed_plan(
+    plan: SearchPlan, models: FusionModels, spelling: PhraseSpelling, settings: Mapping[str, Any]
+) -> SearchPlan:
+    """Return the plan with changed settings; those that are not given stay.
+
+    Raises:
+        InvalidInputError: On another name, or a value that is out of range.
+    """
+    expect_names(settings)
+    fields = plan_fields(settings, models.weights, has_words=plan.has_words, has_lexicon=plan.has_lexicon)
+    return replace(plan, **_hotword_fields(settings, spelling), **fields)
+
+
+def _hotword_fields(settings: Mapping[str, Any], spelling: PhraseSpelling) -> dict[str, Any]:
+    if "hotwords" not in settings:
+        return {}
+    given = settings["hotwords"]
+    patterns, weights = hotwords_of(
+        () if given is None else given, settings.get("hotword_weight", HOTWORD_WEIGHT), spelling
+    )
+    return {"hotwords": patterns, "hotword_weights": weights}
