@@ -30,7 +30,7 @@ struct AlignOptions {
 
 struct AlignedPaths {
   double* log_probs;       // (B): −∞ if no path exists; then the item's spans are not written
-  int64_t *starts, *ends;  // (B, token_stride): frames of each token; see kernels/reference_align.py
+  int64_t *starts, *ends;  // (B, token_stride): frames of each token; see kernels/align/reference.py
   int64_t* cells;          // (B): number of computed states × frames; or null
 };
 

@@ -39,7 +39,7 @@ using Model = std::shared_ptr<ctckit::NGram>;
 
 Model model(nb::handle value) { return value.is_none() ? nullptr : nb::cast<Model>(value); }
 
-// Converts the SearchPlan of kernels/search_plan.py.
+// Converts the SearchPlan of kernels/search/plan.py.
 ctckit::SearchPlan plan_of(nb::handle plan) {
   ctckit::SearchPlan result;
   const auto number = [&](const char* name) { return nb::cast<double>(plan.attr(name)); };

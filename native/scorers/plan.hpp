@@ -1,4 +1,4 @@
-// The settings of a search. kernels/search_plan.py has the same fields in Python, and explains each.
+// The settings of a search. kernels/search/plan.py has the same fields in Python, and explains each.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -118,9 +118,7 @@ def ngram_from_file(path: str) -> NGram: ...
 def ngram_from_bytes(content: builtins.bytes) -> NGram: ...
 def ngram_from_arpa(text: npt.NDArray[np.uint8]) -> NGram: ...
 
-_Rescored = tuple[
-    float, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]
-]
+_Rescored = tuple[float, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 _Parts = tuple[float, float, int, int, float, tuple[int, ...]]
 
 class Decoder:
