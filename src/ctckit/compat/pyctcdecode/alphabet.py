@@ -104,7 +104,7 @@ def _of_pieces(labels: list[str]) -> list[str]:
 
 
 def _marked_at_word_starts(label: str) -> str:
-    """A label of the "##" style in the "▁" style."""
+    """Return a label of the "##" style in the "▁" style."""
     if label.startswith(CONTINUATION):
         return label.removeprefix(CONTINUATION)
     if SPECIAL_TOKEN_PTN.match(label) or label in ("", BPE_TOKEN, UNK_BPE_TOKEN):
