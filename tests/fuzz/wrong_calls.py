@@ -141,9 +141,9 @@ def targets_sparse(rng, call):
     return call.targets
 
 
-def targets_rows(rng, call):
-    rows = call.B + int(rng.choice([-1, 1, 5]))
-    call["targets"] = np.full((rows, call.N), (call.blank + 1) % call.C)
+def targets_count(rng, call):
+    items = call.B + int(rng.choice([-1, 1, 5]))
+    call["targets"] = np.full((items, call.N), (call.blank + 1) % call.C)
     return r"targets has shape .*; expected \(B, N\) with B ="
 
 
@@ -316,7 +316,7 @@ SPOILERS = {
     targets_elsewhere: WITH_TARGETS,
     targets_sparse: WITH_TARGETS,
     targets_nested: WITH_TARGETS,
-    targets_rows: LOSSES,
+    targets_count: LOSSES,
     targets_narrow: LOSSES,
     label_outside: WITH_TARGETS,
     label_blank: WITH_TARGETS,

@@ -63,8 +63,8 @@ def test_dummy_batch_through_the_lattice(dummy_batch):
     logits, targets, input_lengths, target_lengths = dummy_batch
     log_probs = F.log_softmax(logits, dim=2)
     expected = F.ctc_loss(log_probs.transpose(0, 1), targets, input_lengths, target_lengths, reduction="none")
-    for row, target, length, loss in zip(log_probs, targets, target_lengths, expected, strict=True):
-        item = ctckit.lattice(row, target[:length])
+    for frames, target, length, loss in zip(log_probs, targets, target_lengths, expected, strict=True):
+        item = ctckit.lattice(frames, target[:length])
         assert -item.log_likelihood == pytest.approx(loss.item(), abs=DOUBLE)
         np.testing.assert_allclose(item.occupancy.sum(axis=1), 1, rtol=0, atol=DOUBLE)
 

@@ -84,10 +84,10 @@ def test_1_the_gradient_for_raw_scores_is_wrong_in_torch_and_right_here(scores, 
     leaf = scores.clone().requires_grad_()
     torch_still_has_it(not torch.autograd.gradcheck(torch_loss, leaf, raise_exception=False))
 
-    rows = scores[0].exp().tolist()
+    weights = scores[0].exp().tolist()
     loss, gradient = our_loss_and_gradient(scores, normalize=False)
-    assert loss.item() == pytest.approx(oracle.loss(rows, TARGET, 0), abs=DOUBLE)
-    np.testing.assert_allclose(-gradient[0], oracle.class_occupancy(rows, TARGET, 0), rtol=DOUBLE, atol=DOUBLE)
+    assert loss.item() == pytest.approx(oracle.loss(weights, TARGET, 0), abs=DOUBLE)
+    np.testing.assert_allclose(-gradient[0], oracle.class_occupancy(weights, TARGET, 0), rtol=DOUBLE, atol=DOUBLE)
     for normalize in (False, True):
         assert torch.autograd.gradcheck(partial(ctckit.ctc_loss, normalize=normalize), (leaf, [TARGET], *LENGTHS))
 

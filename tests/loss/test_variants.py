@@ -39,7 +39,7 @@ def oracle_loss(scores, target, variant, blank=0):
         weights = weights - torch.as_tensor(np.asarray(variant.log_prior))
     weights = weights.double()
     weights[blank] += variant.blank_bias
-    rows = scores + weights
+    weighted = scores + weights
     anything = scores.logsumexp(dim=1)
     logs = []
     optional = variant.wildcards in ("optional", "ends", "between", "everywhere")
@@ -50,11 +50,11 @@ def oracle_loss(scores, target, variant, blank=0):
         use_blank=variant.use_blank,
         optional=optional,
     ):
-        log = rows[:, blank].sum()
+        log = weighted[:, blank].sum()
         for symbol, begin, end in stretches:
             inside = slice(begin, end)
-            emitted = anything[inside] if symbol == "*" else rows[inside, symbol]
-            log = log + emitted.sum() - rows[inside, blank].sum()
+            emitted = anything[inside] if symbol == "*" else weighted[inside, symbol]
+            log = log + emitted.sum() - weighted[inside, blank].sum()
             if symbol == "*":
                 log = log - variant.wildcard_penalty
             else:

@@ -79,8 +79,8 @@ def compute_gradient(
 
     o = Options.decode(options)
     found = launch.Forward(losses, normalizers, facts, head, following, occupancy, blanks)
-    rows = _last_axis_contiguous(logits)
-    return launch.gradient(rows, found, weights, upstream, blank=o.blank, input_kind=o.input_kind)
+    x = _last_axis_contiguous(logits)
+    return launch.gradient(x, found, weights, upstream, blank=o.blank, input_kind=o.input_kind)
 
 
 def windows(tokens: int, weighted: bool) -> int:

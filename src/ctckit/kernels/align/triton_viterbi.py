@@ -37,6 +37,28 @@ class Scores(NamedTuple):
     blank: Any  # the class of the blank
 
 
+@triton.jit
+def best_step(blank, token, x_blank, x, skips, lanes, PAIRS: tl.constexpr):
+    """Return ``best`` after a frame from ``best`` before it, and the steps into the blanks and into the tokens."""
+    before = left(token, lanes, PAIRS)
+    over = tl.where(skips, before, float("-inf"))
+    entered = tl.maximum(blank, over)
+    of_blank = tl.where(blank >= before, 0, 1)
+    of_token = tl.where(token >= entered, 0, tl.where(blank >= over, 1, 2))
+    return tl.maximum(blank, before) + x_blank, tl.maximum(token, entered) + x, of_blank, of_token
+
+
+@triton.jit
+def follow(state, found, length, frames, width, steps_ptr, paths_ptr):
+    """Write the path that ends in ``state``, from its last frame to the first; −1 beyond the length."""
+    for i in range(frames):
+        t = frames - 1 - i
+        here = (t < length) & found
+        tl.store(paths_ptr + t, tl.where(here, state, -1))
+        place = steps_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
+        state -= tl.load(place, mask=here, other=0).to(tl.int32)
+
+
 @triton.jit(do_not_specialize=["sizes"])
 def best_paths(
     given,  # Scores
@@ -92,13 +114,7 @@ def best_paths(
                 until = tl.where(here, tokens, -1)
                 x = tl.load(frame_ptr + labels, mask=live & (pairs < until), other=float("-inf")).to(tl.float64)
                 x_blank = tl.load(frame_ptr + given.blank, mask=here, other=float("-inf")).to(tl.float64)
-                before = left(token, lanes, PAIRS)
-                over = tl.where(skips, before, float("-inf"))
-                entered = tl.maximum(blank, over)
-                of_token = tl.where(token >= entered, 0, tl.where(blank >= over, 1, 2))
-                of_blank = tl.where(blank >= before, 0, 1)
-                next_blank = tl.maximum(blank, before) + x_blank
-                next_token = tl.maximum(token, entered) + x
+                next_blank, next_token, of_blank, of_token = best_step(blank, token, x_blank, x, skips, lanes, PAIRS)
                 blank, token = tl.where(here, next_blank, blank), tl.where(here, next_token, token)
                 place = steps_ptr + tl.cast(t, tl.int64) * 2 * width + pairs
                 tl.store(place, of_blank.to(tl.int8), mask=inside & (pairs <= until))
@@ -116,11 +132,5 @@ def best_paths(
     best = tl.maximum(by_blank, by_token)
     best = tl.where(good == 0, float("nan"), best)
     tl.store(log_probs_ptr + b, best)
-    found = best > float("-inf")
     state = tl.where(by_blank >= by_token, 2 * tokens, 2 * tokens - 1)
-    for i in range(sizes.frames):
-        t = sizes.frames - 1 - i
-        here = (t < frames) & found
-        tl.store(paths_ptr + t, tl.where(here, state, -1))
-        place = steps_ptr + (tl.cast(t, tl.int64) * 2 + state % 2) * width + state // 2
-        state -= tl.load(place, mask=here, other=0).to(tl.int32)
+    follow(state, best > float("-inf"), frames, sizes.frames, width, steps_ptr, paths_ptr)

@@ -126,15 +126,7 @@ def forward(
     def empty(*shape: int, dtype: torch.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=logits.device)
 
-    result = Forward(
-        losses=empty(items, dtype=torch.float64),
-        normalizers=empty(items, 2, frames, dtype=torch.float32),
-        facts=empty(items, FACTS, dtype=torch.int32),
-        head=empty(items, classes, dtype=torch.int32),
-        following=empty(items, tokens, dtype=torch.int32),
-        occupancy=empty(items, frames, tokens if differentiated else 0, dtype=torch.float32),
-        blanks=empty(items, frames, width if differentiated else 0, dtype=torch.float32),
-    )
+    result = empty_results(logits, tokens, width, differentiated)
     if items == 0:
         return result
     labels = empty(items, tokens, dtype=torch.int32)
@@ -176,6 +168,24 @@ def forward(
                 **ROUNDING,
             )  # fmt: skip
     return result
+
+
+def empty_results(logits: Tensor, tokens: int, width: int, differentiated: bool) -> Forward:
+    """Return uninitialized memory for the results of ``forward``; ``width`` is W."""
+    items, frames, classes = logits.shape
+
+    def empty(*shape: int, dtype: torch.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype, device=logits.device)
+
+    return Forward(
+        losses=empty(items, dtype=torch.float64),
+        normalizers=empty(items, 2, frames, dtype=torch.float32),
+        facts=empty(items, FACTS, dtype=torch.int32),
+        head=empty(items, classes, dtype=torch.int32),
+        following=empty(items, tokens, dtype=torch.int32),
+        occupancy=empty(items, frames, tokens if differentiated else 0, dtype=torch.float32),
+        blanks=empty(items, frames, width if differentiated else 0, dtype=torch.float32),
+    )
 
 
 def packed_transitions(transitions: Tensor) -> tuple[Tensor, Tensor]:

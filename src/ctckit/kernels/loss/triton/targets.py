@@ -29,6 +29,26 @@ class Given(NamedTuple):
     needed_ptr: Any  # (B,) int32, the fewest frames of other token graphs than plain CTC's, read if GRAPHS
 
 
+@triton.jit
+def link_equal_tokens(targets_ptr, following_ptr, head_ptr, count, BLOCK: tl.constexpr):
+    """Write ``following`` of each token and ``head`` of each class that the target has."""
+    for first in range(0, count, BLOCK):
+        i = first + tl.arange(0, BLOCK)
+        here = i < count
+        token = tl.load(targets_ptr + i, mask=here, other=0).to(tl.int32)
+        following = tl.full((BLOCK,), 1 << 30, tl.int32)
+        earlier = tl.zeros((BLOCK,), tl.int32)
+        for other_first in range(0, count, BLOCK):
+            j = other_first + tl.arange(0, BLOCK)
+            other = tl.load(targets_ptr + j, mask=j < count, other=0).to(tl.int32)
+            same = (token[:, None] == other[None, :]) & (j < count)[None, :]
+            later = same & (j[None, :] > i[:, None])
+            following = tl.minimum(following, tl.min(tl.where(later, j[None, :], 1 << 30), axis=1))
+            earlier += tl.sum((same & (j[None, :] < i[:, None])).to(tl.int32), axis=1)
+        tl.store(following_ptr + i, tl.where(following == 1 << 30, NO_TOKEN, following), mask=here)
+        tl.store(head_ptr + token, i, mask=here & (earlier == 0))
+
+
 @triton.jit(do_not_specialize=["sizes", "blank", "stride_target"])
 def link_targets(
     given,  # Given
@@ -81,18 +101,4 @@ def link_targets(
         tl.store(head_ptr + c, tl.full((CLASS_BLOCK,), NO_TOKEN, tl.int32), mask=c < classes)
     tl.debug_barrier()
     if good:
-        for first in range(0, count, BLOCK):
-            i = first + tl.arange(0, BLOCK)
-            here = i < count
-            token = tl.load(targets_ptr + i, mask=here, other=0).to(tl.int32)
-            following = tl.full((BLOCK,), 1 << 30, tl.int32)
-            earlier = tl.zeros((BLOCK,), tl.int32)
-            for other_first in range(0, count, BLOCK):
-                j = other_first + tl.arange(0, BLOCK)
-                other = tl.load(targets_ptr + j, mask=j < count, other=0).to(tl.int32)
-                same = (token[:, None] == other[None, :]) & (j < count)[None, :]
-                later = same & (j[None, :] > i[:, None])
-                following = tl.minimum(following, tl.min(tl.where(later, j[None, :], 1 << 30), axis=1))
-                earlier += tl.sum((same & (j[None, :] < i[:, None])).to(tl.int32), axis=1)
-            tl.store(following_ptr + i, tl.where(following == 1 << 30, NO_TOKEN, following), mask=here)
-            tl.store(head_ptr + token, i, mask=here & (earlier == 0))
+        link_equal_tokens(targets_ptr, following_ptr, head_ptr, count, BLOCK)
