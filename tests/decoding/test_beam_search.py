@@ -24,6 +24,7 @@ from tests.support.search_problems import (
     naive_parts,
     text_probs,
 )
+from tests.support.tolerances import DOUBLE, SEARCH_DOUBLE
 
 EVERYTHING = 1 << 12
 
@@ -162,7 +163,7 @@ def test_credit_in_advance_cancels_along_every_text(name, models):
                 break
         else:
             total += scorers.close(context)
-        assert total == pytest.approx(fusion_score(tokens), abs=1e-9)
+        assert total == pytest.approx(fusion_score(tokens), abs=SEARCH_DOUBLE)
 
 
 def test_credit_in_advance_steers(models):
@@ -173,16 +174,16 @@ def test_credit_in_advance_steers(models):
     log_prob = {word: words.native.unigram(words.native.find(word)) for word in words}
     a, b, _ = 1, 2, 3
     gain, after_a = scorers.extend(scorers.start(), a)
-    assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]))
+    assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]), abs=DOUBLE)
     _, after_aa = scorers.extend(after_a, a)
-    assert scorers.look_ahead(after_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2)
+    assert scorers.look_ahead(after_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2, abs=SEARCH_DOUBLE)
     hot = Scorers(BeamDecoder(LETTERS, hotwords={"abb": 3.0, "ab": 1.0, "abb ba": 2.5}).plan)
     context = hot.start()
     for token, expected in zip((a, b, b), (1.0, 2.0, 3.0), strict=True):  # 3 nats over the letters of abb
         _, context = hot.extend(context, token)
-        assert hot.look_ahead(context) == pytest.approx(expected)
+        assert hot.look_ahead(context) == pytest.approx(expected, abs=DOUBLE)
     _, context = hot.extend(context, 3)
-    assert hot.look_ahead(context) == pytest.approx(2.5 * 3 / 5)
+    assert hot.look_ahead(context) == pytest.approx(2.5 * 3 / 5, abs=DOUBLE)
 
 
 def automaton(phrases, *, has_words):
