@@ -1,4 +1,4 @@
-"""ctckit.compat.pyctcdecode, strict: what the original answered (tests/golden), and what calls with it look like."""
+"""ctckit.compat.pyctcdecode with strict=True: compared with results of the original (tests/golden); calls and files."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""ctckit.compat.pyctcdecode as it is by default: the original's calls, without its defects."""
+"""ctckit.compat.pyctcdecode by default: the calls of the original, without its defects."""
 
 from itertools import product
 

@@ -243,6 +243,6 @@ def test_at_least_one_text(count):
 
 
 def test_random_probs_are_read_as_they_are(engine):
-    log_probs = np.log(random_probs(np.random.default_rng(7), 6, 4)) - 0.5  # not normalised: taken as it is
+    log_probs = np.log(random_probs(np.random.default_rng(7), 6, 4)) - 0.5  # not normalized: it is used as it is
     best = BeamDecoder(UNMARKED).decode(log_probs)[0][0]
     assert best.log_prob == pytest.approx(ctckit.lattice(log_probs, best.tokens).log_likelihood, abs=engine)

@@ -1,4 +1,4 @@
-"""What a decoder found, and how it is shown."""
+"""``Hypothesis``: texts, spans, comparison, pictures."""
 
 import pickle
 import timeit

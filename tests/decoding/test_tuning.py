@@ -1,4 +1,4 @@
-"""Settings chosen on a development set, and what their error is worth."""
+"""``tune``: settings chosen on a development set, and their held-out error."""
 
 import itertools
 import sys
@@ -26,7 +26,7 @@ def words(tmp_path_factory):
 
 
 def lines(seed, count=8, noise=2.5, texts=("ab", "a b", "ba ab", "b")):
-    """Noisy posteriors of texts, and the texts."""
+    """Noisy log-probabilities of texts, and the texts."""
     rng = np.random.default_rng(seed)
     items, references = [], []
     for n in range(count):

@@ -1,4 +1,4 @@
-"""Files that are truncated, that lie, or that somebody damaged: a clear error, or a model; never a crash."""
+"""Truncated, wrong and damaged files: a clear error or a model, never a crash."""
 
 import gzip
 import lzma
@@ -230,7 +230,7 @@ def test_a_changed_byte_is_found_wherever_it_is(tmp_path, own_file):
         use(NGramModel.load(path, verify=False))  # wrong, but safe
 
 
-def test_a_file_of_random_bytes_behind_its_header_is_safe(tmp_path, own_file):
+def test_a_file_of_random_bytes_after_its_header_is_safe(tmp_path, own_file):
     path = tmp_path / "m.ctclm"
     draw = random.Random(4)
     path.write_bytes(own_file)

@@ -278,7 +278,7 @@ def shared(name):
 
 
 def king_james():
-    """The verses that lmplz was given behind lm_text.txt: Debian's package bible-kjv has the same."""
+    """The verses that lmplz read after lm_text.txt. Debian has the same text in its package bible-kjv."""
     bible = shutil.which("bible")
     if bible is None:
         pytest.skip("lmplz was given the King James Bible as well: apt-get install bible-kjv")
