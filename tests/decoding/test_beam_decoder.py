@@ -17,6 +17,7 @@ from ctckit.decoding import beam
 from ctckit.errors import InvalidInputError
 from tests.support.problems import random_probs
 from tests.support.search_problems import ENGINES, LETTERS, TOLERANCES, UNMARKED, model
+from tests.support.tolerances import SEARCH_SINGLE
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_classes_may_be_in_any_order(seed, order):
     found = BeamDecoder(renamed, **arguments).decode(log_probs[:, :, order], lengths, n_best=2)
     for one, other in zip(expected, found, strict=True):
         assert [each.text for each in one] == [each.text for each in other]
-        assert [each.score for each in one] == pytest.approx([each.score for each in other], abs=1e-3)
+        assert [each.score for each in one] == pytest.approx([each.score for each in other], abs=SEARCH_SINGLE)
 
 
 def test_it_beats_the_best_path():
@@ -242,6 +243,6 @@ def test_at_least_one_text(count):
 
 
 def test_random_probs_are_read_as_they_are(engine):
-    log_probs = np.log(random_probs(np.random.default_rng(7), 6, 4)) - 0.5  # not normalised: taken as it is
+    log_probs = np.log(random_probs(np.random.default_rng(7), 6, 4)) - 0.5  # not normalized: it is used as it is
     best = BeamDecoder(UNMARKED).decode(log_probs)[0][0]
     assert best.log_prob == pytest.approx(ctckit.lattice(log_probs, best.tokens).log_likelihood, abs=engine)

@@ -1,4 +1,4 @@
-"""The search against enumeration of all paths and the naive score; engines against each other."""
+"""The search compared with an enumeration of all paths, with naive scores, and between engines."""
 
 import itertools
 import math
@@ -24,6 +24,7 @@ from tests.support.search_problems import (
     naive_parts,
     text_probs,
 )
+from tests.support.tolerances import DOUBLE, SEARCH_DOUBLE
 
 EVERYTHING = 1 << 12
 
@@ -149,7 +150,7 @@ def test_the_parts_of_a_score(name, models, engine):
 
 
 @pytest.mark.parametrize("name", FEATURES)
-def test_credit_in_advance_cancels_along_every_text(name, models):
+def test_look_aheads_cancel_along_every_text(name, models):
     decoder, fusion_score = made(name, models)
     scorers = Scorers(decoder.plan)
     others = [c for c in range(decoder.plan.classes) if c != decoder.plan.blank]
@@ -162,27 +163,27 @@ def test_credit_in_advance_cancels_along_every_text(name, models):
                 break
         else:
             total += scorers.close(context)
-        assert total == pytest.approx(fusion_score(tokens), abs=1e-9)
+        assert total == pytest.approx(fusion_score(tokens), abs=SEARCH_DOUBLE)
 
 
-def test_credit_in_advance_steers(models):
-    """Inside a word: of the words below, the likeliest; in a hotword: its share of letters."""
+def test_look_aheads_steer(models):
+    """Inside a word: the likeliest of the words below; in a hotword: the share of its letters."""
     plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=2.0, oov_charge=0.25).plan
     scorers = Scorers(plan)
     words = models["words"]
     log_prob = {word: words.native.unigram(words.native.find(word)) for word in words}
     a, b, _ = 1, 2, 3
     gain, after_a = scorers.extend(scorers.start(), a)
-    assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]))
+    assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]), abs=DOUBLE)
     _, after_aa = scorers.extend(after_a, a)
-    assert scorers.look_ahead(after_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2)
+    assert scorers.look_ahead(after_aa) == pytest.approx(2 * words.unknown_log_prob - 0.25 * 2, abs=SEARCH_DOUBLE)
     hot = Scorers(BeamDecoder(LETTERS, hotwords={"abb": 3.0, "ab": 1.0, "abb ba": 2.5}).plan)
     context = hot.start()
     for token, expected in zip((a, b, b), (1.0, 2.0, 3.0), strict=True):  # 3 nats over the letters of abb
         _, context = hot.extend(context, token)
-        assert hot.look_ahead(context) == pytest.approx(expected)
+        assert hot.look_ahead(context) == pytest.approx(expected, abs=DOUBLE)
     _, context = hot.extend(context, 3)
-    assert hot.look_ahead(context) == pytest.approx(2.5 * 3 / 5)
+    assert hot.look_ahead(context) == pytest.approx(2.5 * 3 / 5, abs=DOUBLE)
 
 
 def automaton(phrases, *, has_words):
@@ -336,15 +337,15 @@ def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):
     running.push(np.log(np.array([[0.01, 0.97, 0.01, 0.01], [0.97, 0.01, 0.01, 0.01]])))
     words = models["words"]
     (best,) = running.best(1, ended=False)
-    credit = max(words.native.unigram(words.native.find(word)) for word in ("a", "ab"))
+    look_ahead = max(words.native.unigram(words.native.find(word)) for word in ("a", "ab"))
     mass = math.log(0.97 * 0.97 + 0.97 * 0.01 + 0.01 * 0.01)
-    assert (best.tokens, best.score) == ((1,), pytest.approx(mass + 0.5 * credit, abs=tolerance))
+    assert (best.tokens, best.score) == ((1,), pytest.approx(mass + 0.5 * look_ahead, abs=tolerance))
     assert running.best(1)[0].score == pytest.approx(mass + 0.5 * words.log_prob(["a"]) + 1.0, abs=tolerance)
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_in_a_narrow_beam_every_engine_goes_the_same_way(name, models):
-    """Pruning sees the factors and the credit in advance: where these differ, so do the texts that are left."""
+    """Pruning sees fusion scores and look-aheads: if these differ between engines, so do the texts that remain."""
     for seed, width in itertools.product(range(6), (3, 8, 25)):
         plan = made(name, models, beam_width=width, token_threshold=-4.0, beam_threshold=-9.0)[0].plan
         log_probs = np.log(random_probs(np.random.default_rng(seed), 15, plan.classes, sharpness=2.0))

@@ -1,4 +1,4 @@
-"""What a decoder found, and how it is shown."""
+"""``Hypothesis``: texts, spans, comparison, pictures."""
 
 import pickle
 import timeit
@@ -12,6 +12,7 @@ from ctckit.alignment import TokenSpan
 from ctckit.decoding.hypothesis import TimedText
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
+from tests.support.tolerances import DOUBLE
 
 LETTERS = Vocabulary.from_characters("abc|", separator="|")
 PIECES = Vocabulary(("", "▁ab", "c", "▁a▁b"), word_start="▁")
@@ -31,7 +32,7 @@ def test_tokens_words_and_times():
     assert found.spans[1] == TokenSpan(2, 2, 3, -0.1, 0.5)
     assert found.words == (WordSpan("ab", 0, 3, 0.25), WordSpan("c", 6, 9, 0.75))
     assert found.times(0.5) == (TimedText("ab", 0.0, 1.5, 0.25), TimedText("c", 3.0, 4.5, 0.75))
-    assert found.spans[4].seconds(0.02) == pytest.approx((0.12, 0.18))
+    assert found.spans[4].seconds(0.02) == pytest.approx((0.12, 0.18), abs=DOUBLE)
 
 
 def test_pieces_may_belong_to_two_words():

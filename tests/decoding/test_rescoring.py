@@ -17,7 +17,7 @@ def engine(request):
 
 
 def naive_confidence(probs, tokens, spans, k, blank):
-    """Every filling of the frames between the neighbours, one by one."""
+    """Every filling of the frames between the neighbors, one by one."""
     left, begin = (tokens[k - 1], spans[k - 1][1]) if k else (None, 0)
     right, end = (tokens[k + 1], spans[k + 1][0]) if k + 1 < len(tokens) else (None, len(probs))
     mass = {}
@@ -48,7 +48,7 @@ def test_it_is_what_enumeration_says(tokens, blank, engine):
         assert found.confidences.tolist() == pytest.approx(sure, abs=tolerance)
 
 
-def test_a_text_that_cannot_be(engine):
+def test_a_text_without_an_alignment(engine):
     search, _ = engine
     found = search.rescore(np.log(np.full((2, 3), 1 / 3)), (1, 1), 0)
     assert found.log_prob == -math.inf

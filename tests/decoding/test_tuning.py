@@ -1,4 +1,4 @@
-"""Settings chosen on a development set, and what their error is worth."""
+"""``tune``: settings chosen on a development set, and their held-out error."""
 
 import itertools
 import sys
@@ -12,6 +12,7 @@ from ctckit.decoding import beam
 from ctckit.decoding.tuning import _middle_of_the_best
 from ctckit.errors import InvalidInputError, MissingDependencyError
 from tests.support.search_problems import ENGINES, LETTERS, UNMARKED, model
+from tests.support.tolerances import DOUBLE
 
 
 @pytest.fixture(params=sorted(ENGINES), autouse=True)
@@ -25,7 +26,7 @@ def words(tmp_path_factory):
 
 
 def lines(seed, count=8, noise=2.5, texts=("ab", "a b", "ba ab", "b")):
-    """Noisy posteriors of texts, and the texts."""
+    """Noisy log-probabilities of texts, and the texts."""
     rng = np.random.default_rng(seed)
     items, references = [], []
     for n in range(count):
@@ -64,10 +65,12 @@ def test_the_surface_is_what_decoding_says(metric, words):
     assert len(tuning.points) >= 4 + 5
     for point, error in zip(tuning.points, tuning.errors, strict=True):
         settings = dict(zip(tuning.names, point, strict=True))
-        assert error == pytest.approx(error_of(decoder.with_settings(**settings), items, references, metric))
+        assert error == pytest.approx(
+            error_of(decoder.with_settings(**settings), items, references, metric), abs=DOUBLE
+        )
     chosen = np.flatnonzero((tuning.points == list(tuning.settings.values())).all(axis=1))
     assert tuning.error == tuning.errors[chosen[0]] < tuning.errors.max()
-    assert error_of(tuning.decoder, items, references, metric) == pytest.approx(tuning.error)
+    assert error_of(tuning.decoder, items, references, metric) == pytest.approx(tuning.error, abs=DOUBLE)
     assert tuning.decoder.plan.word_lm_weight == tuning.settings["lm_weight"]
     assert (tuning.points[:, 0] >= 0).all()  # no negative weight is tried
     assert (tuning.held_out_error, tuning.folds) == (None, ())
@@ -86,10 +89,10 @@ def test_held_out_errors_are_of_settings_chosen_without(words):
         part = [n for n in range(9) if n % 3 == k]
         held_out = decoder.with_settings(**alone.settings)
         error = error_of(held_out, [items[n] for n in part], [references[n] for n in part], "cer")
-        assert fold.error == pytest.approx(error)
+        assert fold.error == pytest.approx(error, abs=DOUBLE)
         letters = sum(len(references[n]) for n in part)
         errors, units = errors + error * letters, units + letters
-    assert tuning.held_out_error == pytest.approx(errors / units)
+    assert tuning.held_out_error == pytest.approx(errors / units, abs=DOUBLE)
     assert str(tuning).splitlines()[-1] == f"held out, 3 folds: {100 * errors / units:.2f} %"
 
 

@@ -11,7 +11,7 @@ from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from ctckit.kernels.search.plan import Ragged, SearchPlan
 from tests.support.search_problems import random_arpa
-from tests.support.tolerances import SEARCH_SINGLE
+from tests.support.tolerances import FUSION_TERMS, RESCORED_SINGLE, SEARCH_SINGLE
 
 ENGINES = (native_search, reference_search)
 ROUNDS = 80
@@ -144,12 +144,12 @@ def assert_same_parts(ours, expected):
     assert (ours.words, ours.oov_letters) == (expected.words, expected.oov_letters)
     assert ours.word_indices == expected.word_indices
     for name in ("token_lm_log_prob", "word_lm_log_prob", "hotwords"):
-        assert getattr(ours, name) == pytest.approx(getattr(expected, name), rel=1e-6, abs=1e-6)
+        assert getattr(ours, name) == pytest.approx(getattr(expected, name), rel=FUSION_TERMS, abs=FUSION_TERMS)
 
 
 def assert_same_rescoring(ours, expected):
     assert ours.log_prob == pytest.approx(expected.log_prob, rel=SEARCH_SINGLE, abs=SEARCH_SINGLE)
     assert ours.starts.tolist() == expected.starts.tolist()
     assert ours.ends.tolist() == expected.ends.tolist()
-    np.testing.assert_allclose(ours.token_log_probs, expected.token_log_probs, atol=1e-5)
-    np.testing.assert_allclose(ours.confidences, expected.confidences, atol=1e-5)
+    np.testing.assert_allclose(ours.token_log_probs, expected.token_log_probs, atol=RESCORED_SINGLE)
+    np.testing.assert_allclose(ours.confidences, expected.confidences, atol=RESCORED_SINGLE)

@@ -19,7 +19,7 @@ from ctckit.errors import DataError, InvalidInputError
 from ctckit.language_models import LanguageModel
 from tests.support import ngram_oracle as oracle
 from tests.support.paths import SHARED
-from tests.support.tolerances import LM_LOG10, LM_NATS
+from tests.support.tolerances import ARPA_LOG10, DOUBLE, LM_LOG10, LM_NATS, LM_READ, LM_SUM
 
 TEXT = ["the cat sat on the mat", "the cat ate the rat", "a rat sat", "the dog ran", "a dog sat on a rat", "cat"]
 
@@ -60,7 +60,7 @@ def test_queries_are_those_of_the_file(tmp_path, order, seed):
     assert (set(model), len(model)) == (words, len(words))
     assert "<unk>" in model
     assert "never-seen" not in model
-    assert model.unknown_log_prob == pytest.approx(oracle.log_prob(reference, (), "<unk>", order), rel=1e-6)
+    assert model.unknown_log_prob == pytest.approx(oracle.log_prob(reference, (), "<unk>", order), rel=LM_READ)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -103,8 +103,8 @@ def test_what_was_saved_is_loaded(tmp_path, suffix, order):
         written = oracle.read_arpa(unpacked)
         assert written.keys() == reference.keys()
         for gram, (log_prob, back_off) in reference.items():
-            assert written[gram][0] == pytest.approx(log_prob, abs=1e-6)
-            assert written[gram][1] == pytest.approx(back_off if len(gram) < order else 0, abs=1e-6)
+            assert written[gram][0] == pytest.approx(log_prob, abs=ARPA_LOG10)
+            assert written[gram][1] == pytest.approx(back_off if len(gram) < order else 0, abs=ARPA_LOG10)
 
 
 def test_our_file_keeps_what_arpa_cannot_say(tmp_path):
@@ -182,7 +182,7 @@ def test_training_is_kneser_neys_by_the_book(tmp_path, order, seed):
     model = NGramModel.train(lines, order=order, prune=prune)
     expected, discounts = oracle.kneser_ney(lines, order, prune)
     for found, amounts in zip(model.discounts, discounts, strict=True):
-        assert (found.one, found.two, found.more) == pytest.approx(amounts, abs=1e-9)
+        assert (found.one, found.two, found.more) == pytest.approx(amounts, abs=DOUBLE)
         assert found.fallback == (amounts == oracle.FALLBACK)
     model.save(tmp_path / "m.arpa")
     found = oracle.read_arpa((tmp_path / "m.arpa").read_text())
@@ -207,7 +207,7 @@ def test_probabilities_after_any_context_sum_to_one(prune):
             states.add(state)
     for state in states:
         total = sum(math.exp(model.score(state, word)[0]) for word in model if word != "<s>")
-        assert total == pytest.approx(1, abs=1e-5)
+        assert total == pytest.approx(1, abs=LM_SUM)
 
 
 def test_entries_of_each_unit():
@@ -278,7 +278,7 @@ def shared(name):
 
 
 def king_james():
-    """The verses that lmplz was given behind lm_text.txt: Debian's package bible-kjv has the same."""
+    """The verses that lmplz read after lm_text.txt. Debian has the same text in its package bible-kjv."""
     bible = shutil.which("bible")
     if bible is None:
         pytest.skip("lmplz was given the King James Bible as well: apt-get install bible-kjv")

@@ -9,10 +9,10 @@ from ctckit import NGramModel, Vocabulary
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from tests.support import oracle
-from tests.support.tolerances import DOUBLE, SEARCH_SINGLE
+from tests.support.tolerances import SEARCH_DOUBLE, SEARCH_SINGLE
 
 ENGINES = {"reference": reference_search, "native": native_search}
-TOLERANCES = {"reference": 1e3 * DOUBLE, "native": SEARCH_SINGLE}
+TOLERANCES = {"reference": SEARCH_DOUBLE, "native": SEARCH_SINGLE}
 
 LETTERS = Vocabulary(("", "a", "b", "|"), separator="|")
 PIECES = Vocabulary(("▁a", "b", "", "▁"), blank=2, word_start="▁")

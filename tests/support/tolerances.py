@@ -67,6 +67,32 @@ SMALL_CRNN_SINGLE = 1e-6
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9
 
+# --- the search and the language models (tests/decoding, tests/language_models, tests/compat) ---------------------------
+
+# The reference search in float64: log-sums over all paths of some ten frames, relative to max(1, |score|).
+SEARCH_DOUBLE = 1e3 * DOUBLE
+# The terms of a fusion score: the same float32 log-probabilities of the models, added up by two programs.
+FUSION_TERMS = 1e-6
+# The native rescoring of a text: means of float32 log-probabilities, and posteriors from float32 masses.
+RESCORED_SINGLE = 1e-5
+# log p of a stream over ten cuts: frames more than a window after a cut say almost nothing about it.
+STREAM_LOG_PROB = 1e-6
+# Confidences beside a cut: the frames between the neighbors of a token end at the cut.
+STREAM_CONFIDENCE = 1e-2
+# log p of a stream in which a token may also have been in frames that are dropped already.
+STREAM_SILENCE = 1e-3
+# log p of a stream in which a token lasts over a cut: alignments that leave it around the cut are not counted.
+STREAM_LASTING_TOKEN = 1.0
+# log10 of a probability or a back-off, read from a file, kept as float32, written and read again.
+ARPA_LOG10 = 1e-6
+# The probabilities of all entries after a context: some ten float32 logarithms, their exponentials added up.
+LM_SUM = 1e-5
+# Two scores that must differ (nats): a defect of pyctcdecode shows by more than this, rounding by far less.
+CLEARLY_DIFFERENT = 0.1
+SLIGHTLY_DIFFERENT = 0.01
+# A log-probability read from a file: decimal digits to log10 to float32 nats, relative.
+LM_READ = 1e-6
+
 # --- the loss and its kernels (tests/loss, tests/kernels, tests/fuzz, tests/test_*.py) --------------------------------
 
 # The step of the central differences that CENTRAL_DIFFERENCE belongs to.

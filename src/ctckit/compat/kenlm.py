@@ -1,7 +1,7 @@
-"""The part of the ``kenlm`` package that decoders use, on ctckit's n-gram model: ``Model`` and ``State``.
+"""``Model`` and ``State`` of the ``kenlm`` package, on ctckit's n-gram model: the part that decoders use.
 
-KenLM's query module has to be compiled; this has not. Probabilities are log10, as KenLM's. KenLM's own binary files
-are not read: an ARPA file is, or ctckit's own.
+Probabilities are log10, as in KenLM. ``Model`` reads ARPA files and files in ctckit's own format, but not KenLM's
+binary files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UNKNOWN = "<unk>"
 
 
 class State:
-    """A context of words; what a ``Model`` writes into it.
+    """A context of words; a ``Model`` writes it.
 
     Example:
         >>> State() == State()
@@ -39,7 +39,7 @@ class State:
 
 
 class Model:
-    """A word model in a file, or one that is loaded already.
+    """A model of words, from a file or already loaded.
 
     Args:
         path: The file, as for ``NGramModel.load``; or an ``NGramModel``.
@@ -72,24 +72,24 @@ class Model:
         return word != UNKNOWN and word in self.ngrams
 
     def BeginSentenceWrite(self, state: State) -> None:  # noqa: N802, KenLM's name
-        """Makes ``state`` the one after <s>."""
+        """Set ``state`` to the state after <s>."""
         state.number = self.ngrams.start
 
     def NullContextWrite(self, state: State) -> None:  # noqa: N802
-        """Makes ``state`` the one without a context."""
+        """Set ``state`` to the state without a context."""
         state.number = self.ngrams.empty
 
     def BaseScore(self, in_state: State, word: str, out_state: State) -> float:  # noqa: N802
-        """log10 p(word | in_state), an unknown word counted as <unk>; ``out_state`` becomes the context after it."""
+        """Return log10 p(word | in_state) and set ``out_state`` to the state after it; unknown words are <unk>."""
         nats, out_state.number = self.ngrams.score(in_state.number, word)
         return nats / LN_10
 
     def score(self, sentence: str, bos: bool = True, eos: bool = True) -> float:
-        """log10 p of a sentence, its words separated by spaces."""
+        """Return log10 p of a sentence, whose words are separated by spaces."""
         return self.ngrams.log_prob(sentence.split(), bos=bos, eos=eos) / LN_10
 
     def perplexity(self, sentence: str) -> float:
-        """10 to the power of −score, for each word and </s>."""
+        """Return 10^(−score / n), where n is the number of words plus one for </s>."""
         return float(10.0 ** (-self.score(sentence) / (len(sentence.split()) + 1)))
 
     def __repr__(self) -> str:

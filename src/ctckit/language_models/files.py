@@ -1,4 +1,4 @@
-"""Files and texts that language models come from and go to: unpacked, in batches, with progress."""
+"""Files and texts of language models: reading, decompression, batches of lines, progress."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ BATCH = 4096  # lines
 
 _OWN = b"CTCKITLM"
 _KENLM = b"mmap lm http://kheafield.com/code"
-_PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # first bytes: module
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # first bytes: module
 
 
 def is_own_file(path: Path) -> bool:
-    """Whether this is a model in ctckit's own format."""
+    """Tell whether a file is a model in ctckit's own format."""
     return _begin(path, len(_OWN)) == _OWN
 
 
 def contents(path: Path) -> npt.NDArray[np.uint8]:
-    """The bytes of a text file: unpacked where it is compressed, else mapped."""
+    """Return the bytes of a text file: memory-mapped, or decompressed if it is compressed."""
     begin = _begin(path, len(_KENLM))
     if begin == _KENLM:
         raise DataError(
             f"{path}: this is KenLM's binary format, which only the KenLM that wrote it reads. Load the ARPA file that "
-            "it was built from; saved in ctckit's format it loads as fast: ctckit lm convert MODEL.arpa MODEL.ctclm"
+            "it was built from; in ctckit's format it loads as fast: ctckit lm convert MODEL.arpa MODEL.ctclm"
         )
     if not begin:
         raise DataError(f"{path}: the file is empty.")
     with _opened(path) as file:
-        if _packer(begin) is None:
+        if _compression_of(begin) is None:
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
         try:
             return np.frombuffer(file.read(), np.uint8)
-        except _damages() as error:
+        except _damage_errors() as error:
             raise _unreadable(path, error) from error
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a text file in UTF-8, without their ends; unpacked where it is compressed."""
+    """Yield the lines of a text file in UTF-8, without line ends; compressed files are decompressed."""
     with _opened(path) as file:
         number = 0
         try:
@@ -56,29 +56,31 @@ def lines_of(path: Path) -> Iterator[str]:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise DataError(f"{path}, line {number}: not UTF-8 ({error.reason}).") from None
-        except _damages() as error:
+        except _damage_errors() as error:
             raise _unreadable(path, error) from error
 
 
 def compressed(text: bytes, path: Path) -> bytes:
-    """The text, packed as the file's name says."""
-    packed = text
+    """Return the text, compressed as the file's name says."""
+    content = text
     if path.suffix.lower() == ".gz":
-        packed = import_module("gzip").compress(text, 6, mtime=0)
+        content = import_module("gzip").compress(text, 6, mtime=0)
     elif path.suffix.lower() == ".xz":
-        packed = import_module("lzma").compress(text)
-    return packed
+        content = import_module("lzma").compress(text)
+    return content
 
 
 def is_arpa_name(path: Path) -> bool:
-    """Whether the name asks for ARPA."""
+    """Tell whether the name is that of an ARPA file."""
     return path.name.lower().endswith((".arpa", ".arpa.gz", ".arpa.xz"))
 
 
 def batches(lines: Iterable[str | Sequence[str]], characters: bool, *, progress: bool) -> Iterator[tuple[bool, bytes]]:
-    """The text in pieces: (whether entries are characters, lines that end in a line feed).
+    """Yield the text in batches of lines.
 
-    Otherwise entries are separated by single spaces.
+    Returns:
+        Pairs: whether the entries are characters, else they are separated by single spaces; and the lines in UTF-8,
+        each with a line feed at its end.
     """
     waiting: list[str] = []
     split = characters
@@ -96,7 +98,7 @@ def batches(lines: Iterable[str | Sequence[str]], characters: bool, *, progress:
 
 
 def spinner(what: str, shown: bool) -> AbstractContextManager[Any]:
-    """Something that moves on standard error while the block runs; nothing where that is no terminal."""
+    """Show a spinner on standard error while the block runs, if that is a terminal."""
     if not shown or not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
@@ -118,7 +120,7 @@ def _joined(entries: Sequence[str], number: int) -> str:
     for position, each in enumerate(entries):
         if not isinstance(each, str) or each.split() != [each]:
             raise InvalidInputError(
-                f"lines[{number}][{position}] is {each!r}; expected a string with something in it, and no white space."
+                f"lines[{number}][{position}] is {each!r}; expected a string that is not empty and has no white space."
             )
     return " ".join(entries)
 
@@ -139,18 +141,18 @@ def _begin(path: Path, size: int) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def _packer(begin: bytes) -> str | None:
-    return next((module for mark, module in _PACKED.items() if begin.startswith(mark)), None)
+def _compression_of(begin: bytes) -> str | None:
+    return next((module for mark, module in _COMPRESSED.items() if begin.startswith(mark)), None)
 
 
 def _opened(path: Path) -> IO[bytes]:
-    packer = _packer(_begin(path, len(_KENLM)))
-    file: IO[bytes] = import_module(packer).open(path, "rb") if packer else path.open("rb")
+    module = _compression_of(_begin(path, len(_KENLM)))
+    file: IO[bytes] = import_module(module).open(path, "rb") if module else path.open("rb")
     return file
 
 
-def _damages() -> tuple[type[Exception], ...]:
-    """What a damaged compressed file raises."""
+def _damage_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that a damaged compressed file raises."""
     return OSError, EOFError, zlib.error, import_module("lzma").LZMAError
 
 

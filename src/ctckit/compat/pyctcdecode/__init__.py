@@ -1,4 +1,4 @@
-"""pyctcdecode's names on ctckit's search: change the import line, keep the code, the files and the tuples.
+"""Drop-in replacement for pyctcdecode: change the import line; code, files and results keep their form.
 
 ::
 
@@ -7,10 +7,10 @@
     decoder = build_ctcdecoder(labels, "words.arpa")
     text = decoder.decode(logits)
 
-Where the original has a defect this does the right thing; docs/guides/moving_from_other_decoders.md names each
-difference. ``build_ctcdecoder(…, strict=True)`` searches as the original does, for its texts and its scores.
+Defects of the original are corrected; docs/guides/moving_from_other_decoders.md names each difference.
+``build_ctcdecoder(…, strict=True)`` searches like the original and returns the same texts and scores.
 
-``install()`` is for libraries that import pyctcdecode by themselves, such as transformers.
+``install()`` serves libraries that import pyctcdecode by themselves, such as transformers.
 """
 
 from __future__ import annotations

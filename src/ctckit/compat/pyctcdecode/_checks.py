@@ -1,4 +1,4 @@
-"""What is wrong with a call or a folder, in words. All of it is said before anything is decoded or written."""
+"""Checks of calls and folders, and their messages. They run before anything is decoded or written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODEL_SUFFIXES = (".arpa", ".bin", ".binary")
 
 
 def labels(values: Sequence[str], is_bpe: bool) -> None:
-    """Each label once; pieces without spaces."""
+    """Each label occurs once; pieces have no spaces."""
     first: dict[str, int] = {}
     for position, label in enumerate(values):
         if label in first:
@@ -29,17 +29,17 @@ def labels(values: Sequence[str], is_bpe: bool) -> None:
         first[label] = position
         if is_bpe and " " in label:
             raise InvalidInputError(
-                f"labels[{position}] is {label!r}: a space in an alphabet of pieces, where '▁' begins a word."
+                f"labels[{position}] is {label!r}: expected no space in an alphabet of pieces, where '▁' begins a word."
             )
 
 
 def scores(values: Any, count: int) -> npt.NDArray[Any]:
-    """(T, C) finite floating-point numbers or −∞, one column for each label."""
+    """Return (T, C) floating-point scores, finite or −∞, with one column for each label."""
     array = _checks.floats(_checks.as_array(values, "logits"), "logits", "(T, C)")
     if array.shape[1] != count:
         raise InvalidInputError(
             f"logits has shape {array.shape} but the alphabet has {count} labels, the blank included; expected "
-            f"(T, {count}). Where labels have no blank, one is appended at the end."
+            f"(T, {count}). If the labels have no blank, one is appended at the end."
         )
     _checks.expect_scores(array, "logits")
     for t in np.flatnonzero(np.isneginf(array).all(axis=1))[:1]:
@@ -48,7 +48,7 @@ def scores(values: Any, count: int) -> npt.NDArray[Any]:
 
 
 def strings(values: Any, name: str) -> list[str]:
-    """A list of strings, and not one string, whose letters would count as its entries."""
+    """Return a list of strings. A single string is an error, because its letters would be the entries."""
     if isinstance(values, str):
         raise InvalidInputError(f"{name} is the string {values!r}; expected a list of strings. Pass [{values!r}].")
     found = list(values)
@@ -59,26 +59,26 @@ def strings(values: Any, name: str) -> list[str]:
 
 
 def beam(width: Any, prune: Any) -> None:
-    """Something has to be left in the beam."""
+    """The beam keeps at least one entry."""
     _checks.positive_integer(width, "beam_width")
     if not prune <= 0:
         raise InvalidInputError(f"beam_prune_logp is {prune!r}; expected nats below the best entry, 0 or less.")
 
 
 def parameter(value: Any, name: str, kind: type) -> Any:
-    """A number, or a truth value, of exactly that type."""
+    """Return a value of exactly one type."""
     if not isinstance(value, kind):
         raise InvalidInputError(f"{name} is {value!r}; expected a {kind.__name__}.")
     return value
 
 
 def only_strict(what: str, why: str) -> InvalidInputError:
-    """The error for what only the original's own search can do."""
+    """Return the error for what only the strict search can do."""
     return InvalidInputError(f"{what} needs strict=True: {why}")
 
 
 def json_object(content: str, what: str, keys: Collection[str]) -> dict[str, Any]:
-    """A JSON object with exactly those keys."""
+    """Return a JSON object with exactly these keys."""
     try:
         found = json.loads(content)
     except json.JSONDecodeError as error:
@@ -90,7 +90,7 @@ def json_object(content: str, what: str, keys: Collection[str]) -> dict[str, Any
 
 
 def folder(path: str | os.PathLike[str], expected: str) -> list[str]:
-    """The names in a folder, without hidden ones."""
+    """Return the names in a folder, without hidden ones."""
     try:
         names = os.listdir(path)
     except OSError as error:
@@ -101,31 +101,31 @@ def folder(path: str | os.PathLike[str], expected: str) -> list[str]:
 
 
 def incomplete(path: str | os.PathLike[str], names: Sequence[str], expected: str) -> DataError:
-    """The error for a folder that holds other files than it should."""
+    """Return the error for a folder with other files than expected."""
     return DataError(f"{os.fspath(path)} holds {list(names)}; expected {expected}.")
 
 
 def exists(path: str | os.PathLike[str]) -> DataError:
-    """The error for a folder that would be overwritten."""
+    """Return the error for a folder that would be overwritten."""
     return DataError(f"{os.fspath(path)} holds files already; expected no such folder. Save to another, or empty it.")
 
 
 def no_unigrams(path: str | os.PathLike[str]) -> DataError:
-    """The error for an ARPA file without words."""
+    """Return the error for an ARPA file without words."""
     return DataError(
         f"{os.fspath(path)} has no unigram with a back-off weight; expected an ARPA file of order 2 or more."
     )
 
 
 def several(models: Sequence[Any]) -> list[Any]:
-    """Two or more."""
+    """Return two or more models as a list."""
     if len(models) < 2:
         raise InvalidInputError(f"language_models has {len(models)} entries; expected two or more.")
     return list(models)
 
 
 def state_maker(model: Any) -> Callable[[], Any]:
-    """The class of a model's states, for ctckit's models and for those of the kenlm package."""
+    """Return the class of a model's states, for models of ctckit and of the kenlm package."""
     methods = ("BaseScore", "BeginSentenceWrite", "NullContextWrite", "order", "__contains__")
     missing = [name for name in methods if not hasattr(model, name)]
     module = sys.modules.get(type(model).__module__)
@@ -138,7 +138,7 @@ def state_maker(model: Any) -> Callable[[], Any]:
 
 
 def kenlm_package(path: str | os.PathLike[str]) -> Any:
-    """The kenlm package, to read its own binary files; ctckit's stand-in of that name does not count."""
+    """Return the kenlm package, which reads its own binary files; ctckit's replacement of that name cannot."""
     with contextlib.suppress(ModuleNotFoundError):
         package = importlib.import_module("kenlm")
         if package is not kenlm:
@@ -150,7 +150,7 @@ def kenlm_package(path: str | os.PathLike[str]) -> Any:
 
 
 def huggingface_hub() -> Any:
-    """The package huggingface_hub."""
+    """Return the package huggingface_hub."""
     try:
         return importlib.import_module("huggingface_hub")
     except ModuleNotFoundError:
@@ -160,7 +160,7 @@ def huggingface_hub() -> Any:
 
 
 def free(name: str, is_free: bool) -> None:
-    """A module's name that no other module has."""
+    """No other module has this name."""
     if not is_free:
         raise InvalidInputError(
             f"{name} is imported already, from {getattr(sys.modules[name], '__file__', 'somewhere else')}; expected no "
@@ -169,14 +169,14 @@ def free(name: str, is_free: bool) -> None:
 
 
 def model_of_words(model: Any) -> Any:
-    """None, or a ``LanguageModel`` whose texts are sentences: what ``BeamDecoder`` can work with."""
+    """Return a model that ``BeamDecoder`` can use: None, or a ``LanguageModel`` of whole sentences."""
     weights = [getattr(model, name, None) for name in ("alpha", "beta", "unk_score_offset", "score_boundary")]
     if model is None:
         return None
     if None in weights or not hasattr(model, "kenlm_model"):
         raise only_strict(f"A {type(model).__name__}", "only a LanguageModel works with ctckit's own search.")
     if not model.score_boundary:
-        raise only_strict("lm_score_boundary=False", "ctckit's own search takes a text for a sentence.")
+        raise only_strict("lm_score_boundary=False", "ctckit's own search treats a text as a sentence.")
     if not (model.alpha >= 0 and model.unk_score_offset <= 0):
         raise only_strict(
             f"alpha={model.alpha}, unk_score_offset={model.unk_score_offset}",
@@ -186,19 +186,19 @@ def model_of_words(model: Any) -> Any:
 
 
 def words_end(has_words: bool) -> None:
-    """A model of words is of use only where words end."""
+    """A model of words needs a vocabulary in which words end."""
     if not has_words:
         raise only_strict("A language model without ' ' or '▁' among the labels", "no word ever ends, all is one word.")
 
 
 def no_start_state(state: Any) -> None:
-    """``BeamDecoder`` begins where a text begins."""
+    """``BeamDecoder`` starts at the beginning of a text."""
     if state is not None:
         raise only_strict("lm_start_state", "to decode bit by bit without it, use BeamDecoder(…).stream().")
 
 
 def arpa_of(model: Any) -> str:
-    """The file that a model of the kenlm package was read from."""
+    """Return the ARPA file that a model of the kenlm package was read from."""
     path = os.fsdecode(model.path)
     with open(path, "rb") as file:
         binary = file.read(8) == b"mmap lm "
@@ -211,6 +211,6 @@ def arpa_of(model: Any) -> str:
 
 
 def has_model(kept: bool) -> None:
-    """The decoder's language model has not been let go."""
+    """The decoder's language model was not released."""
     if not kept:
         raise InvalidInputError("The decoder's language model is gone after cleanup(); build the decoder again.")

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders that are written atomically: either complete or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KENLM_BINARY = b"mmap lm http://kheafield.com/code"
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; it takes the place of ``path`` if nothing went wrong."""
+    """Give a temporary name to write to. Without an error, that file replaces ``path``."""
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         unfinished = Path(folder) / path.name
         yield unfinished
@@ -24,16 +24,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, content: str, encoding: str | None = None) -> None:
-    """Writes a text file, in UTF-8 unless told otherwise."""
+    """Write a text file, by default in UTF-8."""
     _files.write_atomically(path, content.encode(encoding or "utf-8"))
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder to fill; it becomes ``path`` if nothing went wrong.
+    """Give a temporary folder to fill. Without an error, it becomes ``path``.
 
     Raises:
-        DataError: If there is such a folder, and something in it.
+        DataError: If the folder exists and is not empty.
     """
     if path.exists() and os.listdir(path):
         raise _checks.exists(path)
@@ -43,7 +43,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def is_kenlm_binary(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is there and in KenLM's own format."""
+    """Tell whether a file exists and is in KenLM's own format."""
     try:
         with open(path, "rb") as file:
             return file.read(len(KENLM_BINARY)) == KENLM_BINARY

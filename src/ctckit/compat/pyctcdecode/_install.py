@@ -1,4 +1,4 @@
-"""pyctcdecode's name, given to ctckit's modules: for libraries that import it by themselves."""
+"""``install``: ctckit's modules under the name pyctcdecode, for libraries that import it by themselves."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ctckit.compat.pyctcdecode import _checks
 
 NAME = "pyctcdecode"
 MODULES = ("", ".alphabet", ".constants", ".decoder", ".language_model")
-QUERIES = "kenlm"
+KENLM = "kenlm"
 
 
 def install() -> None:
-    """From here on ``import pyctcdecode`` gives ``ctckit.compat.pyctcdecode``, in this process, until ``uninstall``.
+    """Make ``import pyctcdecode`` give ``ctckit.compat.pyctcdecode`` in this process, until ``uninstall``.
 
-    Where the kenlm package is not installed, ``import kenlm`` gives ``ctckit.compat.kenlm``: transformers asks for both
-    before it loads a decoder. It remembers the answer, so call this before the first
+    If the kenlm package is not installed, ``import kenlm`` gives ``ctckit.compat.kenlm``: transformers checks that both
+    exist before it loads a decoder. It remembers the answer, so call this before the first
     ``Wav2Vec2ProcessorWithLM.from_pretrained``.
 
     Raises:
-        InvalidInputError: If the original pyctcdecode is imported already: two classes of one name would be about.
+        InvalidInputError: If the original pyctcdecode is imported already; there would be two classes of each name.
 
     Example:
         >>> install()
@@ -31,8 +31,8 @@ def install() -> None:
         >>> uninstall()
     """
     names = {f"{NAME}{each}": f"ctckit.compat.{NAME}{each}" for each in MODULES}
-    if importlib.util.find_spec(QUERIES) is None:
-        names[QUERIES] = "ctckit.compat.kenlm"
+    if importlib.util.find_spec(KENLM) is None:
+        names[KENLM] = "ctckit.compat.kenlm"
     modules = {name: importlib.import_module(ours) for name, ours in names.items()}
     for name, module in modules.items():
         _checks.free(name, sys.modules.get(name, module) is module)
@@ -40,8 +40,8 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Takes back what ``install`` did; does nothing where it was not called."""
-    for name in (*(f"{NAME}{each}" for each in MODULES), QUERIES):
+    """Undo ``install``. Without a call of ``install`` it does nothing."""
+    for name in (*(f"{NAME}{each}" for each in MODULES), KENLM):
         module = sys.modules.get(name)
         if module is not None and module.__name__.startswith("ctckit."):
             del sys.modules[name]

@@ -1,7 +1,7 @@
 """Labels as pyctcdecode rewrites them: "" is the blank, " " the space, "▁" begins a word of pieces.
 
-The rules are the original's, guesses included, so that labels and files mean the same to both. ctckit's own decoder
-guesses nothing: it takes a ``Vocabulary``.
+The rules are those of the original, including its guesses, so that labels and files mean the same in both. ctckit's own
+decoder does not guess: it takes a ``Vocabulary``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ SPECIAL_TOKEN_PTN = re.compile(r"^[<\[].+[>\]]$")
 BLANK_TOKEN_PTN = re.compile(r"^[<\[]pad[>\]]$", flags=re.IGNORECASE)
 UNK_TOKEN_PTN = re.compile(r"^[<\[]unk[>\]]$", flags=re.IGNORECASE)
 
-MOST_UNCOVERED = 0.2  # of the letters of the unigrams, before it looks like a mistake
+MAX_UNCOVERED = 0.2  # share of the letters of the unigrams that may be missing without a warning
 
 logger = logging.getLogger(__name__)
 
 
 class Alphabet:
-    """The C labels of a model, in the form that the decoder works with.
+    """The C labels of a model, in the form that the decoder uses.
 
     Args:
         labels: One string for each class; "" is the blank.
@@ -57,14 +57,14 @@ class Alphabet:
 
     @classmethod
     def build_alphabet(cls, labels: Sequence[str]) -> Alphabet:
-        """Rewrites a model's labels.
+        """Return the alphabet of a model's labels, which are rewritten.
 
-        Characters: "|" becomes " " and "_" becomes "" where there is no such label; pieces: "##s" becomes "s" and "cat"
-        becomes "▁cat". Everywhere "<pad>" or "[PAD]" becomes "", "<unk>" becomes "⁇" (pieces: "▁⁇▁"), and where there
-        is no blank, one is appended at the end.
+        Characters: "|" becomes " " and "_" becomes "", unless these labels exist. Pieces: "##s" becomes "s", and "cat"
+        becomes "▁cat". In both, "<pad>" and "[PAD]" become "", "<unk>" becomes "⁇" (pieces: "▁⁇▁"), and a missing blank
+        is appended at the end.
 
         Raises:
-            InvalidInputError: If a label occurs twice, or pieces hold spaces.
+            InvalidInputError: If a label occurs twice, or a piece contains a space.
         """
         is_bpe = any(label.startswith((CONTINUATION, BPE_TOKEN)) for label in labels)
         _checks.labels(labels, is_bpe)
@@ -72,15 +72,15 @@ class Alphabet:
         return cls(rewritten, is_bpe)
 
     def dumps(self) -> str:
-        """This alphabet as JSON."""
+        """Return this alphabet as JSON."""
         return json.dumps({"labels": self.labels, "is_bpe": self.is_bpe})
 
     @classmethod
     def loads(cls, s: str) -> Alphabet:
-        """Reads what ``dumps`` wrote.
+        """Read what ``dumps`` wrote.
 
         Raises:
-            DataError: If it is something else.
+            DataError: If ``s`` is something else.
         """
         content = _checks.json_object(s, "the alphabet", {"labels", "is_bpe"})
         return cls(list(content["labels"]), bool(content["is_bpe"]))
@@ -113,7 +113,7 @@ def _marked_at_word_starts(label: str) -> str:
 
 
 def _with_blank(labels: list[str], also: str | None = None) -> list[str]:
-    """The labels with a blank: ``also`` taken for one, or else one appended."""
+    """Return the labels with a blank: the label ``also``, or else a new one at the end."""
     if "" in labels:
         return labels
     if also in labels:
@@ -123,7 +123,7 @@ def _with_blank(labels: list[str], also: str | None = None) -> list[str]:
 
 
 def verify_alphabet_coverage(alphabet: Alphabet, unigrams: Collection[str]) -> None:
-    """Warns where more than a fifth of the letters of the unigrams are not among the labels."""
+    """Warn if more than a fifth of the letters of the unigrams are not among the labels."""
     letters = set().union(*unigrams)
-    if len(letters - set("".join(alphabet.labels))) > MOST_UNCOVERED * len(letters):
-        logger.warning("The unigrams and the labels do not seem to go together: many letters are not among the labels.")
+    if len(letters - set("".join(alphabet.labels))) > MAX_UNCOVERED * len(letters):
+        logger.warning("The unigrams do not fit the labels: many of their letters are not among the labels.")

@@ -1,4 +1,4 @@
-"""Words' scores as pyctcdecode counts them: an n-gram model, a list of known words, and hotwords."""
+"""Scores of words as in pyctcdecode: an n-gram model, a list of known words, and hotwords."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from ctckit.compat.pyctcdecode.constants import (
 )
 from ctckit.language_models.ngram import NGramModel
 
-LEAST_RETAINED = 0.1  # of the unigrams have to be known to the model, or it is likely another language's
-ARPA_WITH_BACKOFF = 3  # columns of a unigram that has a back-off weight
+MIN_KNOWN = 0.1  # share of the unigrams that the model knows; below it, the languages probably differ
+COLUMNS_WITH_BACKOFF = 3  # of a unigram in an ARPA file
 
 logger = logging.getLogger(__name__)
 
 
 def load_unigram_set_from_arpa(arpa_path: str | os.PathLike[str]) -> set[str]:
-    """The unigrams of an ARPA file that have a back-off weight, as the original reads them.
+    """Return the unigrams of an ARPA file that have a back-off weight, as the original reads them.
 
     Raises:
-        DataError: If there is none.
+        DataError: If there are none.
     """
     found: set[str] = set()
     inside = False
@@ -45,7 +45,7 @@ def load_unigram_set_from_arpa(arpa_path: str | os.PathLike[str]) -> set[str]:
             if line == "\\2-grams:":
                 break
             columns = line.split("\t")
-            if inside and len(columns) == ARPA_WITH_BACKOFF:
+            if inside and len(columns) == COLUMNS_WITH_BACKOFF:
                 found.add(columns[1])
             inside = inside or line == "\\1-grams:"
     if not found:
@@ -54,9 +54,9 @@ def load_unigram_set_from_arpa(arpa_path: str | os.PathLike[str]) -> set[str]:
 
 
 class HotwordScorer:
-    """Counts hotwords in a text, and how far a part of a word has come towards one.
+    """Scores hotwords in a text, and the beginnings of hotwords.
 
-    Phrases are taken apart: each of their words is a hotword by itself.
+    Phrases are split: each of their words is a hotword by itself.
 
     Args:
         hotwords: Words or phrases.
@@ -70,25 +70,25 @@ class HotwordScorer:
 
     def __init__(self, hotwords: Iterable[str] = (), weight: float = DEFAULT_HOTWORD_WEIGHT) -> None:
         self._words = Counter(word for phrase in hotwords for word in phrase.split())
-        self._shortest: dict[str, int] = {}  # of each beginning of a hotword: letters of the shortest with it
+        self._shortest: dict[str, int] = {}  # for each beginning of a hotword, the length of the shortest such hotword
         for word in sorted(self._words, key=len, reverse=True):
             self._shortest.update((word[:end], len(word)) for end in range(len(word) + 1))
         self.weight = weight
 
     def __contains__(self, item: str) -> bool:
-        """Whether a hotword begins with it."""
+        """Tell whether a hotword begins with ``item``."""
         return item in self._shortest
 
     def count(self, text: str) -> int:
-        """How many words of a text are hotwords."""
+        """Return the number of words of a text that are hotwords."""
         return sum(word in self._words for word in text.split())
 
     def score(self, text: str) -> float:
-        """Weight times hotwords in the text."""
+        """Return the weight times the number of hotwords in a text."""
         return self.weight * self.count(text)
 
     def score_partial_token(self, token: str) -> float:
-        """The weight's share for the letters so far, of the shortest hotword that begins with them; 0 without one."""
+        """Return the weight in proportion to the letters read of the shortest hotword with this beginning; else 0."""
         length = self._shortest.get(token)
         return self.weight * len(token) / length if length else 0.0
 
@@ -96,55 +96,55 @@ class HotwordScorer:
     def build_scorer(
         cls, hotwords: Iterable[str] | None = None, weight: float = DEFAULT_HOTWORD_WEIGHT
     ) -> HotwordScorer:
-        """A scorer for a list of words or phrases; for none at all, one that scores 0."""
+        """Return a scorer for a list of words or phrases; without hotwords, it scores 0."""
         return cls(_checks.strings(hotwords or (), "hotwords"), weight)
 
 
 class AbstractLanguageModel(abc.ABC):
-    """What the search asks of a language model of words. Scores are nats, states are opaque."""
+    """The interface of a language model of words in pyctcdecode. Scores are nats; states may be of any type."""
 
     @property
     @abc.abstractmethod
     def order(self) -> int:
-        """Words that matter to the next, plus one."""
+        """One plus the number of words that the next word depends on."""
 
     @abc.abstractmethod
     def get_start_state(self) -> Any:
-        """The state before the first word."""
+        """Return the state before the first word."""
 
     @abc.abstractmethod
     def score_partial_token(self, partial_token: str) -> float:
-        """What the beginning of a word counts until the word is complete."""
+        """Return the score of the beginning of a word, which counts until the word is complete."""
 
     @abc.abstractmethod
     def score(self, prev_state: Any, word: str, is_last_word: bool = False) -> tuple[float, Any]:
-        """What a word counts after ``prev_state``, and the state after it."""
+        """Return the score of a word after ``prev_state``, and the state after the word."""
 
     def save_to_dir(self, filepath: str) -> None:
-        """Writes the model into a folder."""
+        """Write the model into a folder."""
         raise NotImplementedError(f"{type(self).__name__} has no save_to_dir")
 
     @classmethod
     def load_from_dir(cls, filepath: str) -> AbstractLanguageModel:
-        """Reads a model from a folder."""
+        """Read a model from a folder."""
         raise NotImplementedError(f"{cls.__name__} has no load_from_dir")
 
     def reset_params(self, **params: Any) -> None:  # noqa: B027, a model may have none
-        """Changes parameters in place."""
+        """Change parameters in place."""
 
 
 class LanguageModel(AbstractLanguageModel):
     """An n-gram model of words with pyctcdecode's weights.
 
-    A word w after a context counts alpha · (ln p(w | context) + [w is unknown] · unk_score_offset · ln 10) + beta nats.
+    A word w after a context scores alpha · (ln p(w | context) + [w is unknown] · unk_score_offset · ln 10) + beta nats.
 
     Args:
         kenlm_model: An ``NGramModel``, a ``ctckit.compat.kenlm.Model``, or a ``Model`` of the kenlm package.
-        unigrams: The known words; those that the model does not know are left out. None: all that the model knows.
+        unigrams: The known words, without those that the model does not know. None: all words that the model knows.
         alpha: Weight of the model.
         beta: Nats for each word.
         unk_score_offset: log10 added to unknown words.
-        score_boundary: Whether the text is a sentence: begins after <s> and ends with </s>.
+        score_boundary: Whether a text is a sentence, which begins after <s> and ends with </s>.
 
     Example:
         >>> model = LanguageModel(NGramModel.train(["a rose is a rose"], order=2), ["a", "rose", "is"])
@@ -176,7 +176,7 @@ class LanguageModel(AbstractLanguageModel):
         self.score_boundary = score_boundary
 
     def reset_params(self, **params: Any) -> None:
-        """Changes alpha, beta, unk_score_offset or score_boundary; what is None stays.
+        """Change alpha, beta, unk_score_offset or score_boundary; None leaves a value as it is.
 
         Raises:
             InvalidInputError: If one is not a float, or score_boundary not a bool.
@@ -199,11 +199,11 @@ class LanguageModel(AbstractLanguageModel):
 
     @property
     def unigrams(self) -> list[str] | None:
-        """The known words, sorted; None where no list was given."""
+        """The known words, sorted; None without a list."""
         return None if self._sorted_unigrams is None else list(self._sorted_unigrams)
 
     def get_start_state(self) -> Any:
-        """The state after <s>, or without a context where ``score_boundary`` is False."""
+        """Return the state after <s>; with ``score_boundary=False``, the state without a context."""
         state = self._new_state()
         if self.score_boundary:
             self._kenlm_model.BeginSentenceWrite(state)
@@ -212,9 +212,9 @@ class LanguageModel(AbstractLanguageModel):
         return state
 
     def score_partial_token(self, partial_token: str) -> float:
-        """0 if a known word begins so; else unk_score_offset nats, in proportion beyond six letters.
+        """Return 0 if a known word begins so; else unk_score_offset nats, in proportion beyond six letters.
 
-        Without a list of words every beginning counts as unknown.
+        Without a list of words, every beginning counts as unknown.
         """
         if self._begins_known(partial_token):
             return 0.0
@@ -228,7 +228,7 @@ class LanguageModel(AbstractLanguageModel):
         return position < len(words) and words[position].startswith(beginning)
 
     def score(self, prev_state: Any, word: str, is_last_word: bool = False) -> tuple[float, Any]:
-        """Nats of a word after a state, and the state after it, without </s> even where ``is_last_word``."""
+        """Return the score of a word in nats, and the state after it, which never includes </s>."""
         state = self._new_state()
         log10 = self._kenlm_model.BaseScore(prev_state, word, state)
         if (self._unigram_set and word not in self._unigram_set) or word not in self._kenlm_model:
@@ -243,7 +243,7 @@ class LanguageModel(AbstractLanguageModel):
         return {name: getattr(self, name) for name in self.JSON_ATTRS}
 
     def save_to_dir(self, filepath: str | os.PathLike[str], unigram_encoding: str | None = None) -> None:
-        """Writes attrs.json, unigrams.txt and the model's ARPA file into an empty folder."""
+        """Write attrs.json, unigrams.txt and the model's ARPA file into an empty folder."""
         folder = Path(filepath)
         unigrams = "".join(f"{word}\n" for word in self._sorted_unigrams or ())
         _files.write_text(folder / self._ATTRS_SERIALIZED_FILENAME, json.dumps(self.serializable_attrs))
@@ -252,10 +252,10 @@ class LanguageModel(AbstractLanguageModel):
 
     @classmethod
     def parse_directory_contents(cls, filepath: str | os.PathLike[str]) -> dict[str, str]:
-        """The paths of the three files of a folder.
+        """Return the paths of the three files of a folder.
 
         Raises:
-            DataError: If it holds others.
+            DataError: If the folder has other files.
         """
         json_attrs, unigrams = cls._ATTRS_SERIALIZED_FILENAME, cls._UNIGRAMS_SERIALIZED_FILENAME
         expected = f"{json_attrs}, {unigrams} and a model that ends in {' or '.join(_checks.MODEL_SUFFIXES)}"
@@ -268,10 +268,10 @@ class LanguageModel(AbstractLanguageModel):
 
     @classmethod
     def load_from_dir(cls, filepath: str | os.PathLike[str], unigram_encoding: str | None = None) -> LanguageModel:
-        """Reads what ``save_to_dir`` wrote, here or in the original.
+        """Read what ``save_to_dir`` wrote, in ctckit or in the original.
 
         Raises:
-            DataError: If files are missing, or hold something else.
+            DataError: If files are missing, or have other content.
         """
         files = cls.parse_directory_contents(filepath)
         attrs = Path(files["json_attrs"])
@@ -283,18 +283,18 @@ class LanguageModel(AbstractLanguageModel):
 def _known(unigrams: Collection[str], model: Any) -> set[str]:
     words = set(_checks.strings(unigrams, "unigrams"))
     known = {word for word in words if word in model}
-    if len(known) < LEAST_RETAINED * len(words):
-        logger.warning("The model knows %d of %d unigrams: they do not seem to go together.", len(known), len(words))
+    if len(known) < MIN_KNOWN * len(words):
+        logger.warning("The model knows only %d of %d unigrams. Are they of another language?", len(known), len(words))
     return known
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """A model of words with KenLM's methods: ctckit's, or KenLM's own for its binary files where it is installed."""
+    """Return a model of words with KenLM's methods: ctckit's, or KenLM's own for a binary file, if it is installed."""
     return _checks.kenlm_package(path).Model(os.fspath(path)) if _files.is_kenlm_binary(path) else kenlm.Model(path)
 
 
 def _save_model(model: Any, folder: Path) -> None:
-    """Copies the model's file under a name that the original reads; one that it cannot read is written as ARPA."""
+    """Copy the model's file under a name that the original reads. A file that it cannot read is written as ARPA."""
     source = Path("model") if model.path is None else Path(os.fsdecode(model.path))
     stem = source.name.partition(".")[0]
     if not source.name.endswith(_checks.MODEL_SUFFIXES) and isinstance(model, kenlm.Model):
@@ -308,7 +308,7 @@ def _save_model(model: Any, folder: Path) -> None:
 
 
 class MultiLanguageModel(AbstractLanguageModel):
-    """Several models side by side: the mean of what they say.
+    """Several models together: the mean of their scores.
 
     Args:
         language_models: Two or more.
@@ -319,20 +319,20 @@ class MultiLanguageModel(AbstractLanguageModel):
 
     @property
     def order(self) -> int:
-        """The longest n-gram of all."""
+        """The longest n-gram of all models."""
         return max(int(model.order) for model in self._language_models)
 
     def get_start_state(self) -> list[Any]:
-        """Each model's."""
+        """Return the start state of each model."""
         return [model.get_start_state() for model in self._language_models]
 
     def score_partial_token(self, partial_token: str) -> float:
-        """The mean."""
+        """Return the mean of the models' scores."""
         each = [float(model.score_partial_token(partial_token)) for model in self._language_models]
         return sum(each) / len(each)
 
     def score(self, prev_state: Sequence[Any], word: str, is_last_word: bool = False) -> tuple[float, list[Any]]:
-        """The mean, and each model's state."""
+        """Return the mean of the models' scores, and the state of each model."""
         both = [
             model.score(state, word, is_last_word)
             for state, model in zip(prev_state, self._language_models, strict=True)
