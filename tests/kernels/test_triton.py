@@ -350,7 +350,7 @@ def test_greedy_decoding_is_that_of_the_cpu(monkeypatch):
     log_probs = logits().nan_to_num().log_softmax(2)
     lengths = LENGTHS[0].to(DEVICE)
     expected = ctckit.greedy_decode(log_probs.cpu(), lengths.cpu())
-    monkeypatch.setattr(greedy, "_Frames", greedy._DeviceFrames)
+    monkeypatch.setattr(greedy, "_CPUFrames", greedy._DeviceFrames)
     for a, b in zip(ctckit.greedy_decode(log_probs, lengths), expected, strict=True):
         assert a.tokens == b.tokens
         assert a.spans == b.spans

@@ -348,12 +348,13 @@ def test_the_reference_needs_as_many_frames_as_the_alignments():
 @pytest.mark.parametrize("infeasible", ["inf", "zero"])
 def test_the_mean_is_over_the_tokens_of_the_targets(infeasible):
     """Not over the tokens of the token graphs, which contain repeats and wildcards."""
-    logits, targets = torch.randn(3, 9, C, dtype=torch.float64), torch.tensor([[1, 2, 3], [2, 2, 0], [1, 1, 1]])
+    logits = torch.randn(3, 9, C, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    targets = torch.tensor([[1, 2, 3], [2, 2, 0], [1, 1, 1]])
     frames, tokens = [9, 9, 2 if infeasible == "zero" else 9], torch.tensor([3, 2, 1])
     variant = CTCVariant(min_frames=3 if infeasible == "zero" else 2, wildcards="ends", wildcard_penalty=1.0)
     arguments = targets, frames, tokens
     losses = ctc_loss(logits, *arguments, reduction="none", infeasible=infeasible, variant=variant)
-    possible = losses > 0
+    possible = losses != 0  # with wildcards a loss can be negative
     assert possible.tolist() == [True, True, infeasible == "inf"]
     expected = (losses / tokens)[possible].mean()
     found = ctc_loss(logits, *arguments, infeasible=infeasible, variant=variant)

@@ -67,7 +67,7 @@ SMALL_CRNN_SINGLE = 1e-6
 # The live lattice: float64 in a browser, whose exp and log may differ in the last bit, relative to max(1, |x|).
 BROWSER = 1e-9
 
-# --- the search and the language models (tests/decoding, tests/language_models, tests/compat) ---------------------------
+# --- the search and the language models (tests/decoding, tests/language_models, tests/compat) -------------------------
 
 # The reference search in float64: log-sums over all paths of some ten frames, relative to max(1, |score|).
 SEARCH_DOUBLE = 1e3 * DOUBLE

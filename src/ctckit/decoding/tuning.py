@@ -72,7 +72,7 @@ class Tuning:
     errors: npt.NDArray[np.float64]
 
     def draw(self) -> str:
-        """Draw the errors as a table: the first setting down, the second across. A cell has the least error over all others."""
+        """Draw the errors: the first setting down, the second across; a cell has the least error over the others."""
         downwards = np.unique(self.points[:, 0])
         across = self.points[:, 1] if len(self.names) > 1 else np.zeros(len(self.points))
         columns = np.unique(across)
