@@ -23,11 +23,11 @@ def walks(topology, frames):
 @pytest.mark.parametrize("frames", [1, 2, 3, 4])
 def test_walks_are_exactly_the_paths_that_collapse_to_the_target(target, frames):
     topology = ctc_topology(target)
-    spelled = [tuple(topology.labels[list(walk)]) for walk in walks(topology, frames)]
+    found = [tuple(topology.labels[list(walk)]) for walk in walks(topology, frames)]
     expected = [
         path for path in itertools.product(range(3), repeat=frames) if oracle.collapse(path, 0) == tuple(target)
     ]
-    assert sorted(spelled) == sorted(expected)  # sorted lists: no path appears twice
+    assert sorted(found) == sorted(expected)  # sorted lists: no path appears twice
 
 
 @pytest.mark.parametrize(

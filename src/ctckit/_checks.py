@@ -110,7 +110,7 @@ def floats(array: npt.NDArray[Any], name: str, shape: str) -> npt.NDArray[Any]:
 
 
 def expect_floating(is_floating: bool, name: str, dtype: object) -> None:
-    """Scores are real numbers."""
+    """Check that an array of type ``dtype`` has floating-point numbers."""
     if not is_floating:
         raise InvalidInputError(f"{name} has dtype {dtype}; expected a floating-point type.")
 

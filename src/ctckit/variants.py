@@ -206,8 +206,8 @@ def token_graphs(
 
 @dataclass(frozen=True, eq=False)
 class _Fill:
-    source: Ints  # for each state that emits a token: the index of its token among all tokens of the batch
-    part: Ints  # and which copy of that token it is
+    source: Ints  # for each state of a token: the index of the token among all tokens of the batch
+    part: Ints  # for each state of a token: the number of the copy of the token
 
 
 def _with_wildcards(
@@ -256,7 +256,7 @@ def _into_tokens(
     use_blank: bool,
 ) -> None:
     """Allow the transitions into tokens, (B, 7, M)."""
-    last = here.copy()  # only the last of a token's states lasts longer than a frame
+    last = here.copy()  # only the last state of a token may stay for more than one frame
     last[:, :-1] &= first[:, 1:] | ~here[:, 1:]
     odd[:, STAY][last] = 0.0
     if use_blank:
@@ -292,7 +292,7 @@ def _ends(weights: Floats, lengths: Ints, optional: npt.NDArray[np.bool_], use_b
 
     first = np.zeros_like(lengths)
     some, more = lengths > 0, lengths > 1
-    blanks = ~some | use_blank  # an empty target emits blanks, whatever the variant
+    blanks = ~some | use_blank  # an empty target emits blanks in every variant
     weights[~some, STAY, 0] = 0.0
     allow(start, blanks, first)
     allow(final, blanks, last)

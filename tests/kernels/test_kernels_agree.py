@@ -148,7 +148,7 @@ def rush():
 CASES = dict(hard_cases())
 
 
-def test_there_are_as_many_hard_cases_as_we_say():
+def test_the_documented_number_of_hard_cases():
     assert len(CASES) == 32
 
 

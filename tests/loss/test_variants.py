@@ -230,7 +230,7 @@ def test_transition_weights_have_the_gradient_of_finite_differences(name, reduct
 def test_expected_counts_add_up():
     """A path of T frames takes T − 1 transitions, starts once and ends once."""
     weights = torch.zeros(1, 7, 7, dtype=torch.float64, requires_grad=True)
-    arguments = torch.randn(1, 9, C, dtype=torch.float64), torch.tensor([[1, 1, 2]]), [9], [3]
+    arguments = some_scores(9, 0)[None], torch.tensor([[1, 1, 2]]), [9], [3]
     ctc_loss(*arguments, reduction="sum", transition_weights=weights).backward()
     counts = -weights.grad[0].sum(dim=1)
     assert counts[:5].sum().item() == pytest.approx(8, abs=8 * DOUBLE)
@@ -242,12 +242,12 @@ def test_second_derivatives(name):
     def loss(logits):
         return ctc_loss(logits, torch.tensor([[1, 2]]), [6], [2], reduction="none", variant=VARIANTS[name])
 
-    assert torch.autograd.gradgradcheck(loss, torch.randn(1, 6, C, dtype=torch.float64, requires_grad=True))
+    assert torch.autograd.gradgradcheck(loss, some_scores(6, 0)[None].requires_grad_())
 
 
 def test_second_derivatives_with_learned_weights_raise():
     weights = torch.zeros(1, 7, 5, dtype=torch.float64, requires_grad=True)
-    logits = torch.randn(1, 6, C, dtype=torch.float64, requires_grad=True)
+    logits = some_scores(6, 0)[None].requires_grad_()
     loss = ctc_loss(logits, torch.tensor([[1, 2]]), [6], [2], transition_weights=weights)
     (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
     with pytest.raises(ctckit.errors.CTCKitError, match=r"Second derivatives are not available for transition_weights"):
@@ -274,7 +274,7 @@ def test_the_effect_of_each_variant():
 
 def test_the_gradient_of_wildcard_frames_is_0():
     """The blank is practically impossible, so the wildcard has every frame, and the gradient of each class is 0."""
-    logits = torch.randn(1, 12, C, dtype=torch.float64)
+    logits = some_scores(12, 0)[None]
     logits[..., 0] = -40
     slopes = []
     for target, variant in (([C], CTCVariant(wildcards="targets")), ([1], None)):
