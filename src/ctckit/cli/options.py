@@ -64,15 +64,14 @@ def expand(command: Callable[..., None]) -> Callable[..., None]:
     Returns:
         A function with the signature that typer reads; it builds the dataclasses and calls ``command``.
     """
-    hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
     parameters: list[Parameter] = []
-    for name, given in signature(command).parameters.items():
-        if is_dataclass(hints[name]):
-            groups[name] = hints[name]
-            parameters += _parameters_of(hints[name])
+    for name, parameter in signature(command, eval_str=True).parameters.items():
+        if is_dataclass(parameter.annotation):
+            groups[name] = parameter.annotation
+            parameters += _parameters_of(parameter.annotation)
         else:
-            parameters.append(given.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
 
     @wraps(command)
     def run(**values: Any) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from ctckit.cli.options import Device, DeviceOption
 from ctckit.cli.requirements import need_ocr
+
+if TYPE_CHECKING:
+    from ctckit.ocr.fit import FitConfig
 
 INTERRUPTED = 130
 
@@ -22,6 +26,48 @@ class Precision(str, Enum):
     half = "16-mixed"
 
 
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train."""
+
+    panel: ClassVar[str] = "Training"
+    network: Annotated[str, typer.Option(help="The name of the network to train.")] = "crnn"
+    charset: Annotated[
+        str | None,
+        typer.Option(help="The characters that the model can read. By default those of the texts.", show_default=False),
+    ] = None
+    validation: Annotated[float, typer.Option(help="The share of held-out lines, which choose the best weights.")] = 0.1
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the lines. By default enough for 1,500 steps, and at least 10."),
+    ] = None
+    batch_size: Annotated[int, typer.Option(min=1, help="Lines per step.")] = 16
+    lr: Annotated[float, typer.Option(help="The highest learning rate.")] = 2e-3
+    distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True
+    seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
+    device: DeviceOption = Device.auto
+    devices: Annotated[int, typer.Option(min=1, help="The number of devices.")] = 1
+    precision: Annotated[Precision, typer.Option(help="The number format.")] = Precision.full
+
+    def config(self) -> FitConfig:
+        """Return these options as ``fit_lines`` takes them."""
+        from ctckit.ocr.fit import FitConfig
+
+        return FitConfig(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.lr,
+            seed=self.seed,
+            validation=self.validation,
+            distort=self.distort,
+            charset=self.charset,
+            network=self.network,
+            accelerator=self.device.value,
+            devices=self.devices,
+            precision=self.precision.value,
+        )
+
+
 def train(
     data: Annotated[
         Path,
@@ -29,53 +75,24 @@ def train(
             help="A folder of images, with name.gt.txt beside name.png; or a .tsv or .csv table of path and text."
         ),
     ],
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the lines. By default enough for 1,500 steps, and at least 10."),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Lines per step.")] = 16,
-    lr: Annotated[float, typer.Option(help="The highest learning rate.")] = 2e-3,
-    seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0,
-    validation: Annotated[
-        float, typer.Option(help="The share of held-out lines, which choose the best weights.")
-    ] = 0.1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same options.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model or the interrupted run in the model folder.")
     ] = False,
-    distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True,
-    charset: Annotated[
-        str | None,
-        typer.Option(help="The characters that the model can read. By default those of the texts.", show_default=False),
-    ] = None,
-    network: Annotated[str, typer.Option(help="The name of the network to train.")] = "crnn",
-    device: DeviceOption = Device.auto,
-    devices: Annotated[int, typer.Option(min=1, help="The number of devices.")] = 1,
-    precision: Annotated[Precision, typer.Option(help="The number format.")] = Precision.full,
+    training: TrainingOptions,
 ) -> None:
     """Train a recognizer on your own line images."""
     need_ocr("ctckit train")
     from rich.console import Console
 
-    from ctckit.ocr.fit import FitConfig, fit_lines
+    from ctckit.ocr.fit import fit_lines
     from ctckit.ocr.training.loop import in_first_process
 
-    config = FitConfig(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=lr,
-        seed=seed,
-        validation=validation,
-        distort=distort,
-        charset=charset,
-        network=network,
-        accelerator=device.value,
-        devices=devices,
-        precision=precision.value,
-    )
+    config = training.config()
     console = Console(stderr=True, quiet=not in_first_process())
     try:
         result = fit_lines(data, out, config=config, resume=resume, overwrite=overwrite, console=console)
