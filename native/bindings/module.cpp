@@ -139,9 +139,9 @@ NB_MODULE(_native, m) {
   loss(ctckit::Half{}, "ctc_loss_float16");
   loss(ctckit::Brain{}, "ctc_loss_bfloat16");
   const auto hvp = [&]<class Logit>(Logit) {
-    m.def("ctc_hvp", &ctc_hvp<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(),
-          "input_lengths"_a.noconvert(), "target_lengths"_a.noconvert(), "blank"_a, "input_kind"_a, "weights"_a.noconvert(),
-          "direction"_a.noconvert(), "result"_a.noconvert(), "transitions"_a.noconvert().none());
+    m.def("ctc_hvp", &ctc_hvp<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(), "input_lengths"_a.noconvert(),
+          "target_lengths"_a.noconvert(), "blank"_a, "input_kind"_a, "weights"_a.noconvert(), "direction"_a.noconvert(),
+          "result"_a.noconvert(), "transitions"_a.noconvert().none());
   };
   hvp(float{});
   hvp(double{});
