@@ -1,4 +1,5 @@
 // Prefix beam search over one item, frame by frame (Graves 2006, §7.5.2; Hannun et al. 2014), with scorers.
+// kernels/search/reference.py defines the result.
 //
 // The mass of a prefix u is the sum over all alignments of the frames so far that spell u. It has two parts: alignments
 // that end in a blank, and alignments that end in u's last token. In each frame

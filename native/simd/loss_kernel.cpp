@@ -1,4 +1,5 @@
-// Forward and backward over one item. Compiled once for each instruction set.
+// Forward and backward over one item. Compiled once for each instruction set. kernels/loss/reference.py defines the
+// result.
 //
 //   forward    t = 0 … T−1   normalizer of the frame, emissions, α
 //   likelihood P = α_{T−1}(last blank) + α_{T−1}(last label);   loss = −log P + Σ_t log-normalizer_t

@@ -20,6 +20,9 @@ loss), ``Vocabulary`` (tokens and their classes), ``errors``, ``ctckit.ocr`` (tr
 ``ctckit.acoustic_models``, ``ctckit.compat`` (the names of torch, torchaudio, pyctcdecode, kenlm), ``ctckit.viz``
 (figures), and the command ``ctckit`` (cli/).
 
+The checks of arguments are in _checks.py. The fast kernels, each beside the reference that defines it, are in kernels/;
+their C++ is in native/simd/loss_kernel.cpp, native/align/align.cpp and native/search/search.cpp.
+
 Read in this order: topology.py, kernels/loss/reference.py, lattices.py, kernels/search/reference.py. Every name is
 imported when it is first used.
 """

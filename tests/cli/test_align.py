@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from ctckit.alignment import TimedText, write_alignment
+from ctckit.alignment.writers import FORMATS
 from ctckit.cli import app
+from ctckit.cli.align import ONE_TIER
+from ctckit.errors import InvalidInputError
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import RATE, VOCABULARY, samples_of
 from tests.support.tolerances import LOUDNESS_16_BITS
@@ -249,3 +253,15 @@ def test_a_vocabulary_of_another_size(files):
         2,
         "ctckit: one.npz has C = 9 classes, but tokens.txt has 3 tokens.\n",
     )
+
+
+def test_the_command_knows_the_formats_that_hold_one_tier(tmp_path):
+    """Otherwise ``ctckit align -o`` would offer them three tiers, which they refuse."""
+    tiers = {name: [TimedText("a", 0.0, 1.0, None)] for name in ("lines", "words")}
+    for ending in FORMATS:
+        try:
+            write_alignment(tmp_path / f"a{ending}", tiers, duration_seconds=1.0)
+        except InvalidInputError:
+            assert ending in ONE_TIER
+        else:
+            assert ending not in ONE_TIER

@@ -159,7 +159,9 @@ def test_a_missing_package_prints_the_install_command(monkeypatch):
 
 
 def test_help_documents_the_exit_codes():
-    for command in ((), *((name,) for name in ("demo", "train", "read", "decode", "align", "explain", "diagnose"))):
+    names = [command.callback.__name__ for command in app.registered_commands]
+    assert "decode" in names
+    for command in ((), *((name,) for name in names)):
         result = invoke(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout

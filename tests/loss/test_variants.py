@@ -31,6 +31,17 @@ def elements_of(target, places):
     return ends + inner + (ends if target else [])
 
 
+def alignments_of(target, frames, variant):
+    """Every alignment of a target under a variant, by enumeration."""
+    return oracle.variant_alignments(
+        elements_of(target, variant.wildcards),
+        frames,
+        min_frames=variant.min_frames,
+        use_blank=variant.use_blank,
+        optional=variant.wildcards in ("optional", "ends", "between", "everywhere"),
+    )
+
+
 def oracle_loss(scores, target, variant, blank=0):
     """Return −log Σ over all alignments, in torch, so that autograd can differentiate it."""
     frames = len(scores)
@@ -42,14 +53,7 @@ def oracle_loss(scores, target, variant, blank=0):
     weighted = scores + weights
     anything = scores.logsumexp(dim=1)
     logs = []
-    optional = variant.wildcards in ("optional", "ends", "between", "everywhere")
-    for stretches in oracle.variant_alignments(
-        elements_of(target, variant.wildcards),
-        frames,
-        min_frames=variant.min_frames,
-        use_blank=variant.use_blank,
-        optional=optional,
-    ):
+    for stretches in alignments_of(target, frames, variant):
         log = weighted[:, blank].sum()
         for symbol, begin, end in stretches:
             inside = slice(begin, end)
@@ -325,16 +329,7 @@ def test_the_reference_needs_as_many_frames_as_the_alignments():
         built = token_graphs(np.array([target or [0]]), np.array([len(target)]), np.array([9]), variant, classes=C)
         needed = built.topology(0).frames_needed
         for frames in range(9):
-            found = any(
-                True
-                for _ in oracle.variant_alignments(
-                    elements_of(target, variant.wildcards),
-                    frames,
-                    min_frames=variant.min_frames,
-                    use_blank=variant.use_blank,
-                    optional=variant.wildcards in ("ends", "between", "everywhere"),
-                )
-            )
+            found = any(True for _ in alignments_of(target, frames, variant))
             possible = np.isfinite(
                 reference.log_likelihood(
                     reference.forward(np.zeros((frames, C + 1)), built.topology(0)), built.topology(0)

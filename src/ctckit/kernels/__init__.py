@@ -1,7 +1,7 @@
-"""The computations, by topic: ``loss``, ``align``, ``confidence``, ``search``, ``language_model``.
+"""The computations, by topic: ``loss``, ``align``, ``confidence``, ``search``.
 
 In each topic ``reference`` defines the result in plain Python and float64. ``native`` (the C++ core) and ``triton``
 (GPUs) compute the same result faster and are tested against it. Only this package imports the compiled core. It handles
 numbers, never text or vocabularies. ``batch`` has the checked targets, ``runtime`` the threads and instruction sets of
-the core.
+the core, ``ngram`` its n-gram model.
 """

@@ -16,7 +16,7 @@ import ctckit._native as _native
 from ctckit.kernels.batch import TargetBatch, single
 from ctckit.kernels.confidence.reference import WILDCARD
 from ctckit.kernels.loss import native
-from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology
+from ctckit.topology import FINAL, IMPOSSIBLE, NUM_WEIGHTS, START, Floats, Ints, Topology
 
 __all__ = ["WILDCARD", "confidences", "durations"]
 
@@ -63,7 +63,7 @@ class _Item:
     def add_durations(self, start: int, end: int, result: Floats) -> None:
         """Add the durations of the states in frames [start, end)."""
         low, _, counts = self._solve(start, end, counted=True)
-        result[low : low + counts.shape[1]] += counts[:6].sum(axis=0)  # transitions into a state, and starts in it
+        result[low : low + counts.shape[1]] += counts[:FINAL].sum(axis=0)  # transitions into a state, and starts in it
 
     def _solve(self, start: int, end: int, *, counted: bool = False) -> tuple[int, npt.NDArray[Any], Floats]:
         """Compute all paths through frames [start, end) that agree with ``path`` at the cuts among their ends.
@@ -78,13 +78,13 @@ class _Item:
         low, high = first // 2 * 2, (last + 1) // 2 * 2 + 1
         weights = self._weights(low, high)
         if start > 0:
-            weights[5] = np.where(np.arange(low, high) == first, 0.0, IMPOSSIBLE)
+            weights[START] = np.where(np.arange(low, high) == first, 0.0, IMPOSSIBLE)
         if end < len(path):
-            weights[6] = np.where(np.arange(low, high) == last, 0.0, IMPOSSIBLE)
+            weights[FINAL] = np.where(np.arange(low, high) == last, 0.0, IMPOSSIBLE)
         target = np.ascontiguousarray(labels[low:high][1::2], dtype=np.int32)[None]
         batch = TargetBatch(target, np.array([end - start]), np.array([target.shape[1]]), int(labels[0]))
         rows = self.log_probs[None, start:end]
-        gradient, counts = np.empty(rows.shape, dtype=rows.dtype), np.zeros((1, 7, high - low))
+        gradient, counts = np.empty(rows.shape, dtype=rows.dtype), np.zeros((1, NUM_WEIGHTS, high - low))
         native.ctc_loss(
             rows,
             batch,
@@ -97,11 +97,11 @@ class _Item:
 
     def _weights(self, low: int, high: int) -> Floats:
         """Return (7, high − low) weights of these states: transitions (none from other states), start, final."""
-        weights, kinds = np.full((7, high - low), IMPOSSIBLE), len(self.topology.transitions)
+        weights, kinds = np.full((NUM_WEIGHTS, high - low), IMPOSSIBLE), len(self.topology.transitions)
         weights[:kinds] = self.topology.transitions[:, low:high]
         for k in range(1, kinds):
             weights[k, :k] = IMPOSSIBLE
-        weights[5], weights[6] = self.topology.start[low:high], self.topology.final[low:high]
+        weights[START], weights[FINAL] = self.topology.start[low:high], self.topology.final[low:high]
         return weights
 
 

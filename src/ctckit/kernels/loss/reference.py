@@ -8,7 +8,8 @@ frame t, of the class that state s emits. All quantities are natural logarithms;
     log_likelihood    the sum over all complete paths: log Σ_s exp(alpha[t, s] + beta[t, s]), the same at every t
     occupancy[t, s]   exp(alpha + beta − log_likelihood): the probability, given the target, of state s in frame t
 
-Both recursions use the same three transitions: stay, advance, skip. Their sum is logaddexp. With a maximum instead of
+Both recursions use the same transitions: stay, advance, skip, and in variants the hops. Their sum is logaddexp. With a
+    maximum instead of
 the sum, the forward recursion finds the best path (Viterbi).
 
 Sources: Graves et al. 2006, equations 5–16; Rabiner 1989 for the occupancy. Our beta excludes the emission of its own

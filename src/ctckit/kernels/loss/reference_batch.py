@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ctckit.kernels.batch import TargetBatch
 from ctckit.kernels.loss import reference
-from ctckit.topology import FINAL, IMPOSSIBLE, START, Topology, ctc_topology
+from ctckit.topology import FINAL, IMPOSSIBLE, NUM_WEIGHTS, START, Topology, ctc_topology
 
 
 def ctc_loss(
@@ -80,7 +80,7 @@ def _item(x: npt.NDArray[np.float64], topology: Topology, input_kind: str) -> tu
 
 def _counts(x: npt.NDArray[np.float64], topology: Topology, input_kind: str, loss: float) -> npt.NDArray[np.float64]:
     """Return (7, S) how often, on average, a path of the target takes each transition, and starts and ends in s."""
-    result = np.zeros((7, topology.num_states))
+    result = np.zeros((NUM_WEIGHTS, topology.num_states))
     if not np.isfinite(loss) or not len(x):
         return result
     scores = reference.log_softmax(x) if input_kind == "logits" else x
