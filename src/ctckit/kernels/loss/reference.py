@@ -9,8 +9,7 @@ frame t, of the class that state s emits. All quantities are natural logarithms;
     occupancy[t, s]   exp(alpha + beta − log_likelihood): the probability, given the target, of state s in frame t
 
 Both recursions use the same transitions: stay, advance, skip, and in variants the hops. Their sum is logaddexp. With a
-    maximum instead of
-the sum, the forward recursion finds the best path (Viterbi).
+maximum instead of the sum, the forward recursion finds the best path (Viterbi).
 
 Sources: Graves et al. 2006, equations 5–16; Rabiner 1989 for the occupancy. Our beta excludes the emission of its own
 frame (Graves includes it), so that α·β needs no division.
