@@ -1,4 +1,4 @@
-// Bindings of lm/, for ctckit.decoding.language_model.
+// Bindings of lm/, for ctckit.kernels.ngram.
 #include "bindings/bindings.hpp"
 
 #include <nanobind/ndarray.h>
@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/exclusive.hpp"
 #include "lm/io.hpp"
 #include "lm/ngram.hpp"
 #include "lm/train.hpp"
@@ -24,6 +25,7 @@ using namespace nb::literals;
 namespace {
 
 using ctckit::NGram;
+using Trainer = ctckit::Exclusive<ctckit::NGramTrainer>;
 using Bytes = nb::ndarray<const uint8_t, nb::device::cpu, nb::ndim<1>, nb::c_contig>;
 
 std::string_view view(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.shape(0)}; }
@@ -57,13 +59,13 @@ nb::bytes header(const NGram& model, const nb::bytes& note) {
 
 using Amounts = std::tuple<double, double, double, bool>;
 
-std::tuple<std::shared_ptr<const NGram>, std::vector<Amounts>> train(ctckit::NGramTrainer& trainer) {
+std::tuple<std::shared_ptr<const NGram>, std::vector<Amounts>> train(Trainer& owned) {
   std::vector<ctckit::Discounts> discounts;
   std::shared_ptr<const NGram> model;
-  {
+  owned.use([&](ctckit::NGramTrainer& trainer) {
     const nb::gil_scoped_release released;
     model = trainer.train(discounts);
-  }
+  });
   std::vector<Amounts> amounts;
   for (const auto& [each, fallback] : discounts) amounts.emplace_back(each[0], each[1], each[2], fallback);
   return {model, amounts};
@@ -120,18 +122,24 @@ void bind_lm(nb::module_& m) {
       "ngram_from_bytes",
       [](const nb::bytes& content) { return ctckit::ngram_from_bytes({content.c_str(), content.size()}); },
       "content"_a);
-  nb::class_<ctckit::NGramTrainer>(m, "NGramTrainer")
+  nb::class_<Trainer>(m, "NGramTrainer")
       .def(nb::init<int, std::vector<uint64_t>>(), "order"_a, "prune"_a)
       .def(
           "add",
-          [](ctckit::NGramTrainer& trainer, const nb::bytes& text, bool characters, const std::string& space) {
+          [](Trainer& owned, const nb::bytes& text, bool characters, const std::string& space) {
             const std::string_view lines(text.c_str(), text.size());
-            const nb::gil_scoped_release released;
-            trainer.add(lines, characters ? ctckit::Unit::characters : ctckit::Unit::words, space);
+            owned.use([&](ctckit::NGramTrainer& trainer) {
+              const nb::gil_scoped_release released;
+              trainer.add(lines, characters ? ctckit::Unit::characters : ctckit::Unit::words, space);
+            });
           },
           "text"_a, "characters"_a, "space"_a)
-      .def_prop_ro("lines", &ctckit::NGramTrainer::lines)
-      .def_prop_ro("entries", &ctckit::NGramTrainer::entries)
+      .def_prop_ro(
+          "lines",
+          [](Trainer& owned) { return owned.use([](ctckit::NGramTrainer& trainer) { return trainer.lines(); }); })
+      .def_prop_ro(
+          "entries",
+          [](Trainer& owned) { return owned.use([](ctckit::NGramTrainer& trainer) { return trainer.entries(); }); })
       .def("train", &train);
   m.def(
       "ngram_from_arpa",

@@ -1,4 +1,4 @@
-// Bindings of search/, for ctckit.kernels.native_search.
+// Bindings of search/, for ctckit.kernels.search.native.
 #include "bindings/bindings.hpp"
 
 #include <nanobind/ndarray.h>
@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "core/exclusive.hpp"
 #include "lm/ngram.hpp"
 #include "search/decoder.hpp"
 #include "search/refinement.hpp"
@@ -118,9 +119,13 @@ nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const Li
   return results;
 }
 
-void push(ctckit::Search& search, const FrameArray& input) {
-  const nb::gil_scoped_release released;
-  search.push(input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)));
+using OwnSearch = ctckit::Exclusive<ctckit::Search>;
+
+void push(OwnSearch& own, const FrameArray& input) {
+  own.use([&](ctckit::Search& search) {
+    const nb::gil_scoped_release released;
+    search.push(input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)));
+  });
 }
 
 nb::list found_list(const std::vector<ctckit::Found>& texts) {
@@ -178,29 +183,43 @@ void bind_search(nb::module_& m) {
             return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
           },
           "tokens"_a.noconvert());
-  nb::class_<ctckit::Search>(m, "Search")
+  nb::class_<OwnSearch>(m, "Search")
       .def(
-          "__init__",
-          [](ctckit::Search* self, const ctckit::Decoder& decoder) { new (self) ctckit::Search(decoder.scorers()); },
+          "__init__", [](OwnSearch* self, const ctckit::Decoder& decoder) { new (self) OwnSearch(decoder.scorers()); },
           "decoder"_a)
       .def("push", &push, "log_probs"_a.noconvert())
       .def(
           "best",
-          [](const ctckit::Search& self, int64_t n, bool ended) {
-            return found_list(self.best(static_cast<size_t>(n), ended));
+          [](OwnSearch& own, int64_t n, bool ended) {
+            return own.use(
+                [&](ctckit::Search& search) { return found_list(search.best(static_cast<size_t>(n), ended)); });
           },
           "n"_a, "ended"_a)
       .def(
           "contenders",
-          [](const ctckit::Search& self, int64_t n) { return found_list(self.contenders(static_cast<size_t>(n))); },
+          [](OwnSearch& own, int64_t n) {
+            return own.use(
+                [&](ctckit::Search& search) { return found_list(search.contenders(static_cast<size_t>(n))); });
+          },
           "n"_a)
-      .def("stable", [](ctckit::Search& self) { return nb::tuple(nb::cast(self.stable())); })
+      .def("stable",
+           [](OwnSearch& own) {
+             return own.use([](ctckit::Search& search) { return nb::tuple(nb::cast(search.stable())); });
+           })
       .def(
-          "forget", [](ctckit::Search& self, int64_t count) { self.forget(static_cast<size_t>(count)); }, "count"_a)
+          "forget",
+          [](OwnSearch& own, int64_t count) {
+            own.use([&](ctckit::Search& search) { search.forget(static_cast<size_t>(count)); });
+          },
+          "count"_a)
       .def(
-          "keep_only", [](ctckit::Search& self, const std::vector<int32_t>& prefix) { self.keep_only(prefix); },
+          "keep_only",
+          [](OwnSearch& own, const std::vector<int32_t>& prefix) {
+            own.use([&](ctckit::Search& search) { search.keep_only(prefix); });
+          },
           "prefix"_a)
-      .def_prop_ro("nodes", &ctckit::Search::nodes);
+      .def_prop_ro("nodes",
+                   [](OwnSearch& own) { return own.use([](ctckit::Search& search) { return search.nodes(); }); });
   m.def(
       "plausible",
       [](const Batch& log_probs, const List<int64_t>& lengths, float most) {

@@ -23,6 +23,7 @@
 
 #include "align/align.hpp"
 #include "core/buffers.hpp"
+#include "core/exclusive.hpp"
 #include "core/threads.hpp"
 #include "loss/hvp.hpp"
 #include "loss/loss.hpp"
@@ -226,6 +227,25 @@ void check_tasks() {
   });
 }
 
+// Under ThreadSanitizer: several threads use one object; each call is alone or refused.
+void check_exclusive_objects() {
+  ctckit::Exclusive<std::vector<int>> owned;
+  std::atomic<int> added{0}, refused{0};
+  in_threads(4, [&](int caller) {
+    for (int i = 0; i < 2000; ++i) {
+      try {
+        owned.use([&](std::vector<int>& numbers) { numbers.push_back(caller); });
+        ++added;
+      } catch (const std::runtime_error&) {
+        ++refused;
+      }
+    }
+  });
+  expect(added + refused == 8000 && added > 0, "a call is alone or refused");
+  const size_t size = owned.use([](std::vector<int>& numbers) { return numbers.size(); });
+  expect(size == static_cast<size_t>(added), "a refused call changes nothing");
+}
+
 // A caller that finds the pool in use runs alone and does not wait: the other tasks may wait for this one.
 void check_a_taken_pool() {
   ctckit::set_num_threads(2);
@@ -311,6 +331,7 @@ int main() {
   check_hvp_is_symmetric();
   check_buffers();
   check_tasks();
+  check_exclusive_objects();
   check_a_taken_pool();
   if (can_fork) check_forks(false);
   if (can_fork_while_busy) check_forks(true);

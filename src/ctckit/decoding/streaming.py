@@ -26,8 +26,11 @@ stays in the rest, and its first frame is remembered.
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +42,9 @@ from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import BOUNDARY, Decoded, Rescoring
 from ctckit.kernels.search.refinement import refine
 from ctckit.vocabulary import Vocabulary
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 WINDOW = 4096  # frames: later frames are assumed to say nothing about where a token is
 MIN_WINDOW = 512
@@ -75,8 +81,23 @@ class Partial:
         return self.text
 
 
+def _one_at_a_time(
+    method: Callable[Concatenate[DecodeStream, P], R],
+) -> Callable[Concatenate[DecodeStream, P], R]:
+    """Return the method, which waits while another thread is in a method of the same stream."""
+
+    @wraps(method)
+    def waiting(stream: DecodeStream, /, *arguments: P.args, **options: P.kwargs) -> R:
+        with stream._lock:
+            return method(stream, *arguments, **options)
+
+    return waiting
+
+
 class DecodeStream:
     """One item, decoded while its frames arrive; ``BeamDecoder.stream()`` makes one.
+
+    Several threads may use one stream: their calls run one after another.
 
     Example:
         >>> import numpy as np
@@ -92,6 +113,7 @@ class DecodeStream:
     """
 
     def __init__(self, decoder: Any, vocabulary: Vocabulary, word_names: tuple[str, ...] | None) -> None:
+        self._lock = threading.RLock()
         self._decoder = decoder
         self._plan = decoder.plan
         self._vocabulary = vocabulary
@@ -110,6 +132,7 @@ class DecodeStream:
         """The number of frames pushed so far."""
         return self._frames
 
+    @_one_at_a_time
     def push(self, log_probs: npt.ArrayLike | Any) -> None:
         """Continue the search through the next frames.
 
@@ -127,6 +150,7 @@ class DecodeStream:
         _checks.expect_frames(scores, None, self._frames)
         self.push_checked(scores)
 
+    @_one_at_a_time
     def push_checked(self, scores: npt.NDArray[Any]) -> None:
         """``push`` for frames that are checked and prepared."""
         at = 0
@@ -140,6 +164,7 @@ class DecodeStream:
             if len(part) == room:
                 self._cut()
 
+    @_one_at_a_time
     def partial(self) -> Partial:
         """Return the text since the last ``take``: its stable part, and the best guess for the rest."""
         self._expect_open()
@@ -153,6 +178,7 @@ class DecodeStream:
         text = self._text(whole)
         return Partial(first, text[len(first) :] if text.startswith(first) else text, whole[:split], whole[split:])
 
+    @_one_at_a_time
     def take(self) -> Hypothesis:
         """Return what was closed since the last ``take``, and remove it from the stream.
 
@@ -167,6 +193,7 @@ class DecodeStream:
         """Return the best text since the last ``take``, and close the stream."""
         return self.finish_all(1)[0]
 
+    @_one_at_a_time
     def finish_all(self, n_best: int) -> list[Hypothesis]:
         """Return the n best texts, best first, and close the stream. All begin with the text closed so far."""
         self._expect_open()

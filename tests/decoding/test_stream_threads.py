@@ -1,0 +1,72 @@
+"""One stream, several threads: their calls run one after another, and nothing is lost."""
+
+import threading
+
+import numpy as np
+
+from ctckit import BeamDecoder
+
+
+def random_frames(frames, seed):
+    return np.log(np.random.default_rng(seed).dirichlet(np.ones(4), frames)).astype(np.float32)
+
+
+def test_a_stream_serves_several_threads():
+    """One pushes, one looks, as a service does; before, the core's memory was corrupted."""
+    frames = random_frames(600, 3)
+    decoder = BeamDecoder(["", *"abc"], beam_width=20)
+    whole = decoder.stream()
+    whole.push(frames)
+    stream, failures = decoder.stream(), []
+
+    def push():
+        for at in range(0, len(frames), 3):
+            stream.push(frames[at : at + 3])
+
+    def look():
+        while stream.frames < len(frames):
+            stream.partial()
+
+    def guarded(work):
+        try:
+            work()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in (push, look, look)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert stream.finish().tokens == whole.finish().tokens
+
+
+def test_pushes_of_several_threads_are_all_used():
+    frames = random_frames(200, 4)
+    stream = BeamDecoder(["", *"abc"], beam_width=20).stream()
+    threads = [threading.Thread(target=stream.push, args=(frames[k::4],)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stream.frames == 200
+
+
+def test_the_core_refuses_a_search_that_another_thread_uses():
+    """Below the lock of the stream: an error, never a race."""
+    frames = random_frames(4000, 5).astype(np.float32)
+    search = BeamDecoder(["", *"abc"], beam_width=100).stream()._search
+    refusals = []
+    for _ in range(20):
+        pushing = threading.Thread(target=search.push, args=(frames,))
+        pushing.start()
+        while pushing.is_alive():
+            try:
+                search.best(1)
+            except RuntimeError as error:
+                refusals.append(str(error))
+        pushing.join()
+        if refusals:
+            break
+    assert refusals[0].startswith("another thread is using this object.")
