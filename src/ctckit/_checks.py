@@ -28,9 +28,17 @@ def as_array(values: Any, name: str) -> npt.NDArray[Any]:
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # the last two come from tensors in a list
-        tensors = isinstance(values, (list, tuple)) and any(hasattr(each, "detach") for each in values)
-        remedy = f"Pass torch.stack({name})." if tensors else "Pad its rows to one length."
-        raise InvalidInputError(f"{name} cannot be made an array: {_sentence(error)} {remedy}") from None
+        raise InvalidInputError(f"{name} cannot be made an array: {_sentence(error)} {_remedy(values, name)}") from None
+
+
+def _remedy(values: Any, name: str) -> str:
+    """Return how to make an array of a sequence that NumPy cannot convert."""
+    if not isinstance(values, (list, tuple)) or not any(hasattr(each, "detach") for each in values):
+        return "Pad its rows to one length."
+    shapes = {tuple(each.shape) for each in values if hasattr(each, "shape")}
+    if len(shapes) == 1 and all(hasattr(each, "detach") for each in values):
+        return f"Pass torch.stack({name})."
+    return f"Pad its rows to one length: torch.nn.utils.rnn.pad_sequence({name}, batch_first=True)."
 
 
 def _array_of_tensor(tensor: Any, name: str) -> npt.NDArray[Any]:
@@ -80,6 +88,36 @@ def expect_cpu(device: Any, name: str) -> None:
     """Check that a torch device is the CPU, where most kernels compute."""
     if device.type != "cpu":
         raise BackendError(f"{name} is on {device}; this function computes on the CPU. Pass {name}.cpu().")
+
+
+def is_ragged(values: Any) -> bool:
+    """Whether this is a list of sequences, not all of one length."""
+    if not isinstance(values, (list, tuple)):
+        return False
+    sizes = {len(each) for each in values if hasattr(each, "__len__") and getattr(each, "ndim", 1) == 1}
+    return len(sizes) > 1
+
+
+def padded_sequences(values: Any, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (B, N) integers from B sequences of any lengths, padded with 0, and their lengths, (B,)."""
+    sequences = [integers(each, f"{name}[{b}]", "(N,)") for b, each in enumerate(values)]
+    lengths = np.array([len(each) for each in sequences], dtype=np.int64)
+    result = np.zeros((len(sequences), int(lengths.max(initial=0))), dtype=np.int64)
+    for padded_row, each in zip(result, sequences, strict=True):
+        padded_row[: len(each)] = each
+    return result, lengths
+
+
+def padded_targets(targets: Any, target_lengths: Any) -> Any:
+    """Return targets of different lengths padded to one; all other targets as they are."""
+    if not is_ragged(targets):
+        return targets
+    array, own = padded_sequences(targets, "targets")
+    given = integers(target_lengths, "target_lengths", "(B,)")
+    if len(given) == len(own):
+        for b in np.flatnonzero(given > own)[:1]:
+            raise InvalidInputError(f"target_lengths[{b}] is {given[b]}, but the length of targets[{b}] is {own[b]}.")
+    return array
 
 
 def integers(values: Any, name: str, shape: str) -> npt.NDArray[np.integer[Any]]:

@@ -316,3 +316,12 @@ def test_what_only_the_original_s_search_does_is_said(arpa, tmp_path):
         BeamSearchDecoderCTC(Alphabet(LETTERS, False), MultiLanguageModel(models)).decode(logits)
     with pytest.raises(InvalidInputError, match=r"tokens\[1\] is '', the same as tokens\[0\]"):
         BeamSearchDecoderCTC(Alphabet(["", "", "a"], False)).decode(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.filterwarnings("ignore:The labels have no space")
+def test_whole_numbers_are_scores(strict):
+    decoder = build_ctcdecoder(["", "a", "b"], strict=strict)
+    scores = np.array([[-9, 0, -9], [-9, -9, 0]])
+    for kind in (np.int64, np.int8):
+        assert decoder.decode(scores.astype(kind)) == "ab" == decoder.decode(scores.astype(np.float64))

@@ -152,3 +152,9 @@ def test_a_mask_on_an_unused_class_gives_no_nan(scores):
     leaf = scores.log_softmax(2).requires_grad_()
     compat.ctc_loss(leaf, PADDED % 5, INPUT, (4, 1, 1)).backward()
     assert torch.isfinite(leaf.grad).all()
+
+
+def test_numbers_are_lengths_of_a_batch_of_one():
+    log_probs = torch.randn(9, 1, 5).log_softmax(2)
+    arguments = log_probs, torch.tensor([[1, 2]]), torch.tensor(9), torch.tensor(2)
+    assert compat.ctc_loss(*arguments).item() == pytest.approx(F.ctc_loss(*arguments).item(), abs=TORCH_SINGLE)

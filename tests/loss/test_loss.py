@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import ctckit
-from ctckit.errors import InfeasibleTargetError
+from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from ctckit.kernels.batch import rows_contiguous
 from ctckit.kernels.loss import BACKENDS
 from tests.support.tolerances import CERTAIN_LOSS, DOUBLE, SINGLE_GRADIENT, TORCH_SINGLE
@@ -398,3 +398,21 @@ def test_numpys_booleans_are_booleans(logits):
     for value in (True, False):
         found = ctckit.ctc_loss(*arguments, normalize=np.bool_(value))
         assert found.item() == ctckit.ctc_loss(*arguments, normalize=value).item()
+
+
+@pytest.mark.parametrize("kind", [list, torch.tensor, np.array])
+def test_targets_of_different_lengths(logits, kind):
+    """A list of sequences, as a data set gives them; forced_align takes them too."""
+    sequences = [kind(each[:n].tolist()) for each, n in zip(TARGETS, LENGTHS[1].tolist(), strict=True)]
+    assert len({len(each) for each in sequences}) > 1
+    for options in ({}, {"variant": ctckit.CTCVariant(blank_bias=0.5)}):
+        expected = ctckit.ctc_loss(logits, TARGETS, *LENGTHS, reduction="none", **options)
+        found = ctckit.ctc_loss(logits, sequences, *LENGTHS, reduction="none", **options)
+        assert found.tolist() == expected.tolist()
+
+
+def test_a_length_beyond_its_sequence_is_refused():
+    logits = torch.zeros(2, 8, 5)
+    for function in (ctckit.ctc_loss, ctckit.forced_align):
+        with pytest.raises(InvalidInputError, match=r"target_lengths\[1\] is 2, but the length of targets\[1\] is 1\."):
+            function(logits.log_softmax(2), [[1, 2, 3], [2]], [8, 8], [3, 2])

@@ -41,7 +41,7 @@ GOOD = {
         ({"input_lengths": [[4, 4]]}, r"input_lengths has shape \(1, 2\); expected \(B,\)\."),
         ({"target_lengths": [2, 3]}, r"target_lengths\[1\] is 3; targets has N = 2 columns, so it must be in 0\.\.2\."),
         ({"target_lengths": [2]}, r"target_lengths has 1 entries; expected one for each of the B = 2 items\."),
-        ({"targets": [[1, 2], [3]]}, r"targets cannot be made an array: .*Pad its rows to one length\."),
+        ({"targets": [[1, 2], [3]]}, r"target_lengths\[1\] is 2, but the length of targets\[1\] is 1\."),
         (
             {"targets": [1, 2, 3, 4, 5]},
             r"targets has 5 entries, one after another; expected the sum of target_lengths, \d",
@@ -155,3 +155,15 @@ def test_the_module_checks_its_options_at_once():
 def test_a_variant_of_another_type_is_refused():
     with pytest.raises(InvalidInputError, match=r"variant is \{'min_frames': 2\}; expected a CTCVariant"):
         ctckit.ctc_loss(**GOOD, variant={"min_frames": 2})
+
+
+def test_the_remedy_for_a_list_of_tensors_works():
+    """stack() for tensors of one shape that NumPy cannot read, pad_sequence() for others."""
+    needs_gradient = [torch.zeros(8, 5, requires_grad=True)] * 2
+    with pytest.raises(InvalidInputError, match=r"logits cannot be made an array: .* Pass torch\.stack\(logits\)\.$"):
+        ctckit.ctc_loss(needs_gradient, [[1], [2]], [8, 8], [1, 1])
+    ragged = [torch.zeros(8, 5), torch.zeros(6, 5)]
+    with pytest.raises(InvalidInputError, match=r"torch\.nn\.utils\.rnn\.pad_sequence\(logits, batch_first=True\)\.$"):
+        ctckit.ctc_loss(ragged, [[1], [2]], [8, 6], [1, 1])
+    padded = torch.nn.utils.rnn.pad_sequence(ragged, batch_first=True)
+    assert ctckit.ctc_loss(padded, [[1], [2]], [8, 6], [1, 1]).isfinite()

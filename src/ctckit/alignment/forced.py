@@ -123,12 +123,9 @@ def _target_array(targets: Any, target_lengths: Any, *, single: bool) -> tuple[n
     """Return targets as an array, and their lengths where they are known; sequences of different lengths are padded."""
     listed = target_lengths is None and isinstance(targets, (list, tuple))
     if listed and (any(hasattr(each, "__len__") for each in targets) or not (single or targets)):
-        sequences = [_checks.integers(each, f"targets[{b}]", "(N,)") for b, each in enumerate(targets)]
-        lengths = np.array([len(each) for each in sequences], dtype=np.int64)
-        result = np.zeros((len(sequences), int(lengths.max(initial=0))), dtype=np.int64)
-        for padded, each in zip(result, sequences, strict=True):
-            padded[: len(each)] = each
-        return result, lengths
+        return _checks.padded_sequences(targets, "targets")
+    if target_lengths is not None:
+        targets = _checks.padded_targets(targets, target_lengths)
     array = _checks.as_array(targets, "targets")
     if single and array.ndim == 1 and target_lengths is None:
         return _checks.integers(array, "targets", "(N,)")[None], None

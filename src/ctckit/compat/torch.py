@@ -33,8 +33,8 @@ def ctc_loss(
     Args:
         log_probs: (T, B, C), or (T, C) for one item: log-probabilities, as from ``log_softmax``.
         targets: (B, N) padded, or (Σ N_b,) all targets joined.
-        input_lengths: (B,) tensor, list or tuple; a number for an unbatched item.
-        target_lengths: (B,) tensor, list or tuple; a number for an unbatched item.
+        input_lengths: (B,) tensor, list or tuple; a number for an unbatched item or a batch of one.
+        target_lengths: (B,) tensor, list or tuple; a number for an unbatched item or a batch of one.
         blank: The class of the blank.
         reduction: "mean": the mean over items of loss / max(N, 1); "sum"; "none".
         zero_infinity: Whether infinite losses count as 0.
@@ -61,6 +61,9 @@ def ctc_loss(
         log_probs = log_probs[:, None]
         input_lengths = _flat(input_lengths, "input_lengths")
         target_lengths = _flat(target_lengths, "target_lengths")
+    elif log_probs.ndim == 3 and log_probs.shape[1] == 1:  # torch accepts a number for a batch of one
+        input_lengths = _number_or_lengths(input_lengths, "input_lengths")
+        target_lengths = _number_or_lengths(target_lengths, "target_lengths")
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
     _expect_time_first(log_probs, input_lengths)
@@ -78,6 +81,12 @@ def _flat(lengths: Any, name: str) -> Any:
         return _checks.as_array(lengths, name).reshape(-1)
     _checks.expect_dense(lengths, name, on_device=True)
     return lengths.reshape(-1)
+
+
+def _number_or_lengths(lengths: Any, name: str) -> Any:
+    """Return (1,) lengths for a single number; all other lengths as they are."""
+    is_number = isinstance(lengths, int) or getattr(lengths, "ndim", 1) == 0
+    return _flat(lengths, name) if is_number else lengths
 
 
 def _expect_time_first(log_probs: Tensor, input_lengths: Any) -> None:

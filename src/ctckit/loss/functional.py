@@ -50,7 +50,7 @@ def ctc_loss(
             as they are, float16 and bfloat16 in float32. Log-probabilities are accepted too: they are their own
             log-softmax. −∞ masks a class.
         targets: (B, N) integers, classes other than the blank, padded; entries beyond the lengths are not read. Or all
-            targets joined, (Σ N_b,).
+            targets joined, (Σ N_b,). Or a list of B sequences of different lengths.
         input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.
         target_lengths: (B,) integers, tokens of each item, 0..N.
         blank: The class of the blank.
@@ -149,6 +149,8 @@ def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options
     """
     _checks.expect_rank(tuple(logits.shape), options.name, "(B, T, C)")
     blank = _checks.class_index(options.blank, "blank", logits.shape[2])
+    targets, input_lengths, target_lengths = target_arguments
+    target_arguments = _checks.padded_targets(targets, target_lengths), input_lengths, target_lengths
     names = ("targets", "input_lengths", "target_lengths")
     on_device = autograd_cuda.is_allowed(logits, options.backend)
     tokens, frames, lengths = (
@@ -199,6 +201,7 @@ def _variant_loss(
     targets, input_lengths, target_lengths = (
         each.cpu() if isinstance(each, Tensor) else each for each in target_arguments
     )
+    targets = _checks.padded_targets(targets, target_lengths)
     batch = target_batch(shape, targets, input_lengths, target_lengths, options.blank, name=options.name)
     graphs = token_graphs(
         batch.targets, batch.target_lengths, batch.input_lengths, variant, classes=classes, blank=batch.blank

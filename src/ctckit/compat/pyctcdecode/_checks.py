@@ -34,8 +34,11 @@ def labels(values: Sequence[str], is_bpe: bool) -> None:
 
 
 def scores(values: Any, count: int) -> npt.NDArray[Any]:
-    """Return (T, C) floating-point scores, finite or −∞, with one column for each label."""
-    array = _checks.floats(_checks.as_array(values, "logits"), "logits", "(T, C)")
+    """Return (T, C) floating-point scores, finite or −∞, one column for each label. Whole numbers are accepted."""
+    array = _checks.as_array(values, "logits")
+    if array.dtype.kind in "iu":
+        array = array.astype(np.float64)
+    array = _checks.floats(array, "logits", "(T, C)")
     if array.shape[1] != count:
         raise InvalidInputError(
             f"logits has shape {array.shape} but the alphabet has {count} labels, the blank included; expected "
