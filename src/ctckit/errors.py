@@ -7,8 +7,10 @@
     │   ├── InfeasibleTargetError                 no alignment can emit a target
     │   └── BackendError                          a backend that was named in a call cannot compute it
     ├── DataError (also a ValueError)             a file, an image or a text cannot be used
+    │   ├── MissingFileError (also an OSError)    a file or a folder does not exist
     │   ├── CharsetError                          a text has characters that the model does not know
     │   └── ModelFormatError                      a model folder is incomplete, damaged or of another version
+    │       └── MissingModelError                 there is no model folder; also a MissingFileError
     └── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
 """
 
@@ -43,12 +45,20 @@ class DataError(CTCKitError, ValueError):
     """A file, an image or a text cannot be used."""
 
 
+class MissingFileError(DataError, FileNotFoundError):
+    """A file or a folder does not exist. It is an ``OSError`` as well, like that of Python's ``open``."""
+
+
 class CharsetError(DataError):
     """A text contains characters that are not in the charset."""
 
 
 class ModelFormatError(DataError):
     """A model folder is incomplete, damaged or of an unknown version."""
+
+
+class MissingModelError(ModelFormatError, MissingFileError):
+    """There is no model in this folder."""
 
 
 class MissingDependencyError(CTCKitError, ImportError):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.errors import DataError
+from ctckit.errors import DataError, MissingFileError
 
 BLOCK_SECONDS = 10
 Samples = npt.NDArray[np.float32]
@@ -73,7 +73,7 @@ def _opened(path: Path) -> Any:
     except ModuleNotFoundError as error:
         raise _checks.missing(error, "reading a recording", "audio") from error
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file.")
+        raise MissingFileError(f"{path}: there is no such file.")
     try:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:

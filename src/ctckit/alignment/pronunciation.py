@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ctckit.errors import DataError
+from ctckit.errors import DataError, MissingFileError
 from ctckit.vocabulary import Vocabulary
 
 # The sounds of ARPAbet in IPA. If there are several ways to write a sound, the first one is taken whose symbols the
@@ -128,7 +128,7 @@ def _entries(path: Path) -> Iterator[tuple[int, str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
+        raise MissingFileError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a text in UTF-8 ({error}).") from None
     for number, line in enumerate(text.split("\n"), 1):

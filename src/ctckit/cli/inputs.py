@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctckit.errors import DataError
+from ctckit.errors import DataError, MissingFileError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +57,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
+        raise MissingFileError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a text in UTF-8 ({error}).") from None
 
@@ -135,6 +135,6 @@ def _load_arrays(path: Path, example: str, names: Collection[str] | None = None)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files if names is None or name in names}
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
+        raise MissingFileError(f"{path}: there is no such file.") from None
     except (AttributeError, BadZipFile, EOFError, OSError, TypeError, ValueError):
         raise DataError(f"{path}: not a .npz file of arrays. Write one with numpy.savez(path, {example}).") from None

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.errors import DataError, InvalidInputError
+from ctckit.errors import DataError, InvalidInputError, MissingFileError
 
 BATCH = 4096  # lines
 
@@ -158,4 +158,5 @@ def _damage_errors() -> tuple[type[Exception], ...]:
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = getattr(error, "strerror", None) or error
-    return DataError(f"{path}: cannot be read ({reason}).")
+    kind = MissingFileError if isinstance(error, FileNotFoundError) else DataError
+    return kind(f"{path}: cannot be read ({reason}).")

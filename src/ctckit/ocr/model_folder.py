@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
 from ctckit._files import make_folder, sync_folder, write_temporary
-from ctckit.errors import CTCKitError, DataError, ModelFormatError
+from ctckit.errors import CTCKitError, DataError, MissingModelError, ModelFormatError
 from ctckit.ocr.networks import NETWORKS, Network, build, name_of
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
@@ -103,7 +103,8 @@ def load_model(folder: str | Path) -> SavedModel:
     for name in (RECORD_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             found = "no such folder" if not folder.is_dir() else f"{name} is missing"
-            raise ModelFormatError(
+            kind = ModelFormatError if folder.is_dir() else MissingModelError
+            raise kind(
                 f"{folder}: {found}. A model folder holds {WEIGHTS_FILE} and {RECORD_FILE}; `ctckit train` writes one."
             )
     description = _read_description(folder / RECORD_FILE)

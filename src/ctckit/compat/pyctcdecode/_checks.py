@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit.compat import kenlm
-from ctckit.errors import DataError, InvalidInputError
+from ctckit.errors import DataError, InvalidInputError, MissingFileError
 
 MODEL_SUFFIXES = (".arpa", ".bin", ".binary")
 
@@ -97,9 +97,8 @@ def folder(path: str | os.PathLike[str], expected: str) -> list[str]:
     try:
         names = os.listdir(path)
     except OSError as error:
-        raise DataError(
-            f"{os.fspath(path)} cannot be read: {error.strerror}; expected a folder with {expected}."
-        ) from None
+        kind = MissingFileError if isinstance(error, FileNotFoundError) else DataError
+        raise kind(f"{os.fspath(path)} cannot be read: {error.strerror}; expected a folder with {expected}.") from None
     return sorted(name for name in names if not name.startswith((".", "__")))
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from ctckit.errors import CharsetError, DataError
+from ctckit.errors import CharsetError, DataError, MissingFileError
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
@@ -65,7 +65,7 @@ def load_image(path: str | Path) -> Image.Image:
     if path.is_dir():
         raise DataError(f"{path}: this is a folder, not an image. Name the images in it.")
     if not path.is_file():
-        raise DataError(f"{path}: there is no such image file. Check the path.")
+        raise MissingFileError(f"{path}: there is no such image file. Check the path.")
     try:
         with Image.open(path) as opened:
             return to_gray(ImageOps.exif_transpose(opened))
@@ -115,7 +115,7 @@ def read_lines(source: str | Path, *, height: int = 32) -> list[Line]:
     elif source.is_file():
         pairs = _pairs_in_table(source)
     else:
-        raise DataError(f"{source}: there is no such folder or table. Check the path.")
+        raise MissingFileError(f"{source}: there is no such folder or table. Check the path.")
     return [Line(scale_to_height(load_image(path), height), text, str(path)) for path, text in pairs]
 
 
