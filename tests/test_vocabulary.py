@@ -1,5 +1,6 @@
 import pytest
 
+import ctckit
 from ctckit import Vocabulary
 from ctckit.errors import CharsetError, InvalidInputError
 
@@ -98,3 +99,23 @@ def test_a_list_of_tokens_is_accepted():
 def test_marks_are_checked(marks, message):
     with pytest.raises(InvalidInputError, match=message):
         Vocabulary(("", "a", "|"), **marks)
+
+
+def test_a_mapping_gives_each_token_its_class():
+    assert Vocabulary({"": 0, "b": 2, "a": 1}).tokens == ("", "a", "b")
+    assert ctckit.BeamDecoder({"b": 1, "": 0}).vocabulary.tokens == ("", "b")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ({"", "a"}, r"tokens is a set, which has no order; expected a sequence of strings\."),
+        (frozenset({""}), r"tokens is a frozenset, which has no order"),
+        ({"": 0, "a": 0}, r"tokens\['a'\] and tokens\[''\] are both 0\."),
+        ({"": 0, "a": 2}, r"tokens\['a'\] is 2; with C = 2 the classes are 0\.\.1\."),
+        ({"": 0, "a": 1.0}, r"tokens\['a'\] is 1\.0; expected the index of a class"),
+    ],
+)
+def test_tokens_without_an_order_are_refused(tokens, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Vocabulary(tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ class Vocabulary:
     At most one of the three marks may be given. Without a mark, a text has no words.
 
     Attributes:
-        tokens: C different strings; ``tokens[blank]`` is "".
+        tokens: C different strings; ``tokens[blank]`` is "". A mapping from each token to its class is accepted too.
         blank: The class of the blank.
         separator: The token between words, such as "|" or " ".
         word_start: The prefix of tokens that begin a word, such as SentencePiece's "▁".
@@ -161,8 +161,24 @@ def _strings(tokens: Iterable[str]) -> tuple[str, ...]:
             f"tokens is the string {tokens!r}; expected a sequence of strings. "
             "For single characters use Vocabulary.from_characters."
         )
-    result = tuple(tokens)
+    if isinstance(tokens, Set):
+        raise InvalidInputError(
+            f"tokens is a {type(tokens).__name__}, which has no order; expected a sequence of strings."
+        )
+    result = _by_class(tokens) if isinstance(tokens, Mapping) else tuple(tokens)
     for position, token in enumerate(result):
         if not isinstance(token, str):
             raise InvalidInputError(f"tokens[{position}] is {token!r}; expected a string.")
     return result
+
+
+def _by_class(classes: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the tokens of a mapping from each token to its class, in the order of the classes."""
+    for token, each in classes.items():
+        _checks.class_index(each, f"tokens[{token!r}]", len(classes))
+    owners: dict[int, str] = {}
+    for token, each in classes.items():
+        if each in owners:
+            raise InvalidInputError(f"tokens[{token!r}] and tokens[{owners[each]!r}] are both {each}.")
+        owners[each] = token
+    return tuple(sorted(classes, key=lambda token: classes[token]))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.cli import app
-from ctckit.cli.inputs import read_hotwords
+from ctckit.cli.inputs import read_hotwords, read_tokens
 from tests.support.search_problems import random_arpa
 from tests.support.tolerances import LM_NATS
 
@@ -223,3 +223,18 @@ def test_no_such_posteriors(files):
         result = invoke(files / name, "-v", files / "tokens.txt")
         assert result.exit_code == 2
         assert "there is no such file" in result.stderr or "not a .npz file of arrays" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "tokens"),
+    [
+        ("<blk> 0\nb 2\na 1\n", ("", "a", "b")),  # as k2 and Kaldi write them
+        ("<blk>\t0\na\t1\n \t2\n", ("", "a", " ")),
+        ("\na 1\nb 2\n", ("", "a 1", "b 2")),  # tokens that hold spaces: the first line has no class
+        ("\n1\n2\n", ("", "1", "2")),
+    ],
+)
+def test_vocabularies_of_tokens_and_classes(tmp_path, content, tokens):
+    path = tmp_path / "tokens.txt"
+    path.write_text(content, encoding="utf-8")
+    assert read_tokens(path, 0) == tokens

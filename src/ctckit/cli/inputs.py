@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,10 +73,19 @@ def read_tokens(path: Path, blank: int | None) -> tuple[str, ...]:
     if path.suffix == ".json":
         tokens = _tokens_of_json(path)
     else:
-        tokens = [line.rstrip("\r") for line in read_text(path).removesuffix("\n").split("\n")]
+        tokens = _numbered([line.rstrip("\r") for line in read_text(path).removesuffix("\n").split("\n")])
     if blank is not None and blank < len(tokens):
         tokens[blank] = ""
     return tuple(tokens)
+
+
+def _numbered(lines: list[str]) -> list[str]:
+    """Return the tokens in the order of their classes if each line is "token class", else the lines as they are."""
+    pairs = [re.fullmatch(r"(.*)[ \t](\d+)", line) for line in lines]
+    classes = {pair[1]: int(pair[2]) for pair in pairs if pair is not None}
+    if sorted(classes.values()) != list(range(len(lines))):
+        return lines
+    return sorted(classes, key=lambda token: classes[token])
 
 
 def _tokens_of_json(path: Path) -> list[str]:

@@ -50,8 +50,8 @@ NBest = Annotated[int, typer.Option(min=1, help="How many texts to return for ea
 VOCABULARY_FILE = typer.Option(
     "--vocabulary",
     "-v",
-    help="The tokens of the classes: a text file with one token a line, or a .json file with a list of tokens or an "
-    "object that gives each token its class. The blank is the empty token.",
+    help="The tokens of the classes: a text file with one token a line (or a token, a space and its class), or a .json "
+    "file with a list of tokens or an object that gives each token its class. The blank is the empty token.",
 )
 
 
