@@ -1,5 +1,9 @@
 """ctckit.compat.pyctcdecode by default: the calls of the original, without its defects."""
 
+import copy
+import pickle
+import subprocess
+import sys
 from itertools import product
 
 import numpy as np
@@ -325,3 +329,31 @@ def test_whole_numbers_are_scores(strict):
     scores = np.array([[-9, 0, -9], [-9, -9, 0]])
     for kind in (np.int64, np.int8):
         assert decoder.decode(scores.astype(kind)) == "ab" == decoder.decode(scores.astype(np.float64))
+
+
+SENT = """
+import pickle, sys
+import numpy as np
+decoder, logits = pickle.load(sys.stdin.buffer)
+print(decoder.decode(logits))
+"""
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("with_model", [False, True])
+@pytest.mark.filterwarnings("ignore:The labels have no space")
+def test_decoders_travel_to_other_processes(tmp_path, strict, with_model):
+    """Before, they said that their model is gone, even without a model."""
+    path = tmp_path / "model.arpa"
+    ctckit.NGramModel.train(["ab ab ba", "ba ab"], order=2).save(path)
+    decoder = build_ctcdecoder(["", " ", "a", "b"], path if with_model else None, strict=strict)
+    logits = np.log(np.random.default_rng(3).dirichlet(np.ones(4), 12))
+    expected = decoder.decode(logits)
+    sent = pickle.dumps((decoder, logits))
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", SENT], input=sent, capture_output=True, check=False)
+    assert done.stdout.decode().rstrip("\n") == expected, done.stderr.decode()
+    twin = copy.deepcopy(decoder)
+    decoder.cleanup()
+    assert twin.decode(logits) == expected
+    with pytest.raises(InvalidInputError, match=r"gone after cleanup\(\)"):
+        copy.deepcopy(decoder).decode(logits)

@@ -59,7 +59,7 @@ class BeamSearchDecoderCTC:
         'a b'
     """
 
-    # The models of all decoders, where transformers expects them. So a decoder itself can be sent to another process.
+    # The models of all decoders, where transformers expects them. A decoder in a pickle takes its model along.
     model_container: ClassVar[dict[bytes, AbstractLanguageModel | None]] = {}
 
     _ALPHABET_SERIALIZED_FILENAME = "alphabet.json"
@@ -74,6 +74,19 @@ class BeamSearchDecoderCTC:
         self._default_search = DefaultSearch(alphabet)
         self.strict = strict
         BeamSearchDecoderCTC.model_container[self._model_key] = language_model
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        key = state.pop("_model_key")
+        if key in BeamSearchDecoderCTC.model_container:
+            state["language_model"] = BeamSearchDecoderCTC.model_container[key]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._model_key = os.urandom(16)
+        if "language_model" in state:
+            BeamSearchDecoderCTC.model_container[self._model_key] = state.pop("language_model")
+        self.__dict__.update(state)
 
     def reset_params(
         self,
