@@ -45,6 +45,21 @@ def test_packages_are_imported_when_they_are_first_used():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_daemon_thread_that_holds_a_model_says_nothing_at_exit():
+    done = run(
+        "import threading, time\n"
+        "from ctckit import NGramModel\n"
+        "ready = threading.Event()\n"
+        "def hold():\n"
+        "    model = NGramModel.train(['a b'], order=1)\n"
+        "    ready.set()\n"
+        "    time.sleep(60)\n"
+        "threading.Thread(target=hold, daemon=True).start()\n"
+        "assert ready.wait(60)"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_only_the_kernels_import_the_compiled_core():
     importing = re.compile(r"^\s*(from|import) .*\b_native\b", re.MULTILINE)
     found = {path for path in SOURCE.rglob("*.py") if importing.search(path.read_text(encoding="utf-8"))}

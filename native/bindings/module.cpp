@@ -127,6 +127,7 @@ nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> buffer(size_t size) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  nb::set_leak_warnings(false);  // a daemon thread that holds a model when Python exits is no error of the user
   m.doc() = "The C++ core of ctckit. Use ctckit.kernels.native.";
   const auto loss = [&]<class Logit>(Logit, const char* name) {
     m.def(name, &ctc_loss<Logit>, "logits"_a.noconvert(), "targets"_a.noconvert(), "input_lengths"_a.noconvert(),
