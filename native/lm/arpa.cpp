@@ -163,6 +163,7 @@ class Reader {
   std::vector<uint64_t> read_counts() {
     std::string_view line = next_filled("\\data\\");
     if (line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
+    while (line.starts_with('#')) line = next_filled("\\data\\");  // comments, as other programs write them
     if (line != "\\data\\") fail("expected \\data\\, found " + quote(line) + ". This is not an ARPA file.");
     std::vector<uint64_t> counts;
     for (;;) {

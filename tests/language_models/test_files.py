@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ctckit import NGramModel
-from ctckit.errors import DataError, ModelFormatError
+from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from tests.language_models.test_ngram import TEXT, expect_same_scores, load_text
 from tests.support import ngram_oracle as oracle
 from tests.support.tolerances import LM_NATS
@@ -269,3 +269,48 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         NGramModel.train(TEXT, order=3).save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+COMMENTED = """## from another program
+
+# order 1
+\\data\\
+ngram 1=4
+
+\\1-grams:
+-1\t<unk>
+-99\t<s>
+-0.5\t</s>
+-0.3\ta
+
+\\end\\
+"""
+
+
+def test_comments_before_the_data_are_skipped(tmp_path):
+    path = tmp_path / "model.arpa"
+    path.write_text(COMMENTED, encoding="utf-8")
+    assert NGramModel.load(path).log_prob("a", eos=False) == pytest.approx(-0.3 * math.log(10), abs=LM_NATS)
+    path.write_text(COMMENTED.replace("-0.3\ta", "-0.3\ta b"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 11: "):
+        NGramModel.load(path)
+
+
+@pytest.mark.parametrize("name", ["<space>", "|", "[space]"])
+def test_a_model_of_characters_is_told_by_the_name_of_its_space(tmp_path, name):
+    path = tmp_path / "model.arpa"
+    model = NGramModel.train(["ab ba", "a b"], order=2, unit="char", space=name)
+    model.save(path)
+    loaded = NGramModel.load(path)
+    assert (loaded.unit, loaded.space) == ("char", name)
+    assert loaded.log_prob("ab a") == pytest.approx(model.log_prob("ab a"), abs=LM_NATS)
+    assert NGramModel.load(path, unit="word").unit == "word"
+
+
+def test_the_space_can_be_named(tmp_path):
+    path = tmp_path / "model.arpa"
+    NGramModel.train(["ab ba", "a b"], order=2, unit="char", space="_").save(path)
+    assert NGramModel.load(path).space == "|"
+    assert NGramModel.load(path, space="_").log_prob("a b") > NGramModel.load(path).log_prob("a b")
+    with pytest.raises(InvalidInputError, match=r"space is ' '; expected a string without white space"):
+        NGramModel.load(path, space=" ")

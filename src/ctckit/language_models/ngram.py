@@ -32,6 +32,7 @@ from ctckit.language_models import files as _files_of_models
 from ctckit.language_models.base import SPACE, UNITS, LanguageModel
 
 SPECIAL = ("<s>", "</s>", "<unk>")
+SPACES = ("<space>", "<SPACE>", "[space]")  # names of the space in character models of other programs
 MAX_ORDER = 16
 
 
@@ -84,7 +85,9 @@ class NGramModel(LanguageModel[int]):
         self.counts = tuple(native.counts)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, unit: str | None = None, verify: bool = True) -> NGramModel:
+    def load(
+        cls, path: str | os.PathLike[str], *, unit: str | None = None, space: str | None = None, verify: bool = True
+    ) -> NGramModel:
         """Load a model: an ARPA file, plain or compressed by gzip, xz or bzip2, or a file that :meth:`save` wrote.
 
         The content of the file decides, not its name. A file in ctckit's own format is memory-mapped: loading takes no
@@ -93,7 +96,10 @@ class NGramModel(LanguageModel[int]):
         Args:
             path: The file.
             unit: "word", "char" or "token". By default, the unit that a file in ctckit's format names. An ARPA file
-                names none: the default is then "char" if every entry is a single character, else "word".
+                names none: the default is then "char" if every entry is a single character (or the space's name, such
+                as "<space>"), else "word".
+            space: For unit "char": the entry that stands for a space. By default, the one that a file in ctckit's
+                format names; in an ARPA file "<space>" if it has this entry, else "|".
             verify: Compare the content of a file in ctckit's format with its checksum, once, when the model is first
                 used. Without it, a damaged file may give wrong probabilities (never a crash). The header and the
                 length of the file are always checked.
@@ -102,28 +108,31 @@ class NGramModel(LanguageModel[int]):
             DataError: If there is no such file, or it is no language model; names the line.
             ModelFormatError: If a file in ctckit's format is truncated, damaged or of another version. Damage after the
                 header is found when the model is first used.
-            InvalidInputError: If ``unit`` is none of the three.
+            InvalidInputError: If ``unit`` is none of the three, or ``space`` holds white space.
         """
         if unit is not None:
             _checks.choice(unit, "unit", UNITS)
+        if space is not None:
+            _expect_space(space)
         path = Path(path)
         if _files_of_models.is_own_file(path):
-            return cls._load_own(path, unit, verify)
+            return cls._load_own(path, unit, space, verify)
         try:
             native = kernel.ngram_from_arpa(_files_of_models.contents(path))
         except kernel.FormatError as error:
             raise DataError(f"{path}: {error}") from None
-        return cls(native, unit=unit or _unit_of(native))
+        named = space or next((each for each in SPACES if native.word(native.find(each)) == each), SPACE)
+        return cls(native, unit=unit or _unit_of(native, named), space=named)
 
     @classmethod
-    def _load_own(cls, path: Path, unit: str | None, verify: bool) -> NGramModel:
+    def _load_own(cls, path: Path, unit: str | None, space: str | None, verify: bool) -> NGramModel:
         try:
             native = kernel.ngram_from_file(str(path))
         except kernel.FormatError as error:
             raise ModelFormatError(f"{path}: {error}") from None
         try:
             note = json.loads(native.note)
-            unit, space = unit or note["unit"], note["space"]
+            unit, space = unit or note["unit"], space or note["space"]
         except (ValueError, KeyError, TypeError):
             raise ModelFormatError(f"{path}: the header is damaged.") from None
         return cls(native, unit=unit, space=space, unverified=path if verify else None)
@@ -324,6 +333,6 @@ def _checked_prune(prune: Sequence[int], order: int) -> list[int]:
     return numbers
 
 
-def _unit_of(native: kernel.NGram) -> str:
+def _unit_of(native: kernel.NGram, space: str) -> str:
     entries = (native.word(each) for each in range(len(native)))
-    return "char" if all(len(each) == 1 for each in entries if each not in SPECIAL) else "word"
+    return "char" if all(len(each) == 1 for each in entries if each not in (*SPECIAL, space)) else "word"
