@@ -195,7 +195,7 @@ def test_no_folder_at_all(tmp_path):
     [
         (np.zeros((3, 27)), {}, r"shape \(3, 27\) but the alphabet has 28 labels"),
         (np.zeros((1, 3, 28)), {}, r"shape \(1, 3, 28\); expected \(T, C\)"),
-        (np.zeros((3, 28), int), {}, "dtype int64"),
+        (np.zeros((3, 28), bool), {}, "dtype bool"),
         (np.full((3, 28), np.nan), {}, r"logits\[0, 0\] is nan"),
         (np.full((3, 28), -np.inf), {}, r"logits\[0\] is −∞ in every class"),
         (np.zeros((3, 28)), {"beam_width": 0}, "beam_width is 0; expected a positive integer"),
