@@ -24,7 +24,7 @@ def test_a_stream_serves_several_threads():
             stream.push(frames[at : at + 3])
 
     def look():
-        while stream.frames < len(frames):
+        while stream.frames < len(frames) and not failures:
             stream.partial()
 
     def guarded(work):
