@@ -64,6 +64,7 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   result.word_lm_weight = number("word_lm_weight");
   result.has_lexicon = truth("has_lexicon");
   result.words = ragged(plan.attr("words"));
+  result.word_names = copied(nb::cast<List<int32_t>>(plan.attr("word_names")));
   result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_lm_ids")));
   result.oov_charge = number("oov_charge");
   result.hotwords = ragged(plan.attr("hotwords"));
@@ -94,6 +95,16 @@ nb::tuple rescored_tuple(const ctckit::Rescored& rescored) {
                         array_of<double>(rescored.token_log_probs), array_of<double>(rescored.confidences));
 }
 
+nb::tuple decoded_tuple(const ctckit::Decoded& text) {
+  return nb::make_tuple(array_of<int32_t>(text.tokens), rescored_tuple(text.rescored), parts_tuple(text.parts));
+}
+
+nb::list decoded_list(const std::vector<ctckit::Decoded>& texts) {
+  nb::list result;
+  for (const ctckit::Decoded& each : texts) result.append(decoded_tuple(each));
+  return result;
+}
+
 using Batch = Array<const float, nb::ndim<3>>;
 
 ctckit::Posteriors posteriors_of(const Batch& log_probs, const List<int64_t>& lengths) {
@@ -109,17 +120,23 @@ nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const Li
     items = decoder.decode(posteriors, static_cast<size_t>(n_best));
   }
   nb::list results;
-  for (const auto& item : items) {
-    nb::list texts;
-    for (const auto& each : item)
-      texts.append(
-          nb::make_tuple(array_of<int32_t>(each.tokens), rescored_tuple(each.rescored), parts_tuple(each.parts)));
-    results.append(texts);
-  }
+  for (const auto& item : items) results.append(decoded_list(item));
   return results;
 }
 
 using OwnSearch = ctckit::Exclusive<ctckit::Search>;
+
+nb::list ranked(const ctckit::Decoder& decoder, OwnSearch& own, const FrameArray& input, const List<int32_t>& past,
+                int64_t first, int64_t n_best) {
+  const ctckit::Frames frames = frames_of(input, decoder.scorers()->plan().blank);
+  const ctckit::Past before{{past.data(), past.shape(0)}, static_cast<size_t>(first)};
+  std::vector<ctckit::Decoded> texts;
+  own.use([&](ctckit::Search& search) {
+    const nb::gil_scoped_release released;
+    texts = ctckit::ranked(search, *decoder.scorers(), frames, before, static_cast<size_t>(n_best));
+  });
+  return decoded_list(texts);
+}
 
 void push(OwnSearch& own, const FrameArray& input) {
   own.use([&](ctckit::Search& search) {
@@ -133,6 +150,18 @@ nb::list found_list(const std::vector<ctckit::Found>& texts) {
   for (const ctckit::Found& found : texts)
     result.append(nb::make_tuple(nb::tuple(nb::cast(found.tokens)), found.score));
   return result;
+}
+
+nb::tuple refined(const ctckit::Decoder& decoder, const FrameArray& input, const List<int32_t>& tokens,
+                  const List<int32_t>& past, int64_t first, int64_t last) {
+  const ctckit::Frames frames = frames_of(input, decoder.scorers()->plan().blank);
+  const ctckit::Past before{{past.data(), past.shape(0)}, static_cast<size_t>(first), static_cast<size_t>(last)};
+  ctckit::Decoded text;
+  {
+    const nb::gil_scoped_release released;
+    text = ctckit::refined(copied(tokens), *decoder.scorers(), frames, before);
+  }
+  return decoded_tuple(text);
 }
 
 nb::tuple rescored(const FrameArray& input, List<int32_t> tokens, int blank) {
@@ -182,7 +211,10 @@ void bind_search(nb::module_& m) {
           [](const ctckit::Decoder& self, List<int32_t> tokens) {
             return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
           },
-          "tokens"_a.noconvert());
+          "tokens"_a.noconvert())
+      .def("ranked", &ranked, "search"_a, "log_probs"_a.noconvert(), "past"_a.noconvert(), "first"_a, "n_best"_a)
+      .def("refined", &refined, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "past"_a.noconvert(), "first"_a,
+           "last"_a);
   nb::class_<OwnSearch>(m, "Search")
       .def(
           "__init__", [](OwnSearch* self, const ctckit::Decoder& decoder) { new (self) OwnSearch(decoder.scorers()); },
@@ -195,13 +227,6 @@ void bind_search(nb::module_& m) {
                 [&](ctckit::Search& search) { return found_list(search.best(static_cast<size_t>(n), ended)); });
           },
           "n"_a, "ended"_a)
-      .def(
-          "contenders",
-          [](OwnSearch& own, int64_t n) {
-            return own.use(
-                [&](ctckit::Search& search) { return found_list(search.contenders(static_cast<size_t>(n))); });
-          },
-          "n"_a)
       .def("stable",
            [](OwnSearch& own) {
              return own.use([](ctckit::Search& search) { return nb::tuple(nb::cast(search.stable())); });

@@ -23,6 +23,7 @@ Scorers::Scorers(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor
     hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
   }
   find_kinds();
+  find_ambiguity();
   const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_lm || plan_.word_bonus != 0);
   any_ = has_token_lm() || words_count || has_hotwords() || plan_.token_bonus != 0;
 }
@@ -46,6 +47,21 @@ void Scorers::find_kinds() {
     kind_.push_back(static_cast<uint16_t>(kind));
     boundaries_first_ &= whole_words == 0;
   }
+}
+
+// Texts are written alike only if a token is not one letter, if two tokens have the same letters, or if a word has
+// several spellings.
+void Scorers::find_ambiguity() {
+  std::vector<int32_t> written;
+  ambiguous_ = plan_.has_words || !plan_.word_names.empty();
+  for (int c = 0; c < plan_.classes; ++c) {
+    const auto letters = plan_.letters[static_cast<size_t>(c)];
+    if (c == plan_.blank) continue;
+    ambiguous_ |= letters.size() != 1;
+    written.insert(written.end(), letters.begin(), letters.end());
+  }
+  std::sort(written.begin(), written.end());
+  ambiguous_ |= std::adjacent_find(written.begin(), written.end()) != written.end();
 }
 
 float Scorers::token_bound(const Kind& kind) const {
@@ -183,8 +199,9 @@ void Scorers::close_word(Context& context, Parts& parts) const {
   context.letters = 0;
 }
 
-// Adds one token to the parts.
-void Scorers::walk(Context& context, int token, Parts& parts) const {
+// Adds one token to the parts. Where a word ends, end_word() closes it.
+template <class EndWord>
+void Scorers::walk(Context& context, int token, Parts& parts, EndWord&& end_word) const {
   const bool inside = context.letters > 0;
   if (plan_.token_lm) {
     bool within = inside;
@@ -203,7 +220,7 @@ void Scorers::walk(Context& context, int token, Parts& parts) const {
       parts.hotwords += hotwords_->found(context.hotword);
     }
     if (letter == boundary) {
-      close_word(context, parts);
+      end_word();
     } else {
       if (lexicon_) lexicon_->step(context.node, letter);
       ++context.letters;
@@ -211,10 +228,14 @@ void Scorers::walk(Context& context, int token, Parts& parts) const {
   }
 }
 
-Parts Scorers::parts(std::span<const int32_t> tokens) const {
+Parts Scorers::next(Context& context, int token) const {
   Parts parts;
-  Context context = start();
-  for (int32_t token : tokens) walk(context, token, parts);
+  walk(context, token, parts, [&] { close_word(context, parts); });
+  return parts;
+}
+
+Parts Scorers::end(Context context) const {
+  Parts parts;
   if (plan_.has_words && context.letters > 0) {
     if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hotword, boundary));
     close_word(context, parts);
@@ -222,6 +243,60 @@ Parts Scorers::parts(std::span<const int32_t> tokens) const {
   parts.word_lm_log_prob += word_lm_end(context.word);
   parts.token_lm_log_prob += token_lm_end(context.token_lm);
   return parts;
+}
+
+Parts Scorers::parts(std::span<const int32_t> tokens) const {
+  Parts parts;
+  Context context = start();
+  std::vector<WordEnd> ends;
+  const auto end_word = [&] {
+    ends.push_back({context.node, context.letters});
+    context.node = Trie::root;
+    context.letters = 0;
+  };
+  for (int32_t token : tokens) walk(context, token, parts, end_word);
+  if (plan_.has_words && context.letters > 0) {
+    if (hotwords_) parts.hotwords += hotwords_->found(hotwords_->step(context.hotword, boundary));
+    end_word();
+  }
+  parts.token_lm_log_prob += token_lm_end(context.token_lm);
+  choose_words(ends, parts);
+  return parts;
+}
+
+double Scorers::fusion_score(const Parts& parts, size_t tokens) const {
+  // The charge may be ∞, and 0 · ∞ must be 0 here.
+  const double charge = parts.oov_letters ? plan_.oov_charge * static_cast<double>(parts.oov_letters) : 0;
+  return plan_.token_lm_weight * parts.token_lm_log_prob + plan_.word_lm_weight * parts.word_lm_log_prob +
+         plan_.word_bonus * static_cast<double>(parts.words.size()) + plan_.token_bonus * static_cast<double>(tokens) -
+         charge + parts.hotwords;
+}
+
+void Scorers::write(std::span<const int32_t> tokens, std::span<const int32_t> words, std::vector<int32_t>& text) const {
+  text.clear();
+  size_t word = 0, begin = 0;  // the current word: its number, and where it begins
+  bool inside = false;
+  const auto end_word = [&] {
+    if (!inside) return;
+    inside = false;
+    if (!plan_.word_names.empty() && words[word] >= 0) {
+      text.resize(begin);
+      text.push_back(-1 - plan_.word_names[static_cast<size_t>(words[word])]);
+    }
+    ++word;
+  };
+  for (int32_t token : tokens)
+    for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+      if (letter == boundary) {
+        end_word();
+        continue;
+      }
+      if (!inside && !text.empty() && plan_.has_words) text.push_back(boundary);
+      if (!inside) begin = text.size();
+      inside = true;
+      text.push_back(letter);
+    }
+  if (plan_.has_words) end_word();
 }
 
 }  // namespace ctckit

@@ -17,6 +17,8 @@ struct Context {
   uint32_t node = Trie::root;       // in the lexicon
   uint32_t hotword = Trie::root;    // in the hotwords
   int32_t letters = 0;              // of the current word; 0 after a boundary
+
+  bool operator==(const Context&) const = default;
 };
 
 // A factor and the next state.
@@ -30,6 +32,12 @@ struct Parts {
   double token_lm_log_prob = 0, word_lm_log_prob = 0, hotwords = 0;
   int64_t oov_letters = 0;
   std::vector<int32_t> words;  // the position of each word in SearchPlan::words, −1 for an unknown word
+};
+
+// The end of a word: its node in the lexicon and its number of letters.
+struct WordEnd {
+  uint32_t node;
+  int32_t letters;
 };
 
 class Scorers {
@@ -79,7 +87,19 @@ class Scorers {
   // The log-factor of the end of the text.
   double finish(const Context& context) const;
 
+  // Words that are spelled alike are chosen for the highest log-probability of the whole text (word_choice.cpp).
   Parts parts(std::span<const int32_t> tokens) const;
+  // The parts of one more token, and of the end of the text, with each word chosen where it ends.
+  Parts next(Context& context, int token) const;
+  Parts end(Context context) const;
+  // The weighted sum of the parts of this number of tokens, nats.
+  double fusion_score(const Parts& parts, size_t tokens) const;
+
+  // Whether different tokens may be written as the same text.
+  bool ambiguous() const { return ambiguous_; }
+  // Sets `text` to the text as it is written: letters, with one boundary between words. `words`: see Parts; a word with
+  // a name is one negative number.
+  void write(std::span<const int32_t> tokens, std::span<const int32_t> words, std::vector<int32_t>& text) const;
 
  private:
   struct Word {
@@ -92,8 +112,11 @@ class Scorers {
   double word_value(const Context& context, const Word& word) const;
   double token_lm_end(uint32_t state) const;
   double word_lm_end(uint32_t state) const;
-  void walk(Context& context, int token, Parts& parts) const;
+  template <class EndWord>
+  void walk(Context& context, int token, Parts& parts, EndWord&& end_word) const;
   void close_word(Context& context, Parts& parts) const;
+  void choose_words(std::span<const WordEnd> ends, Parts& parts) const;
+  void find_ambiguity();
 
   SearchPlan plan_;
   std::optional<Lexicon> lexicon_;
@@ -101,7 +124,7 @@ class Scorers {
   std::vector<Kind> kinds_;
   std::vector<uint16_t> kind_;  // of each class
   float token_factor_;
-  bool any_, boundaries_first_ = true;
+  bool any_, boundaries_first_ = true, ambiguous_;
 };
 
 }  // namespace ctckit

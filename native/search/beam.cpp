@@ -190,13 +190,11 @@ void Beam::rescale() {
 
 // --- texts -----------------------------------------------------------------------------------------------------------
 
-std::vector<int32_t> Beam::tokens(int entry) const {
-  std::vector<int32_t> result;
+void Beam::append_tokens(int entry, std::vector<int32_t>& tokens) const {
   const auto i = static_cast<size_t>(entry);
-  if (node_[i] == PrefixTree::root) return result;
-  tree_.append_tokens(PrefixTree::root, parent_[i], result);
-  result.push_back(token_[i]);
-  return result;
+  if (node_[i] == PrefixTree::root) return;
+  tree_.append_tokens(PrefixTree::root, parent_[i], tokens);
+  tokens.push_back(token_[i]);
 }
 
 std::vector<int32_t> Beam::stable() {
@@ -219,9 +217,10 @@ void Beam::forget(size_t count) {
 }
 
 void Beam::keep_only(std::span<const int32_t> prefix) {
-  std::vector<int32_t> others;
+  std::vector<int32_t> others, text;
   for (int i = 0; i < count_; ++i) {
-    const std::vector<int32_t> text = tokens(i);
+    text.clear();
+    append_tokens(i, text);
     if (text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin())) continue;
     others.push_back(i);
     leave_tree(i);

@@ -62,7 +62,7 @@ class Beam {
                float top);
 
   // The tokens since the last forget(): of one entry, and those that all entries share.
-  std::vector<int32_t> tokens(int entry) const;
+  void append_tokens(int entry, std::vector<int32_t>& tokens) const;
   std::vector<int32_t> stable();
   void forget(size_t count);
   void keep_only(std::span<const int32_t> prefix);

@@ -6,17 +6,10 @@
 #include <vector>
 
 #include "scorers/scorers.hpp"
-#include "search/rescoring.hpp"
+#include "search/ranking.hpp"
 #include "search/search.hpp"
 
 namespace ctckit {
-
-struct Decoded {
-  std::vector<int32_t> tokens;
-  Rescored rescored;
-  Parts parts;
-  double score;  // exact: log-probability and weighted parts
-};
 
 // (B, T, C), classes contiguous. The caller has checked the lengths.
 struct Posteriors {
@@ -38,8 +31,6 @@ class Decoder {
 
  private:
   std::vector<Decoded> decode_item(const Frames& frames, size_t n_best) const;
-  Decoded scored(const Frames& frames, std::vector<int32_t> tokens) const;
-  void refine_best(const Frames& frames, std::vector<Decoded>& texts) const;
 
   std::shared_ptr<const Scorers> scorers_;
   // Finished searches, kept for reuse of their memory.

@@ -19,23 +19,41 @@ constexpr float impossible = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
+namespace {
+
+Item<float> item_of(const Frames& frames, std::span<const int32_t> tokens, int64_t start, int64_t end) {
   Item<float> item{};
-  item.logits = frames.log_probs;
+  item.logits = frames.frame(start);
   item.frame_stride = frames.stride;
-  item.frames = static_cast<int>(frames.count);
+  item.frames = static_cast<int>(end - start);
   item.classes = frames.classes;
   item.blank = frames.blank;
   item.target = tokens.data();
   item.tokens = static_cast<int>(tokens.size());
   item.input_kind = InputKind::scores;
+  return item;
+}
+
+}  // namespace
+
+double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
+  return -loss_of(item_of(frames, tokens, 0, frames.count));
+}
+
+double TextScorer::log_prob_of(std::span<const int32_t> tokens, int64_t start, int64_t end) {
+  Item<float> item = item_of(frames_, tokens, start, end);
+  const bool all = end - start == frames_.count && frames_needed(tokens.data(), item.tokens) <= end - start;
+  item.normalized = !normalizers_.empty();
+  if (all) normalizers_.resize(static_cast<size_t>(2 * frames_.count));
+  if (!normalizers_.empty()) item.normalizers = normalizers_.data() + start;
+  item.normalizer_stride = frames_.count;
   return -loss_of(item);
 }
 
-namespace {
+Alignment no_alignment(size_t tokens) { return {std::vector<int64_t>(tokens, 0), std::vector<int64_t>(tokens, 0)}; }
 
-// Finds the most probable alignment: the frames [start, end) of each token. Returns false if none exists.
-bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Rescored& result) {
+Alignment align(const Frames& frames, std::span<const int32_t> tokens) {
+  Alignment result = no_alignment(tokens.size());
   const int count = static_cast<int>(tokens.size()), width = whole_blocks(count + 1);
   const auto size = static_cast<size_t>(width);
   std::vector<int32_t> labels(size, frames.blank);
@@ -60,7 +78,7 @@ bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Rescored&
     problem.blank_scores[row] = problem.label_scores[row] + size + beam_block;
   }
   const PathEnd end = path_kernel().best_path(problem);
-  if (!end.possible) return false;
+  if (!end.possible) return result;
   int i = end.in_blank ? count : count - 1;
   bool in_blank = end.in_blank;
   if (!in_blank) result.ends[static_cast<size_t>(i)] = frames.count;
@@ -79,8 +97,10 @@ bool find_spans(const Frames& frames, std::span<const int32_t> tokens, Rescored&
       }
     }
   }
-  return true;
+  return result;
 }
+
+namespace {
 
 double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t end) {
   double sum = 0;
@@ -91,15 +111,16 @@ double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t
 }  // namespace
 
 Rescored rescore(const Frames& frames, std::span<const int32_t> tokens) {
-  return rescore(frames, tokens, log_prob_of(frames, tokens));
+  const double log_prob = log_prob_of(frames, tokens);
+  return rescore(frames, tokens, log_prob, std::isinf(log_prob) ? no_alignment(tokens.size()) : align(frames, tokens));
 }
 
-Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, double log_prob) {
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, double log_prob, Alignment alignment) {
   const size_t count = tokens.size();
   constexpr double none = -std::numeric_limits<double>::infinity();
-  Rescored result{log_prob, std::vector<int64_t>(count, 0), std::vector<int64_t>(count, 0),
-                  std::vector<double>(count, none), std::vector<double>(count, 0)};
-  if (count == 0 || std::isinf(result.log_prob) || !find_spans(frames, tokens, result)) return result;
+  Rescored result{log_prob, std::move(alignment.starts), std::move(alignment.ends), std::vector<double>(count, none),
+                  std::vector<double>(count, 0)};
+  if (count == 0 || std::isinf(log_prob) || result.ends.back() == 0) return result;
   for (size_t k = 0; k < count; ++k)
     result.token_log_probs[k] = mean_log_prob(frames, tokens[k], result.starts[k], result.ends[k]);
   confidences(frames, tokens, {result.starts, result.ends}, result.confidences);

@@ -314,25 +314,25 @@ float Search::factor(int entry, int token, Context& after) {
 
 // --- results ---------------------------------------------------------------------------------------------------------
 
-std::vector<Found> Search::best(size_t n, bool ended) const {
-  std::vector<std::pair<double, int>> scores;
+std::vector<Ending> Search::endings(bool ended) const {
+  std::vector<Ending> result;
   for (int i = 0; i < beam_.count(); ++i) {
     const double end = weighted_ && ended ? scorers_->finish(beam_[i].context) : 0;
     const double score = std::log(static_cast<double>(beam_.total(i))) + beam_.log_scale() + end;
-    if (!std::isinf(score)) scores.emplace_back(-score, i);
+    if (!std::isinf(score)) result.push_back({score, i});
   }
-  n = std::min(n, scores.size());
-  std::partial_sort(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(n), scores.end());
-  std::vector<Found> result;
-  for (size_t k = 0; k < n; ++k) result.push_back({beam_.tokens(scores[k].second), -scores[k].first});
+  std::ranges::sort(result, [](const Ending& a, const Ending& b) {
+    return a.score != b.score ? a.score > b.score : a.entry < b.entry;
+  });
   return result;
 }
 
-std::vector<Found> Search::contenders(size_t n) const {
-  constexpr size_t more_texts = 16;
-  constexpr double less = 0.5;
-  std::vector<Found> result = best(n + more_texts, true);
-  while (result.size() > n && result.back().score < result[n - 1].score - less) result.pop_back();
+std::vector<Found> Search::best(size_t n, bool ended) const {
+  std::vector<Found> result;
+  for (const Ending& each : endings(ended)) {
+    if (result.size() == n) break;
+    append_tokens(each, result.emplace_back(Found{{}, each.score}).tokens);
+  }
   return result;
 }
 

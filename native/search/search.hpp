@@ -31,6 +31,12 @@ struct Found {
   double score;                 // log mass, with the scorers at the end of the text; nats
 };
 
+// A text of the beam.
+struct Ending {
+  double score;  // see Found
+  int entry;
+};
+
 class Search {
  public:
   explicit Search(std::shared_ptr<const Scorers> scorers);
@@ -41,12 +47,14 @@ class Search {
   // Adds frames, (frames, classes) with classes contiguous; values are finite or −∞.
   void push(const float* log_probs, int64_t frame_stride, int64_t frames);
 
-  // Returns the best n texts, best first: as if the text ended here (`ended`), or by mass alone.
+  // Returns the possible texts, best first: as if the text ended here (`ended`), or by mass alone.
+  std::vector<Ending> endings(bool ended) const;
+  // The same as tokens, for the best n.
   std::vector<Found> best(size_t n, bool ended) const;
-
-  // Returns the best n texts, and at most 16 more that exact scores may put before them: less than half a nat behind.
-  // The beam loses a part of a text's mass, some hundredths of a nat.
-  std::vector<Found> contenders(size_t n) const;
+  // Appends the tokens of a text since the last forget().
+  void append_tokens(const Ending& text, std::vector<int32_t>& tokens) const {
+    beam_.append_tokens(text.entry, tokens);
+  }
 
   // Returns the common first tokens of all texts in the beam, since the last forget().
   std::vector<int32_t> stable() { return beam_.stable(); }

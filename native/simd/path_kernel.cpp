@@ -1,6 +1,7 @@
 // Viterbi's recursion over the states of one text: the transitions of lattice.hpp, with maxima instead of sums.
 #include "simd/path_kernel.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "simd/lanes.hpp"
@@ -14,14 +15,23 @@ constexpr int width = lanes<float>;
 constexpr float impossible = -std::numeric_limits<float>::infinity();
 typedef int8_t Codes __attribute__((vector_size(width)));
 
+// The labels and blanks that lie on a complete path at frame t, in whole vectors: [from, to).
+struct Band {
+  int from, to;
+};
+Band band(const PathProblem& problem, int t) {
+  const int from = std::max(problem.tokens - problem.frames + t, 0), to = std::min(t + 2, problem.width);
+  return {from / width * width, (to + width - 1) / width * width};
+}
+
 // Ties: stay wins over advance, advance wins over skip.
-void step(const PathProblem& problem, int t) {
+void step(const PathProblem& problem, int t, Band states) {
   const float* const x = problem.log_probs + t * problem.frame_stride;
   const float *const label = problem.label_scores[(t + 1) & 1], *const blank = problem.blank_scores[(t + 1) & 1];
   float *const label_after = problem.label_scores[t & 1], *const blank_after = problem.blank_scores[t & 1];
   uint8_t* const codes = problem.choices + static_cast<int64_t>(t) * problem.width;
   const Vector<float> blank_emission = broadcast(x[problem.blank]);
-  for (int i = 0; i < problem.width; i += width) {
+  for (int i = states.from; i < states.to; i += width) {
     const Vector<float> stay = load(label + i), advance = load(blank + i), before = load(label + i - 1);
     const Vector<float> skip = before + load(problem.skip + i);
     const Vector<int32_t> advances = advance > stay;
@@ -36,12 +46,12 @@ void step(const PathProblem& problem, int t) {
 }
 
 // Only differences of scores matter; scores near 0 keep more digits of them.
-void recenter(float* label, float* blank, int count) {
+void recenter(float* label, float* blank, Band states) {
   Vector<float> best = broadcast(impossible);
-  for (int i = 0; i < count; i += width) best = maximum(maximum(load(label + i), load(blank + i)), best);
+  for (int i = states.from; i < states.to; i += width) best = maximum(maximum(load(label + i), load(blank + i)), best);
   const float top = horizontal_max<float>(best);
   if (top == impossible) return;
-  for (int i = 0; i < count; i += width) {
+  for (int i = states.from; i < states.to; i += width) {
     store(label + i, load(label + i) - top);
     store(blank + i, load(blank + i) - top);
   }
@@ -55,8 +65,11 @@ PathEnd best_path(const PathProblem& problem) {
     }
   problem.blank_scores[1][0] = 0;  // before the first frame: a path may begin in the first blank or the first label
   for (int t = 0; t < problem.frames; ++t) {
-    step(problem, t);
-    if (t % renormalize_every == 0) recenter(problem.label_scores[t & 1], problem.blank_scores[t & 1], problem.width);
+    const Band states = band(problem, t);
+    step(problem, t, states);
+    // The next frame reads one label before this band. No complete path leads through it.
+    problem.label_scores[t & 1][states.from - 1] = impossible;
+    if (t % renormalize_every == 0) recenter(problem.label_scores[t & 1], problem.blank_scores[t & 1], states);
   }
   const int last = (problem.frames + 1) & 1;
   const float blank = problem.blank_scores[last][problem.tokens];

@@ -59,10 +59,10 @@ def test_hypotheses_tell_all(models, engine):
     )
     for row, length, found in zip(log_probs, lengths, decoder.decode(log_probs, lengths, n_best=6), strict=True):
         assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
-        assert len({each.tokens for each in found}) == len(found)
+        assert len({each.text for each in found}) == len(found)
         for each in found:
             item = ctckit.lattice(row[:length], each.tokens)
-            assert each.log_prob == pytest.approx(item.log_likelihood, abs=engine)
+            assert each.log_prob > item.log_likelihood - engine  # the text may have other token sequences
             assert each.text == LETTERS.decode(each.tokens)
             words = each.text.split()
             assert [word.text for word in each.words] == words

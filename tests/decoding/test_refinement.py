@@ -94,10 +94,10 @@ def test_refinement_never_makes_the_result_worse(seed, engine):
     scoring = search.Decoder(decoder.plan)
     running = scoring.search()
     running.push(log_probs)
-    before = max(scoring.rescore(log_probs, each.tokens).log_prob for each in running.contenders(1))
+    before = max(scoring.rescore(log_probs, each.tokens).log_prob for each in running.best(2))
     hypotheses = decoder.decode(log_probs, n_best=2)[0]
     assert hypotheses[0].log_prob >= before - tolerance
-    assert len({each.tokens for each in hypotheses}) == len(hypotheses)
+    assert len({each.text for each in hypotheses}) == len(hypotheses)
     stream = decoder.stream()
     stream.push(log_probs)
     assert stream.finish_all(2) == hypotheses

@@ -7,16 +7,21 @@ import numpy as np
 from ctckit import BeamDecoder
 
 
-def random_frames(frames, seed):
-    return np.log(np.random.default_rng(seed).dirichlet(np.ones(4), frames)).astype(np.float32)
+def random_frames(frames, seed, sharpness=1.0):
+    return np.log(np.random.default_rng(seed).dirichlet(np.full(4, 1 / sharpness), frames)).astype(np.float32)
 
 
 def test_a_stream_serves_several_threads():
     """One pushes, one looks, as a service does; before, the core's memory was corrupted."""
-    frames = random_frames(600, 3)
+    frames = random_frames(600, 3, sharpness=10)  # sure enough that nothing is refined at the end
     decoder = BeamDecoder(["", *"abc"], beam_width=20)
     whole = decoder.stream()
-    whole.push(frames)
+    for frame in frames:
+        whole.push(frame[None])
+        whole.partial()
+    assert whole.frames == len(frames)
+    whole_text = whole.finish()
+    assert whole_text.tokens == decoder.decode(frames)[0][0].tokens
     stream, failures = decoder.stream(), []
 
     def push():
@@ -39,7 +44,7 @@ def test_a_stream_serves_several_threads():
     for thread in threads:
         thread.join()
     assert not failures
-    assert stream.finish().tokens == whole.finish().tokens
+    assert stream.finish().tokens == whole_text.tokens
 
 
 def test_pushes_of_several_threads_are_all_used():

@@ -77,7 +77,10 @@ def test_contributions_telescope(vocabulary, engine):
     decoder = BeamDecoder(vocabulary, beam_width=8, word_bonus=0.1 if vocabulary.has_words else None)
     best = decoder.decode(log_probs)[0][0]
     whole = beam._engine.rescore(log_probs, best.tokens, 0)
-    assert best.log_prob == pytest.approx(whole.log_prob, abs=max(engine, STREAM_LOG_PROB))
+    if vocabulary.has_words:  # the text has other token sequences, with more marks between words
+        assert whole.log_prob < best.log_prob < whole.log_prob + 0.1
+    else:
+        assert best.log_prob == pytest.approx(whole.log_prob, abs=max(engine, STREAM_LOG_PROB))
     rescoring = best.decoded.rescoring
     assert rescoring.starts.tolist() == whole.starts.tolist()
     assert rescoring.ends.tolist() == whole.ends.tolist()
@@ -114,7 +117,7 @@ def test_a_token_that_lasts_many_windows(engine):
     stream = BeamDecoder(UNMARKED, beam_width=4).stream()
     for frame in log_probs:
         stream.push(frame[None])
-        assert stream.frames - stream._first_kept < 2 * W
+        assert stream.frames - stream._first_kept <= 2 * W
     found = stream.finish()
     assert found.text == "ab"
     assert [(span.start, span.end) for span in found.spans] == [(W // 2, 6 * W), (6 * W, 8 * W)]
@@ -161,6 +164,27 @@ def test_partial_results():
     assert len(stable[-1]) > 10
     for each in stable:
         assert final.tokens[: len(each)] == each
+
+
+@pytest.mark.parametrize("beam_width", [1, 5, 10])
+@pytest.mark.parametrize("vocabulary", [UNMARKED, LETTERS])
+def test_what_is_stable_stays(beam_width, vocabulary, engine):
+    """Also in the text of finish(), which refines only what was not stable yet."""
+    refined = 0
+    for seed in range(30 if beam._engine is ENGINES["native"] else 8):
+        rng = np.random.default_rng(seed)
+        log_probs = np.log(rng.dirichlet(np.ones(len(vocabulary)), 5 * W // 2)).astype(np.float32)
+        decoder = BeamDecoder(vocabulary, beam_width=beam_width)
+        stream, stable = decoder.stream(), ""
+        for chunk in chunks(log_probs, rng):
+            stream.push(chunk)
+            partial = stream.partial()
+            assert partial.stable.startswith(stable)
+            stable = partial.stable
+        final = stream.finish().text
+        assert final.startswith(stable)
+        refined += final != decoder.decode(log_probs)[0][0].text
+    assert refined > 0  # without the promise, some of these would change
 
 
 def test_partial_results_in_words_of_a_lexicon(tmp_path):
@@ -247,8 +271,8 @@ def test_the_callers_memory_may_be_used_again():
 
 
 def test_windows_are_shorter_for_many_classes(monkeypatch):
-    monkeypatch.setattr(streaming, "WINDOW", 4096)
-    assert [streaming.window_of(classes) for classes in (2, 96, 6625, 18710, 10**6)] == [4096, 4096, 1266, 512, 512]
+    monkeypatch.setattr(streaming, "WINDOW", 2048)
+    assert [streaming.window_of(classes) for classes in (2, 96, 6625, 18710, 10**6)] == [2048, 2048, 633, 512, 512]
 
 
 def test_what_is_wrong_is_said():

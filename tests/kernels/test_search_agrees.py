@@ -48,6 +48,9 @@ def random_word_options(rng, letters, models):
         "word_lm_ids": np.full(len(words), -1, dtype=np.int32),
         "oov_charge": rng.choice([0.0, 0.5, 2.0, math.inf]),
     }
+    if rng.random() < 0.4:
+        names = rng.integers(0, 4, len(words)).tolist()
+        options["word_names"] = np.array([names.index(name) for name in names], dtype=np.int32)
     if rng.random() < 0.3:
         return options
     model = models[int(rng.integers(1, 9))]
@@ -138,6 +141,34 @@ def test_the_same_texts_with_the_same_masses(seed, models):
         for tokens in list(scores)[:3]:
             assert_same_parts(*(each.Decoder(plan).score_parts(tokens) for each in ENGINES))
             assert_same_rescoring(*(each.rescore(frames, tokens, plan.blank) for each in ENGINES))
+
+
+@pytest.mark.usefixtures("on_instruction_set")
+@pytest.mark.parametrize("seed", range(4))
+def test_the_same_ranking(seed, models):
+    for round_ in range(ROUNDS // 2):
+        rng = np.random.default_rng([seed, round_])
+        plan = random_plan(rng, models)
+        frames = random_frames(rng, plan.classes)[None]
+        past = rng.choice(plan.classes - 1, rng.choice([0, 0, 3])).tolist()
+        first, n_best = int(rng.choice([0, 0, 2])), int(rng.choice([1, 2, 5, 50]))
+        found = []
+        for engine in ENGINES:
+            decoder = engine.Decoder(plan)
+            search = decoder.search()
+            search.push(frames[0])
+            found.append(decoder.ranked(search, frames[0], n_best, past=past, first=first))
+        assert_same_ranking(*found, plan, (seed, round_))
+
+
+def assert_same_ranking(ours, expected, plan, case):
+    """Texts of equal scores may change places."""
+    scores = [each.score(plan) for each in expected]
+    assert [each.score(plan) for each in ours] == pytest.approx(scores, rel=SEARCH_SINGLE, abs=2 * SEARCH_SINGLE), case
+    for our, their, score in zip(ours, expected, scores, strict=True):
+        if score > -math.inf and sum(math.isclose(score, other, abs_tol=1e-3) for other in scores) == 1:
+            assert our.tokens.tolist() == their.tokens.tolist(), case
+            assert_same_parts(our.parts, their.parts)
 
 
 def assert_same_parts(ours, expected):

@@ -166,7 +166,7 @@ class BeamDecoder:
         """
         scores, lengths = self._checked(log_probs, input_lengths)
         n_best = _checks.positive_integer(n_best, "n_best")
-        window = streaming.window_of(scores.shape[2])
+        window = 2 * streaming.window_of(scores.shape[2])
         together = np.where(lengths <= window, lengths, 0)
         found = self._search.decode_batch(scores, together, n_best)
         result = [self._hypotheses(each, scores[b, : together[b]]) for b, each in enumerate(found)]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable
 from ctckit.errors import InvalidInputError
 from ctckit.language_models.ngram import SPECIAL, NGramModel
@@ -39,6 +42,13 @@ class Lexicon:
         for word, spelling in zip(self.words, self.spellings, strict=True):
             found.setdefault(word, []).append(spelling)
         return found
+
+    @property
+    def names(self) -> npt.NDArray[np.int32]:
+        """The first spelling of the same word, for each spelling; empty where words are written as they are spelled."""
+        first: dict[str, int] = {}
+        own = self.words if self.own_spellings else ()
+        return np.array([first.setdefault(word, index) for index, word in enumerate(own)], dtype=np.int32)
 
     def spelled(self, word: str) -> list[Letters]:
         """Return all spellings of a word; none if the lexicon does not have the word."""

@@ -68,6 +68,7 @@ def build_plan(
         word_lm=None if word_lm is None else word_lm.native,
         has_lexicon=has_lexicon,
         words=NO_LISTS if lexicon is None else Ragged.of(lexicon.spellings),
+        word_names=np.zeros(0, dtype=np.int32) if lexicon is None else lexicon.names,
         word_lm_ids=np.zeros(0, dtype=np.int32) if lexicon is None else word_lm_ids_of(word_lm, lexicon),
         **_hotword_fields(settings, spelling),
         **plan_fields(settings, models.weights, has_words=has_words, has_lexicon=has_lexicon),

@@ -1,15 +1,15 @@
 """Decoding while frames arrive: in bounded memory, with the same bits as decoding all frames at once.
 
 The search itself needs no past frames. But the exact scores do: log-probability, spans and confidences. So the stream
-keeps the frames since the last *cut*. It cuts when it has kept 2 W frames, with W = ``window_of(C)``. The places of
-the cuts therefore do not depend on the sizes of the chunks. At a cut:
+keeps the frames since the last *cut*. When it has kept 2 W frames, with W = ``window_of(C)``, the next frame begins
+with a cut. The places of the cuts therefore do not depend on the sizes of the chunks. At a cut:
 
 1.  Let y be the best text of the beam since the last cut. It is rescored on the kept frames x, which gives its
     likeliest alignment.
 2.  The cut is a frame f ≤ W where that alignment is between two tokens, and between two words if possible. It divides
     the text into a | b, and the frames into x[:f] and x[f:].
-3.  The tokens a become final. They rarely change W frames later anyway. Texts of the beam that do not begin with a are
-    dropped.
+3.  a is refined (kernels/search/reference_ranking.py). Its tokens become final; they rarely change W frames later
+    anyway. Texts of the beam that do not begin with a are dropped.
 4.  a is closed: its tokens, spans and confidences are final, and the frames x[:f] are dropped. a contributes
 
         log p(a b | x) − log p(b | x[f:])
@@ -21,6 +21,9 @@ the cuts therefore do not depend on the sizes of the chunks. At a cut:
 
 A single token that lasts W frames or more leaves no place for a cut. Then the first W frames are dropped, the token
 stays in the rest, and its first frame is remembered.
+
+What ``partial()`` has called stable is not refined any more: it stays as it is. So a stream whose partial results were
+read may end with a text that has one token less refined here and there.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -36,49 +39,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.alignment.spans import words_of
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.partials import Partial, StableText
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search.plan import BOUNDARY, Decoded, Rescoring
-from ctckit.kernels.search.refinement import refine
+from ctckit.kernels.search.plan import BOUNDARY, Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WINDOW = 4096  # frames: later frames are assumed to say nothing about where a token is
+WINDOW = 2048  # frames: later frames are assumed to say nothing about where a token is
 MIN_WINDOW = 512
-WINDOW_NUMBERS = 1 << 23  # log-probabilities in a window: with thousands of classes the window is shorter
+PAST_TOKENS = 256  # closed tokens that the language models see when later ones are refined
+WINDOW_NUMBERS = 1 << 22  # log-probabilities in a window: with thousands of classes the window is shorter
 
 
 def window_of(classes: int) -> int:
     """Return W, the number of frames after which a text is closed: a function of C alone."""
     return min(WINDOW, max(MIN_WINDOW, WINDOW_NUMBERS // max(1, classes)))
-
-
-@dataclass(frozen=True)
-class Partial:
-    """What a stream has decoded so far.
-
-    Attributes:
-        stable: Text that will not change any more.
-        tentative: The rest of the best text at the moment.
-        stable_tokens: The classes of ``stable``.
-        tentative_tokens: The classes of ``tentative``.
-    """
-
-    stable: str
-    tentative: str
-    stable_tokens: tuple[int, ...]
-    tentative_tokens: tuple[int, ...]
-
-    @property
-    def text(self) -> str:
-        """The stable and the tentative text together."""
-        return self.stable + self.tentative
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def _one_at_a_time(
@@ -125,6 +103,7 @@ class DecodeStream:
         self._frames = 0
         self._closed = _ClosedText()
         self._began: int | None = None  # the first frame of a token that began before the kept frames
+        self._stable = StableText(self._plan, vocabulary, word_names, decoder.score_parts)
         self._finished = False
 
     @property
@@ -156,27 +135,30 @@ class DecodeStream:
         at = 0
         while at < len(scores):
             room = self._first_kept + 2 * self._window - self._frames
+            if room == 0:
+                self._cut()
+                continue
             part = scores[at : at + room]
             self._search.push(part)
             self._kept.append(part.copy())
             self._frames += len(part)
             at += len(part)
-            if len(part) == room:
-                self._cut()
 
     @_one_at_a_time
     def partial(self) -> Partial:
         """Return the text since the last ``take``: its stable part, and the best guess for the rest."""
         self._expect_open()
-        closed = tuple(self._closed.tokens.tolist())
         stable = self._search.stable()
         best = self._search.best(1, ended=False)
         tokens = best[0].tokens if best else stable
-        split = len(closed) + len(stable)
-        whole = closed + tokens
-        first = self._text(self._complete_words(whole[:split]))
-        text = self._text(whole)
-        return Partial(first, text[len(first) :] if text.startswith(first) else text, whole[:split], whole[split:])
+        return self._stable.partial(self._newly_stable(stable), tokens[len(stable) :])
+
+    def _newly_stable(self, stable: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the stable tokens that no partial result has had yet; ``stable`` are those that are not closed."""
+        known, closed = len(self._stable.tokens), self._closed.count
+        if known >= closed:
+            return stable[known - closed :]
+        return tuple(self._closed.tokens[known:].tolist()) + stable
 
     @_one_at_a_time
     def take(self) -> Hypothesis:
@@ -187,7 +169,11 @@ class DecodeStream:
         is that of this part alone.
         """
         self._expect_open()
-        return self._hypothesis(self._take().decoded(self._decoder))
+        closed = self._closed.decoded(self._decoder.score_parts(tuple(self._closed.tokens.tolist())))
+        taken = self._hypothesis(closed)
+        self._stable.drop(self._closed.count)
+        self._closed = _ClosedText()
+        return taken
 
     def finish(self) -> Hypothesis:
         """Return the best text since the last ``take``, and close the stream."""
@@ -198,24 +184,21 @@ class DecodeStream:
         """Return the n best texts, best first, and close the stream. All begin with the text closed so far."""
         self._expect_open()
         n_best = _checks.positive_integer(n_best, "n_best")
-        found = self._search.contenders(n_best)
         self._finished = True
         kept = self._kept_frames()
-        closed = self._take()
-        texts = [each.tokens for each in found] or [()]
-        ranked = sorted(
-            (self._whole_text(closed, kept, tokens) for tokens in texts), key=lambda each: -each.score(self._plan)
-        )
-        first = len(closed.tokens)  # the first position that may still change
+        past = self._closed.tokens
+        found = self._decoder.ranked(self._search, kept, n_best, past=past, first=self._final)
+        return [self._hypothesis(self._whole_text(each)) for each in found or [self._empty(kept, past)]]
 
-        def propose(tokens: tuple[int, ...]) -> list[tuple[int, int]]:
-            changes = self._decoder.propose_refinements(kept, tokens[first:])
-            return [(first + position, token) for position, token in changes]
+    @property
+    def _final(self) -> int:
+        """How many first tokens of the search a partial result has called stable."""
+        return max(0, len(self._stable.tokens) - self._closed.count)
 
-        def rescore(tokens: tuple[int, ...]) -> Decoded:
-            return self._whole_text(closed, kept, tokens[first:])
-
-        return [self._hypothesis(each) for each in refine(ranked, self._plan, propose, rescore)[:n_best]]
+    def _empty(self, kept: npt.NDArray[Any], past: npt.NDArray[np.int32]) -> Decoded:
+        """Return no more tokens: the result where no text of the beam is possible."""
+        parts = self._decoder.score_parts(tuple(past.tolist()))
+        return Decoded(np.zeros(0, dtype=np.int32), self._decoder.rescore(kept, ()), parts)
 
     def _expect_open(self) -> None:
         if self._finished:
@@ -234,20 +217,25 @@ class DecodeStream:
         count, frame = self._place(tokens, whole)
         if count > len(self._search.stable()):
             self._search.keep_only(tokens[:count])
+        past = self._closed.last_tokens(PAST_TOKENS)
+        decoded = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count)
+        whole = decoded.rescoring
+        closed = len(decoded.tokens) - (len(tokens) - count)  # how many tokens the refined beginning has
+        frame = self._frame_before(closed, whole) or frame
         rest = self._decoder.rescore(kept[frame:], tokens[count:])
         starts = self._starts(whole)
         self._closed.append(
-            np.array(tokens[:count], dtype=np.int32),
+            decoded.tokens[:closed],
             Rescoring(
                 _difference(whole.log_prob, rest.log_prob),
-                starts[:count],
-                whole.ends[:count] + self._first_kept,
-                whole.token_log_probs[:count],
-                whole.confidences[:count],
+                starts[:closed],
+                whole.ends[:closed] + self._first_kept,
+                whole.token_log_probs[:closed],
+                whole.confidences[:closed],
             ),
         )
-        lasts = count < len(tokens) and whole.starts[count] < frame
-        self._began = int(starts[count]) if lasts else None
+        lasts = count < len(tokens) and whole.starts[closed] < frame
+        self._began = int(starts[closed]) if lasts else None
         self._search.forget(count)
         self._kept = [kept[:0], kept[frame:].copy()]
         self._first_kept += frame
@@ -280,16 +268,12 @@ class DecodeStream:
             starts[0] = self._began
         return starts
 
-    def _take(self) -> _ClosedText:
-        closed, self._closed = self._closed, _ClosedText()
-        return closed
-
-    def _whole_text(self, closed: _ClosedText, kept: npt.NDArray[Any], tokens: tuple[int, ...]) -> Decoded:
-        """Return the closed text and ``tokens`` after it, rescored."""
-        rest = self._decoder.rescore(kept, tokens)
-        whole = closed.copy()
+    def _whole_text(self, decoded: Decoded) -> Decoded:
+        """Return the closed text and the text after it as one; ``decoded`` has the parts of both."""
+        rest = decoded.rescoring
+        whole = self._closed.copy()
         whole.append(
-            np.array(tokens, dtype=np.int32),
+            decoded.tokens,
             Rescoring(
                 rest.log_prob,
                 self._starts(rest),
@@ -298,26 +282,11 @@ class DecodeStream:
                 rest.confidences,
             ),
         )
-        return whole.decoded(self._decoder)
+        return whole.decoded(decoded.parts)
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
+        decoded = replace(decoded, parts=self._stable.named(decoded.parts, len(decoded.tokens)))
         return Hypothesis(decoded, decoded.score(self._plan), self._vocabulary, self._word_names)
-
-    def _complete_words(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the tokens without an unfinished last word, where a lexicon writes words in its own way."""
-        if self._word_names is None:
-            return tokens
-        ending = [n + 1 for n, token in enumerate(tokens) if self._plan.letters[token][-1:] == (BOUNDARY,)]
-        return tokens[: ending[-1]] if ending else ()
-
-    def _text(self, tokens: tuple[int, ...]) -> str:
-        if self._word_names is None:
-            return self._vocabulary.decode(tokens)
-        indices = self._decoder.score_parts(tokens).word_indices
-        spelled = words_of(tokens, self._vocabulary)
-        return " ".join(
-            self._word_names[index] if index >= 0 else text for index, (text, _) in zip(indices, spelled, strict=True)
-        )
 
 
 @dataclass
@@ -333,12 +302,24 @@ class _ClosedText:
         return _ClosedText(list(self.blocks))
 
     @property
+    def count(self) -> int:
+        return sum(len(tokens) for tokens, _ in self.blocks)
+
+    def last_tokens(self, least: int) -> npt.NDArray[np.int32]:
+        """Return the tokens of the last blocks, at least this many if there are."""
+        blocks: list[npt.NDArray[np.int32]] = []
+        for tokens, _ in reversed(self.blocks):
+            if sum(map(len, blocks)) >= least:
+                break
+            blocks.insert(0, tokens)
+        return np.concatenate([np.zeros(0, dtype=np.int32), *blocks])
+
+    @property
     def tokens(self) -> npt.NDArray[np.int32]:
         return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in self.blocks)])
 
-    def decoded(self, decoder: Any) -> Decoded:
-        """Join the blocks to one text; its log-probability is the sum of their contributions."""
-        tokens = self.tokens
+    def decoded(self, parts: Parts) -> Decoded:
+        """Join the blocks to one text with these parts; its log-probability is the sum of their contributions."""
         blocks = [rescoring for _, rescoring in self.blocks]
         whole = Rescoring(
             math.fsum(each.log_prob for each in blocks) if len(blocks) != 1 else blocks[0].log_prob,
@@ -347,7 +328,7 @@ class _ClosedText:
             np.concatenate([np.zeros(0), *(each.token_log_probs for each in blocks)]),
             np.concatenate([np.zeros(0), *(each.confidences for each in blocks)]),
         )
-        return Decoded(tokens, whole, decoder.score_parts(tuple(tokens.tolist())))
+        return Decoded(self.tokens, whole, parts)
 
 
 def empty_text(decoder: Any, log_probs: npt.NDArray[Any]) -> Decoded:

@@ -42,10 +42,22 @@ class Decoder:
     def decode_batch(self, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
         """Return the n best texts of each item by their exact scores; see ``reference.Decoder.decode_batch``."""
         found = self._core.decode(single(log_probs), lengths, n_best)
-        return [
-            [Decoded(tokens, Rescoring(*rescoring), Parts(*parts)) for tokens, rescoring, parts in texts]
-            for texts in found
-        ]
+        return [[_decoded(text) for text in texts] for texts in found]
+
+    def ranked(
+        self, search: Search, log_probs: npt.NDArray[Any], n_best: int, *, past: Sequence[int] = (), first: int = 0
+    ) -> list[Decoded]:
+        """Return the n best texts of a search by their exact scores; see ``reference.Decoder.ranked``."""
+        before = np.asarray(past, dtype=np.int32)
+        found = self._core.ranked(search.core, single(log_probs), before, first, n_best)
+        return [_decoded(text) for text in found]
+
+    def refined(
+        self, log_probs: npt.NDArray[Any], tokens: Sequence[int], *, past: Sequence[int], first: int, last: int
+    ) -> Decoded:
+        """Return one text after refinement; see ``reference.Decoder.refined``."""
+        text, before = (np.asarray(each, dtype=np.int32) for each in (tokens, past))
+        return _decoded(self._core.refined(single(log_probs), text, before, first, last))
 
     def score_parts(self, tokens: Sequence[int]) -> Parts:
         """Return the terms of the fusion score of a text."""
@@ -64,31 +76,32 @@ class Search:
     """The search in one item, frame by frame; see ``reference.Search``."""
 
     def __init__(self, plan: SearchPlan, core: _native.Decoder | None = None) -> None:
-        self._search = _native.Search(_native.Decoder(plan) if core is None else core)
+        self.core = _native.Search(_native.Decoder(plan) if core is None else core)
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
         """Continue through (T, C) frames of natural log-probabilities."""
-        self._search.push(single(log_probs))
+        self.core.push(single(log_probs))
 
     def best(self, n: int, *, ended: bool = True) -> list[Candidate]:
         """Return the n best texts so far, best first, as if the text ended here or as it is. Changes nothing."""
-        return [Candidate(tokens, score) for tokens, score in self._search.best(n, ended)]
-
-    def contenders(self, n: int) -> list[Candidate]:
-        """Return the n best texts, and those that exact scores may rank before them."""
-        return [Candidate(tokens, score) for tokens, score in self._search.contenders(n)]
+        return [Candidate(tokens, score) for tokens, score in self.core.best(n, ended)]
 
     def stable(self) -> tuple[int, ...]:
         """Return the tokens that all texts of the beam begin with, since the last ``forget``."""
-        return self._search.stable()
+        return self.core.stable()
 
     def forget(self, count: int) -> None:
         """Remove the first ``count`` stable tokens from all texts."""
-        self._search.forget(count)
+        self.core.forget(count)
 
     def keep_only(self, prefix: tuple[int, ...]) -> None:
         """Drop the texts that do not begin with ``prefix``."""
-        self._search.keep_only(list(prefix))
+        self.core.keep_only(list(prefix))
+
+
+def _decoded(text: Any) -> Decoded:
+    tokens, rescoring, parts = text
+    return Decoded(tokens, Rescoring(*rescoring), Parts(*parts))
 
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:

@@ -131,6 +131,8 @@ class SearchPlan:
         word_lm_weight: The weight of its log-probability.
         has_lexicon: Whether there are known words. Then ``words`` holds them.
         words: (W lists) the spelling of each known word in letters, without 0. Equal spellings are homophones.
+        word_names: (W,) int32 the first spelling of the same word, where words are written by names of their own;
+            empty: a word is written as it is spelled.
         word_lm_ids: (W,) int32 the entry of each known word in the word model, that of <unk> where the model lacks the
             word; −1 without a word model.
         oov_charge: Nats for each letter of a word that is not in ``words``; +∞ forbids such words.
@@ -157,6 +159,7 @@ class SearchPlan:
     word_lm_weight: float = 0.0
     has_lexicon: bool = False
     words: Ragged = NO_LISTS
+    word_names: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     word_lm_ids: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     oov_charge: float = 0.0
     hotwords: Ragged = NO_LISTS
@@ -229,7 +232,8 @@ class Rescoring:
     """The exact acoustic score of a text, with the frames and the confidence of each token.
 
     Attributes:
-        log_prob: log p(y | x), over all alignments.
+        log_prob: log p(y | x), over all alignments; in a result of the search, over all token sequences of the beam
+            that are written like this one.
         starts: (N,) int64 first frame of each token in the likeliest alignment.
         ends: (N,) int64 one past its last frame.
         token_log_probs: (N,) float64 mean log-probability of the token's class in these frames.

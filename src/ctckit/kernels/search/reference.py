@@ -26,7 +26,6 @@ Source: Hannun et al., First-Pass Large Vocabulary Continuous Speech Recognition
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,15 +34,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels.confidence.reference import alternative_masses, confidences
-from ctckit.kernels.loss import reference
 from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Rescoring, SearchPlan
+from ctckit.kernels.search.reference_ranking import Ranking
+from ctckit.kernels.search.reference_rescoring import log_sum, propose_refinements, rescore
 from ctckit.kernels.search.reference_scorers import Context, Scorers
-from ctckit.kernels.search.refinement import refine
-from ctckit.topology import IMPOSSIBLE, ctc_topology
+from ctckit.topology import IMPOSSIBLE
 
 NO_TOKEN = -1
-MORE_TEXTS, MORE_NATS = 16, 0.5  # see Search.contenders
 
 
 @dataclass
@@ -102,15 +99,6 @@ class Search:
         found = [Candidate(each.tokens, each.total + more) for each, more in zip(self._beam, closing, strict=True)]
         possible = [each for each in found if each.score > IMPOSSIBLE]
         return sorted(possible, key=lambda each: -each.score)[:n]
-
-    def contenders(self, n: int) -> list[Candidate]:
-        """Return the n best texts, and those that exact scores may rank before them.
-
-        These are at most 16 texts, each at most half a nat behind. A text's score in the beam is a little too low,
-        mostly by some hundredths of a nat, because the beam loses the alignments that pass through dropped texts.
-        """
-        found = self.best(n + MORE_TEXTS)
-        return [each for k, each in enumerate(found) if k < n or each.score >= found[n - 1].score - MORE_NATS]
 
     def stable(self) -> tuple[int, ...]:
         """Return the tokens that all texts of the beam begin with, since the last ``forget``."""
@@ -199,11 +187,7 @@ class Decoder:
 
     def score_parts(self, tokens: Sequence[int]) -> Parts:
         """Return the terms of the fusion score of a text."""
-        context, gained = self._scorers.start(), Parts()
-        for token in tokens:
-            more, context = self._scorers.walk(context, token)
-            gained += more
-        return gained + self._scorers.end(context)
+        return self._scorers.parts(tokens)
 
     def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
@@ -213,16 +197,30 @@ class Decoder:
         """Return the one-token changes to try; see ``propose_refinements``."""
         return propose_refinements(log_probs, tokens, self.plan.blank)
 
+    def ranked(
+        self, search: Search, log_probs: npt.NDArray[Any], n_best: int, *, past: Sequence[int] = (), first: int = 0
+    ) -> list[Decoded]:
+        """Return the n best texts of a search by their exact scores; see ``reference_ranking``.
+
+        Args:
+            search: The search, after its last frame.
+            log_probs: (T, C) its frames.
+            n_best: The largest number of texts.
+            past: Tokens before those of the search, which ended before these frames.
+            first: The first token of the search that may be refined.
+        """
+        return Ranking(self._scorers, log_probs, tuple(past), first).best(search.best(self.plan.beam_width), n_best)
+
+    def refined(
+        self, log_probs: npt.NDArray[Any], tokens: Sequence[int], *, past: Sequence[int], first: int, last: int
+    ) -> Decoded:
+        """Return one text after refinement of its tokens [first, last); see ``ranked``."""
+        return Ranking(self._scorers, log_probs, tuple(past), first, last).refined(tuple(tokens))
+
     def _decode(self, log_probs: npt.NDArray[Any], n_best: int) -> list[Decoded]:
         search = self.search()
         search.push(log_probs)
-
-        def complete(tokens: tuple[int, ...]) -> Decoded:
-            return Decoded(np.array(tokens, dtype=np.int32), self.rescore(log_probs, tokens), self.score_parts(tokens))
-
-        decoded = [complete(found.tokens) for found in search.contenders(n_best)]
-        ranked = sorted(decoded, key=lambda each: -each.score(self.plan))
-        return refine(ranked, self.plan, lambda tokens: self.propose_refinements(log_probs, tokens), complete)[:n_best]
+        return self.ranked(search, log_probs, n_best)
 
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
@@ -238,59 +236,3 @@ def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
     """
     tops = [each[:length].max(axis=1, initial=-np.inf) for each, length in zip(log_probs, lengths, strict=True)]
     return all(bool(((top > -np.inf) & (top <= most)).all()) for top in tops)
-
-
-def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Rescoring:
-    """Score a text exactly on its frames.
-
-    Args:
-        log_probs: (T, C) natural log-probabilities.
-        tokens: (N,) the text.
-        blank: The class of the blank.
-
-    Returns:
-        The log-probability over all alignments, the spans in the likeliest one (ties as in ``reference.viterbi``), and
-        a confidence for each token. Where no alignment exists: −∞, spans [0, 0), −∞ and confidence 0.
-    """
-    scores = np.asarray(log_probs, dtype=np.float64)
-    text = np.asarray(tokens, dtype=np.int64)
-    topology = ctc_topology(text, blank=blank)
-    log_prob = reference.log_likelihood(reference.forward(scores, topology), topology)
-    count = len(text)
-    starts, ends = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    if log_prob == IMPOSSIBLE:
-        return Rescoring(log_prob, starts, ends, np.full(count, IMPOSSIBLE), np.zeros(count))
-    path, _ = reference.viterbi(scores, topology)
-    for k in range(count):
-        frames = np.flatnonzero(path == 2 * k + 1)
-        starts[k], ends[k] = frames[0], frames[-1] + 1
-    means = [float(scores[start:end, token].mean()) for token, start, end in zip(text, starts, ends, strict=True)]
-    return Rescoring(log_prob, starts, ends, np.array(means), confidences(scores, text, starts, ends, blank=blank))
-
-
-def propose_refinements(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
-    """Return one-token changes with a higher posterior than the text's own token: the best one at each position.
-
-    Args:
-        log_probs: (T, C) natural log-probabilities.
-        tokens: (N,) the text.
-        blank: The class of the blank.
-
-    Returns:
-        Positions in the text, and the token to put there; the blank stands for none. The last position comes first.
-    """
-    scores, text = np.asarray(log_probs, dtype=np.float64), np.asarray(tokens, dtype=np.int64)
-    found = rescore(scores, tokens, blank)
-    changes = []
-    for k in reversed(range(len(text) if found.log_prob > IMPOSSIBLE else 0)):
-        mass = alternative_masses(scores, text, found.starts, found.ends, k, blank)
-        if mass.max() > mass[text[k]]:
-            changes.append((k, int(mass.argmax())))
-    return changes
-
-
-def log_sum(a: float, b: float) -> float:
-    """Return log(e^a + e^b)."""
-    if a < b:
-        a, b = b, a
-    return a if b == IMPOSSIBLE else a + math.log1p(math.exp(b - a))

@@ -27,11 +27,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ctckit.kernels.search.plan import BOUNDARY, NGram, Parts, SearchPlan
 
+WordEnd = tuple[int, int]
+"""The node of a complete word in the lexicon, and its number of letters."""
+
 ROOT = 0
+MOST_CHOICES = 32  # states of the word model after a word
 OFF_LEXICON = -1
 
 
@@ -129,6 +134,78 @@ class Scorers:
         if token_lm is not None:
             gained += Parts(token_lm_log_prob=token_lm.query(context.token_lm_state, token_lm.end)[0])
         return gained
+
+    def parts(self, tokens: Sequence[int]) -> Parts:
+        """Return the terms of the fusion score of a text. Words that are spelled alike are chosen by the whole text."""
+        context, gained = self.start(), Parts()
+        ends: list[WordEnd] = []
+        for token in tokens:
+            ends += self._words_ended(context, token)
+            more, context = self.walk(context, token)
+            gained += more
+        if self.plan.has_words and not context.boundary:
+            ends.append((context.node, context.letters))
+        gained += self.end(context)
+        log_prob, words = self._choose_words(ends)
+        return replace(gained, word_lm_log_prob=log_prob, word_indices=words)
+
+    def score_word_by_word(self, tokens: Sequence[int]) -> float:
+        """Return the fusion score of a text with each word chosen where it ends, by the words before it."""
+        context, gained = self.start(), Parts()
+        for token in tokens:
+            more, context = self.walk(context, token)
+            gained += more
+        return self.plan.fusion_score(gained + self.end(context), len(tokens))
+
+    def _words_ended(self, context: Context, token: int) -> list[WordEnd]:
+        ends = []
+        node, letters = context.node, context.letters
+        for letter in self._letters[token]:
+            if letter != BOUNDARY:
+                node, letters = self.lexicon.child(node, letter), letters + 1
+                continue
+            if letters > 0:
+                ends.append((node, letters))
+            node, letters = ROOT, 0
+        return ends
+
+    def _choose_words(self, ends: Sequence[WordEnd]) -> tuple[float, tuple[int, ...]]:
+        """Return the highest log-probability by the word model, </s> included, and the words: a shortest path.
+
+        For each state of the model, the best words so far are kept (Viterbi), for at most ``MOST_CHOICES`` states.
+        """
+        model, plan = self.plan.word_lm, self.plan
+        choices: dict[int, tuple[float, tuple[int, ...]]] = {self.start().word_lm_state: (0.0, ())}
+        for node, _ in ends:
+            longer: dict[int, tuple[float, tuple[int, ...]]] = {}
+            for state, (log_prob, words) in choices.items():
+                for word in self.lexicon.words_at(node) or (-1,):
+                    more, after = 0.0, state
+                    if model is not None:
+                        more, after = model.query(state, int(plan.word_lm_ids[word]) if word >= 0 else model.unknown)
+                    if after not in longer or log_prob + more > longer[after][0]:
+                        longer[after] = (log_prob + more, (*words, word))
+            choices = longer
+            if len(longer) > MOST_CHOICES:
+                choices = dict(sorted(longer.items(), key=lambda each: -each[1][0])[:MOST_CHOICES])
+        totals = [(log_prob + self._end_of_words(state), words) for state, (log_prob, words) in choices.items()]
+        return max(totals, key=lambda each: each[0])
+
+    def _end_of_words(self, state: int) -> float:
+        model = self.plan.word_lm
+        return model.query(state, model.end)[0] if model is not None and self.plan.lm_boundary else 0.0
+
+    def written(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """Return a text as it is written: its letters, with one boundary between words, or the names of its words."""
+        letters = [letter for token in tokens for letter in self._letters[token]]
+        if not self.plan.has_words:
+            return tuple(letters)
+        words = [tuple(word) for is_end, word in groupby(letters, key=lambda each: each == BOUNDARY) if not is_end]
+        if len(self.plan.word_names):
+            named = self.parts(tokens).word_indices
+            names = [(-1 - int(self.plan.word_names[word]),) if word >= 0 else () for word in named]
+            words = [name or letters for name, letters in zip(names, words, strict=True)]
+        return tuple(letter for word in words for letter in (*word, BOUNDARY))
 
     def _ask_token_lm(self, context: Context, token: int) -> tuple[float, int, bool]:
         total, state, after_space = 0.0, context.token_lm_state, context.token_lm_space

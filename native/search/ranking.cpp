@@ -1,0 +1,288 @@
+#include "search/ranking.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <optional>
+
+#include "scorers/fusion_path.hpp"
+#include "search/refinement.hpp"
+
+namespace ctckit {
+
+namespace {
+
+constexpr double contending = 1.5, alike = 0.25;  // nats, see ranking.hpp
+constexpr double negligible = 14;    // nats: a token sequence this far below another of the same text is ignored
+constexpr int max_rounds = 4;        // of refinements
+constexpr double least_gain = 1e-5;  // nats; less may be a rounding error
+constexpr double impossible = -std::numeric_limits<double>::infinity();
+
+double log_add(double a, double b) {
+  const double top = std::max(a, b);
+  return std::isinf(top) ? top : top + std::log1p(std::exp(std::min(a, b) - top));
+}
+
+constexpr size_t none = std::numeric_limits<size_t>::max();
+
+// Token sequences of the beam that are written alike.
+struct Group {
+  uint64_t hash;          // of what is written; 0 if no two token sequences are written alike
+  double mass;            // log
+  double first;           // the largest log mass of one of them
+  size_t ending, latest;  // the first and the last of them, see Ranking::next_
+};
+
+struct Text {
+  std::vector<int32_t> tokens;  // of the variant with the most mass
+  double score;
+};
+
+// The number of the group with this hash; none at first.
+class Table {
+ public:
+  explicit Table(size_t most) : places_(std::bit_ceil(2 * most + 1), {0, none}) {}
+
+  size_t& operator[](uint64_t hash) {
+    size_t at = hash & (places_.size() - 1);
+    while (places_[at].second != none && places_[at].first != hash) at = (at + 1) & (places_.size() - 1);
+    places_[at].first = hash;
+    return places_[at].second;
+  }
+
+ private:
+  std::vector<std::pair<uint64_t, size_t>> places_;
+};
+
+class Ranking {
+ public:
+  Ranking(const Scorers& scorers, const Frames& frames, const Past& past, const Search* search = nullptr)
+      : scorers_(scorers),
+        frames_(frames),
+        past_(past),
+        search_(search),
+        scorer_(frames),
+        whole_(past.tokens.begin(), past.tokens.end()) {}
+
+  std::vector<Decoded> best(size_t n) {
+    group();
+    if (groups_.empty()) return {};
+    know(tokens_of(endings_[groups_.front().ending]));
+    std::vector<Text> texts;
+    const size_t contenders = score_contenders(texts);
+    while (texts.size() < std::min(n, groups_.size())) texts.push_back(text_of(groups_[texts.size()]));
+    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(contenders);
+    const auto first = std::ranges::max_element(texts.begin(), end, {}, &Text::score);
+    std::vector<Decoded> result = {refined_most(first->tokens)};
+    if (n > 1) append_others(texts, n, result);
+    return result;
+  }
+
+  // Sets the text that the others are compared with.
+  void know(std::vector<int32_t> tokens) {
+    const double log_prob = scorer_.log_prob_of(tokens);
+    known_.emplace(scorer_, std::move(tokens), log_prob);
+  }
+
+  // The text after as many rounds of refinements as improve it.
+  Decoded refined_most(std::vector<int32_t> tokens) {
+    Scored scored = this->scored(std::move(tokens));
+    double own = scored.own;
+    Decoded best = complete(std::move(scored));
+    for (int round = 0; round < max_rounds; ++round) {
+      std::vector<int32_t> changed = refined_once(best, own);
+      if (changed == best.tokens) break;
+      scored = this->scored(std::move(changed));
+      if (!(scored.text.score > best.score)) break;
+      own = scored.own;
+      best = complete(std::move(scored));
+    }
+    return best;
+  }
+
+ private:
+  // Joins the texts of the beam that are written alike, those with the most mass first.
+  void group() {
+    endings_ = search_->endings(true);
+    next_.assign(endings_.size(), none);
+    Table table(endings_.size());
+    for (size_t k = 0; k < endings_.size(); ++k) {
+      const double score = endings_[k].score;
+      const uint64_t hash = scorers_.ambiguous() ? hash_of(tokens_of(endings_[k])) : 0;
+      size_t alone = none;
+      size_t& number = scorers_.ambiguous() ? table[hash] : alone;
+      if (number == none) {
+        number = groups_.size();
+        groups_.push_back({hash, score, score, k, k});
+      } else if (score >= groups_[number].first - negligible) {
+        groups_[number].mass = log_add(groups_[number].mass, score);
+        groups_[number].latest = next_[groups_[number].latest] = k;
+      }
+    }
+    std::ranges::stable_sort(groups_, std::ranges::greater{}, &Group::mass);
+  }
+
+  // Appends the contenders and returns their number.
+  size_t score_contenders(std::vector<Text>& texts) {
+    double least = std::numeric_limits<double>::infinity(), most = -least;  // of score − mass
+    size_t count = groups_.size();
+    while (texts.size() < count) {
+      const Group& group = groups_[texts.size()];
+      if (group.mass < groups_.front().mass - contending && !(most - least > alike)) count = texts.size();
+      if (texts.size() == count) break;
+      texts.push_back(text_of(group));
+      least = std::min(least, texts.back().score - group.mass);
+      most = std::max(most, texts.back().score - group.mass);
+    }
+    return count;
+  }
+
+  const std::vector<int32_t>& tokens_of(const Ending& ending) {
+    tokens_.clear();
+    search_->append_tokens(ending, tokens_);
+    return tokens_;
+  }
+
+  // The past and these tokens.
+  const std::vector<int32_t>& whole(std::span<const int32_t> tokens) {
+    whole_.resize(past_.tokens.size());
+    whole_.insert(whole_.end(), tokens.begin(), tokens.end());
+    return whole_;
+  }
+
+  // A hash of the text as it is written. Two of the few texts of a beam do not share 64 bits by chance.
+  uint64_t hash_of(std::span<const int32_t> tokens) {
+    const std::vector<int32_t>& all = whole(tokens);
+    scorers_.write(all, scorers_.plan().word_names.empty() ? Parts{}.words : scorers_.parts(all).words, written_);
+    uint64_t hash = written_.size();
+    for (int32_t each : written_) hash = (std::rotl(hash, 5) ^ static_cast<uint32_t>(each)) * 0x9E3779B97F4A7C15u;
+    return hash;
+  }
+
+  Text text_of(const Group& group) {
+    Text text{tokens_of(endings_[group.ending]), 0};
+    const double log_prob = with_variants(known_->log_prob_of(text.tokens), text.tokens, &group);
+    text.score = log_prob + fusion_score(text.tokens);
+    return text;
+  }
+
+  double fusion_score(std::span<const int32_t> tokens) {
+    return scorers_.any() ? fusion_score(scorers_.parts(whole(tokens)), tokens.size()) : 0;
+  }
+  double fusion_score(const Parts& parts, size_t tokens) const {
+    return scorers_.fusion_score(parts, past_.tokens.size() + tokens);
+  }
+
+  // The log-probability of a text: of these tokens, and of the others in the group, as far as their masses without the
+  // scorers are from that of the first one.
+  double with_variants(double log_prob, std::span<const int32_t> tokens, const Group* group) {
+    if (!group || group->ending == group->latest) return log_prob;
+    const std::vector<int32_t> first = tokens_of(endings_[group->ending]);
+    const double first_fusion = fusion_score(first);
+    const double first_log_prob = std::ranges::equal(first, tokens) ? log_prob : known_->log_prob_of(first);
+    double sum = log_prob;
+    for (size_t k = group->ending; k != none; k = next_[k]) {
+      const std::vector<int32_t>& other = tokens_of(endings_[k]);
+      if (std::ranges::equal(other, tokens)) continue;
+      const double gained = fusion_score(other) - first_fusion;
+      if (std::isfinite(gained)) sum = log_add(sum, first_log_prob + endings_[k].score - group->first - gained);
+    }
+    return sum;
+  }
+
+  const Group* group_of(std::span<const int32_t> tokens) {
+    if (!scorers_.ambiguous()) return nullptr;
+    const auto found = std::ranges::find(groups_, hash_of(tokens), &Group::hash);
+    return found == groups_.end() ? nullptr : &*found;
+  }
+
+  bool is_known(std::span<const int32_t> tokens) const { return std::ranges::equal(tokens, known_->tokens()); }
+
+  // A text with its exact scores, and the log-probability of these tokens alone.
+  struct Scored {
+    Decoded text;
+    double own;
+  };
+  Scored scored(std::vector<int32_t> tokens) {
+    const double own = is_known(tokens) ? known_->log_prob() : scorer_.log_prob_of(tokens);
+    Scored result{{std::move(tokens), {}, {}, 0}, own};
+    Decoded& text = result.text;
+    text.parts = scorers_.parts(whole(text.tokens));
+    text.rescored.log_prob = with_variants(own, text.tokens, group_of(text.tokens));
+    text.score = text.rescored.log_prob + fusion_score(text.parts, text.tokens.size());
+    return result;
+  }
+
+  Decoded complete(Scored scored) {
+    Decoded& text = scored.text;
+    const double log_prob = text.rescored.log_prob;
+    Alignment alignment = is_known(text.tokens)    ? known_->alignment()
+                          : std::isinf(scored.own) ? no_alignment(text.tokens.size())
+                                                   : align(frames_, text.tokens);
+    text.rescored = rescore(frames_, text.tokens, scored.own, std::move(alignment));
+    text.rescored.log_prob = log_prob;
+    return std::move(text);
+  }
+
+  // The tokens after all refinements that improve the score.
+  std::vector<int32_t> refined_once(const Decoded& text, double own) {
+    const std::vector<Refinement> refinements = find_refinements(frames_, text.tokens, text.rescored);
+    if (refinements.empty()) return text.tokens;
+    KnownText known(scorer_, text.tokens, own, {text.rescored.starts, text.rescored.ends});
+    std::optional<FusionPath> path;
+    if (scorers_.any()) path.emplace(scorers_, past_.tokens, text.tokens);
+    for (const Refinement& refinement : refinements) {
+      const auto position = static_cast<size_t>(refinement.position);
+      if (position < past_.first || position >= past_.last) continue;
+      const double log_prob = known.log_prob_after(refinement);
+      const double gain = log_prob - known.log_prob() + (path ? path->gain(position, refinement.token) : 0);
+      if (!(gain > least_gain)) continue;
+      known.change(refinement, log_prob);
+      if (path) path->change(position, refinement.token);
+    }
+    return known.tokens();
+  }
+
+  // Appends the best of the other texts until there are n results.
+  void append_others(std::vector<Text>& texts, size_t n, std::vector<Decoded>& result) {
+    std::erase_if(texts, [&](const Text& each) { return same(each.tokens, result.front().tokens); });
+    std::ranges::stable_sort(texts, std::ranges::greater{}, &Text::score);
+    texts.resize(std::min(texts.size(), n - 1));
+    for (const Text& each : texts) result.push_back(complete(scored(each.tokens)));
+    std::stable_sort(result.begin() + 1, result.end(),
+                     [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
+  }
+
+  // Whether two token sequences are the same text.
+  bool same(std::span<const int32_t> a, std::span<const int32_t> b) {
+    return std::ranges::equal(a, b) || (scorers_.ambiguous() && hash_of(a) == hash_of(b));
+  }
+
+  const Scorers& scorers_;
+  const Frames& frames_;
+  const Past& past_;
+  const Search* const search_;
+  TextScorer scorer_;
+  std::vector<Ending> endings_;
+  std::vector<size_t> next_;  // of each ending: the next one that is written alike, or none
+  std::vector<Group> groups_;
+  std::vector<int32_t> tokens_, whole_, written_;  // buffers; whole_ begins with the past
+  std::optional<KnownText> known_;                 // the text that others are compared with
+};
+
+}  // namespace
+
+std::vector<Decoded> ranked(const Search& search, const Scorers& scorers, const Frames& frames, const Past& past,
+                            size_t n) {
+  return Ranking(scorers, frames, past, &search).best(n);
+}
+
+Decoded refined(std::vector<int32_t> tokens, const Scorers& scorers, const Frames& frames, const Past& past) {
+  Ranking ranking(scorers, frames, past);
+  ranking.know(tokens);
+  return ranking.refined_most(std::move(tokens));
+}
+
+}  // namespace ctckit
