@@ -10,6 +10,7 @@ The loss is computed in one of two ways, chosen by ``reduction`` and type:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,7 @@ def _batch(
 ) -> TargetBatch:
     """Return the batch. The targets of plain CTC are checked here; token graphs were built from checked targets."""
     if transitions is None:
+        targets, input_lengths, target_lengths = map(_readable, (targets, input_lengths, target_lengths))
         return check_targets(tuple(logits.shape), targets, input_lengths, target_lengths, o.blank, name=o.name)
     tokens = targets.numpy()
     return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), o.blank)  # the padding is −1
@@ -184,8 +186,16 @@ def _array(tensor: Tensor) -> npt.NDArray[Any]:
 
     A view that torch negates when it is read (the imaginary part of a conjugate, for example) is copied.
     """
-    tensor = tensor.detach().resolve_neg()
+    tensor = _readable(tensor.detach().resolve_neg())
     return tensor.view(torch.int16).numpy().view(np.uint16) if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+
+_is_lazy_clone: Callable[[Tensor], Any] = getattr(torch._C, "_is_cow_tensor", lambda _: False)
+
+
+def _readable(tensor: Tensor) -> Tensor:
+    """Return a tensor that NumPy can share without an effect on others: a lazy clone (copy on write) is copied."""
+    return tensor.clone() if _is_lazy_clone(tensor) else tensor
 
 
 def _empty_gradient(logits: Tensor) -> Tensor:

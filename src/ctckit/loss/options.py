@@ -41,11 +41,13 @@ class Options:
     validate: bool = True
     differentiated: bool = False
 
-    def encode(self) -> str:
-        """Return the options as one text, for an operator of PyTorch."""
+    def encode(self, *, differentiated: bool | None = None) -> str:
+        """Return the options as one text, for an operator of PyTorch; ``differentiated`` replaces their own value."""
+        if differentiated is None:
+            differentiated = self.differentiated
         return (
             f"{self.blank} {self.reduction} {self.infeasible} {self.input_kind} {self.backend} {self.name} "
-            f"{self.validate:d} {self.differentiated:d}"
+            f"{self.validate:d} {differentiated:d}"
         )
 
     @staticmethod
@@ -76,3 +78,11 @@ def is_transformed() -> bool:
     """Whether a transform of torch.func is active; True where torch has no answer."""
     tell: Any = getattr(torch._C, "_are_functorch_transforms_active", None)
     return True if tell is None else bool(tell())
+
+
+def is_recorded(*tensors: Tensor) -> bool:
+    """Whether calls of operators are recorded or redirected: by torch.compile, a trace, a mode, or a kind of tensor."""
+    if torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._len_torch_dispatch_stack():
+        return True
+    plain = torch._C._disabled_torch_dispatch_impl
+    return any(getattr(each, "__torch_dispatch__", plain) is not plain for each in tensors)
