@@ -61,7 +61,7 @@ def _array_of_values(tensor: Any, name: str) -> npt.NDArray[Any]:
         values = tensor.tolist()
     except RuntimeError:
         raise InvalidInputError(
-            f"{name} has no values that could be read, as in torch.func.vmap over it. Map over other arguments, or loop."
+            f"{name} has no values that could be read, as in torch.func.vmap over it. Map over others, or loop."
         ) from None
     return np.array(values, dtype=str(tensor.dtype).removeprefix("torch.")).reshape(tuple(tensor.shape))
 

@@ -7,6 +7,8 @@ gives no NaN.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -64,8 +66,15 @@ def ctc_loss(
 
 
 def _eager_loss(*arguments: Any) -> Tensor:
-    try:
+    with _torch_errors():
         return _loss(*arguments)
+
+
+@contextmanager
+def _torch_errors() -> Iterator[None]:
+    """Raise every error of an argument as a ``RuntimeError`` as well."""
+    try:
+        yield
     except InvalidInputError as error:
         raise LossInputError(str(error)) from None
 
@@ -170,8 +179,9 @@ class CTCLoss(torch.nn.Module):
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
         super().__init__()
         self.blank = blank
-        self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
-        self.zero_infinity = _checks.flag(zero_infinity, "zero_infinity")
+        with _torch_errors():
+            self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
+            self.zero_infinity = _checks.flag(zero_infinity, "zero_infinity")
 
     def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """Return the loss; see ``ctc_loss``."""
