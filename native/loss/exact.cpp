@@ -35,12 +35,12 @@ void put(double value, Half& to) {
   const int exponent = value == 0 ? -14 : std::clamp(std::ilogb(value), -14, 16);
   const double steps = std::nearbyint(std::ldexp(std::fabs(value), 10 - exponent));
   const double bits = exponent > 15 ? 0x7c00 : std::ldexp(exponent + 14, 10) + steps;
-  to.bits = static_cast<uint16_t>(static_cast<int>(std::min(bits, double{0x7c00})) | (std::signbit(value) ? 0x8000 : 0));
+  to.bits =
+      static_cast<uint16_t>(static_cast<int>(std::min(bits, double{0x7c00})) | (std::signbit(value) ? 0x8000 : 0));
 }
 
-template <class Logit>
+template <class Logit, class Weight>
 class ExactItem {
-  using Weight = typename NatsFor<Logit>::type;
   using Row = std::vector<Weight>;  // one entry for each state
 
  public:
@@ -167,7 +167,9 @@ class ExactItem {
 
 template <class Logit>
 double exact_loss_of(const Item<Logit>& item) {
-  return ExactItem<Logit>(item).solve();
+  // The weights of token graphs are float64.
+  if (sizeof(Logit) == 8 || item.graph) return ExactItem<Logit, DoubleNats>(item).solve();
+  return ExactItem<Logit, FloatNats>(item).solve();
 }
 
 template double exact_loss_of<float>(const Item<float>&);

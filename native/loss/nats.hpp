@@ -93,14 +93,8 @@ class Nats {
   bool impossible_ = false;
 };
 
-// The numbers for logits of each type: the largest logit, times 2^20 frames, and the unit.
-template <class Logit>
-struct NatsFor {
-  using type = Nats<3>;
-};
-template <>
-struct NatsFor<double> {
-  using type = Nats<18>;
-};
+// For sums of float32 numbers, and of float64 numbers: the largest number, times 2^20 frames, and the unit.
+using FloatNats = Nats<3>;
+using DoubleNats = Nats<18>;
 
 }  // namespace ctckit
