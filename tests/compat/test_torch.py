@@ -283,3 +283,21 @@ def test_second_derivatives(scores):
     (slope,) = torch.autograd.grad(F.ctc_loss(log_probs, PADDED, INPUT, TARGET), log_probs, create_graph=True)
     with pytest.raises(RuntimeError, match="not implemented"):
         slope.sum().backward()
+
+
+@pytest.mark.difference(
+    "torch",
+    "gradients where each path of a target costs 1e16 nats or more",
+    "wrong: rounding loses the differences between paths",
+    "correct",
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_logits_of_1e20(dtype):
+    gradients = []
+    for function in (compat.ctc_loss, F.ctc_loss):
+        logits = torch.tensor([[1e20, 0, 0]] * 4, dtype=dtype).requires_grad_()
+        function(logits.log_softmax(1)[:, None], torch.tensor([[1]]), (4,), (1,), reduction="sum").backward()
+        gradients.append(logits.grad)
+    expected = torch.tensor([[0.25, -0.25, 0]] * 4, dtype=dtype)
+    torch.testing.assert_close(gradients[0], expected, rtol=0, atol=SINGLE_GRADIENT)
+    assert (gradients[1] - expected).abs().max() > 0.5
