@@ -119,8 +119,7 @@ class Solver {
       kept_maximum[t] = maximum_[t], kept_sum[t] = sum_[t];
     if (nan_) return {std::nan(""), false};
     if (!emitter_.in_range(frames_, transitions_.greatest())) return {0, true};
-    // Without a path, Wide cannot tell a mask from a logit far below its range.
-    if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), Number::is_wide};
+    if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
     if (std::fabs(static_cast<double>(likelihood_.exponent)) > Number::exact) return {0, true};
     if (item.gradient) backward();
     return {loss(), false};

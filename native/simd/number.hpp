@@ -28,7 +28,6 @@ struct Fast {
   static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
   static constexpr double emission_reach = 1 << 20;  // largest |log| of an emission, for the rounding in exp_split
   static constexpr double exact = reach;             // |exponent| of a likelihood whose occupancies are exact
-  static constexpr bool is_wide = false;
   // A product of two mantissas is below 2^70. The limits below subtract 70, so comparing exponents is enough.
   static constexpr Exponent dead = -64 - 70;   // an occupancy under 2^-64 is dropped from the backward pass
   static constexpr Exponent faint = -32 - 70;  // an occupancy under 2^-32 is not added to the gradient
@@ -45,7 +44,6 @@ struct Wide {
   static constexpr double reach = 1e299;  // never reached: 1e290 · frames is below it
   static constexpr double emission_reach = 1e290;
   static constexpr double exact = 1LL << 34;  // float64 logits of this size are rounded by 2e-6
-  static constexpr bool is_wide = true;
   static constexpr Exponent dead = -96 - 70;
   static constexpr Exponent faint = -80 - 70;
 };

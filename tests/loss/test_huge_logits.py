@@ -1,5 +1,6 @@
 """Logits of any size: the loss and its derivatives, against sums of fractions over all paths.
 
+A logit that is 1e290 below the largest one in its frame is a mask, like −∞; see test_kernels_agree.py.
 A float64 near 1e20 has steps of 16,384. Where every path costs that much, plain sums lose what tells the paths apart.
 """
 
@@ -19,11 +20,10 @@ SCALES = {
     torch.float16: (1e3, 6e4),
     torch.bfloat16: SINGLE_SCALES,
     torch.float32: SINGLE_SCALES,
-    torch.float64: (*SINGLE_SCALES, 1e150, 1e300),
+    torch.float64: (*SINGLE_SCALES, 1e150, 1e280),
 }
 BACKENDS = ("native", "reference")
 CASES = [(dtype, scale, backend) for dtype, scales in SCALES.items() for scale in scales for backend in BACKENDS]
-CASES.remove((torch.float64, 1e300, "reference"))  # whose sums are at most 1.8e308
 VARIANTS = {
     "plain": ctckit.CTCVariant(),
     "two frames each": ctckit.CTCVariant(min_frames=2),
