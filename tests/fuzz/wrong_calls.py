@@ -11,7 +11,7 @@ from ctckit.compat import torch as compat
 from ctckit.errors import CTCKitError
 from ctckit.kernels.loss import BACKENDS
 
-GARBAGE = (None, "text", object(), {}, {1, 2}, [["a"]], [None], b"bytes", lambda: None, 1j, [[1], [1, 2]])
+GARBAGE = (None, "text", object(), {}, {1, 2}, [["a"]], [None], b"bytes", lambda: None, 1j, [[1], [1, "a"]])
 BLANKS = (None, "0", 0.0, True, -1, 2**70, -(2**70), [0], float("nan"), torch.tensor(0.5))
 OPTIONS = {
     "reduction": ("avg", "MEAN", "", None, 0, ["mean"], np.array(["mean", "sum"])),
