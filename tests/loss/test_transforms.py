@@ -152,6 +152,21 @@ def test_forward_mode_is_refused_in_torch_s_words(loss):
         hessian(loss)(x)
 
 
+@every_reduction
+def test_gradients_of_transition_weights(reduction):
+    x, weights = logits(T, B, C), logits(V, 7, 5)
+
+    def loss(w):
+        return native(x, transition_weights=w, reduction=reduction).sum()
+
+    expected = torch.stack([torch.autograd.functional.jacobian(loss, each) for each in weights])
+    assert expected.any()
+    same(torch.stack([grad(loss)(each) for each in weights]), expected)
+    same(vmap(grad(loss))(weights), expected)
+    same(grad(lambda w: vmap(loss)(w).sum())(weights), expected)
+    same(torch.stack([jacrev(loss)(each) for each in weights]), expected)
+
+
 def test_wrong_targets_in_a_map_are_named():
     wrong = OTHER_TARGETS.clone()
     wrong[1, 0, 1] = 9

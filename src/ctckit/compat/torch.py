@@ -144,7 +144,7 @@ def _scripted_loss(
         log_probs, targets = log_probs.unsqueeze(1), targets.reshape(1, -1)
     infeasible = "counted" if zero_infinity else "inf"
     differentiated = int(torch.is_grad_enabled() and log_probs.requires_grad)
-    options = f"{blank} {reduction} {infeasible} log_probs auto log_probs 1 {differentiated}"  # as Options.encode
+    options = f"{blank} {reduction} {infeasible} log_probs auto log_probs 1 {differentiated} 0"  # as Options.encode
     losses = torch.ops.ctckit.ctc_loss(
         log_probs.cpu().transpose(0, 1),
         targets.cpu(),

@@ -53,13 +53,14 @@ def apply(
             None.
         options: Everything else.
     """
-    wanted = logits.requires_grad or (transitions is not None and transitions.requires_grad)
+    counted = transitions is not None and (transitions.requires_grad or is_transformed())
+    wanted = logits.requires_grad or counted
     operator: Callable[..., Any] = _EagerLoss.apply
     if is_recorded(logits, targets, input_lengths, target_lengths):
         operator = _loss_operator
     elif is_transformed():
         operator, wanted = _Loss.apply, True  # a batched tensor does not say whether an outer transform differentiates
-    text = options.encode(differentiated=torch.is_grad_enabled() and wanted)
+    text = options.encode(differentiated=torch.is_grad_enabled() and wanted, counted=counted)
     return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, transitions, text)[0])
 
 
@@ -109,7 +110,7 @@ def _(
     gradient = logits.new_empty(logits.shape if o.differentiated and fused else (0,))
     frames = (logits.shape[0], 2, logits.shape[1])
     normalizers = logits.new_empty(frames if o.differentiated and not fused else (0,), dtype=kind)
-    counts = _fake_counts(logits, transitions if o.differentiated and fused else None)
+    counts = _fake_counts(logits, transitions if o.differentiated and fused else None, o)
     return loss, gradient, normalizers, counts, logits.new_empty(items, dtype=torch.float64)
 
 
@@ -205,14 +206,15 @@ _gradient_operator = torch.library.custom_op("ctckit::ctc_gradient", compute_gra
 
 @_gradient_operator.register_fake
 def _(
-    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *_: Any
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *rest: Any
 ) -> tuple[Tensor, Tensor]:
-    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), _fake_counts(logits, transitions)
+    counts = _fake_counts(logits, transitions, Options.decode(rest[-1]))
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), counts
 
 
-def _fake_counts(logits: Tensor, transitions: Tensor | None) -> Tensor:
-    counted = transitions is not None and transitions.requires_grad
-    return logits.new_empty(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
+def _fake_counts(logits: Tensor, transitions: Tensor | None, o: Options) -> Tensor:
+    shape = transitions.shape if transitions is not None and o.counted else (0,)
+    return logits.new_empty(shape, dtype=torch.float64)
 
 
 def _remember_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:

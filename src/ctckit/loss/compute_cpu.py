@@ -99,7 +99,7 @@ def compute_gradient(
     o = Options.decode(options)
     batch = _batch(logits, targets, input_lengths, target_lengths, transitions, o)
     gradient = _empty_gradient(logits)
-    counts = _counts(transitions)
+    counts = _counts(transitions, o)
     BACKENDS["native" if o.backend == "auto" else o.backend](
         _array(logits),
         batch,
@@ -162,16 +162,15 @@ def _outputs(logits: Tensor, transitions: Tensor | None, o: Options) -> tuple[Te
     nothing = torch.empty(0)
     gradient, normalizers, counts = nothing.to(logits.dtype), nothing.to(loss_dtype(logits)), nothing.double()
     if o.differentiated and is_fused(logits, o.reduction):
-        gradient, counts = _empty_gradient(logits), _counts(transitions)
+        gradient, counts = _empty_gradient(logits), _counts(transitions, o)
     elif o.differentiated:
         normalizers = torch.zeros((logits.shape[0], 2, logits.shape[1]), dtype=loss_dtype(logits))
     return gradient, normalizers, counts
 
 
-def _counts(transitions: Tensor | None) -> Tensor:
+def _counts(transitions: Tensor | None, o: Options) -> Tensor:
     """Return (B, 7, S) zeros where the transitions need a gradient, else an empty tensor."""
-    counted = transitions is not None and transitions.requires_grad
-    return torch.zeros(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
+    return torch.zeros(transitions.shape if transitions is not None and o.counted else (0,), dtype=torch.float64)
 
 
 def _reduced(losses: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], reduction: str) -> Tensor:
