@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/threads.hpp"
+#include "loss/exact.hpp"
 #include "loss/item.hpp"
 #include "simd/dispatch.hpp"
 
@@ -106,9 +107,8 @@ double loss_of(const Item<Logit>& item) {
   const bool wide = sizeof(Logit) == 8 || (item.graph && item.graph->counts);
   Outcome outcome = attempt(wide ? Range::wide : Range::fast);
   if (outcome.out_of_range) outcome = attempt(Range::wide);
-  if (outcome.out_of_range) throw std::logic_error("ctckit: an item exceeds the range of wide numbers");
   workspace().trim();
-  return outcome.loss;
+  return outcome.out_of_range ? exact_loss_of(item) : outcome.loss;
 }
 
 template double loss_of<float>(const Item<float>&);

@@ -120,6 +120,7 @@ class Solver {
     if (nan_) return {std::nan(""), false};
     if (!emitter_.in_range(frames_, transitions_.greatest())) return {0, true};
     if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
+    if (std::fabs(static_cast<double>(likelihood_.exponent)) > Number::exact) return {0, true};
     if (item.gradient) backward();
     return {loss(), false};
   }

@@ -38,7 +38,7 @@ enum class Range { fast, wide };  // the type of numbers: see number.hpp
 
 struct Outcome {
   double loss;        // −log p, NaN or +∞
-  bool out_of_range;  // the result is invalid: solve again with Range::wide
+  bool out_of_range;  // the result is invalid: solve again with Range::wide, and then in exact sums (loss/exact.hpp)
 };
 
 struct Size {

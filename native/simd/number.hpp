@@ -27,13 +27,15 @@ struct Fast {
   static constexpr Exponent forbidden = -(1 << 28);  // added to an exponent: below all others, above zero's
   static constexpr double reach = 1 << 27;           // |exponent| of any state that is not 0
   static constexpr double emission_reach = 1 << 20;  // largest |log| of an emission, for the rounding in exp_split
+  static constexpr double exact = reach;             // |exponent| of a likelihood whose occupancies are exact
   // A product of two mantissas is below 2^70. The limits below subtract 70, so comparing exponents is enough.
   static constexpr Exponent dead = -64 - 70;   // an occupancy under 2^-64 is dropped from the backward pass
   static constexpr Exponent faint = -32 - 70;  // an occupancy under 2^-32 is not added to the gradient
 };
 
-// For float64 logits, and for float32 logits out of Fast's range (a mask of -1e9, for example): no real input is out of
-// its range. The exponent is a float64 that holds an integer.
+// For float64 logits, and for float32 logits out of Fast's range (a mask of -1e9, for example). The exponent is a float64
+// that holds an integer. Where all paths are below 2^-exact, their differences are lost to rounding: loss/exact.cpp
+// computes such an item. A path below others by that much may be wrong, but does not count.
 struct Wide {
   using Mantissa = double;
   using Exponent = double;
@@ -41,6 +43,7 @@ struct Wide {
   static constexpr Exponent forbidden = -1e299;
   static constexpr double reach = 1e299;  // never reached: 1e290 · frames is below it
   static constexpr double emission_reach = 1e290;
+  static constexpr double exact = 1LL << 34;  // float64 logits of this size are rounded by 2e-6
   static constexpr Exponent dead = -96 - 70;
   static constexpr Exponent faint = -80 - 70;
 };

@@ -156,7 +156,7 @@ MUTANTS = (
         "if (!item.graph && item.frames < frames_needed(item.target, item.tokens))",
         "if (false)",
     ),
-    Mutant("hvp: repeat rule", "loss/hvp.cpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"),
+    Mutant("hvp: repeat rule", "loss/states.hpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"),
     Mutant(
         "hvp: mean score",
         "loss/hvp.cpp",

@@ -53,8 +53,17 @@ def _array_of_tensor(tensor: Any, name: str) -> npt.NDArray[Any]:
             f"{name} has dtype {tensor.dtype}; expected numbers of a type that NumPy has. Convert the tensor first."
         ) from None
     except RuntimeError:  # inside torch.func, tensors have no memory that NumPy could share
-        kind = str(tensor.dtype).removeprefix("torch.")
-        return np.array(tensor.tolist(), dtype=kind).reshape(tuple(tensor.shape))
+        return _array_of_values(tensor, name)
+
+
+def _array_of_values(tensor: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        values = tensor.tolist()
+    except RuntimeError:
+        raise InvalidInputError(
+            f"{name} has no values that could be read, as in torch.func.vmap over it. Map over others, or loop."
+        ) from None
+    return np.array(values, dtype=str(tensor.dtype).removeprefix("torch.")).reshape(tuple(tensor.shape))
 
 
 def _sentence(error: Exception) -> str:

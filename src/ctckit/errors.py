@@ -11,7 +11,8 @@
     │   ├── CharsetError                          a text has characters that the model does not know
     │   └── ModelFormatError                      a model folder is incomplete, damaged or of another version
     │       └── MissingModelError                 there is no model folder; also a MissingFileError
-    └── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
+    ├── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
+    └── MissingDerivativeError                    the loss has no such derivative; also a NotImplementedError
 """
 
 from __future__ import annotations
@@ -68,3 +69,7 @@ class MissingDependencyError(CTCKitError, ImportError):
         super().__init__(f'{what} needs {package}, which is not installed. Install it: pip install "ctckit[{extra}]"')
         self.package = package
         self.extra = extra
+
+
+class MissingDerivativeError(CTCKitError, NotImplementedError):
+    """The loss has no derivative of this kind. PyTorch raises a ``NotImplementedError`` in such cases."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ctckit import _checks, _drawing
 from ctckit.errors import InfeasibleTargetError
-from ctckit.kernels.loss import reference
+from ctckit.kernels.loss import reference, reference_exact
 from ctckit.topology import IMPOSSIBLE, Floats, Ints, Topology, ctc_topology
 from ctckit.vocabulary import Vocabulary
 
@@ -48,6 +48,8 @@ class Lattice:
     @cached_property
     def occupancy(self) -> Floats:
         """(T, S) p(state s at frame t | target): each frame sums to 1; all 0 where no path exists."""
+        if reference_exact.is_needed(self.log_probs, -self.log_likelihood):
+            return reference_exact.solve(self.log_probs, self.topology, normalize=False).occupancy
         return reference.occupancy(self.alpha, self.beta, self.log_likelihood)
 
     @property

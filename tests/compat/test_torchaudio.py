@@ -51,6 +51,12 @@ def test_half_precision_is_summed_in_float64():
             assert all(a[3] == pytest.approx(b[3], rel=4 * HALF_ROUNDING["float16"]) for a, b in pairs)
 
 
+@pytest.mark.difference(
+    "torchaudio",
+    "arithmetic",
+    "in the type of the input: paths are worse for long inputs and in half precision",
+    "float64: the optimum for any length",
+)
 @pytest.mark.parametrize("dtype", cases.LONG)
 def test_long_inputs_give_more_likely_paths(dtype):
     case = cases.long_case(dtype)
@@ -91,6 +97,9 @@ def batch():
     return values, targets, frames, counts
 
 
+@pytest.mark.difference(
+    "torchaudio", "batches", "one item", "any number; beyond an item's length the path is the blank and the score 0"
+)
 def test_a_batch_is_its_items(batch):
     values, targets, frames, counts = batch
     tokens, scores = compat.forced_align(*batch)
@@ -105,6 +114,32 @@ def test_a_batch_is_its_items(batch):
         assert (scores[b, frames[b] :] == 0).all()
 
 
+@pytest.mark.difference(
+    "torchaudio",
+    "layouts, types",
+    "contiguous; float16, 32, 64; int32 and int64 targets",
+    "any strides; bfloat16 as well; any integers",
+)
+@pytest.mark.difference("torchaudio", "an empty target", "an error", "all blanks")
+def test_an_empty_target_is_all_blanks():
+    values = torch.zeros(1, 4, 3)
+    tokens, scores = compat.forced_align(values, torch.zeros(1, 0, dtype=torch.int32), blank=2)
+    assert tokens.tolist() == [[2, 2, 2, 2]]
+    assert tokens.dtype == torch.int32
+    assert (scores == 0).all()
+
+
+@pytest.mark.difference("torchaudio", "the blank in the padding of a target", "an error", "not read")
+def test_padding_is_not_read():
+    values = torch.zeros(2, 3, 4).log_softmax(2)
+    tokens, _ = compat.forced_align(values, torch.tensor([[1, 2], [3, 0]]), target_lengths=torch.tensor([2, 1]))
+    assert collapsed(tokens[1], 0) == [3]
+    for beyond in (-5, 99):
+        found, _ = compat.forced_align(values, torch.tensor([[1, 2], [3, beyond]]), target_lengths=torch.tensor([2, 1]))
+        assert torch.equal(found, tokens)
+
+
+@pytest.mark.difference("torchaudio", "gradients of the scores", "yes, with a warning", "yes")
 def test_gradients_flow_through_the_scores(batch):
     values, *rest = batch
     leaf = values.requires_grad_()
@@ -133,6 +168,10 @@ def test_views_and_other_types_are_taken():
     assert rounded[1].dtype == torch.bfloat16
 
 
+@pytest.mark.difference(
+    "torchaudio", "a target that needs masked classes (−∞)", "a path that does not spell the target", "`RuntimeError`"
+)
+@pytest.mark.difference("torchaudio", "two ends that are equally good", "the last token", "the blank behind it")
 @pytest.mark.parametrize("targets", [[[1, 2]], [[1, 1]]], ids=str)
 def test_of_two_equally_good_ends_the_later_is_taken(targets):
     even = torch.zeros(1, 6, 4)
@@ -162,6 +201,12 @@ def test_the_items_that_do_not_fit_are_named():
     assert caught.value.items == (1,)
 
 
+@pytest.mark.difference(
+    "torchaudio",
+    "negative classes, NaN, +∞, lengths out of range",
+    "reads outside the arrays, or returns a meaningless path",
+    "`RuntimeError`",
+)
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf], ids=str)
 def test_nan_and_infinity_are_named(bad):
     values = torch.zeros(2, 3, 4).log_softmax(2)
@@ -176,11 +221,26 @@ def test_nan_and_infinity_are_named(bad):
         ({"log_probs": np.zeros((1, 5, 4))}, "log_probs is a ndarray; expected a torch tensor"),
         ({"targets": [[1, 2]]}, "targets is a list; expected a torch tensor"),
         ({"targets": torch.tensor([[1, -2]])}, r"targets\[0, 1\] is -2"),
-        ({"targets": torch.tensor([[1.0, 2.0]])}, "targets has dtype float32; expected integers"),
-        ({"targets": torch.tensor([[1, 2]] * 2)}, r"targets has shape \(2, 2\); expected \(B, N\) with B = 1"),
-        ({"input_lengths": torch.tensor([5, 5])}, "input_lengths has 2 entries"),
-        ({"input_lengths": torch.tensor([6])}, r"input_lengths\[0\] is 6"),
-        ({"target_lengths": torch.tensor([-1])}, r"target_lengths\[0\] is -1"),
+        ({"targets": torch.tensor([[1.0, 2.0]])}, r"targets must be int32 or int64 type; it is torch\.float32\."),
+        (
+            {"targets": torch.tensor([[1, 2]] * 2)},
+            r"batch dimension for targets must be 1, as in log_probs; .*\(2, 2\)",
+        ),
+        (
+            {"input_lengths": torch.tensor([6])},
+            r"input length mismatch: log_probs\.shape\[1\] is 5, input_lengths\[0\] is 6; expected lengths",
+        ),
+        ({"target_lengths": torch.tensor([-1])}, r"target length mismatch: .* target_lengths\[0\] is -1; .* of them 2"),
+        ({"target_lengths": 2}, r"target_lengths must be 1-D \(batch_size,\); its shape is \(\)\."),
+        ({"log_probs": torch.zeros(1, 5, 4).to_sparse()}, "log_probs has layout torch.sparse_coo; expected a dense"),
+        (
+            {"log_probs": torch.zeros(1, 5, 4, device="meta")},
+            "log_probs is a meta tensor, which has no values; expected",
+        ),
+        (
+            {"targets": torch.zeros(1, 2, device="meta").int()},
+            "targets is a meta tensor, which has no values; expected",
+        ),
         ({"blank": -1}, r"blank must be within \[0, num classes\); it is -1"),
         ({"blank": 1.0}, r"blank must be within \[0, num classes\); it is 1.0"),
     ],
@@ -191,6 +251,39 @@ def test_other_wrong_calls_have_their_message(change, words):
     with pytest.raises(RuntimeError, match=words) as caught:
         compat.forced_align(**arguments)
     assert isinstance(caught.value, InvalidInputError)
+
+
+@pytest.mark.difference(
+    "torchaudio",
+    "lengths of a floating-point type, or for more items than there are",
+    "rounded down, or not read",
+    "`RuntimeError`",
+)
+@pytest.mark.parametrize("name", ["input_lengths", "target_lengths"])
+@pytest.mark.parametrize(
+    ("lengths", "words"),
+    [
+        (torch.tensor([5.0]), "_lengths has dtype float32; expected integers"),
+        (torch.tensor([5, 5]), "_lengths has 2 entries; expected one for each of the B = 1 items"),
+        (torch.zeros(0, dtype=torch.long), "_lengths has 0 entries; expected one for each of the B = 1 items"),
+    ],
+)
+def test_lengths_are_integers_one_for_each_item(name, lengths, words):
+    with pytest.raises(RuntimeError, match=words):
+        compat.forced_align(torch.zeros(1, 5, 4), torch.tensor([[1, 2, 1, 2, 1]]), **{name: lengths})
+
+
+@pytest.mark.parametrize("blank", [np.int64(3), torch.tensor(3), np.uint8(3)], ids=repr)
+def test_the_blank_is_any_integer(blank):
+    tokens, _ = compat.forced_align(torch.zeros(1, 4, 4), torch.tensor([[1]]), blank=blank)
+    assert set(tokens[0].tolist()) == {1, 3}
+
+
+@pytest.mark.difference("torchaudio", "TorchScript", "`forced_align` can be scripted", "no")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_cannot_compile_it():
+    with pytest.raises(Exception, match=r"forced_align|supported|annotation"):
+        torch.jit.script(compat.forced_align)
 
 
 def test_signatures_are_torchaudio_s():
@@ -220,3 +313,35 @@ def test_runs_that_touch_are_told_apart_and_equal_ones_joined():
         (1, 1, 4, 0.5),
         (2, 4, 5, 1.0),
     ]
+
+
+@pytest.mark.difference("torchaudio", "`TokenSpan.score`", "the mean in the type of the scores", "the mean in float64")
+def test_means_are_taken_in_float64():
+    scores = torch.tensor([0.5, 2.0**-12, 0.5]).half()
+    (span,) = compat.merge_tokens(torch.ones(3, dtype=torch.long), scores)
+    assert span.score == (1 + 2.0**-12) / 3
+    assert scores.mean().item() != span.score
+
+
+@pytest.mark.difference("torchaudio", "`merge_tokens` of tokens that are not integers", "taken", "`RuntimeError`")
+@pytest.mark.parametrize("tokens", [torch.tensor([1.0, 0.0]), torch.tensor([True, False])], ids=repr)
+def test_merged_tokens_are_integers(tokens):
+    with pytest.raises(RuntimeError, match=r"tokens has dtype (float32|bool); expected integers") as caught:
+        compat.merge_tokens(tokens, torch.zeros(2))
+    assert isinstance(caught.value, InvalidInputError)
+
+
+@pytest.mark.difference(
+    "torchaudio",
+    "devices",
+    "CPU and CUDA tensors",
+    "any; the computation is on the CPU, the result is on the device of the input",
+)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_result_is_on_the_device_of_the_input(batch):
+    values, *rest = batch
+    expected = compat.forced_align(values, *rest)
+    for found, here in zip(compat.forced_align(values.cuda(), *rest), expected, strict=True):
+        assert found.device.type == "cuda"
+        assert torch.equal(found.cpu(), here)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 
 def collapse(path, blank):
@@ -70,3 +71,44 @@ def variant_alignments(elements, frames, *, min_frames=1, use_blank=True, option
                     yield [(symbol, begin, end), *tail]
 
     yield from lay(list(elements), 0, None)
+
+
+def exact_log_softmax(logits):
+    """Return a list of frames of fractions, of logits of any size; −∞ is None."""
+    frames = []
+    for row in logits:
+        given = [Fraction(float(x)) for x in row if x != -math.inf]
+        top = max(given)
+        normalizer = top + Fraction(math.log(sum(_power(x - top) for x in given)))
+        frames.append([None if x == -math.inf else Fraction(float(x)) - normalizer for x in row])
+    return frames
+
+
+def exact_posterior(scores, target, blank):
+    """Return the loss as a fraction, and {path: probability given the target}, of scores that are fractions or None."""
+    sums = {}
+    for path in itertools.product(range(len(scores[0])), repeat=len(scores)):
+        terms = [row[c] for row, c in zip(scores, path, strict=True)]
+        if collapse(path, blank) == tuple(target) and None not in terms:
+            sums[path] = sum(terms, Fraction(0))
+    if not sums:
+        return math.inf, {}
+    top = max(sums.values())
+    weights = {path: _power(each - top) for path, each in sums.items()}
+    total = sum(weights.values())
+    return -top - Fraction(math.log(total)), {path: weight / total for path, weight in weights.items()}
+
+
+def exact_class_occupancy(scores, target, blank):
+    """Return the loss, and [t][c]: the probability, given the target, that frame t emits class c."""
+    loss, posterior = exact_posterior(scores, target, blank)
+    table = [[0.0] * len(row) for row in scores]
+    for path, prob in posterior.items():
+        for t, c in enumerate(path):
+            table[t][c] += prob
+    return loss, table
+
+
+def _power(x):
+    """Return e^x of a fraction x ≤ 0."""
+    return math.exp(float(max(x, Fraction(-1000))))

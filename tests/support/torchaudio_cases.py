@@ -61,6 +61,16 @@ def wrong_calls(torch):
         "no batch": (log_probs[0], targets, frames, tokens),
         "no batch of targets": (log_probs, targets[0], frames, tokens),
         "integers": (log_probs.long(), targets, frames, tokens),
+        "fractions": (log_probs, targets.float(), frames, tokens),
+        "truth values": (log_probs, targets > 0, frames, tokens),
+        "more frames": (log_probs, targets, torch.tensor([6]), tokens),
+        "more tokens": (log_probs, targets, frames, torch.tensor([3])),
+        "frames below 0": (log_probs, targets, torch.tensor([-1]), tokens),
+        "a number of frames": (log_probs, targets, torch.tensor(5), tokens),
+        "a number of tokens": (log_probs, targets, frames, torch.tensor(2)),
+        "a table of frames": (log_probs, targets, frames[None], tokens),
+        "a table of tokens": (log_probs, targets, frames, tokens[None]),
+        "blank below 0": (log_probs, targets, frames, tokens, -1),
     }
 
 

@@ -7,6 +7,8 @@ gives no NaN.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +19,10 @@ from ctckit.loss.functional import as_logits, reduced_loss
 from ctckit.loss.options import Options
 
 Tensor = torch.Tensor
+
+
+class LossInputError(InvalidInputError, RuntimeError):
+    """An argument is wrong. It is a ``RuntimeError`` as well, because torch raises that type."""
 
 
 def ctc_loss(
@@ -44,7 +50,7 @@ def ctc_loss(
         in torch. It is correct if ``log_probs`` come from a log-softmax.
 
     Raises:
-        InvalidInputError: On wrong types, ranks, sizes, lengths, classes; before any computation.
+        LossInputError: On wrong types, ranks, sizes, lengths, classes; before any computation.
 
     Example:
         >>> import torch
@@ -53,45 +59,107 @@ def ctc_loss(
         >>> torch.allclose(ctc_loss(*arguments), torch.nn.functional.ctc_loss(*arguments))
         True
     """
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _scripted_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
+    else:  # noqa: RET505, TorchScript would compile what follows the return
+        return _eager_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
+
+
+def _eager_loss(*arguments: Any) -> Tensor:
+    with _torch_errors():
+        return _loss(*arguments)
+
+
+@contextmanager
+def _torch_errors() -> Iterator[None]:
+    """Raise every error of an argument as a ``RuntimeError`` as well."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise LossInputError(str(error)) from None
+
+
+def _loss(
+    log_probs: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: Any,
+    reduction: str,
+    zero_infinity: bool,
+) -> Tensor:
     _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
     infeasible = "counted" if _checks.flag(zero_infinity, "zero_infinity") else "inf"
     log_probs = as_logits(log_probs, "log_probs")
     unbatched = log_probs.ndim == 2
     if unbatched:
-        log_probs = log_probs[:, None]
-        input_lengths = _flat(input_lengths, "input_lengths")
-        target_lengths = _flat(target_lengths, "target_lengths")
-    elif log_probs.ndim == 3 and log_probs.shape[1] == 1:  # torch accepts a number for a batch of one
-        input_lengths = _number_or_lengths(input_lengths, "input_lengths")
-        target_lengths = _number_or_lengths(target_lengths, "target_lengths")
+        log_probs, targets = log_probs[:, None], _flat(targets, "targets")[None]
     if log_probs.ndim != 3:
         raise InvalidInputError(f"log_probs has shape {tuple(log_probs.shape)}; expected (T, B, C) or (T, C).")
+    input_lengths, target_lengths = _flat(input_lengths, "input_lengths"), _flat(target_lengths, "target_lengths")
     _expect_time_first(log_probs, input_lengths)
-    options = Options(blank, reduction, infeasible, "log_probs", name="log_probs")
-    if unbatched:
-        on_device = isinstance(targets, Tensor) and targets.device.type != "cpu"
-        targets = (targets if on_device else _checks.as_array(targets, "targets"))[None]
-    result = reduced_loss(log_probs.transpose(0, 1), (targets, input_lengths, target_lengths), options)
+    options = Options(_class(blank), reduction, infeasible, "log_probs", name="log_probs")
+    arguments = _whole_numbers(targets), input_lengths, target_lengths
+    result = reduced_loss(log_probs.transpose(0, 1), arguments, options)
     return result[0] if unbatched and reduction == "none" else result
 
 
-def _flat(lengths: Any, name: str) -> Any:
-    """Return (B,) lengths, also for a single number; a tensor stays on its device."""
-    if not isinstance(lengths, Tensor):
-        return _checks.as_array(lengths, name).reshape(-1)
-    _checks.expect_dense(lengths, name, on_device=True)
-    return lengths.reshape(-1)
+def _flat(values: Any, name: str) -> Any:
+    """Return a vector, also of a single number; a tensor stays a tensor, on its device."""
+    if not isinstance(values, Tensor):
+        return _checks.as_array(values, name).reshape(-1)
+    _checks.expect_dense(values, name, on_device=True)
+    return values.reshape(-1)
 
 
-def _number_or_lengths(lengths: Any, name: str) -> Any:
-    """Return (1,) lengths for a single number; all other lengths as they are."""
-    is_number = isinstance(lengths, int) or getattr(lengths, "ndim", 1) == 0
-    return _flat(lengths, name) if is_number else lengths
+def _class(blank: Any) -> Any:
+    """Return a class that is given as a tensor as an integer; torch accepts both."""
+    return blank.item() if isinstance(blank, Tensor) and blank.numel() == 1 else blank
+
+
+def _whole_numbers(targets: Any) -> Any:
+    """Return targets of a floating-point type as integers, if they are whole numbers; torch converts them."""
+    if not isinstance(targets, Tensor) or not targets.is_floating_point():
+        return targets
+    whole = targets.long()
+    return whole if (whole == targets).all() else targets
+
+
+def _scripted_loss(
+    log_probs: Tensor,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int,
+    reduction: str,
+    zero_infinity: bool,
+) -> Tensor:
+    """Return the loss in TorchScript, which calls the operator; all arguments with values are tensors there."""
+    assert isinstance(targets, Tensor)
+    assert isinstance(input_lengths, Tensor)
+    assert isinstance(target_lengths, Tensor)
+    assert reduction in ("mean", "sum", "none"), "reduction is unknown"
+    unbatched = log_probs.dim() == 2
+    if unbatched:
+        log_probs, targets = log_probs.unsqueeze(1), targets.reshape(1, -1)
+    infeasible = "counted" if zero_infinity else "inf"
+    differentiated = int(torch.is_grad_enabled() and log_probs.requires_grad)
+    options = f"{blank} {reduction} {infeasible} log_probs auto log_probs 1 {differentiated} 0"  # as Options.encode
+    losses = torch.ops.ctckit.ctc_loss(
+        log_probs.cpu().transpose(0, 1),
+        targets.cpu(),
+        input_lengths.cpu().reshape(-1),
+        target_lengths.cpu().reshape(-1),
+        None,
+        options,
+    )
+    loss: Tensor = losses[0].to(log_probs.device)
+    return loss[0] if unbatched and reduction == "none" else loss
 
 
 def _expect_time_first(log_probs: Tensor, input_lengths: Any) -> None:
     frames, items = log_probs.shape[:2]
-    count = len(_flat(input_lengths, "input_lengths"))
+    count = input_lengths.shape[0]
     if count != items:
         hint = " It looks batch-first: pass log_probs.transpose(0, 1)." if count == frames else ""
         raise InvalidInputError(
@@ -111,8 +179,9 @@ class CTCLoss(torch.nn.Module):
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
         super().__init__()
         self.blank = blank
-        self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
-        self.zero_infinity = _checks.flag(zero_infinity, "zero_infinity")
+        with _torch_errors():
+            self.reduction = _checks.choice(reduction, "reduction", _checks.REDUCTIONS)
+            self.zero_infinity = _checks.flag(zero_infinity, "zero_infinity")
 
     def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         """Return the loss; see ``ctc_loss``."""

@@ -8,6 +8,9 @@ with torchaudio's.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +70,26 @@ def forced_align(
         >>> [(span.token, span.start, span.end) for span in merge_tokens(tokens[0], scores[0])]
         [(1, 0, 1), (2, 2, 4)]
     """
-    batch = _checked(log_probs, targets, input_lengths, target_lengths, blank)
-    values = _checks.as_array(log_probs.detach().cpu(), "log_probs")
-    if values.dtype == np.float16:
-        values = values.astype(np.float32)
-    _expect_numbers(values, batch.input_lengths)
-    paths = _paths(values, batch)
+    with _torchaudio_errors():
+        batch = _checked(log_probs, targets, (input_lengths, target_lengths), blank)
+        values = _checks.as_array(log_probs.detach().cpu(), "log_probs")
+        if values.dtype == np.float16:
+            values = values.astype(np.float32)
+        _expect_numbers(values, batch.input_lengths)
+        paths = _paths(values, batch)
     tokens = torch.from_numpy(paths).to(log_probs.device)
     return tokens.to(targets.dtype), _scores(log_probs, tokens, batch.input_lengths)
+
+
+@contextmanager
+def _torchaudio_errors() -> Iterator[None]:
+    """Raise every error of an argument as a ``RuntimeError`` as well."""
+    try:
+        yield
+    except RuntimeError:
+        raise
+    except InvalidInputError as error:
+        raise AlignmentInputError(str(error)) from None
 
 
 def _paths(values: npt.NDArray[np.floating[Any]], batch: TargetBatch) -> npt.NDArray[np.int64]:
@@ -107,23 +122,52 @@ def _scores(log_probs: Tensor, tokens: Tensor, input_lengths: npt.NDArray[np.int
     return torch.where(inside.to(scores.device), scores, 0)  # values beyond the lengths may be NaN
 
 
-def _checked(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> TargetBatch:
+def _checked(log_probs: Any, targets: Any, lengths: tuple[Any, Any], blank: Any) -> TargetBatch:
     _expect_tensors(log_probs, targets)
     items, frames, classes = log_probs.shape
-    if not isinstance(blank, int) or not 0 <= blank < classes:
-        raise AlignmentInputError(f"blank must be within [0, num classes); it is {blank}, there are {classes} classes.")
+    blank = _blank(blank, classes)
+    if len(targets) != items:
+        raise AlignmentInputError(
+            f"The batch dimension for targets must be {items}, as in log_probs; its shape is {tuple(targets.shape)}."
+        )
     tokens = targets.cpu()
-    input_lengths = np.full(items, frames) if input_lengths is None else _on_cpu(input_lengths)
-    target_lengths = np.full(len(tokens), tokens.shape[1]) if target_lengths is None else _on_cpu(target_lengths)
-    try:
-        _expect_classes(tokens, target_lengths, classes, blank)
-        batch = target_batch(tuple(log_probs.shape), tokens, input_lengths, target_lengths, blank, name="log_probs")
-    except InvalidInputError as error:
-        raise error if isinstance(error, AlignmentInputError) else AlignmentInputError(str(error)) from None
-    _expect_whole("input", "log_probs.shape[1]", frames, batch.input_lengths)
-    _expect_whole("target", "targets.shape[1]", tokens.shape[1], batch.target_lengths)
+    input_lengths = _lengths(lengths[0], "input", "log_probs", items, frames)
+    target_lengths = _lengths(lengths[1], "target", "targets", items, tokens.shape[1])
+    _expect_classes(tokens, target_lengths, classes, blank)
+    batch = target_batch(tuple(log_probs.shape), tokens, input_lengths, target_lengths, blank, name="log_probs")
     _expect_feasible(batch)
     return batch
+
+
+def _blank(blank: Any, classes: int) -> int:
+    """Return the class of the blank; it may be any integer, also of NumPy or in a tensor."""
+    try:
+        found = operator.index(blank)
+    except TypeError:
+        found = -1
+    if not 0 <= found < classes:
+        raise AlignmentInputError(f"blank must be within [0, num classes); it is {blank}, there are {classes} classes.")
+    return found
+
+
+def _lengths(given: Any, kind: str, array: str, items: int, size: int) -> npt.NDArray[np.int64]:
+    """Return (B,) lengths; the largest must be ``size``."""
+    if given is None:
+        return np.full(items, size)
+    name = f"{kind}_lengths"
+    values = _checks.as_array(_on_cpu(given), name)
+    if values.ndim != 1:
+        raise AlignmentInputError(f"{name} must be 1-D (batch_size,); its shape is {values.shape}.")
+    counts = _checks.integers(values, name, "(B,)")
+    if len(counts) != items:
+        raise AlignmentInputError(f"{name} has {len(counts)} entries; expected one for each of the B = {items} items.")
+    if items and (counts.min() < 0 or counts.max() != size):
+        b = int(counts.argmin() if counts.min() < 0 else counts.argmax())
+        raise AlignmentInputError(
+            f"{kind} length mismatch: {array}.shape[1] is {size}, {name}[{b}] is {counts[b]}; expected lengths of at "
+            f"least 0, the largest of them {size}. Cut off frames and tokens that are padding in all items."
+        )
+    return counts.astype(np.int64)
 
 
 def _expect_tensors(log_probs: Any, targets: Any) -> None:
@@ -131,10 +175,15 @@ def _expect_tensors(log_probs: Any, targets: Any) -> None:
         if not isinstance(each, torch.Tensor):
             kind = type(each).__name__
             raise AlignmentInputError(f"{name} is a {kind}; expected a torch tensor. ctckit.forced_align takes arrays.")
+        _checks.expect_dense(each, name, on_device=True)
+        if each.is_meta:
+            raise AlignmentInputError(f"{name} is a meta tensor, which has no values; expected a tensor with values.")
     if not log_probs.dtype.is_floating_point:
         raise AlignmentInputError(
             f"log_probs must be float64, float32 or float16 (half) type; it is {log_probs.dtype}."
         )
+    if targets.dtype.is_floating_point or targets.dtype.is_complex or targets.dtype == torch.bool:
+        raise AlignmentInputError(f"targets must be int32 or int64 type; it is {targets.dtype}.")
     for name, each, axes in (
         ("log_probs", log_probs, "3-D (batch_size, input length, num classes)"),
         ("targets", targets, "2-D (batch_size, target length,)"),
@@ -147,12 +196,9 @@ def _on_cpu(values: Any) -> Any:
     return values.cpu() if isinstance(values, torch.Tensor) else values
 
 
-def _expect_classes(targets: Tensor, target_lengths: Any, classes: int, blank: int) -> None:
+def _expect_classes(targets: Tensor, counts: npt.NDArray[np.int64], classes: int, blank: int) -> None:
     """Raise the two ``ValueError``s of torchaudio, with its messages."""
-    array = _checks.integers(targets, "targets", "(B, N)")
-    counts = _checks.lengths(
-        target_lengths, "target_lengths", len(array), array.shape[1], f"targets has N = {array.shape[1]} columns"
-    )
+    array = _checks.as_array(targets, "targets")
     inside = np.arange(array.shape[1]) < counts[:, None]
     if (inside & (array == blank)).any():
         raise AlignmentInputError(f"targets Tensor shouldn't contain blank index. Found {targets}.")
@@ -160,14 +206,6 @@ def _expect_classes(targets: Tensor, target_lengths: Any, classes: int, blank: i
         raise AlignmentInputError(
             f"targets values must be less than the CTC dimension; the largest is {array[inside].max()}, "
             f"with C = {classes} the classes are 0..{classes - 1}."
-        )
-
-
-def _expect_whole(kind: str, axis: str, size: int, lengths: npt.NDArray[np.int64]) -> None:
-    if len(lengths) and lengths.max() != size:
-        raise AlignmentInputError(
-            f"{kind} length mismatch: {axis} is {size}, the largest of {kind}_lengths is {lengths.max()}; expected "
-            f"them to be equal. Cut off frames and tokens that are padding in all items."
         )
 
 
@@ -234,7 +272,8 @@ def merge_tokens(tokens: Tensor, scores: Tensor, blank: int = 0) -> list[TokenSp
         raise AlignmentInputError(
             f"`tokens` and `scores` must be the same length; they have {len(tokens)} and {len(scores)} entries."
         )
-    path = _checks.integers(_on_cpu(tokens), "tokens", "(T,)").astype(np.int64)
-    runs = runs_of_path(path, _checks.as_array(_on_cpu(scores), "scores"), blank)
+    with _torchaudio_errors():
+        path = _checks.integers(_on_cpu(tokens), "tokens", "(T,)").astype(np.int64)
+        runs = runs_of_path(path, _checks.as_array(_on_cpu(scores), "scores"), blank)
     columns = (runs.tokens, runs.starts, runs.ends, runs.log_probs)
     return [TokenSpan(*each) for each in zip(*(column.tolist() for column in columns), strict=True)]

@@ -4,22 +4,23 @@
     ctckit::ctc_gradient   the gradient                derivative: ctckit::ctc_hvp
     ctckit::ctc_hvp        Hessian-vector product      derivative: refused
 
-Each operator exists in two forms with one derivative: compiled code needs the bare operator, torch.func a
-``torch.autograd.Function``. torch.compile accepts neither torch.func nor second derivatives of compiled code.
+Each operator exists in two forms with one derivative. Code that records operators (compiled code, traces, fake tensors
+and other tensors with ``__torch_dispatch__``) needs the bare operator, torch.func a ``torch.autograd.Function``.
+torch.compile accepts neither torch.func nor second derivatives of compiled code.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 
-from ctckit.errors import CTCKitError
+from ctckit.errors import MissingDerivativeError
 from ctckit.loss.compute_cpu import Outputs, compute_gradient, compute_hvp, compute_loss, is_fused
-from ctckit.loss.options import Options, gradients, is_transformed, loss_dtype
+from ctckit.loss.options import Options, gradients, is_recorded, is_transformed, loss_dtype
 
 Tensor = torch.Tensor
 
@@ -52,14 +53,45 @@ def apply(
             None.
         options: Everything else.
     """
-    wanted = logits.requires_grad or (transitions is not None and transitions.requires_grad)
+    counted = transitions is not None and (transitions.requires_grad or is_transformed())
+    wanted = logits.requires_grad or counted
     operator: Callable[..., Any] = _EagerLoss.apply
-    if torch.compiler.is_compiling():
+    if is_recorded(logits, targets, input_lengths, target_lengths):
         operator = _loss_operator
     elif is_transformed():
-        operator = _Loss.apply
-    text = replace(options, differentiated=torch.is_grad_enabled() and wanted).encode()
+        operator, wanted = _Loss.apply, True  # a batched tensor does not say whether an outer transform differentiates
+    text = options.encode(differentiated=torch.is_grad_enabled() and wanted, counted=counted)
     return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, transitions, text)[0])
+
+
+# --- what torch.func needs --------------------------------------------------------------------------------------------
+
+
+def no_forward_mode(ctx: Any, *tangents: Any) -> Any:
+    """Refuse forward-mode derivatives, in the words of torch."""
+    raise MissingDerivativeError(
+        "Trying to use forward AD with ctc_loss that does not support it because it has not been implemented. "
+        "Use reverse mode: torch.func.grad, vjp or jacrev."
+    )
+
+
+class _Function(torch.autograd.Function):
+    """A function that torch.func can map: one call for each slice."""
+
+    @classmethod
+    def vmap(cls, info: Any, dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
+        """Return the results for all slices, stacked along new first axes, and these axes."""
+        apply: Callable[..., Any] = cls.apply
+        pairs = list(zip(arguments, dims, strict=True))
+        slices = [
+            apply(*(each if dim is None else each.select(dim, k) for each, dim in pairs))
+            for k in range(info.batch_size)
+        ]
+        if isinstance(slices[0], Tensor):
+            return torch.stack(slices), 0
+        return tuple(torch.stack(each) for each in zip(*slices, strict=True)), (0,) * len(slices[0])
+
+    jvp = staticmethod(no_forward_mode)
 
 
 # --- the loss ---------------------------------------------------------------------------------------------------------
@@ -78,7 +110,7 @@ def _(
     gradient = logits.new_empty(logits.shape if o.differentiated and fused else (0,))
     frames = (logits.shape[0], 2, logits.shape[1])
     normalizers = logits.new_empty(frames if o.differentiated and not fused else (0,), dtype=kind)
-    counts = _fake_counts(logits, transitions if o.differentiated and fused else None)
+    counts = _fake_counts(logits, transitions if o.differentiated and fused else None, o)
     return loss, gradient, normalizers, counts, logits.new_empty(items, dtype=torch.float64)
 
 
@@ -117,7 +149,7 @@ def _scales(upstream: Tensor, gradient: Tensor, input_lengths: Tensor, weights: 
     return torch.where((inside & (weights > 0)[:, None])[:, :, None], upstream.to(gradient.dtype), 0)
 
 
-class _Loss(torch.autograd.Function):
+class _Loss(_Function):
     """The operator for torch.func. It passes the fused gradient on without a copy where that is safe."""
 
     @staticmethod
@@ -129,13 +161,15 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
         upstream, direction = upstreams[:2]
-        if upstream is not None and ctx.fused and direction is None and not _graph_is_kept():
+        operators = _operators(*upstreams)
+        is_plain = operators is _FUNCTIONS and not is_transformed()
+        if is_plain and upstream is not None and ctx.fused and direction is None and not _graph_is_kept():
             _, _, input_lengths, _, _, gradient, _, counts, weights = ctx.saved_tensors
             if not counts.numel() and not torch.is_grad_enabled():
                 # The gradient already contains the weights of the reduction, and no later call reads it. It is
                 # detached, because an output of this function has an autograd history.
                 return gradients(_scaled(gradient.detach(), upstream, input_lengths, weights))
-        return _backward(ctx, _FUNCTIONS, *upstreams)
+        return _backward(ctx, operators, *upstreams)
 
 
 class _EagerLoss(torch.autograd.Function):
@@ -148,6 +182,7 @@ class _EagerLoss(torch.autograd.Function):
         return output
 
     backward = staticmethod(_Loss.backward)
+    jvp = staticmethod(no_forward_mode)
 
 
 def _scaled(gradient: Tensor, upstream: Tensor, input_lengths: Tensor, weights: Tensor) -> Tensor:
@@ -171,14 +206,15 @@ _gradient_operator = torch.library.custom_op("ctckit::ctc_gradient", compute_gra
 
 @_gradient_operator.register_fake
 def _(
-    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *_: Any
+    logits: Tensor, targets: Tensor, il: Tensor, tl: Tensor, transitions: Tensor | None, *rest: Any
 ) -> tuple[Tensor, Tensor]:
-    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), _fake_counts(logits, transitions)
+    counts = _fake_counts(logits, transitions, Options.decode(rest[-1]))
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device), counts
 
 
-def _fake_counts(logits: Tensor, transitions: Tensor | None) -> Tensor:
-    counted = transitions is not None and transitions.requires_grad
-    return logits.new_empty(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
+def _fake_counts(logits: Tensor, transitions: Tensor | None, o: Options) -> Tensor:
+    shape = transitions.shape if transitions is not None and o.counted else (0,)
+    return logits.new_empty(shape, dtype=torch.float64)
 
 
 def _remember_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -203,13 +239,13 @@ def _gradient_backward(
 def _second(operators: Operators, problem: tuple[Any, ...], weights: Tensor, direction: Tensor, options: str) -> Tensor:
     transitions = problem[4]
     if transitions is not None and transitions.requires_grad:
-        raise CTCKitError(
+        raise MissingDerivativeError(
             "Second derivatives are not available for transition_weights that need a gradient. Detach them."
         )
     return cast(Tensor, operators.hvp(*problem, weights, direction, options))
 
 
-class _Gradient(torch.autograd.Function):
+class _Gradient(_Function):
     """The operator for torch.func."""
 
     @staticmethod
@@ -220,7 +256,7 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstreams: Tensor | None) -> tuple[Tensor | None, ...]:
-        return _gradient_backward(ctx, _FUNCTIONS, *upstreams)
+        return _gradient_backward(ctx, _operators(*upstreams), *upstreams)
 
 
 # --- its Hessian-vector product ---------------------------------------------------------------------------------------
@@ -234,14 +270,14 @@ def _(logits: Tensor, *_: Any) -> Tensor:
 
 
 def _third_derivative(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    raise CTCKitError("The loss has no third derivatives. Differentiate at most twice.")
+    raise MissingDerivativeError("The loss has no third derivatives. Differentiate at most twice.")
 
 
 def _remember_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     """Save nothing, because there is no derivative."""
 
 
-class _HVP(torch.autograd.Function):
+class _HVP(_Function):
     """The operator for torch.func."""
 
     @staticmethod
@@ -256,6 +292,21 @@ class _HVP(torch.autograd.Function):
 
 _BARE = Operators(_gradient_operator, _hvp_operator)
 _FUNCTIONS = Operators(_Gradient.apply, _HVP.apply)
+
+
+def _operators(*upstreams: Tensor | None) -> Operators:
+    """Return the operators for a backward pass with these upstream gradients."""
+    given = [each for each in upstreams if each is not None]
+    return _BARE if is_recorded(*given) or any(_is_mapped_by_autograd(each) for each in given) else _FUNCTIONS
+
+
+_is_legacy_batch: Callable[[Tensor], Any] = getattr(torch._C._functorch, "is_legacy_batchedtensor", lambda _: False)
+
+
+def _is_mapped_by_autograd(tensor: Tensor) -> bool:
+    """Whether this is a batch of ``torch.autograd.grad(is_grads_batched=True)``, which can map only bare operators."""
+    return bool(_is_legacy_batch(tensor))
+
 
 _loss_operator.register_autograd(lambda ctx, *upstreams: _backward(ctx, _BARE, *upstreams), setup_context=_remember)
 _gradient_operator.register_autograd(

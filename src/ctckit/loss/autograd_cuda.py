@@ -66,7 +66,7 @@ def apply(
     if options.infeasible == "error" and not options.validate:
         raise InvalidInputError('infeasible="error" reads lengths and losses, which validate=False forbids.')
     operator: Callable[..., Any] = _loss_operator if torch.compiler.is_compiling() else _EagerLoss.apply
-    text = replace(options, differentiated=torch.is_grad_enabled() and logits.requires_grad).encode()
+    text = options.encode(differentiated=torch.is_grad_enabled() and logits.requires_grad)
     return cast(Tensor, operator(logits, targets, input_lengths, target_lengths, transitions, text)[0])
 
 
@@ -152,6 +152,7 @@ class _EagerLoss(torch.autograd.Function):
         return output
 
     backward = staticmethod(_backward)
+    jvp = staticmethod(autograd_cpu.no_forward_mode)
 
 
 _loss_operator.register_autograd(

@@ -10,6 +10,7 @@ The loss is computed in one of two ways, chosen by ``reduction`` and type:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def compute_gradient(
     o = Options.decode(options)
     batch = _batch(logits, targets, input_lengths, target_lengths, transitions, o)
     gradient = _empty_gradient(logits)
-    counts = _counts(transitions)
+    counts = _counts(transitions, o)
     BACKENDS["native" if o.backend == "auto" else o.backend](
         _array(logits),
         batch,
@@ -143,6 +144,7 @@ def _batch(
 ) -> TargetBatch:
     """Return the batch. The targets of plain CTC are checked here; token graphs were built from checked targets."""
     if transitions is None:
+        targets, input_lengths, target_lengths = map(_readable, (targets, input_lengths, target_lengths))
         return check_targets(tuple(logits.shape), targets, input_lengths, target_lengths, o.blank, name=o.name)
     tokens = targets.numpy()
     return TargetBatch(tokens, input_lengths.numpy(), (tokens >= 0).sum(axis=1), o.blank)  # the padding is −1
@@ -160,16 +162,15 @@ def _outputs(logits: Tensor, transitions: Tensor | None, o: Options) -> tuple[Te
     nothing = torch.empty(0)
     gradient, normalizers, counts = nothing.to(logits.dtype), nothing.to(loss_dtype(logits)), nothing.double()
     if o.differentiated and is_fused(logits, o.reduction):
-        gradient, counts = _empty_gradient(logits), _counts(transitions)
+        gradient, counts = _empty_gradient(logits), _counts(transitions, o)
     elif o.differentiated:
         normalizers = torch.zeros((logits.shape[0], 2, logits.shape[1]), dtype=loss_dtype(logits))
     return gradient, normalizers, counts
 
 
-def _counts(transitions: Tensor | None) -> Tensor:
+def _counts(transitions: Tensor | None, o: Options) -> Tensor:
     """Return (B, 7, S) zeros where the transitions need a gradient, else an empty tensor."""
-    counted = transitions is not None and transitions.requires_grad
-    return torch.zeros(transitions.shape if transitions is not None and counted else (0,), dtype=torch.float64)
+    return torch.zeros(transitions.shape if transitions is not None and o.counted else (0,), dtype=torch.float64)
 
 
 def _reduced(losses: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], reduction: str) -> Tensor:
@@ -184,8 +185,16 @@ def _array(tensor: Tensor) -> npt.NDArray[Any]:
 
     A view that torch negates when it is read (the imaginary part of a conjugate, for example) is copied.
     """
-    tensor = tensor.detach().resolve_neg()
+    tensor = _readable(tensor.detach().resolve_neg())
     return tensor.view(torch.int16).numpy().view(np.uint16) if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+
+_is_lazy_clone: Callable[[Tensor], Any] = getattr(torch._C, "_is_cow_tensor", lambda _: False)
+
+
+def _readable(tensor: Tensor) -> Tensor:
+    """Return a tensor that NumPy can share without an effect on others: a lazy clone (copy on write) is copied."""
+    return tensor.clone() if _is_lazy_clone(tensor) else tensor
 
 
 def _empty_gradient(logits: Tensor) -> Tensor:

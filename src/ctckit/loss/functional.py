@@ -48,7 +48,7 @@ def ctc_loss(
     Args:
         logits: (B, T, C) network output before the softmax, on the CPU or on a GPU. float32 and float64 are computed
             as they are, float16 and bfloat16 in float32. Log-probabilities are accepted too: they are their own
-            log-softmax. −∞ masks a class.
+            log-softmax. −∞ masks a class, and so does a logit 1e290 below its frame's maximum (on a GPU: 1e8).
         targets: (B, N) integers, classes other than the blank, padded; entries beyond the lengths are not read. Or all
             targets joined, (Σ N_b,). Or a list of B sequences of different lengths.
         input_lengths: (B,) integers, frames of each item, 0..T. Frames beyond are not read; their gradient is 0.

@@ -30,6 +30,7 @@ class Options:
         name: The name of the input in messages.
         validate: Whether targets and lengths that are on a GPU are checked.
         differentiated: Whether a gradient is needed.
+        counted: Whether the gradient of the weights of transitions is needed too.
     """
 
     blank: int
@@ -40,23 +41,25 @@ class Options:
     name: str = "logits"
     validate: bool = True
     differentiated: bool = False
+    counted: bool = False
 
-    def encode(self) -> str:
-        """Return the options as one text, for an operator of PyTorch."""
+    def encode(self, *, differentiated: bool | None = None, counted: bool | None = None) -> str:
+        """Return the options as one text, for an operator of PyTorch; an argument replaces their own value."""
+        differentiated = self.differentiated if differentiated is None else differentiated
+        counted = self.counted if counted is None else counted
         return (
             f"{self.blank} {self.reduction} {self.infeasible} {self.input_kind} {self.backend} {self.name} "
-            f"{self.validate:d} {self.differentiated:d}"
+            f"{self.validate:d} {differentiated:d} {counted:d}"
         )
 
     @staticmethod
     @lru_cache(maxsize=256)
     def decode(text: str) -> Options:
         """Return the options that ``encode()`` wrote."""
-        blank, reduction, infeasible, kind, backend, name, validate, differentiated = text.split(" ")
+        blank, reduction, infeasible, kind, backend, name, *flags = text.split(" ")
+        validate, differentiated, counted = (flag == "1" for flag in flags)
         input_kind = cast(InputKind, kind)
-        return Options(
-            int(blank), reduction, infeasible, input_kind, backend, name, validate == "1", differentiated == "1"
-        )
+        return Options(int(blank), reduction, infeasible, input_kind, backend, name, validate, differentiated, counted)
 
 
 def gradients(of_logits: Tensor | None, of_transitions: Tensor | None = None) -> tuple[Tensor | None, ...]:
@@ -76,3 +79,11 @@ def is_transformed() -> bool:
     """Whether a transform of torch.func is active; True where torch has no answer."""
     tell: Any = getattr(torch._C, "_are_functorch_transforms_active", None)
     return True if tell is None else bool(tell())
+
+
+def is_recorded(*tensors: Tensor) -> bool:
+    """Whether calls of operators are recorded or redirected: by torch.compile, a trace, a mode, or a kind of tensor."""
+    if torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._len_torch_dispatch_stack():
+        return True
+    plain = torch._C._disabled_torch_dispatch_impl
+    return any(getattr(each, "__torch_dispatch__", plain) is not plain for each in tensors)

@@ -128,9 +128,14 @@ def score_gradient(scores: Floats, topology: Topology) -> tuple[float, Floats]:
     """Return the loss −log Σ_paths Π exp(score) and its gradient by the scores, −occupancy of the classes."""
     alpha, beta = forward(scores, topology), backward(scores, topology)
     total = log_likelihood(alpha, topology)
-    gradient = np.zeros_like(scores)
-    np.add.at(gradient.T, topology.labels, -occupancy(alpha, beta, total).T)
-    return -total, gradient
+    return -total, class_gradient(occupancy(alpha, beta, total), topology, scores.shape[1])
+
+
+def class_gradient(state_occupancy: Floats, topology: Topology, classes: int) -> Floats:
+    """Return (T, C) the gradient by the scores: minus the occupancy of the class, summed over its states."""
+    gradient = np.zeros((len(state_occupancy), classes))
+    np.add.at(gradient.T, topology.labels, -state_occupancy.T)
+    return gradient
 
 
 def log_softmax(logits: Floats) -> Floats:

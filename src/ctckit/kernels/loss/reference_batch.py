@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit.kernels.batch import TargetBatch
-from ctckit.kernels.loss import reference
+from ctckit.kernels.loss import reference, reference_exact
 from ctckit.topology import FINAL, IMPOSSIBLE, NUM_WEIGHTS, START, Topology, ctc_topology
 
 
@@ -70,11 +70,14 @@ def _item(x: npt.NDArray[np.float64], topology: Topology, input_kind: str) -> tu
     if np.isnan(x).any() or np.isposinf(x).any():
         possible = len(x) >= topology.frames_needed
         return (np.nan, np.full_like(x, np.nan)) if possible else (np.inf, np.zeros_like(x))
-    if input_kind == "logits":
-        return reference.logit_gradient(x, topology)
-    loss, gradient = reference.score_gradient(x, topology)
-    if input_kind == "log_probs" and np.isfinite(loss):
-        gradient += np.exp(x)
+    scores = reference.log_softmax(x) if input_kind == "logits" else x
+    with np.errstate(over="ignore"):  # of occupancies that are computed again
+        loss, gradient = reference.score_gradient(scores, topology)
+    if reference_exact.is_needed(scores, loss):
+        loss, occupancy, _ = reference_exact.solve(x, topology, normalize=input_kind == "logits")
+        gradient = reference.class_gradient(occupancy, topology, x.shape[1])
+    if input_kind != "scores" and not np.isinf(loss):
+        gradient += np.exp(scores)
     return loss, gradient
 
 
@@ -84,6 +87,8 @@ def _counts(x: npt.NDArray[np.float64], topology: Topology, input_kind: str, los
     if not np.isfinite(loss) or not len(x):
         return result
     scores = reference.log_softmax(x) if input_kind == "logits" else x
+    if reference_exact.is_needed(scores, loss):
+        return reference_exact.solve(x, topology, normalize=input_kind == "logits").counts
     alpha, beta = reference.forward(scores, topology), reference.backward(scores, topology)
     emission = reference.emissions(scores, topology)
     for t in range(1, len(x)):
