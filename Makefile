@@ -9,7 +9,7 @@ CXX_SOURCES := $(wildcard native/*/*.cpp native/*/*.hpp)
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt) $(CXX_SOURCES)
 CXX ?= g++
 
-.PHONY: demo test docs check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean
+.PHONY: demo test docs differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean
 
 demo: $(RECOGNIZER)
 	$(BIN)/ctckit demo --out demo-report
@@ -20,6 +20,10 @@ test: $(INSTALLED)
 # The site, in build/docs: every chapter is executed, warnings are errors. QUICK=1 trains and computes less.
 docs: $(INSTALLED)
 	$(if $(QUICK),CTCKIT_LEARN_QUICK=1) $(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+
+# The lists of differences in the guides, from the marks of the tests that assert them.
+differences: $(INSTALLED)
+	$(BIN)/python -m tests.support.differences
 
 check: $(INSTALLED) lint types native-check native-check-threads test
 

@@ -51,6 +51,12 @@ def test_half_precision_is_summed_in_float64():
             assert all(a[3] == pytest.approx(b[3], rel=4 * HALF_ROUNDING["float16"]) for a, b in pairs)
 
 
+@pytest.mark.difference(
+    "torchaudio",
+    "arithmetic",
+    "in the type of the input: paths are worse for long inputs and in half precision",
+    "float64: the optimum for any length",
+)
 @pytest.mark.parametrize("dtype", cases.LONG)
 def test_long_inputs_give_more_likely_paths(dtype):
     case = cases.long_case(dtype)
@@ -91,6 +97,9 @@ def batch():
     return values, targets, frames, counts
 
 
+@pytest.mark.difference(
+    "torchaudio", "batches", "one item", "any number; beyond an item's length the path is the blank and the score 0"
+)
 def test_a_batch_is_its_items(batch):
     values, targets, frames, counts = batch
     tokens, scores = compat.forced_align(*batch)
@@ -103,6 +112,31 @@ def test_a_batch_is_its_items(batch):
         assert scores[b].sum().item() == pytest.approx(log_prob, rel=DOUBLE)
         assert (tokens[b, frames[b] :] == 0).all()
         assert (scores[b, frames[b] :] == 0).all()
+
+
+@pytest.mark.difference(
+    "torchaudio",
+    "layouts, types",
+    "contiguous; float16, 32, 64; int32 and int64 targets",
+    "any strides; bfloat16 as well; any integers",
+)
+@pytest.mark.difference("torchaudio", "an empty target", "an error", "all blanks")
+def test_an_empty_target_is_all_blanks():
+    values = torch.zeros(1, 4, 3)
+    tokens, scores = compat.forced_align(values, torch.zeros(1, 0, dtype=torch.int32), blank=2)
+    assert tokens.tolist() == [[2, 2, 2, 2]]
+    assert tokens.dtype == torch.int32
+    assert (scores == 0).all()
+
+
+@pytest.mark.difference("torchaudio", "the blank in the padding of a target", "an error", "not read")
+def test_padding_is_not_read():
+    values = torch.zeros(2, 3, 4).log_softmax(2)
+    tokens, _ = compat.forced_align(values, torch.tensor([[1, 2], [3, 0]]), target_lengths=torch.tensor([2, 1]))
+    assert collapsed(tokens[1], 0) == [3]
+    for beyond in (-5, 99):
+        found, _ = compat.forced_align(values, torch.tensor([[1, 2], [3, beyond]]), target_lengths=torch.tensor([2, 1]))
+        assert torch.equal(found, tokens)
 
 
 def test_gradients_flow_through_the_scores(batch):
@@ -133,6 +167,10 @@ def test_views_and_other_types_are_taken():
     assert rounded[1].dtype == torch.bfloat16
 
 
+@pytest.mark.difference(
+    "torchaudio", "a target that needs masked classes (−∞)", "a path that does not spell the target", "`RuntimeError`"
+)
+@pytest.mark.difference("torchaudio", "two ends that are equally good", "the last token", "the blank behind it")
 @pytest.mark.parametrize("targets", [[[1, 2]], [[1, 1]]], ids=str)
 def test_of_two_equally_good_ends_the_later_is_taken(targets):
     even = torch.zeros(1, 6, 4)
@@ -162,6 +200,12 @@ def test_the_items_that_do_not_fit_are_named():
     assert caught.value.items == (1,)
 
 
+@pytest.mark.difference(
+    "torchaudio",
+    "negative classes, NaN, +∞, lengths out of range",
+    "reads outside the arrays, or returns a meaningless path",
+    "`RuntimeError`",
+)
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf], ids=str)
 def test_nan_and_infinity_are_named(bad):
     values = torch.zeros(2, 3, 4).log_softmax(2)
