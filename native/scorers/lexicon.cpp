@@ -30,11 +30,11 @@ Lexicon::Lexicon(const SearchPlan& plan)
 void Lexicon::find_potentials(const SearchPlan& plan) {
   const NGram& model = *plan.word_lm;
   const auto weight = static_cast<float>(plan.word_lm_weight);
-  unknown_potential_ = weight * model.unigram(model.unknown());
+  unknown_potential_ = weight * model.look_ahead(model.unknown());
   for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {  // children before their parents
     for (int32_t word : trie_.lists_at(node)) {
       const auto id = static_cast<uint32_t>(plan.word_ids[static_cast<size_t>(word)]);
-      potential_[node] = std::max(potential_[node], weight * model.unigram(id));
+      potential_[node] = std::max(potential_[node], weight * model.look_ahead(id));
     }
     float& above = potential_[trie_.parent(node)];
     above = std::max(above, potential_[node]);

@@ -13,6 +13,9 @@ float factor_of(double log_factor) {
   return static_cast<float>(std::exp(std::min(log_factor, static_cast<double>(largest_log))));
 }
 
+// A weighted log-probability; a model of weight 0 forbids nothing.
+double weighted(double weight, double log_prob) { return weight > 0 ? weight * log_prob : 0; }
+
 }  // namespace
 
 Scorers::Scorers(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
@@ -69,7 +72,7 @@ Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
     state = step.state;
     inside = id != plan_.token_lm_space;
   }
-  return {factor_of(plan_.token_lm_weight * log_prob), state};
+  return {factor_of(weighted(plan_.token_lm_weight, log_prob)), state};
 }
 
 Step Scorers::hotword_step(uint32_t state, int token, bool inside) const {
@@ -104,7 +107,7 @@ Scorers::Word Scorers::best_word(const Context& context) const {
 
 // The score of a finished word, nats.
 double Scorers::word_value(const Context& context, const Word& word) const {
-  const double value = plan_.word_lm_weight * word.log_prob + plan_.word_bonus;
+  const double value = weighted(plan_.word_lm_weight, word.log_prob) + plan_.word_bonus;
   return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
 }
 
@@ -165,7 +168,8 @@ double Scorers::finish(const Context& context) const {
     value += gained - (lexicon_ ? lexicon_->potential(context.node, context.letters) : 0);
     word_state = word.state;
   }
-  value += plan_.word_lm_weight * word_lm_end(word_state) + plan_.token_lm_weight * token_lm_end(context.token_lm);
+  value += weighted(plan_.word_lm_weight, word_lm_end(word_state)) +
+           weighted(plan_.token_lm_weight, token_lm_end(context.token_lm));
   if (hotwords_) {
     value -= hotwords_->potential(context.hotword);
     if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hotword, boundary));

@@ -37,6 +37,9 @@ def models(tmp_path_factory):
         "characters": model(folder, ["a", "b", "|"], "char"),
         "letters": model(folder, ["a", "b", "c"], "char", seed=1),
         "tokens": model(folder, ["▁a", "b", "▁"], "token"),
+        "some words": model(folder, ["a", "b", "ab", "ba"], "word", seed=2, impossible=["a", "ab"]),
+        "only known words": model(folder, ["a", "b", "ab"], "word", seed=3, impossible=["b", "<unk>", "</s>"]),
+        "some characters": model(folder, ["a", "b", "|"], "char", seed=4, impossible=["b", "</s>"]),
     }
 
 
@@ -56,6 +59,9 @@ FEATURES = {
     "tokens": (PIECES, ["tokens"], {"lm_weight": 0.4, "token_bonus": 0.3}),
     "words": (LETTERS, ["words"], {"lm_weight": 0.6, "word_bonus": 0.5, "oov_charge": 0.4}),
     "no unknown words": (LETTERS, ["words"], {"lm_weight": 0.6, "oov_charge": None}),
+    "some words": (LETTERS, ["some words"], {"lm_weight": 0.6, "oov_charge": 0.4}),
+    "only known words": (LETTERS, ["only known words"], {"lm_weight": 0.6, "oov_charge": 0.4}),
+    "some characters": (LETTERS, ["some characters"], {"lm_weight": 0.7}),
     "words of pieces": (WORDPIECES, ["words"], {"lm_weight": 0.6, "oov_charge": 0.1}),
     "lexicon alone": (LETTERS, [], {"lexicon": ["ab", "b", "bb"], "oov_charge": 0.9}),
     "closed lexicon": (PIECES, [], {"lexicon": ["ab", "a", "abb"], "oov_charge": None, "word_bonus": 0.3}),
@@ -171,7 +177,7 @@ def test_look_aheads_steer(models):
     plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=2.0, oov_charge=0.25).plan
     scorers = Scorers(plan)
     words = models["words"]
-    log_prob = {word: words.native.unigram(words.native.find(word)) for word in words}
+    log_prob = {word: words.native.look_ahead(words.native.find(word)) for word in words}
     a, b, _ = 1, 2, 3
     gain, after_a = scorers.extend(scorers.start(), a)
     assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]), abs=DOUBLE)
@@ -337,7 +343,7 @@ def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):
     running.push(np.log(np.array([[0.01, 0.97, 0.01, 0.01], [0.97, 0.01, 0.01, 0.01]])))
     words = models["words"]
     (best,) = running.best(1, ended=False)
-    look_ahead = max(words.native.unigram(words.native.find(word)) for word in ("a", "ab"))
+    look_ahead = max(words.native.look_ahead(words.native.find(word)) for word in ("a", "ab"))
     mass = math.log(0.97 * 0.97 + 0.97 * 0.01 + 0.01 * 0.01)
     assert (best.tokens, best.score) == ((1,), pytest.approx(mass + 0.5 * look_ahead, abs=tolerance))
     assert running.best(1)[0].score == pytest.approx(mass + 0.5 * words.log_prob(["a"]) + 1.0, abs=tolerance)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 
@@ -32,9 +33,13 @@ def random_arpa(entries, seed, *, bigrams=0.5):
     return "\n".join(lines)
 
 
-def model(folder, entries, unit, seed=0):
+def model(folder, entries, unit, seed=0, impossible=()):
+    """A random model; the entries ``impossible`` have no probability of their own, only in some contexts."""
     path = folder / f"{unit}{seed}.arpa"
-    path.write_text(random_arpa(entries, seed), encoding="utf-8")
+    text = random_arpa(entries, seed)
+    for entry in impossible:
+        text = re.sub(rf"^\S+\t{re.escape(entry)}(?=[\t\n])", f"-inf\t{entry}", text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
     return NGramModel.load(path, unit=unit)
 
 

@@ -46,8 +46,8 @@ class NGram(Protocol):
     def query(self, state: int, word: int) -> tuple[float, int]:
         """Return log p(word | state) and the state after the word."""
 
-    def unigram(self, word: int) -> float:
-        """Return log p(word) without context."""
+    def look_ahead(self, word: int) -> float:
+        """Return log p(word) without context; where it is −∞, that of <unk> or 0, because a context may allow the word."""
 
     def find(self, word: str) -> int:
         """Return the number of an entry, or that of <unk> if the model has no such entry."""

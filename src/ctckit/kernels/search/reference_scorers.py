@@ -173,7 +173,7 @@ class LexiconTrie:
 
     def _insert(self, index: int, spelling: Sequence[int]) -> None:
         model = self._plan.word_lm
-        log_prob = 0.0 if model is None else model.unigram(int(self._plan.word_lm_ids[index]))
+        log_prob = 0.0 if model is None else model.look_ahead(int(self._plan.word_lm_ids[index]))
         node = ROOT
         for letter in spelling:
             if letter not in self._children[node]:
@@ -201,7 +201,7 @@ class LexiconTrie:
         if node == ROOT:
             return 0.0
         if node == OFF_LEXICON:
-            unknown = 0.0 if model is None else self._plan.word_lm_weight * model.unigram(model.unknown)
+            unknown = 0.0 if model is None else self._plan.word_lm_weight * model.look_ahead(model.unknown)
             return unknown - self._plan.oov_charge * letters
         return 0.0 if model is None else self._plan.word_lm_weight * self._best[node]
 
