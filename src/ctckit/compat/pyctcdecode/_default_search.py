@@ -23,7 +23,8 @@ import numpy.typing as npt
 from ctckit.alignment.spans import words_of
 from ctckit.compat import kenlm
 from ctckit.compat.pyctcdecode import _checks
-from ctckit.compat.pyctcdecode._strict_search import OutputBeam, Pruning
+from ctckit.compat.pyctcdecode._beams import OutputBeam, WordFrames
+from ctckit.compat.pyctcdecode._strict_search import Pruning
 from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_FACTOR
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
@@ -165,14 +166,14 @@ def _beams(
 def _beam(text: str, same: Sequence[Hypothesis], vocabulary: Vocabulary, model: LanguageModel | None) -> OutputBeam:
     words = _words(same[0], text, vocabulary)
     log_prob = _log_sum([each.log_prob for each in same])
-    return text, _state_after(words, model), words, log_prob, _log_sum([each.score for each in same])
+    return OutputBeam(text, _state_after(words, model), words, log_prob, _log_sum([each.score for each in same]))
 
 
 def _log_sum(values: Sequence[float]) -> float:
     return values[0] if len(values) == 1 else float(np.logaddexp.reduce(values))
 
 
-def _words(found: Hypothesis, text: str, vocabulary: Vocabulary) -> list[tuple[str, tuple[int, int]]]:
+def _words(found: Hypothesis, text: str, vocabulary: Vocabulary) -> list[WordFrames]:
     """Return the words with their frames; without a mark of words, the whole text is one word."""
     starts, ends = found.decoded.rescoring.starts.tolist(), found.decoded.rescoring.ends.tolist()
     if not vocabulary.has_words:

@@ -47,7 +47,7 @@ class NGram(Protocol):
         """Return log p(word | state) and the state after the word."""
 
     def look_ahead(self, word: int) -> float:
-        """Return log p(word) without context; where it is −∞, that of <unk> or 0, because a context may allow the word."""
+        """Return log p(word) without context; where that is −∞, log p(<unk>) or 0: a context may allow the word."""
 
     def find(self, word: str) -> int:
         """Return the number of an entry, or that of <unk> if the model has no such entry."""
