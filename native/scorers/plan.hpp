@@ -41,6 +41,7 @@ struct SearchPlan {
   bool has_lexicon;
   Ragged words;                   // spellings
   std::vector<int32_t> word_ids;  // of each spelling, in word_lm; −1 without a model
+  size_t oov_words = 0;           // how many of the last words are charged like unknown ones; only with word_lm
   double oov_charge;              // nats for each letter; +∞: forbidden
 
   Ragged hotwords;

@@ -108,12 +108,12 @@ Scorers::Word Scorers::best_word(const Context& context) const {
 // The score of a finished word, nats.
 double Scorers::word_value(const Context& context, const Word& word) const {
   const double value = weighted(plan_.word_lm_weight, word.log_prob) + plan_.word_bonus;
-  return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
+  return is_oov(word) ? value - plan_.oov_charge * context.letters : value;
 }
 
 Step Scorers::end_word(const Context& context) const {
   const Word word = best_word(context);
-  if (lexicon_ && word.position < 0 && std::isinf(plan_.oov_charge)) return {0, word.state};
+  if (is_oov(word) && std::isinf(plan_.oov_charge)) return {0, word.state};
   Context counted = context;
   if (context.node == Lexicon::outside)
     counted.letters = 0;  // outside of the lexicon the potential contains the same charge for letters
@@ -181,7 +181,7 @@ void Scorers::close_word(Context& context, Parts& parts) const {
   const Word word = best_word(context);
   parts.word_lm_log_prob += word.log_prob;
   parts.words.push_back(word.position);
-  if (lexicon_ && word.position < 0) parts.oov_letters += context.letters;
+  if (is_oov(word)) parts.oov_letters += context.letters;
   context.word = word.state;
   context.node = Trie::root;
   context.letters = 0;

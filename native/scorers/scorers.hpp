@@ -89,6 +89,7 @@ class Scorers {
   };
   void find_kinds();
   Word best_word(const Context& context) const;
+  bool is_oov(const Word& word) const { return lexicon_ && !lexicon_->is_known(word.position); }
   double word_value(const Context& context, const Word& word) const;
   double token_lm_end(uint32_t state) const;
   double word_lm_end(uint32_t state) const;

@@ -9,6 +9,7 @@ import pytest
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
 from ctckit.decoding import settings as defaults
+from ctckit.decoding.lexicon import lexicon_with_oov
 from ctckit.kernels.search.plan import Ragged, SearchPlan
 from ctckit.kernels.search.reference_scorers import HotwordAutomaton, Scorers
 from tests.support.problems import random_probs
@@ -65,6 +66,17 @@ FEATURES = {
     "words of pieces": (WORDPIECES, ["words"], {"lm_weight": 0.6, "oov_charge": 0.1}),
     "lexicon alone": (LETTERS, [], {"lexicon": ["ab", "b", "bb"], "oov_charge": 0.9}),
     "closed lexicon": (PIECES, [], {"lexicon": ["ab", "a", "abb"], "oov_charge": None, "word_bonus": 0.3}),
+    "words out of vocabulary": (
+        LETTERS,
+        ["words"],
+        {"lexicon": lexicon_with_oov(["ab"], ["a", "ba"], LETTERS), "lm_weight": 0.9, "oov_charge": 0.7},
+    ),
+    "words out of vocabulary are forbidden": (
+        LETTERS,
+        ["words"],
+        {"lexicon": lexicon_with_oov(["ba", "a"], ["ab", "b"], LETTERS), "lm_weight": 0.9, "oov_charge": None},
+    ),
+    "no word in vocabulary": (LETTERS, ["words"], {"lexicon": lexicon_with_oov([], [], LETTERS), "oov_charge": 0.3}),
     "lexicon and words": (LETTERS, ["words"], {"lexicon": ["ab", "b", "bb"], "lm_weight": 0.9}),
     "hotwords": (LETTERS, [], {"hotwords": {"ab": 2.0, "b": 0.5, "a b": 3.0, "b a": 1.0}}),
     "hotwords anywhere": (UNMARKED, [], {"hotwords": {"ab": 2.0, "abc": 3.0, "bb": 1.0, "cab": 1.5}}),

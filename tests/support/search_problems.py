@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from ctckit import NGramModel, Vocabulary
+from ctckit.decoding.lexicon import Lexicon
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from tests.support import oracle
@@ -65,8 +66,10 @@ def naive_parts(tokens, vocabulary, *, word_lm=None, token_lm=None, lexicon=None
     """(log p by token model, log p by word model, words, letters in unknown words, hotwords), by the definition."""
     text = written(tokens, vocabulary)
     words = text.split() if vocabulary.has_words else []
-    known = lexicon if lexicon is not None else (set(word_lm) if word_lm is not None else None)
-    entries = [word if known is None or word in known else "<unk>" for word in words]
+    known = listed = lexicon if lexicon is not None else (set(word_lm) if word_lm is not None else None)
+    if isinstance(lexicon, Lexicon):
+        listed, known = lexicon.words, lexicon.words[: len(lexicon.words) - lexicon.oov_words]
+    entries = [word if listed is None or word in listed else "<unk>" for word in words]
     token_part = 0.0
     if token_lm is not None:
         by_token = token_lm.unit == "token"

@@ -5,7 +5,7 @@ alpha              lm_weight
 beta               word_bonus, where there is a language model
 unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word. A word of six
                    letters, the usual length, is charged as much as any unknown word in the original
-unigrams           lexicon
+unigrams           lexicon; the model's other words are scored by the model and charged as unknown
 hotwords           hotwords; a phrase counts as a whole, with hotword_weight for each of its words
 beam_prune_logp    beam_threshold
 token_min_logp     token_threshold
@@ -30,12 +30,13 @@ from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_F
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.lexicon import Lexicon, lexicon_with_oov
 from ctckit.decoding.padding import pad_frames
 from ctckit.decoding.settings import MAX_WEIGHT
+from ctckit.language_models.ngram import NGramModel
 from ctckit.vocabulary import Vocabulary
 
 PROBABILITY_SLACK = 1e-3  # the rounding of a frame's sum in half precision
-SENTENCE_MARKS = ("<s>", "</s>", "<unk>")  # in the original, a text may contain them as words
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +91,21 @@ class DefaultSearch:
         if model is None:
             return BeamDecoder(vocabulary)
         _checks.words_end(vocabulary.has_words)
-        letters = _letters_of(vocabulary)
-        words = [word for word in model.unigrams or () if word not in SENTENCE_MARKS and letters.issuperset(word)]
-        return BeamDecoder(vocabulary, language_model=ngrams_of(model.kenlm_model), lexicon=words or None)
+        ngrams = ngrams_of(model.kenlm_model)
+        return BeamDecoder(vocabulary, language_model=ngrams, lexicon=_lexicon(ngrams, model.unigrams, vocabulary))
+
+
+def _lexicon(ngrams: NGramModel, unigrams: Sequence[str] | None, vocabulary: Vocabulary) -> Lexicon:
+    """Return the words of the model: those of a list of unigrams are known, the others are charged.
+
+    Without a list, or with an empty one, all words of the model are known.
+    """
+    letters = _letters_of(vocabulary)
+    words = [word for word in ngrams if word != kenlm.UNKNOWN and letters.issuperset(word)]
+    known = set(unigrams or words)
+    return lexicon_with_oov(
+        [word for word in words if word in known], [word for word in words if word not in known], vocabulary
+    )
 
 
 def vocabulary_of(alphabet: Alphabet) -> Vocabulary:

@@ -133,7 +133,10 @@ class SearchPlan:
         words: (W lists) the spelling of each known word in letters, without 0. Equal spellings are homophones.
         word_lm_ids: (W,) int32 the entry of each known word in the word model, that of <unk> where the model lacks the
             word; −1 without a word model.
-        oov_charge: Nats for each letter of a word that is not in ``words``; +∞ forbids such words.
+        oov_words: How many of the last ``words`` are out of vocabulary all the same: ``word_lm`` is asked for their
+            entries, and their letters are charged. 0 without a word model.
+        oov_charge: Nats for each letter of a word that is not in ``words``, or is one of ``oov_words``; +∞ forbids such
+            words.
         hotwords: (H lists) the letters of each hotword, all different. Where there are words, each begins and ends
             with 0.
         hotword_weights: (H,) float32 nats for one occurrence, > 0.
@@ -158,6 +161,7 @@ class SearchPlan:
     has_lexicon: bool = False
     words: Ragged = NO_LISTS
     word_lm_ids: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    oov_words: int = 0
     oov_charge: float = 0.0
     hotwords: Ragged = NO_LISTS
     hotword_weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))

@@ -15,6 +15,7 @@ search also gets a *look-ahead*: a part of what the finished word is expected to
 Look-aheads steer the search. They cancel along a text and are taken back at its end, so the final score has none:
 
     lexicon     inside a word, at node v:  word_lm_weight · max log p(w), without context, over the words w below v;
+                                           less oov_charge · letters so far where w is out of vocabulary;
                 off the lexicon:           word_lm_weight · log p(<unk>) − oov_charge · letters so far;
                 between words:             0
     hotwords    at the node that spells the longest beginning of a hotword that the text ends in:
@@ -157,7 +158,8 @@ class Scorers:
             return Parts(word_lm_log_prob=log_prob, words=1, oov_letters=letters, word_indices=(-1,)), after
         asked = [(*model.query(state, int(self.plan.word_lm_ids[index])), index) for index in spelled]
         log_prob, after, index = max(asked, key=lambda each: each[0])  # of equals, the first in the lexicon
-        return Parts(word_lm_log_prob=log_prob, words=1, word_indices=(index,)), after
+        oov_letters = 0 if self.lexicon.is_known(index) else letters
+        return Parts(word_lm_log_prob=log_prob, words=1, oov_letters=oov_letters, word_indices=(index,)), after
 
 
 class LexiconTrie:
@@ -168,12 +170,14 @@ class LexiconTrie:
         self._children: list[dict[int, int]] = [{}]
         self._words: list[list[int]] = [[]]
         self._best: list[float] = [-math.inf]  # the highest log p, without context, of the words below
+        self._best_oov: list[float] = [-math.inf]  # the same of those that are out of vocabulary
         for index, spelling in enumerate(plan.words.lists()):
             self._insert(index, spelling)
 
     def _insert(self, index: int, spelling: Sequence[int]) -> None:
         model = self._plan.word_lm
         log_prob = 0.0 if model is None else model.look_ahead(int(self._plan.word_lm_ids[index]))
+        best = self._best if self.is_known(index) else self._best_oov
         node = ROOT
         for letter in spelling:
             if letter not in self._children[node]:
@@ -181,9 +185,14 @@ class LexiconTrie:
                 self._children.append({})
                 self._words.append([])
                 self._best.append(-math.inf)
+                self._best_oov.append(-math.inf)
             node = self._children[node][letter]
-            self._best[node] = max(self._best[node], log_prob)
+            best[node] = max(best[node], log_prob)
         self._words[node].append(index)
+
+    def is_known(self, index: int) -> bool:
+        """Tell whether a word is in vocabulary."""
+        return index < len(self._plan.words) - self._plan.oov_words
 
     def child(self, node: int, letter: int) -> int:
         """Return the node after a letter."""
@@ -203,7 +212,10 @@ class LexiconTrie:
         if node == OFF_LEXICON:
             unknown = 0.0 if model is None else self._plan.word_lm_weight * model.look_ahead(model.unknown)
             return unknown - self._plan.oov_charge * letters
-        return 0.0 if model is None else self._plan.word_lm_weight * self._best[node]
+        if model is None:
+            return 0.0
+        weight, charge = self._plan.word_lm_weight, self._plan.oov_charge
+        return max(weight * self._best[node], weight * self._best_oov[node] - charge * letters)
 
 
 class HotwordAutomaton:
