@@ -9,7 +9,7 @@ import pytest
 import ctckit
 from ctckit.compat import kenlm
 from ctckit.errors import DataError, InvalidInputError
-from tests.support.tolerances import LM_LOG10
+from tests.support.tolerances import DOUBLE, LM_LOG10
 
 # The values below are from this file: log10 p and back-offs that can be added up by hand.
 ARPA = """\\data\\
@@ -162,3 +162,17 @@ def test_impossible_words_have_a_probability_of_zero(path):
     model = kenlm.Model(str(path))
     assert model.score("red car") == pytest.approx(-0.375 - 0.1875 - 0.875, abs=LM_LOG10)
     assert model.score("car") == -np.inf
+
+
+def test_scores_are_those_of_the_model_in_log10(path, model):
+    ngrams = ctckit.NGramModel.load(path, unit="word")
+    for sentence in ("red car", "car blue", ""):
+        state, after = kenlm.State(), kenlm.State()
+        model.BeginSentenceWrite(state)
+        total = 0.0
+        for word in [*sentence.split(), "</s>"]:
+            total += model.BaseScore(state, word, after)
+            state, after = after, kenlm.State()
+        assert total == pytest.approx(ngrams.log_prob(sentence) / np.log(10), abs=LM_LOG10)
+        assert model.score(sentence) == pytest.approx(total, abs=LM_LOG10)
+        assert model.perplexity(sentence) == pytest.approx(10 ** (-total / (len(sentence.split()) + 1)), rel=DOUBLE)

@@ -247,8 +247,10 @@ class BeamSearchDecoderCTC(DecoderFiles):
         self, pool: Any, logits_list: Sequence[Any], settings: Settings, n_best: int | None = None
     ) -> list[list[OutputBeamMPSafe]]:
         items = [_checks.scores(each, len(self._alphabet.labels)) for each in logits_list]
+        pool = _usable(pool)
         if self.strict:
-            return list(_mapping(pool)(partial(self._beams_without_state, settings=settings), items))
+            decode = partial(self._beams_without_state, settings=settings)
+            return list((map if pool is None else pool.map)(decode, items))
         return [
             _without_state(each) for each in self._default_search.decode(items, self._language_model, *settings, n_best)
         ]
@@ -328,15 +330,14 @@ def _without_state(beams: Iterable[OutputBeam]) -> list[OutputBeamMPSafe]:
     return [beam.get_mp_safe_beam() for beam in beams]
 
 
-def _mapping(pool: Any) -> Any:
-    """Return the pool's map, or Python's own."""
-    if pool is not None and isinstance(pool._ctx, SpawnContext):
-        logger.warning(
-            "A pool of spawned processes has no language model. Falling back to sequential decoding: items are decoded "
-            "one after another in this process."
-        )
-        pool = None
-    return map if pool is None else pool.map
+def _usable(pool: Any) -> Any:
+    """Return the pool; None, with a warning, if its processes are spawned."""
+    if not isinstance(getattr(pool, "_ctx", None), SpawnContext):
+        return pool
+    logger.warning(
+        "A pool of spawned processes has no language model, so it is not used. Falling back to sequential decoding."
+    )
+    return None
 
 
 def build_ctcdecoder(
