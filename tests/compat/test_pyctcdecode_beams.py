@@ -42,8 +42,7 @@ def test_a_beam_without_its_state_equals_one_whose_state_is_none():
     four = OutputBeamMPSafe("a", [("a", (0, 1))], -0.5, -0.25)
     five = OutputBeam("a", None, [("a", (0, 1))], -0.5, -0.25)
     assert five.get_mp_safe_beam() == four == five == four
-    assert not four != five
-    assert not five != four
+    assert (four != five, five != four) == (False, False)
     assert four == tuple(four)
     assert five == tuple(five)
     for other in (five._replace(last_lm_state="there"), five._replace(text="b"), ("a",), None):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
-from ctckit.errors import DataError, InvalidInputError, MissingFileError
+from ctckit.compat._errors import ArgumentTypeError
+from ctckit.errors import DataError, MissingFileError
 from ctckit.language_models.ngram import NGramModel
 
 LN_10 = math.log(10.0)
@@ -22,10 +23,6 @@ UNKNOWN = "<unk>"
 
 class ModelReadError(DataError, OSError):
     """A file is no model of words that can be read. It is an ``OSError`` as well, as in KenLM."""
-
-
-class ArgumentTypeError(InvalidInputError, TypeError):
-    """An argument has a wrong type. It is a ``TypeError`` as well, as in KenLM."""
 
 
 class LoadMethod:
