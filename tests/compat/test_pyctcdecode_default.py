@@ -224,6 +224,16 @@ def test_random_problems_have_sorted_different_texts_and_one_best(seed, arpa):
     assert [decoder.decode(each, **case.settings) for each in items] == [each[0][0] for each in beams]
 
 
+@pytest.mark.difference(
+    "pyctcdecode", "classes of probability 0, masked with −∞", "get a probability of 1e-15", "stay impossible"
+)
+@pytest.mark.filterwarnings("ignore:The labels have no space")
+@pytest.mark.parametrize("row", [[0.0, -np.inf], [1.0, 0.0]], ids=["logits", "probabilities"])
+def test_impossible_classes_stay_impossible(row):
+    settings = {"token_min_logp": -200.0, "beam_prune_logp": -200.0}
+    assert [beam.text for beam in build_ctcdecoder(["", "a"]).decode_beams(np.array([row]), **settings)] == [""]
+
+
 def test_no_items():
     assert build_ctcdecoder(SMALL).decode_beams_batch(None, []) == []
 

@@ -184,6 +184,12 @@ def test_look_aheads_cancel_along_every_text(name, models):
         assert total == pytest.approx(fusion_score(tokens), abs=SEARCH_DOUBLE)
 
 
+@pytest.mark.difference(
+    "pyctcdecode",
+    "the beginning of a known word",
+    "costs nothing until the word is complete",
+    "counts as the likeliest word that it can become",
+)
 def test_look_aheads_steer(models):
     """Inside a word: the likeliest of the words below; in a hotword: the share of its letters."""
     plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=2.0, oov_charge=0.25).plan
