@@ -149,8 +149,12 @@ def test_files_that_cannot_be_read_are_os_errors(tmp_path):
     assert isinstance(damaged.value, DataError)
 
 
-def test_models_travel(model):
-    assert pickle.loads(pickle.dumps(model)).score("red car") == model.score("red car")
+def test_models_travel(path, model):
+    sent = pickle.dumps(model)
+    path.unlink()
+    again = pickle.loads(sent)
+    assert (again.path, again.score("red car")) == (model.path, model.score("red car"))
+    assert copy.deepcopy(model).ngrams is model.ngrams
     trained = kenlm.Model(ctckit.NGramModel.train(["red car"], order=2))
     again = pickle.loads(pickle.dumps(trained))
     assert (again.path, again.score("red car")) == (None, trained.score("red car"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
@@ -199,9 +199,6 @@ class Model:
         for word in _words(sentence) + ["</s>"] * bool(eos):
             full, state = self._full(state, word)
             yield full.log_prob, full.ngram_length, full.oov
-
-    def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any]]:
-        return type(self), (self.path or self.ngrams,)
 
     def __repr__(self) -> str:
         source = self.ngrams if self.path is None else os.path.basename(self.path)
