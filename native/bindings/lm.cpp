@@ -105,6 +105,8 @@ void bind_lm(nb::module_& m) {
       .def("find", &NGram::find, "word"_a)
       .def("word", &word, "id"_a)
       .def("query", &query, "state"_a, "word"_a)
+      .def("match", &NGram::match, "state"_a, "word"_a)
+      .def("look_ahead", &NGram::look_ahead, "word"_a)
       .def("log_prob", &log_prob, "words"_a, "bos"_a, "eos"_a)
       .def("is_intact", &ctckit::is_intact, nb::call_guard<nb::gil_scoped_release>())
       .def("header", &header, "note"_a)

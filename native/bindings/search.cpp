@@ -66,6 +66,7 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   result.words = ragged(plan.attr("words"));
   result.word_names = copied(nb::cast<List<int32_t>>(plan.attr("word_names")));
   result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_lm_ids")));
+  result.oov_words = nb::cast<size_t>(plan.attr("oov_words"));
   result.oov_charge = number("oov_charge");
   result.hotwords = ragged(plan.attr("hotwords"));
   result.hotword_weights = copied(nb::cast<List<float>>(plan.attr("hotword_weights")));

@@ -2,6 +2,7 @@
 //
 //     log₁₀ p <tab> word … word [<tab> log₁₀ back-off]
 //
+// A log-probability may be −∞, "-inf".
 // The reader trusts nothing in the file. It compares each count with the number of remaining bytes before it allocates
 // memory, and later with the number of lines.
 #include <algorithm>
@@ -22,6 +23,7 @@ namespace {
 constexpr size_t block = 64;  // n-grams that are looked up together, to overlap their cache misses
 constexpr double nats = 2.302585092994045684;
 constexpr size_t quoted = 60;
+constexpr double largest_log10 = 1e30;  // larger numbers might not be a finite float in nats
 
 // Whether the bytes are UTF-8, without surrogates and overlong forms.
 bool is_text(std::string_view bytes) {
@@ -258,21 +260,29 @@ class Reader {
     return line;
   }
 
-  float log_of(const char*& from, const char* end, const char* what) {
+  // Reads a number; −∞ where `infinite` allows it, written "-inf" or too large for a float, as KenLM reads it.
+  float log_of(const char*& from, const char* end, const char* what, bool infinite) {
     double value;
     const char* const first = from;
-    if (!parse_number(from, end, value) || !std::isfinite(value) || std::abs(value) > 1e30) {
-      const char* stop = first;
-      while (stop < end && !blank(*stop)) ++stop;
-      fail(std::string("the ") + what + " is " + quote({first, static_cast<size_t>(stop - first)}) +
-           "; expected a finite number.");
+    const char* stop = first;
+    while (stop < end && !blank(*stop)) ++stop;
+    const std::string_view text(first, static_cast<size_t>(stop - first));
+    if (infinite && text == "-inf") {
+      from = stop;
+      return -std::numeric_limits<float>::infinity();
+    }
+    const bool is_number = parse_number(from, end, value);
+    if (is_number && infinite && value < -largest_log10) return -std::numeric_limits<float>::infinity();
+    if (!is_number || !(std::abs(value) <= largest_log10)) {
+      fail(std::string("the ") + what + " is " + quote(text) + "; expected a finite number" +
+           (infinite ? " or -inf." : "."));
     }
     return static_cast<float>(value * nats);
   }
 
   float log_prob(const char*& from, const char* end) {
     while (from < end && blank(*from)) ++from;
-    const float value = log_of(from, end, "log-probability");
+    const float value = log_of(from, end, "log-probability", true);
     if (value > 0) fail("the log-probability is above 0.");
     return value;
   }
@@ -288,7 +298,7 @@ class Reader {
   float back_off(const char* from, const char* end, std::string_view line) {
     while (from < end && blank(*from)) ++from;
     if (from == end) return 0;
-    const float value = log_of(from, end, "back-off");
+    const float value = log_of(from, end, "back-off", false);
     while (from < end && blank(*from)) ++from;
     if (from != end) {
       fail("expected a log-probability, " + std::to_string(length_) + " words and at most a back-off, found " +

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -64,8 +65,12 @@ class Writer {
 
   [[noreturn]] static void damaged() { throw FormatError("the model is damaged."); }
 
-  // log₁₀ with seven decimals, which is finer than a float.
+  // log₁₀ with seven decimals, which is finer than a float; "-inf" for −∞.
   void write_log(float nats) {
+    if (nats == -std::numeric_limits<float>::infinity()) {
+      text_ += "-inf";
+      return;
+    }
     const double value = nats * log10_of_e;
     if (!(std::abs(value) < 1e9)) damaged();
     auto digits = static_cast<uint64_t>(std::llround(std::abs(value) * 1e7));

@@ -60,6 +60,13 @@ uint32_t NGram::find(std::string_view name) const noexcept {
 
 std::string_view NGram::note() const noexcept { return {header_->note.data(), header_->note_bytes}; }
 
+int NGram::match(uint32_t state, uint32_t word) const noexcept {
+  if (word >= words_) word = unknown_;
+  if (state >= states_) state = 0;
+  while (state && !lookup(state, word)) state = nodes_[state].shorter < state ? nodes_[state].shorter : 0;
+  return length(state) + 1;
+}
+
 int NGram::length(uint32_t state) const noexcept {
   const auto& first = header_->first;
   return static_cast<int>(std::upper_bound(first.begin(), first.end(), state) - first.begin()) - 1;

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -119,6 +120,17 @@ class NGram {
     const Unigram last = unigrams_[word];
     return {back_off + last.log_prob, last.state};
   }
+
+  // log p(word) for the look-ahead of a search, always finite: a word without a probability of its own may have one in a
+  // context, so it counts as <unk>; as certain, if <unk> has none either.
+  CTCKIT_ALWAYS_INLINE float look_ahead(uint32_t word) const noexcept {
+    constexpr float lowest = std::numeric_limits<float>::lowest();
+    const float found = unigram(word), otherwise = unigram(unknown_);
+    return found >= lowest ? found : otherwise >= lowest ? otherwise : 0;
+  }
+
+  // The number of words in the longest n-gram that the model has of the end of the state and the word.
+  int match(uint32_t state, uint32_t word) const noexcept;
 
   // Prefetches the memory of the first lookup of query(state, word).
   CTCKIT_ALWAYS_INLINE void prefetch(uint32_t state, uint32_t word) const noexcept {

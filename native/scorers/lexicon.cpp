@@ -8,21 +8,27 @@
 
 namespace ctckit {
 
+namespace {
+
+// e^(to − from), and 0 if nothing possible remains.
+float change(float from, float to) { return std::isinf(to) ? 0.0f : std::exp(to - from); }
+
+}  // namespace
+
 Lexicon::Lexicon(const SearchPlan& plan)
     : trie_(plan.words),
+      known_words_(plan.words.size() - plan.oov_words),
+      letters_(trie_.size(), 0),
       potential_(trie_.size(), plan.word_lm ? -std::numeric_limits<float>::infinity() : 0.0f),
       changes_(trie_.size(), {1.0f, 1.0f, 1.0f}),
       oov_charge_(static_cast<float>(plan.oov_charge)),
       oov_letter_factor_(std::exp(-oov_charge_)),
       word_bonus_(static_cast<float>(plan.word_bonus)) {
+  for (uint32_t node = 1; node < trie_.size(); ++node) letters_[node] = letters_[trie_.parent(node)] + 1;
   if (plan.word_lm) find_potentials(plan);
-  std::vector<int32_t> letters(trie_.size(), 0);
   for (uint32_t node = 0; node < trie_.size(); ++node) {
-    if (node != Trie::root) {
-      letters[node] = letters[trie_.parent(node)] + 1;
-      changes_[node].entering = std::exp(potential_[node] - potential_[trie_.parent(node)]);
-    }
-    changes_[node].leaving = std::exp(outside_potential(letters[node] + 1) - potential_[node]);
+    if (node != Trie::root) changes_[node].entering = change(potential_[trie_.parent(node)], potential_[node]);
+    changes_[node].leaving = change(potential_[node], outside_potential(letters_[node] + 1));
     changes_[node].ending_bound = bound_of_end(potential_[node]);
   }
 }
@@ -30,14 +36,21 @@ Lexicon::Lexicon(const SearchPlan& plan)
 void Lexicon::find_potentials(const SearchPlan& plan) {
   const NGram& model = *plan.word_lm;
   const auto weight = static_cast<float>(plan.word_lm_weight);
-  unknown_potential_ = weight * model.unigram(model.unknown());
+  unknown_potential_ = weight * model.look_ahead(model.unknown());
+  std::vector<float> oov = potential_;  // the same for the words that are charged, without the charge
   for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {  // children before their parents
     for (int32_t word : trie_.lists_at(node)) {
       const auto id = static_cast<uint32_t>(plan.word_ids[static_cast<size_t>(word)]);
-      potential_[node] = std::max(potential_[node], weight * model.unigram(id));
+      float& best = is_known(word) ? potential_[node] : oov[node];
+      best = std::max(best, weight * model.look_ahead(id));
     }
-    float& above = potential_[trie_.parent(node)];
-    above = std::max(above, potential_[node]);
+    const uint32_t above = trie_.parent(node);
+    potential_[above] = std::max(potential_[above], potential_[node]);
+    oov[above] = std::max(oov[above], oov[node]);
+  }
+  for (uint32_t node = 1; node < trie_.size(); ++node) {
+    if (std::isinf(oov[node])) continue;
+    potential_[node] = std::max(potential_[node], oov[node] - oov_charge_ * static_cast<float>(letters_[node]));
   }
   potential_[Trie::root] = 0;
 }

@@ -24,6 +24,8 @@ class Lexicon {
   float ending_bound(uint32_t node, int32_t letters) const {
     return node == outside ? bound_of_end(outside_potential(letters)) : changes_[node].ending_bound;
   }
+  // Whether a word, a position in SearchPlan::words, is in vocabulary.
+  bool is_known(int32_t word) const { return word >= 0 && static_cast<size_t>(word) < known_words_; }
   // The words that end at this node: positions in SearchPlan::words.
   std::span<const int32_t> words_at(uint32_t node) const {
     return node == outside ? std::span<const int32_t>{} : trie_.lists_at(node);
@@ -37,7 +39,10 @@ class Lexicon {
   }
 
   Trie trie_;
-  // Of each node: weight · best unigram log-probability of the words below; 0 at the root.
+  size_t known_words_;
+  std::vector<int32_t> letters_;  // of each node
+  // Of each node: weight · best unigram log-probability of the words below, less the charge for the letters so far if
+  // that word is out of vocabulary; 0 at the root.
   std::vector<float> potential_;
   struct Change {
     float entering;  // e^(potential of the node − potential of its parent)

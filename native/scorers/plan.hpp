@@ -42,6 +42,7 @@ struct SearchPlan {
   Ragged words;                     // spellings
   std::vector<int32_t> word_names;  // of each spelling: the first one of the same word; empty: words are their letters
   std::vector<int32_t> word_ids;    // of each spelling, in word_lm; −1 without a model
+  size_t oov_words = 0;             // how many of the last words are charged like unknown ones; only with word_lm
   double oov_charge;                // nats for each letter; +∞: forbidden
 
   Ragged hotwords;

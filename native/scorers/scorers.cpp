@@ -85,7 +85,7 @@ Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
     state = step.state;
     inside = id != plan_.token_lm_space;
   }
-  return {factor_of(plan_.token_lm_weight * log_prob), state};
+  return {factor_of(weighted(plan_.token_lm_weight, log_prob)), state};
 }
 
 Step Scorers::hotword_step(uint32_t state, int token, bool inside) const {
@@ -109,7 +109,7 @@ Scorers::Word Scorers::best_word(const Context& context) const {
         const NGram::Step step = plan_.word_lm->query(context.word, id);
         word = {step.log_prob, step.state, position};
       }
-      if (best.position < 0 || word.log_prob > best.log_prob) best = word;
+      if (best.position < 0 || word_value(context.letters, word) > word_value(context.letters, best)) best = word;
     }
   if (best.position < 0 && plan_.word_lm) {
     const NGram::Step step = plan_.word_lm->query(context.word, plan_.word_lm->unknown());
@@ -119,19 +119,19 @@ Scorers::Word Scorers::best_word(const Context& context) const {
 }
 
 // The score of a finished word, nats.
-double Scorers::word_value(const Context& context, const Word& word) const {
-  const double value = plan_.word_lm_weight * word.log_prob + plan_.word_bonus;
-  return lexicon_ && word.position < 0 ? value - plan_.oov_charge * context.letters : value;
+double Scorers::word_value(int32_t letters, const Word& word) const {
+  const double value = weighted(plan_.word_lm_weight, static_cast<double>(word.log_prob)) + plan_.word_bonus;
+  return is_oov(word.position) ? value - plan_.oov_charge * letters : value;
 }
 
 Step Scorers::end_word(const Context& context) const {
   const Word word = best_word(context);
-  if (lexicon_ && word.position < 0 && std::isinf(plan_.oov_charge)) return {0, word.state};
+  if (is_oov(word.position) && std::isinf(plan_.oov_charge)) return {0, word.state};
   Context counted = context;
   if (context.node == Lexicon::outside)
     counted.letters = 0;  // outside of the lexicon the potential contains the same charge for letters
   const double potential = lexicon_ ? lexicon_->potential(counted.node, counted.letters) : 0;
-  return {factor_of(word_value(counted, word) - potential), word.state};
+  return {factor_of(word_value(counted.letters, word) - potential), word.state};
 }
 
 float Scorers::end_word_bound(const Context& context) const {
@@ -176,12 +176,13 @@ double Scorers::finish(const Context& context) const {
   uint32_t word_state = context.word;
   if (plan_.has_words && context.letters > 0) {
     const Word word = best_word(context);
-    const double gained = word_value(context, word);
+    const double gained = word_value(context.letters, word);
     if (std::isinf(gained)) return gained;
     value += gained - (lexicon_ ? lexicon_->potential(context.node, context.letters) : 0);
     word_state = word.state;
   }
-  value += plan_.word_lm_weight * word_lm_end(word_state) + plan_.token_lm_weight * token_lm_end(context.token_lm);
+  value += weighted(plan_.word_lm_weight, word_lm_end(word_state)) +
+           weighted(plan_.token_lm_weight, token_lm_end(context.token_lm));
   if (hotwords_) {
     value -= hotwords_->potential(context.hotword);
     if (plan_.has_words && context.letters > 0) value += hotwords_->found(hotwords_->step(context.hotword, boundary));
@@ -193,7 +194,7 @@ void Scorers::close_word(Context& context, Parts& parts) const {
   const Word word = best_word(context);
   parts.word_lm_log_prob += word.log_prob;
   parts.words.push_back(word.position);
-  if (lexicon_ && word.position < 0) parts.oov_letters += context.letters;
+  if (is_oov(word.position)) parts.oov_letters += context.letters;
   context.word = word.state;
   context.node = Trie::root;
   context.letters = 0;
@@ -267,7 +268,8 @@ Parts Scorers::parts(std::span<const int32_t> tokens) const {
 double Scorers::fusion_score(const Parts& parts, size_t tokens) const {
   // The charge may be ∞, and 0 · ∞ must be 0 here.
   const double charge = parts.oov_letters ? plan_.oov_charge * static_cast<double>(parts.oov_letters) : 0;
-  return plan_.token_lm_weight * parts.token_lm_log_prob + plan_.word_lm_weight * parts.word_lm_log_prob +
+  return weighted(plan_.token_lm_weight, parts.token_lm_log_prob) +
+         weighted(plan_.word_lm_weight, parts.word_lm_log_prob) +
          plan_.word_bonus * static_cast<double>(parts.words.size()) + plan_.token_bonus * static_cast<double>(tokens) -
          charge + parts.hotwords;
 }

@@ -12,6 +12,9 @@
 
 namespace ctckit {
 
+// A weighted log-probability; a model of weight 0 forbids nothing.
+inline double weighted(double weight, double log_prob) { return weight > 0 ? weight * log_prob : 0; }
+
 struct Context {
   uint32_t token_lm = 0, word = 0;  // states of the language models
   uint32_t node = Trie::root;       // in the lexicon
@@ -109,7 +112,8 @@ class Scorers {
   };
   void find_kinds();
   Word best_word(const Context& context) const;
-  double word_value(const Context& context, const Word& word) const;
+  bool is_oov(int32_t word) const { return lexicon_ && !lexicon_->is_known(word); }
+  double word_value(int32_t letters, const Word& word) const;
   double token_lm_end(uint32_t state) const;
   double word_lm_end(uint32_t state) const;
   template <class EndWord>

@@ -148,6 +148,8 @@ void use(Random& random, const NGram& model) {
     model.prefetch(state, word);
     state = model.query(state, word).state;
     (void)model.unigram(word);
+    (void)model.look_ahead(word);
+    (void)model.match(state, word);
     const std::string name(model.word(word));
     (void)model.find(name);
     (void)model.find(std::string(1 + random.below(9), 'x'));

@@ -4,6 +4,7 @@ A tiny Wav2Vec2 from a configuration, with random weights: nothing is fetched.
 """
 
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -139,6 +140,53 @@ def test_a_folder_and_back(transformers, processor, logits, tmp_path, strict):
     assert again.decode(logits[0], beam_width=20).text == expected.decode_beams(logits[0], beam_width=20)[0][0]
     other = transformers.Wav2Vec2ProcessorWithLM.from_pretrained(tmp_path, alpha=0.0, beta=3.0)
     assert (other.language_model.alpha, other.language_model.beta) == (0.0, 3.0)
+
+
+MARKS = """\\data\\
+ngram 1=5
+ngram 2=1
+
+\\1-grams:
+-9\t<unk>\t0
+0\t<s>\t0
+0\t</s>\t0
+0\txylo\t0
+0\tzulu\t0
+
+\\2-grams:
+0\txylo zulu
+
+\\end\\
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("context", [None, "fork", "spawn"])
+def test_sentence_marks_are_the_words_of_a_model_that_cannot_be_written(
+    transformers, tmp_path, strict, context, caplog
+):
+    """Labels that cannot write a word of the model but <s> and </s>; with each kind of pool."""
+    labels = ["|", "<pad>", "<unk>", "<s>", "</s>", *"abcdefghijk"]
+    (tmp_path / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(labels)}))
+    (tmp_path / "marks.arpa").write_text(MARKS)
+    decoder = pyctcdecode.build_ctcdecoder(labels, str(tmp_path / "marks.arpa"), strict=strict)
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"))
+    processor = transformers.Wav2Vec2ProcessorWithLM(transformers.Wav2Vec2FeatureExtractor(), tokenizer, decoder)
+    logits = np.random.default_rng(1).random((2, 10, 16))
+    expected = [each[0] for each in decoder.decode_beams_batch(None, list(logits))]
+    assert set(" ".join(beam.text for beam in expected).split()) == {"<s>", "</s>"}
+    if context is None:
+        found = processor.batch_decode(logits, num_processes=1)
+    else:
+        with multiprocessing.get_context(context).Pool(1) as pool:
+            found = processor.batch_decode(logits, pool)
+    assert found.text == [beam.text for beam in expected]
+    assert found.logit_score == [beam.logit_score for beam in expected]
+    assert found.lm_score == [beam.lm_score for beam in expected]
+    assert ("Falling back to sequential decoding." in caplog.text) == (context == "spawn")
+    offsets = processor.decode(logits[0], output_word_offsets=True).word_offsets
+    assert [(each["word"], (each["start_offset"], each["end_offset"])) for each in offsets] == expected[0].text_frames
 
 
 def test_tokens_that_the_alphabet_lacks_are_found(transformers, parts):

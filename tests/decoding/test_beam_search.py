@@ -9,6 +9,7 @@ import pytest
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
 from ctckit.decoding import settings as defaults
+from ctckit.decoding.lexicon import lexicon_with_oov
 from ctckit.kernels.search.plan import Ragged, SearchPlan
 from ctckit.kernels.search.reference_scorers import HotwordAutomaton, Scorers
 from tests.support.problems import random_probs
@@ -37,6 +38,9 @@ def models(tmp_path_factory):
         "characters": model(folder, ["a", "b", "|"], "char"),
         "letters": model(folder, ["a", "b", "c"], "char", seed=1),
         "tokens": model(folder, ["▁a", "b", "▁"], "token"),
+        "some words": model(folder, ["a", "b", "ab", "ba"], "word", seed=2, impossible=["a", "ab"]),
+        "only known words": model(folder, ["a", "b", "ab"], "word", seed=3, impossible=["b", "<unk>", "</s>"]),
+        "some characters": model(folder, ["a", "b", "|"], "char", seed=4, impossible=["b", "</s>"]),
     }
 
 
@@ -56,9 +60,23 @@ FEATURES = {
     "tokens": (PIECES, ["tokens"], {"lm_weight": 0.4, "token_bonus": 0.3}),
     "words": (LETTERS, ["words"], {"lm_weight": 0.6, "word_bonus": 0.5, "oov_charge": 0.4}),
     "no unknown words": (LETTERS, ["words"], {"lm_weight": 0.6, "oov_charge": None}),
+    "some words": (LETTERS, ["some words"], {"lm_weight": 0.6, "oov_charge": 0.4}),
+    "only known words": (LETTERS, ["only known words"], {"lm_weight": 0.6, "oov_charge": 0.4}),
+    "some characters": (LETTERS, ["some characters"], {"lm_weight": 0.7}),
     "words of pieces": (WORDPIECES, ["words"], {"lm_weight": 0.6, "oov_charge": 0.1}),
     "lexicon alone": (LETTERS, [], {"lexicon": ["ab", "b", "bb"], "oov_charge": 0.9}),
     "closed lexicon": (PIECES, [], {"lexicon": ["ab", "a", "abb"], "oov_charge": None, "word_bonus": 0.3}),
+    "words out of vocabulary": (
+        LETTERS,
+        ["words"],
+        {"lexicon": lexicon_with_oov(["ab"], ["a", "ba"], LETTERS), "lm_weight": 0.9, "oov_charge": 0.7},
+    ),
+    "words out of vocabulary are forbidden": (
+        LETTERS,
+        ["words"],
+        {"lexicon": lexicon_with_oov(["ba", "a"], ["ab", "b"], LETTERS), "lm_weight": 0.9, "oov_charge": None},
+    ),
+    "no word in vocabulary": (LETTERS, ["words"], {"lexicon": lexicon_with_oov([], [], LETTERS), "oov_charge": 0.3}),
     "lexicon and words": (LETTERS, ["words"], {"lexicon": ["ab", "b", "bb"], "lm_weight": 0.9}),
     "hotwords": (LETTERS, [], {"hotwords": {"ab": 2.0, "b": 0.5, "a b": 3.0, "b a": 1.0}}),
     "hotwords anywhere": (UNMARKED, [], {"hotwords": {"ab": 2.0, "abc": 3.0, "bb": 1.0, "cab": 1.5}}),
@@ -178,12 +196,18 @@ def test_look_aheads_cancel_along_every_text(name, models):
         assert total == pytest.approx(fusion_score(tokens), abs=SEARCH_DOUBLE)
 
 
+@pytest.mark.difference(
+    "pyctcdecode",
+    "the beginning of a known word",
+    "costs nothing until the word is complete",
+    "counts as the likeliest word that it can become",
+)
 def test_look_aheads_steer(models):
     """Inside a word: the likeliest of the words below; in a hotword: the share of its letters."""
     plan = BeamDecoder(LETTERS, language_model=models["words"], lm_weight=2.0, oov_charge=0.25).plan
     scorers = Scorers(plan)
     words = models["words"]
-    log_prob = {word: words.native.unigram(words.native.find(word)) for word in words}
+    log_prob = {word: words.native.look_ahead(words.native.find(word)) for word in words}
     a, b, _ = 1, 2, 3
     gain, after_a = scorers.extend(scorers.start(), a)
     assert gain == pytest.approx(2 * max(log_prob["a"], log_prob["ab"]), abs=DOUBLE)
@@ -349,7 +373,7 @@ def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):
     running.push(np.log(np.array([[0.01, 0.97, 0.01, 0.01], [0.97, 0.01, 0.01, 0.01]])))
     words = models["words"]
     (best,) = running.best(1, ended=False)
-    look_ahead = max(words.native.unigram(words.native.find(word)) for word in ("a", "ab"))
+    look_ahead = max(words.native.look_ahead(words.native.find(word)) for word in ("a", "ab"))
     mass = math.log(0.97 * 0.97 + 0.97 * 0.01 + 0.01 * 0.01)
     assert (best.tokens, best.score) == ((1,), pytest.approx(mass + 0.5 * look_ahead, abs=tolerance))
     assert running.best(1)[0].score == pytest.approx(mass + 0.5 * words.log_prob(["a"]) + 1.0, abs=tolerance)

@@ -55,7 +55,8 @@ def random_word_options(rng, letters, models):
         return options
     model = models[int(rng.integers(1, 9))]
     ids = np.array([model.find(str(n + 1)) for n in range(len(words))], dtype=np.int32)
-    return {**options, "word_lm": model, "word_lm_weight": rng.uniform(0, 1.5), "word_lm_ids": ids}
+    lm = {"word_lm": model, "word_lm_weight": rng.uniform(0, 1.5), "word_lm_ids": ids}
+    return {**options, **lm, "oov_words": int(rng.integers(0, len(words) + 1)) if rng.random() < 0.5 else 0}
 
 
 def random_hotwords(rng, letters, *, has_words):

@@ -62,15 +62,16 @@ def test_the_plain_file_is_fine(tmp_path):
         (("\\end\\", ""), r"line 16: the file ends here; expected \\end\\. Is it truncated\?"),
         (("\\end\\", "\\end\\\nmore"), r'line 17: text after \\end\\: "more"'),
         (("-0.5\ta", "0.5\ta"), "line 10: the log-probability is above 0"),
-        (("-0.5\ta", "nan\ta"), 'line 10: the log-probability is "nan"; expected a finite number'),
-        (("-0.5\ta", "-inf\ta"), 'line 10: the log-probability is "-inf"'),
-        (("-0.5\ta", "-1e999\ta"), 'line 10: the log-probability is "-1e999"'),
-        (("-0.5\ta", "-1e400\ta"), 'line 10: the log-probability is "-1e400"'),
+        (("-0.5\ta", "nan\ta"), 'line 10: the log-probability is "nan"; expected a finite number or -inf'),
+        (("-0.5\ta", "inf\ta"), 'line 10: the log-probability is "inf"'),
+        (("-0.5\ta", "1e400\ta"), 'line 10: the log-probability is "1e400"'),
         (("-0.5\ta", "a\t-0.5"), 'line 10: the log-probability is "a"'),
         (("-0.5\ta", "-0,5\ta"), 'line 10: the log-probability is "-0,5"'),
         (("-0.5\ta", "-\ta"), 'line 10: the log-probability is "-"'),
         (("a\t-0.25", "a\tx"), 'line 10: the back-off is "x"'),
         (("a\t-0.25", "a\tinf"), 'line 10: the back-off is "inf"'),
+        (("a\t-0.25", "a\t-inf"), r'line 10: the back-off is "-inf"; expected a finite number\.'),
+        (("a\t-0.25", "a\t-1e400"), 'line 10: the back-off is "-1e400"'),
         (("a\t-0.25", "a\t-0.25\t0"), "line 10: expected a log-probability, 1 words and at most a back-off"),
         (("-0.5\ta\t-0.25", "-0.5"), "line 10: expected 1 words after"),
         (("-0.1\t<s> a", "-0.1\t<s>"), "line 13: expected 2 words after"),
@@ -105,6 +106,19 @@ def test_what_an_arpa_file_may_look_like(tmp_path):
     assert without.unknown_log_prob == pytest.approx(-100 * math.log(10), abs=LM_NATS)  # as in KenLM: log10 p = −100
     more = load_text(tmp_path, ARPA.replace("-0.5\ta", "-000.50000000000000000000000e-0\ta"))
     assert more.log_prob(["a"]) == expected.log_prob(["a"])
+
+
+@pytest.mark.parametrize("zero", ["-inf", "-1e400", "-1e39"])
+def test_a_log_probability_may_be_minus_infinity(tmp_path, zero):
+    model = load_text(tmp_path, ARPA.replace("-0.5\ta", f"{zero}\ta").replace("-0.2\ta </s>", f"{zero}\ta </s>"))
+    saved = tmp_path / "again.arpa", tmp_path / "again.ctclm"
+    for path in saved:
+        model.save(path)
+    assert "-inf\ta\t-0.25\n" in saved[0].read_text()
+    for each in (model, *map(NGramModel.load, saved)):
+        assert each.log_prob(["a"], eos=False) == pytest.approx(-0.1 * math.log(10), abs=LM_NATS)  # after <s>
+        assert each.log_prob(["a"], bos=False, eos=False) == -math.inf == each.log_prob(["a"])
+        assert each.log_prob(["x"]) == pytest.approx(-3.5 * math.log(10), abs=LM_NATS)
 
 
 @pytest.mark.parametrize(

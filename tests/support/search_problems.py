@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 
 from ctckit import NGramModel, Vocabulary
+from ctckit.decoding.lexicon import Lexicon
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from tests.support import oracle
@@ -32,9 +34,13 @@ def random_arpa(entries, seed, *, bigrams=0.5):
     return "\n".join(lines)
 
 
-def model(folder, entries, unit, seed=0):
+def model(folder, entries, unit, seed=0, impossible=()):
+    """A random model; the entries ``impossible`` have no probability of their own, only in some contexts."""
     path = folder / f"{unit}{seed}.arpa"
-    path.write_text(random_arpa(entries, seed), encoding="utf-8")
+    text = random_arpa(entries, seed)
+    for entry in impossible:
+        text = re.sub(rf"^\S+\t{re.escape(entry)}(?=[\t\n])", f"-inf\t{entry}", text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
     return NGramModel.load(path, unit=unit)
 
 
@@ -60,8 +66,10 @@ def naive_parts(tokens, vocabulary, *, word_lm=None, token_lm=None, lexicon=None
     """(log p by token model, log p by word model, words, letters in unknown words, hotwords), by the definition."""
     text = written(tokens, vocabulary)
     words = text.split() if vocabulary.has_words else []
-    known = lexicon if lexicon is not None else (set(word_lm) if word_lm is not None else None)
-    entries = [word if known is None or word in known else "<unk>" for word in words]
+    known = listed = lexicon if lexicon is not None else (set(word_lm) if word_lm is not None else None)
+    if isinstance(lexicon, Lexicon):
+        listed, known = lexicon.words, lexicon.words[: len(lexicon.words) - lexicon.oov_words]
+    entries = [word if listed is None or word in listed else "<unk>" for word in words]
     token_part = 0.0
     if token_lm is not None:
         by_token = token_lm.unit == "token"

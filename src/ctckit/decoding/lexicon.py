@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,12 +29,18 @@ class Lexicon:
         words: The word of each spelling.
         spellings: In letters, without boundaries.
         own_spellings: Whether the user gave the spellings. Texts are then written in the lexicon's words.
+        oov_words: How many of the last words are out of vocabulary: their letters are charged, but a model of words is
+            asked for their entries, not for <unk>.
     """
 
     alphabet: Alphabet
     words: tuple[str, ...]
     spellings: tuple[Letters, ...]
     own_spellings: bool = False
+    oov_words: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
 
     @cached_property
     def _spellings_of(self) -> dict[str, list[Letters]]:
@@ -95,6 +101,16 @@ def lexicon_of_model(model: NGramModel, vocabulary: Vocabulary) -> Lexicon:
             "language_model has no word that the vocabulary can write. Is it of another language, or in capitals?"
         )
     return Lexicon(alphabet, tuple(words), tuple(alphabet.spell(word) for word in words))
+
+
+def lexicon_with_oov(known: Sequence[str], others: Sequence[str], vocabulary: Vocabulary) -> Lexicon:
+    """Return the lexicon of known words and of ``others``, which are charged and scored by a model of words.
+
+    There may be no words at all. The vocabulary must be able to write all of them.
+    """
+    alphabet = Alphabet.of(vocabulary)
+    words = (*known, *others)
+    return Lexicon(alphabet, words, tuple(alphabet.spell(word) for word in words), oov_words=len(others))
 
 
 def checked_words(given: Iterable[Any], name: str) -> list[str]:

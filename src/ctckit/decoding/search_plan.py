@@ -22,6 +22,8 @@ def known_words(
 ) -> Lexicon | None:
     """Return the lexicon: the one given, or else the words of the model of words; None without either.
 
+    A ``Lexicon`` is returned as it is.
+
     Raises:
         InvalidInputError: If the words do not fit the vocabulary, or it has no mark of words.
     """
@@ -30,6 +32,8 @@ def known_words(
             "language_model is a model of words, but vocabulary has no mark of words, so that no word ever ends. Say "
             'separator=…, word_start=… or continuation=… of the Vocabulary, or use a model of characters (unit="char").'
         )
+    if isinstance(lexicon, Lexicon):
+        return lexicon
     if lexicon is not None:
         return lexicon_of(lexicon, vocabulary)
     return None if models.word_lm is None else lexicon_of_model(models.word_lm, vocabulary)
@@ -70,6 +74,7 @@ def build_plan(
         words=NO_LISTS if lexicon is None else Ragged.of(lexicon.spellings),
         word_names=np.zeros(0, dtype=np.int32) if lexicon is None else lexicon.names,
         word_lm_ids=np.zeros(0, dtype=np.int32) if lexicon is None else word_lm_ids_of(word_lm, lexicon),
+        oov_words=0 if lexicon is None else lexicon.oov_words,
         **_hotword_fields(settings, spelling),
         **plan_fields(settings, models.weights, has_words=has_words, has_lexicon=has_lexicon),
     )

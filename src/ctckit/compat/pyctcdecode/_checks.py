@@ -80,6 +80,12 @@ def only_strict(what: str, why: str) -> InvalidInputError:
     return InvalidInputError(f"{what} needs strict=True: {why}")
 
 
+def is_strict(strict: bool) -> None:
+    """Decoding in parts is the strict search."""
+    if not strict:
+        raise only_strict("partial_decode_beams", "to decode bit by bit without it, use BeamDecoder(…).stream().")
+
+
 def json_object(content: str, what: str, keys: Collection[str]) -> dict[str, Any]:
     """Return a JSON object with exactly these keys."""
     try:

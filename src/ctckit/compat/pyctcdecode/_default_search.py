@@ -5,7 +5,7 @@ alpha              lm_weight
 beta               word_bonus, where there is a language model
 unk_score_offset   oov_charge = −alpha · unk_score_offset · ln 10 / 6 for each letter of an unknown word. A word of six
                    letters, the usual length, is charged as much as any unknown word in the original
-unigrams           lexicon
+unigrams           lexicon; the model's other words are scored by the model and charged as unknown
 hotwords           hotwords; a phrase counts as a whole, with hotword_weight for each of its words
 beam_prune_logp    beam_threshold
 token_min_logp     token_threshold
@@ -23,18 +23,20 @@ import numpy.typing as npt
 from ctckit.alignment.spans import words_of
 from ctckit.compat import kenlm
 from ctckit.compat.pyctcdecode import _checks
-from ctckit.compat.pyctcdecode._strict_search import OutputBeam, Pruning
+from ctckit.compat.pyctcdecode._beams import OutputBeam, WordFrames
+from ctckit.compat.pyctcdecode._strict_search import Pruning
 from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_FACTOR
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.lexicon import Lexicon, lexicon_with_oov
 from ctckit.decoding.padding import pad_frames
 from ctckit.decoding.settings import MAX_WEIGHT
+from ctckit.language_models.ngram import NGramModel
 from ctckit.vocabulary import Vocabulary
 
 PROBABILITY_SLACK = 1e-3  # the rounding of a frame's sum in half precision
-SENTENCE_MARKS = ("<s>", "</s>", "<unk>")  # in the original, a text may contain them as words
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +91,21 @@ class DefaultSearch:
         if model is None:
             return BeamDecoder(vocabulary)
         _checks.words_end(vocabulary.has_words)
-        letters = _letters_of(vocabulary)
-        words = [word for word in model.unigrams or () if word not in SENTENCE_MARKS and letters.issuperset(word)]
-        return BeamDecoder(vocabulary, language_model=ngrams_of(model.kenlm_model), lexicon=words or None)
+        ngrams = ngrams_of(model.kenlm_model)
+        return BeamDecoder(vocabulary, language_model=ngrams, lexicon=_lexicon(ngrams, model.unigrams, vocabulary))
+
+
+def _lexicon(ngrams: NGramModel, unigrams: Sequence[str] | None, vocabulary: Vocabulary) -> Lexicon:
+    """Return the words of the model: those of a list of unigrams are known, the others are charged.
+
+    Without a list, or with an empty one, all words of the model are known.
+    """
+    letters = _letters_of(vocabulary)
+    words = [word for word in ngrams if word != kenlm.UNKNOWN and letters.issuperset(word)]
+    known = set(unigrams or words)
+    return lexicon_with_oov(
+        [word for word in words if word in known], [word for word in words if word not in known], vocabulary
+    )
 
 
 def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
@@ -165,14 +179,14 @@ def _beams(
 def _beam(text: str, same: Sequence[Hypothesis], vocabulary: Vocabulary, model: LanguageModel | None) -> OutputBeam:
     words = _words(same[0], text, vocabulary)
     log_prob = _log_sum([each.log_prob for each in same])
-    return text, _state_after(words, model), words, log_prob, _log_sum([each.score for each in same])
+    return OutputBeam(text, _state_after(words, model), words, log_prob, _log_sum([each.score for each in same]))
 
 
 def _log_sum(values: Sequence[float]) -> float:
     return values[0] if len(values) == 1 else float(np.logaddexp.reduce(values))
 
 
-def _words(found: Hypothesis, text: str, vocabulary: Vocabulary) -> list[tuple[str, tuple[int, int]]]:
+def _words(found: Hypothesis, text: str, vocabulary: Vocabulary) -> list[WordFrames]:
     """Return the words with their frames; without a mark of words, the whole text is one word."""
     starts, ends = found.decoded.rescoring.starts.tolist(), found.decoded.rescoring.ends.tolist()
     if not vocabulary.has_words:

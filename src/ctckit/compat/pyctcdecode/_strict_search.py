@@ -17,14 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit.compat.pyctcdecode._beams import NULL_FRAMES, Frames, OutputBeam
 from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from ctckit.compat.pyctcdecode.constants import MIN_TOKEN_CLIP_P
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, HotwordScorer
 
-Frames = tuple[int, int]
-OutputBeam = tuple[str, Any, list[tuple[str, Frames]], float, float]
-
-NO_FRAMES: Frames = (-1, -1)
 NO_LABEL = -1  # the last label of the first entry
 TEXT_SHIFT = 44  # bits below the number of a text in a merge key; they hold parts times labels
 
@@ -42,11 +39,10 @@ class Pruning:
 class Text:
     """The complete words of a text, and their score."""
 
-    __slots__ = ("after", "base", "fusion_score", "hotwords", "lm_score", "state", "string", "tail")
+    __slots__ = ("after", "base", "fusion_score", "lm_score", "state", "string", "tail")
 
-    def __init__(self, string: str, hotwords: int, tail: tuple[str, ...], number: int) -> None:
+    def __init__(self, string: str, tail: tuple[str, ...], number: int) -> None:
         self.string = string
-        self.hotwords = hotwords
         self.tail = tail  # the last words, those that the language model can see
         self.base = number << TEXT_SHIFT  # the merge key of a candidate: this + its part's base + its label
         self.after: dict[str, Text] = {}
@@ -69,6 +65,8 @@ class Part:
 
 Words = tuple[Any, ...]
 """The frames of complete words as a linked list: () or (the words before, (start, end))."""
+Finished = tuple[str, Words, Any, float]
+"""A text without an unfinished word: the text, the frames of its words, the model's state, its log-probability."""
 Entry = tuple[Text, Part, int, Words, int, int, Any]
 """An entry of the beam: text, part, last label, frames of its words, start and end of the part, log-probability."""
 
@@ -117,21 +115,34 @@ class StrictSearch:
         self._pruning = pruning
         self._history = max(1, (1 if model is None else model.order) - 1)
         self._break_next = False  # set after a label that ends in "▁"; one flag for all entries, as in the original
-        text, part = Text("", 0, (), 0), Part("", hotwords.score_partial_token(""), 0)
+        text, part = Text("", (), 0), Part("", hotwords.score_partial_token(""), 0)
         text.state = model.get_start_state() if start_state is None and model is not None else start_state
         self._texts = {"": text}
         self._parts = {"": part}
-        self._beam: list[Entry] = [(text, part, NO_LABEL, (), *NO_FRAMES, 0.0)]
+        self._beam: list[Entry] = [(text, part, NO_LABEL, (), *NULL_FRAMES, 0.0)]
 
     def run(self, log_probs: npt.NDArray[Any]) -> list[OutputBeam]:
         """Search in (T, C) log-probabilities and return the texts of the last beam, best first."""
-        for frame, scores in enumerate(_as_numbers(log_probs)):
-            likely = _likely(log_probs[frame], self._pruning.token_min_logp)
+        self._push(log_probs)
+        return [
+            OutputBeam(
+                " ".join(string.split()),
+                state,
+                list(zip(string.split(), in_order(words), strict=False)),
+                log_prob,
+                total,
+            )
+            for total, (string, words, state, log_prob) in self._finished(is_end=True)
+        ]
+
+    def _push(self, log_probs: npt.NDArray[Any], first: int = 0) -> None:
+        """Search in the next (T, C) log-probabilities, those of frame ``first`` and after it."""
+        for frame, scores in enumerate(_as_numbers(log_probs), first):
+            likely = _likely(log_probs[frame - first], self._pruning.token_min_logp)
             merged = _merged(entry for index in likely for entry in self._read(index, frame, scores[index]))
             self._beam = [entry for _, entry in self._best(self._scored(merged))]
             if self._pruning.prune_history:
                 self._beam = list(_with_different_futures(self._beam))
-        return self._finished()
 
     def _read(self, index: int, frame: int, log_prob: Any) -> Iterator[Entry]:
         """Yield every entry of the beam with one more frame of a label."""
@@ -144,7 +155,7 @@ class StrictSearch:
                 yield text, part, label, words, start, frame + 1, score + log_prob
             elif breaks or (is_bpe and self._break_next):
                 new_words = (words, (start, end)) if part.string else words
-                frames = (frame, frame + 1) if is_bpe else NO_FRAMES
+                frames = (frame, frame + 1) if is_bpe else NULL_FRAMES
                 new_part = self._part(labels.pieces[index])
                 yield self._followed(text, part.string), new_part, label, new_words, *frames, score + log_prob
                 self._break_next = is_bpe and labels.texts[index].endswith(BPE_TOKEN)
@@ -185,13 +196,18 @@ class StrictSearch:
         if string in self._texts:
             return self._texts[string]
         tail = (*before.tail, *word.split())[-self._history :]
-        text = self._texts[string] = Text(string, before.hotwords + self._hotwords.count(word), tail, len(self._texts))
-        text.fusion_score = self._hotwords.weight * text.hotwords
+        text = self._texts[string] = Text(string, tail, len(self._texts))
+        text.fusion_score = self._hotwords.score(string)
         if self._model is not None:
-            score, text.state = self._model.score(before.state, word)
-            text.lm_score = before.lm_score + score
+            text.lm_score, text.state = self._model_score(before, word, string)
             text.fusion_score = text.lm_score + text.fusion_score
         return text
+
+    def _model_score(self, before: Text, word: str, string: str) -> tuple[float, Any]:
+        """Return the model's score of a text ``string``, which is ``before`` and a word, and its state after it."""
+        assert self._model is not None
+        score, state = self._model.score(before.state, word)
+        return before.lm_score + score, state
 
     def _scored(self, entries: Iterable[Entry]) -> list[tuple[Any, Entry]]:
         if self._model is None:
@@ -205,8 +221,11 @@ class StrictSearch:
         scored.sort(key=itemgetter(0), reverse=True)
         return scored[: self._pruning.beam_width]
 
-    def _finished(self) -> list[OutputBeam]:
-        """Return the texts. The unfinished word counts as the last word, even if it is empty."""
+    def _finished(self, is_end: bool) -> list[tuple[float, Finished]]:
+        """Return the texts, best first, with their total scores.
+
+        The unfinished word counts as a word. Where the text ends, it is the last word, even if it is empty.
+        """
         merged: dict[str, tuple[Text, str, Words, Any]] = {}
         for text, part, _, words, start, end, score in self._beam:
             string = _joined(text.string, part.string)
@@ -215,26 +234,23 @@ class StrictSearch:
             if string in merged:
                 score = _log_add(merged[string][3], score)
             merged[string] = text, part.string, words, score
-        complete = [self._with_last_word(string, *found) for string, found in merged.items()]
-        return [
-            (
-                " ".join(string.split()),
-                state,
-                list(zip(string.split(), _in_order(words), strict=False)),
-                log_prob,
-                total,
-            )
-            for total, (string, words, state, log_prob) in self._best(complete)
-        ]
+        close = self._with_last_word if is_end else self._with_next_word
+        return self._best([close(string, *found) for string, found in merged.items()])
 
     def _with_last_word(
         self, string: str, text: Text, part: str, words: Words, log_prob: Any
-    ) -> tuple[float, tuple[str, Words, Any, float]]:
-        hotwords = self._hotwords.weight * (text.hotwords + self._hotwords.count(part))
+    ) -> tuple[float, Finished]:
+        hotwords = self._hotwords.score(string)
         if self._model is None:
             return float(log_prob + hotwords), (string, words, None, float(log_prob))
         score, state = self._model.score(text.state, part, is_last_word=True)
         return float(log_prob + (text.lm_score + score + hotwords)), (string, words, state, float(log_prob))
+
+    def _with_next_word(
+        self, string: str, text: Text, part: str, words: Words, log_prob: Any
+    ) -> tuple[float, Finished]:
+        after = self._followed(text, part)
+        return float(log_prob + after.fusion_score), (string, words, after.state, float(log_prob))
 
 
 def _as_numbers(log_probs: npt.NDArray[Any]) -> Any:
@@ -277,7 +293,7 @@ def _joined(text: str, word: str) -> str:
     return f"{text} {word}" if text and word else text or word
 
 
-def _in_order(words: Words) -> list[Frames]:
+def in_order(words: Words) -> list[Frames]:
     found: list[Frames] = []
     while words:
         words, frames = words

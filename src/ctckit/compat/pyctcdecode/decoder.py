@@ -7,12 +7,24 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from multiprocessing.context import SpawnContext
-from pathlib import Path
 from typing import Any, ClassVar
 
-from ctckit.compat.pyctcdecode import _checks, _files
+from ctckit.compat.pyctcdecode import _checks
+from ctckit.compat.pyctcdecode._beams import (
+    EMPTY_START_BEAM,
+    NULL_FRAMES,
+    Beam,
+    Frames,
+    LMBeam,
+    LMState,
+    OutputBeam,
+    OutputBeamMPSafe,
+    WordFrames,
+)
+from ctckit.compat.pyctcdecode._decoder_files import DecoderFiles
 from ctckit.compat.pyctcdecode._default_search import DefaultSearch
-from ctckit.compat.pyctcdecode._strict_search import Labels, OutputBeam, Pruning, StrictSearch, strict_log_probs
+from ctckit.compat.pyctcdecode._partial_search import ModelScores, PartialSearch
+from ctckit.compat.pyctcdecode._strict_search import Labels, Pruning, StrictSearch, strict_log_probs
 from ctckit.compat.pyctcdecode.alphabet import Alphabet, verify_alphabet_coverage
 from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_ALPHA,
@@ -33,14 +45,27 @@ from ctckit.compat.pyctcdecode.language_model import (
     load_unigram_set_from_arpa,
 )
 
-OutputBeamMPSafe = tuple[str, list[tuple[str, tuple[int, int]]], float, float]
+__all__ = [
+    "EMPTY_START_BEAM",
+    "NULL_FRAMES",
+    "Beam",
+    "BeamSearchDecoderCTC",
+    "Frames",
+    "LMBeam",
+    "LMState",
+    "OutputBeam",
+    "OutputBeamMPSafe",
+    "WordFrames",
+    "build_ctcdecoder",
+]
+
 RESCORED = 10  # texts of the beam that are rescored if only the best is returned
 Settings = tuple[Pruning, list[str], float]  # limits, hotwords, weight of the hotwords
 
 logger = logging.getLogger(__name__)
 
 
-class BeamSearchDecoderCTC:
+class BeamSearchDecoderCTC(DecoderFiles):
     """A decoder with pyctcdecode's calls and results: (T, C) scores in, texts out.
 
     By default it searches with ``BeamDecoder``, which is right where the original has a defect; the migration guide
@@ -61,9 +86,6 @@ class BeamSearchDecoderCTC:
 
     # The models of all decoders, where transformers expects them. A decoder in a pickle takes its model along.
     model_container: ClassVar[dict[bytes, AbstractLanguageModel | None]] = {}
-
-    _ALPHABET_SERIALIZED_FILENAME = "alphabet.json"
-    _LANGUAGE_MODEL_SERIALIZED_DIRECTORY = "language_model"
 
     def __init__(
         self, alphabet: Alphabet, language_model: AbstractLanguageModel | None = None, *, strict: bool = False
@@ -147,8 +169,9 @@ class BeamSearchDecoderCTC:
             lm_start_state: With ``strict``: the language model's state to start from; an earlier call returned it.
 
         Returns:
-            Tuples of: the text, the language model's state after it, its words with their frames [start, end), the
-            log-probability of the text given the frames, and that score with language model and hotwords.
+            Tuples with names, ``OutputBeam``: the text, the language model's state after it, its words with their
+            frames [start, end), the log-probability of the text given the frames, and that score with language model
+            and hotwords.
 
         Raises:
             InvalidInputError: On a wrong shape or type, NaN, or settings that would drop every entry.
@@ -204,7 +227,7 @@ class BeamSearchDecoderCTC:
         hotwords: Iterable[str] | None = None,
         hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
     ) -> list[list[OutputBeamMPSafe]]:
-        """Return ``decode_beams`` of each item of a list; the tuples do not have the language model's state.
+        """Return ``decode_beams`` of each item of a list, as tuples without the language model's state.
 
         Args:
             pool: With ``strict``: a pool of forked processes that was made after the decoder, or None. Without
@@ -224,8 +247,10 @@ class BeamSearchDecoderCTC:
         self, pool: Any, logits_list: Sequence[Any], settings: Settings, n_best: int | None = None
     ) -> list[list[OutputBeamMPSafe]]:
         items = [_checks.scores(each, len(self._alphabet.labels)) for each in logits_list]
+        pool = _usable(pool)
         if self.strict:
-            return list(_mapping(pool)(partial(self._beams_without_state, settings=settings), items))
+            decode = partial(self._beams_without_state, settings=settings)
+            return list((map if pool is None else pool.map)(decode, items))
         return [
             _without_state(each) for each in self._default_search.decode(items, self._language_model, *settings, n_best)
         ]
@@ -247,77 +272,72 @@ class BeamSearchDecoderCTC:
         settings = self._settings(beam_width, beam_prune_logp, token_min_logp, True, hotwords, hotword_weight)
         return [each[0][0] for each in self._batch(pool, logits_list, settings, RESCORED)]
 
-    def save_to_dir(self, filepath: str | os.PathLike[str]) -> None:
-        """Write alphabet.json and, with a language model, the folder language_model: the same files as the original.
+    def get_starting_state(self) -> tuple[list[Beam], ModelScores, dict[str, float]]:
+        """Return the beams before the first frame and two dictionaries, for ``partial_decode_beams``.
 
         Raises:
-            DataError: If the folder language_model exists already.
+            InvalidInputError: Without ``strict``.
         """
-        folder = Path(filepath)
-        model = self._language_model
-        if model is not None:
-            with _files.new_folder(folder / self._LANGUAGE_MODEL_SERIALIZED_DIRECTORY) as unfinished:
-                model.save_to_dir(str(unfinished))
-        _files.write_text(folder / self._ALPHABET_SERIALIZED_FILENAME, self._alphabet.dumps())
+        _checks.is_strict(self.strict)
+        return [EMPTY_START_BEAM], {}, {}
 
-    @staticmethod
-    def parse_directory_contents(filepath: str | os.PathLike[str]) -> dict[str, str | None]:
-        """Return the paths of alphabet.json and of the folder language_model; None where there is no such folder.
+    def partial_decode_beams(
+        self,
+        logits: Any,
+        cached_lm_scores: ModelScores,
+        cached_p_lm_scores: dict[str, float],
+        beams: Iterable[Beam | LMBeam],
+        processed_frames: int,
+        beam_width: int = DEFAULT_BEAM_WIDTH,
+        beam_prune_logp: float = DEFAULT_PRUNE_LOGP,
+        token_min_logp: float = DEFAULT_MIN_TOKEN_LOGP,
+        prune_history: bool = DEFAULT_PRUNE_BEAMS,
+        hotword_scorer: HotwordScorer | None = None,
+        force_next_word: bool = False,
+        is_end: bool = False,
+    ) -> list[LMBeam]:
+        """Decode the next frames of an item, with ``strict``; pyctcdecode's development version has this method.
+
+        Args:
+            logits: (T, C) scores of the next frames, as in ``decode_beams``.
+            cached_lm_scores: From ``get_starting_state``; scores of texts are added to it.
+            cached_p_lm_scores: From ``get_starting_state``; not used.
+            beams: From ``get_starting_state``, or what this method returned for the frames before.
+            processed_frames: The number of frames before.
+            beam_width: See ``decode_beams``.
+            beam_prune_logp: See ``decode_beams``.
+            token_min_logp: See ``decode_beams``.
+            prune_history: See ``decode_beams``.
+            hotword_scorer: The hotwords: ``HotwordScorer.build_scorer([…], weight)``.
+            force_next_word: Whether the unfinished words are complete after these frames.
+            is_end: Whether the texts end after these frames.
+
+        Returns:
+            The beams after these frames, best first.
 
         Raises:
-            DataError: If there is no alphabet.
+            InvalidInputError: Without ``strict``; else as in ``decode_beams``.
         """
-        alphabet = BeamSearchDecoderCTC._ALPHABET_SERIALIZED_FILENAME
-        models = BeamSearchDecoderCTC._LANGUAGE_MODEL_SERIALIZED_DIRECTORY
-        names = _checks.folder(filepath, alphabet)
-        if alphabet not in names:
-            raise _checks.incomplete(filepath, names, f"{alphabet} among them")
-        return {
-            "alphabet": os.path.join(filepath, alphabet),
-            "language_model": os.path.join(filepath, models) if models in names else None,
-        }
-
-    @classmethod
-    def load_from_dir(
-        cls, filepath: str | os.PathLike[str], unigram_encoding: str | None = None, *, strict: bool = False
-    ) -> BeamSearchDecoderCTC:
-        """Read a folder that ``save_to_dir`` wrote, in ctckit or in the original.
-
-        Raises:
-            DataError: If files are missing, or have other content.
-        """
-        files = cls.parse_directory_contents(filepath)
-        alphabet = Alphabet.loads(Path(str(files["alphabet"])).read_text(encoding="utf-8"))
-        folder = files["language_model"]
-        model = None if folder is None else LanguageModel.load_from_dir(folder, unigram_encoding)
-        return cls(alphabet, model, strict=strict)
-
-    @classmethod
-    def load_from_hf_hub(
-        cls, model_id: str, cache_dir: str | None = None, *, strict: bool = False, **kwargs: Any
-    ) -> BeamSearchDecoderCTC:
-        """Read a decoder from the Hugging Face hub with the package huggingface_hub; ``kwargs`` are passed to it.
-
-        Raises:
-            ImportError: If huggingface_hub is not installed.
-        """
-        hub = _checks.huggingface_hub()
-        cache = cache_dir or os.path.join(Path.home(), ".cache", "pyctcdecode")
-        return cls.load_from_dir(hub.snapshot_download(model_id, cache_dir=cache, **kwargs), strict=strict)
+        _checks.is_strict(self.strict)
+        scores = _checks.scores(logits, len(self._alphabet.labels))
+        pruning, _, _ = self._settings(beam_width, beam_prune_logp, token_min_logp, prune_history, None, 0.0)
+        hotwords = hotword_scorer or HotwordScorer.build_scorer()
+        search = PartialSearch(self._labels, self._language_model, hotwords, pruning, known=cached_lm_scores)
+        return search.run_part(beams, strict_log_probs(scores), processed_frames, force_next_word, is_end)
 
 
 def _without_state(beams: Iterable[OutputBeam]) -> list[OutputBeamMPSafe]:
-    return [(text, words, logit_score, lm_score) for text, _, words, logit_score, lm_score in beams]
+    return [beam.get_mp_safe_beam() for beam in beams]
 
 
-def _mapping(pool: Any) -> Any:
-    """Return the pool's map, or Python's own."""
-    if pool is not None and isinstance(pool._ctx, SpawnContext):
-        logger.warning(
-            "A pool of spawned processes has no language model: items are decoded one after another in this process."
-        )
-        pool = None
-    return map if pool is None else pool.map
+def _usable(pool: Any) -> Any:
+    """Return the pool; None, with a warning, if its processes are spawned."""
+    if not isinstance(getattr(pool, "_ctx", None), SpawnContext):
+        return pool
+    logger.warning(
+        "A pool of spawned processes has no language model, so it is not used. Falling back to sequential decoding."
+    )
+    return None
 
 
 def build_ctcdecoder(

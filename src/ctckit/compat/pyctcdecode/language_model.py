@@ -6,10 +6,10 @@ import abc
 import json
 import logging
 import os
+import re
 import shutil
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ctckit.compat.pyctcdecode.constants import (
 from ctckit.language_models.ngram import NGramModel
 
 MIN_KNOWN = 0.1  # share of the unigrams that the model knows; below it, the languages probably differ
+NEVER = r"(?!)"  # a pattern without matches
 COLUMNS_WITH_BACKOFF = 3  # of a unigram in an ARPA file
 
 logger = logging.getLogger(__name__)
@@ -53,51 +54,79 @@ def load_unigram_set_from_arpa(arpa_path: str | os.PathLike[str]) -> set[str]:
     return found
 
 
-class HotwordScorer:
-    """Scores hotwords in a text, and the beginnings of hotwords.
-
-    Phrases are split: each of their words is a hotword by itself.
+class CharTrie:
+    """The beginnings of words, with the methods of ``pygtrie.CharTrie`` that ``HotwordScorer`` calls.
 
     Args:
-        hotwords: Words or phrases.
-        weight: Nats for each occurrence of a word.
+        words: The words.
+
+    Example:
+        >>> trie = CharTrie(["cream", "crab"])
+        >>> trie.has_node("cre"), trie.has_node("ice"), list(trie.iterkeys("cr", shallow=True))
+        (True, False, ['crab'])
+    """
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._shortest: dict[str, str] = {}  # for each beginning of a word, the shortest such word
+        for word in sorted(words, key=len, reverse=True):
+            self._shortest.update((word[:end], word) for end in range(len(word) + 1))
+
+    def has_node(self, key: str) -> bool:
+        """Tell whether a word begins with ``key``."""
+        return key in self._shortest
+
+    def iterkeys(self, prefix: str, shallow: bool = True) -> Iterator[str]:
+        """Yield the shortest word that begins with ``prefix``."""
+        yield self._shortest[prefix]
+
+
+class HotwordScorer:
+    """Scores hotwords in a text, and the beginnings of hotwords. ``build_scorer`` makes one from a list of words.
+
+    Args:
+        match_ptn: A pattern; each of its matches in a text is a hotword.
+        char_trie: The hotwords by their beginnings: a ``CharTrie`` of this module or of the package pygtrie.
+        weight: Nats for each hotword in a text.
 
     Example:
         >>> scorer = HotwordScorer.build_scorer(["ice cream"], weight=10.0)
         >>> scorer.score("more ice and ice cream"), scorer.score_partial_token("cr"), scorer.score_partial_token("cow")
         (30.0, 4.0, 0.0)
+        >>> HotwordScorer(re.compile("ice"), CharTrie(["ice"]), weight=2.0).score("ice ices")
+        4.0
     """
 
-    def __init__(self, hotwords: Iterable[str] = (), weight: float = DEFAULT_HOTWORD_WEIGHT) -> None:
-        self._words = Counter(word for phrase in hotwords for word in phrase.split())
-        self._shortest: dict[str, int] = {}  # for each beginning of a hotword, the length of the shortest such hotword
-        for word in sorted(self._words, key=len, reverse=True):
-            self._shortest.update((word[:end], len(word)) for end in range(len(word) + 1))
+    def __init__(self, match_ptn: re.Pattern[str], char_trie: Any, weight: float = DEFAULT_HOTWORD_WEIGHT) -> None:
+        self._match_ptn = match_ptn
+        self._char_trie = char_trie
         self.weight = weight
 
     def __contains__(self, item: str) -> bool:
         """Tell whether a hotword begins with ``item``."""
-        return item in self._shortest
-
-    def count(self, text: str) -> int:
-        """Return the number of words of a text that are hotwords."""
-        return sum(word in self._words for word in text.split())
+        return bool(self._char_trie.has_node(item))
 
     def score(self, text: str) -> float:
         """Return the weight times the number of hotwords in a text."""
-        return self.weight * self.count(text)
+        return self.weight * len(self._match_ptn.findall(text))
 
     def score_partial_token(self, token: str) -> float:
         """Return the weight in proportion to the letters read of the shortest hotword with this beginning; else 0."""
-        length = self._shortest.get(token)
-        return self.weight * len(token) / length if length else 0.0
+        if token not in self:
+            return 0.0
+        return self.weight * len(token) / len(next(iter(self._char_trie.iterkeys(token, shallow=True))))
 
     @classmethod
     def build_scorer(
         cls, hotwords: Iterable[str] | None = None, weight: float = DEFAULT_HOTWORD_WEIGHT
     ) -> HotwordScorer:
-        """Return a scorer for a list of words or phrases; without hotwords, it scores 0."""
-        return cls(_checks.strings(hotwords or (), "hotwords"), weight)
+        """Return a scorer for a list of words or phrases; without hotwords, it scores 0.
+
+        Phrases are split: each of their words is a hotword by itself.
+        """
+        words = [word for phrase in _checks.strings(hotwords or (), "hotwords") for word in phrase.split()]
+        longest_first = sorted(map(re.escape, words), key=len, reverse=True)
+        pattern = rf"(?<!\S)(?:{'|'.join(longest_first)})(?!\S)" if words else NEVER
+        return cls(re.compile(pattern), CharTrie(words), weight)
 
 
 class AbstractLanguageModel(abc.ABC):

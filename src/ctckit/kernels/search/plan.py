@@ -46,8 +46,8 @@ class NGram(Protocol):
     def query(self, state: int, word: int) -> tuple[float, int]:
         """Return log p(word | state) and the state after the word."""
 
-    def unigram(self, word: int) -> float:
-        """Return log p(word) without context."""
+    def look_ahead(self, word: int) -> float:
+        """Return log p(word) without context; where that is −∞, log p(<unk>) or 0: a context may allow the word."""
 
     def find(self, word: str) -> int:
         """Return the number of an entry, or that of <unk> if the model has no such entry."""
@@ -106,6 +106,11 @@ class Ragged:
 NO_LISTS = Ragged.of([])
 
 
+def weighted(weight: float, log_prob: float) -> float:
+    """Return a weighted log-probability; a model of weight 0 forbids nothing."""
+    return weight * log_prob if weight > 0 else 0.0
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchPlan:
     """Everything that one search needs to know besides the frames.
@@ -135,7 +140,10 @@ class SearchPlan:
             empty: a word is written as it is spelled.
         word_lm_ids: (W,) int32 the entry of each known word in the word model, that of <unk> where the model lacks the
             word; −1 without a word model.
-        oov_charge: Nats for each letter of a word that is not in ``words``; +∞ forbids such words.
+        oov_words: How many of the last ``words`` are out of vocabulary all the same: ``word_lm`` is asked for their
+            entries, and their letters are charged. 0 without a word model.
+        oov_charge: Nats for each letter of a word that is not in ``words``, or is one of ``oov_words``; +∞ forbids such
+            words.
         hotwords: (H lists) the letters of each hotword, all different. Where there are words, each begins and ends
             with 0.
         hotword_weights: (H,) float32 nats for one occurrence, > 0.
@@ -161,6 +169,7 @@ class SearchPlan:
     words: Ragged = NO_LISTS
     word_names: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     word_lm_ids: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    oov_words: int = 0
     oov_charge: float = 0.0
     hotwords: Ragged = NO_LISTS
     hotword_weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
@@ -172,8 +181,8 @@ class SearchPlan:
         """Return score(y) − log p(y | x) in nats, for a text with this number of tokens."""
         charge = self.oov_charge * parts.oov_letters if parts.oov_letters else 0.0  # ∞ · 0 is no charge
         return (
-            self.token_lm_weight * parts.token_lm_log_prob
-            + self.word_lm_weight * parts.word_lm_log_prob
+            weighted(self.token_lm_weight, parts.token_lm_log_prob)
+            + weighted(self.word_lm_weight, parts.word_lm_log_prob)
             + self.word_bonus * parts.words
             + self.token_bonus * tokens
             - charge

@@ -15,6 +15,7 @@ search also gets a *look-ahead*: a part of what the finished word is expected to
 Look-aheads steer the search. They cancel along a text and are taken back at its end, so the final score has none:
 
     lexicon     inside a word, at node v:  word_lm_weight · max log p(w), without context, over the words w below v;
+                                           less oov_charge · letters so far where w is out of vocabulary;
                 off the lexicon:           word_lm_weight · log p(<unk>) − oov_charge · letters so far;
                 between words:             0
     hotwords    at the node that spells the longest beginning of a hotword that the text ends in:
@@ -30,7 +31,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ctckit.kernels.search.plan import BOUNDARY, NGram, Parts, SearchPlan
+from ctckit.kernels.search.plan import BOUNDARY, NGram, Parts, SearchPlan, weighted
+
+Choice = tuple[float, float, tuple[int, ...]]
+"""The score and the log-probability of the words so far, and these words."""
 
 WordEnd = tuple[int, int]
 """The node of a complete word in the lexicon, and its number of letters."""
@@ -147,7 +151,8 @@ class Scorers:
             ends.append((context.node, context.letters))
         gained += self.end(context)
         log_prob, words = self._choose_words(ends)
-        return replace(gained, word_lm_log_prob=log_prob, word_indices=words)
+        unknown = [letters for word, (_, letters) in zip(words, ends, strict=True) if self._is_oov(word)]
+        return replace(gained, word_lm_log_prob=log_prob, word_indices=words, oov_letters=sum(unknown))
 
     def score_word_by_word(self, tokens: Sequence[int]) -> float:
         """Return the fusion score of a text with each word chosen where it ends, by the words before it."""
@@ -170,26 +175,37 @@ class Scorers:
         return ends
 
     def _choose_words(self, ends: Sequence[WordEnd]) -> tuple[float, tuple[int, ...]]:
-        """Return the highest log-probability by the word model, </s> included, and the words: a shortest path.
+        """Return the words with the best score, and their log-probability with </s>: a shortest path.
 
         For each state of the model, the best words so far are kept (Viterbi), for at most ``MOST_CHOICES`` states.
         """
         model, plan = self.plan.word_lm, self.plan
-        choices: dict[int, tuple[float, tuple[int, ...]]] = {self.start().word_lm_state: (0.0, ())}
-        for node, _ in ends:
-            longer: dict[int, tuple[float, tuple[int, ...]]] = {}
-            for state, (log_prob, words) in choices.items():
+        choices: dict[int, Choice] = {self.start().word_lm_state: (0.0, 0.0, ())}
+        for node, letters in ends:
+            longer: dict[int, Choice] = {}
+            for state, (score, log_prob, words) in choices.items():
                 for word in self.lexicon.words_at(node) or (-1,):
                     more, after = 0.0, state
                     if model is not None:
                         more, after = model.query(state, int(plan.word_lm_ids[word]) if word >= 0 else model.unknown)
-                    if after not in longer or log_prob + more > longer[after][0]:
-                        longer[after] = (log_prob + more, (*words, word))
+                    total = score + self._word_value(more, word, letters)
+                    if after not in longer or total > longer[after][0]:
+                        longer[after] = (total, log_prob + more, (*words, word))
             choices = longer
             if len(longer) > MOST_CHOICES:
                 choices = dict(sorted(longer.items(), key=lambda each: -each[1][0])[:MOST_CHOICES])
-        totals = [(log_prob + self._end_of_words(state), words) for state, (log_prob, words) in choices.items()]
-        return max(totals, key=lambda each: each[0])
+        last = {state: self._end_of_words(state) for state in choices}
+        best = max(choices, key=lambda state: choices[state][0] + weighted(plan.word_lm_weight, last[state]))
+        _, log_prob, words = choices[best]
+        return log_prob + last[best], words
+
+    def _word_value(self, log_prob: float, word: int, letters: int) -> float:
+        """Return what a word with this number of letters adds to the score, without the bonus."""
+        charge = self.plan.oov_charge * letters if self._is_oov(word) else 0.0
+        return weighted(self.plan.word_lm_weight, log_prob) - charge
+
+    def _is_oov(self, word: int) -> bool:
+        return self.plan.has_lexicon and (word < 0 or not self.lexicon.is_known(word))
 
     def _end_of_words(self, state: int) -> float:
         model = self.plan.word_lm
@@ -233,8 +249,9 @@ class Scorers:
             log_prob, after = model.query(state, model.unknown)
             return Parts(word_lm_log_prob=log_prob, words=1, oov_letters=letters, word_indices=(-1,)), after
         asked = [(*model.query(state, int(self.plan.word_lm_ids[index])), index) for index in spelled]
-        log_prob, after, index = max(asked, key=lambda each: each[0])  # of equals, the first in the lexicon
-        return Parts(word_lm_log_prob=log_prob, words=1, word_indices=(index,)), after
+        log_prob, after, index = max(asked, key=lambda each: self._word_value(each[0], each[2], letters))
+        oov_letters = 0 if self.lexicon.is_known(index) else letters
+        return Parts(word_lm_log_prob=log_prob, words=1, oov_letters=oov_letters, word_indices=(index,)), after
 
 
 class LexiconTrie:
@@ -245,12 +262,14 @@ class LexiconTrie:
         self._children: list[dict[int, int]] = [{}]
         self._words: list[list[int]] = [[]]
         self._best: list[float] = [-math.inf]  # the highest log p, without context, of the words below
+        self._best_oov: list[float] = [-math.inf]  # the same of those that are out of vocabulary
         for index, spelling in enumerate(plan.words.lists()):
             self._insert(index, spelling)
 
     def _insert(self, index: int, spelling: Sequence[int]) -> None:
         model = self._plan.word_lm
-        log_prob = 0.0 if model is None else model.unigram(int(self._plan.word_lm_ids[index]))
+        log_prob = 0.0 if model is None else model.look_ahead(int(self._plan.word_lm_ids[index]))
+        best = self._best if self.is_known(index) else self._best_oov
         node = ROOT
         for letter in spelling:
             if letter not in self._children[node]:
@@ -258,9 +277,14 @@ class LexiconTrie:
                 self._children.append({})
                 self._words.append([])
                 self._best.append(-math.inf)
+                self._best_oov.append(-math.inf)
             node = self._children[node][letter]
-            self._best[node] = max(self._best[node], log_prob)
+            best[node] = max(best[node], log_prob)
         self._words[node].append(index)
+
+    def is_known(self, index: int) -> bool:
+        """Tell whether a word is in vocabulary."""
+        return index < len(self._plan.words) - self._plan.oov_words
 
     def child(self, node: int, letter: int) -> int:
         """Return the node after a letter."""
@@ -278,9 +302,12 @@ class LexiconTrie:
         if node == ROOT:
             return 0.0
         if node == OFF_LEXICON:
-            unknown = 0.0 if model is None else self._plan.word_lm_weight * model.unigram(model.unknown)
+            unknown = 0.0 if model is None else self._plan.word_lm_weight * model.look_ahead(model.unknown)
             return unknown - self._plan.oov_charge * letters
-        return 0.0 if model is None else self._plan.word_lm_weight * self._best[node]
+        if model is None:
+            return 0.0
+        weight, charge = self._plan.word_lm_weight, self._plan.oov_charge
+        return max(weight * self._best[node], weight * self._best_oov[node] - charge * letters)
 
 
 class HotwordAutomaton:
