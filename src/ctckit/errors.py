@@ -11,7 +11,8 @@
     │   ├── CharsetError                          a text has characters that the model does not know
     │   └── ModelFormatError                      a model folder is incomplete, damaged or of another version
     │       └── MissingModelError                 there is no model folder; also a MissingFileError
-    └── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
+    ├── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
+    └── InputWarning (also a UserWarning)         a warning: input can be used, but is probably not what was meant
 """
 
 from __future__ import annotations
@@ -68,3 +69,10 @@ class MissingDependencyError(CTCKitError, ImportError):
         super().__init__(f'{what} needs {package}, which is not installed. Install it: pip install "ctckit[{extra}]"')
         self.package = package
         self.extra = extra
+
+
+class InputWarning(CTCKitError, UserWarning):  # noqa: N818 - a warning
+    """A warning: input is probably not what the function expects, or a part of it is left out.
+
+    It is an error where warnings are turned into errors.
+    """

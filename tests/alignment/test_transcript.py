@@ -129,7 +129,7 @@ FORMS = ("NFC", "NFD")
 
 def characters(text, form="NFC"):
     """A vocabulary of the code points of a text."""
-    return Vocabulary.from_characters(sorted(set(unicodedata.normalize(form, text)) - {" "}) + [" "], separator=" ")
+    return Vocabulary.from_characters([*sorted(set(unicodedata.normalize(form, text)) - {" "}), " "], separator=" ")
 
 
 def written(text, vocabulary, **options):

@@ -67,8 +67,8 @@ class Transcript:
         separator: The class between words; None if there is no such class.
 
     Raises:
-        InvalidInputError: If the text is not a string; or if ``spell`` is missing though the tokens of the vocabulary are
-            pieces of words, or sounds of several letters.
+        InvalidInputError: If the text is not a string; or if ``spell`` is missing, and the tokens of the vocabulary are
+            pieces of words or sounds of several letters.
         CharsetError: If ``spell`` returns tokens that the vocabulary does not have.
 
     Example:
