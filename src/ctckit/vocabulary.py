@@ -164,6 +164,22 @@ class Vocabulary:
         return ["".join(word) for word in words]
 
 
+def blank_of(blank: int | None, vocabulary: Vocabulary | None) -> int:
+    """Return the blank: the one that is stated, or that of the vocabulary, or 0.
+
+    Raises:
+        InvalidInputError: If a blank is stated and the vocabulary has another one.
+    """
+    if vocabulary is None:
+        return 0 if blank is None else blank
+    _checks.expect_instance(vocabulary, "vocabulary", Vocabulary, "a Vocabulary")
+    if blank is not None and blank != vocabulary.blank:
+        raise InvalidInputError(
+            f"blank is {blank}, but vocabulary says {vocabulary.blank}; expected the same class. Leave blank out."
+        )
+    return vocabulary.blank
+
+
 def _named(character: str) -> str:
     """Return a character, which may be a letter with marks, with its code points."""
     return f"{character!r} ({' '.join(f'U+{ord(point):04X}' for point in character)})"

@@ -119,6 +119,6 @@ def mean_log_probs(scores: npt.NDArray[Any], tokens: Tokens, paths: Sequence[Bes
     frame = np.arange(len(of_token)) + (starts - places)[of_token]
     item, label = np.repeat(there, counts)[of_token], np.concatenate([tokens[b] for b in there])[of_token]
     sums = np.add.reduceat(scores[item, frame, label].astype(np.float64), places)
-    for b, means in zip(there, np.split(sums / lengths, np.cumsum(counts)[:-1]), strict=True):
+    for b, means in zip(there, np.split(sums / lengths + 0.0, np.cumsum(counts)[:-1]), strict=True):
         result[b] = means
     return result

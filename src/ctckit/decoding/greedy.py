@@ -14,11 +14,15 @@ from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import TargetBatch
 from ctckit.kernels.loss import native
 from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
-from ctckit.vocabulary import Vocabulary
+from ctckit.vocabulary import Vocabulary, blank_of
 
 
 def greedy_decode(
-    log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, blank: int = 0, vocabulary: Vocabulary | None = None
+    log_probs: npt.ArrayLike | Any,
+    input_lengths: Any = None,
+    *,
+    blank: int | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> list[Hypothesis]:
     """Return the best path of each item as a text: the arg-max of each frame, repeats merged, blanks removed.
 
@@ -28,8 +32,8 @@ def greedy_decode(
         log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms. Of
             equal scores the lower class wins. On a GPU, log p is computed in float32.
         input_lengths: (B,) frames of each item; by default all T. Frames beyond them are not read.
-        blank: The class of the blank.
-        vocabulary: Writes the tokens in ``Hypothesis.text``; by default as numbers. Its blank must be ``blank``.
+        blank: The class of the blank; by default that of ``vocabulary``, or 0.
+        vocabulary: Writes the tokens in ``Hypothesis.text``; by default as numbers.
 
     Returns:
         B hypotheses with tokens, spans (without confidences), and log p(tokens | x) over all alignments.
@@ -51,12 +55,13 @@ def greedy_decode(
     else:
         scores = _CPUFrames(log_probs)
     items, frames, classes = scores.shape
+    blank = blank_of(blank, vocabulary)
+    if vocabulary is not None:
+        _checks.expect_vocabulary(vocabulary.blank, len(vocabulary), blank, classes)
     _checks.class_index(blank, "blank", classes)
     given = np.full(items, frames) if input_lengths is None else input_lengths
     _checks.expect_batch_first(scores.shape, given, "log_probs")
     lengths = _checks.lengths(given, "input_lengths", items, frames, f"log_probs has T = {frames} frames")
-    if vocabulary is not None:
-        _checks.expect_vocabulary(vocabulary.blank, len(vocabulary), blank, classes)
     best, top = scores.best()
     found = [_runs(best[b, :length], top[b, :length], b, blank) for b, length in enumerate(lengths)]
     totals = -scores.losses(_batch([runs.tokens for runs in found], lengths, blank))
