@@ -137,8 +137,8 @@ def test_nothing_to_read():
 def test_numbers_have_no_negative_zero(engine):
     log_probs = np.full((1, 5, 4), -np.inf)
     log_probs[0, range(5), [1, 0, 2, 3, 1]] = -0.0
-    for given in (log_probs, log_probs[:, :0]):
-        best = BeamDecoder(UNMARKED).decode(given)[0][0]
+    for frames in (5, 0):
+        best = BeamDecoder(UNMARKED).decode(log_probs[:, :frames])[0][0]
         assert {str(each) for each in (best.log_prob, best.score, *(span.log_prob for span in best.spans))} == {"0.0"}
 
 

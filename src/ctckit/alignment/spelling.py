@@ -139,6 +139,8 @@ class Speller:
         return None if given is None or not len(given) else self._classes(given, word)
 
     def _classes(self, given: Sequence[Any], word: str) -> list[int]:
+        if not isinstance(given[0], str) and isinstance(given[0], Sequence):
+            given = given[0]  # the first of several spellings
         names = given.split() if isinstance(given, str) else list(given)
         for name in names:
             if isinstance(name, str) and name not in self._index:

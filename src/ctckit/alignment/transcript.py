@@ -15,7 +15,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.topology import Ints
 from ctckit.vocabulary import Vocabulary
 
-Spelling = Sequence[int] | Sequence[str]
+Spelling = Sequence[int] | Sequence[str] | Sequence[Sequence[str]]
 Spell = Callable[[str], Spelling | None] | Mapping[str, Spelling]
 
 
@@ -52,8 +52,9 @@ class Transcript:
         text: The text as it is written.
         vocabulary: Tokens that are characters; its separator (or space) is put between words. With ``spell``, any
             vocabulary.
-        spell: The tokens of a word, for models that do not write letters: a pronouncing dictionary, or a function such
-            as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has. A mapping is looked up for the
+        spell: The tokens of a word, for models that do not write letters: a ``PronouncingDictionary`` or another
+            mapping, or a function such as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has; of
+            several spellings the first is taken. A mapping is looked up for the
             word as it is written, without punctuation, in lower and in upper case, in any encoding of Unicode; a
             function is called once, for the word without punctuation. An unknown word (None) cannot be spelled.
         replacements: Words that are not spoken as they are written: {"1984": "nineteen eighty-four"}.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.alignment.forced import forced_align
+from ctckit.alignment.forced import forced_align, why_impossible
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans
 from ctckit.alignment.transcript import Transcript
@@ -212,17 +212,10 @@ class _Recording:
                 self.log_probs, target, blank=self.blank, star=STAR, edges=self.edges, star_penalty=self.star_penalty
             )[0]
         except InfeasibleTargetError:
-            raise InfeasibleTargetError(self._why_impossible(target)) from None
-
-    def _why_impossible(self, target: Ints) -> str:
-        spoken, frames = target[target != STAR], len(self.log_probs)
-        repeats = int((spoken[1:] == spoken[:-1]).sum())
-        if len(spoken) + repeats <= frames:
-            return "utterances cannot be emitted: every alignment passes a class whose log_probs are −∞ in its frame."
-        return (
-            f"utterances cannot be emitted: together, their {len(spoken)} tokens with {repeats} adjacent repeats need "
-            f"{len(spoken) + repeats} frames, log_probs has T = {frames}. Are they of this recording?"
-        )
+            why = why_impossible(target, len(self.log_probs), STAR)
+            raise InfeasibleTargetError(
+                f"utterances, taken together, cannot be emitted: {why} Are they all of this recording?"
+            ) from None
 
     def _joint(self, text: _Text) -> list[int]:
         """Return the separator and the wildcard before an utterance that is not the first."""
