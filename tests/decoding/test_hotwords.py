@@ -120,8 +120,9 @@ def test_hotwords_that_cannot_be_spelled_are_left_out():
     assert found == weights(MARKED, ["cat"], hotword_weight=1.0)
     with pytest.raises(InvalidInputError, match=r"hotwords has 2 phrases .* 'é' \('é' U\+00E9\), '4'"):
         BeamDecoder(MARKED, hotwords=["é", "4"])
-    with pytest.warns(InputWarning, match=r"hotwords has a phrase with .*'É'"):
+    with pytest.warns(InputWarning, match=r"hotwords has a phrase with .*'É'") as shown:
         BeamDecoder(MARKED).with_settings(hotwords=["ox", "É"])
+    assert shown[0].filename == __file__
 
 
 @pytest.mark.parametrize("known", ["NFC", "NFD"])

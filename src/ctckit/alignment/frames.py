@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._distributions import expect_distributions
 from ctckit.kernels.align import native as native_align
 from ctckit.kernels.align.reference import BestPath
 from ctckit.kernels.batch import TargetBatch
@@ -35,8 +36,9 @@ class Frames:
         self.shape: tuple[int, ...] = scores.shape
 
     def expect_alignable(self, input_lengths: Ints) -> None:
-        """Raise an error on NaN, +∞ and values above 0; see ``_checks.expect_alignable``."""
+        """Raise an error on NaN, +∞ and values above 0; see ``_checks``, and ``_distributions`` for other numbers."""
         _checks.expect_alignable(self.scores, input_lengths)
+        expect_distributions(lambda items, frames: self.scores[items, frames], input_lengths)
 
     def best_paths(self, batch: TargetBatch) -> tuple[list[BestPath | None], list[Floats]]:
         """Return for each item its path, or None; and (N_b,) mean log-probabilities of its tokens over their frames."""
@@ -73,6 +75,11 @@ class DeviceFrames:
         top[beyond] = 0
         if not (top <= _checks.LOG_PROB_SLACK).all():
             self.in_memory().expect_alignable(input_lengths)
+        expect_distributions(self._rows, input_lengths)
+
+    def _rows(self, items: Ints, frames: Ints) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = self.scores[items.tolist(), frames.tolist()].float().cpu().numpy()
+        return found
 
     def best_paths(self, batch: TargetBatch) -> tuple[list[BestPath | None], list[Floats]]:
         """See ``Frames``. If the table of transitions is too large for the GPU, the batch is aligned on the CPU."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._warning import warn
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable, unspellable
 from ctckit.decoding.lexicon import Lexicon, checked_words
 from ctckit.decoding.settings import FULL_HOTWORD_NATS, FULL_HOTWORD_WEIGHT, MAX_WEIGHT
-from ctckit.errors import InputWarning, InvalidInputError
+from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import BOUNDARY, Ragged
 from ctckit.vocabulary import Vocabulary
 
@@ -135,7 +135,7 @@ def _spellable(phrases: Iterable[str], spelling: PhraseSpelling) -> list[str]:
         expect_spellable(unknown.items(), "hotwords", "phrase")
     elif len(usable) < len(unknown):
         left_out = unspellable([(phrase, parts) for phrase, parts in unknown.items() if parts], "phrase")
-        warnings.warn(f"hotwords has {left_out}. They are left out.", InputWarning, stacklevel=6)
+        warn(f"hotwords has {left_out}. They are left out.")
     return usable
 
 
