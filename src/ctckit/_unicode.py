@@ -32,6 +32,9 @@ def is_accent(character: str) -> bool:
 
 def clusters(text: str) -> Iterator[str]:
     """Yield the characters of a text, each with its marks; the letters of one Korean syllable are one character."""
+    if text.isascii():
+        yield from text
+        return
     found = ""
     for base in _BASE.findall(text):
         if found and is_mark(base[0]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 
 from ctckit._unicode import CharacterIndex, decomposed, is_accent, is_mark
@@ -43,9 +42,15 @@ class CharacterSpeller:
 
     def __init__(self, index: CharacterIndex) -> None:
         self._index = index
+        self._written: dict[str, tuple[list[int] | None, str]] = {}
 
     def write(self, cluster: str) -> tuple[list[int] | None, str]:
         """Return the tokens of a character with its marks, None if it has none; and the marks that they lack."""
+        if cluster not in self._written:
+            self._written[cluster] = self._best(cluster)
+        return self._written[cluster]
+
+    def _best(self, cluster: str) -> tuple[list[int] | None, str]:
         for form in (Form(cluster), *_forms(cluster)):
             tokens = self._index.spell(form.text)
             if tokens:
@@ -53,7 +58,6 @@ class CharacterSpeller:
         return None, ""
 
 
-@lru_cache(maxsize=4096)
 def _forms(cluster: str) -> tuple[Form, ...]:
     """Return the ways to write a character, the best one first: itself, similar characters, fewer marks."""
     similar = [Form(text) for text in _similar(cluster)]
