@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 
 _HANGUL = r"[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]*[\u11a8-\u11ff\ud7cb-\ud7fb]*"
 _BASE = re.compile(f"{_HANGUL}|.", re.DOTALL)
+_ACCENTS = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")  # the beginnings of their names
+_SOUND_MARK = 8  # the combining class of the Japanese sound marks
 _MOST_MARKS = 5  # no writing system needs more on one letter
 
 
@@ -20,14 +22,19 @@ def is_mark(character: str) -> bool:
     return unicodedata.category(character).startswith("M")
 
 
+def is_accent(character: str) -> bool:
+    """Tell whether a code point is a mark that a text can do without: accents, enclosing marks, variation selectors.
+
+    The Japanese sound mark is none, nor are marks of a single script, such as vowel signs.
+    """
+    name = unicodedata.name(character, "")
+    return name.startswith(_ACCENTS) and unicodedata.combining(character) != _SOUND_MARK
+
+
 def is_spoken(character: str) -> bool:
     """Tell whether a code point is a letter, a digit or a vowel sign, which all have a sound of their own."""
-    return character.isalnum() or (is_mark(character) and unicodedata.combining(character) == 0)
-
-
-def is_accent(character: str) -> bool:
-    """Tell whether a code point is an accent, a mark that a text can do without: those of Latin, Greek and Cyrillic."""
-    return unicodedata.name(character, "").startswith("COMBINING ") and unicodedata.combining(character) > 8
+    vowel_sign = is_mark(character) and unicodedata.combining(character) == 0 and not is_accent(character)
+    return character.isalnum() or vowel_sign
 
 
 def clusters(text: str) -> Iterator[str]:
@@ -50,6 +57,12 @@ def clusters(text: str) -> Iterator[str]:
 def decomposed(text: str) -> str:
     """Return a text in the encoding that is the same for all equivalent texts (NFD)."""
     return unicodedata.normalize("NFD", text)
+
+
+def same_texts(*words: str) -> Iterator[str]:
+    """Yield words, each as it is encoded and in the two usual encodings of the same characters (NFC, NFD)."""
+    for word in words:
+        yield from (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
 
 
 class CharacterIndex:

@@ -205,6 +205,15 @@ def test_vowel_signs_may_be_wildcards():
     assert written("مُد", characters("مد"), star=STAR) == ("مد", "\u064f")
 
 
+def test_variation_selectors_and_enclosing_marks_are_no_letters():
+    asked = []
+    assert Transcript("a ❤️ …", spell=lambda word: asked.append(word) or [1]).tokens.tolist() == [1]
+    assert asked == ["a"]
+    known = characters("a❤1 ")
+    assert written("❤️ 1️⃣ ❤", known, star=STAR) == ("❤ 1 ❤", "")
+    assert written("☂️ a", known, star=STAR) == ("a", "")
+
+
 def test_words_are_looked_up_in_any_encoding():
     nfd = unicodedata.normalize("NFD", "Café, नमस्ते")
     spell = {"café": [1], "नमस्ते": [2]}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from ctckit import BeamDecoder, Vocabulary
+from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.errors import InputWarning, InvalidInputError
 from tests.support.paths import SHARED
 
@@ -139,6 +139,17 @@ def test_hotwords_in_another_encoding(known, form, separator):
         assert list(both) == list(weights(vocabulary, ["b"]))
         words = BeamDecoder(vocabulary, lexicon=[unicodedata.normalize(form, "café")]).plan.words.lists()
         assert words == BeamDecoder(vocabulary, lexicon=[unicodedata.normalize(known, "café")]).plan.words.lists()
+
+
+@pytest.mark.parametrize("known", ["NFC", "NFD"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_a_model_in_another_encoding(known, form):
+    vocabulary = Vocabulary.from_characters("cafébr ", separator=" ")
+    cafe, bar = unicodedata.normalize(known, "café"), "bar"
+    model = NGramModel.train([f"{cafe} {bar}"] * 3, order=2, unit="word")
+    assert sorted(BeamDecoder(vocabulary, language_model=model).plan.words.lists()) == [(1, 2, 3, 4), (5, 2, 6)]
+    plan = BeamDecoder(vocabulary, language_model=model, lexicon=[bar, unicodedata.normalize(form, "café")]).plan
+    assert plan.word_lm_ids.tolist() == [model.native.find(bar), model.native.find(cafe)]
 
 
 def test_a_hotword_may_be_its_tokens_with_spaces_between_them():

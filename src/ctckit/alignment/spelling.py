@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from ctckit import _checks
-from ctckit._unicode import CharacterIndex, clusters, is_mark, is_spoken
+from ctckit._unicode import CharacterIndex, clusters, is_mark, is_spoken, same_texts
 from ctckit.alignment.characters import ALIKE, CharacterSpeller
 from ctckit.errors import CharsetError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
@@ -155,14 +155,11 @@ class Speller:
 
 def bare(word: str) -> str:
     """Return a word without the punctuation before and behind it."""
-    letters = [k for k, character in enumerate(word) if character.isalnum() or is_mark(character)]
-    return word[letters[0] : letters[-1] + 1] if letters else ""
-
-
-def same_texts(*words: str) -> Iterator[str]:
-    """Yield words, each as it is encoded and in the two usual encodings of the same characters (NFC, NFD)."""
-    for word in words:
-        yield from (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+    letters = [k for k, character in enumerate(word) if character.isalnum()]
+    if not letters:
+        return ""
+    marks = takewhile(is_mark, word[letters[-1] + 1 :])
+    return word[letters[0] : letters[-1] + 1] + "".join(marks)
 
 
 def _long_tokens(vocabulary: Vocabulary) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.alignment.spelling import Speller, bare, same_texts
+from ctckit._unicode import same_texts
+from ctckit.alignment.spelling import Speller, bare
 from ctckit.errors import InvalidInputError
 from ctckit.topology import Ints
 from ctckit.vocabulary import Vocabulary
