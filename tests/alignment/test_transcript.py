@@ -4,6 +4,8 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctckit import Transcript, Vocabulary, WordSpan, forced_align
 from ctckit.errors import CharsetError, InvalidInputError
@@ -198,6 +200,28 @@ def test_ligatures_and_letters_that_become_two(text, vocabulary, expected):
     transcript = Transcript(text, vocabulary)
     assert spelled(transcript, vocabulary) == expected
     assert transcript.unspelled == ()
+
+
+SCRIPTS = (
+    "aeéßœﬁİıŉΐςệơđ ’-…½ёйЯ 각한ᄀ हिन्दीक़ क्ष عَرَبِيّ أﻻﷲ שׁלּ น้ำใจ ガぱ 漢令 Å\u212b ❤\ufe0f\u20e3\u0301\u0323\u0302\u200d"
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.text(st.sampled_from(SCRIPTS), max_size=12),
+    st.sets(st.sampled_from(SCRIPTS), max_size=40),
+    st.sampled_from(FORMS),
+    st.sampled_from([None, STAR]),
+)
+def test_the_encoding_never_matters(text, known, form, star):
+    vocabulary = characters("".join(sorted(known)), form)
+    nfc, nfd = (Transcript(unicodedata.normalize(each, text), vocabulary, star=star) for each in FORMS)
+    assert nfc.tokens.tolist() == nfd.tokens.tolist()
+    for one, other in zip(nfc.words, nfd.words, strict=True):
+        assert sorted(unicodedata.normalize("NFD", one.dropped)) == sorted(unicodedata.normalize("NFD", other.dropped))
+        if any(map(str.isalnum, one.text)):
+            assert one.positions or one.dropped
 
 
 def test_vowel_signs_may_be_wildcards():
