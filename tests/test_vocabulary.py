@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 import ctckit
@@ -21,6 +23,22 @@ def test_unknown_characters_are_named():
         CharsetError, match=r"text 'añb1' holds characters outside the charset of 2: '1' \(U\+0031\), 'ñ' \(U\+00F1\)\."
     ):
         Vocabulary.from_characters("ab").encode("añb1")
+
+
+@pytest.mark.parametrize("text", ["café", "Việt", "한각", "कि", "Å"])
+@pytest.mark.parametrize("known", ["NFC", "NFD"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_texts_in_another_encoding(text, known, form):
+    vocabulary = Vocabulary.from_characters(sorted(set(unicodedata.normalize(known, text))))
+    classes = vocabulary.encode(unicodedata.normalize(form, text))
+    assert vocabulary.decode(classes) == unicodedata.normalize(known, text)
+
+
+def test_a_vocabulary_may_have_both_encodings():
+    vocabulary = Vocabulary(("", "e", "\u0301", "é", "Å", "\u212b"))
+    assert vocabulary.encode("e\u0301é\u212bÅ") == [1, 2, 3, 5, 4]
+    with pytest.raises(CharsetError, match=r"outside the charset of 5: 'e̊' \(U\+0065 U\+030A\)\."):
+        vocabulary.encode("e\u030a")
 
 
 @pytest.mark.parametrize("token", [-1, 3, 1.0])

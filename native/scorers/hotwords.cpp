@@ -43,7 +43,7 @@ void Hotwords::find_bounds(size_t most_letters) {
       reach[state] = best;
     }
     for (uint32_t state = 0; state < states; ++state)
-      bounds_.push_back(std::exp(std::min(reach[state] - potential_[state], largest_log)));
+      bounds_.push_back(std::exp(std::min(reach[state] - potential_[state], static_cast<float>(largest_log))));
     before = reach;
   }
 }

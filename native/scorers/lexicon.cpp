@@ -56,7 +56,8 @@ void Lexicon::find_potentials(const SearchPlan& plan) {
 }
 
 float Lexicon::bound_of_end(float potential) const {
-  return std::isinf(potential) ? 1.0f : std::exp(std::clamp(word_bonus_ - potential, 0.0f, largest_log));
+  return std::isinf(potential) ? 1.0f
+                               : std::exp(std::clamp(word_bonus_ - potential, 0.0f, static_cast<float>(largest_log)));
 }
 
 float Lexicon::step(uint32_t& node, int32_t letter) const {

@@ -20,8 +20,9 @@ struct Ragged {
   }
 };
 
-constexpr float largest_log = 55;  // no factor exceeds e^55: the masses of a beam must not overflow
-constexpr int32_t boundary = 0;    // the letter that stands for a word boundary
+constexpr double largest_log = 55;   // no factor exceeds e^55: the masses of a beam must not overflow
+constexpr double smallest_log = 80;  // no factor is below e^−80, unless it is 0
+constexpr int32_t boundary = 0;      // the letter that stands for a word boundary
 
 struct SearchPlan {
   int classes, blank, beam_width;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lm/ngram.hpp"
 
@@ -9,8 +10,10 @@ namespace ctckit {
 
 namespace {
 
+// A possible token keeps a mass that float can hold: the exact scores come later.
 float factor_of(double log_factor) {
-  return static_cast<float>(std::exp(std::min(log_factor, static_cast<double>(largest_log))));
+  if (log_factor == -std::numeric_limits<double>::infinity()) return 0;
+  return static_cast<float>(std::exp(std::clamp(log_factor, -smallest_log, largest_log)));
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ class Decoder {
   mutable std::vector<std::unique_ptr<Search>> spare_;
 };
 
-// Whether every frame within the lengths has a possible class, no NaN, and nothing above `most`.
+// Whether every frame within the lengths has a possible class, no NaN, and nothing above `most`; and whether the
+// probabilities of a frame sum to nearly 1, in the few frames that are looked at.
 bool plausible(const Posteriors& posteriors, int classes, float most);
 
 }  // namespace ctckit

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "simd/dispatch.hpp"
 
@@ -60,24 +61,56 @@ void Search::push(const float* log_probs, int64_t frame_stride, int64_t frames) 
   for (int64_t t = 0; t < frames && beam_.count() > 0; ++t) frame(log_probs + t * frame_stride);
 }
 
+// Probabilities are relative to the best class of the frame, and so those of very improbable classes are zeros. If no
+// text can emit any other class, the frame is computed again, relative to the best of the classes far below.
 void Search::frame(const float* log_probs) {
-  const float best_class = beam_kernels().exponentials(log_probs, plan_.classes, probs_.data());
-  const Extremes stays = beam_.stay(probs_.data(), static_cast<double>(best_class));
+  float reference = beam_kernels().exponentials(log_probs, plan_.classes, probs_.data());
+  double scale = static_cast<double>(reference);
+  // The best class of a frame is always allowed.
+  const double best = std::min(std::exp(plan_.token_threshold - scale), 1.0);
+  float token_bound = std::nextafter(static_cast<float>(best), 0.0f);
+  while (!step(scale, token_bound)) {
+    const float lower = exponentials_below(log_probs, reference);
+    if (std::isinf(lower)) return replace({std::bit_cast<int32_t>(smallest), 0}, 0);  // no text is left
+    scale = static_cast<double>(lower) - static_cast<double>(reference);              // the change
+    reference = lower;
+    token_bound = static_cast<float>(std::exp(std::min(plan_.token_threshold - static_cast<double>(lower), 80.0)));
+  }
+}
+
+// Sets the probabilities of the classes far below a reference, relative to the best of them; those of the others are
+// zeros. Returns the logarithm of this best one, −∞ if there is none.
+float Search::exponentials_below(const float* log_probs, float reference) {
+  constexpr float far = 20;  // nats
+  constexpr float none = -std::numeric_limits<float>::infinity();
+  float best = none;
+  for (int c = 0; c < plan_.classes; ++c)
+    if (log_probs[c] < reference - far) best = std::max(best, log_probs[c]);
+  if (best == none) return none;
+  for (int c = 0; c < plan_.classes; ++c)
+    probs_[static_cast<size_t>(c)] = log_probs[c] < reference - far ? std::exp(log_probs[c] - best) : 0.0f;
+  return best;
+}
+
+// Computes one frame. Returns false, and changes nothing but the scale, if no text has mass left. `scale`: the change of
+// the logarithm of the probabilities' common factor.
+bool Search::step(double scale, float token_bound) {
+  const Extremes stays = beam_.stay(probs_.data(), scale);
   most_stay_ = stays.most;
   // A new text must exceed the threshold: the limit for dropped masses, or the worst text of a full beam.
   float threshold = std::max(stays.most * beam_factor_, smallest);
   if (beam_.count() == plan_.beam_width) threshold = std::max(threshold, stays.least);
-  // The best class of a frame is always allowed.
-  const double token_bound = std::min(std::exp(plan_.token_threshold - static_cast<double>(best_class)), 1.0);
   candidates_.count = pending_.count = 0;
   if (weighted_) update_bounds();
-  threshold = extend(threshold, std::nextafter(static_cast<float>(token_bound), 0.0f));
+  threshold = extend(threshold, token_bound);
   const float top = std::max(most_stay_, candidates_.top());
+  if (!(top > smallest)) return false;
   threshold = std::max(threshold, top * beam_factor_);
   Selection selection = {std::bit_cast<int32_t>(threshold), 0};
   if (beam_.count() + candidates_.count > plan_.beam_width)
     selection = choice_.select(beam_.staying(), beam_.count(), candidates_, plan_.beam_width, threshold, top);
   replace(selection, top);
+  return true;
 }
 
 // --- new texts -------------------------------------------------------------------------------------------------------

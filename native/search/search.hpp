@@ -11,7 +11,7 @@
 // e^(score of the scorers for u's last token) (scorers/scorers.hpp). The search keeps the `beam_width` prefixes with
 // the most mass.
 //
-// Masses are float32 with one shared scale. A prefix 2^116 times smaller than the best is dropped. Rescoring computes
+// Masses are float32 with one shared scale. A prefix 2^116 times (80 nats) smaller than the best is dropped. Rescoring computes
 // the exact log-probability of the texts afterwards (rescoring.hpp). Mass comes only from the prefix itself and its
 // parent, so the search never looks prefixes up by their tokens: each entry knows its parent's place in the beam, and
 // an extension exists if and only if a child of the entry is in the beam.
@@ -77,6 +77,8 @@ class Search {
   };
 
   void frame(const float* log_probs);
+  float exponentials_below(const float* log_probs, float reference);
+  bool step(double scale, float token_bound);
   void update_bounds();
   float prob(int32_t token) const { return probs_[static_cast<size_t>(token)]; }
   float extend(float threshold, float token_bound);

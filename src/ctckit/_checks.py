@@ -289,13 +289,15 @@ def impossible_items(bad: npt.NDArray[np.integer[Any]], name: str) -> Infeasible
     )
 
 
-def one_target(target: Any, classes: int, blank: int) -> npt.NDArray[np.int64]:
-    """Return (N,) the tokens of a single item; check that each one is a class and not the blank."""
-    array = integers(target, "target", "(N,)")
-    for n in np.flatnonzero((array < 0) | (array >= classes))[:1]:
-        raise InvalidInputError(f"target[{n}] is {array[n]}; with C = {classes} the classes are 0..{classes - 1}.")
+def one_target(
+    target: Any, classes: int, blank: int, *, name: str = "target", star: int | None = None
+) -> npt.NDArray[np.int64]:
+    """Return (N,) the tokens of a single item; check that each one is a class and not the blank, or is ``star``."""
+    array = integers(target, name, "(N,)")
+    for n in np.flatnonzero(((array < 0) | (array >= classes)) & (array != star))[:1]:
+        raise InvalidInputError(f"{name}[{n}] is {array[n]}; with C = {classes} the classes are 0..{classes - 1}.")
     for n in np.flatnonzero(array == blank)[:1]:
-        raise InvalidInputError(f"target[{n}] is {blank}, the blank; a target holds tokens only.")
+        raise InvalidInputError(f"{name}[{n}] is {blank}, the blank; a target holds tokens only.")
     return array.astype(np.int64)
 
 

@@ -12,7 +12,8 @@
     │   └── ModelFormatError                      a model folder is incomplete, damaged or of another version
     │       └── MissingModelError                 there is no model folder; also a MissingFileError
     ├── MissingDependencyError (also ImportError) an optional package is not installed; the message has the command
-    └── MissingDerivativeError                    the loss has no such derivative; also a NotImplementedError
+    ├── MissingDerivativeError                    the loss has no such derivative; also a NotImplementedError
+    └── InputWarning (also a UserWarning)         a warning: input can be used, but is probably not what was meant
 """
 
 from __future__ import annotations
@@ -73,3 +74,10 @@ class MissingDependencyError(CTCKitError, ImportError):
 
 class MissingDerivativeError(CTCKitError, NotImplementedError):
     """The loss has no derivative of this kind. PyTorch raises a ``NotImplementedError`` in such cases."""
+
+
+class InputWarning(CTCKitError, UserWarning):  # noqa: N818 - a warning
+    """A warning: input is probably not what the function expects, or a part of it is left out.
+
+    It is an error where warnings are turned into errors.
+    """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ctckit import _checks
+from ctckit._unicode import CharacterIndex
 from ctckit.errors import CharsetError, InvalidInputError
 
 
@@ -92,8 +93,14 @@ class Vocabulary:
     def _index(self) -> dict[str, int]:
         return {token: index for index, token in enumerate(self.tokens) if index != self.blank}
 
+    @cached_property
+    def _characters(self) -> CharacterIndex:
+        return CharacterIndex(self._index)
+
     def encode(self, text: str) -> list[int]:
         """Return the classes of a text's characters; a space becomes the separator if the vocabulary has one.
+
+        The text may be encoded in another way than the tokens: "é" is one code point, or "e" and a mark.
 
         Raises:
             CharsetError: If the vocabulary does not have all characters of the text; names each missing one.
@@ -106,11 +113,13 @@ class Vocabulary:
             )
         if self.separator is not None and " " not in self._index:
             text = text.replace(" ", self.separator)
-        unknown = sorted({character for character in text if character not in self._index})
-        if unknown:
-            names = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in unknown)
+        if all(character in self._index for character in text):
+            return [self._index[character] for character in text]
+        classes = self._characters.spell(text)
+        if classes is None:
+            names = ", ".join(map(_named, sorted(self._characters.missing(text))))
             raise CharsetError(f"text {text!r} holds characters outside the charset of {len(self) - 1}: {names}.")
-        return [self._index[character] for character in text]
+        return classes
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Return the text of a list of classes, without blanks and with one space between words.
@@ -153,6 +162,27 @@ class Vocabulary:
             words[-1].append(first)
             words += [[part] for part in others]
         return ["".join(word) for word in words]
+
+
+def blank_of(blank: int | None, vocabulary: Vocabulary | None) -> int:
+    """Return the blank: the one that is stated, or that of the vocabulary, or 0.
+
+    Raises:
+        InvalidInputError: If a blank is stated and the vocabulary has another one.
+    """
+    if vocabulary is None:
+        return 0 if blank is None else blank
+    _checks.expect_instance(vocabulary, "vocabulary", Vocabulary, "a Vocabulary")
+    if blank is not None and blank != vocabulary.blank:
+        raise InvalidInputError(
+            f"blank is {blank}, but vocabulary says {vocabulary.blank}; expected the same class. Leave blank out."
+        )
+    return vocabulary.blank
+
+
+def _named(character: str) -> str:
+    """Return a character, which may be a letter with marks, with its code points."""
+    return f"{character!r} ({' '.join(f'U+{ord(point):04X}' for point in character)})"
 
 
 def _strings(tokens: Iterable[str]) -> tuple[str, ...]:

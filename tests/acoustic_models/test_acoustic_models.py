@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctckit import Vocabulary, greedy_decode
+from ctckit import BeamDecoder, Transcript, Vocabulary, greedy_decode
 from ctckit.acoustic_models import AcousticModel, audio, listen, load_model
 from ctckit.alignment import PronouncingDictionary
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
@@ -231,6 +231,7 @@ def test_wrong_arguments(arguments, message):
 # --- dictionaries
 
 IPA = Vocabulary(("", "k", "æ", "t", "ʌ", "ə", "oʊ", "ɡ", "t͡ʃ", "ɝ", "|"), separator="|")
+MORE = Vocabulary((*IPA.tokens[:-1], "ð", "|"), separator="|")
 
 
 def dictionary(tmp_path, text, vocabulary=IPA):
@@ -251,6 +252,23 @@ def test_arpabet_is_written_in_the_symbols_of_the_model(tmp_path):
     assert "dog" not in found
     with pytest.raises(KeyError):
         found["dog"]
+
+
+def test_a_dictionary_is_a_mapping(tmp_path):
+    """A spelling for transcripts, and a lexicon for decoders."""
+    found = dictionary(tmp_path, "CAT K AE1 T\nthe DH AH0\ncaf\u00e9 K AE1 T\nthe(2) AH0\n", MORE)
+    assert list(found) == ["cat", "the", "caf\u00e9"]
+    assert dict(found)["the"] == found["THE"] == found.get("the") == [("ð", "ə"), ("ə",)]
+    assert "cafe\u0301" in found
+    assert (3 in found, found.get("dog")) == (False, None)
+    said = Transcript("The cat, the dog.", MORE, spell=found)
+    assert MORE.decode(said.tokens) == "ðə kæt ðə"
+    assert [word.text for word in said.unspelled] == ["dog."]
+    decoder = BeamDecoder(MORE, lexicon=found, oov_charge=None)
+    assert decoder.plan.words.lists() == BeamDecoder(MORE, lexicon=dict(found)).plan.words.lists()
+    probs = np.full((6, len(MORE)), 0.01)
+    probs[range(6), [MORE.tokens.index(each) for each in ("ð", "ə", "|", "k", "æ", "t")]] = 0.9
+    assert decoder.decode(np.log(probs))[0][0].text == "the cat"
 
 
 def test_other_symbols_replace_a_missing_one(tmp_path):

@@ -1,7 +1,11 @@
 """From texts to tokens and back to every word of the text."""
 
+import unicodedata
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctckit import Transcript, Vocabulary, WordSpan, forced_align
 from ctckit.errors import CharsetError, InvalidInputError
@@ -118,6 +122,151 @@ def test_spellings_by_a_function():
 def test_what_is_wrong_is_said(arguments, options, error, message):
     with pytest.raises(error, match=message):
         Transcript(*arguments, **options)
+
+
+# --- encodings of Unicode --------------------------------------------------------------------------------------------
+
+FORMS = ("NFC", "NFD")
+
+
+def characters(text, form="NFC"):
+    """A vocabulary of the code points of a text."""
+    return Vocabulary.from_characters([*sorted(set(unicodedata.normalize(form, text)) - {" "}), " "], separator=" ")
+
+
+def written(text, vocabulary, **options):
+    """The text that the tokens of a transcript stand for, in one encoding; and what was dropped."""
+    transcript = Transcript(text, vocabulary, **options)
+    tokens = "".join("*" if token == STAR else vocabulary[token] for token in transcript.tokens.tolist())
+    return unicodedata.normalize("NFC", tokens), "".join(word.dropped for word in transcript.unspelled)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("known", FORMS)
+@pytest.mark.parametrize(
+    "text", ["café", "tiếng Việt", "한국어 각", "हिन्दी क़िला", "مُدَرِّس أب", "שָׁלוֹם", "น้ำใจ", "ガラス", "Ǟ ṩ", "е́ й"]
+)
+def test_equivalent_encodings_are_the_same_text(text, form, known):
+    vocabulary = characters(text, known)
+    expected = unicodedata.normalize("NFC", text)
+    assert written(unicodedata.normalize(form, text), vocabulary) == (expected, "")
+
+
+def test_marks_and_letters_may_be_combined_in_any_way():
+    vocabulary = Vocabulary.from_characters(["ê", "\u0323", "V", "i", "t", "e"])  # as in Windows-1258
+    assert written("Việt", vocabulary) == ("Việt", "")
+    pairs = Vocabulary(("", "e\u0301", "कि", "x"))  # a token may be a letter with its mark
+    assert [pairs[token] for token in Transcript("écकि", pairs).tokens] == ["e\u0301", "कि"]
+    both = Vocabulary.from_characters(["é", "e", "\u0301"])
+    assert Transcript("é", both).tokens.tolist() == Transcript("e\u0301", both).tokens.tolist() == [1]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("text", "letters", "expected", "dropped"),
+    [
+        ("tiếng Việt", "tieng v", "tieng viet", ""),  # accents may be missing
+        ("Việt", "VIÊT", "VIÊT", ""),
+        ("हिन्दी", "हनद", "हनद", "\u093f\u094d\u0940"),
+        ("किताब", "कतबा", "कताब", "\u093f"),
+        ("مُدَرِّس", "مدرس", "مدرس", "\u064f\u064e\u0650\u0651"),
+        ("أب", "اب", "اب", "\u0654"),
+        ("ガラス", "カラス", "カラス", "\u3099"),
+        ("한국", "한", "한", "국"),
+        ("น้ำ", "นำ", "นำ", "\u0e49"),
+    ],
+)
+def test_what_is_dropped_is_named(text, letters, expected, dropped, form):
+    found, lost = written(unicodedata.normalize(form, text), characters(letters + " "))
+    assert found == expected
+    assert sorted(unicodedata.normalize("NFD", lost)) == sorted(unicodedata.normalize("NFD", dropped))
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary", "expected"),
+    [
+        ("ﬁne oﬃce ĳs", LETTERS, "fine|office|ijs"),
+        ("ﬁne oﬃce", CAPITALS, "FINE|OFFICE"),
+        ("Straße STRAẞE ŉ", CAPITALS, "STRASSE|STRASSE|'N"),
+        ("İstanbul ıĲ", LETTERS, "istanbul|iij"),
+        ("cœur Æsop Łódź Ærø", LETTERS, "coeur|aesop|lodz|aero"),
+        ("ｆｕｌｌ Ａ", LETTERS, "full|a"),
+        ("ﻻ ﷲ", characters("لا الله"), "لا الله"),
+        ("ΌΣΟΣ", characters("όσος"), "όσοσ"),
+        ("´a ¨b", PRINTED, "a b"),  # these have a space as a part
+    ],
+)
+def test_ligatures_and_letters_that_become_two(text, vocabulary, expected):
+    transcript = Transcript(text, vocabulary)
+    assert spelled(transcript, vocabulary) == expected
+    assert transcript.unspelled == ()
+
+
+SCRIPTS = (
+    "aeéßœﬁİıŉΐςệơđ ’-…½ёйЯ 각한ᄀ हिन्दीक़ क्ष عَرَبِيّ أﻻﷲ שׁלּ น้ำใจ ガぱ 漢令 Å\u212b ❤\ufe0f\u20e3\u0301\u0323\u0302\u200d"
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.text(st.sampled_from(SCRIPTS), max_size=12),
+    st.sets(st.sampled_from(SCRIPTS), max_size=40),
+    st.sampled_from(FORMS),
+    st.sampled_from([None, STAR]),
+)
+def test_the_encoding_never_matters(text, known, form, star):
+    vocabulary = characters("".join(sorted(known)), form)
+    nfc, nfd = (Transcript(unicodedata.normalize(each, text), vocabulary, star=star) for each in FORMS)
+    assert nfc.tokens.tolist() == nfd.tokens.tolist()
+    for one, other in zip(nfc.words, nfd.words, strict=True):
+        assert sorted(unicodedata.normalize("NFD", one.dropped)) == sorted(unicodedata.normalize("NFD", other.dropped))
+        if any(map(str.isalnum, one.text)):
+            assert one.positions or one.dropped
+
+
+def test_vowel_signs_may_be_wildcards():
+    assert written("कि ख", characters("क "), star=STAR) == ("क* *", "\u093fख")
+    assert written("مُد", characters("مد"), star=STAR) == ("مد", "\u064f")
+
+
+def test_variation_selectors_and_enclosing_marks_are_no_letters():
+    asked = []
+    assert Transcript("a ❤️ …", spell=lambda word: asked.append(word) or [1]).tokens.tolist() == [1]
+    assert asked == ["a"]
+    known = characters("a❤1 ")
+    assert written("❤️ 1️⃣ ❤", known, star=STAR) == ("❤ 1 ❤", "")
+    assert written("☂️ a", known, star=STAR) == ("a", "")
+
+
+def test_words_are_looked_up_in_any_encoding():
+    nfd = unicodedata.normalize("NFD", "Café, नमस्ते")
+    spell = {"café": [1], "नमस्ते": [2]}
+    assert Transcript(nfd, spell=spell).tokens.tolist() == [1, 2]
+    assert Transcript("Café", spell={unicodedata.normalize("NFD", "café"): [3]}).tokens.tolist() == [3]
+    said = Transcript("(नमस्ते)", LETTERS, replacements={"नमस्ते": "hello"})
+    assert spelled(said, LETTERS) == "hello"
+    assert spelled(Transcript(unicodedata.normalize("NFD", "l'é't'"), LETTERS), LETTERS) == "l'e't'"
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("hello", ("", "HH", "AH", "L", "OW")),
+        ("the cat", ("", "the", "cat", "|", "c", "a", "t", "h")),
+        ("xyz 3", ("", "a", "b", "c", "sil")),
+    ],
+)
+def test_tokens_of_several_letters_need_a_spelling(text, tokens):
+    short = tokens[:3] if text == "the cat" else tokens
+    with pytest.raises(InvalidInputError, match=r"vocabulary has tokens of several letters \('.*'\).*expected spell="):
+        Transcript(text, Vocabulary(short))
+
+
+def test_a_few_long_tokens_do_no_harm():
+    special = Vocabulary(("", "<s>", "<unk>", "[UNK]", "sil", "|", "a", "b"), separator="|")
+    assert spelled(Transcript("ab, 42 b", special), special) == "ab|b"
+    assert spelled(Transcript("42", Vocabulary(("", "<s>", "a"))), ["", "<s>", "a"]) == ""
+    assert Transcript("", special).tokens.tolist() == Transcript("…", special).tokens.tolist() == []
 
 
 # --- words of alignments ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from tests.support.alignment_truth import off, recording, text
 from tests.support.tolerances import DOUBLE
 
 LETTERS = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
+ABC = Vocabulary.from_characters("abc")
 
 
 def frames_of(utterance):
@@ -100,8 +101,8 @@ def test_texts_without_tokens_have_a_place_and_no_score():
     assert found[2].start == found[2].end == found[1].end
     assert found[4].start == found[4].end == found[3].end
     for empty in found[::2]:
-        assert np.isnan([empty.log_prob, empty.worst_log_prob]).all()
-        assert (empty.confidence, empty.spans) == (None, ())
+        assert (empty.log_prob, empty.worst_log_prob, empty.confidence, empty.spans) == (None, None, None, ())
+        assert repr(empty).endswith("log_prob=None, confidence=None)")
     assert align_utterances(made.log_probs, []) == []
 
 
@@ -139,13 +140,51 @@ def test_absent_texts_keep_their_scores_and_lose_their_frames():
         (([[1]],), {"edges": "yes"}, InvalidInputError, r"edges is 'yes'; expected True or False"),
         (([[1]],), {"absent_below": 2}, InvalidInputError, r"absent_below is 2; expected a number in 0\.\.1"),
         (([[1]],), {"window": 0}, InvalidInputError, r"window is 0; expected a positive integer"),
-        (([[1] * 9],), {}, InfeasibleTargetError, r"9 tokens with 8 adjacent repeats need 17 frames"),
-        (([[0]],), {}, InvalidInputError, r"is 0, the blank"),
+        (
+            ([[1] * 5, [1] * 4],),
+            {},
+            InfeasibleTargetError,
+            r"^utterances, taken together, cannot be emitted: 9 tokens with 8 adjacent repeats need 17 frames, there "
+            r"are 10\. Are they all of this recording\?$",
+        ),
+        (([[1], [2, 0]],), {}, InvalidInputError, r"^utterances\[1\]\[1\] is 0, the blank"),
+        (([[1], [2, 4]],), {}, InvalidInputError, r"^utterances\[1\]\[1\] is 4; with C = 4 the classes are 0\.\.3\."),
+        (([[1], [-2]],), {}, InvalidInputError, r"^utterances\[1\]\[0\] is -2; with C = 4"),
+        (([[1]], ABC), {"blank": 1}, InvalidInputError, r"blank is 1, but vocabulary says 0; .* Leave blank out\."),
+        (([[1]],), {"blank": 4}, InvalidInputError, r"blank is 4; with C = 4 the classes"),
+        (([[1]], ["", "a"]), {}, InvalidInputError, r"vocabulary is of type list; expected a Vocabulary"),
     ],
 )
 def test_what_is_wrong_is_said(arguments, options, error, message):
     with pytest.raises(error, match=message):
         align_utterances(np.log(np.full((10, 4), 0.25)), *arguments, **options)
+
+
+def test_texts_that_need_a_masked_class():
+    log_probs = np.log(np.full((10, 4), 0.25))
+    log_probs[:, 2] = -np.inf
+    with pytest.raises(InfeasibleTargetError, match=r"^utterances, .* emitted: every alignment passes a class whose"):
+        align_utterances(log_probs, [[1], [2]])
+
+
+def test_the_blank_is_that_of_the_vocabulary():
+    probs = np.full((12, 4), 0.05)
+    probs[range(12), [3, 0, 1, 3, 2, 2, 3, 1, 0, 3, 3, 3]] = 0.85
+    last = Vocabulary(("a", "b", "c", ""), blank=3)
+    found = align_utterances(np.log(probs), ["ab", "ba"], last)
+    assert [(each.start, each.end) for each in found] == [(1, 3), (7, 9)]
+    assert found[0].alignment.blank == 3
+
+
+def test_numbers_have_no_negative_zero():
+    log_probs = np.full((5, 4), -np.inf)
+    log_probs[range(5), [1, 0, 2, 3, 1]] = -0.0
+    found = align_utterances(log_probs, [[1, 2], [], [3, 1]])
+    assert (
+        [str(each.log_prob) for each in found] == [str(each.worst_log_prob) for each in found] == ["0.0", "None", "0.0"]
+    )
+    assert {str(span.log_prob) for each in found for span in each.spans} == {"0.0"}
+    assert not np.signbit(forced_align(log_probs, [1, 2, 3, 1])[0].token_log_probs).any()
 
 
 def test_one_recording_at_a_time():

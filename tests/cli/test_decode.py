@@ -79,7 +79,9 @@ def test_several_texts_with_rank_and_score(files):
 
 def test_hotwords_and_models_change_the_text(files):
     arguments = (files / "apart.npz", "-v", files / "tokens.txt", "--separator", "|")
-    assert invoke(*arguments, "--hotwords", files / "hot.txt").stdout.splitlines()[1] == "ba"
+    boosted = invoke(*arguments, "--hotwords", files / "hot.txt", "--hotword-weight", 10)
+    assert boosted.stdout.splitlines()[:2] == ["ab ba", "ba"]
+    assert invoke(*arguments, "--hotwords", files / "hot.txt").stdout.splitlines()[:2] == ["ab ab", "ab"]
     closed = invoke(*arguments, "--lm", files / "words.arpa", "--closed", "--lm-weight", 0.1)
     assert closed.stdout.splitlines() == ["ab b", "ba", "ab"]
     both = invoke(
@@ -214,6 +216,22 @@ def test_lines_that_cannot_be_used(files, monkeypatch):
     (files / "lexicon.txt").write_text("ab\ta b\nba\n", encoding="utf-8")
     result = invoke("apart.npz", "-v", "tokens.txt", "--separator", "|", "--lexicon", "lexicon.txt")
     assert "lexicon.txt: line 2 is 'ba'; expected a word, a tab and its tokens." in result.stderr
+    (files / "lexicon.txt").write_text("a\nab  a b\n", encoding="utf-8")
+    result = invoke("apart.npz", "-v", "tokens.txt", "--separator", "|", "--lexicon", "lexicon.txt")
+    assert result.exit_code == 2
+    assert "lexicon.txt: line 2 is 'ab  a b', and no line has a tab; expected one word a line, or a " in result.stderr
+    (files / "lexicon.txt").write_text("a\ta\nab  a b\n", encoding="utf-8")
+    result = invoke("apart.npz", "-v", "tokens.txt", "--separator", "|", "--lexicon", "lexicon.txt")
+    assert "lexicon.txt: line 2 is 'ab  a b'; expected a word, a tab and its tokens." in result.stderr
+
+
+def test_hotwords_that_cannot_be_spelled_are_named(files, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "hot.txt").write_text("ab\nxy\n", encoding="utf-8")
+    result = invoke("apart.npz", "-v", "tokens.txt", "--separator", "|", "--hotwords", "hot.txt")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 3)
+    assert result.stderr.startswith("ctckit: hotwords has a phrase with letters that the vocabulary cannot write: 'xy'")
+    assert len(result.stderr.splitlines()) == 1
     result = invoke("apart.npz", "-v", "tokens.txt", "--lm", "lm.arpa", "--lm-unit", "char", "--lm-unit", "word")
     assert "--lm-unit is given 2 times for 1 models; expected one for each." in result.stderr
 

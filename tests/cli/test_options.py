@@ -70,7 +70,7 @@ def files(tmp_path):
         (("--lexicon", "words.txt"), "lexicon", ["ab", "ba"]),
         (("--oov-charge", 3), "oov_charge", 3.0),
         (("--closed", "--lexicon", "words.txt"), "oov_charge", None),
-        (("--hotwords", "words.txt"), "hotwords", {"ab": 10.0, "ba": 10.0}),
+        (("--hotwords", "words.txt"), "hotwords", {"ab": None, "ba": None}),
         (("--hotwords", "words.txt", "--hotword-weight", 2), "hotwords", {"ab": 2.0, "ba": 2.0}),
         (("--token-threshold", -4), "token_threshold", -4.0),
         (("--beam-threshold", -20), "beam_threshold", -20.0),

@@ -134,6 +134,14 @@ def test_nothing_to_read():
     assert decoder.decode(np.full((1, 3, 4), np.nan), [0])[0][0].text == ""
 
 
+def test_numbers_have_no_negative_zero(engine):
+    log_probs = np.full((1, 5, 4), -np.inf)
+    log_probs[0, range(5), [1, 0, 2, 3, 1]] = -0.0
+    for frames in (5, 0):
+        best = BeamDecoder(UNMARKED).decode(log_probs[:, :frames])[0][0]
+        assert {str(each) for each in (best.log_prob, best.score, *(span.log_prob for span in best.spans))} == {"0.0"}
+
+
 def test_the_empty_text_is_left_where_no_other_is_possible(engine):
     decoder = BeamDecoder(LETTERS, lexicon=["ab"], oov_charge=None, beam_width=1)
     probs = np.full((2, 4), 0.01)

@@ -38,6 +38,26 @@ def test_it_is_the_collapse_of_the_arg_max(blank):
         assert all(0 <= span.start < span.end <= length for span in found.spans)
 
 
+def test_the_blank_is_that_of_the_vocabulary():
+    probs = np.full((4, 3), 0.1)
+    probs[range(4), [0, 2, 1, 1]] = 0.8
+    vocabulary = ctckit.Vocabulary(("a", "b", ""), blank=2)
+    best = ctckit.greedy_decode(np.log(probs), vocabulary=vocabulary)[0]
+    assert best == ctckit.greedy_decode(np.log(probs), blank=2, vocabulary=vocabulary)[0]
+    assert (best.text, best.tokens) == ("ab", (0, 1))
+    with pytest.raises(InvalidInputError, match=r"blank is 0, but vocabulary says 2; .* Leave blank out\."):
+        ctckit.greedy_decode(np.log(probs), blank=0, vocabulary=vocabulary)
+    with pytest.raises(InvalidInputError, match=r"log_probs has C = 2 classes, but vocabulary has 3"):
+        ctckit.greedy_decode(np.log(probs)[:, :2], vocabulary=vocabulary)
+
+
+def test_numbers_have_no_negative_zero():
+    log_probs = np.full((3, 3), -np.inf)
+    log_probs[range(3), [1, 0, 2]] = -0.0
+    for best in (ctckit.greedy_decode(log_probs)[0], ctckit.greedy_decode(log_probs[:0])[0]):
+        assert {str(each) for each in (best.log_prob, *(span.log_prob for span in best.spans))} == {"0.0"}
+
+
 def test_layouts_and_types():
     log_probs = np.log(np.random.default_rng(1).dirichlet(np.ones(6), size=(2, 12)))
     expected = ctckit.greedy_decode(log_probs)

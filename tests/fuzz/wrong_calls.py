@@ -239,7 +239,9 @@ def lengths_elsewhere(rng, call):
 
 
 def blank_wrong(rng, call):
-    wrong = (*BLANKS, call.C, call.C + 100)
+    wrong = [*BLANKS, call.C, call.C + 100]
+    if call.function == "greedy_decode":
+        wrong.remove(None)  # its default
     call["blank"] = wrong[rng.integers(len(wrong))]
     return "blank is"
 

@@ -7,7 +7,7 @@
     wildcards.py        targets with wildcards, and targets that may begin late and end early
     result.py           Alignment: spans, path, confidences, words
     boundaries.py       where a token begins and ends, by three definitions
-    transcript.py       Transcript: from a written text to tokens and back, with spelling.py
+    transcript.py       Transcript: from a written text to tokens and back, with spelling.py and characters.py
     utterances.py       align_utterances: a list of texts in one recording
     pronunciation.py    PronouncingDictionary: the pronunciations of words, in the symbols of a model
     spelling_choice.py  SpellingChoice: words with several pronunciations

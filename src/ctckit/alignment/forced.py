@@ -84,6 +84,17 @@ def forced_align(
     )
 
 
+def why_impossible(target: npt.NDArray[np.integer[Any]], frames: int, star: int) -> str:
+    """Return why no alignment emits a target in so many frames, for a message that says whose target it is."""
+    spoken = target[target != star]
+    repeats = int((spoken[1:] == spoken[:-1]).sum())
+    if len(spoken) + repeats <= frames:
+        return "every alignment passes a class whose log_probs are −∞ in its frame."
+    return (
+        f"{len(spoken)} tokens with {repeats} adjacent repeats need {len(spoken) + repeats} frames, there are {frames}."
+    )
+
+
 LARGEST = np.iinfo(np.int64).max
 
 

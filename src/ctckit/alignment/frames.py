@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._distributions import expect_distributions
 from ctckit.kernels.align import native as native_align
 from ctckit.kernels.align.reference import BestPath
 from ctckit.kernels.batch import TargetBatch
+from ctckit.kernels.search.native import plausible
 from ctckit.topology import Floats, Ints
 
 Tokens = Sequence[npt.NDArray[np.integer[Any]]]
@@ -35,8 +37,10 @@ class Frames:
         self.shape: tuple[int, ...] = scores.shape
 
     def expect_alignable(self, input_lengths: Ints) -> None:
-        """Raise an error on NaN, +∞ and values above 0; see ``_checks.expect_alignable``."""
+        """Raise an error on NaN, +∞ and values above 0; see ``_checks``, and ``_distributions`` for other numbers."""
         _checks.expect_alignable(self.scores, input_lengths)
+        if self.scores.dtype != np.float32 or not plausible(self.scores, input_lengths, np.inf):
+            expect_distributions(lambda items, frames: self.scores[items, frames], input_lengths)
 
     def best_paths(self, batch: TargetBatch) -> tuple[list[BestPath | None], list[Floats]]:
         """Return for each item its path, or None; and (N_b,) mean log-probabilities of its tokens over their frames."""
@@ -73,6 +77,11 @@ class DeviceFrames:
         top[beyond] = 0
         if not (top <= _checks.LOG_PROB_SLACK).all():
             self.in_memory().expect_alignable(input_lengths)
+        expect_distributions(self._rows, input_lengths)
+
+    def _rows(self, items: Ints, frames: Ints) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = self.scores[items.tolist(), frames.tolist()].float().cpu().numpy()
+        return found
 
     def best_paths(self, batch: TargetBatch) -> tuple[list[BestPath | None], list[Floats]]:
         """See ``Frames``. If the table of transitions is too large for the GPU, the batch is aligned on the CPU."""
@@ -119,6 +128,6 @@ def mean_log_probs(scores: npt.NDArray[Any], tokens: Tokens, paths: Sequence[Bes
     frame = np.arange(len(of_token)) + (starts - places)[of_token]
     item, label = np.repeat(there, counts)[of_token], np.concatenate([tokens[b] for b in there])[of_token]
     sums = np.add.reduceat(scores[item, frame, label].astype(np.float64), places)
-    for b, means in zip(there, np.split(sums / lengths, np.cumsum(counts)[:-1]), strict=True):
+    for b, means in zip(there, np.split(sums / lengths + 0.0, np.cumsum(counts)[:-1]), strict=True):
         result[b] = means
     return result

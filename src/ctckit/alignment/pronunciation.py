@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ctckit.errors import DataError, MissingFileError
@@ -58,13 +59,15 @@ ARPABET: dict[str, tuple[str, ...]] = {
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
-class PronouncingDictionary:
+class PronouncingDictionary(Mapping[str, list[tuple[str, ...]]]):
     r"""The pronunciations of words, in the symbols of a model.
 
     The file has a line for each pronunciation: the word, spaces, the symbols with spaces between them. A second
     pronunciation of a word is another line, ``word(2)``. Lines that begin with ``;;;``, and text behind a ``#``, are
     comments. Symbols that the model has are kept. Symbols of ARPAbet, which CMU's dictionary uses, are converted to the
-    IPA of the model. Words are looked up in lower case.
+    IPA of the model. Words are looked up in lower case, in any encoding of Unicode. It is a mapping from words to their
+    pronunciations: a ``spell`` for ``Transcript``, which takes the first of each word, and a ``lexicon`` for
+    ``BeamDecoder``.
 
     Args:
         path: The file, in UTF-8.
@@ -95,8 +98,11 @@ class PronouncingDictionary:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def __contains__(self, word: str) -> bool:
-        return word.lower() in self._lines
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and _key(word) in self._lines
 
     def __getitem__(self, word: str) -> list[tuple[str, ...]]:
         """Return the pronunciations of a word, in the order of the file.
@@ -105,7 +111,7 @@ class PronouncingDictionary:
             KeyError: If the word is not in the file.
             DataError: If the model cannot write one of its symbols.
         """
-        return [self._written(word, number, sounds.split()) for number, sounds in self._lines[word.lower()]]
+        return [self._written(word, number, sounds.split()) for number, sounds in self._lines[_key(word)]]
 
     def _written(self, word: str, number: int, sounds: Sequence[str]) -> tuple[str, ...]:
         return tuple(symbol for sound in sounds for symbol in self._symbol(word, number, sound))
@@ -138,4 +144,8 @@ def _entries(path: Path) -> Iterator[tuple[int, str, str]]:
         word, *sounds = entry.split(maxsplit=1)
         if not sounds:
             raise DataError(f"{path}: line {number} is {line!r}; expected a word and its symbols.")
-        yield number, _VARIANT.sub("", word.lower()), sounds[0]
+        yield number, _VARIANT.sub("", _key(word)), sounds[0]
+
+
+def _key(word: str) -> str:
+    return unicodedata.normalize("NFC", word.lower())

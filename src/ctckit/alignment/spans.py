@@ -110,7 +110,7 @@ def runs_of_path(frame_tokens: npt.NDArray[np.int64], log_probs: npt.NDArray[np.
     ends = np.append(starts[1:], len(frame_tokens))
     sums = np.add.reduceat(log_probs.astype(np.float64), starts) if len(starts) else np.zeros(0)
     kept = frame_tokens[starts] != blank
-    means = sums[kept] / (ends - starts)[kept]
+    means = sums[kept] / (ends - starts)[kept] + 0.0  # −0.0 becomes 0.0
     return Runs(frame_tokens[starts][kept].astype(np.int32), starts[kept], ends[: len(starts)][kept], means)
 
 

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from ctckit import _checks
+from ctckit._unicode import CharacterIndex, clusters, is_mark, is_spoken, same_texts
+from ctckit.alignment.characters import ALIKE, CharacterSpeller
 from ctckit.errors import CharsetError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
 
-ALIKE = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"}
-)
 QUOTES = "’‘`"
 DIVIDERS = "-‐‑–—/_"  # divide a word where they stand between letters
 
 
 @dataclass
 class Written:
-    """The tokens of a word, and its letters and digits that have none."""
+    """The tokens of a word, and its letters, digits and marks that have none.
+
+    Attributes:
+        tokens: Its tokens, with wildcards.
+        dropped: What has no tokens.
+        spelled: Whether a character has tokens.
+    """
 
     tokens: list[int] = field(default_factory=list)
     dropped: str = ""
+    spelled: bool = False
 
 
 class Speller:
@@ -53,9 +58,30 @@ class Speller:
                 "function of the tokenizer that the model was trained with."
             )
         self._vocabulary, self._spell = vocabulary, spell
+        self._long = [] if vocabulary is None or spell is not None else _long_tokens(vocabulary)
         self._index = {} if vocabulary is None else {name: k for k, name in enumerate(vocabulary.tokens) if name}
+        self._characters = CharacterSpeller(CharacterIndex(self._index))
         mark = " " if vocabulary is None or vocabulary.separator is None else vocabulary.separator
         self.separator = self._index.get(mark)
+        letters = sum(is_spoken(name[0]) and next(clusters(name)) == name for name in self._index)
+        if len(self._long) > letters:
+            raise self._needs_spell()
+
+    def expect_written(self, words: Sequence[Written]) -> None:
+        """Raise an error if no word of a text has tokens because the tokens are no characters.
+
+        Raises:
+            InvalidInputError: If ``spell`` is needed.
+        """
+        if self._long and any(word.dropped for word in words) and not any(word.spelled for word in words):
+            raise self._needs_spell()
+
+    def _needs_spell(self) -> InvalidInputError:
+        few = ", ".join(map(repr, self._long[: _checks.MOST_NAMED]))
+        return InvalidInputError(
+            f"vocabulary has tokens of several letters ({few}), and a text is written in its characters; expected "
+            "spell=, a dictionary or a function that gives the tokens of a word."
+        )
 
     def join(self, words: Iterable[str], star: int | None) -> Written:
         """Return the tokens of the words spoken for one written word; without a spelling, ``star`` or nothing."""
@@ -66,29 +92,27 @@ class Speller:
                 result.tokens.append(self.separator)
             result.tokens += one.tokens
             result.dropped += one.dropped
+            result.spelled |= one.spelled
         return result
 
     def _by_character(self, word: str, star: int | None) -> Written:
-        result = Written()
-        for k, character in enumerate(word):
-            inside = 0 < k < len(word) - 1 and word[k - 1].isalnum() and word[k + 1].isalnum()
-            tokens = next((t for t in map(self._tokens, _forms(character)) if t is not None), None)
+        result, characters = Written(), list(clusters(word))
+        for k, character in enumerate(characters):
+            inside = 0 < k < len(characters) - 1 and is_spoken(characters[k - 1][0]) and is_spoken(characters[k + 1][0])
+            tokens, lost = self._characters.write(character)
             if character in QUOTES and not inside and '"' not in self._index:
                 tokens = None  # a quotation mark, not an apostrophe, and the model has no quotation marks
             if tokens is not None:
                 result.tokens += tokens
+                result.spelled = True
             elif character in DIVIDERS and inside and self.separator is not None:
                 result.tokens.append(self.separator)
-            elif character.isalnum():
-                result.dropped += character
-                if star is not None and result.tokens[-1:] != [star]:
-                    result.tokens.append(star)
+            elif is_spoken(character[0]):
+                lost = character
+            result.dropped += lost
+            if star is not None and any(map(is_spoken, lost)) and result.tokens[-1:] != [star]:
+                result.tokens.append(star)
         return result
-
-    def _tokens(self, characters: str) -> list[int] | None:
-        found = [self._index.get(character) for character in characters]
-        known = [each for each in found if each is not None]
-        return known if known and len(known) == len(found) else None
 
     def _by_spell(self, word: str, star: int | None) -> Written:
         whole = self._looked_up(word)
@@ -111,17 +135,12 @@ class Speller:
             given = self._spell(bare(word)) if bare(word) else None
         else:
             spell: Mapping[str, Any] = self._spell or {}
-            forms = (
-                word,
-                bare(word),
-                bare(word).translate(ALIKE),
-                *(bare(word).translate(ALIKE).lower(),),
-                bare(word).upper(),
-            )
-            given = next((spell[form] for form in forms if form in spell), None)
+            given = next((spell[form] for form in _looked_up_as(word) if form in spell), None)
         return None if given is None or not len(given) else self._classes(given, word)
 
     def _classes(self, given: Sequence[Any], word: str) -> list[int]:
+        if not isinstance(given[0], str) and isinstance(given[0], Sequence):
+            given = given[0]  # the first of several spellings
         names = given.split() if isinstance(given, str) else list(given)
         for name in names:
             if isinstance(name, str) and name not in self._index:
@@ -137,22 +156,24 @@ class Speller:
 def bare(word: str) -> str:
     """Return a word without the punctuation before and behind it."""
     letters = [k for k, character in enumerate(word) if character.isalnum()]
-    return word[letters[0] : letters[-1] + 1] if letters else ""
+    if not letters:
+        return ""
+    marks = takewhile(is_mark, word[letters[-1] + 1 :])
+    return word[letters[0] : letters[-1] + 1] + "".join(marks)
+
+
+def _long_tokens(vocabulary: Vocabulary) -> list[str]:
+    """Return the tokens that are several letters, such as phonemes; not those like "<unk>"."""
+    names = [name for name in vocabulary.tokens if name and name != vocabulary.separator]
+    return [name for name in names if next(clusters(name)) != name and all(is_spoken(c) or is_mark(c) for c in name)]
+
+
+def _looked_up_as(word: str) -> Iterator[str]:
+    plain = bare(word).translate(ALIKE)
+    return same_texts(word, bare(word), plain, plain.lower(), bare(word).upper())
 
 
 def _divided(word: str) -> list[str]:
     for mark in DIVIDERS:
         word = word.replace(mark, " ")
     return word.split()
-
-
-@lru_cache(maxsize=4096)
-def _forms(character: str) -> tuple[str, ...]:
-    """Return the ways to write a character, the best one first."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
-    return tuple(dict.fromkeys(_cases(character.translate(ALIKE), character, plain)))
-
-
-def _cases(*texts: str) -> Iterator[str]:
-    for text in sorted(texts, key=lambda each: texts[1] != each):  # the character itself before similar ones
-        yield from (text, text.lower(), text.upper(), text.casefold())

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._unicode import same_texts
 from ctckit.alignment.spelling import Speller, bare
 from ctckit.errors import InvalidInputError
 from ctckit.topology import Ints
 from ctckit.vocabulary import Vocabulary
 
-Spelling = Sequence[int] | Sequence[str]
+Spelling = Sequence[int] | Sequence[str] | Sequence[Sequence[str]]
 Spell = Callable[[str], Spelling | None] | Mapping[str, Spelling]
 
 
@@ -28,7 +29,7 @@ class TranscriptWord:
         begin: Index of its first character in the text.
         end: One past its last character.
         positions: Positions of its tokens in the transcript's tokens; empty for a word that cannot be spelled.
-        dropped: Its letters and digits that have no token.
+        dropped: Its letters, digits, vowel signs and other marks that have no token; not accents.
     """
 
     text: str
@@ -42,18 +43,21 @@ class Transcript:
     """A text, its words, and the tokens that a model would write for it.
 
     Words are separated by white space. Each character of a word is written with the first of these that the model has:
-    the character itself, its lower or upper case, the character without its accent. Punctuation that the model does not
-    have is left out. Hyphens and slashes within a word divide it. Letters and digits that cannot be written are
-    dropped, or become a wildcard.
+    the character itself, in any encoding of Unicode (one code point, or a letter and marks); its lower or upper case;
+    its parts, if it is a ligature; the character without its accent, or without other marks. Punctuation that the model
+    does not have is left out. Hyphens and slashes within a word divide it. Letters and digits that cannot be written
+    are dropped, or become a wildcard. So are vowel signs. ``unspelled`` lists the words with what was dropped; only
+    accents can be missing without a note there.
 
     Args:
         text: The text as it is written.
         vocabulary: Tokens that are characters; its separator (or space) is put between words. With ``spell``, any
             vocabulary.
-        spell: The tokens of a word, for models that do not write letters: a pronouncing dictionary, or a function such
-            as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has. A mapping is looked up for the
-            word as it is written, without punctuation, in lower and in upper case; a function is called once, for the
-            word without punctuation. An unknown word (None) cannot be spelled.
+        spell: The tokens of a word, for models that do not write letters: a ``PronouncingDictionary`` or another
+            mapping, or a function such as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has; of
+            several spellings the first is taken. A mapping is looked up for the
+            word as it is written, without punctuation, in lower and in upper case, in any encoding of Unicode; a
+            function is called once, for the word without punctuation. An unknown word (None) cannot be spelled.
         replacements: Words that are not spoken as they are written: {"1984": "nineteen eighty-four"}.
         star: The number of the wildcard that is put in place of what cannot be spelled; None: no wildcard is put there.
 
@@ -65,7 +69,8 @@ class Transcript:
         separator: The class between words; None if there is no such class.
 
     Raises:
-        InvalidInputError: If the text is not a string, or the vocabulary has pieces of words and ``spell`` is missing.
+        InvalidInputError: If the text is not a string; or if ``spell`` is missing, and the tokens of the vocabulary are
+            pieces of words or sounds of several letters.
         CharsetError: If ``spell`` returns tokens that the vocabulary does not have.
 
     Example:
@@ -91,8 +96,9 @@ class Transcript:
         self.text = text
         tokens: list[int] = []
         words = []
-        for word, begin in _words(text):
-            written = speller.join(_spoken(word, replacements or {}), star)
+        found = [(word, begin, speller.join(_spoken(word, replacements or {}), star)) for word, begin in _words(text)]
+        speller.expect_written([written for _, _, written in found])
+        for word, begin, written in found:
             if written.tokens and tokens and speller.separator is not None:
                 tokens.append(speller.separator)
             first = len(tokens)
@@ -108,7 +114,7 @@ class Transcript:
 
     @property
     def unspelled(self) -> tuple[TranscriptWord, ...]:
-        """The words with letters or digits that have no token."""
+        """The words with letters, digits or marks that have no token, see ``TranscriptWord.dropped``."""
         return tuple(word for word in self.words if word.dropped)
 
     def expect_tokens(self, tokens: npt.NDArray[np.integer[Any]]) -> None:
@@ -139,7 +145,7 @@ def _words(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _spoken(word: str, replacements: Mapping[str, str]) -> Iterable[str]:
-    for form in (word, bare(word), bare(word).lower()):
+    for form in same_texts(word, bare(word), bare(word).lower()):
         if form in replacements:
             return replacements[form].split()
     return [word]

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.alignment.forced import forced_align
+from ctckit.alignment.forced import forced_align, why_impossible
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.wildcards import STAR_PENALTY
-from ctckit.errors import InvalidInputError
+from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from ctckit.topology import Floats, Ints
-from ctckit.vocabulary import Vocabulary
+from ctckit.vocabulary import Vocabulary, blank_of
 
 WINDOW = 30  # frames of the window for the worst mean
 STAR = -1
@@ -35,9 +35,9 @@ class UtteranceSpan:
         start: First frame of its first token.
         end: One past the last frame of its last token. An utterance without tokens, or an absent one, has an empty span
             at its place in the order of texts.
-        log_prob: Mean log-probability of the path's classes over its frames, nats per frame; NaN without tokens.
+        log_prob: Mean log-probability of the path's classes over its frames, nats per frame; None without tokens.
         worst_log_prob: The lowest such mean over a window of ``window`` frames; it reveals one wrong word in a long
-            text.
+            text. None without tokens.
         confidence: Mean of its tokens' confidences, roughly the share of its tokens that were said. None without
             tokens.
         absent: Whether it was judged to be missing in the recording.
@@ -49,8 +49,8 @@ class UtteranceSpan:
     text: str | None
     start: int
     end: int
-    log_prob: float
-    worst_log_prob: float
+    log_prob: float | None
+    worst_log_prob: float | None
     confidence: float | None
     absent: bool
     alignment: Alignment
@@ -62,8 +62,8 @@ class UtteranceSpan:
 
     def __repr__(self) -> str:
         name = f"{len(self.positions)} tokens" if self.text is None else repr(self.text)
-        sure = "None" if self.confidence is None else f"{self.confidence:.3f}"
-        return f"UtteranceSpan({name}, {self.start}, {self.end}, log_prob={self.log_prob:.3f}, confidence={sure})"
+        scores = f"log_prob={_written(self.log_prob)}, confidence={_written(self.confidence)}"
+        return f"UtteranceSpan({name}, {self.start}, {self.end}, {scores})"
 
     def seconds(self, frame_seconds: float) -> tuple[float, float]:
         """Return start and end in seconds, for frames of this length."""
@@ -91,7 +91,7 @@ def align_utterances(
     utterances: Sequence[Text],
     vocabulary: Vocabulary | None = None,
     *,
-    blank: int = 0,
+    blank: int | None = None,
     between: bool = True,
     edges: bool = True,
     star_penalty: float = STAR_PENALTY,
@@ -106,7 +106,7 @@ def align_utterances(
         log_probs: (T, C) natural logarithms; NumPy array or torch CPU tensor.
         utterances: Strings (with ``vocabulary``), ``Transcript`` objects, or sequences of classes; −1: a wildcard.
         vocabulary: The tokens of strings; see ``Transcript``.
-        blank: The class of the blank.
+        blank: The class of the blank; by default that of ``vocabulary``, or 0.
         between: Whether to put a wildcard between neighbors, for speech and noise that belong to neither.
         edges: Whether to put a wildcard before the first and behind the last.
         star_penalty: Nats for each wildcard that takes frames.
@@ -134,10 +134,12 @@ def align_utterances(
     window = _checks.positive_integer(window, "window")
     if absent_below is not None:
         _checks.number(absent_below, "absent_below", 0.0, 1.0)
-    _checks.expect_rank(_checks.as_array(log_probs, "log_probs").shape, "log_probs", "(T, C)")
+    blank = _blank(_checks.as_array(log_probs, "log_probs").shape, blank, vocabulary)
     if isinstance(utterances, (str, Transcript)):
         raise InvalidInputError("utterances is one text; expected a sequence of texts. Pass [text].")
     texts = [_text(each, vocabulary, n) for n, each in enumerate(utterances)]
+    for n, text in enumerate(texts):
+        _checks.one_target(text.tokens, np.shape(log_probs)[1], blank, name=f"utterances[{n}]", star=STAR)
     recording = _Recording(log_probs, blank, _checks.flag(between, "between"), edges, star_penalty, window)
     found = recording.align(texts, [True] * len(texts))
     if absent_below is None:
@@ -149,6 +151,12 @@ def align_utterances(
     return [
         second if there else _absent(first, second) for first, second, there in zip(found, again, present, strict=True)
     ]
+
+
+def _blank(shape: tuple[int, ...], blank: int | None, vocabulary: Vocabulary | None) -> int:
+    """Return the blank; check that the frames are of one recording, and that it is one of their classes."""
+    _checks.expect_rank(shape, "log_probs", "(T, C)")
+    return _checks.class_index(blank_of(blank, vocabulary), "blank", shape[1])
 
 
 @dataclass(frozen=True)
@@ -190,15 +198,24 @@ class _Recording:
             positions.append(range(len(target), len(target) + len(tokens)))
             target += tokens
         given = np.array(target, dtype=np.int64)
-        found = forced_align(
-            self.log_probs, given, blank=self.blank, star=STAR, edges=self.edges, star_penalty=self.star_penalty
-        )[0]
+        found = self._aligned(given)
         scores = _path_scores(found)
         spans, place = [], 0
         for text, where in zip(texts, positions, strict=True):
             spans.append(self._span(text, where, found, scores, place))
             place = spans[-1].end
         return spans
+
+    def _aligned(self, target: Ints) -> Alignment:
+        try:
+            return forced_align(
+                self.log_probs, target, blank=self.blank, star=STAR, edges=self.edges, star_penalty=self.star_penalty
+            )[0]
+        except InfeasibleTargetError:
+            why = why_impossible(target, len(self.log_probs), STAR)
+            raise InfeasibleTargetError(
+                f"utterances, taken together, cannot be emitted: {why} Are they all of this recording?"
+            ) from None
 
     def _joint(self, text: _Text) -> list[int]:
         """Return the separator and the wildcard before an utterance that is not the first."""
@@ -216,9 +233,9 @@ class _Recording:
             text.text,
             start,
             end,
-            float(frames.mean()) if len(frames) else float("nan"),
+            _mean(frames),
             _worst_mean(frames, self.window),
-            float(sure.mean()) if len(sure) else None,
+            _mean(sure),
             False,
             found,
             where,
@@ -235,12 +252,20 @@ def _path_scores(found: Alignment) -> Floats:
     return scores
 
 
-def _worst_mean(scores: Floats, window: int) -> float:
+def _mean(numbers: Floats) -> float | None:
+    return float(numbers.mean()) if len(numbers) else None
+
+
+def _worst_mean(scores: Floats, window: int) -> float | None:
     if not len(scores):
-        return float("nan")
+        return None
     window = min(window, len(scores))
     sums = np.cumsum(np.append(0.0, scores))
     return float((sums[window:] - sums[:-window]).min() / window)
+
+
+def _written(score: float | None) -> str:
+    return "None" if score is None else f"{score:.3f}"
 
 
 def _absent(first: UtteranceSpan, second: UtteranceSpan) -> UtteranceSpan:

@@ -13,7 +13,7 @@ import typer
 
 from ctckit.cli.inputs import read_lines, read_posteriors, read_text
 from ctckit.cli.options import VOCABULARY_FILE, VocabularyOptions, given_options, refuse_option
-from ctckit.errors import DataError, InvalidInputError
+from ctckit.errors import DataError, InfeasibleTargetError, InvalidInputError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -253,6 +253,7 @@ def _aligned(
 ) -> tuple[Transcript, Alignment]:
     """Align the text; where words have several spellings, choose the best ones and align again."""
     from ctckit.alignment import SpellingChoice, Transcript, forced_align
+    from ctckit.alignment.forced import why_impossible
 
     vocabulary = emission.vocabulary
     spell = None if emission.spellings is None else SpellingChoice(emission.spellings, vocabulary)
@@ -261,7 +262,12 @@ def _aligned(
         transcript = Transcript(content, vocabulary, spell=spell, replacements=replacements, star=STAR)
         if not len(transcript.tokens):
             raise DataError(f"{name}: it contains nothing that can be spelled in the model's tokens.")
-        [found] = forced_align(emission.log_probs, transcript.tokens, blank=vocabulary.blank, star=STAR, edges=edges)
+        target, frames = transcript.tokens, emission.log_probs
+        try:
+            [found] = forced_align(frames, target, blank=vocabulary.blank, star=STAR, edges=edges)
+        except InfeasibleTargetError:
+            why = why_impossible(target, len(frames), STAR)
+            raise InfeasibleTargetError(f"{name}: the text cannot be emitted: {why} Is it of this recording?") from None
         return transcript, found
 
     transcript, found = aligned()

@@ -104,7 +104,7 @@ def read_lexicon(path: Path) -> list[str] | dict[str, list[list[str]]]:
     """Return the words of a lexicon, or its words with their spellings; a word on several lines has several."""
     lines = [line.split("\t") for line in read_lines(path)]
     if all(len(line) == 1 for line in lines):
-        return [word for (word,) in lines]
+        return _words(path, [word for (word,) in lines])
     spelled: dict[str, list[list[str]]] = {}
     for n, line in enumerate(lines, 1):
         if len(line) != 2 or not line[1].split():
@@ -113,9 +113,20 @@ def read_lexicon(path: Path) -> list[str] | dict[str, list[list[str]]]:
     return spelled
 
 
-def read_hotwords(path: Path, weight: float) -> dict[str, float]:
+def _words(path: Path, words: list[str]) -> list[str]:
+    """Return the words of a lexicon without spellings; check that they are words."""
+    for n, word in enumerate(words, 1):
+        if len(word.split()) > 1:
+            raise DataError(
+                f"{path}: line {n} is {word!r}, and no line has a tab; expected one word a line, or a word, a tab and "
+                "its tokens with spaces between them."
+            )
+    return words
+
+
+def read_hotwords(path: Path, weight: float | None) -> dict[str, float | None]:
     """Return the hotwords of a file with their weights; ``weight`` is for lines that have none."""
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     for n, line in enumerate(read_lines(path), 1):
         phrase, tab, own = line.partition("\t")
         try:

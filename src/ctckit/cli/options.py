@@ -187,7 +187,13 @@ class SearchOptions:
         Path | None,
         typer.Option(help="A file of words or phrases to favor, one a line. A line may add a tab and its own weight."),
     ] = None
-    hotword_weight: Annotated[float, typer.Option(help="Nats for each occurrence of a hotword.")] = 10.0
+    hotword_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="Nats for each occurrence of a hotword without a weight of its own. By default up to 10, less for "
+            "short ones."
+        ),
+    ] = None
     beam_width: Annotated[
         int | None,
         typer.Option(min=1, help="How many texts the search keeps at each frame.", show_default=str(_BEAM_WIDTH)),

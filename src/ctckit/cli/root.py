@@ -6,6 +6,7 @@ Commands are thin: each calls one function of the library. Heavy imports stand i
 
 from __future__ import annotations
 
+import warnings
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from ctckit.cli.explain import explain
 from ctckit.cli.options import expand
 from ctckit.cli.read import read
 from ctckit.cli.train import train
-from ctckit.errors import CTCKitError
+from ctckit.errors import CTCKitError, InputWarning
 
 BAD_INPUT = 2
 EXIT_CODES = (
@@ -31,14 +32,28 @@ EXIT_CODES = (
 
 
 class _Group(TyperGroup):
-    """Turns the library's errors into one message on standard error and exit code 2."""
+    """Turns the library's errors into one message on standard error and exit code 2, and its warnings into messages."""
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CTCKitError as error:
-            typer.echo(f"ctckit: {error}", err=True)
-            raise typer.Exit(BAD_INPUT) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", InputWarning)
+            warnings.showwarning = _show_warning
+            try:
+                return super().invoke(ctx)
+            except CTCKitError as error:
+                typer.echo(f"ctckit: {error}", err=True)
+                raise typer.Exit(BAD_INPUT) from error
+
+
+_show_other_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+    """Show a warning of the library as one line, others as Python does."""
+    if issubclass(category, InputWarning):
+        typer.echo(f"ctckit: {message}", err=True)
+    else:
+        _show_other_warning(message, category, *place, **options)
 
 
 app = typer.Typer(

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ctckit import _checks
+from ctckit._unicode import CharacterIndex
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import BOUNDARY, Ragged
 from ctckit.vocabulary import Vocabulary
@@ -48,12 +50,22 @@ class Alphabet:
             classes.append(letters)
         return cls(vocabulary, numbers, Ragged.of(classes), by_token)
 
-    def unknown_in(self, units: Iterable[str]) -> list[str]:
-        """Return the characters (or tokens) that are not letters."""
-        return [unit for unit in dict.fromkeys(units) if unit not in self.numbers]
+    @cached_property
+    def _characters(self) -> CharacterIndex:
+        return CharacterIndex(self.numbers)
 
-    def spell(self, units: Iterable[str]) -> Letters:
-        """Return the letters of characters (or tokens) that are all known."""
+    def unknown_in(self, units: str | Iterable[str]) -> list[str]:
+        """Return the characters of a text, or those of several tokens, that are not letters.
+
+        A text may encode its characters in another way than the vocabulary.
+        """
+        unknown = [unit for unit in dict.fromkeys(units) if unit not in self.numbers]
+        return self._characters.missing(units) if unknown and isinstance(units, str) else unknown
+
+    def spell(self, units: str | Iterable[str]) -> Letters:
+        """Return the letters of a text's characters, or of tokens, that are all known."""
+        if isinstance(units, str) and any(unit not in self.numbers for unit in units):
+            return tuple(self._characters.spell(units) or ())
         return tuple(self.numbers[unit] for unit in units)
 
 
@@ -69,15 +81,18 @@ def expect_spellable(found: Iterable[tuple[str, list[str]]], name: str, what: st
         InvalidInputError: Names the first few words with what is unknown in them.
     """
     offenders = [(word, unknown) for word, unknown in found if unknown]
-    if not offenders:
-        return
+    if offenders:
+        raise InvalidInputError(
+            f"{name} has {unspellable(offenders, what)}. Leave them out or spell them in letters of the vocabulary."
+        )
+
+
+def unspellable(offenders: Sequence[tuple[str, list[str]]], what: str) -> str:
+    """Return a description of words that cannot be spelled: how many, the first few, and what is unknown in them."""
     few = ", ".join(f"{word!r} ({_named(unknown)})" for word, unknown in offenders[: _checks.MOST_NAMED])
     more = f" and {len(offenders) - _checks.MOST_NAMED} more" if len(offenders) > _checks.MOST_NAMED else ""
     count = f"{len(offenders)} {what}s" if len(offenders) > 1 else f"a {what}"
-    raise InvalidInputError(
-        f"{name} has {count} with letters that the vocabulary cannot write: {few}{more}. Leave them out or spell them "
-        "in letters of the vocabulary."
-    )
+    return f"{count} with letters that the vocabulary cannot write: {few}{more}"
 
 
 def _named(units: Sequence[str]) -> str:

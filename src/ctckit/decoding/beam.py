@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._distributions import expect_distributions
 from ctckit.decoding import settings as defaults
 from ctckit.decoding import streaming
 from ctckit.decoding.fusion import fusion_models
@@ -63,9 +64,12 @@ class BeamDecoder:
             string (letter by letter) or a list of tokens; a list of such lists is several spellings. With a mapping,
             texts are written in the words of the mapping. By default, with a model of words, its words.
         oov_charge: Nats for each letter of an unknown word; None forbids such words.
-        hotwords: Words or phrases to favor: an iterable, or a mapping from each to its weight. Where words exist,
-            hotwords match whole words, otherwise anywhere.
-        hotword_weight: Nats for one occurrence of a hotword that has no weight of its own.
+        hotwords: Words or phrases to favor: an iterable, or a mapping from each to its weight (None: the default).
+            Where words exist, hotwords match whole words, otherwise anywhere. Where tokens are not characters, a
+            hotword may also be its tokens with spaces between them. Those that cannot be spelled are left out, with an
+            ``InputWarning``.
+        hotword_weight: Nats for one occurrence of a hotword that has no weight of its own. None: up to 10 nats, less
+            for short hotwords, which are often found where nobody said them.
         token_threshold: A class below this log-probability begins no new token in a frame.
         beam_threshold: Texts this many nats worse than the best are dropped; a negative number.
 
@@ -96,8 +100,8 @@ class BeamDecoder:
         token_bonus: float = 0.0,
         lexicon: Iterable[str] | Spellings | None = None,
         oov_charge: float | None = defaults.OOV_CHARGE,
-        hotwords: Iterable[str] | Mapping[str, float] | None = None,
-        hotword_weight: float = defaults.HOTWORD_WEIGHT,
+        hotwords: Iterable[str] | Mapping[str, float | None] | None = None,
+        hotword_weight: float | None = defaults.HOTWORD_WEIGHT,
         token_threshold: float = -math.inf,
         beam_threshold: float = -math.inf,
     ) -> None:
@@ -200,6 +204,7 @@ class BeamDecoder:
         if not _engine.plausible(scores, lengths, _checks.LOG_PROB_SLACK):
             for b, length in enumerate(lengths.tolist()):
                 _checks.expect_frames(scores[b, :length], b)
+            expect_distributions(lambda b, t: scores[b, t], lengths)
         return scores, lengths
 
     def _decode_long(self, log_probs: npt.NDArray[Any], n_best: int) -> list[Hypothesis]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._unicode import same_texts
 from ctckit.decoding.lexicon import Lexicon
 from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.errors import InvalidInputError
@@ -149,5 +150,11 @@ def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[
 
 def word_lm_ids_of(model: NGramModel | None, lexicon: Lexicon) -> npt.NDArray[np.int32]:
     """Return the (W,) entries of the lexicon's words in a model of words; −1 without a model."""
-    ids = [-1 if model is None else model.native.find(word) for word in lexicon.words]
+    ids = [-1 if model is None else _word_id(model, word) for word in lexicon.words]
     return np.array(ids, dtype=np.int32)
+
+
+def _word_id(model: NGramModel, word: str) -> int:
+    """Return the entry of a word, which the model may encode in another way; that of <unk> if there is none."""
+    found = (model.native.find(each) for each in same_texts(word))
+    return next((each for each in found if each != model.native.unknown), model.native.unknown)

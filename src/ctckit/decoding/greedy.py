@@ -8,17 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._distributions import expect_distributions
 from ctckit.alignment.spans import Runs, runs_of_path
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.on_demand import BestPathHypothesis
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.batch import TargetBatch
-from ctckit.kernels.loss import native
-from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
-from ctckit.vocabulary import Vocabulary
+from ctckit.kernels.search.native import plausible
+from ctckit.vocabulary import Vocabulary, blank_of
 
 
 def greedy_decode(
-    log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, blank: int = 0, vocabulary: Vocabulary | None = None
+    log_probs: npt.ArrayLike | Any,
+    input_lengths: Any = None,
+    *,
+    blank: int | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> list[Hypothesis]:
     """Return the best path of each item as a text: the arg-max of each frame, repeats merged, blanks removed.
 
@@ -28,11 +32,12 @@ def greedy_decode(
         log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms. Of
             equal scores the lower class wins. On a GPU, log p is computed in float32.
         input_lengths: (B,) frames of each item; by default all T. Frames beyond them are not read.
-        blank: The class of the blank.
-        vocabulary: Writes the tokens in ``Hypothesis.text``; by default as numbers. Its blank must be ``blank``.
+        blank: The class of the blank; by default that of ``vocabulary``, or 0.
+        vocabulary: Writes the tokens in ``Hypothesis.text``; by default as numbers.
 
     Returns:
-        B hypotheses with tokens, spans (without confidences), and log p(tokens | x) over all alignments.
+        B hypotheses with tokens, spans (without confidences), and log p(tokens | x) over all alignments. That is
+        computed when it is asked for, from a copy of the frames; for more than 4,096 frames in windows, as in a stream.
 
     Raises:
         InvalidInputError: On a wrong rank, type or length, NaN within the lengths, or values above 0.
@@ -51,16 +56,20 @@ def greedy_decode(
     else:
         scores = _CPUFrames(log_probs)
     items, frames, classes = scores.shape
+    blank = blank_of(blank, vocabulary)
+    if vocabulary is not None:
+        _checks.expect_vocabulary(vocabulary.blank, len(vocabulary), blank, classes)
     _checks.class_index(blank, "blank", classes)
     given = np.full(items, frames) if input_lengths is None else input_lengths
     _checks.expect_batch_first(scores.shape, given, "log_probs")
     lengths = _checks.lengths(given, "input_lengths", items, frames, f"log_probs has T = {frames} frames")
-    if vocabulary is not None:
-        _checks.expect_vocabulary(vocabulary.blank, len(vocabulary), blank, classes)
     best, top = scores.best()
     found = [_runs(best[b, :length], top[b, :length], b, blank) for b, length in enumerate(lengths)]
-    totals = -scores.losses(_batch([runs.tokens for runs in found], lengths, blank))
-    return [_hypothesis(runs, float(total), vocabulary) for runs, total in zip(found, totals, strict=True)]
+    scores.expect_distributions(lengths)
+    return [
+        BestPathHypothesis(scores.scores[b, :length], runs, blank, vocabulary)
+        for b, (runs, length) in enumerate(zip(found, lengths.tolist(), strict=True))
+    ]
 
 
 class _CPUFrames:
@@ -76,9 +85,10 @@ class _CPUFrames:
         best = self.scores.argmax(axis=2)
         return best, np.take_along_axis(self.scores, best[:, :, None], axis=2)[:, :, 0]
 
-    def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
-        """Return the (B,) −log p of each text, by one pass over its lattice."""
-        return native.ctc_loss(self.scores, batch, input_kind="scores")
+    def expect_distributions(self, lengths: npt.NDArray[np.int64]) -> None:
+        """Check that the numbers look like log-probabilities; see ``_distributions``."""
+        if self.scores.dtype != np.float32 or not plausible(self.scores, lengths, np.inf):
+            expect_distributions(lambda items, frames: self.scores[items, frames], lengths)
 
 
 class _DeviceFrames:
@@ -93,11 +103,13 @@ class _DeviceFrames:
         top, best = self.scores.max(dim=2)
         return best.cpu().numpy(), top.float().cpu().numpy()
 
-    def losses(self, batch: TargetBatch) -> npt.NDArray[np.float64]:
+    def expect_distributions(self, lengths: npt.NDArray[np.int64]) -> None:
         """See ``_CPUFrames``."""
-        from ctckit.kernels.loss.triton import launch as triton_loss
+        expect_distributions(self._rows, lengths)
 
-        return triton_loss.losses(self.scores, batch, input_kind="scores")
+    def _rows(self, items: npt.NDArray[np.int64], frames: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = self.scores[items.tolist(), frames.tolist()].float().cpu().numpy()
+        return found
 
 
 def _runs(best: npt.NDArray[np.int64], top: npt.NDArray[Any], item: int, blank: int) -> Runs:
@@ -105,17 +117,3 @@ def _runs(best: npt.NDArray[np.int64], top: npt.NDArray[Any], item: int, blank: 
         raise InvalidInputError(f"log_probs[{item}, {t}, {best[t]}] is nan; expected finite numbers or −∞.")
     _checks.expect_log_probs(top, str(item))
     return runs_of_path(best, top, blank)
-
-
-def _batch(tokens: list[npt.NDArray[np.int32]], lengths: npt.NDArray[np.int64], blank: int) -> TargetBatch:
-    counts = np.array([len(each) for each in tokens], dtype=np.int64)
-    targets = np.full((len(tokens), int(counts.max(initial=0))), blank, dtype=np.int32)
-    for target, each in zip(targets, tokens, strict=True):
-        target[: len(each)] = each
-    return TargetBatch(targets, lengths, counts, blank)
-
-
-def _hypothesis(runs: Runs, log_prob: float, vocabulary: Vocabulary | None) -> Hypothesis:
-    unknown = np.full(len(runs.tokens), np.nan)
-    rescoring = Rescoring(log_prob, runs.starts, runs.ends, runs.log_probs, unknown)
-    return Hypothesis(Decoded(runs.tokens, rescoring, Parts()), log_prob, vocabulary)

@@ -52,7 +52,10 @@ class Hypothesis:
 
     @property
     def log_prob(self) -> float:
-        """The exact log p(tokens | x) in nats, summed over all alignments: the negated ``ctc_loss``."""
+        """Log p(text | x) in nats, summed over all alignments of the tokens: the negated ``ctc_loss``.
+
+        A beam search adds the probabilities of the other token sequences of its beam that are written alike.
+        """
         return self.decoded.rescoring.log_prob
 
     @property

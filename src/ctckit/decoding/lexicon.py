@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._unicode import decomposed
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable
 from ctckit.errors import InvalidInputError
 from ctckit.language_models.ngram import SPECIAL, NGramModel
@@ -46,7 +47,7 @@ class Lexicon:
     def _spellings_of(self) -> dict[str, list[Letters]]:
         found: dict[str, list[Letters]] = {}
         for word, spelling in zip(self.words, self.spellings, strict=True):
-            found.setdefault(word, []).append(spelling)
+            found.setdefault(decomposed(word), []).append(spelling)
         return found
 
     @property
@@ -58,7 +59,7 @@ class Lexicon:
 
     def spelled(self, word: str) -> list[Letters]:
         """Return all spellings of a word; none if the lexicon does not have the word."""
-        return self._spellings_of.get(word, [])
+        return self._spellings_of.get(decomposed(word), [])
 
 
 def lexicon_of(given: Iterable[str] | Spellings, vocabulary: Vocabulary) -> Lexicon:
@@ -94,8 +95,7 @@ def lexicon_of_model(model: NGramModel, vocabulary: Vocabulary) -> Lexicon:
         InvalidInputError: If there are none.
     """
     alphabet = Alphabet.of(vocabulary)
-    known = alphabet.numbers
-    words = [word for word in model if word not in SPECIAL and all(letter in known for letter in word)]
+    words = [word for word in model if word not in SPECIAL and not alphabet.unknown_in(word)]
     if not words:
         raise InvalidInputError(
             "language_model has no word that the vocabulary can write. Is it of another language, or in capitals?"
@@ -163,7 +163,7 @@ def _checked_spellings(word: str, value: Any) -> list[str | Sequence[str]]:
     )
 
 
-def _units(spelling: str | Sequence[str], letters: Mapping[str, Sequence[list[str]]]) -> list[str]:
+def _units(spelling: str | Sequence[str], letters: Mapping[str, Sequence[list[str]]]) -> str | list[str]:
     """Return the letters of a spelling. Unknown tokens stay as they are; boundaries at the ends are left out.
 
     Args:
@@ -171,7 +171,7 @@ def _units(spelling: str | Sequence[str], letters: Mapping[str, Sequence[list[st
         letters: The letters of each token, in parts with a boundary between each two.
     """
     if isinstance(spelling, str):
-        return list(spelling)
+        return spelling
     units: list[str] = []
     for token in spelling:
         for n, part in enumerate(letters.get(token, [[token]])):

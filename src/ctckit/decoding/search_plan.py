@@ -97,7 +97,6 @@ def _hotword_fields(settings: Mapping[str, Any], spelling: PhraseSpelling) -> di
     if "hotwords" not in settings:
         return {}
     given = settings["hotwords"]
-    patterns, weights = hotwords_of(
-        () if given is None else given, settings.get("hotword_weight", HOTWORD_WEIGHT), spelling
-    )
+    weight = settings.get("hotword_weight", HOTWORD_WEIGHT)
+    patterns, weights = hotwords_of(() if given is None else given, weight, spelling)
     return {"hotwords": patterns, "hotword_weights": weights}

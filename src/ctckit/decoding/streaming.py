@@ -39,9 +39,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._distributions import expect_distributions
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.native import plausible
 from ctckit.kernels.search.plan import BOUNDARY, Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
@@ -126,7 +128,10 @@ class DecodeStream:
         scores = _checks.floats(_checks.as_array(log_probs, "log_probs"), "log_probs", "(T, C)")
         _checks.expect_vocabulary(self._plan.blank, self._plan.classes, self._plan.blank, scores.shape[1])
         scores = self._decoder.prepare(scores)
-        _checks.expect_frames(scores, None, self._frames)
+        count = np.array([len(scores)])
+        if not plausible(scores[None], count, _checks.LOG_PROB_SLACK):
+            _checks.expect_frames(scores, None, self._frames)
+            expect_distributions(lambda _, t: scores[t], count, lambda _, t: f"log_probs[{t}]")
         self.push_checked(scores)
 
     @_one_at_a_time

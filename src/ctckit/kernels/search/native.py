@@ -105,7 +105,10 @@ def _decoded(text: Any) -> Decoded:
 
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
-    """Tell whether each frame has a possible class, no NaN and nothing above ``most``; see ``reference.plausible``."""
+    """Tell whether a search in (B, T, C) scores makes sense; see ``reference.plausible``.
+
+    The sum of the exponentials is computed in a few frames only.
+    """
     return _native.plausible(single(log_probs), lengths, most)
 
 

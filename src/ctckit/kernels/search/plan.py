@@ -255,6 +255,9 @@ class Rescoring:
     token_log_probs: Float64
     confidences: Float64
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log_prob", self.log_prob + 0.0)  # −0.0 becomes 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class Decoded:

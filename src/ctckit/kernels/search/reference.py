@@ -232,7 +232,11 @@ def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
         most: The largest value that is allowed.
 
     Returns:
-        Whether each frame has a class above −∞, no NaN, and nothing above ``most``.
+        Whether each frame has a class above −∞, no NaN, and nothing above ``most``; and whether the exponentials of a
+        frame sum to nearly 1.
     """
-    tops = [each[:length].max(axis=1, initial=-np.inf) for each, length in zip(log_probs, lengths, strict=True)]
-    return all(bool(((top > -np.inf) & (top <= most)).all()) for top in tops)
+    frames = np.concatenate([each[:length] for each, length in zip(log_probs, lengths, strict=True)])
+    top = frames.max(axis=1, initial=-np.inf)
+    if not bool(((top > -np.inf) & (top <= most)).all()):
+        return False
+    return bool((np.abs(np.exp(frames).sum(axis=1) - 1) < 0.1).all())

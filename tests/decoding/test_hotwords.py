@@ -1,0 +1,178 @@
+"""Hotwords: their default weight, their spellings, and those that cannot be spelled."""
+
+import itertools
+import json
+import math
+import unicodedata
+
+import numpy as np
+import pytest
+from rapidfuzz.distance import Levenshtein
+
+from ctckit import BeamDecoder, NGramModel, Vocabulary
+from ctckit.errors import InputWarning, InvalidInputError
+from tests.support.paths import SHARED
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz "
+MARKED = Vocabulary.from_characters(ALPHABET, separator=" ")
+UNMARKED = Vocabulary.from_characters(ALPHABET)
+PHONEMES = Vocabulary(("", "HH", "AH", "L", "OW", "K", "_"), separator="_")
+LINES = (
+    "metatarsal bones are in the foot",
+    "horrendously ravelled yarn",
+    "an invoice of the tenth of may",
+    "please contact the museum of astronomy",
+    "he found it difficult to explain",
+    "nobody believed the old gardener",
+    "quarterly figures were published today",
+    "the harbor was closed in december",
+)
+TWO_LETTERS = "am an as at be by do go he hi if in is it me my no of oh on or so to up us we".split()  # noqa: SIM905
+TRUE = ("metatarsal", "horrendously", "ravelled", "invoice", "astronomy", "gardener", "quarterly", "harbor", "december")
+
+
+def blurred(text, rng):
+    """(T, C) posteriors of a text: a blank and an uncertain frame for each character, some of them misread."""
+    logits = rng.normal(0, 1.6, (2 * len(text) + 1, len(MARKED)))
+    logits[::2, 0] += 8
+    for n, character in enumerate(text):
+        logits[2 * n + 1, MARKED.encode(character)[0]] += 5.5
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+@pytest.fixture(scope="module")
+def posteriors():
+    rng = np.random.default_rng(7)
+    return [blurred(line, rng) for line in LINES for _ in range(4)]
+
+
+def error_rate(posteriors, vocabulary, **options):
+    decoder = BeamDecoder(vocabulary, beam_width=30, **options)
+    texts = [decoder.decode(each)[0][0].text for each in posteriors]
+    pairs = zip(texts, [line for line in LINES for _ in range(4)], strict=True)
+    return sum(itertools.starmap(Levenshtein.distance, pairs)) / (4 * sum(map(len, LINES)))
+
+
+@pytest.mark.parametrize("vocabulary", [MARKED, UNMARKED], ids=["marked", "unmarked"])
+@pytest.mark.parametrize("hotwords", [TWO_LETTERS, ["the", "and", "may", "old", "for"], ["were", "than", "hand"]])
+def test_short_hotwords_are_not_found_where_nobody_said_them(vocabulary, hotwords, posteriors):
+    plain = error_rate(posteriors, vocabulary)
+    assert 0.05 < plain < 0.2
+    assert error_rate(posteriors, vocabulary, hotwords=hotwords) <= plain + 0.002
+    if hotwords is TWO_LETTERS:
+        assert error_rate(posteriors, vocabulary, hotwords=hotwords, hotword_weight=10.0) > 1.5 * plain
+
+
+@pytest.mark.parametrize("vocabulary", [MARKED, UNMARKED], ids=["marked", "unmarked"])
+def test_hotwords_that_were_said_are_found(vocabulary, posteriors):
+    plain = error_rate(posteriors, vocabulary)
+    assert error_rate(posteriors, vocabulary, hotwords=TRUE) < 0.75 * plain
+    assert error_rate(posteriors, vocabulary, hotwords=[*TRUE, *TWO_LETTERS]) < 0.75 * plain
+
+
+def weights(vocabulary, hotwords, **options):
+    plan = BeamDecoder(vocabulary, hotwords=hotwords, **options).plan
+    return dict(zip(plan.hotwords.lists(), plan.hotword_weights.tolist(), strict=True))
+
+
+@pytest.mark.skipif(not (SHARED / "ocr_ppv4.npz").is_file(), reason="the posteriors are not in this checkout")
+@pytest.mark.parametrize("separator", [" ", None])
+def test_hotwords_in_text_lines(separator):
+    file, notes = np.load(SHARED / "ocr_ppv4.npz"), json.loads((SHARED / "ocr_ppv4.json").read_text())
+    lines = np.split(file["logp"].astype(np.float32), file["offsets"][1:-1])
+    references = [item["ref"] for item in notes["items"]]
+    decoder = BeamDecoder(Vocabulary(tuple(notes["labels"]), separator=separator), beam_width=20)
+
+    def errors(**hotwords):
+        found = [decoder.with_settings(**hotwords).decode(line)[0][0].text for line in lines]
+        return sum(map(Levenshtein.distance, found, references))
+
+    plain = errors()
+    assert errors(hotwords=TWO_LETTERS) - 2 <= plain < 0.6 * errors(hotwords=TWO_LETTERS, hotword_weight=10.0)
+    assert errors(hotwords={word for each in references for word in each.split()}) < 0.75 * plain
+    metatarsal = lines[references.index("metatarsal")]
+    assert decoder.with_settings(hotwords=TWO_LETTERS).decode(metatarsal)[0][0].text == "metatarsal"
+
+
+def by_default(letters, alphabet):
+    """10 nats; less below 30 nats of letters, with the letters and one more event as likely as each other."""
+    return np.float32(10 * min(1, letters * math.log(alphabet + 1) / 30) ** 2)
+
+
+def test_the_default_weight_grows_with_the_letters():
+    found = weights(UNMARKED, ["a", "an", "ant", "a" * 30])
+    assert list(found.values()) == [by_default(1, 27), by_default(2, 27), by_default(3, 27), 10.0]
+    assert list(weights(MARKED, ["an ox"]).values()) == [by_default(4, 26)]  # boundaries are no letters
+    many = Vocabulary.from_characters([chr(0x4E00 + k) for k in range(6000)])
+    assert list(weights(many, ["一丁"]).values()) == [by_default(2, 6000)]
+    assert list(weights(PHONEMES, ["x"], lexicon={"x": ["HH", "OW"]}).values()) == [by_default(2, 5)]  # tokens
+
+
+def test_weights_that_are_given_are_taken_as_they_are():
+    assert list(weights(UNMARKED, ["a", "ox"], hotword_weight=7.0).values()) == [7.0, 7.0]
+    given = weights(UNMARKED, {"a": 3.0, "ox": None}, hotword_weight=7.0)
+    assert list(given.values()) == [3.0, by_default(2, 27)]
+
+
+def test_hotwords_that_cannot_be_spelled_are_left_out():
+    with pytest.warns(InputWarning, match=r"hotwords has 2 phrases with letters .*: 'naïf' .* They are left out\."):
+        found = weights(MARKED, ["cat", "naïf", "4th"], hotword_weight=1.0)
+    assert found == weights(MARKED, ["cat"], hotword_weight=1.0)
+    with pytest.raises(InvalidInputError, match=r"hotwords has 2 phrases .* 'é' \('é' U\+00E9\), '4'"):
+        BeamDecoder(MARKED, hotwords=["é", "4"])
+    with pytest.warns(InputWarning, match=r"hotwords has a phrase with .*'É'") as shown:
+        BeamDecoder(MARKED).with_settings(hotwords=["ox", "É"])
+    assert shown[0].filename == __file__
+
+
+@pytest.mark.parametrize("known", ["NFC", "NFD"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("separator", [" ", None])
+def test_hotwords_in_another_encoding(known, form, separator):
+    letters = [*sorted(set(unicodedata.normalize(known, "café 한각"))), "b"]
+    vocabulary = Vocabulary.from_characters(letters, separator=separator)
+    same = weights(vocabulary, [unicodedata.normalize(known, "café 한각")])
+    assert weights(vocabulary, [unicodedata.normalize(form, "café 한각")]) == same
+    if separator:
+        lexicon = {unicodedata.normalize(form, "café"): "b"}
+        both = weights(vocabulary, [unicodedata.normalize(known, "café")], lexicon=lexicon)
+        assert list(both) == list(weights(vocabulary, ["b"]))
+        words = BeamDecoder(vocabulary, lexicon=[unicodedata.normalize(form, "café")]).plan.words.lists()
+        assert words == BeamDecoder(vocabulary, lexicon=[unicodedata.normalize(known, "café")]).plan.words.lists()
+
+
+@pytest.mark.parametrize("known", ["NFC", "NFD"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_a_model_in_another_encoding(known, form):
+    vocabulary = Vocabulary.from_characters("cafébr ", separator=" ")
+    cafe, bar = unicodedata.normalize(known, "café"), "bar"
+    model = NGramModel.train([f"{cafe} {bar}"] * 3, order=2, unit="word")
+    assert sorted(BeamDecoder(vocabulary, language_model=model).plan.words.lists()) == [(1, 2, 3, 4), (5, 2, 6)]
+    plan = BeamDecoder(vocabulary, language_model=model, lexicon=[bar, unicodedata.normalize(form, "café")]).plan
+    assert plan.word_lm_ids.tolist() == [model.native.find(bar), model.native.find(cafe)]
+
+
+def test_a_hotword_may_be_its_tokens_with_spaces_between_them():
+    letter = dict(zip("HALOWK", range(1, 7), strict=True))
+
+    def pattern(text):
+        return tuple(0 if character == " " else letter[character] for character in text)
+
+    assert list(weights(PHONEMES, ["HH AH L OW"])) == [pattern(" HH AH L OW "), pattern(" HHAHLOW ")]
+    assert list(weights(PHONEMES, ["HHAHLOW"])) == [pattern(" HHAHLOW ")]
+    assert list(weights(PHONEMES, ["L OW _ HH AH"])) == [pattern(" LOW HHAH ")]
+    assert list(weights(PHONEMES, ["L K"])) == [pattern(" L K "), pattern(" LK ")]
+    assert list(weights(MARKED, ["a b"])) == [(0, 1, 0, 2, 0)]  # characters: two words
+    bare = Vocabulary(PHONEMES.tokens[:-1])
+    assert list(weights(bare, ["HH AH"])) == [pattern("HHAH")]
+    lexicon = {"hello": ["HH", "AH", "L", "OW"]}
+    assert list(weights(PHONEMES, ["HH AH L OW", "hello"], lexicon=lexicon)) == [(0, 1, 2, 3, 4, 0)]
+
+
+def test_tokens_that_are_pieces_of_words():
+    pieces = Vocabulary(("", "▁ice", "▁", "cream", "▁cream", "a"), word_start="▁")
+    same = weights(pieces, ["ice cream"])
+    assert weights(pieces, ["▁ice ▁cream"]) == weights(pieces, ["▁ice ▁ cream"]) == same
+    assert list(weights(pieces, ["cream a"])) != list(weights(pieces, ["creama"]))
+    wordpieces = Vocabulary(("", "ice", "##s"), continuation="##")
+    assert weights(wordpieces, ["ice ##s"]) == weights(wordpieces, ["ices"])
