@@ -19,6 +19,7 @@ from ctckit.cli.demo import demo
 from ctckit.cli.diagnose import diagnose
 from ctckit.cli.explain import explain
 from ctckit.cli.options import expand
+from ctckit.cli.output import accept_all_characters
 from ctckit.cli.read import read
 from ctckit.cli.train import train
 from ctckit.errors import CTCKitError
@@ -26,7 +27,7 @@ from ctckit.errors import CTCKitError
 BAD_INPUT = 2
 EXIT_CODES = (
     "Exit codes: 0 success; 1 an unexpected error (please report it); 2 a wrong option, or a file, image or text that "
-    "cannot be used (the message says which one and what to do); 130 interrupted."
+    "cannot be used (the message says which one and what to do); 130 interrupted (129 and 143 by SIGHUP and SIGTERM)."
 )
 
 
@@ -34,6 +35,7 @@ class _Group(TyperGroup):
     """Turns the library's errors into one message on standard error and exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
+        accept_all_characters()
         try:
             return super().invoke(ctx)
         except CTCKitError as error:
