@@ -79,7 +79,7 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
     made_with = {"network": "CRNN", **header["settings"]}  # the only network when checkpoints did not name theirs
     _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
     step, progress = header.get("step"), header.get("progress")
-    if not isinstance(step, int) or step < 0 or not isinstance(progress, dict):
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0 or not isinstance(progress, dict):
         raise damaged(path, f"its header has the step {step!r}" if isinstance(progress, dict) else "no curves")
     try:
         optimizer = {"state": _by_parameter(_under("optimizer/", tensors))}
