@@ -37,10 +37,9 @@ def forge(folder, monkeypatch, **changes):
 
     def changed(*given):
         found = describe(*given)
-        return {
-            **found,
-            **{k: {**found[k], **v} if k == "network" and isinstance(v, dict) else v for k, v in changes.items()},
-        }
+        if isinstance(changes.get("network"), dict):
+            return {**found, "network": {**found["network"], **changes["network"]}}
+        return {**found, **changes}
 
     monkeypatch.setattr(model_folder, "_describe", changed)
     save_model(folder, network(), VOCABULARY, record=TrainingRecord())
@@ -50,7 +49,7 @@ def forge(folder, monkeypatch, **changes):
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ({"hidden": 20_000}, r"'lstms.0.rightward.weight_ih_l0' has shape \(32, 16\), expected \(80000, 16\)"),
+        ({"hidden": 20_000}, r"the weight 'classes\.weight' has shape \(3, 16\), expected \(3, 40000\)"),
         ({"channels": [4, 16_000]}, r"the weight 'convolutions\.1\.\S+' has shape \(8,.*\), expected \(16000,"),
         ({"num_classes": 1_000_000}, r"the weight 'classes\.\S+' has shape \(3,.*\), expected \(1000000,"),
         ({"layers": 60}, r"the weight 'lstms\.\S+' is missing"),

@@ -66,7 +66,7 @@ def expect_alike(given: Mapping[str, torch.Tensor], expected: Mapping[str, Any],
     if differing:
         where = "missing" if differing[0] in expected else "not expected"
         raise ModelFormatError(f"{what} {differing[0]!r} is {where}; {len(differing)} names differ")
-    for name, tensor in given.items():
+    for name, tensor in sorted(given.items()):
         if tensor.shape != expected[name].shape:
             raise ModelFormatError(
                 f"{what} {name!r} has shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"

@@ -27,7 +27,6 @@ def load_image(path: str | Path) -> Image.Image:
     Raises:
         DataError: If the file is missing or is not an image that Pillow can read.
     """
-    path = Path(path)
     try:
         with Image.open(path) as opened:
             return to_gray(opened)
@@ -35,9 +34,15 @@ def load_image(path: str | Path) -> Image.Image:
         raise MissingFileError(f"{path}: there is no such image file. Check the path.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: this is a folder, not an image. Name the images in it.") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     except Exception as error:  # Pillow's readers raise errors of any class on damaged files
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as an image ({said}). Convert it to PNG, or remove it.") from error
+        raise DataError(f"{path}: {_unreadable(error)}") from error
+
+
+def _unreadable(error: Exception) -> str:
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"cannot be read as an image ({said}). Convert it to PNG, or remove it."
 
 
 def to_gray(image: Image.Image) -> Image.Image:
@@ -51,29 +56,32 @@ def to_gray(image: Image.Image) -> Image.Image:
         DataError: If the image is closed or empty, or its levels are negative or NaN.
     """
     try:
-        image = ImageOps.exif_transpose(image)
-        if not image.width or not image.height:
-            raise DataError(f"the image has {image.width} × {image.height} pixels; expected at least one of each.")
-        if image.mode == "F" or image.mode.startswith("I"):  # Pillow's conversion would clip and not scale
-            return _scale_levels(image)
-        if image.has_transparency_data:
-            return _on_paper(image.convert("RGBA"))
-        return image.getchannel("L") if image.mode == "LAB" else image.convert("L")
+        return _to_gray(ImageOps.exif_transpose(image))
     except DataError:
         raise
-    except Exception as error:  # closed, or read only now, by one of Pillow's readers
-        raise DataError(f"the image cannot be converted to gray levels ({error}). Convert it to PNG.") from error
+    except Exception as error:  # it is closed, or is read only now
+        raise DataError(_unreadable(error)) from error
+
+
+def _to_gray(image: Image.Image) -> Image.Image:
+    if not image.width or not image.height:
+        raise DataError(f"the image has {image.width} × {image.height} pixels; expected at least one of each.")
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow's conversion would clip and not scale
+        return _scale_levels(image)
+    if image.has_transparency_data:
+        return _on_paper(image.convert("RGBA"))
+    return image.getchannel("L") if image.mode == "LAB" else image.convert("L")
 
 
 def _scale_levels(image: Image.Image) -> Image.Image:
-    levels = np.asarray(image, dtype=np.float64)
+    levels = np.array(image, dtype=np.float64)
     if not np.all(np.isfinite(levels) & (levels >= 0.0)):
         raise DataError("the image has levels below 0 or not finite; expected 0 for black. Convert it to PNG.")
-    levels = levels / _range(float(levels.max()), whole=image.mode != "F")
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):  # one gray level of a PNG is transparent
-        levels[np.asarray(image) == clear] = 1.0
-    return Image.fromarray((levels * 255.0).clip(0.0, 255.0).round().astype(np.uint8))
+    clear = image.info.get("transparency")  # of a PNG: one level of 16 bits
+    white = 65535.0 if isinstance(clear, int) else _range(float(levels.max()), whole=image.mode != "F")
+    if isinstance(clear, int):
+        levels[levels == clear] = white
+    return Image.fromarray((levels * (255.0 / white)).clip(0.0, 255.0).round().astype(np.uint8))
 
 
 def _range(largest: float, *, whole: bool) -> float:
