@@ -55,21 +55,24 @@ def read(
     beam_search = n_best > 1 or search != SearchOptions()
     decoder = search.decoder(marks.mark(recognizer.vocabulary)) if beam_search else None
     prepared, problems = _prepare(recognizer, images, max_width)
-    found = recognizer.read_n_best(list(prepared.values()), n_best, decoder=decoder)
+    readable = [path for path, _ in prepared]
+    found = recognizer.read_n_best([image for _, image in prepared], n_best, decoder=decoder)
     if as_json:
-        echo_json(_as_json(list(prepared), found, n_best))
+        echo_json(_as_json(readable, found, n_best))
     else:
-        _print(list(prepared), found, n_best, alone=len(images) == 1)
+        _print(readable, found, n_best, alone=len(images) == 1)
     if problems:
         raise DataError("\n  ".join(problems if len(images) == 1 else [_count(problems, images), *problems]))
 
 
-def _prepare(recognizer: Recognizer, images: Sequence[Path], max_width: int) -> tuple[dict[Path, LineImage], list[str]]:
-    """Return the images that can be read by path, and the messages about the others."""
-    prepared, problems = {}, []
+def _prepare(
+    recognizer: Recognizer, images: Sequence[Path], max_width: int
+) -> tuple[list[tuple[Path, LineImage]], list[str]]:
+    """Return the images that can be read, with their paths, and the messages about the others."""
+    prepared, problems = [], []
     for path in images:
         try:
-            prepared[path] = recognizer.prepare(path, max_width=max_width)
+            prepared.append((path, recognizer.prepare(path, max_width=max_width)))
         except DataError as error:
             problems.append(str(error))
     return prepared, problems

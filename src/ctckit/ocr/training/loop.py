@@ -84,8 +84,9 @@ def train(
             f"the vocabulary has {len(vocabulary)} classes and the network {model.num_classes}; they must be equal."
         )
     shown = progress or TrainingProgress(quiet=True)
-    run = _Run(model, source, vocabulary, config, validation, checkpoint, shown, settings or {})
-    return run.execute(resume=resume, stop_after=stop_after)
+    with Interruption() if checkpoint else nullcontext() as stop:
+        run = _Run(model, source, vocabulary, config, validation, checkpoint, shown, settings or {})
+        return run.execute(resume=resume, stop_after=stop_after, stop=stop)
 
 
 class _Run:
@@ -118,12 +119,11 @@ class _Run:
         self.best: Tensors = {}
         self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
 
-    def execute(self, *, resume: bool, stop_after: int | None) -> TrainingRecord:
+    def execute(self, *, resume: bool, stop_after: int | None, stop: Interruption | None) -> TrainingRecord:
         first = self.watch.step = self._restore() if resume else 0
         last = self.config.steps if stop_after is None else min(stop_after, self.config.steps)
         self.saved = time.perf_counter()
-        interruption = Interruption() if self.checkpoint else nullcontext()
-        with interruption as stop, self.progress.running(first, self.config.steps):
+        with self.progress.running(first, self.config.steps):
             self.model.train()
             clock = time.perf_counter()
             for step, batch in self._batches(first, last):
