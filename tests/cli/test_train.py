@@ -43,6 +43,7 @@ def catches(process, number):
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_before_the_first_validation_saves_and_the_advice_works(data, tmp_path, name, code):
     out = tmp_path / "m"
@@ -62,6 +63,7 @@ def test_a_signal_before_the_first_validation_saves_and_the_advice_works(data, t
     assert "batch_size was 16, now 3" in refused.stderr
 
 
+@pytest.mark.slow
 def test_another_training_into_the_folder_is_refused(data, tmp_path):
     out = tmp_path / "m"
     process = start_command("train", data, "--out", out, "--epochs", 4000, "--device", "cpu")
@@ -98,6 +100,7 @@ def test_what_an_interruption_at_once_advises(data, tmp_path, monkeypatch, overw
     assert advice in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [

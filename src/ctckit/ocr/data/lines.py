@@ -17,32 +17,17 @@ from typing import Any
 import numpy as np
 
 from ctckit.errors import CharsetError, DataError, MissingFileError
-from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, TooWideError, is_blank, load_image, scale_to_height, to_gray
-from ctckit.ocr.data.sources import IMAGE_SUFFIXES, TEXT_SUFFIX, Pair, Skipped, find_pairs
+from ctckit.ocr.data.images import MAX_WIDTH, TooWideError
+from ctckit.ocr.data.images import GrayImage as GrayImage
+from ctckit.ocr.data.images import load_image as load_image
+from ctckit.ocr.data.images import scale_to_height as scale_to_height
+from ctckit.ocr.data.images import to_gray as to_gray
+from ctckit.ocr.data.sources import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from ctckit.ocr.data.sources import TEXT_SUFFIX as TEXT_SUFFIX
+from ctckit.ocr.data.sources import Pair, Skipped, find_pairs
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "TEXT_SUFFIX",
-    "GrayImage",
-    "Line",
-    "LineSet",
-    "Skipped",
-    "charset_of",
-    "check_lines",
-    "describe_lines",
-    "frames_needed",
-    "is_blank",
-    "leave_out_narrow",
-    "load_image",
-    "load_lines",
-    "read_lines",
-    "scale_to_height",
-    "split_lines",
-    "to_gray",
-]
 
 _SHOWN = 5  # a message names so many files and counts the rest
 

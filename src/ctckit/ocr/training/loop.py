@@ -25,16 +25,15 @@ from ctckit.ocr.data.lines import Line, describe_lines
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.tensor_file import Tensors
 from ctckit.ocr.training.checkpoint import Checkpoint, damaged, expect_matching, load_checkpoint, save_checkpoint
-from ctckit.ocr.training.config import TrainingConfig
+from ctckit.ocr.training.config import TrainingConfig as TrainingConfig
 from ctckit.ocr.training.curves import Curves
-from ctckit.ocr.training.devices import in_first_process, make_fabric
+from ctckit.ocr.training.devices import in_first_process as in_first_process
+from ctckit.ocr.training.devices import make_fabric
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
 from ctckit.ocr.training.interruption import Interruption, TrainingInterrupted
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 from ctckit.vocabulary import Vocabulary
-
-__all__ = ["TrainingConfig", "TrainingInterrupted", "in_first_process", "train"]
 
 
 def train(
