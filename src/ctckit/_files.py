@@ -75,7 +75,8 @@ def _is_abandoned(temporary: Path, path: Path) -> bool:
 
 
 def _host() -> str:
-    return os.uname().nodename.replace(".", "-").replace("/", "-") if hasattr(os, "uname") else "here"
+    name = os.uname().nodename if hasattr(os, "uname") else "here"
+    return name.replace(".", "-").replace("/", "-")[:16]  # a part of file names, which must not become too long
 
 
 _SHORTEST_WAIT = 0.01

@@ -251,6 +251,13 @@ def test_options_of_reading(recognizer, options):
         recognizer.read([GRAY], **options)
 
 
+def test_images_may_come_one_after_another_but_must_be_several(recognizer):
+    assert len(recognizer.read(GRAY for _ in range(3))) == 3
+    for nothing in (5, None):
+        with pytest.raises(InvalidInputError, match=r"images is a \w+; expected a list of images"):
+            recognizer.read(nothing)
+
+
 # --- the limit of width
 
 

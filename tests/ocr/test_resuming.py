@@ -75,7 +75,7 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(data, interrupt
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"validation": 0.4}, r"validation was 0\.2, now 0\.4"),
+        ({"validation": 0.4}, r"other settings: validation was 0\.2, now 0\.4; held-out images was"),
         ({"validation": 0.0}, r"validation was 0\.2, now 0\.0"),
         ({"batch_size": 5}, r"batch_size was 4, now 5"),
         ({"distort": False}, r"distort was True, now False"),

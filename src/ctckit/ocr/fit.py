@@ -41,7 +41,7 @@ _VALIDATIONS = 40  # in a run, about
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.loop.TrainingConfig`.
+    """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.config.TrainingConfig`.
 
     Attributes:
         epochs: Passes over the lines; None is enough for 1,500 steps, and at least 10.

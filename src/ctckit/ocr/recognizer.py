@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ class Recognizer:
         _checks.positive_integer(n_best, "n_best")
         if isinstance(images, (str, Path, Image.Image, np.ndarray)):
             raise InvalidInputError("images is a single image; expected a list of them: read([image]).")
-        lines = self._prepare_all(images, max_width)
+        lines = self._prepare_all(_listed(images), max_width)
         outputs = self.compute_log_probs([line.levels for line in lines], batch_size=batch_size)
         if decoder is None and n_best > 1:
             decoder = BeamDecoder(self.vocabulary)
@@ -273,6 +273,13 @@ class Recognizer:
 
 
 _NOTHING = Reading(text="", log_prob=0.0, spans=(), confidence=0.0, score=0.0)  # of an image without ink
+
+
+def _listed(images: Iterable[ImageLike]) -> list[ImageLike]:
+    try:
+        return list(images)
+    except TypeError as error:
+        raise InvalidInputError(f"images is a {type(images).__name__}; expected a list of images.") from error
 
 
 def _named(image: Image.Image, name: str) -> Image.Image:

@@ -22,8 +22,9 @@ from ctckit.ocr.demo.report import Figure, write_report
 from ctckit.ocr.model_folder import save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
+from ctckit.ocr.training.config import TrainingConfig
 from ctckit.ocr.training.evaluation import evaluate
-from ctckit.ocr.training.loop import TrainingConfig, train
+from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 from ctckit.vocabulary import Vocabulary

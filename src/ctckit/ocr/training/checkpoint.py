@@ -135,8 +135,9 @@ def _under(prefix: str, tensors: Tensors) -> Tensors:
 
 
 def _check_settings(path: Path, made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    names = sorted(name for name in {*made_with, *asked} if made_with.get(name) != asked.get(name))
+    names = [name for name in {*made_with, *asked} if made_with.get(name) != asked.get(name)]
     if names:
+        names.sort(key=lambda name: (" " in name, name))  # options, then what follows from them for the lines
         differing = "; ".join(f"{name} was {_shown(name, made_with)}, now {_shown(name, asked)}" for name in names)
         raise DataError(
             f"{path}: this run cannot be resumed with other settings: {differing}. "
