@@ -12,7 +12,7 @@ CXX ?= g++
 .PHONY: demo test docs differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean
 
 demo: $(RECOGNIZER)
-	$(BIN)/ctckit demo --out demo-report
+	$(BIN)/ctckit demo --out demo-report --overwrite
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -70,6 +70,8 @@ PAGES = (
             *_parts("ctckit.ocr.data"),
             *_parts("ctckit.ocr.networks"),
             "ctckit.ocr.training.loop",
+            "ctckit.ocr.training.config",
+            "ctckit.ocr.training.interruption",
             "ctckit.ocr.training.evaluation",
             "ctckit.ocr.model_folder",
         ),

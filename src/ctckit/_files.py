@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ctckit.errors import DataError
@@ -16,6 +19,7 @@ def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    remove_abandoned(path)
     sync_folder(path.parent)
 
 
@@ -23,7 +27,8 @@ def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
     """Return a new file of these parts: beside ``path``, under a unique name, flushed to the disk."""
     import tempfile  # imported here, so that `import ctckit` stays fast
 
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+    prefix = f"{path.name}.{_host()}.{os.getpid()}."
+    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".new", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -36,6 +41,104 @@ def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return temporary
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of ``path`` whose writers were killed: no process of this machine writes them."""
+    for temporary in temporaries_of(path):
+        if _is_abandoned(temporary, path):
+            temporary.unlink(missing_ok=True)
+
+
+def temporaries_of(path: Path) -> list[Path]:
+    """Return the temporary files of ``path`` that processes write now, or that killed processes left, by name."""
+    start = f"{path.name}."
+    return sorted(p for p in path.parent.iterdir() if p.name.startswith(start) and p.name.endswith(".new"))
+
+
+_HOUR = 3600.0
+
+
+def _is_abandoned(temporary: Path, path: Path) -> bool:
+    """Return whether the writer is dead; an unknown writer, or one on another machine, is dead after an hour."""
+    host, _, rest = temporary.name[len(path.name) + 1 :].partition(".")
+    process = rest.partition(".")[0]
+    try:
+        if host != _host() or not process.isdecimal():
+            return time.time() - temporary.stat().st_mtime > _HOUR
+        os.kill(int(process), 0)
+    except (FileNotFoundError, ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # it runs, for another user
+        return False
+    return False
+
+
+def _host() -> str:
+    name = os.uname().nodename if hasattr(os, "uname") else "here"
+    return name.replace(".", "-").replace("/", "-")[:16]  # a part of file names, which must not become too long
+
+
+_SHORTEST_WAIT = 0.01
+
+
+@contextmanager
+def locked(folder: Path, name: str, *, doing: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold a lock on a folder while the block runs. The system releases it when the process ends, however it ends.
+
+    Args:
+        folder: The folder.
+        name: The file in it that is locked; it is there only while somebody holds the lock.
+        doing: What the holder does to the folder, for the message: "is training a model in it".
+        wait: Seconds to wait for the lock.
+
+    Raises:
+        DataError: If another process, or another thread, holds the lock, or the folder cannot be written.
+    """
+    path, last = folder / name, time.monotonic() + wait
+    try:
+        while (descriptor := _lock(path)) is None:
+            if time.monotonic() >= last:
+                raise DataError(
+                    f"{folder}: another process{_holder(path)} {doing}. Wait until it ends, or choose another folder."
+                )
+            time.sleep(_SHORTEST_WAIT)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot write into this folder ({error.strerror}). Choose another.") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is locked: whoever opened it before sees that it is not in the folder
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int | None:
+    """Return the descriptor of the locked file, or None if another holds the lock."""
+    import fcntl
+
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {_host()}".encode())
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the former holder has just removed this file: lock the one of that name now
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return f" ({holder})" if holder else ""
 
 
 def make_folder(folder: Path) -> None:

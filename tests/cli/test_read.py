@@ -1,6 +1,8 @@
 """``ctckit read`` with the beam search."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -92,3 +94,59 @@ def test_any_option_of_the_search_searches(files):
     assert searched["log_prob"] > greedy["log_prob"]
     (default,) = json.loads(read(files, "--json", "--n-best", 1, "--token-bonus", 1e-9))
     assert default["text"] == searched["text"]
+
+
+# --- files that cannot be read
+
+
+def run(files, *arguments):
+    return runner.invoke(app, ["read", *map(str, arguments), "--model", str(files / "model")])
+
+
+def test_one_bad_file_does_not_stop_the_others_and_all_are_named(files, tmp_path):
+    (tmp_path / "bad.png").write_text("no image")
+    Image.new("L", (1_000_000, 2), 255).save(tmp_path / "strip.png")
+    images = [tmp_path / "bad.png", files / "0.png", tmp_path / "none.png", tmp_path / "strip.png", files / "1.png"]
+    result = run(files, *images)
+    assert result.exit_code == 2
+    readable = [str(files / f"{n}.png") for n in range(2)]
+    assert [line.partition("\t")[0] for line in result.stdout.splitlines()] == readable
+    errors = result.stderr.splitlines()
+    assert errors[0] == "ctckit: 3 of 5 images cannot be read:"
+    assert [error.strip().partition(": ")[0] for error in errors[1:]] == [str(images[n]) for n in (0, 2, 3)]
+    as_json = run(files, *images, "--json")
+    assert [each["path"] for each in json.loads(as_json.stdout)] == readable
+    assert as_json.exit_code == 2
+
+
+def test_an_image_may_be_named_twice(files):
+    path = files / "0.png"
+    assert len(run(files, path, path).stdout.splitlines()) == 2
+
+
+def test_the_limit_of_width_is_an_option(files):
+    result = run(files, files / "0.png", "--max-width", 100)
+    assert result.exit_code == 2
+    assert "0.png: the image is 120 × 32 pixels, 120 × 32 when scaled" in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_names_and_texts_that_the_output_cannot_encode_are_printed(files, tmp_path, encoding, as_json):
+    names = ["caf\udce9.png", "Ω.png"]
+    try:
+        for name in names:
+            (tmp_path / name).write_bytes((files / "0.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    paths = [str(tmp_path / name) for name in names]
+    command = [sys.executable, "-m", "ctckit", "read", *paths, "--model", str(files / "model"), *["--json"] * as_json]
+    environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1", "PATH": ""}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.decode("latin-1" if "latin" in encoding else "utf-8", "surrogateescape")
+    if as_json:
+        assert [each["path"] for each in json.loads(printed)] == paths
+    else:
+        assert len(printed.splitlines()) == 2
+        assert printed.splitlines()[0].partition("\t")[0].rpartition("/")[2] in (r"caf\udce9.png", "caf?.png")

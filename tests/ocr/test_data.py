@@ -65,12 +65,6 @@ def test_a_csv_table_with_quotes_and_a_byte_order_mark(tmp_path):
     assert found.text == 'a, "b"'
 
 
-def test_only_path_and_text_is_a_header(tmp_path):
-    write(tmp_path / "lines.tsv", "image\ttranscription\n")
-    with pytest.raises(DataError, match=r"image: there is no such image file"):
-        read_lines(tmp_path / "lines.tsv")
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -102,7 +96,7 @@ def test_an_image_without_text(tmp_path):
     draw(tmp_path / "a.png")
     draw(tmp_path / "b.png")
     write(tmp_path / "b.gt.txt", "1")
-    with pytest.raises(DataError, match=r"1 of 2 images have no text file: .*a\.png\. Expected a\.gt\.txt beside a"):
+    with pytest.raises(DataError, match=r"a\.png: no text file\. Expected a\.gt\.txt beside a\.png"):
         read_lines(tmp_path)
 
 

@@ -80,7 +80,8 @@ def test_a_summary_says_what_is_not_known_and_what_would_help():
 def test_a_missing_package_is_named_with_the_command(monkeypatch):
     import ctckit.ocr
 
-    monkeypatch.delitem(sys.modules, "ctckit.ocr.model_folder", raising=False)
+    for module in ("tensor_file", "model_folder"):
+        monkeypatch.delitem(sys.modules, f"ctckit.ocr.{module}", raising=False)
     monkeypatch.delitem(sys.modules, "ctckit.ocr.recognizer", raising=False)
     monkeypatch.delitem(ctckit.ocr.__dict__, "Recognizer", raising=False)
     monkeypatch.setitem(sys.modules, "safetensors", None)

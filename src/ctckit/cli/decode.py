@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from ctckit.cli.inputs import read_posteriors
 from ctckit.cli.options import VOCABULARY_FILE, NBest, SearchOptions, VocabularyOptions
+from ctckit.cli.output import echo_json
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -53,7 +53,7 @@ def decode(
         written = [
             _as_dict(name, each, decoder.vocabulary, frame_seconds) for name, each in zip(names, found, strict=True)
         ]
-        typer.echo(json.dumps(written, ensure_ascii=False, indent=2))
+        echo_json(written)
         return
     for name, hypotheses in zip(names, found, strict=True):
         for rank, each in enumerate(hypotheses, 1):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ctckit.cli.inputs import read_batch
+from ctckit.cli.output import echo_json
 
 
 def diagnose(
@@ -26,4 +26,7 @@ def diagnose(
     from ctckit.diagnosis import diagnose as diagnose_batch
 
     found = diagnose_batch(**read_batch(batch), blank=blank)
-    typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=2) if as_json else str(found))
+    if as_json:
+        echo_json(found.to_dict())
+    else:
+        typer.echo(str(found))

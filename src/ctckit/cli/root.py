@@ -20,6 +20,7 @@ from ctckit.cli.demo import demo
 from ctckit.cli.diagnose import diagnose
 from ctckit.cli.explain import explain
 from ctckit.cli.options import expand
+from ctckit.cli.output import accept_all_characters
 from ctckit.cli.read import read
 from ctckit.cli.train import train
 from ctckit.errors import CTCKitError, InputWarning
@@ -27,7 +28,7 @@ from ctckit.errors import CTCKitError, InputWarning
 BAD_INPUT = 2
 EXIT_CODES = (
     "Exit codes: 0 success; 1 an unexpected error (please report it); 2 a wrong option, or a file, image or text that "
-    "cannot be used (the message says which one and what to do); 130 interrupted."
+    "cannot be used (the message says which one and what to do); 130 interrupted (129 and 143 by SIGHUP and SIGTERM)."
 )
 
 
@@ -35,6 +36,7 @@ class _Group(TyperGroup):
     """Turns the library's errors into one message on standard error and exit code 2, and its warnings into messages."""
 
     def invoke(self, ctx: Any) -> Any:
+        accept_all_characters()
         with warnings.catch_warnings():
             warnings.simplefilter("always", InputWarning)
             warnings.showwarning = _show_warning

@@ -15,6 +15,7 @@ from ctckit.cli.requirements import need_ocr
 if TYPE_CHECKING:
     from ctckit.ocr.fit import FitConfig
 
+_SIGNALED = 128  # plus the number of the signal: what shells report; 130 for Ctrl-C
 INTERRUPTED = 130
 
 
@@ -41,8 +42,14 @@ class TrainingOptions:
         int | None,
         typer.Option(min=1, help="Passes over the lines. By default enough for 1,500 steps, and at least 10."),
     ] = None
-    batch_size: Annotated[int, typer.Option(min=1, help="Lines per step.")] = 16
+    batch_size: Annotated[int, typer.Option(min=1, help="The most lines per step; of very wide lines fewer.")] = 16
     lr: Annotated[float, typer.Option(help="The highest learning rate.")] = 2e-3
+    max_width: Annotated[
+        int, typer.Option(min=1, help="The most columns of a line, scaled to the height of the network.")
+    ] = 8192
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A line that cannot be used is an error; by default it is left out.")
+    ] = False
     distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True
     seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
     device: DeviceOption = Device.auto
@@ -60,6 +67,8 @@ class TrainingOptions:
             seed=self.seed,
             validation=self.validation,
             distort=self.distort,
+            strict=self.strict,
+            max_width=self.max_width,
             charset=self.charset,
             network=self.network,
             accelerator=self.device.value,
@@ -78,7 +87,7 @@ def train(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted run with the same options.")
+        bool, typer.Option("--resume", help="Continue an interrupted run with the same lines and options.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model or the interrupted run in the model folder.")
@@ -89,16 +98,27 @@ def train(
     need_ocr("ctckit train")
     from rich.console import Console
 
-    from ctckit.ocr.fit import fit_lines
-    from ctckit.ocr.training.loop import in_first_process
+    from ctckit.ocr.fit import CHECKPOINT_FILE, fit_lines
+    from ctckit.ocr.training.devices import in_first_process
+    from ctckit.ocr.training.interruption import TrainingInterrupted
 
     config = training.config()
-    console = Console(stderr=True, quiet=not in_first_process())
+    first = in_first_process(config.devices)
+    console = Console(stderr=True, quiet=not first)
     try:
         result = fit_lines(data, out, config=config, resume=resume, overwrite=overwrite, console=console)
+    except TrainingInterrupted as stop:
+        typer.echo(f"\nInterrupted after step {stop.step}. {_advice(overwrite=overwrite)}", err=True)
+        raise typer.Exit(_SIGNALED + stop.signal) from None
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Continue: the same command with --resume.", err=True)
+        saved = (out / CHECKPOINT_FILE).exists()
+        advice = _advice(overwrite=overwrite) if saved else "Nothing was saved; start again with the same command."
+        typer.echo(f"\nInterrupted. {advice}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    if in_first_process():
+    if first:
         typer.echo(result.summary)
         typer.echo(f"Model:  {out}\nNext:   ctckit read IMAGE... --model {out}")
+
+
+def _advice(*, overwrite: bool) -> str:
+    return f"Continue: the same command with --resume{' instead of --overwrite' if overwrite else ''}."

@@ -6,8 +6,9 @@
 Read in this order:
 
     networks/       the networks by name; base (the protocol of a network), crnn
-    data/           lines (from files), batches, synthetic (the demo's digit strings)
-    training/       loop, checkpoint, evaluation, record, progress
+    data/           sources (folders and tables), images, texts, lines, batches, synthetic (the demo's digit strings)
+    training/       config, loop, curves, checkpoint, interruption, devices, evaluation, record, progress
+    tensor_file     tensors in a file
     model_folder    saves and loads models
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
     recognizer      reads images

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from ctckit._files import make_folder
+from ctckit._files import locked, make_folder, write_atomically
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.batches import LineBatches
-from ctckit.ocr.data.lines import Line, charset_of, check_lines, read_lines, split_lines
+from ctckit.ocr.data.images import MAX_WIDTH
+from ctckit.ocr.data.lines import LineSet, charset_of, check_lines, leave_out_narrow, load_lines, split_lines
+from ctckit.ocr.data.sources import Skipped
+from ctckit.ocr.data.texts import is_right_to_left, show_characters
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
 from ctckit.ocr.networks import build, type_of
-from ctckit.ocr.training.loop import TrainingConfig, in_first_process, train
+from ctckit.ocr.training.config import TrainingConfig, expect_positive
+from ctckit.ocr.training.devices import in_first_process
+from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+SKIPPED_FILE = "skipped.tsv"
+_LOCK_FILE = "training.lock"
+_UNREAD_CER = 0.9  # above it, nothing is read: an empty text has a CER of 1
+_WARNING = "Warning: "
+_SHOWN = 5  # lines that are named; all are in SKIPPED_FILE
 _GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, was too short
 _STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it reads anything
 _EPOCHS = 10  # and each line is seen at least this often
@@ -29,11 +41,11 @@ _VALIDATIONS = 40  # in a run, about
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.loop.TrainingConfig`.
+    """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.config.TrainingConfig`.
 
     Attributes:
         epochs: Passes over the lines; None is enough for 1,500 steps, and at least 10.
-        batch_size: Lines per step.
+        batch_size: The most lines per step; of very wide lines fewer.
         learning_rate: The highest learning rate.
         seed: Seeds the split, the order, the distortions, the first weights and the dropout.
         validation: Share of held-out lines, which choose the best weights, 0..1.
@@ -43,6 +55,8 @@ class FitConfig:
         accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
         devices: The number of devices.
         precision: Lightning Fabric's name of the number format, such as ``"32-true"``.
+        max_width: The most columns of a line at the height of the network.
+        strict: A line that cannot be used is an error; or it is left out.
     """
 
     epochs: int | None = None
@@ -56,15 +70,15 @@ class FitConfig:
     accelerator: str = "cpu"
     devices: int = 1
     precision: str = "32-true"
+    max_width: int = MAX_WIDTH
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in ("batch_size", "learning_rate", "devices"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}; expected more than 0.")
-        type_of(self.network)
-        if self.epochs is not None and self.epochs < 1:
+        expect_positive(self, whole=("batch_size", "devices", "max_width"), real=("learning_rate",))
+        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
+        type_of(self.network)
 
 
 @dataclass(frozen=True)
@@ -76,12 +90,14 @@ class FitResult:
         record: The training record.
         training_lines: Lines trained on.
         validation_lines: Held-out lines.
+        skipped: Lines that cannot be used; they are also in ``skipped.tsv`` in the model folder.
     """
 
     model: Path
     record: TrainingRecord
     training_lines: int
     validation_lines: int
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -90,13 +106,23 @@ class FitResult:
         trained = f"Trained on {self.training_lines} lines in {record.seconds:.0f} s"
         if not record.validation_cer:
             return f"{trained}; no lines were held out, so its error rate is not known."
-        best = record.validation_steps.index(record.best_step)
-        still_falling = best == len(record.validation_steps) - 1 and record.validation_cer[best] > _GOOD_CER
+        cer = min(record.validation_cer)
+        exact = record.validation_exact[_last_index(record.validation_cer, cer)]
         return (
-            f"{trained}. On {self.validation_lines} held-out lines: CER {100 * record.validation_cer[best]:.2f} %, "
-            f"{100 * record.validation_exact[best]:.1f} % of the lines exact."
-            + (" The error was still falling: more epochs will help." if still_falling else "")
+            f"{trained}. On {self.validation_lines} held-out lines: CER {100 * cer:.2f} %, "
+            f"{100 * exact:.1f} % of the lines exact.{_advice(record.validation_cer)}"
         )
+
+
+def _last_index(values: Sequence[float], value: float) -> int:
+    return len(values) - 1 - list(reversed(values)).index(value)
+
+
+def _advice(curve: Sequence[float]) -> str:
+    if min(curve) > _UNREAD_CER:
+        return " The model reads nothing yet: check that texts and images match, or train for more epochs."
+    still_falling = curve[-1] > _GOOD_CER and len(curve) > 1 and curve[-1] < min(curve[:-1])
+    return " The error was still falling: more epochs will help." if still_falling else ""
 
 
 def fit_lines(
@@ -110,38 +136,58 @@ def fit_lines(
 ) -> FitResult:
     """Train a recognizer on a folder or a table of lines, and save it.
 
-    Until the run is done, its checkpoint is in the model folder.
+    Until the run is done, its checkpoint is in the model folder. A signal (Ctrl-C) stops the run with a checkpoint, as
+    :func:`~ctckit.ocr.training.loop.train` says. Lines that cannot be used are left out, and are listed in
+    ``skipped.tsv`` in the model folder, with the reasons.
 
     Args:
-        data: See :func:`~ctckit.ocr.data.lines.read_lines`.
+        data: See :mod:`ctckit.ocr.data.sources`.
         out: The model folder.
         config: How to train; None is the defaults.
-        resume: Continue the interrupted run whose checkpoint is in ``out``.
-        overwrite: Replace a model, or an interrupted run, that is already in ``out``.
+        resume: Continue the interrupted run whose checkpoint is in ``out``, with the same lines and options.
+        overwrite: Replace a model, or an interrupted run, that is already in ``out``. The checkpoint of an interrupted
+            run is removed; a model stays until the new one is saved.
         console: Shows the progress; None is silent.
 
     Raises:
-        DataError: If the lines cannot be used (the message says which and why), or ``out`` is not free.
+        DataError: If no line can be used, or, with ``config.strict``, if one cannot (the message names all and says
+            why); if ``out`` is not free, not writable, or another process trains into it; if the run in it had other
+            lines or options.
         CharsetError: If texts hold characters outside ``config.charset``.
+        TrainingInterrupted: If a signal stops the training; it is a ``KeyboardInterrupt``.
     """
     config, out = config or FitConfig(), Path(out)
-    if not resume and not overwrite:
-        _expect_free(out)
-    shape = build(config.network, {"num_classes": 2})  # tells the height and the frames before the classes are known
-    lines = read_lines(data, height=shape.height)
-    make_folder(out)  # fails before the training, not after it
-    vocabulary = Vocabulary.from_characters(charset_of(lines) if config.charset is None else config.charset)
-    check_lines(lines, vocabulary, shape)
-    training, validation = split_lines(lines, config.validation, seed=config.seed)
+    if resume and overwrite:
+        raise InvalidInputError("resume and overwrite are both given; resume continues a run, overwrite removes it.")
+    with _reserved(out, config.devices):  # fails before the lines are read and trained on, not after it
+        if not resume and not overwrite:
+            _expect_free(out)
+        shape = build(
+            config.network, {"num_classes": 2}
+        )  # tells the height and the frames before the classes are known
+        found = leave_out_narrow(load_lines(data, height=shape.height, max_width=config.max_width), shape)
+        (found.expect_all if config.strict else found.expect_lines)(data)
+        vocabulary = Vocabulary.from_characters(charset_of(found.lines) if config.charset is None else config.charset)
+        check_lines(found.lines, vocabulary, shape)
+        return _fit(found, out, vocabulary, config, resume=resume, console=console)
+
+
+def _fit(
+    found: LineSet, out: Path, vocabulary: Vocabulary, config: FitConfig, *, resume: bool, console: Console | None
+) -> FitResult:
+    training, validation = split_lines(found.lines, config.validation, seed=config.seed)
     torch.manual_seed(config.seed)
     model = build(config.network, {"num_classes": len(vocabulary)})
     source = LineBatches(
         training, vocabulary, model, batch_size=config.batch_size, seed=config.seed, distort=config.distort
     )
-    progress = TrainingProgress(console, quiet=console is None)
-    if console is not None:
-        console.print(_describe(training, validation, vocabulary), highlight=False, markup=False, soft_wrap=True)
     checkpoint = out / CHECKPOINT_FILE
+    if in_first_process(config.devices):
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        _write_skipped(found.skipped, out / SKIPPED_FILE)
+    summary = f"{len(training)} training lines, {len(validation)} held-out lines; {_show_charset(vocabulary)}"
+    _tell([*_notes(found, out / SKIPPED_FILE), summary], console)
     record = train(
         model,
         source,
@@ -150,12 +196,72 @@ def fit_lines(
         validation=validation,
         checkpoint=checkpoint,
         resume=resume,
-        progress=progress,
+        progress=TrainingProgress(console, quiet=console is None),
+        settings={"validation": config.validation},
     )
-    if in_first_process():
+    if in_first_process(config.devices):
         save_model(out, model, vocabulary, record=record)
         checkpoint.unlink(missing_ok=True)
-    return FitResult(out, record, len(training), len(validation))
+    return FitResult(out, record, len(training), len(validation), found.skipped)
+
+
+@contextmanager
+def _reserved(out: Path, devices: int) -> Iterator[None]:
+    """Make the model folder, and lock it: one training at a time writes into it. If it stays empty, it is removed."""
+    if not in_first_process(devices):
+        yield
+        return
+    is_new = not out.exists()
+    make_folder(out)
+    try:
+        with locked(out, _LOCK_FILE, doing="is training a model in it"):
+            yield
+    finally:
+        if is_new and not any(out.iterdir()):
+            out.rmdir()
+
+
+def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
+    rows = [("path", "reason", "detail"), *((each.name, each.reason, each.detail) for each in skipped)]
+    table = "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
+    try:
+        path.unlink(missing_ok=True)
+        if skipped:
+            write_atomically(path, table.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another model folder.") from error
+
+
+def _tell(notes: Sequence[str], console: Console | None) -> None:
+    """Print notes about the lines; without a console, warnings are still given."""
+    for note in notes:
+        if console is not None:
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
+        elif note.startswith(_WARNING):
+            warnings.warn(note.removeprefix(_WARNING), stacklevel=4)
+
+
+def _notes(found: LineSet, listed: Path) -> Iterator[str]:
+    """Yield what a user may not expect of the lines."""
+    if found.skipped:
+        total = len(found.skipped) + len(found.lines)
+        yield f"{len(found.skipped)} of {total} lines are left out: {found.counts}. They are listed in {listed}:"
+        yield from (f"  {each.detail}" for each in found.skipped[:_SHOWN])
+    if len(found.skipped) > _SHOWN:
+        yield f"  … and {len(found.skipped) - _SHOWN} more"
+    if found.normalized:
+        yield f"{found.normalized} texts were normalized: white space, invisible characters, Unicode NFC."
+    leftward = sum(is_right_to_left(line.text) for line in found.lines)
+    if leftward:
+        yield (
+            f"{_WARNING}{leftward} of {len(found.lines)} texts are written from right to left. The network reads from "
+            "left to right, and learns them only in this order: reverse these texts before training, and the readings "
+            "after it."
+        )
+
+
+def _show_charset(vocabulary: Vocabulary) -> str:
+    return f"{len(vocabulary) - 1} characters: {show_characters(''.join(vocabulary.tokens))}"
 
 
 def _expect_free(out: Path) -> None:
@@ -181,11 +287,4 @@ def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:
         devices=config.devices,
         precision=config.precision,
         validate_every=max(per_epoch, steps // _VALIDATIONS),
-    )
-
-
-def _describe(training: Sequence[Line], validation: Sequence[Line], vocabulary: Vocabulary) -> str:
-    return (
-        f"{len(training)} training lines, {len(validation)} held-out lines; "
-        f"{len(vocabulary) - 1} characters: {''.join(vocabulary.tokens)}"
     )

@@ -2,8 +2,9 @@
 
 ``model.json`` holds the format version, the charset, the blank, the image geometry, the network's name and
 configuration, and the training record. The header of ``weights.safetensors`` holds the same text. So one rename
-replaces a model: first the weights are renamed, then ``model.json``. If the process dies between the two renames, the
-complete new ``model.json`` still exists under its temporary name, and loading finds it.
+replaces a model: first the weights are renamed, then ``model.json``. Between the two renames, also if the process dies
+there, the complete new ``model.json`` exists under its temporary name, and loading finds it. A reader that finds files
+of two models while another process saves one reads again.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
 
-from ctckit._files import make_folder, sync_folder, write_temporary
-from ctckit.errors import CTCKitError, DataError, MissingModelError, ModelFormatError
-from ctckit.ocr.networks import NETWORKS, Network, build, name_of
+from ctckit._files import locked, make_folder, remove_abandoned, sync_folder, temporaries_of, write_temporary
+from ctckit.errors import DataError, MissingModelError, ModelFormatError
+from ctckit.ocr.networks import NETWORKS, Network, build, name_of, shapes_of
+from ctckit.ocr.tensor_file import expect_alike, read_tensors, tensor_bytes
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
@@ -31,6 +31,9 @@ WEIGHTS_FILE = "weights.safetensors"
 RECORD_FILE = "model.json"
 FIRST_NETWORK = "crnn"  # the only network when folders did not name theirs
 _LEVELS = "grey; ink 1, paper 0"  # in this spelling since format version 1
+_LOCK_FILE = "saving.lock"
+_LONGEST_SAVE = 60.0  # seconds that a second save into the same folder waits for the first
+_READINGS = 100  # of a folder that is saved again and again
 
 
 @dataclass(frozen=True)
@@ -68,29 +71,34 @@ def save_model(
     """
     folder = Path(folder)
     make_folder(folder)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     description = json.dumps(_describe(model, vocabulary, record), ensure_ascii=False, indent=2, sort_keys=True)
-    content = to_safetensors(weights, metadata={"ctckit": description})
-    staged: list[Path] = []
+    content = {RECORD_FILE: description.encode(), WEIGHTS_FILE: tensor_bytes(model.state_dict(), description)}
+    with locked(folder, _LOCK_FILE, doing="is saving a model into it", wait=_LONGEST_SAVE):
+        _replace(folder, content)
+    return folder
+
+
+def _replace(folder: Path, content: Mapping[str, bytes]) -> None:
+    staged: dict[str, Path] = {}
     try:
-        staged.append(write_temporary(folder / RECORD_FILE, description.encode()))
-        staged.append(write_temporary(folder / WEIGHTS_FILE, content))
-        os.replace(staged[1], folder / WEIGHTS_FILE)
-        os.replace(staged[0], folder / RECORD_FILE)
+        for name, part in content.items():
+            staged[name] = write_temporary(folder / name, part)
+        for name in (WEIGHTS_FILE, RECORD_FILE):
+            os.replace(staged[name], folder / name)
+            remove_abandoned(folder / name)
         sync_folder(folder)
     except OSError as error:
         raise DataError(f"{folder}: the model cannot be saved ({error.strerror}). The old one stays.") from error
     finally:
-        _discard(folder, staged)
-    return folder
+        _discard(staged)
 
 
-def _discard(folder: Path, staged: list[Path]) -> None:
+def _discard(staged: Mapping[str, Path]) -> None:
     """Remove temporary files, except a ``model.json`` that belongs to weights already renamed."""
-    weights_renamed = len(staged) == 2 and not staged[1].exists()
-    for path in staged:
-        if path.exists() and not (weights_renamed and path.name.startswith(RECORD_FILE)):
-            path.unlink()
+    weights_renamed = len(staged) == 2 and not staged[WEIGHTS_FILE].exists()
+    for name, path in staged.items():
+        if not (weights_renamed and name == RECORD_FILE):
+            path.unlink(missing_ok=True)
 
 
 def load_model(folder: str | Path) -> SavedModel:
@@ -101,17 +109,49 @@ def load_model(folder: str | Path) -> SavedModel:
     """
     folder = Path(folder)
     for name in (RECORD_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            found = "no such folder" if not folder.is_dir() else f"{name} is missing"
-            kind = ModelFormatError if folder.is_dir() else MissingModelError
+        if not os.path.isfile(folder / name):  # Path.is_file raises errors, of a name that is too long for example
+            there = os.path.isdir(folder)
+            found = f"{name} is missing" if there else "no such folder"
+            kind = ModelFormatError if there else MissingModelError
             raise kind(
                 f"{folder}: {found}. A model folder holds {WEIGHTS_FILE} and {RECORD_FILE}; `ctckit train` writes one."
             )
-    description = _read_description(folder / RECORD_FILE)
-    weights, embedded = _read_weights(folder / WEIGHTS_FILE)
-    if embedded != description:
-        description = _interrupted_save(folder, embedded)
-    return _build(folder, description, weights)
+    return _build(folder, *_read(folder))
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the description and the weights of one model, also while another process replaces it."""
+    for _ in range(_READINGS):
+        before = _versions(folder)
+        description = _read_description(folder / RECORD_FILE)
+        weights, embedded = read_tensors(folder / WEIGHTS_FILE, remedy="Save the model again.")
+        if embedded == description:
+            return description, weights
+        if (newer := _being_saved(folder, embedded)) is not None:
+            return newer, weights
+        if _versions(folder) == before:
+            break
+    raise ModelFormatError(
+        f"{folder}: {RECORD_FILE} and {WEIGHTS_FILE} do not belong together (edited, or copied from two models). "
+        "Copy both files from one model."
+    )
+
+
+def _versions(folder: Path) -> list[tuple[int, int]]:
+    """Return numbers that change when a file of the folder is replaced."""
+    found = [(folder / name).stat() for name in (RECORD_FILE, WEIGHTS_FILE)]
+    return [(each.st_ino, each.st_mtime_ns) for each in found]
+
+
+def _being_saved(folder: Path, embedded: Any) -> dict[str, Any] | None:
+    """Return the new ``model.json`` of a save between its two renames, where it still is or where it died."""
+    for path in temporaries_of(folder / RECORD_FILE):
+        try:
+            if json.loads(path.read_bytes()) == embedded:
+                return _check_version(path, embedded)
+        except (OSError, ValueError, RecursionError):
+            continue
+    return None
 
 
 def _describe(model: Network, vocabulary: Vocabulary, record: TrainingRecord | None) -> dict[str, Any]:
@@ -130,7 +170,7 @@ def _describe(model: Network, vocabulary: Vocabulary, record: TrainingRecord | N
 def _read_description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelFormatError(f"{path}: is not readable JSON ({error}). Save the model again.") from error
     return _check_version(path, description)
 
@@ -147,47 +187,41 @@ def _check_version(path: Path, description: Any) -> dict[str, Any]:
     return description
 
 
-def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        return weights, json.loads(metadata.get("ctckit", "null"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFormatError(f"{path}: is damaged ({error}). Save the model again.") from error
-
-
-def _interrupted_save(folder: Path, embedded: Any) -> dict[str, Any]:
-    """Return the new ``model.json`` of a save that died between its two renames, if that is what happened."""
-    for path in sorted(folder.glob(f"{RECORD_FILE}.*.new")):
-        try:
-            if json.loads(path.read_bytes()) == embedded:
-                return _check_version(path, embedded)
-        except ValueError:
-            continue
-    raise ModelFormatError(
-        f"{folder}: {RECORD_FILE} and {WEIGHTS_FILE} do not belong together (edited, or copied from two models). "
-        "Copy both files from one model."
-    )
-
-
 def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torch.Tensor]) -> SavedModel:
     name = description.get("network_name", FIRST_NETWORK)
-    if name not in NETWORKS:
+    if not isinstance(name, str) or name not in NETWORKS:
         raise ModelFormatError(
             f"{folder}: the network {name!r} is not known here; known are {', '.join(map(repr, NETWORKS))}. "
             "Import the package that registers it, or use the ctckit that wrote the folder."
         )
     try:
-        model = build(name, description["network"]).eval()
-        model.load_state_dict(weights)
-        vocabulary = Vocabulary(tuple(description["tokens"]), blank=description["blank"])
+        model = _network(name, description["network"], weights)
+        vocabulary = Vocabulary(_strings(description["tokens"]), blank=description["blank"])
         training = description["training"]
         record = None if training is None else TrainingRecord.from_dict(training)
-    except (KeyError, TypeError, ValueError, RuntimeError, CTCKitError) as error:
-        raise ModelFormatError(f"{folder}: the model is damaged ({error}). Save the model again.") from error
+    except Exception as error:  # a file can hold anything, and the network may be somebody else's
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ModelFormatError(f"{folder}: the model is damaged ({said}). Save the model again.") from error
     if len(vocabulary) != model.num_classes:
         raise ModelFormatError(
             f"{folder}: {len(vocabulary)} tokens for {model.num_classes} classes; the two must be equal."
         )
     return SavedModel(model, vocabulary, record)
+
+
+def _network(name: str, config: Any, weights: Mapping[str, torch.Tensor]) -> Network:
+    """Return the network with its weights. Its shapes are compared before it takes any memory."""
+    if not isinstance(config, dict):
+        raise TypeError(f"network is {config!r}, expected its configuration by name")
+    shapes = shapes_of(name, config)
+    if shapes is not None:
+        expect_alike(weights, shapes, what="the weight")
+    model = build(name, config).eval()
+    model.load_state_dict(weights)
+    return model
+
+
+def _strings(tokens: Any) -> tuple[str, ...]:
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise TypeError(f"tokens is {str(tokens)[:60]}, expected a list of texts")
+    return tuple(tokens)

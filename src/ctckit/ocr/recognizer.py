@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,29 @@ from ctckit import _checks
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.errors import InvalidInputError
-from ctckit.ocr.data.lines import GrayImage, load_image, scale_to_height, to_gray
+from ctckit.errors import DataError, InvalidInputError
+from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, is_blank, load_image, scale_to_height, to_gray
 from ctckit.ocr.model_folder import load_model
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.evaluation import compute_log_probs
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
-ImageLike = str | Path | Image.Image | np.ndarray[Any, Any]
+
+@dataclass(frozen=True)
+class LineImage:
+    """An image that is ready to be read, as :meth:`Recognizer.prepare` makes it.
+
+    Attributes:
+        levels: (height, width) uint8, of the model's height.
+        width: The columns of the image as it was given.
+    """
+
+    levels: GrayImage
+    width: int
+
+
+ImageLike = str | Path | Image.Image | np.ndarray[Any, Any] | LineImage
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class CharacterSpan:
         character: The character.
         start: The first frame.
         end: One past the last frame: frames ``[start, end)``.
-        left: The first pixel column, in the image as it was given.
+        left: The first pixel column, in the image as it was given, upright.
         right: One past the last column: columns ``[left, right)``.
         log_prob: Mean log-probability of the character in these frames.
     """
@@ -57,6 +71,7 @@ class Reading:
         log_prob: ln P(text | image), summed over all alignments.
         spans: The place of each character.
         confidence: P(text | image) as a geometric mean per character, 0..1: comparable between short and long lines.
+            0 for an empty text: nothing was read.
         score: The number that the decoder ranks by, in nats: ``log_prob`` plus the terms of the language models, the
             lexicon and the hotwords; without a beam decoder ``log_prob`` itself.
     """
@@ -113,61 +128,117 @@ class Recognizer:
             raise InvalidInputError(f'device="{device}" cannot be used here ({error}). Use device="cpu".') from error
         return cls(model, saved.vocabulary, record=saved.record)
 
+    def prepare(self, image: ImageLike, *, name: str = "image", max_width: int = MAX_WIDTH) -> LineImage:
+        """Return an image in gray levels, scaled to the model's height.
+
+        Args:
+            image: As for :meth:`read`.
+            name: What messages call an image that is not a file.
+            max_width: The most columns of the scaled image.
+
+        Raises:
+            DataError: If a file is missing or unreadable, or the image is too wide.
+            InvalidInputError: If it is not an image.
+        """
+        if isinstance(image, LineImage):
+            return image
+        _checks.positive_integer(max_width, "max_width")
+        where = str(image) if isinstance(image, (str, Path)) else name
+        gray = _gray(image, name)
+        try:
+            return LineImage(scale_to_height(gray, self.model.height, max_width=max_width), gray.width)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+
     def read(
-        self, images: Sequence[ImageLike], *, batch_size: int = 32, decoder: BeamDecoder | None = None
+        self,
+        images: Sequence[ImageLike],
+        *,
+        batch_size: int = 32,
+        decoder: BeamDecoder | None = None,
+        max_width: int = MAX_WIDTH,
     ) -> list[Reading]:
         """Read line images.
 
         Args:
-            images: Paths, PIL images, or uint8 arrays (height, width) or (height, width, 3); each of any size, with
-                one text line, dark on light.
-            batch_size: Images at once.
+            images: Paths, PIL images, or uint8 arrays (height, width) or (height, width, 3); each with one text line,
+                dark on light; or what :meth:`prepare` returns.
+            batch_size: The most images at once; of very wide ones fewer.
             decoder: A beam decoder over the tokens of ``vocabulary``, for example with a language model. By default
                 the best path is read.
+            max_width: The most columns of an image that is scaled to the model's height.
 
         Returns:
-            One reading for each image, in order.
+            One reading for each image, in order. The text of a blank image is empty.
 
         Raises:
-            DataError: If a file is missing or unreadable.
+            DataError: If files are missing or unreadable, or images are too wide; the message names all of them.
             InvalidInputError: If an entry is not an image.
         """
-        return [best for best, *_ in self.read_n_best(images, 1, batch_size=batch_size, decoder=decoder)]
+        found = self.read_n_best(images, 1, batch_size=batch_size, decoder=decoder, max_width=max_width)
+        return [best for best, *_ in found]
 
     def read_n_best(
-        self, images: Sequence[ImageLike], n_best: int, *, batch_size: int = 32, decoder: BeamDecoder | None = None
+        self,
+        images: Sequence[ImageLike],
+        n_best: int,
+        *,
+        batch_size: int = 32,
+        decoder: BeamDecoder | None = None,
+        max_width: int = MAX_WIDTH,
     ) -> list[list[Reading]]:
         """Read line images, with several candidate texts for each.
 
         Args:
             images: As for :meth:`read`.
             n_best: The most texts for each image.
-            batch_size: Images at once.
+            batch_size: As for :meth:`read`.
             decoder: As for :meth:`read`; by default, with ``n_best`` above 1, a beam decoder without other knowledge.
+            max_width: As for :meth:`read`.
 
         Returns:
             For each image, in order, at least one reading, best first.
 
         Raises:
-            DataError: If a file is missing or unreadable.
-            InvalidInputError: If an entry is not an image, or ``n_best`` is not positive.
+            DataError: As for :meth:`read`.
+            InvalidInputError: If an entry is not an image, or ``n_best`` or ``batch_size`` is not positive.
         """
         _checks.positive_integer(n_best, "n_best")
         if isinstance(images, (str, Path, Image.Image, np.ndarray)):
             raise InvalidInputError("images is a single image; expected a list of them: read([image]).")
-        grays = [_gray(image, f"images[{index}]") for index, image in enumerate(images)]
-        lines = [scale_to_height(gray, self.model.height) for gray in grays]
-        outputs = self.compute_log_probs(lines, batch_size=batch_size)
+        lines = self._prepare_all(_listed(images), max_width)
+        outputs = self.compute_log_probs([line.levels for line in lines], batch_size=batch_size)
         if decoder is None and n_best > 1:
             decoder = BeamDecoder(self.vocabulary)
         return [
-            [self._interpret(each, line.shape[1], gray.width) for each in self._decode(log_probs, decoder, n_best)]
-            for log_probs, line, gray in zip(outputs, lines, grays, strict=True)
+            [_NOTHING] if is_blank(line.levels) else self._read(log_probs, line, decoder, n_best)
+            for log_probs, line in zip(outputs, lines, strict=True)
         ]
+
+    def _prepare_all(self, images: Sequence[ImageLike], max_width: int) -> list[LineImage]:
+        prepared, errors = [], []
+        for index, image in enumerate(images):
+            try:
+                prepared.append(self.prepare(image, name=f"images[{index}]", max_width=max_width))
+            except DataError as error:
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise DataError("\n  ".join([f"{len(errors)} of {len(images)} images cannot be read:", *map(str, errors)]))
+        return prepared
 
     def compute_log_probs(self, lines: Sequence[GrayImage], *, batch_size: int = 32) -> list[torch.Tensor]:
         """Return log-probabilities (T, C) float32 of lines that already have the model's height."""
         return compute_log_probs(self.model, lines, batch_size=batch_size)
+
+    def _read(
+        self, log_probs: torch.Tensor, line: LineImage, decoder: BeamDecoder | None, n_best: int
+    ) -> list[Reading]:
+        found = self._decode(log_probs, decoder, n_best)
+        readings = [self._interpret(each, line.levels.shape[1], line.width) for each in found]
+        empty = [reading for reading in readings if not reading.text]
+        return [reading for reading in readings if reading.text or reading is empty[0]]
 
     def _decode(self, log_probs: torch.Tensor, decoder: BeamDecoder | None, n_best: int) -> list[Hypothesis]:
         if decoder is not None:
@@ -176,11 +247,13 @@ class Recognizer:
 
     def _interpret(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> Reading:
         log_prob = min(0.0, hypothesis.log_prob)  # rounding in float32 can give a number slightly above 0
+        if not hypothesis.text.strip():  # a picture does not show spaces alone
+            return replace(_NOTHING, log_prob=log_prob, score=hypothesis.score)
         return Reading(
             text=hypothesis.text,
             log_prob=log_prob,
             spans=self._spans(hypothesis, scaled_width, width),
-            confidence=math.exp(log_prob / max(1, len(hypothesis.tokens))),
+            confidence=math.exp(log_prob / len(hypothesis.tokens)),
             score=hypothesis.score,
         )
 
@@ -199,11 +272,28 @@ class Recognizer:
         )
 
 
+_NOTHING = Reading(text="", log_prob=0.0, spans=(), confidence=0.0, score=0.0)  # of an image without ink
+
+
+def _listed(images: Iterable[ImageLike]) -> list[ImageLike]:
+    try:
+        return list(images)
+    except TypeError as error:
+        raise InvalidInputError(f"images is a {type(images).__name__}; expected a list of images.") from error
+
+
+def _named(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return to_gray(image)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+
+
 def _gray(image: ImageLike, name: str) -> Image.Image:
     if isinstance(image, (str, Path)):
         return load_image(image)
     if isinstance(image, Image.Image):
-        return to_gray(image)
+        return _named(image, name)
     if not isinstance(image, np.ndarray):
         raise InvalidInputError(f"{name} is a {type(image).__name__}; expected a path, a PIL image or a uint8 array.")
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)

@@ -1,1 +1,5 @@
-"""Line images and their texts: ``lines`` reads files, ``batches`` groups lines, ``synthetic`` makes digit strings."""
+"""Line images and their texts.
+
+``sources`` finds them in folders and tables, ``images`` and ``texts`` read them, ``lines`` puts both together;
+``batches`` groups lines, ``synthetic`` makes digit strings.
+"""

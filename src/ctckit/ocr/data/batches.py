@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageFilter
 
-from ctckit.ocr.data.lines import GrayImage, Line, frames_needed
+from ctckit.ocr.data.lines import GrayImage, Line, describe_lines, frames_needed
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
 
@@ -39,7 +39,10 @@ class Batch:
 
 
 class BatchSource(Protocol):
-    """The batches of a training run; each depends on the step number alone, so that a run can resume."""
+    """The batches of a training run; each depends on the step number alone, so that a run can resume.
+
+    If a source has an attribute ``settings``, a mapping of JSON values by name, a run resumes only with equal ones.
+    """
 
     @property
     def batches_per_epoch(self) -> int:
@@ -95,14 +98,47 @@ def bucket_by_width(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
+WIDE = 2048  # columns; a batch of B lines has at most B x WIDE columns, its padding included
+
+
+def group_by_width(widths: Sequence[int], batch_size: int) -> list[slice]:
+    """Group lines, ordered by width, into batches of at most ``batch_size`` lines and ``batch_size * WIDE`` columns.
+
+    A batch is as wide as its widest line; so one wide line must not make a whole batch wide. A line that is wider than
+    all the columns of a batch is a batch of its own.
+
+    Args:
+        widths: The widths in columns, ascending.
+        batch_size: The most lines in a batch.
+
+    Returns:
+        The positions of each batch.
+
+    Example:
+        >>> group_by_width([100, 100, 100, 5000, 5000], 4)
+        [slice(0, 3, None), slice(3, 4, None), slice(4, 5, None)]
+    """
+    batches = []
+    start = 0
+    for end in range(1, len(widths) + 1):
+        full = end - start == batch_size or end == len(widths)
+        if full or (end - start + 1) * widths[end] > batch_size * WIDE:
+            batches.append(slice(start, end))
+            start = end
+    return batches
+
+
 class LineBatches:
     """Batches of a fixed set of lines: shuffled in each epoch, grouped by width, slightly distorted.
+
+    Lines of more than ``WIDE`` = 2,048 columns come in batches of fewer lines, so that no batch has many more columns
+    than ``batch_size`` lines of this width.
 
     Args:
         lines: The lines, all of the model's height.
         vocabulary: Encodes the texts.
         config: The network or its configuration; a distortion never makes a line too narrow for its text.
-        batch_size: Lines in a batch; the last of an epoch may be smaller.
+        batch_size: The most lines in a batch.
         seed: Seeds the order and the distortions.
         distort: Distort each line, differently in each epoch.
     """
@@ -124,11 +160,20 @@ class LineBatches:
         self._seed = seed
         self._distort = distort
         self._order = lru_cache(maxsize=2)(self._epoch_order)
+        self._widths = np.array([line.image.shape[1] for line in self._lines], dtype=np.int64)
+        self._wide_batches = group_by_width(np.sort(self._widths[self._widths > WIDE]).tolist(), batch_size)
 
     @property
     def batches_per_epoch(self) -> int:
         """The number of batches that contain each line once."""
-        return -(-len(self._lines) // self._batch_size)
+        usual = int((self._widths <= WIDE).sum())
+        return -(-usual // self._batch_size) + len(self._wide_batches)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the batches depend on: the options, and the lines."""
+        options = {"batch_size": self._batch_size, "distort": self._distort, "order_seed": self._seed}
+        return {**options, **describe_lines(self._lines, "training")}
 
     def batch(self, step: int) -> Batch:
         """Return the batch of this step."""
@@ -141,7 +186,15 @@ class LineBatches:
 
     def _epoch_order(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         rng = np.random.default_rng((self._seed, epoch, 0))
-        return bucket_by_width([line.image.shape[1] for line in self._lines], self._batch_size, rng=rng)
+        usual, wide = np.flatnonzero(self._widths <= WIDE), np.flatnonzero(self._widths > WIDE)
+        batches = bucket_by_width(self._widths[usual].tolist(), self._batch_size, rng=rng)
+        batches = [usual[batch] for batch in batches]
+        if not len(wide):
+            return batches
+        wide = rng.permutation(wide)  # lines of equal width change their batches
+        wide = wide[np.argsort(self._widths[wide], kind="stable")]
+        batches += [wide[part] for part in self._wide_batches]
+        return [batches[index] for index in rng.permutation(len(batches))]
 
     def _distorted(self, line: Line, rng: np.random.Generator) -> Line:
         image = distort_image(line.image, rng)

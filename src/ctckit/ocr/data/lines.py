@@ -1,40 +1,35 @@
 """Text lines: read from a folder or a table, and checked.
 
-Two layouts are supported:
-
-* **a folder** (with its subfolders) of images, each with its text beside it: ``page1_07.png`` and ``page1_07.gt.txt``;
-* **a table** ``*.tsv`` (tabs, no quoting) or ``*.csv`` (commas, quotes as in RFC 4180) with two columns, the image's
-  path (relative to the table) and its text. The first row is a header if, and only if, it is ``path`` and ``text``.
-
-Texts are UTF-8. They are normalized to Unicode NFC, and white space at both ends is removed: an image does not show it.
-Images are converted to gray levels and scaled to the model's height; their proportions stay. Dark ink on light paper is
-expected.
+:mod:`~ctckit.ocr.data.sources` tells which folders and tables are supported, :mod:`~ctckit.ocr.data.images` which
+images, and :mod:`~ctckit.ocr.data.texts` how texts are normalized. Images are converted to gray levels and scaled to
+the network's height; their proportions stay. Dark ink on light paper is expected.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps
 
 from ctckit.errors import CharsetError, DataError, MissingFileError
+from ctckit.ocr.data.images import MAX_WIDTH, TooWideError
+from ctckit.ocr.data.images import GrayImage as GrayImage
+from ctckit.ocr.data.images import load_image as load_image
+from ctckit.ocr.data.images import scale_to_height as scale_to_height
+from ctckit.ocr.data.images import to_gray as to_gray
+from ctckit.ocr.data.sources import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from ctckit.ocr.data.sources import TEXT_SUFFIX as TEXT_SUFFIX
+from ctckit.ocr.data.sources import Pair, Skipped, find_pairs
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
-TEXT_SUFFIX = ".gt.txt"
 _SHOWN = 5  # a message names so many files and counts the rest
-
-GrayImage = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -52,142 +47,134 @@ class Line:
     name: str
 
 
-# ---------------------------------------------------------------------------------------------------------- images
+@dataclass(frozen=True)
+class LineSet:
+    """The lines of a data set.
 
-
-def load_image(path: str | Path) -> Image.Image:
-    """Return an image file in gray levels; transparent pixels become white.
-
-    Raises:
-        DataError: If the file is missing or is not an image that Pillow can read.
+    Attributes:
+        lines: The lines that can be used.
+        skipped: Those that cannot.
+        normalized: The number of lines whose text was changed: white space, invisible characters, Unicode NFC.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path}: this is a folder, not an image. Name the images in it.")
-    if not path.is_file():
-        raise MissingFileError(f"{path}: there is no such image file. Check the path.")
-    try:
-        with Image.open(path) as opened:
-            return to_gray(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error}). Convert it to PNG, or remove it.") from error
+
+    lines: tuple[Line, ...]
+    skipped: tuple[Skipped, ...] = ()
+    normalized: int = 0
+
+    @property
+    def counts(self) -> str:
+        """The number of skipped lines for each reason, the most frequent first.
+
+        Example:
+            >>> LineSet((), (Skipped("a.png", "no text file", "…"), Skipped("b.png", "no text file", "…"))).counts
+            '2 × no text file'
+        """
+        return ", ".join(f"{n} × {reason}" for reason, n in Counter(each.reason for each in self.skipped).most_common())
+
+    def expect_lines(self, source: str | Path) -> None:
+        """Raise an error that lists all skipped lines if there is nothing else.
+
+        Raises:
+            DataError: If no line can be used.
+        """
+        if not self.lines:
+            self.expect_all(source)
+
+    def expect_all(self, source: str | Path) -> None:
+        """Raise an error that lists all skipped lines, if there are any.
+
+        Raises:
+            DataError: If a line cannot be used.
+        """
+        details = [each.detail for each in self.skipped]
+        if len(details) == 1:
+            raise DataError(details[0])
+        if details:
+            count = f"{len(details)} of {len(details) + len(self.lines)} lines cannot be used"
+            raise DataError("\n  ".join([f"{source}: {count} ({self.counts}):", *details]))
 
 
-def to_gray(image: Image.Image) -> Image.Image:
-    """Return the image in gray levels (mode ``L``); transparent pixels become white."""
-    if image.mode.startswith("I"):  # 16-bit and 32-bit gray: Pillow's conversion would clip and not scale
-        levels = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((levels * (255.0 / 65535.0)).clip(0.0, 255.0).round().astype(np.uint8))
-    if image.has_transparency_data:
-        colored = image.convert("RGBA")
-        paper = Image.new("RGBA", colored.size, "white")
-        image = Image.alpha_composite(paper, colored)
-    return image.convert("L")
-
-
-def scale_to_height(image: Image.Image, height: int) -> GrayImage:
-    """Return a gray image scaled to ``height`` pixels with its proportions: (height, width) uint8."""
-    if image.height != height:
-        width = max(1, round(image.width * height / image.height))
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image, dtype=np.uint8)
-
-
-# ----------------------------------------------------------------------------------------------------------- files
-
-
-def read_lines(source: str | Path, *, height: int = 32) -> list[Line]:
-    """Return the lines of a data set: a folder with ``*.gt.txt`` files, or a ``.tsv`` or ``.csv`` table.
+def load_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH) -> LineSet:
+    """Return the lines of a data set, and those that cannot be used.
 
     Args:
-        source: The folder or the table.
+        source: A folder with ``*.gt.txt`` files, or a ``.tsv`` or ``.csv`` table.
         height: Every line is scaled to this height in pixels.
+        max_width: The most columns of a line at this height.
 
     Returns:
         The lines: of a folder ordered by path, of a table in its order.
 
     Raises:
-        DataError: If a file is missing, unreadable or ambiguous; the message names it and the remedy.
+        DataError: If there is no such folder or table, or nothing in it.
     """
-    source = Path(source)
-    if source.is_dir():
-        pairs = _pairs_in_folder(source)
-    elif source.is_file():
-        pairs = _pairs_in_table(source)
-    else:
-        raise MissingFileError(f"{source}: there is no such folder or table. Check the path.")
-    return [Line(scale_to_height(load_image(path), height), text, str(path)) for path, text in pairs]
+    lines: list[Line] = []
+    skipped: list[Skipped] = []
+    normalized = 0
+    for found in find_pairs(Path(source)):
+        each = found if isinstance(found, Skipped) else _line(found, height, max_width)
+        if isinstance(each, Skipped):
+            skipped.append(each)
+        else:
+            lines.append(each)
+            normalized += isinstance(found, Pair) and found.written.strip() != found.text
+    return LineSet(tuple(lines), tuple(skipped), normalized)
 
 
-def _pairs_in_folder(folder: Path) -> list[tuple[Path, str]]:
-    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    if not images:
-        raise DataError(
-            f"{folder}: no images in this folder (looked for {', '.join(IMAGE_SUFFIXES)}). "
-            f"Expected name.png beside name{TEXT_SUFFIX}."
-        )
-    missing = [path for path in images if not _text_file(path).is_file()]
-    if missing:
-        raise DataError(
-            f"{folder}: {len(missing)} of {len(images)} images have no text file: {_some(map(str, missing))}. "
-            f"Expected {_text_file(missing[0]).name} beside {missing[0].name}."
-        )
-    return [(path, _clean(_read_text(_text_file(path)), str(_text_file(path)))) for path in images]
-
-
-def _text_file(image: Path) -> Path:
-    return image.with_name(image.stem + TEXT_SUFFIX)
-
-
-def _pairs_in_table(table: Path) -> list[tuple[Path, str]]:
-    if table.suffix.lower() not in (".tsv", ".csv"):
-        raise DataError(f"{table}: expected a folder, a .tsv (tabs) or a .csv (commas) table; found {table.suffix!r}.")
-    rows = _rows(table)
-    if rows and [cell.strip().lower() for cell in rows[0][1]] == ["path", "text"]:
-        rows = rows[1:]
-    if not rows:
-        raise DataError(f"{table}: the table has no rows. Expected one line image and its text in each row.")
-    for number, cells in rows:
-        if len(cells) != 2:
-            raise DataError(
-                f"{table}, line {number}: found {len(cells)} columns, expected 2: path and text."
-                + (' Put a text with commas between quotes ("...").' if table.suffix.lower() == ".csv" else "")
-            )
-    return [(table.parent / cells[0].strip(), _clean(cells[1], f"{table}, line {number}")) for number, cells in rows]
-
-
-def _rows(table: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows of the table that are not empty, with their line numbers."""
-    lines = list(io.StringIO(_read_text(table), newline=""))  # str.splitlines would split inside texts
-    if table.suffix.lower() == ".tsv":
-        reader: Any = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines, strict=True)
+def _line(pair: Pair, height: int, max_width: int) -> Line | Skipped:
+    name = str(pair.image)
     try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise DataError(f"{table}, line {reader.line_num}: not a valid table ({error}). Check the quotes.") from error
+        return Line(scale_to_height(load_image(pair.image), height, max_width=max_width), pair.text, name)
+    except MissingFileError as error:
+        return Skipped(name, "the image is missing", str(error))
+    except TooWideError as error:
+        return Skipped(name, "the image is too wide", f"{name}: {error}")
+    except DataError as error:
+        return Skipped(name, "the image cannot be read", str(error))
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+def read_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH) -> list[Line]:
+    """Return the lines of a data set, all of which must be usable.
+
+    Args:
+        source: As for :func:`load_lines`.
+        height: As for :func:`load_lines`.
+        max_width: As for :func:`load_lines`.
+
+    Returns:
+        The lines: of a folder ordered by path, of a table in its order.
+
+    Raises:
+        DataError: If files are missing, unreadable or ambiguous; the message names each, and the remedy.
+    """
+    found = load_lines(source, height=height, max_width=max_width)
+    found.expect_all(source)
+    return list(found.lines)
 
 
-def _clean(text: str, where: str) -> str:
-    text = unicodedata.normalize("NFC", text.strip())
-    if not text:
-        raise DataError(f"{where}: the text is empty. Expected the text of the line; or remove the line.")
-    if len(text.splitlines()) > 1:
-        raise DataError(f"{where}: {len(text.splitlines())} lines of text; expected one. Split the image into lines.")
-    return text
+def describe_lines(lines: Sequence[Line], kind: str) -> dict[str, Any]:
+    """Return what tells a set of lines from another one, for the settings of a run: their number, texts and images.
+
+    Args:
+        lines: The lines; their names do not matter.
+        kind: What they are for, the beginning of the names.
+
+    Example:
+        >>> describe_lines([], "held-out")["held-out lines"]
+        0
+    """
+    return {
+        f"{kind} lines": len(lines),
+        f"{kind} texts": _digest(lines, lambda line: line.text.encode("utf-8", "surrogatepass")),
+        f"{kind} images": _digest(lines, lambda line: repr(line.image.shape).encode() + line.image.tobytes()),
+    }
 
 
-# ---------------------------------------------------------------------------------------------------------- checks
+def _digest(lines: Sequence[Line], content: Callable[[Line], bytes]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(hashlib.sha256(content(line)).digest())
+    return digest.hexdigest()[:16]
 
 
 def charset_of(lines: Iterable[Line]) -> str:
@@ -222,12 +209,27 @@ def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: FrameCoun
             f"{' '.join(map(repr, characters))}, in {_some(unknown)}. "
             "Correct the texts, or train a model with a charset that contains them."
         )
-    narrow = [line for line in lines if config.frames(line.image.shape[1]) < frames_needed(line.text)]
+    narrow = [line for line in lines if _is_narrow(line, config)]
     if narrow:
         raise DataError(
             f"{len(narrow)} of {len(lines)} images are too narrow for their text: "
             f"{_some((_too_narrow(line, config) for line in narrow), '; ')}. Check the texts, or remove the lines."
         )
+
+
+def leave_out_narrow(found: LineSet, config: FrameCounter) -> LineSet:
+    """Return the lines of a set whose images are wide enough for their texts; the others are skipped.
+
+    Args:
+        found: The lines.
+        config: The network or its configuration, which knows the frames of a line.
+    """
+    narrow = [line for line in found.lines if _is_narrow(line, config)]
+    reason = "the image is too narrow for its text"
+    remedy = "Check the text, or remove the line."
+    skipped = [Skipped(line.name, reason, f"{_too_narrow(line, config)}. {remedy}") for line in narrow]
+    kept = tuple(line for line in found.lines if not _is_narrow(line, config))
+    return LineSet(kept, (*found.skipped, *skipped), found.normalized)
 
 
 def frames_needed(text: str) -> int:
@@ -238,6 +240,10 @@ def frames_needed(text: str) -> int:
         6
     """
     return len(text) + adjacent_repeats(list(text))
+
+
+def _is_narrow(line: Line, config: FrameCounter) -> bool:
+    return config.frames(line.image.shape[1]) < frames_needed(line.text)
 
 
 def _too_narrow(line: Line, config: FrameCounter) -> str:

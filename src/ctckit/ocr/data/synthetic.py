@@ -11,9 +11,11 @@ All random numbers come from one seeded generator: the same seed gives the same 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -354,6 +356,13 @@ class DigitBatches:
         self._seed = seed
         self._style = style
         self._pool = lru_cache(maxsize=1)(self._compose_pool)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the batches depend on: the options, and the digits."""
+        digest = hashlib.sha256(self._digits.fields.tobytes() + self._digits.labels.tobytes()).hexdigest()[:16]
+        options = {"batch_size": self._batch_size, "order_seed": self._seed, "digits": digest}
+        return {**options, **{f"style.{name}": value for name, value in asdict(self._style).items()}}
 
     def batch(self, step: int) -> Batch:
         """Return the batch of this step."""

@@ -13,7 +13,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from ctckit._files import make_folder
+from ctckit._files import locked, make_folder
+from ctckit.errors import DataError
 from ctckit.lattices import lattice
 from ctckit.ocr.data.lines import TEXT_SUFFIX, GrayImage, Line
 from ctckit.ocr.data.synthetic import CHARSET, DigitBatches, held_out_strings, load_digit_slice
@@ -21,8 +22,9 @@ from ctckit.ocr.demo.report import Figure, write_report
 from ctckit.ocr.model_folder import save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
+from ctckit.ocr.training.config import TrainingConfig
 from ctckit.ocr.training.evaluation import evaluate
-from ctckit.ocr.training.loop import TrainingConfig, train
+from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 from ctckit.vocabulary import Vocabulary
@@ -31,6 +33,8 @@ STEPS = 1600
 BATCH_SIZE = 64
 LEARNING_RATE = 3e-3
 _SAMPLES = 10
+_REPORT, _MODEL, _LINES = "index.html", "model", "lines"
+_LOCK_FILE = "demo.lock"
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,13 @@ class DemoResult:
 
 
 def run_demo(
-    folder: Path, *, steps: int = STEPS, strings: int = 1000, seed: int = 0, console: Console | None = None
+    folder: Path,
+    *,
+    steps: int = STEPS,
+    strings: int = 1000,
+    seed: int = 0,
+    console: Console | None = None,
+    overwrite: bool = False,
 ) -> DemoResult:
     """Train and evaluate; print a table and an alignment; write the report and the model.
 
@@ -70,10 +80,30 @@ def run_demo(
         strings: The number of held-out strings to read.
         seed: Seeds all random numbers.
         console: Where to print; standard output by default.
+        overwrite: Replace the report, the model and the lines that are already in the folder.
+
+    Raises:
+        DataError: If the folder is not free or not writable, or another demo writes into it.
     """
     console = console or Console()
+    make_folder(folder)
+    with locked(folder, _LOCK_FILE, doing="is running the demo in it"):  # fails before the training, not after it
+        if not overwrite:
+            _expect_free(folder)
+        return _run(folder, steps, strings, seed, console)
+
+
+def _expect_free(folder: Path) -> None:
+    found = [name for name in (_REPORT, _MODEL, _LINES) if (folder / name).exists()]
+    if found:
+        raise DataError(
+            f"{folder}: {', '.join(found)} {'are' if len(found) > 1 else 'is'} already in this folder. "
+            "Choose another folder, or replace them with overwrite."
+        )
+
+
+def _run(folder: Path, steps: int, strings: int, seed: int, console: Console) -> DemoResult:
     start = time.perf_counter()
-    make_folder(folder)  # fails before the training, not after it
     vocabulary = Vocabulary.from_characters(CHARSET)
     torch.manual_seed(seed)
     model = CRNN(CRNNConfig(num_classes=len(vocabulary)))
@@ -90,16 +120,14 @@ def run_demo(
     lines = held_out_strings(strings)
     recognizer = Recognizer(model, vocabulary, record=record)
     evaluation = evaluate(model, vocabulary, lines)
-    save_model(folder / "model", model, vocabulary, record=record)
+    save_model(folder / _MODEL, model, vocabulary, record=record)
     figures = _figures(evaluation, record, model.parameter_count)
-    write_report(folder / "index.html", recognizer, lines, evaluation, record, figures=figures)
-    samples = _save_samples(folder / "lines", lines[:_SAMPLES])
+    write_report(folder / _REPORT, recognizer, lines, evaluation, record, figures=figures)
+    samples = _save_samples(folder / _LINES, lines[:_SAMPLES])
     seconds = time.perf_counter() - start
     console.print(_table([*figures, Figure(f"{seconds:.0f} s", "the whole demo")], strings))
     _print_alignment(console, recognizer, lines[0].image)
-    return DemoResult(
-        evaluation, record, model.parameter_count, seconds, folder / "index.html", folder / "model", samples
-    )
+    return DemoResult(evaluation, record, model.parameter_count, seconds, folder / _REPORT, folder / _MODEL, samples)
 
 
 def _save_samples(folder: Path, lines: Sequence[Line]) -> Path:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.networks.base import FrameCounter, Network
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 
-__all__ = ["NETWORKS", "FrameCounter", "Network", "NetworkType", "build", "name_of", "type_of"]
+__all__ = ["NETWORKS", "FrameCounter", "Network", "NetworkType", "build", "name_of", "shapes_of", "type_of"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,30 @@ def build(name: str, config: Mapping[str, Any]) -> Network:
     kind = type_of(name)
     network: Network = kind.network(kind.config(**{field: _as_tuples(value) for field, value in config.items()}))
     return network
+
+
+def shapes_of(name: str, config: Mapping[str, Any]) -> dict[str, torch.Tensor] | None:
+    """Return the parameters and buffers of a network without memory for their values.
+
+    Args:
+        name: A name in ``NETWORKS``.
+        config: As for :func:`build`.
+
+    Returns:
+        Tensors of the ``meta`` device by name; None if the network cannot be built on this device.
+
+    Raises:
+        InvalidInputError: If the name is not registered, or the configuration cannot be built.
+
+    Example:
+        >>> tuple(shapes_of("crnn", {"num_classes": 11, "hidden": 20000})["classes.weight"].shape)
+        (11, 40000)
+    """
+    try:
+        with torch.device("meta"):
+            return build(name, config).state_dict()
+    except RuntimeError:  # its constructor computes with values, which tensors of this device do not have
+        return None
 
 
 def name_of(network: Network) -> str:

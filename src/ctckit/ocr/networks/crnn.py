@@ -23,6 +23,9 @@ from torch import nn
 
 from ctckit.errors import InvalidInputError
 
+# far beyond what can be trained; a configuration from a file may claim anything
+_LARGEST = {"num_classes": 2**20, "height": 1024, "hidden": 2**16, "layers": 64, "channels": 2**14, "strides": 64}
+
 
 @dataclass(frozen=True)
 class CRNNConfig:
@@ -48,19 +51,24 @@ class CRNNConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
+        sizes = {"num_classes": self.num_classes, "height": self.height, "hidden": self.hidden, "layers": self.layers}
+        for name, value in sizes.items():
+            _expect_size(name, value, _LARGEST[name], least=2 if name == "num_classes" else 1)
         if len(self.channels) != len(self.strides):
             raise InvalidInputError(
                 f"channels has {len(self.channels)} entries and strides {len(self.strides)}; each layer needs both."
             )
+        for layer, (channels, strides) in enumerate(zip(self.channels, self.strides, strict=True)):
+            _expect_size(f"channels[{layer}]", channels, _LARGEST["channels"])
+            if not isinstance(strides, tuple) or len(strides) != 2:
+                raise InvalidInputError(f"strides[{layer}] is {strides!r}; expected (vertical, horizontal).")
+            for stride in strides:
+                _expect_size(f"strides[{layer}]", stride, _LARGEST["strides"])
         shrink = prod(stride for stride, _ in self.strides)
-        if self.height < shrink or self.height % shrink:
+        if not self.channels or self.height < shrink or self.height % shrink:
             raise InvalidInputError(
                 f"height is {self.height}; the vertical strides divide it by {shrink}, so it must be a multiple."
             )
-        sizes = {"num_classes": self.num_classes - 1, "hidden": self.hidden, "layers": self.layers}
-        for name, value in {**sizes, "channels": min(self.channels, default=0)}.items():
-            if value < 1:
-                raise InvalidInputError(f"{name} is too small in {self}.")
         if not 0.0 <= self.dropout < 1.0:
             raise InvalidInputError(f"dropout is {self.dropout}; expected 0 <= dropout < 1.")
 
@@ -84,6 +92,14 @@ class CRNNConfig:
         for _, stride in self.strides:
             width = -(-width // stride)
         return width
+
+
+def _expect_size(name: str, value: object, largest: int, *, least: int = 1) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidInputError(f"{name} is {value!r}; expected a whole number, {least}..{largest}.")
+    if not least <= value <= largest:
+        size = "small" if value < least else "large"
+        raise InvalidInputError(f"{name} is too {size}: {value}; expected {least}..{largest}.")
 
 
 class _Convolution(nn.Module):

@@ -1,1 +1,5 @@
-"""Training: ``loop`` runs it; ``checkpoint``, ``evaluation``, ``progress`` and ``record`` are its parts."""
+"""Training: ``loop`` runs it.
+
+Its parts are ``config``, ``curves``, ``checkpoint``, ``interruption``, ``devices``, ``evaluation``, ``progress`` and
+``record``.
+"""

@@ -8,19 +8,16 @@ the batch, the learning rate and the dropout of a step.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
 
 from ctckit._files import make_folder, write_atomically
 from ctckit.errors import DataError, ModelFormatError
-
-Tensors = dict[str, torch.Tensor]
+from ctckit.ocr.tensor_file import Tensors, expect_alike, read_tensors, tensor_bytes
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Checkpoint:
         step: The number of completed steps.
         weights: The network's state.
         best: The best weights so far; empty before the first validation.
-        optimizer: The optimizer's state dict.
+        optimizer: The optimizer's state dict; only its ``state`` is kept, the settings determine the rest.
         progress: JSON-ready curves and counters of the run so far.
     """
 
@@ -57,16 +54,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: Mapping[str
     tensors |= {f"best/{name}": tensor for name, tensor in checkpoint.best.items()}
     for index, state in checkpoint.optimizer["state"].items():
         tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
-    header = {
-        "step": checkpoint.step,
-        "progress": checkpoint.progress,
-        "groups": checkpoint.optimizer["param_groups"],
-        "settings": dict(settings),
-    }
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"step": checkpoint.step, "progress": checkpoint.progress, "settings": dict(settings)}
     make_folder(path.parent)
     try:
-        write_atomically(path, to_safetensors(plain, metadata={"ctckit": json.dumps(header)}))
+        write_atomically(path, tensor_bytes(tensors, json.dumps(header)))
     except OSError as error:
         raise DataError(f"{path}: the checkpoint cannot be written ({error.strerror}).") from error
 
@@ -82,21 +73,61 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
         raise DataError(
             f"{path}: there is no checkpoint to resume from; no run was interrupted here. Start without resuming."
         )
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["ctckit"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        step, progress, groups, made_with = (header[name] for name in ("step", "progress", "groups", "settings"))
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise ModelFormatError(f"{path}: the checkpoint is damaged ({error}). Start without resuming.") from error
-    made_with.setdefault("network", "CRNN")  # the only network when checkpoints did not name theirs
+    tensors, header = read_tensors(path, remedy=_REMEDY, what="the checkpoint ")
+    if not isinstance(header, dict) or not isinstance(header.get("settings"), dict):
+        raise damaged(path, "its header has no settings")
+    made_with = {"network": "CRNN", **header["settings"]}  # the only network when checkpoints did not name theirs
     _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
-    state: dict[int, Tensors] = {}
-    for name, tensor in _under("optimizer/", tensors).items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
-    optimizer = {"state": state, "param_groups": groups}
+    step, progress = header.get("step"), header.get("progress")
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0 or not isinstance(progress, dict):
+        raise damaged(path, f"its header has the step {step!r}" if isinstance(progress, dict) else "no curves")
+    try:
+        optimizer = {"state": _by_parameter(_under("optimizer/", tensors))}
+    except ValueError as error:
+        raise damaged(path, error) from error
     return Checkpoint(step, _under("weights/", tensors), _under("best/", tensors), optimizer, progress)
+
+
+_REMEDY = "Start without resuming."
+_MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps for each parameter, besides the number of steps
+
+
+def damaged(path: Path, found: object) -> ModelFormatError:
+    """Return the error of a checkpoint that is damaged."""
+    return ModelFormatError(f"{path}: the checkpoint is damaged ({found}). {_REMEDY}")
+
+
+def expect_matching(path: Path, checkpoint: Checkpoint, weights: Mapping[str, Any], parameters: Sequence[Any]) -> None:
+    """Check that a checkpoint fits a network before anything of it is used.
+
+    Args:
+        path: The file, for the message.
+        checkpoint: Its content.
+        weights: The network's state.
+        parameters: The optimizer's parameters.
+
+    Raises:
+        ModelFormatError: If names or shapes differ.
+    """
+    try:
+        expect_alike(checkpoint.weights, weights, what="the weight")
+        if checkpoint.best:
+            expect_alike(checkpoint.best, weights, what="the best weight")
+        for index, state in checkpoint.optimizer["state"].items():
+            if not 0 <= index < len(parameters):
+                raise ModelFormatError(f"the optimizer has no parameter {index}")
+            moments = dict.fromkeys(_MOMENTS, parameters[index])
+            expect_alike(state, {"step": torch.zeros(()), **moments}, what=f"the optimizer's value of {index}")
+    except ModelFormatError as error:
+        raise damaged(path, error) from error
+
+
+def _by_parameter(tensors: Tensors) -> dict[int, Tensors]:
+    state: dict[int, Tensors] = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition("/")
+        state.setdefault(int(index), {})[key] = tensor
+    return state
 
 
 def _under(prefix: str, tensors: Tensors) -> Tensors:
@@ -104,14 +135,15 @@ def _under(prefix: str, tensors: Tensors) -> Tensors:
 
 
 def _check_settings(path: Path, made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    names = sorted(set(made_with) | set(asked))
-    differing = [
-        f"{name} was {made_with.get(name)}, now {asked.get(name)}"
-        for name in names
-        if made_with.get(name) != asked.get(name)
-    ]
-    if differing:
+    names = [name for name in {*made_with, *asked} if made_with.get(name) != asked.get(name)]
+    if names:
+        names.sort(key=lambda name: (" " in name, name))  # options, then what follows from them for the lines
+        differing = "; ".join(f"{name} was {_shown(name, made_with)}, now {_shown(name, asked)}" for name in names)
         raise DataError(
-            f"{path}: this run cannot be resumed with other settings: {'; '.join(differing)}. "
+            f"{path}: this run cannot be resumed with other settings: {differing}. "
             "Use the same ones, or start without resuming."
         )
+
+
+def _shown(name: str, settings: Mapping[str, Any]) -> Any:
+    return settings.get(name, "not recorded")

@@ -10,8 +10,9 @@ import jiwer
 import numpy as np
 import torch
 
+from ctckit import _checks
 from ctckit.decoding.greedy import greedy_decode
-from ctckit.ocr.data.batches import pad_images
+from ctckit.ocr.data.batches import group_by_width, pad_images
 from ctckit.ocr.data.lines import GrayImage, Line
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.record import Evaluation
@@ -24,17 +25,19 @@ def compute_log_probs(model: Network, images: Sequence[GrayImage], *, batch_size
     Args:
         model: The network; its mode is restored afterwards.
         images: Lines (height, width) uint8, of the model's height.
-        batch_size: Lines at once.
+        batch_size: The most lines at once; of very wide lines fewer.
 
     Returns:
         For each line, in the order given, log_probs (T, C) float32 on the CPU.
     """
+    _checks.positive_integer(batch_size, "batch_size")
     device = next(model.parameters()).device
-    order = np.argsort([image.shape[1] for image in images], kind="stable")
+    width_of = [image.shape[1] for image in images]
+    order = np.argsort(width_of, kind="stable")
     results: list[torch.Tensor] = [torch.empty(0)] * len(images)
     with _eval_mode(model), torch.inference_mode():
-        for start in range(0, len(order), batch_size):
-            positions = order[start : start + batch_size]
+        for part in group_by_width(sorted(width_of), batch_size):
+            positions = order[part]
             padded, widths = pad_images([images[position] for position in positions])
             logits, lengths = model(padded.to(device), widths.to(device))
             log_probs = logits.float().log_softmax(dim=2).cpu()

@@ -8,76 +8,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from ctckit.decoding.greedy import greedy_decode
-from ctckit.diagnosis.watch import PATIENCE, TrainingWatch
+from ctckit.diagnosis.watch import TrainingWatch
 from ctckit.errors import InvalidInputError
 from ctckit.loss import ctc_loss
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
-from ctckit.ocr.data.lines import Line
+from ctckit.ocr.data.lines import Line, describe_lines
 from ctckit.ocr.networks.base import Network
-from ctckit.ocr.training.checkpoint import Checkpoint, Tensors, load_checkpoint, save_checkpoint
+from ctckit.ocr.tensor_file import Tensors
+from ctckit.ocr.training.checkpoint import Checkpoint, damaged, expect_matching, load_checkpoint, save_checkpoint
+from ctckit.ocr.training.config import TrainingConfig as TrainingConfig
+from ctckit.ocr.training.curves import Curves
+from ctckit.ocr.training.devices import in_first_process as in_first_process
+from ctckit.ocr.training.devices import make_fabric
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
+from ctckit.ocr.training.interruption import Interruption, TrainingInterrupted
 from ctckit.ocr.training.progress import TrainingProgress
-from ctckit.ocr.training.record import TrainingRecord
+from ctckit.ocr.training.record import Evaluation, TrainingRecord
 from ctckit.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The settings of training.
-
-    Attributes:
-        steps: The number of optimizer steps; fixed in advance, so that a run can be repeated.
-        learning_rate: The highest learning rate, reached after the warm-up.
-        warmup: The share of steps in which the learning rate rises; then it falls to zero along a cosine, 0..1.
-        weight_decay: The weight decay of AdamW.
-        clip_norm: Gradients with a larger norm are scaled down to this norm.
-        seed: Seeds the dropout; the batch source has its own seed.
-        accelerator: Lightning Fabric's name of the device: ``"cpu"``, ``"cuda"``, ``"mps"``, ``"auto"``.
-        devices: The number of devices.
-        precision: Lightning Fabric's name of the number format: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"``.
-        report_every: Steps between two points of the curves.
-        validate_every: Steps between two validations, and between two checkpoints.
-        patience: If the loss does not fall in so many steps, a diagnosis is shown.
-    """
-
-    steps: int = 1000
-    learning_rate: float = 3e-3
-    warmup: float = 0.07
-    weight_decay: float = 0.01
-    clip_norm: float = 5.0
-    seed: int = 0
-    accelerator: str = "cpu"
-    devices: int = 1
-    precision: str = "32-true"
-    report_every: int = 10
-    validate_every: int = 100
-    patience: int = PATIENCE
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        for name in ("steps", "learning_rate", "clip_norm", "devices", "report_every", "validate_every", "patience"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}; expected more than 0.")
-        if not 0.0 <= self.warmup < 1.0:
-            raise InvalidInputError(f"warmup is {self.warmup}; expected a share of the steps, 0 <= warmup < 1.")
-
-    def learning_rate_at(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        rising = max(1, round(self.warmup * self.steps))
-        if step < rising:
-            return self.learning_rate * (step + 1) / rising
-        share = (step - rising) / max(1, self.steps - rising)
-        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 def train(
@@ -91,10 +47,14 @@ def train(
     resume: bool = False,
     progress: TrainingProgress | None = None,
     stop_after: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> TrainingRecord:
     """Train a network in place, and return the record of the run.
 
     With validation lines, the weights with the lowest validation CER are kept; without them, the last weights.
+
+    With ``checkpoint``, in the main thread, SIGINT (Ctrl-C), SIGTERM and SIGHUP stop the run after the step it is in,
+    with a checkpoint; a second signal stops it at once.
 
     Args:
         model: The network; afterwards it is in eval mode and on the CPU.
@@ -102,10 +62,13 @@ def train(
         vocabulary: The classes, as many as the network has.
         config: The settings.
         validation: Lines to read every ``config.validate_every`` steps.
-        checkpoint: A file for the state of the run, written at each validation.
+        checkpoint: A file for the state of the run, written at each validation, every ``config.save_seconds`` seconds,
+            and when the run is stopped.
         resume: Continue from this file.
         progress: Shows the progress, and a diagnosis when the loss is not finite or does not fall; None is silent.
         stop_after: Stop after this many steps, with a checkpoint, as if interrupted.
+        settings: What else must be the same when the run resumes, JSON-ready, by name. The configuration, the network,
+            the vocabulary, the validation lines and, if it has such an attribute, ``source.settings`` are included.
 
     Returns:
         The curves and results of the run.
@@ -113,58 +76,16 @@ def train(
     Raises:
         InvalidInputError: If vocabulary and network do not agree, or the loss stops being finite.
         DataError: If ``resume`` is given and there is no checkpoint with the same settings.
+        TrainingInterrupted: If a signal stops the run; it is a ``KeyboardInterrupt``.
     """
     if len(vocabulary) != model.num_classes:
         raise InvalidInputError(
             f"the vocabulary has {len(vocabulary)} classes and the network {model.num_classes}; they must be equal."
         )
-    run = _Run(model, source, vocabulary, config, validation, checkpoint, progress or TrainingProgress(quiet=True))
-    return run.execute(resume=resume, stop_after=stop_after)
-
-
-@dataclass
-class _Curves:
-    """The record of a run, and the counters since its last point."""
-
-    record: TrainingRecord = field(default_factory=TrainingRecord)
-    seconds: float = 0.0
-    loss_seconds: float = 0.0
-    lines: int = 0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-
-    def add_point(self, step: int, cer: float, learning_rate: float) -> None:
-        record = self.record
-        self.record = replace(
-            record,
-            steps=(*record.steps, step),
-            loss=(*record.loss, self.loss_sum / max(1, self.loss_count)),
-            cer=(*record.cer, cer),
-            learning_rate=(*record.learning_rate, learning_rate),
-        )
-        self.loss_sum, self.loss_count = 0.0, 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "record": self.record.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> _Curves:
-        return cls(**{**values, "record": TrainingRecord.from_dict(values["record"])})
-
-
-def in_first_process() -> bool:
-    """Return whether this process is the one that prints and writes, of all that train together."""
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
-def _fabric(config: TrainingConfig) -> Fabric:
-    try:
-        return Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)  # type: ignore[arg-type]
-    except (RuntimeError, ValueError) as error:
-        raise InvalidInputError(
-            f"accelerator={config.accelerator!r} with devices={config.devices} and precision={config.precision!r} "
-            f'cannot be used here ({error}). Use accelerator="cpu".'
-        ) from error
+    shown = progress or TrainingProgress(quiet=True)
+    with Interruption() if checkpoint else nullcontext() as stop:
+        run = _Run(model, source, vocabulary, config, validation, checkpoint, shown, settings or {})
+        return run.execute(resume=resume, stop_after=stop_after, stop=stop)
 
 
 class _Run:
@@ -179,10 +100,12 @@ class _Run:
         validation: Sequence[Line],
         checkpoint: Path | None,
         progress: TrainingProgress,
+        settings: Mapping[str, Any],
     ) -> None:
         self.raw, self.source, self.vocabulary, self.config = model, source, vocabulary, config
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
-        self.fabric = _fabric(config)
+        self.settings = self._all_settings(settings)
+        self.fabric = make_fabric(config.accelerator, config.devices, config.precision)
         self.fabric.launch()
         # convolutions in channels-last format are a tenth to a fifth faster here, on CPUs and on GPUs
         module = cast(torch.nn.Module, model)
@@ -191,28 +114,46 @@ class _Run:
             model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
         self.model, self.optimizer = self.fabric.setup(module, optimizer)
-        self.curves = _Curves()
+        self.curves = Curves()
         self.best: Tensors = {}
         self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
 
-    def execute(self, *, resume: bool, stop_after: int | None) -> TrainingRecord:
+    def execute(self, *, resume: bool, stop_after: int | None, stop: Interruption | None) -> TrainingRecord:
         first = self.watch.step = self._restore() if resume else 0
         last = self.config.steps if stop_after is None else min(stop_after, self.config.steps)
-        rank, ranks = self.fabric.global_rank, self.fabric.world_size
-        batches = prefetch(self.source, [step * ranks + rank for step in range(first, last)])
+        self.saved = time.perf_counter()
         with self.progress.running(first, self.config.steps):
             self.model.train()
             clock = time.perf_counter()
-            for step, batch in zip(range(first, last), batches, strict=True):
+            for step, batch in self._batches(first, last):
                 self._learn(step, batch)
-                self.curves.seconds += time.perf_counter() - clock
+                self.curves.counters.seconds += time.perf_counter() - clock
                 clock = time.perf_counter()
-                due = (step + 1) % self.config.validate_every == 0 or step + 1 == self.config.steps
-                if due:
-                    self._validate(step + 1)
-                if due or step + 1 == last:
-                    self._keep(step + 1)
+                self._after(step + 1, last, stop)
         return self._finish()
+
+    def _batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
+        rank, ranks = self.fabric.global_rank, self.fabric.world_size
+        batches = prefetch(self.source, [step * ranks + rank for step in range(first, last)])
+        return zip(range(first, last), batches, strict=True)
+
+    def _after(self, done: int, last: int, stop: Interruption | None) -> None:
+        """Validate and save after a step, when it is time to; stop the run if a signal has come."""
+        due = done % self.config.validate_every == 0 or done == self.config.steps
+        if due:
+            self._validate(done)
+        stopped = self._stopped(stop) if done < last else None
+        if due or done == last or stopped or time.perf_counter() - self.saved > self.config.save_seconds:
+            self._keep(done)
+        if stopped:
+            raise TrainingInterrupted(done, stopped)
+
+    def _stopped(self, stop: Interruption | None) -> int:
+        """Return the number of the signal that came, to this process or to one that trains with it; 0 if none did."""
+        number = 0 if stop is None else stop.number or 0
+        if self.fabric.world_size == 1:
+            return number
+        return int(torch.as_tensor(self.fabric.all_gather(torch.tensor(number))).max())
 
     def _learn(self, step: int, batch: Batch) -> None:
         torch.manual_seed(self.config.seed * 1_000_003 + step * self.fabric.world_size + self.fabric.global_rank)
@@ -223,7 +164,7 @@ class _Run:
         logits, lengths = self.model(batch.images.to(device), batch.widths.to(device))
         start = time.perf_counter()
         loss = self._loss(logits, batch, lengths).to(device)
-        self.curves.loss_seconds += time.perf_counter() - start
+        self.curves.counters.loss_seconds += time.perf_counter() - start
         value = float(loss.detach())
         self.watch(value, logits, batch.targets, lengths, batch.target_lengths)
         if not math.isfinite(value):
@@ -260,10 +201,10 @@ class _Run:
         loss: float,
         learning_rate: float,
     ) -> None:
-        curves = self.curves
-        curves.lines += len(batch.texts) * self.fabric.world_size
-        curves.loss_sum += loss
-        curves.loss_count += 1
+        counters = self.curves.counters
+        counters.lines += len(batch.texts) * self.fabric.world_size
+        counters.loss_sum += loss
+        counters.loss_count += 1
         if (step + 1) % self.config.report_every and step + 1 != self.config.steps:
             return
         log_probs = logits.float().log_softmax(dim=2).cpu()
@@ -271,51 +212,38 @@ class _Run:
             self.vocabulary.decode(hypothesis.tokens)
             for hypothesis in greedy_decode(log_probs, lengths.cpu(), blank=self.vocabulary.blank)
         ]
-        curves.add_point(step + 1, character_error_rate(batch.texts, reads), learning_rate)
-        self.progress.show(step + 1, self._record())
+        self.curves.add_point(step + 1, character_error_rate(batch.texts, reads), learning_rate)
+        self.progress.show(step + 1, self.curves.record)
 
     def _validate(self, step: int) -> None:
-        record = self.curves.record
-        if self.validation:
-            try:
-                result = evaluate(self.raw, self.vocabulary, self.validation)
-            except InvalidInputError as error:  # the lines were checked before: the network's output is wrong
-                raise self._diverged("the network's output is not finite", step) from error
-            better = not self.best or result.cer <= min(record.validation_cer)
-            self.curves.record = record = replace(
-                record,
-                validation_steps=(*record.validation_steps, step),
-                validation_cer=(*record.validation_cer, result.cer),
-                validation_exact=(*record.validation_exact, result.exact),
-            )
-            if better:
-                self.best = {name: tensor.detach().clone() for name, tensor in self.raw.state_dict().items()}
-        else:
-            better = True
-        if better:
-            self.curves.record = replace(record, best_step=step)
-        self.progress.show(step, self._record())
+        if not self.validation:
+            self.curves.keep_last(step)
+        elif self.curves.add_validation(step, self._evaluate(step)):
+            self.best = {name: tensor.detach().clone() for name, tensor in self.raw.state_dict().items()}
+        self.progress.show(step, self.curves.record)
+
+    def _evaluate(self, step: int) -> Evaluation:
+        try:
+            return evaluate(self.raw, self.vocabulary, self.validation)
+        except InvalidInputError as error:  # the lines were checked before: the network's output is wrong
+            raise self._diverged("the network's output is not finite", step) from error
 
     def _diverged(self, what: str, step: int) -> InvalidInputError:
         return InvalidInputError(
             f"{what} at step {step}: training diverged. Lower learning_rate (it is {self.config.learning_rate})."
         )
 
-    def _record(self) -> TrainingRecord:
-        curves = self.curves
-        seconds = max(curves.seconds, 1e-9)
-        return replace(
-            curves.record,
-            seconds=curves.seconds,
-            lines_per_second=curves.lines / seconds if curves.seconds else 0.0,
-            loss_share=min(1.0, curves.loss_seconds / seconds),
-        )
-
-    def _settings(self) -> dict[str, Any]:
-        settings = {**asdict(self.config), **{f"network.{k}": v for k, v in asdict(self.raw.config).items()}}
-        settings |= {"network": type(self.raw).__name__}
-        settings |= {"charset": "".join(self.vocabulary.tokens), "batches_per_epoch": self.source.batches_per_epoch}
-        return settings
+    def _all_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **self.config.of_the_run(),
+            **{f"network.{name}": value for name, value in asdict(self.raw.config).items()},
+            "network": type(self.raw).__name__,
+            "charset": "".join(self.vocabulary.tokens),
+            "batches_per_epoch": self.source.batches_per_epoch,
+            **describe_lines(self.validation, "held-out"),
+            **getattr(self.source, "settings", {}),
+            **given,
+        }
 
     def _keep(self, step: int) -> None:
         if self.checkpoint is None or not self.fabric.is_global_zero:
@@ -323,20 +251,29 @@ class _Run:
         state = Checkpoint(
             step, dict(self.raw.state_dict()), self.best, self.optimizer.state_dict(), self.curves.to_dict()
         )
-        save_checkpoint(self.checkpoint, state, settings=self._settings())
+        save_checkpoint(self.checkpoint, state, settings=self.settings)
+        self.saved = time.perf_counter()
 
     def _restore(self) -> int:
-        if self.checkpoint is None:
+        path = self.checkpoint
+        if path is None:
             raise InvalidInputError("resume=True needs checkpoint=, the file to resume from.")
-        state = load_checkpoint(self.checkpoint, settings=self._settings())
+        state = load_checkpoint(path, settings=self.settings)
+        groups = self.optimizer.state_dict()["param_groups"]
+        expect_matching(path, state, self.raw.state_dict(), list(self.raw.parameters()))
+        if state.step > self.config.steps:
+            raise damaged(path, f"it was made after step {state.step} of {self.config.steps}")
+        try:
+            self.curves = Curves.from_dict(state.progress)
+        except TypeError as error:
+            raise damaged(path, error) from error
         self.raw.load_state_dict(state.weights)
-        self.optimizer.load_state_dict(state.optimizer)
+        self.optimizer.load_state_dict({**state.optimizer, "param_groups": groups})
         self.best = state.best
-        self.curves = _Curves.from_dict(state.progress)
         return state.step
 
     def _finish(self) -> TrainingRecord:
         if self.best:
             self.raw.load_state_dict(self.best)
         self.raw.cpu().eval()
-        return self._record()
+        return self.curves.record

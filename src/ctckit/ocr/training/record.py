@@ -46,15 +46,41 @@ class TrainingRecord:
         """Build it from :meth:`to_dict`'s values.
 
         Raises:
-            TypeError: If a name is unknown.
+            TypeError: If a name is unknown, or a value is of another kind.
         """
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise TypeError(f"unknown entries {sorted(unknown)}")
-        frozen: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        return cls(**frozen)
+        return cls(**numbers_of(cls, values, "the training record"))
+
+
+def numbers_of(kind: Any, values: Any, what: str) -> dict[str, Any]:
+    """Return the fields of a dataclass of numbers and tuples of numbers, checked, from values of JSON.
+
+    Args:
+        kind: The dataclass; the defaults of its fields tell what they hold.
+        values: The values by name; a list becomes a tuple.
+        what: What they are, for the message.
+
+    Raises:
+        TypeError: If a name is unknown, or a value is of another kind.
+    """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{what} is {str(values)[:60]}, expected its values by name")
+    kinds = {field.name: type(field.default) for field in fields(kind)}
+    unknown = set(values) - set(kinds)
+    if unknown:
+        raise TypeError(f"unknown entries {sorted(unknown)}")
+    return {name: _of_kind(kinds[name], name, value) for name, value in values.items()}
+
+
+def _of_kind(kind: type, name: str, value: Any) -> Any:
+    if kind is tuple and isinstance(value, list) and all(map(_is_number, value)):
+        return tuple(value)
+    if (kind is float and _is_number(value)) or (kind is int and _is_number(value) and isinstance(value, int)):
+        return value
+    raise TypeError(f"{name} is {str(value)[:60]}, expected {'numbers' if kind is tuple else 'a number'}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,29 @@
+"""What commands print: never lost because the terminal, or a pipe, cannot encode a character."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+import typer
+
+
+def accept_all_characters() -> None:
+    r"""Print a character that standard output cannot encode as an escape, such as ``\udce9``, not as an error.
+
+    File names that are not UTF-8 contain such characters, and so do texts where the locale is not UTF-8.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as JSON; characters that standard output cannot encode are escaped as JSON escapes them."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    typer.echo(text)

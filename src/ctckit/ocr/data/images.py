@@ -1,0 +1,141 @@
+"""Images: opened, in gray levels, and scaled to a network's height.
+
+Every kind of image that Pillow reads becomes gray levels as a person sees it: turned as its EXIF orientation says,
+transparent pixels as paper, deep gray levels scaled by their range.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from ctckit.errors import DataError, MissingFileError
+
+GrayImage = npt.NDArray[np.uint8]
+
+MAX_WIDTH = 8192  # pixels at the network's height: about 400 characters; a batch is as wide as its widest line
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that scanners and cameras store in 16 or 32
+_LEAST_CONTRAST = 16  # gray levels between ink and paper, of 255
+
+
+def load_image(path: str | Path) -> Image.Image:
+    """Return an image file in gray levels; transparent pixels become white.
+
+    Raises:
+        DataError: If the file is missing or is not an image that Pillow can read.
+    """
+    try:
+        with Image.open(path) as opened:
+            return to_gray(opened)
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: there is no such image file. Check the path.") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: this is a folder, not an image. Name the images in it.") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except Exception as error:  # Pillow's readers raise errors of any class on damaged files
+        raise DataError(f"{path}: {_unreadable(error)}") from error
+
+
+def _unreadable(error: Exception) -> str:
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"cannot be read as an image ({said}). Convert it to PNG, or remove it."
+
+
+def to_gray(image: Image.Image) -> Image.Image:
+    """Return the image in gray levels (mode ``L``), upright as its EXIF orientation says.
+
+    Transparent pixels become white. If nothing can be seen then, as with white ink on a transparent ground, the ground
+    becomes black and the levels are inverted. Deep levels are scaled by the smallest usual range that holds them: 8,
+    10, 12, 14, 16, 24 or 32 bits; floating-point levels lie in 0..1, 0..255 or 0..65535.
+
+    Raises:
+        DataError: If the image is closed or empty, or its levels are negative or NaN.
+    """
+    try:
+        return _to_gray(ImageOps.exif_transpose(image))
+    except DataError:
+        raise
+    except Exception as error:  # it is closed, or is read only now
+        raise DataError(_unreadable(error)) from error
+
+
+def _to_gray(image: Image.Image) -> Image.Image:
+    if not image.width or not image.height:
+        raise DataError(f"the image has {image.width} × {image.height} pixels; expected at least one of each.")
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow's conversion would clip and not scale
+        return _scale_levels(image)
+    if image.has_transparency_data:
+        return _on_paper(image.convert("RGBA"))
+    return image.getchannel("L") if image.mode == "LAB" else image.convert("L")
+
+
+def _scale_levels(image: Image.Image) -> Image.Image:
+    levels = np.array(image, dtype=np.float64)
+    if not np.all(np.isfinite(levels) & (levels >= 0.0)):
+        raise DataError("the image has levels below 0 or not finite; expected 0 for black. Convert it to PNG.")
+    clear = image.info.get("transparency")  # of a PNG: one level of 16 bits
+    white = 65535.0 if isinstance(clear, int) else _range(float(levels.max()), whole=image.mode != "F")
+    if isinstance(clear, int):
+        levels[levels == clear] = white
+    return Image.fromarray((levels * (255.0 / white)).clip(0.0, 255.0).round().astype(np.uint8))
+
+
+def _range(largest: float, *, whole: bool) -> float:
+    """Return the level of white in an image with this largest level."""
+    if not whole:
+        return next(
+            (white for white in (1.0, 255.0, 65535.0) if largest <= 1.001 * white), largest
+        )  # it may be rounded
+    return next(2.0**bits - 1.0 for bits in _DEPTHS if largest < 2.0**bits)
+
+
+def _on_paper(colored: Image.Image) -> Image.Image:
+    white = _over("white", colored)
+    if _contrast(white) >= _LEAST_CONTRAST:
+        return white
+    black = _over("black", colored)
+    return ImageOps.invert(black) if _contrast(black) >= _LEAST_CONTRAST else white
+
+
+def _over(ground: str, colored: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", colored.size, ground), colored).convert("L")
+
+
+def _contrast(image: Image.Image) -> int:
+    darkest, lightest = image.getextrema()
+    return int(lightest) - int(darkest)  # type: ignore[arg-type]
+
+
+def is_blank(image: GrayImage) -> bool:
+    """Return whether no ink can be seen: all gray levels are nearly equal."""
+    return int(image.max(initial=0)) - int(image.min(initial=255)) < _LEAST_CONTRAST
+
+
+def scale_to_height(image: Image.Image, height: int, *, max_width: int = MAX_WIDTH) -> GrayImage:
+    """Return a gray image scaled to ``height`` pixels with its proportions: (height, width) uint8.
+
+    Args:
+        image: Of mode ``L``.
+        height: The height of the result in pixels.
+        max_width: The most columns of the result.
+
+    Raises:
+        DataError: If the result would be wider.
+    """
+    width = max(1, round(image.width * height / image.height))
+    if width > max_width:
+        raise TooWideError(
+            f"the image is {image.width} × {image.height} pixels, {width} × {height} when scaled to the height of the "
+            f"model; at most {max_width} columns are read. Cut it into lines, or set a larger max_width."
+        )
+    if image.height != height:
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image, dtype=np.uint8)
+
+
+class TooWideError(DataError):
+    """A line is wider than the limit."""

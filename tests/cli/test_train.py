@@ -1,0 +1,186 @@
+"""``ctckit train`` and ``ctckit demo`` in processes of their own: signals, locks, environments, folders in use."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ctckit.cli import app
+from ctckit.cli.train import TrainingOptions
+from ctckit.ocr.fit import CHECKPOINT_FILE, FitConfig
+from ctckit.ocr.model_folder import load_model
+from tests.support.line_files import TEXTS, interrupt, start_command, wait_until, write_line, write_lines
+
+runner = CliRunner()
+
+
+def invoke(*arguments):
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_lines(tmp_path_factory.mktemp("train") / "lines")
+
+
+def started(process, out):
+    """Wait until the training holds its folder and runs."""
+    wait_until(lambda: (out / "training.lock").exists(), process)
+    wait_until(lambda: catches(process, signal.SIGTERM), process)
+
+
+def catches(process, number):
+    """Return whether a process has a handler for a signal. Not Linux: wait for it as long as the start takes."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        time.sleep(10)
+        return True
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_before_the_first_validation_saves_and_the_advice_works(data, tmp_path, name, code):
+    out = tmp_path / "m"
+    command = ("train", data, "--out", out, "--epochs", 4000, "--device", "cpu")
+    process = start_command(*command)
+    started(process, out)
+    found, errors = interrupt(process, getattr(signal, name))
+    assert found == code
+    assert re.search(r"Interrupted after step \d+\. Continue: the same command with --resume\.\n", errors)
+    assert "Traceback" not in errors
+    assert [path.name for path in out.iterdir()] == [CHECKPOINT_FILE]
+    process = start_command(*command, "--resume")
+    started(process, out)
+    assert interrupt(process)[0] == 130
+    refused = invoke(*command, "--resume", "--batch-size", 3)
+    assert refused.exit_code == 2
+    assert "batch_size was 16, now 3" in refused.stderr
+
+
+@pytest.mark.slow
+def test_another_training_into_the_folder_is_refused(data, tmp_path):
+    out = tmp_path / "m"
+    process = start_command("train", data, "--out", out, "--epochs", 4000, "--device", "cpu")
+    started(process, out)
+    second = invoke("train", data, "--out", out, "--epochs", 1, "--device", "cpu", "--overwrite")
+    assert second.exit_code == 2
+    assert f"another process (process {process.pid} on " in second.stderr
+    process.kill()
+    process.communicate()
+    third = invoke("train", data, "--out", out, "--epochs", 1, "--device", "cpu", "--overwrite")
+    assert third.exit_code == 0, third.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "saved", "advice"),
+    [
+        (False, False, "Interrupted. Nothing was saved; start again with the same command."),
+        (False, True, "Interrupted. Continue: the same command with --resume."),
+        (True, True, "Interrupted. Continue: the same command with --resume instead of --overwrite."),
+    ],
+)
+def test_what_an_interruption_at_once_advises(data, tmp_path, monkeypatch, overwrite, saved, advice):
+    from ctckit.ocr import fit
+
+    def interrupted(*_, checkpoint, **__):
+        if saved:
+            checkpoint.write_bytes(b"")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "train", interrupted)
+    result = invoke("train", data, "--out", tmp_path / "m", *(["--overwrite"] if overwrite else []))
+    assert result.exit_code == 130
+    assert advice in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LOCAL_RANK": "1"},
+        {"RANK": "1", "WORLD_SIZE": "2"},
+        {"SLURM_PROCID": "3"},
+        {
+            "SLURM_NTASKS": "4",
+            "SLURM_JOB_NAME": "train",
+            "SLURM_NODEID": "0",
+            "SLURM_LOCALID": "1",
+            "SLURM_PROCID": "1",
+        },
+    ],
+)
+def test_one_device_trains_whatever_the_environment_says(data, tmp_path, environment):
+    out = tmp_path / "m"
+    process = start_command("train", data, "--out", out, "--epochs", 1, "--device", "cpu", **environment)
+    printed, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert f"Model:  {out}" in printed
+    assert load_model(out).record.steps
+
+
+def test_several_devices_under_slurm_get_a_remedy_that_is_not_set_yet(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    result = invoke("train", data, "--out", tmp_path / "m", "--device", "cpu", "--devices", 2)
+    assert result.exit_code == 2
+    assert result.stderr.rstrip().endswith("Use devices=1.")
+
+
+def test_bad_lines_do_not_stop_a_training_unless_it_is_strict(tmp_path):
+    data, out = write_lines(tmp_path / "lines"), tmp_path / "m"
+    (data / "x.png").write_text("no image")
+    write_line(data, "y", "a\nb")
+    strict = invoke("train", data, "--out", out, "--epochs", 1, "--device", "cpu", "--strict")
+    assert strict.exit_code == 2
+    assert f"{data / 'x.png'}: no text file." in strict.stderr
+    assert f"{data / 'y.gt.txt'}: 2 lines of text; expected one." in strict.stderr
+    result = invoke("train", data, "--out", out, "--epochs", 1, "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert "2 of 11 lines are left out" in result.stderr
+    assert len((out / "skipped.tsv").read_text().splitlines()) == 3
+    assert f"Trained on {len(TEXTS) - 1} lines" in result.stdout
+
+
+def test_a_wide_line_needs_the_option(tmp_path):
+    data = write_lines(tmp_path / "lines", ["ab"])
+    refused = invoke("train", data, "--out", tmp_path / "m", "--max-width", 30, "--validation", 0)
+    assert refused.exit_code == 2
+    assert "at most 30 columns are read. Cut it into lines, or set a larger max_width" in refused.stderr
+
+
+def test_the_defaults_of_the_command_are_those_of_the_library():
+    config = TrainingOptions().config()
+    assert config == FitConfig(accelerator="auto")
+
+
+def test_resume_and_overwrite_together(data, tmp_path):
+    result = invoke("train", data, "--out", tmp_path / "m", "--resume", "--overwrite")
+    assert result.exit_code == 2
+    assert "resume and overwrite are both given" in result.stderr
+
+
+# --- the demo
+
+
+@pytest.mark.parametrize("name", ["index.html", "model", "lines"])
+def test_the_demo_does_not_overwrite_what_is_in_its_folder(tmp_path, name):
+    (tmp_path / name).mkdir()
+    result = invoke("demo", "--out", tmp_path, "--steps", 1, "--strings", 1)
+    assert result.exit_code == 2
+    assert f"ctckit: {tmp_path}: {name} is already in this folder. Choose another folder, or replace" in result.stderr
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_the_demo_overwrites_when_it_is_told_to_and_keeps_the_rest(tmp_path):
+    (tmp_path / "index.html").write_text("old")
+    (tmp_path / "mine.txt").write_text("mine")
+    result = invoke("demo", "--out", tmp_path, "--steps", 1, "--strings", 10, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "index.html").read_text() != "old"
+    assert sorted(os.listdir(tmp_path)) == ["index.html", "lines", "mine.txt", "model"]
