@@ -11,7 +11,7 @@ namespace ctckit {
 namespace {
 
 // e^(to − from), and 0 if nothing possible remains.
-float change(float from, float to) { return std::isinf(to) ? 0.0f : std::exp(to - from); }
+float change(float from, float to) { return std::isinf(to) ? 0.0f : factor_of(static_cast<double>(to - from)); }
 
 }  // namespace
 

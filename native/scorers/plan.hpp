@@ -1,6 +1,9 @@
 // The settings of a search. kernels/search/plan.py has the same fields in Python, and explains each.
 #pragma once
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -22,7 +25,14 @@ struct Ragged {
 
 constexpr double largest_log = 55;   // no factor exceeds e^55: the masses of a beam must not overflow
 constexpr double smallest_log = 80;  // no factor is below e^−80, unless it is 0
-constexpr int32_t boundary = 0;      // the letter that stands for a word boundary
+
+// e^(a score). A possible token keeps a mass that float can hold: the exact scores come later.
+inline float factor_of(double score) {
+  if (score == -std::numeric_limits<double>::infinity()) return 0;
+  return static_cast<float>(std::exp(std::clamp(score, -smallest_log, largest_log)));
+}
+
+constexpr int32_t boundary = 0;  // the letter that stands for a word boundary
 
 struct SearchPlan {
   int classes, blank, beam_width;

@@ -8,16 +8,6 @@
 
 namespace ctckit {
 
-namespace {
-
-// A possible token keeps a mass that float can hold: the exact scores come later.
-float factor_of(double log_factor) {
-  if (log_factor == -std::numeric_limits<double>::infinity()) return 0;
-  return static_cast<float>(std::exp(std::clamp(log_factor, -smallest_log, largest_log)));
-}
-
-}  // namespace
-
 Scorers::Scorers(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
   if (plan_.has_lexicon) lexicon_.emplace(plan_);
   if (plan_.hotwords.size() > 0) {

@@ -216,3 +216,33 @@ def test_a_setting_that_is_none():
         BeamDecoder(UNMARKED).with_settings(word_bonus=1)
     with pytest.raises(InvalidInputError, match=r"hotword_weight is given without hotwords\. Give both: hotwords="):
         BeamDecoder(UNMARKED).with_settings(hotword_weight=3.0)
+
+
+@pytest.mark.parametrize("unit", ["word", "char"])
+@pytest.mark.parametrize("changed", [False, True], ids=["made so", "with_settings"])
+def test_a_model_without_weight_is_no_model(unit, changed, tmp_path):
+    entries = ["a", "ab", "bb"] if unit == "word" else ["a", "b", "|"]
+    loaded = model(tmp_path, entries, unit)
+    silent = BeamDecoder(LETTERS, beam_width=10, language_model=loaded, lm_weight=0.5 if changed else 0.0)
+    if changed:
+        silent = silent.with_settings(lm_weight=0.0)
+    plain = BeamDecoder(LETTERS, beam_width=10)
+    for seed in range(20):
+        log_probs = np.log(np.random.default_rng(seed).dirichlet(np.ones(4), 12))
+        assert silent.decode(log_probs, n_best=3) == plain.decode(log_probs, n_best=3)
+    loud = BeamDecoder(LETTERS, beam_width=10, language_model=loaded, lm_weight=0.5)
+    again = silent.with_settings(lm_weight=0.5)
+    assert again.decode(log_probs, n_best=3) == loud.decode(log_probs, n_best=3)
+    assert silent.language_models == loud.language_models == (loaded,)
+
+
+def test_what_is_asked_for_stays_without_the_model(tmp_path):
+    loaded = model(tmp_path, ["a", "ab"], "word")
+    options = {"lexicon": ["ab", "b"], "word_bonus": 1.5, "oov_charge": 3.0, "beam_width": 10}
+    silent = BeamDecoder(LETTERS, language_model=loaded, lm_weight=0.0, **options)
+    plain = BeamDecoder(LETTERS, **options)
+    bonus = BeamDecoder(LETTERS, language_model=loaded, lm_weight=0.0, beam_width=10).with_settings(word_bonus=1.0)
+    for seed in range(20):
+        log_probs = np.log(np.random.default_rng(seed).dirichlet(np.ones(4), 12))
+        assert silent.decode(log_probs) == plain.decode(log_probs)
+        assert bonus.decode(log_probs) == BeamDecoder(LETTERS, word_bonus=1.0, beam_width=10).decode(log_probs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ctckit.decoding.fusion import fusion_models
 from ctckit.decoding.hotwords import PhraseSpelling
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.lexicon import Spellings
-from ctckit.decoding.search_plan import build_plan, changed_plan, known_words
+from ctckit.decoding.search_plan import FromModel, build_plan, changed_plan, known_words, without_weightless
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search.plan import Decoded, SearchPlan
@@ -55,7 +56,8 @@ class BeamDecoder:
         blank: The class of the blank, if tokens are given; 0 by default.
         beam_width: The number of texts kept from frame to frame.
         language_model: An ``NGramModel``; or two, one of words and one of characters or tokens.
-        lm_weight: The weight of its log-probability, 0..60; for two models, a weight for each.
+        lm_weight: The weight of its log-probability, 0..60; for two models, a weight for each. A model with weight 0 is
+            not used at all: its words are not known words, and words have no bonus by default.
         lm_boundary: True: an item is a whole text, which begins and ends like the texts that the models were trained on
             (after <s>, with </s>). False: it may be part of a text.
         word_bonus: Nats for each word; by default 2 with a model of words, else 0.
@@ -110,6 +112,7 @@ class BeamDecoder:
         known = known_words(lexicon, self._models, self.vocabulary)
         self._spelling = PhraseSpelling.of(self.vocabulary, known)
         self._word_names = known.words if known is not None and known.own_spellings else None
+        self._from_model = FromModel(lexicon=lexicon is None, word_bonus=word_bonus is None)
         if word_bonus is None:
             word_bonus = 0.0 if self._models.word_lm is None else defaults.WORD_BONUS
         settings = {
@@ -124,13 +127,22 @@ class BeamDecoder:
             "hotwords": hotwords,
             "hotword_weight": hotword_weight,
         }
-        self._search = _engine.Decoder(build_plan(self.vocabulary, self._models, known, self._spelling, settings))
+        self._use(build_plan(self.vocabulary, self._models, known, self._spelling, settings))
+
+    def _use(self, plan: SearchPlan) -> None:
+        self._whole_plan = plan  # with models whose weight is 0
+        self._search = _engine.Decoder(without_weightless(plan, self._from_model))
 
     @property
     def plan(self) -> SearchPlan:
-        """The search in numbers: what the compiled core is given."""
+        """The search in numbers: what the compiled core is given. Models whose weight is 0 are not in it."""
         plan: SearchPlan = self._search.plan
         return plan
+
+    @property
+    def language_models(self) -> tuple[NGramModel, ...]:
+        """The language models, in the order given."""
+        return self._models.given
 
     def with_settings(self, **settings: Any) -> BeamDecoder:
         """Return a copy of this decoder with changed settings; cheap.
@@ -144,7 +156,9 @@ class BeamDecoder:
             InvalidInputError: On another name, or a value out of range.
         """
         other = copy.copy(self)
-        other._search = _engine.Decoder(changed_plan(self.plan, self._models, self._spelling, settings))
+        if "word_bonus" in settings:
+            other._from_model = replace(self._from_model, word_bonus=False)
+        other._use(changed_plan(self._whole_plan, self._models, self._spelling, settings))
         return other
 
     def decode(
@@ -158,11 +172,12 @@ class BeamDecoder:
             n_best: The largest number of texts for an item.
 
         Returns:
-            For each item at least one hypothesis, best first, all of different tokens (two may be written alike, where
-            a separator is repeated). There are fewer than ``n_best`` where the beam ends with fewer possible texts.
-            Where it ends with none (unknown words are forbidden, and no text in the beam is complete), the result is
-            the empty text. Long items (more than 4,096 frames; fewer with thousands of classes) are decoded as
-            ``stream()`` does it, with the same result.
+            For each item at least one hypothesis, best first, all of different texts: token sequences that are written
+            alike are one text with the sum of their probabilities. The first one is the same for every ``n_best``.
+            There are fewer than ``n_best`` where the beam ends with fewer possible texts. Where it ends with none
+            (unknown words are forbidden, and no text in the beam is complete), the result is the empty text. Long items
+            (more than 4,096 frames; fewer with thousands of classes) are decoded as ``stream()`` does it, with the same
+            result.
 
         Raises:
             InvalidInputError: On a wrong rank, type, length or number of classes; and within the lengths on NaN, values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,34 @@ def changed_plan(
     expect_names(settings)
     fields = plan_fields(settings, models.weights, has_words=plan.has_words, has_lexicon=plan.has_lexicon)
     return replace(plan, **_hotword_fields(settings, spelling), **fields)
+
+
+@dataclass(frozen=True)
+class FromModel:
+    """What a decoder has because it has a model of words: a part of it goes when the model has no weight.
+
+    Attributes:
+        lexicon: Whether the known words are those of the model.
+        word_bonus: Whether the bonus is the default for a model of words.
+    """
+
+    lexicon: bool
+    word_bonus: bool
+
+
+def without_weightless(plan: SearchPlan, from_model: FromModel) -> SearchPlan:
+    """Return the plan without the models whose weight is 0, and without all that is there because of them."""
+    changes: dict[str, Any] = {}
+    if plan.token_lm_weight == 0:
+        changes |= {"token_lm": None, "token_lm_ids": NO_LISTS, "token_lm_space": -1}
+    if plan.word_lm is not None and plan.word_lm_weight == 0:
+        no_words = from_model.lexicon
+        words = NO_LISTS if no_words else plan.words
+        ids = np.full(len(words), -1, dtype=np.int32)
+        changes |= {"word_lm": None, "word_lm_ids": ids, "words": words, "oov_words": 0}
+        changes |= {"has_lexicon": plan.has_lexicon and not no_words}
+        changes |= {"word_bonus": 0.0} if from_model.word_bonus else {}
+    return replace(plan, **changes)
 
 
 def _hotword_fields(settings: Mapping[str, Any], spelling: PhraseSpelling) -> dict[str, Any]:

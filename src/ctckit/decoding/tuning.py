@@ -298,7 +298,8 @@ def _axes(decoder: BeamDecoder, grid: Mapping[str, Sequence[float]] | None) -> d
 
 def _default_grid(decoder: BeamDecoder) -> dict[str, list[float]]:
     plan = decoder.plan
-    with_word_lm, with_token_lm = plan.word_lm is not None, plan.token_lm is not None
+    units = [model.unit for model in decoder.language_models]
+    with_word_lm, with_token_lm = "word" in units, any(unit != "word" for unit in units)
     both = with_word_lm and with_token_lm
     weights = ["lm_weight[0]", "lm_weight[1]"] if both else ["lm_weight"] * (with_word_lm or with_token_lm)
     grid = {name: [0.0, 0.25, 0.5, 0.75, 1.0] if both else [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] for name in weights}

@@ -235,7 +235,7 @@ def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
         Whether each frame has a class above −∞, no NaN, and nothing above ``most``; and whether the exponentials of a
         frame sum to nearly 1.
     """
-    frames = np.concatenate([each[:length] for each, length in zip(log_probs, lengths, strict=True)])
+    frames = log_probs[np.arange(log_probs.shape[1]) < np.asarray(lengths)[:, None]]
     top = frames.max(axis=1, initial=-np.inf)
     if not bool(((top > -np.inf) & (top <= most)).all()):
         return False
