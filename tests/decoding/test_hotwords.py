@@ -152,6 +152,24 @@ def test_words_of_a_model_in_another_encoding(known, form):
     assert plan.word_lm_ids.tolist() == [model.native.find(bar), model.native.find(cafe)]
 
 
+def test_words_of_a_model_in_an_unusual_encoding():
+    """Neither NFC nor NFD, as Hindi texts often are."""
+    model = NGramModel.train(["\u0958लम बस"] * 3, order=2, unit="word")
+    vocabulary = Vocabulary.from_characters("क\u093cलमबस ", separator=" ")
+    plan = BeamDecoder(vocabulary, language_model=model, lexicon=["क\u093cलम", "सब"]).plan
+    assert plan.word_lm_ids.tolist() == [model.native.find("\u0958लम"), model.native.unknown]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_hotword_may_be_its_tokens_in_another_encoding(form):
+    vocabulary = Vocabulary(("", "ʃɔ̃", "te", "ki", "_"), separator="_")
+    tokens = weights(vocabulary, ["ʃɔ̃ te"])
+    assert len(tokens) == 2
+    assert weights(vocabulary, [unicodedata.normalize(form, "ʃɔ̃ te")]) == tokens
+    german = Vocabulary(("", "fü", "ße", "_"), separator="_")
+    assert weights(german, [unicodedata.normalize(form, "fü ße")]) == weights(german, ["fü ße"])
+
+
 def test_a_hotword_may_be_its_tokens_with_spaces_between_them():
     letter = dict(zip("HALOWK", range(1, 7), strict=True))
 

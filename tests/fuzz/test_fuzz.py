@@ -17,7 +17,7 @@ def named(pairs):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_calls(seed):
-    calls.check_rounds(seed, range(50))
+    calls.ROUNDS.run(seed, range(50))
 
 
 @pytest.mark.parametrize(("spoiler", "function"), **named(WRONG))
@@ -71,7 +71,7 @@ def test_the_fuzz_notices_a_broken_kernel(monkeypatch, change):
     for name in ("native", "reference"):
         monkeypatch.setitem(BACKENDS, name, broken(change))
     with pytest.raises(AssertionError, match=r"again: python -m tests\.fuzz\.calls --seed 0"):
-        calls.check_rounds(0, range(200))
+        calls.ROUNDS.run(0, range(200))
 
 
 @pytest.mark.parametrize(("function", "raised"), [("ctc_loss", "AssertionError"), ("greedy_decode", "nothing")])
