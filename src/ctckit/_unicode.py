@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# The letters of Korean syllables: leading consonants, vowels, trailing consonants. Such letters join to one character, and
-# so do composed syllables and letters. One syllable in 28 has no trailing consonant, so that vowels may follow.
+# The letters of Korean syllables: leading consonants, vowels, trailing consonants. They join to one character. Composed
+# syllables join with them, too; one such syllable in 28 has no trailing consonant, so that vowels may follow.
 _L, _V, _T = "[\u1100-\u115f\ua960-\ua97c]", "[\u1160-\u11a7\ud7b0-\ud7c6]", "[\u11a8-\u11ff\ud7cb-\ud7fb]"
 _OPEN = f"[{''.join(map(chr, range(0xAC00, 0xD7A4, 28)))}]"
 _HANGUL = f"{_L}*(?:{_OPEN}{_V}*|[\uac00-\ud7a3]){_T}*|{_L}+{_V}*{_T}*"
