@@ -152,6 +152,16 @@ def test_words_of_a_model_in_another_encoding(known, form):
     assert plan.word_lm_ids.tolist() == [model.native.find(bar), model.native.find(cafe)]
 
 
+def test_a_word_in_two_encodings_is_one_word():
+    vocabulary = Vocabulary.from_characters("cafés ", separator=" ")
+    nfc, nfd = "café", unicodedata.normalize("NFD", "café")
+    assert BeamDecoder(vocabulary, lexicon=[nfd, nfc, "as"]).plan.words.lists() == [(1, 2, 3, 4), (2, 5)]
+    decoder = BeamDecoder(vocabulary, lexicon={nfc: "café", nfd: ["s", "a"]})
+    assert decoder.plan.word_names.tolist() == [0, 0]
+    log_probs = np.log(np.eye(7)[[5, 2]] * 0.9 + 0.01)
+    assert decoder.decode(log_probs)[0][0].text == nfc
+
+
 def test_words_of_a_model_in_an_unusual_encoding():
     """Neither NFC nor NFD, as Hindi texts often are."""
     model = NGramModel.train(["\u0958लम बस"] * 3, order=2, unit="word")
