@@ -231,7 +231,7 @@ MUTANTS = (
     Mutant("a context's bit", "lm/builder.cpp", "nodes_[state].followed |= NGram::by_bit(words[k]);", ""),
     Mutant("pruned mass", "lm/train.cpp", "static_cast<double>(sums.pruned);", "0;"),
     Mutant("lower order", "lm/train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
-    Mutant("checksum", "lm/file.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
+    Mutant("checksum", "core/checksum.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
 )
 
 
