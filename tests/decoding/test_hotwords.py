@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.errors import InputWarning, InvalidInputError
 from tests.support.paths import SHARED
+from tests.support.search_problems import ENGINES
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz "
 MARKED = Vocabulary.from_characters(ALPHABET, separator=" ")
@@ -195,6 +196,32 @@ def test_a_hotword_may_be_its_tokens_with_spaces_between_them():
     assert list(weights(bare, ["HH AH"])) == [pattern("HHAH")]
     lexicon = {"hello": ["HH", "AH", "L", "OW"]}
     assert list(weights(PHONEMES, ["HH AH L OW", "hello"], lexicon=lexicon)) == [(0, 1, 2, 3, 4, 0)]
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("weight", [20.0, 50.0, 60.0])
+def test_heavy_hotwords_and_rare_words_of_a_model(engine, weight, tmp_path):
+    """Together they multiply a mass by more than a float32 can hold."""
+    path = tmp_path / "words.arpa"
+    path.write_text(
+        "\\data\\\nngram 1=5\nngram 2=2\n\n\\1-grams:\n-99\t<s>\t-0.3\n-1\t</s>\n-2\t<unk>\n-9\ta\t0\n-9\tb\t0\n\n"
+        "\\2-grams:\n-0.01\ta b\n-0.01\t<s> a\n\n\\end\\\n",
+        encoding="utf-8",
+    )
+    decoder = BeamDecoder(
+        Vocabulary(("", "a", "b", "|"), separator="|"),
+        language_model=NGramModel.load(path, unit="word"),
+        lm_weight=1.0,
+        hotwords=["a", "b", "a b"],
+        hotword_weight=weight,
+        beam_width=8,
+    )
+    search = ENGINES[engine].Decoder(decoder.plan).search()
+    search.push(np.log(np.random.default_rng(0).dirichlet(np.ones(4), 60)))
+    scores = [each.score for each in search.best(8, ended=False)]
+    assert len(scores) == 8
+    assert np.isfinite(scores).all()
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_tokens_that_are_pieces_of_words():
