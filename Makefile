@@ -61,10 +61,14 @@ native-check-threads: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/threads --parallel 2 --target thread_tests
 	$(FIXED_ADDRESSES) build/threads/thread_tests
 
-# Some million random problems through every instruction set, then random calls from Python, right and wrong ones:
-# minutes. ROUNDS, SEARCHES, ALIGNMENTS, CALLS and SEED can be given.
+# Some million random problems through every instruction set, then random calls from Python, right and wrong ones, texts in
+# every encoding, vocabularies in every form, searches, shared and pickled decoders, long items: half an hour. ROUNDS,
+# SEARCHES, ALIGNMENTS, CALLS, TEXTS, DECODERS, LONG_ITEMS and SEED can be given.
 ROUNDS ?= 60000
 CALLS ?= 60000
+TEXTS ?= 20000
+DECODERS ?= 4000
+LONG_ITEMS ?= 60
 SEARCHES ?= 20000
 ALIGNMENTS ?= 5000
 SEED ?= 2
@@ -78,6 +82,11 @@ fuzz: $(INSTALLED)
 	build/fuzz/align_tests $(ALIGNMENTS) $(SEED)
 	build/fuzz/ngram_tests 2000 $(SEED)
 	$(BIN)/python -m tests.fuzz.calls --rounds $(CALLS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.texts --rounds $(TEXTS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.vocabularies --rounds $(TEXTS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.searches --rounds $(DECODERS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.sharing --rounds $(DECODERS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.long_items --rounds $(LONG_ITEMS) --seed $(SEED)
 
 # Breaks the kernels on purpose, one rule at a time: the native tests have to notice each.
 mutants: $(INSTALLED)
