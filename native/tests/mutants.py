@@ -75,12 +75,20 @@ MUTANTS = (
         "each.context.word, each.context.node,",
         "0, each.context.node,",
     ),
+    Mutant(
+        "ranking: texts written alike",
+        "search/ranking.cpp",
+        "sum = log_add(sum, first_log_prob + endings_[k].score - group->first - gained);",
+        "continue;",
+    ),
+    Mutant("ranking: score after a change", "scorers/fusion_path.cpp", "change.gain -= gains_[next];", ""),
+    Mutant("words of one spelling", "scorers/word_choice.cpp", "choice.score > same->score", "false"),
     Mutant("hotwords inside of hotwords", "scorers/hotwords.cpp", "found_[node] += found_[shorter_[node]];", ""),
     Mutant("look-ahead", "scorers/lexicon.cpp", ": changes_[next].entering;", ": 1.0f;"),
     Mutant(
         "charge of unknown words",
         "scorers/scorers.cpp",
-        "value - plan_.oov_charge * context.letters : value",
+        "value - plan_.oov_charge * letters : value",
         "value : value",
     ),
     Mutant(
