@@ -78,8 +78,8 @@ MUTANTS = (
     Mutant(
         "ranking: texts written alike",
         "search/ranking.cpp",
-        "sum = log_add(sum, first_log_prob + endings_[k].score - group->first - gained);",
-        "continue;",
+        "log_prob = log_add(log_prob, known_->log_prob_of(other))",
+        "(void)other",
     ),
     Mutant("ranking: score after a change", "scorers/fusion_path.cpp", "change.gain -= gains_[next];", ""),
     Mutant("words of one spelling", "scorers/word_choice.cpp", "choice.score > same->score", "false"),
