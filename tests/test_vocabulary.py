@@ -36,9 +36,46 @@ def test_texts_in_another_encoding(text, known, form):
 
 def test_a_vocabulary_may_have_both_encodings():
     vocabulary = Vocabulary(("", "e", "\u0301", "é", "Å", "\u212b"))
-    assert vocabulary.encode("e\u0301é\u212bÅ") == [1, 2, 3, 5, 4]
+    assert vocabulary.encode("e\u0301é\u212bÅ") == [3, 3, 5, 4]
     with pytest.raises(CharsetError, match=r"outside the charset of 5: 'e̊' \(U\+0065 U\+030A\)\."):
         vocabulary.encode("e\u030a")
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "written"),
+    [
+        ("কো", ["ক", "ে", "া", "ো"], ["ক", "ো"]),  # a vowel sign that is two signs in NFD
+        ("ཀཱི", ["ཀ", "\u0f73"], ["ཀ", "\u0f73"]),  # one that is two signs in NFC too
+        ("ẹ́", ["é", "\u0323"], ["é", "\u0323"]),  # in NFC the other mark is the one that is joined
+        ("각", ["\u1100", "\u1161", "\u11a8", "각"], ["각"]),
+        ("\uac00\u11a8", ["각"], ["각"]),
+        ("\u1100\uac00", ["\u1100", "가"], ["\u1100", "가"]),
+        ("क़", ["क़", "क"], ["क़"]),
+    ],
+)
+@pytest.mark.parametrize("form", [None, "NFC", "NFD"])
+def test_the_largest_parts_of_a_character_are_taken(text, tokens, written, form):
+    vocabulary = Vocabulary(("", *tokens))
+    found = vocabulary.encode(unicodedata.normalize(form, text) if form else text)
+    assert [vocabulary[token] for token in found] == written
+
+
+def test_parts_that_are_another_character_are_not_taken():
+    with pytest.raises(CharsetError, match=r"outside the charset of 2: 'ấ'"):
+        Vocabulary.from_characters("á\u0302").encode("ấ")  # they would be "á" with the circumflex above
+
+
+def test_marks_stay_in_the_order_in_which_they_are_written():
+    shadda, fatha = "\u0651", "\u064e"  # their order has no meaning; NFC turns it round
+    vocabulary = Vocabulary.from_characters("م" + shadda + fatha)
+    assert vocabulary.encode("م" + shadda + fatha) == [1, 2, 3]
+    assert vocabulary.encode("م" + fatha + shadda) == [1, 3, 2]
+
+
+def test_a_letter_may_have_many_marks():
+    vocabulary = Vocabulary.from_characters("e\u0301\u0302é")
+    assert vocabulary.encode("e" + 5000 * "\u0302") == [1, *5000 * [3]]
+    assert vocabulary.encode("e" + 6 * "\u0301") == [4, *5 * [2]]
 
 
 @pytest.mark.parametrize("token", [-1, 3, 1.0])

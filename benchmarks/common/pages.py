@@ -50,6 +50,14 @@ def warning(results: Results) -> str:
     return f"**Rough figures: {'; '.join(reasons)}.**\n\n" if reasons else ""
 
 
+def run_of(case: Results) -> str:
+    """Return a sentence on the run of a case that was measured later than the others; else nothing."""
+    if not (run := case.get("run")):
+        return ""
+    rough = "" if run["load_before"] <= QUIET else ": rough figures"
+    return f" Measured later ({run['date']}, commit {run['commit']}), load before: {run['load_before']}{rough}."
+
+
 def settings_list(results: Results, settings: Mapping[str, Setting]) -> str:
     """Return a list of the settings that took part."""
     names = {name for case in results["cases"] for name in case["peers"]}

@@ -20,6 +20,7 @@ from benchmarks.common.arrays import Array
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = Path(os.environ.get("CTCKIT_BENCH_DATA", ROOT.parent / "shared" / "data"))
 NO_SPACE = -1
+FLAT_SEED = 8
 
 
 class MissingDataError(Exception):
@@ -169,6 +170,13 @@ def long() -> DataSet:
     return DataSet(**{**vars(whole), **changed, "references": None})
 
 
+def flat() -> DataSet:
+    """Return one item of 8,000 frames in which all classes are nearly equal, C = 12, as from an untrained network."""
+    logits = np.random.default_rng(FLAT_SEED).normal(0, 0.3, (8000, 12))
+    tokens = ("", *"abcdefghijk")
+    return DataSet("flat", normalized(logits), np.array([0, len(logits)]), tokens, 0)
+
+
 def lower() -> DataSet:
     """Return text lines in lower case: the probability of each capital is added to that of its small letter."""
     whole = lines("ocr_ppv4")
@@ -220,6 +228,7 @@ SETS: dict[str, Callable[[], DataSet]] = {
     "speech": speech,
     "nanopore": nanopore,
     "long": long,
+    "flat": flat,
     "lower": lower,
     "large": lambda: embedded("ocr_ppv4", 6625, 20),
     "huge": lambda: embedded("ocr_ppv6", 18710, 20),

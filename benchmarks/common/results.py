@@ -43,6 +43,13 @@ def figures_of(results: Results, case: str, peer: str) -> Results | None:
     return found["peers"].get(peer) if found else None
 
 
+def run_of_its_own(results: Results) -> Results:
+    """Return ``{"run": …}``: date, commit and load, if this run adds to the results of another one; else nothing."""
+    now = {key: value for key, value in machine.about().items() if key in ("date", "commit", "load_before")}
+    same = all(now[key] == results[key] for key in ("date", "commit"))
+    return {} if same else {"run": now}
+
+
 class Recorder:
     """The results of one run, where they are written, and where refusals are printed."""
 

@@ -97,6 +97,7 @@ class Run(results.Recorder):
                     figures["memory"] = measure.peak_memory(name, path, task, parameters)
             if case.name in SAME_BITS and "ctckit" in result["peers"]:
                 self.compare_bits(case)
+            result |= results.run_of_its_own(self.found)
             self.add({**result, "seconds": round(time.perf_counter() - begin, 1)}, NAMES, list(PEERS))
 
     def compare_bits(self, case: Case) -> None:

@@ -24,6 +24,7 @@ OF_LARGE = tuple(name for name in LIBRARIES if name not in ("pyctcdecode e⁻¹�
 OF_WORDS = ("greedy", "ctckit", "ctckit AVX2", "pyctcdecode", "ctc-beam-decoder", "flashlight 5", "flashlight 10")
 OF_CHARACTERS = ("greedy", "ctckit", "ctckit AVX2", "flashlight 5", "flashlight 10")
 OF_LEXICA = ("greedy", "ctckit", "flashlight 5", "flashlight 10")
+OF_FLAT = ("greedy", "ctckit", "pyctcdecode", "ctc-beam-decoder", "fast-ctc-decode", "fast-ctc-decode 5e-4")
 OF_HOTWORDS = ("ctckit", "pyctcdecode", "ctc-beam-decoder")
 BATCHES = ("ctckit batch", "ctckit batch, 2 threads")
 
@@ -73,6 +74,7 @@ CASES = (
     Case("speech", "recordings, phonemes", "speech", LIBRARIES),
     Case("nanopore", "nanopore windows", "nanopore", LIBRARIES),
     Case("long", "one recording of 3,000 frames", "long", OF_LONG, memory=True),
+    Case("flat", "8,000 frames of an untrained network", "flat", OF_FLAT, beam=5, memory=True),
     Case("large", "text lines among 6,625 classes", "large", OF_LARGE),
     Case("huge", "text lines among 18,710 classes", "huge", OF_LARGE, memory=True),
     Case("words", "text lines in lower case, word 3-gram", "lower", OF_WORDS, model="word3", memory=True),

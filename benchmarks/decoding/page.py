@@ -73,7 +73,7 @@ def case_section(case: Measurement) -> str:
     )
     size = f"{items_of(case)}, {case['frames']} frames, C = {case['classes']}, beam {case['beam']}"
     halves = "; weights tuned on the other half" if case["tuned"] else ""
-    return f"### {capital(case['about'])}\n\n{size}{halves}.\n\n{table}"
+    return f"### {capital(case['about'])}\n\n{size}{halves}.{pages.run_of(case)}\n\n{table}"
 
 
 def tuned_table(results: Results) -> str:

@@ -7,11 +7,13 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <string>
 
 #include "core/exclusive.hpp"
 #include "lm/ngram.hpp"
 #include "search/decoder.hpp"
 #include "search/refinement.hpp"
+#include "search/state.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -140,6 +142,15 @@ nb::list ranked(const ctckit::Decoder& decoder, OwnSearch& own, const FrameArray
   return decoded_list(texts);
 }
 
+void restore(OwnSearch* self, const ctckit::Decoder& decoder, const nb::bytes& state) {
+  new (self) OwnSearch(decoder.scorers(), ctckit::state_from_bytes({state.c_str(), state.size()}, *decoder.scorers()));
+}
+
+nb::bytes state(OwnSearch& own) {
+  const std::string bytes = own.use([](ctckit::Search& search) { return ctckit::state_bytes(search); });
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
 void push(OwnSearch& own, const FrameArray& input) {
   own.use([&](ctckit::Search& search) {
     const nb::gil_scoped_release released;
@@ -203,6 +214,7 @@ Result<double> confidences(const FrameArray& input, List<int32_t> tokens, List<i
 }  // namespace
 
 void bind_search(nb::module_& m) {
+  nb::exception<ctckit::StateError>(m, "StateError", PyExc_ValueError);
   nb::class_<ctckit::Decoder>(m, "Decoder")
       .def(
           "__init__", [](ctckit::Decoder* self, nb::handle plan) { new (self) ctckit::Decoder(plan_of(plan)); },
@@ -221,6 +233,8 @@ void bind_search(nb::module_& m) {
       .def(
           "__init__", [](OwnSearch* self, const ctckit::Decoder& decoder) { new (self) OwnSearch(decoder.scorers()); },
           "decoder"_a)
+      .def("__init__", &restore, "decoder"_a, "state"_a)
+      .def("state", &state)
       .def("push", &push, "log_probs"_a.noconvert())
       .def(
           "best",

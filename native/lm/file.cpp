@@ -14,6 +14,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/checksum.hpp"
 #include "core/huge_pages.hpp"
 #include "lm/io.hpp"
 
@@ -23,28 +24,6 @@ namespace {
 constexpr std::array<char, 8> magic{'C', 'T', 'C', 'K', 'I', 'T', 'L', 'M'};
 constexpr uint32_t version = 1;
 constexpr uint32_t byte_order = 0x01020304;
-
-// Eight independent chains, combined at the end. Each step is one-to-one in its input, so two texts that differ in a
-// single 8-byte word never have the same checksum.
-uint64_t checksum(const std::byte* from, size_t bytes) {
-  constexpr uint64_t odd = 0x9E3779B97F4A7C15u;
-  std::array<uint64_t, 8> chains{1, 2, 3, 4, 5, 6, 7, 8};
-  const auto stir = [](uint64_t chain, uint64_t word) {
-    chain = (chain ^ word) * odd;
-    return chain ^ chain >> 32;
-  };
-  for (; bytes >= 64; from += 64, bytes -= 64) {
-    std::array<uint64_t, 8> words;
-    std::memcpy(words.data(), from, 64);
-    for (size_t i = 0; i < 8; ++i) chains[i] = stir(chains[i], words[i]);
-  }
-  std::array<uint64_t, 8> words{};
-  std::memcpy(words.data(), from, bytes);
-  for (size_t i = 0; i < 8; ++i) chains[i] = stir(chains[i], words[i]);
-  uint64_t result = bytes;
-  for (const uint64_t chain : chains) result = stir(result, chain);
-  return result;
-}
 
 uint64_t checksum_of(NGram::Header header) {
   header.header_checksum = 0;

@@ -14,6 +14,7 @@ class Hotwords {
   // `most_letters`: the largest number of letters in one token.
   Hotwords(const Ragged& patterns, const std::vector<float>& weights, size_t most_letters);
 
+  uint32_t states() const { return trie_.size(); }
   uint32_t step(uint32_t state, int32_t letter) const;
   float potential(uint32_t state) const { return potential_[state]; }
   // The sum of the weights of all patterns that end in this state.

@@ -12,6 +12,8 @@ class Lexicon {
   // The node of a word that is not in the lexicon.
   static constexpr uint32_t outside = Trie::none;  // also the result of Trie::child for a missing letter
 
+  bool has(uint32_t node) const { return node == outside || node < trie_.size(); }
+
   // Takes one more letter. Returns e^(change of the potential).
   float step(uint32_t& node, int32_t letter) const;
   // The potential, in nats, of a word with this many letters.

@@ -23,8 +23,11 @@ struct Ragged {
   }
 };
 
-constexpr double largest_log = 55;   // no factor exceeds e^55: the masses of a beam must not overflow
+constexpr double largest_log = 55;   // no scorer's factor exceeds e^55
 constexpr double smallest_log = 80;  // no factor is below e^−80, unless it is 0
+
+// All scorers together multiply a mass by at most this number: masses are below 2^40 and must not overflow.
+constexpr float largest_factor = 0x1p86f;
 
 // e^(a score). A possible token keeps a mass that float can hold: the exact scores come later.
 inline float factor_of(double score) {

@@ -69,6 +69,13 @@ Context Scorers::start() const {
   return context;
 }
 
+bool Scorers::can_have(const Context& context) const {
+  constexpr int32_t most_letters = 1 << 30;
+  const bool node = lexicon_ ? lexicon_->has(context.node) : context.node == Trie::root;
+  const bool hotword = context.hotword < (hotwords_ ? hotwords_->states() : 1);
+  return node && hotword && context.letters >= 0 && context.letters < most_letters;
+}
+
 Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
   double log_prob = 0;
   for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {

@@ -82,6 +82,8 @@ class Scorers {
   bool has_hotwords() const { return hotwords_.has_value(); }
 
   Context start() const;
+  // Whether all numbers of a context are in range; other code relies on this. Models check their states themselves.
+  bool can_have(const Context& context) const;
 
   // Factors that depend on one state each, so that the caller can cache them. `inside`: within a word, not after a
   // boundary.

@@ -11,7 +11,7 @@ namespace {
 
 // Powers of two keep the largest mass between `lowest` and `highest`: products of one frame stay far below float's
 // largest number, and dropped masses are at least 2^100 times smaller than the largest.
-constexpr float unit = 0x1p30f, highest = 0x1p40f, lowest = 0x1p16f;
+constexpr float unit = 0x1p30f, highest = Beam::highest, lowest = Beam::lowest;
 constexpr double ln2 = 0.69314718055994530942;
 constexpr size_t tidy_step = 1 << 16;
 
@@ -42,6 +42,39 @@ void Beam::reset(const Context& start) {
   tree_[PrefixTree::root].entry = 0;
   tidy_from_ = tidy_step;
   log_scale_ = -std::log(static_cast<double>(unit));
+  indexed_ = false;
+}
+
+Beam::State Beam::state() const {
+  State result = {log_scale_, tree_[PrefixTree::root].depth, {}, {}};
+  for (size_t i = 0; i < static_cast<size_t>(count_); ++i)
+    result.texts.push_back({{node_[i], parent_[i], token_[i], masses_[i], factor_[i]},
+                            blank_part(static_cast<int>(i)),
+                            label_[i],
+                            entries_[i]});
+  for (int32_t node = 1; node < static_cast<int32_t>(tree_.size()); ++node)
+    result.prefixes.push_back({tree_[node].parent, tree_[node].token});
+  return result;
+}
+
+void Beam::restore(const State& state) {
+  clear(0, capacity_);
+  count_ = static_cast<int>(state.texts.size());
+  log_scale_ = state.log_scale;
+  tree_.clear();
+  tree_[PrefixTree::root].depth = state.forgotten;
+  tree_[PrefixTree::root].entry = PrefixTree::none;
+  for (const Link& each : state.prefixes) tree_.add(each.parent, each.token, PrefixTree::none);
+  tidy_from_ = 2 * tree_.size() + tidy_step;
+  top_ = 0;
+  for (size_t i = 0; i < state.texts.size(); ++i) {
+    const Text& text = state.texts[i];
+    place(static_cast<int>(i), text.placed);
+    masses_[static_cast<size_t>(capacity_) + i] = text.blank_part;
+    label_[i] = text.label;
+    entries_[i] = text.scored;
+    top_ = std::max(top_, text.placed.mass);
+  }
   indexed_ = false;
 }
 

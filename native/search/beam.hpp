@@ -11,6 +11,9 @@ namespace ctckit {
 
 class Beam {
  public:
+  // The largest mass is at least `lowest` and below `highest`.
+  static constexpr float lowest = 0x1p16f, highest = 0x1p40f;
+
   // The part of an entry that only scorers need.
   struct Entry {
     Context context;
@@ -23,10 +26,29 @@ class Beam {
     float mass, factor;
   };
 
+  // All that decides about later frames.
+  struct Text {
+    Arrival placed;  // with its total mass
+    float blank_part, label;
+    Entry scored;
+  };
+  struct Link {
+    int32_t parent, token;
+  };
+  struct State {
+    double log_scale;
+    int32_t forgotten;           // the number of tokens
+    std::vector<Text> texts;     // the entries
+    std::vector<Link> prefixes;  // the nodes of the tree from the second on: the root has no parent
+  };
+
   Beam(int width, int classes, int blank);
 
   // Keeps only the empty text.
   void reset(const Context& start);
+  State state() const;
+  // Continues from the state of a beam of this width, with these classes. The caller has checked it.
+  void restore(const State& state);
 
   int count() const { return count_; }
   float top() const { return top_; }  // the largest total mass

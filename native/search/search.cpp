@@ -335,14 +335,14 @@ float Search::factor(int entry, int token, Context& after) {
     result *= step.factor;
     after.hotword = step.state;
   }
-  if (!plan_.has_words) return result;
+  if (!plan_.has_words) return std::min(result, largest_factor);
   const bool ends_word = inside && scorers_->kind_of(token).ends_it_at_once;
   if (ends_word && each.ended.factor < 0) {
     each.ended = cached_step(word_memory_, each.context.word, each.context.node,
                              [&] { return scorers_->end_word(each.context); });
     if (scorers_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
   }
-  return result * scorers_->letters(after, token, ends_word ? &each.ended : nullptr);
+  return std::min(result * scorers_->letters(after, token, ends_word ? &each.ended : nullptr), largest_factor);
 }
 
 // --- results ---------------------------------------------------------------------------------------------------------
@@ -352,7 +352,7 @@ std::vector<Ending> Search::endings(bool ended) const {
   for (int i = 0; i < beam_.count(); ++i) {
     const double end = weighted_ && ended ? scorers_->finish(beam_[i].context) : 0;
     const double score = std::log(static_cast<double>(beam_.total(i))) + beam_.log_scale() + end;
-    if (!std::isinf(score)) result.push_back({score, i});
+    if (std::isfinite(score)) result.push_back({score, i});
   }
   std::ranges::sort(result, [](const Ending& a, const Ending& b) {
     return a.score != b.score ? a.score > b.score : a.entry < b.entry;

@@ -18,6 +18,7 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "scorers/scorers.hpp"
@@ -40,6 +41,14 @@ struct Ending {
 class Search {
  public:
   explicit Search(std::shared_ptr<const Scorers> scorers);
+
+  // Continues from a state, which the caller has checked (state.hpp): with the same bits.
+  Search(std::shared_ptr<const Scorers> scorers, const Beam::State& state) : Search(std::move(scorers)) {
+    beam_.restore(state);
+  }
+
+  const SearchPlan& plan() const { return plan_; }
+  Beam::State state() const { return beam_.state(); }
 
   // Restarts with the empty text at frame 0.
   void reset() { beam_.reset(scorers_->start()); }

@@ -83,6 +83,10 @@ MUTANTS = (
     ),
     Mutant("ranking: score after a change", "scorers/fusion_path.cpp", "change.gain -= gains_[next];", ""),
     Mutant("words of one spelling", "scorers/word_choice.cpp", "choice.score > same->score", "false"),
+    Mutant("search: saved label part", "search/beam.cpp", "label_[i] = text.label;", ""),
+    Mutant("search: saved contexts", "search/beam.cpp", "entries_[i] = text.scored;", ""),
+    Mutant("search: saved prefixes in range", "search/state.cpp", "within(state.prefixes[k].parent, k + 1)", "true"),
+    Mutant("search: saved contexts in range", "search/state.cpp", "&& scorers_.can_have(entry.context)", ""),
     Mutant("hotwords inside of hotwords", "scorers/hotwords.cpp", "found_[node] += found_[shorter_[node]];", ""),
     Mutant("look-ahead", "scorers/lexicon.cpp", ": changes_[next].entering;", ": 1.0f;"),
     Mutant(
@@ -239,7 +243,7 @@ MUTANTS = (
     Mutant("a context's bit", "lm/builder.cpp", "nodes_[state].followed |= NGram::by_bit(words[k]);", ""),
     Mutant("pruned mass", "lm/train.cpp", "static_cast<double>(sums.pruned);", "0;"),
     Mutant("lower order", "lm/train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
-    Mutant("checksum", "lm/file.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
+    Mutant("checksum", "core/checksum.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
 )
 
 

@@ -3,20 +3,25 @@
 //
 // Runs under the sanitizers: every array has exactly the promised size.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/checksum.hpp"
 #include "core/threads.hpp"
 #include "lm/io.hpp"
 #include "scorers/fusion_path.hpp"
 #include "search/candidates.hpp"
 #include "search/decoder.hpp"
+#include "search/state.hpp"
 #include "simd/dispatch.hpp"
 
 namespace {
@@ -27,6 +32,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::mt19937 random_bits;
 int seed = 0;
+int forged_searches = 0;  // that could be used: not every forgery is noticed
 
 int integer(int least, int most) { return std::uniform_int_distribution<int>(least, most)(random_bits); }
 double real(double least, double most) { return std::uniform_real_distribution<double>(least, most)(random_bits); }
@@ -386,7 +392,82 @@ void chunks_and_forgetting() {
   whole.push(emissions.data(), plan.classes, 1);
 }
 
-// A long search frees the nodes that it no longer needs.
+// Any calls, with frames that come round again.
+void use(ctckit::Search& search, const SearchPlan& plan, const std::vector<float>& emissions, int calls) {
+  const int64_t frames = static_cast<int64_t>(emissions.size()) / plan.classes;
+  for (; calls > 0; --calls) {
+    const int64_t from = integer(0, static_cast<int>(frames) - 1);
+    search.push(emissions.data() + from * plan.classes, plan.classes, std::min<int64_t>(integer(1, 7), frames - from));
+    const Text stable = search.stable();
+    if (chance(0.3)) search.forget(static_cast<size_t>(integer(0, static_cast<int>(stable.size()))));
+    const auto best = search.best(3, chance(0.5));
+    if (!best.empty() && chance(0.1)) search.keep_only(best.back().tokens);
+  }
+}
+
+// A search that is saved and restored continues with the same bits, up to the bytes that it would be saved as.
+void saved_and_restored() {
+  const SearchPlan plan = chance(0.7) ? random_plan(integer(1, 30)) : plain_plan(integer(2, 40), integer(1, 40));
+  const auto scorers = std::make_shared<ctckit::Scorers>(plan);
+  const std::vector<float> emissions = random_emissions(integer(1, 40), plan.classes, plan.blank);
+  ctckit::Search search(scorers);
+  use(search, plan, emissions, integer(0, 12));
+  const std::string saved = ctckit::state_bytes(search);
+  ctckit::Search restored(scorers, ctckit::state_from_bytes(saved, *scorers));
+  expect(ctckit::state_bytes(restored) == saved, "a restored search is saved as the same bytes");
+  expect(same(restored.best(50, true), search.best(50, true)), "a restored search has the same texts");
+  const auto again = random_bits;
+  use(search, plan, emissions, 12);
+  random_bits = again;
+  use(restored, plan, emissions, 12);
+  expect(ctckit::state_bytes(restored) == ctckit::state_bytes(search),
+         "a restored search continues with the same bits");
+}
+
+std::string damaged(std::string bytes) {
+  for (int n = integer(1, 3); n > 0; --n) {
+    const auto at = static_cast<size_t>(integer(0, static_cast<int>(bytes.size()) - 1));
+    constexpr std::array<int32_t, 8> numbers = {-2, -1,      0,          1,
+                                                7,  1 << 30, 0x7F800000, std::numeric_limits<int32_t>::min()};
+    if (chance(0.5)) {
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << integer(0, 7));
+    } else if (const size_t word = at & ~size_t{3}; word + 4 <= bytes.size()) {
+      std::memcpy(&bytes[word], &numbers[static_cast<size_t>(integer(0, 7))], 4);
+    }
+  }
+  if (chance(0.1)) bytes.resize(static_cast<size_t>(integer(0, static_cast<int>(bytes.size()))));
+  return bytes;
+}
+
+void correct_the_checksum(std::string& bytes) {
+  if (bytes.size() < 8) return;
+  const uint64_t sum = ctckit::checksum(reinterpret_cast<const std::byte*>(bytes.data()) + 8, bytes.size() - 8);
+  std::memcpy(bytes.data(), &sum, 8);
+}
+
+// Whatever bytes are given: an error, or a search that runs. Damage without a forged checksum is always an error.
+void damaged_states() {
+  const SearchPlan plan = random_plan(integer(1, 12));
+  const auto scorers = std::make_shared<ctckit::Scorers>(plan);
+  const std::vector<float> emissions = random_emissions(integer(1, 20), plan.classes, plan.blank);
+  ctckit::Search search(scorers);
+  use(search, plan, emissions, integer(0, 6));
+  const std::string saved = ctckit::state_bytes(search);
+  for (int n = 0; n < 20; ++n) {
+    std::string bytes = damaged(saved);
+    const bool forged = chance(0.9);
+    if (forged) correct_the_checksum(bytes);
+    try {
+      ctckit::Search restored(scorers, ctckit::state_from_bytes(bytes, *scorers));
+      expect(forged || bytes == saved, "damage is noticed");
+      use(restored, plan, emissions, 4);
+      ++forged_searches;
+    } catch (const ctckit::StateError&) {
+      expect(bytes != saved, "what is intact is restored");
+    }
+  }
+}
+
 // Ties: texts that stay win over new ones, then the first ones win; exactly beam_width are kept.
 void choice_among_equals() {
   const int width = integer(1, 40), staying_count = integer(0, width);
@@ -424,6 +505,7 @@ void choice_among_equals() {
   expect(std::equal(coming.begin(), coming.end(), come.begin(), come.end()), "who comes, among equals");
 }
 
+// A long search frees the nodes that it no longer needs.
 void bounded_memory() {
   // With this seed the emissions decide between the texts: two texts of equal score would keep all their nodes.
   random_bits.seed(1);
@@ -479,10 +561,13 @@ int main(int count, char** arguments) {
       changes_of_one_token();
       confidences_stand_alone();
       chunks_and_forgetting();
+      saved_and_restored();
+      damaged_states();
       batches_and_threads();
       choice_among_equals();
     }
     bounded_memory();
   }
+  expect(rounds < 10 || forged_searches > rounds, "some forgeries are within all ranges, and run");
   std::printf("search_tests: %d rounds on each instruction set\n", rounds);
 }

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import combinations
+from typing import Generic, TypeVar
 
-_HANGUL = r"[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]*[\u11a8-\u11ff\ud7cb-\ud7fb]*"
+T = TypeVar("T")
+
+# The letters of Korean syllables: leading consonants, vowels, trailing consonants. They join to one character. Composed
+# syllables join with them, too; one such syllable in 28 has no trailing consonant, so that vowels may follow.
+_L, _V, _T = "[\u1100-\u115f\ua960-\ua97c]", "[\u1160-\u11a7\ud7b0-\ud7c6]", "[\u11a8-\u11ff\ud7cb-\ud7fb]"
+_OPEN = f"[{''.join(map(chr, range(0xAC00, 0xD7A4, 28)))}]"
+_HANGUL = f"{_L}*(?:{_OPEN}{_V}*|[\uac00-\ud7a3]){_T}*|{_L}+{_V}*{_T}*"
 _BASE = re.compile(f"{_HANGUL}|.", re.DOTALL)
 _ACCENTS = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")  # the beginnings of their names
 _SOUND_MARK = 8  # the combining class of the Japanese sound marks
 _MOST_MARKS = 5  # no writing system needs more on one letter
+_MOST_POINTS = 16  # characters of more code points are not searched for names of several of them
 
 
 def is_mark(character: str) -> bool:
@@ -59,10 +69,33 @@ def decomposed(text: str) -> str:
     return unicodedata.normalize("NFD", text)
 
 
-def same_texts(*words: str) -> Iterator[str]:
-    """Yield words, each as it is encoded and in the two usual encodings of the same characters (NFC, NFD)."""
-    for word in words:
-        yield from (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+class TextIndex(Generic[T]):
+    """Finds texts in a mapping, whichever way they and the mapping's texts are encoded.
+
+    Args:
+        get: Returns what belongs to a text in the encoding of the mapping; None if it has no such text.
+        texts: The texts of the mapping.
+    """
+
+    def __init__(self, get: Callable[[str], T | None], texts: Iterable[str]) -> None:
+        self._get, self._texts = get, texts
+
+    def find(self, *words: str) -> T | None:
+        """Return what belongs to the first of these words that has anything; None if none has."""
+        return next((found for word in words if (found := self._find(word)) is not None), None)
+
+    def _find(self, word: str) -> T | None:
+        forms = (word,) if word.isascii() else (word, unicodedata.normalize("NFC", word), decomposed(word))
+        found = next((each for form in forms if (each := self._get(form)) is not None), None)
+        if found is not None or word.isascii() or decomposed(word) not in self._unusual:
+            return found
+        return self._get(self._unusual[decomposed(word)])
+
+    @cached_property
+    def _unusual(self) -> dict[str, str]:
+        """The texts that are in neither of the two usual encodings, NFC and NFD, by their decomposed form."""
+        composed = (text for text in self._texts if not unicodedata.is_normalized("NFD", text))
+        return {decomposed(text): text for text in composed if not unicodedata.is_normalized("NFC", text)}
 
 
 class CharacterIndex:
@@ -85,30 +118,46 @@ class CharacterIndex:
 
     def spell(self, text: str) -> list[int] | None:
         """Return the numbers of a text's characters; None if one is missing."""
+        if text.isascii() and self._numbers.keys() >= set(text):
+            return [self._numbers[character] for character in text]
         found = [self.find(cluster) for cluster in clusters(text)]
         return None if None in found else [number for each in found if each is not None for number in each]
 
     def missing(self, text: str) -> list[str]:
         """Return the characters of a text that are missing, each once."""
+        if text.isascii() and self._numbers.keys() >= set(text):
+            return []
         return [cluster for cluster in dict.fromkeys(clusters(text)) if self.find(cluster) is None]
 
     def find(self, cluster: str) -> list[int] | None:
-        """Return the number of a character, or the numbers of the parts that it is made of; None if one is missing."""
+        """Return the number of a character, or the numbers of the parts that it is made of; None if one is missing.
+
+        All encodings of a character have the same parts, the largest ones. Marks whose order has no meaning stay in the
+        order in which they are written.
+        """
         if cluster in self._numbers:
             return [self._numbers[cluster]]
-        return self._parts(decomposed(cluster))
+        parts = self._parts(decomposed(cluster))
+        if parts is None:
+            return None
+        numbers = [self._equivalent[part] for part in parts]
+        written = [self._numbers.get(point, -1) for point in cluster]
+        return written if sorted(written) == sorted(numbers) else numbers
 
-    def _parts(self, cluster: str) -> list[int] | None:
-        """Return the parts of a decomposed character."""
+    def _parts(self, cluster: str) -> list[str] | None:
+        """Return names whose decomposed forms make up a decomposed character, preferring long ones."""
         if cluster in self._equivalent:
-            return [self._equivalent[cluster]]
-        if len(cluster) <= 1 + _MOST_MARKS and all(map(is_mark, cluster[1:])):
-            for k in reversed(range(1, len(cluster))):  # the letter with its other marks, then this one
-                mark = self._equivalent.get(cluster[k])
-                rest = None if mark is None else self._parts(cluster[:k] + cluster[k + 1 :])
-                if mark is not None and rest is not None:
-                    return [*rest, mark]
-        elif len(cluster) > 1:
-            parts = [self._equivalent.get(each) for each in cluster]
-            return None if None in parts else [each for each in parts if each is not None]
+            return [cluster]
+        if len(cluster) > _MOST_POINTS:
+            return list(cluster) if self._equivalent.keys() >= set(cluster) else None
+        others = range(1, min(len(cluster), 1 + _MOST_MARKS))  # the name of the first letter may skip some of these
+        for size in reversed(range(len(others) + 1)):
+            for chosen in combinations(others, size):
+                name = "".join(cluster[k] for k in (0, *chosen))
+                rest = "".join(cluster[k] for k in range(1, len(cluster)) if k not in chosen)
+                if name not in self._equivalent or decomposed(name + rest) != cluster:
+                    continue
+                parts = self._parts(rest) if rest else []
+                if parts is not None:
+                    return [name, *parts]
         return None

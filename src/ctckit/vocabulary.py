@@ -100,7 +100,8 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Return the classes of a text's characters; a space becomes the separator if the vocabulary has one.
 
-        The text may be encoded in another way than the tokens: "é" is one code point, or "e" and a mark.
+        The text may be encoded in another way than the tokens: "é" is one code point, or "e" and a mark. Where tokens
+        can write a character in several ways, the way with the largest parts is taken: "é" rather than "e" and a mark.
 
         Raises:
             CharsetError: If the vocabulary does not have all characters of the text; names each missing one.
@@ -113,8 +114,6 @@ class Vocabulary:
             )
         if self.separator is not None and " " not in self._index:
             text = text.replace(" ", self.separator)
-        if all(character in self._index for character in text):
-            return [self._index[character] for character in text]
         classes = self._characters.spell(text)
         if classes is None:
             names = ", ".join(map(_named, sorted(self._characters.missing(text))))

@@ -248,6 +248,24 @@ def test_words_are_looked_up_in_any_encoding():
     assert spelled(Transcript(unicodedata.normalize("NFD", "l'é't'"), LETTERS), LETTERS) == "l'e't'"
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "word", ["\u0958लम", "\ufb2aלום", "\uf903", "ড\u09bcো"]
+)  # in neither form, composition-excluded
+def test_words_are_looked_up_among_words_in_any_encoding(word, form):
+    text = unicodedata.normalize(form, word)
+    assert Transcript(text, spell={word: [1]}).tokens.tolist() == [1]
+    assert spelled(Transcript(text, LETTERS, replacements={word: "hello"}), LETTERS) == "hello"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_largest_parts_of_a_character_are_taken(form):
+    vocabulary = Vocabulary.from_characters("ক\u09c7\u09be\u09cb")  # a vowel sign, and its two halves
+    text = unicodedata.normalize(form, "কো")
+    assert Transcript(text, vocabulary).tokens.tolist() == vocabulary.encode(text)
+    assert len(vocabulary.encode(text)) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import ctckit
-from benchmarks.common import posteriors
+from benchmarks.common import machine, pages, posteriors
 from benchmarks.common.posteriors import DataSet
-from benchmarks.common.results import saved
+from benchmarks.common.results import run_of_its_own, saved
 from benchmarks.common.turns import Settings, take_turns
 from benchmarks.decoding import exact, figures, measure, page, tuning
 from benchmarks.decoding.cases import CASES, Case
@@ -230,6 +230,18 @@ def test_the_page_warns_of_rough_figures():
     assert "Rough" not in page.page(results)
     assert "Rough" in page.page({**results, "quick": True})
     assert "not quiet" in page.page({**results, "load_before": 3.0})
+
+
+def test_a_case_that_was_measured_later_says_so(monkeypatch):
+    now = {"date": "e", "commit": "c", "load_before": 3.5, "cores": 2}
+    monkeypatch.setattr(machine, "about", lambda: now)
+    results = some_results()
+    assert run_of_its_own({**results, "date": "e"}) == {}
+    results["cases"][1] |= run_of_its_own(results)
+    written = page.page(results)
+    assert written.count("beam 100. Measured later (e, commit c), load before: 3.5: rough figures.") == 1
+    monkeypatch.setitem(now, "load_before", 0.1)
+    assert pages.run_of(run_of_its_own(results)) == " Measured later (e, commit c), load before: 0.1."
 
 
 def test_the_page_is_what_the_results_make():

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.cli import app
 from ctckit.cli.inputs import read_hotwords, read_tokens
+from ctckit.cli.options import VocabularyOptions
+from ctckit.errors import InvalidInputError
 from tests.support.search_problems import random_arpa
 from tests.support.tolerances import LM_NATS
 
@@ -256,3 +258,18 @@ def test_vocabularies_of_tokens_and_classes(tmp_path, content, tokens):
     path = tmp_path / "tokens.txt"
     path.write_text(content, encoding="utf-8")
     assert read_tokens(path, 0) == tokens
+
+
+@pytest.mark.parametrize("content", ["a\nb\n", "a\nb\n\n", "a\r\nb\r\n", "a\nb\n<pad>\n"])
+def test_the_blank_may_be_the_last_line(tmp_path, content):
+    path = tmp_path / "tokens.txt"
+    path.write_bytes(content.encode())
+    assert read_tokens(path, 2) == ("a", "b", "")
+
+
+@pytest.mark.parametrize(("content", "blank"), [("a 0\nb 1\n", 2), ("a\nb", 2), ("a\nb\n", 3)])
+def test_a_blank_beyond_the_file_is_refused(tmp_path, content, blank):
+    path = tmp_path / "tokens.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"blank is {blank}; with C = 2 the classes are 0\.\.1\."):
+        VocabularyOptions(blank=blank).load(path)

@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.errors import InputWarning, InvalidInputError
 from tests.support.paths import SHARED
+from tests.support.search_problems import ENGINES
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz "
 MARKED = Vocabulary.from_characters(ALPHABET, separator=" ")
@@ -152,6 +153,34 @@ def test_words_of_a_model_in_another_encoding(known, form):
     assert plan.word_lm_ids.tolist() == [model.native.find(bar), model.native.find(cafe)]
 
 
+def test_a_word_in_two_encodings_is_one_word():
+    vocabulary = Vocabulary.from_characters("cafés ", separator=" ")
+    nfc, nfd = "café", unicodedata.normalize("NFD", "café")
+    assert BeamDecoder(vocabulary, lexicon=[nfd, nfc, "as"]).plan.words.lists() == [(1, 2, 3, 4), (2, 5)]
+    decoder = BeamDecoder(vocabulary, lexicon={nfc: "café", nfd: ["s", "a"]})
+    assert decoder.plan.word_names.tolist() == [0, 0]
+    log_probs = np.log(np.eye(7)[[5, 2]] * 0.9 + 0.01)
+    assert decoder.decode(log_probs)[0][0].text == nfc
+
+
+def test_words_of_a_model_in_an_unusual_encoding():
+    """Neither NFC nor NFD, as Hindi texts often are."""
+    model = NGramModel.train(["\u0958लम बस"] * 3, order=2, unit="word")
+    vocabulary = Vocabulary.from_characters("क\u093cलमबस ", separator=" ")
+    plan = BeamDecoder(vocabulary, language_model=model, lexicon=["क\u093cलम", "सब"]).plan
+    assert plan.word_lm_ids.tolist() == [model.native.find("\u0958लम"), model.native.unknown]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_hotword_may_be_its_tokens_in_another_encoding(form):
+    vocabulary = Vocabulary(("", "ʃɔ̃", "te", "ki", "_"), separator="_")
+    tokens = weights(vocabulary, ["ʃɔ̃ te"])
+    assert len(tokens) == 2
+    assert weights(vocabulary, [unicodedata.normalize(form, "ʃɔ̃ te")]) == tokens
+    german = Vocabulary(("", "fü", "ße", "_"), separator="_")
+    assert weights(german, [unicodedata.normalize(form, "fü ße")]) == weights(german, ["fü ße"])
+
+
 def test_a_hotword_may_be_its_tokens_with_spaces_between_them():
     letter = dict(zip("HALOWK", range(1, 7), strict=True))
 
@@ -167,6 +196,32 @@ def test_a_hotword_may_be_its_tokens_with_spaces_between_them():
     assert list(weights(bare, ["HH AH"])) == [pattern("HHAH")]
     lexicon = {"hello": ["HH", "AH", "L", "OW"]}
     assert list(weights(PHONEMES, ["HH AH L OW", "hello"], lexicon=lexicon)) == [(0, 1, 2, 3, 4, 0)]
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("weight", [20.0, 50.0, 60.0])
+def test_heavy_hotwords_and_rare_words_of_a_model(engine, weight, tmp_path):
+    """Together they multiply a mass by more than a float32 can hold."""
+    path = tmp_path / "words.arpa"
+    path.write_text(
+        "\\data\\\nngram 1=5\nngram 2=2\n\n\\1-grams:\n-99\t<s>\t-0.3\n-1\t</s>\n-2\t<unk>\n-9\ta\t0\n-9\tb\t0\n\n"
+        "\\2-grams:\n-0.01\ta b\n-0.01\t<s> a\n\n\\end\\\n",
+        encoding="utf-8",
+    )
+    decoder = BeamDecoder(
+        Vocabulary(("", "a", "b", "|"), separator="|"),
+        language_model=NGramModel.load(path, unit="word"),
+        lm_weight=1.0,
+        hotwords=["a", "b", "a b"],
+        hotword_weight=weight,
+        beam_width=8,
+    )
+    search = ENGINES[engine].Decoder(decoder.plan).search()
+    search.push(np.log(np.random.default_rng(0).dirichlet(np.ones(4), 60)))
+    scores = [each.score for each in search.best(8, ended=False)]
+    assert len(scores) == 8
+    assert np.isfinite(scores).all()
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_tokens_that_are_pieces_of_words():

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import typer
-from rich.progress import track
 
 import ctckit
 from ctckit.compat import torch as compat
@@ -19,6 +17,7 @@ from ctckit.errors import InfeasibleTargetError
 from ctckit.kernels.loss import reference
 from ctckit.topology import collapse, ctc_topology, frames_needed
 from tests.fuzz import wrong_calls
+from tests.fuzz.rounds import Rounds, expect, shown
 from tests.support import oracle
 from tests.support.tolerances import DOUBLE, HALF_ROUNDING, SINGLE_GRADIENT, SINGLE_LOSS
 
@@ -26,11 +25,6 @@ MOST_PATHS = 300  # the oracle lists at most this many paths for one item
 FLOATS = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 LAYOUTS = ("contiguous", "time first", "classes apart", "sliced", "one item expanded", "one frame expanded", "turned")
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def expect_close(found, expected, allowed, what):
@@ -284,36 +278,18 @@ def check_alignment(log_probs, target, item, blank):
     expect(found.path.tolist() == item.best_path().tolist(), "the best path")
 
 
-def check_round(seed, number):
+def check_calls(rng):
     """Check one random problem with all functions that accept it, and one invalid call of each function."""
-    rng = np.random.default_rng([seed, number])
     problem = random_problem(rng)
-    try:
-        with np.errstate(invalid="ignore"):  # frames in which every class is masked
-            check_loss(rng, problem)
+    with shown(problem), np.errstate(invalid="ignore"):  # frames in which every class is masked
+        check_loss(rng, problem)
         if problem.layout not in ("one item expanded", "one frame expanded"):
-            with np.errstate(invalid="ignore"):
-                check_lattice_and_greedy(rng, problem)
+            check_lattice_and_greedy(rng, problem)
         wrong_calls.check_round(rng)
-    except Exception as error:
-        again = f"python -m tests.fuzz.calls --seed {seed} --first {number} --rounds 1"
-        raise AssertionError(f"round {number} of seed {seed}: {error!r}\n{problem}\nagain: {again}") from error
 
 
-def check_rounds(seed, numbers):
-    for number in numbers:
-        check_round(seed, number)
-
-
-def main(rounds: int = 60000, seed: int = 2, first: int = 0) -> None:
-    """Run ROUNDS rounds, beginning with number FIRST."""
-    torch.set_num_threads(1)
-    check_rounds(seed, track(range(first, first + rounds), "random calls"))
-    wrong = len(wrong_calls.FUNCTIONS)
-    print(f"{rounds} valid calls agree with the reference, {rounds * wrong} invalid ones are refused")
-
+ROUNDS = Rounds("tests.fuzz.calls", check_calls, "{} valid calls are right, and all invalid ones are refused", 60000)
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False)  # a plain traceback ends with the command to run
-    app.command()(main)
-    app()
+    torch.set_num_threads(1)
+    ROUNDS.command()

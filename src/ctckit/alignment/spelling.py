@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ctckit import _checks
-from ctckit._unicode import CharacterIndex, clusters, is_mark, is_spoken, same_texts
+from ctckit._unicode import CharacterIndex, TextIndex, clusters, is_mark, is_spoken
 from ctckit.alignment.characters import ALIKE, CharacterSpeller
 from ctckit.errors import CharsetError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
@@ -58,6 +58,7 @@ class Speller:
                 "function of the tokenizer that the model was trained with."
             )
         self._vocabulary, self._spell = vocabulary, spell
+        self._spellings = TextIndex[Any](spell.get, spell) if isinstance(spell, Mapping) else None
         self._long = [] if vocabulary is None or spell is not None else _long_tokens(vocabulary)
         self._index = {} if vocabulary is None else {name: k for k, name in enumerate(vocabulary.tokens) if name}
         self._characters = CharacterSpeller(CharacterIndex(self._index))
@@ -131,11 +132,10 @@ class Speller:
 
     def _looked_up(self, word: str) -> list[int] | None:
         """Return the tokens of a word, or None for an unknown word."""
-        if callable(self._spell):
-            given = self._spell(bare(word)) if bare(word) else None
+        if self._spellings is not None:
+            given = self._spellings.find(*_looked_up_as(word))
         else:
-            spell: Mapping[str, Any] = self._spell or {}
-            given = next((spell[form] for form in _looked_up_as(word) if form in spell), None)
+            given = self._spell(bare(word)) if callable(self._spell) and bare(word) else None
         return None if given is None or not len(given) else self._classes(given, word)
 
     def _classes(self, given: Sequence[Any], word: str) -> list[int]:
@@ -168,9 +168,9 @@ def _long_tokens(vocabulary: Vocabulary) -> list[str]:
     return [name for name in names if next(clusters(name)) != name and all(is_spoken(c) or is_mark(c) for c in name)]
 
 
-def _looked_up_as(word: str) -> Iterator[str]:
+def _looked_up_as(word: str) -> tuple[str, ...]:
     plain = bare(word).translate(ALIKE)
-    return same_texts(word, bare(word), plain, plain.lower(), bare(word).upper())
+    return word, bare(word), plain, plain.lower(), bare(word).upper()
 
 
 def _divided(word: str) -> list[str]:

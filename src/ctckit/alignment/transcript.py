@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit._unicode import same_texts
+from ctckit._unicode import TextIndex
 from ctckit.alignment.spelling import Speller, bare
 from ctckit.errors import InvalidInputError
 from ctckit.topology import Ints
@@ -96,7 +96,8 @@ class Transcript:
         self.text = text
         tokens: list[int] = []
         words = []
-        found = [(word, begin, speller.join(_spoken(word, replacements or {}), star)) for word, begin in _words(text)]
+        spoken = TextIndex(replacements.get, replacements) if replacements else None
+        found = [(word, begin, speller.join(_spoken(word, spoken), star)) for word, begin in _words(text)]
         speller.expect_written([written for _, _, written in found])
         for word, begin, written in found:
             if written.tokens and tokens and speller.separator is not None:
@@ -144,8 +145,6 @@ def _words(text: str) -> Iterator[tuple[str, int]]:
         begin += len(word)
 
 
-def _spoken(word: str, replacements: Mapping[str, str]) -> Iterable[str]:
-    for form in same_texts(word, bare(word), bare(word).lower()):
-        if form in replacements:
-            return replacements[form].split()
-    return [word]
+def _spoken(word: str, replacements: TextIndex[str] | None) -> Iterable[str]:
+    found = None if replacements is None else replacements.find(word, bare(word), bare(word).lower())
+    return [word] if found is None else found.split()

@@ -73,7 +73,11 @@ def read_tokens(path: Path, blank: int | None) -> tuple[str, ...]:
     if path.suffix == ".json":
         tokens = _tokens_of_json(path)
     else:
-        tokens = _numbered([line.rstrip("\r") for line in read_text(path).removesuffix("\n").split("\n")])
+        text = read_text(path)
+        lines = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
+        tokens = _numbered(lines)
+        if tokens is lines and blank == len(lines) and text.endswith("\n"):
+            tokens.append("")  # the blank is the last token, and its line has no end
     if blank is not None and blank < len(tokens):
         tokens[blank] = ""
     return tuple(tokens)

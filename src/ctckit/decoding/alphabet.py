@@ -59,12 +59,13 @@ class Alphabet:
 
         A text may encode its characters in another way than the vocabulary.
         """
-        unknown = [unit for unit in dict.fromkeys(units) if unit not in self.numbers]
-        return self._characters.missing(units) if unknown and isinstance(units, str) else unknown
+        if isinstance(units, str):
+            return self._characters.missing(units)
+        return [unit for unit in dict.fromkeys(units) if unit not in self.numbers]
 
     def spell(self, units: str | Iterable[str]) -> Letters:
         """Return the letters of a text's characters, or of tokens, that are all known."""
-        if isinstance(units, str) and any(unit not in self.numbers for unit in units):
+        if isinstance(units, str):
             return tuple(self._characters.spell(units) or ())
         return tuple(self.numbers[unit] for unit in units)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit._unicode import same_texts
+from ctckit._unicode import TextIndex
 from ctckit.decoding.lexicon import Lexicon
 from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.errors import InvalidInputError
@@ -150,11 +151,14 @@ def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[
 
 def word_lm_ids_of(model: NGramModel | None, lexicon: Lexicon) -> npt.NDArray[np.int32]:
     """Return the (W,) entries of the lexicon's words in a model of words; −1 without a model."""
-    ids = [-1 if model is None else _word_id(model, word) for word in lexicon.words]
-    return np.array(ids, dtype=np.int32)
+    if model is None:
+        return np.full(len(lexicon.words), -1, dtype=np.int32)
+    entries = TextIndex(partial(_word_id, model), model)
+    ids = (entries.find(word) for word in lexicon.words)
+    return np.array([model.native.unknown if each is None else each for each in ids], dtype=np.int32)
 
 
-def _word_id(model: NGramModel, word: str) -> int:
-    """Return the entry of a word, which the model may encode in another way; that of <unk> if there is none."""
-    found = (model.native.find(each) for each in same_texts(word))
-    return next((each for each in found if each != model.native.unknown), model.native.unknown)
+def _word_id(model: NGramModel, word: str) -> int | None:
+    """Return the entry of a word; None if there is none."""
+    found: int = model.native.find(word)
+    return None if found == model.native.unknown else found

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._unicode import decomposed
 from ctckit._warning import warn
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable, unspellable
 from ctckit.decoding.lexicon import Lexicon, checked_words
@@ -65,8 +66,8 @@ class PhraseSpelling:
 
     def _of_tokens(self, phrase: str) -> list[Letters]:
         """Return the pattern of a phrase that is a list of tokens with spaces between them, such as "HH AH L OW"."""
-        names, vocabulary = phrase.split(), self.alphabet.vocabulary
-        mark = vocabulary.word_start or vocabulary.continuation
+        names, vocabulary = [decomposed(name) for name in phrase.split()], self.alphabet.vocabulary
+        mark = decomposed(vocabulary.word_start or vocabulary.continuation or "")
         several = any(mark in name for name in names) if mark else self._has_long_tokens
         if len(names) < 2 or not several or not self._classes.keys() >= set(names):
             return []
@@ -77,7 +78,7 @@ class PhraseSpelling:
 
     @cached_property
     def _classes(self) -> dict[str, int]:
-        return {token: number for number, token in enumerate(self.alphabet.vocabulary.tokens) if token}
+        return {decomposed(token): number for number, token in enumerate(self.alphabet.vocabulary.tokens) if token}
 
     @cached_property
     def _has_long_tokens(self) -> bool:

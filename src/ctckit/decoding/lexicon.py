@@ -79,7 +79,7 @@ def lexicon_of(given: Iterable[str] | Spellings, vocabulary: Vocabulary) -> Lexi
     if isinstance(given, Mapping):
         return _with_spellings(words, given, vocabulary)
     alphabet = Alphabet.of(vocabulary)
-    words = list(dict.fromkeys(words))
+    words = _different(words)
     expect_spellable(((word, alphabet.unknown_in(word)) for word in words), "lexicon", "word")
     return Lexicon(alphabet, tuple(words), tuple(alphabet.spell(word) for word in words))
 
@@ -124,6 +124,14 @@ def checked_words(given: Iterable[Any], name: str) -> list[str]:
     return words
 
 
+def _different(words: Iterable[str]) -> list[str]:
+    """Return each word once, in its first encoding."""
+    found: dict[str, str] = {}
+    for word in words:
+        found.setdefault(decomposed(word), word)
+    return list(found.values())
+
+
 def _with_spellings(words: Sequence[str], given: Spellings, vocabulary: Vocabulary) -> Lexicon:
     spelled = [(word, spelling) for word in words for spelling in _checked_spellings(word, given[word])]
     lists = any(not isinstance(spelling, str) for _, spelling in spelled)
@@ -139,7 +147,8 @@ def _with_spellings(words: Sequence[str], given: Spellings, vocabulary: Vocabula
         if not each:
             raise InvalidInputError(f"lexicon[{word!r}] has an empty spelling; expected at least one letter.")
     expect_spellable(((word, alphabet.unknown_in(each)) for word, each in units), "lexicon", "word")
-    pairs = list(dict.fromkeys((word, alphabet.spell(each)) for word, each in units))
+    names = {decomposed(word): word for word in _different(words)}
+    pairs = list(dict.fromkeys((names[decomposed(word)], alphabet.spell(each)) for word, each in units))
     return Lexicon(alphabet, tuple(word for word, _ in pairs), tuple(letters for _, letters in pairs), True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -102,6 +103,12 @@ class StableText:
         self._score_parts = score_parts
         self._written = Written()
         self._words: list[NamedWord] = []
+
+    def copy(self) -> StableText:
+        """Return the same text; neither changes with the other."""
+        other = copy.copy(self)
+        other._words = list(self._words)
+        return other
 
     def partial(self, more: Tokens, tentative: Tokens) -> Partial:
         """Return the text after ``more`` stable tokens and a guess for the rest."""

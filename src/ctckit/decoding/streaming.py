@@ -28,6 +28,7 @@ read may end with a text that has one token less refined here and there.
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Callable
@@ -79,7 +80,13 @@ class DecodeStream:
 
     Several threads may use one stream: their calls run one after another.
 
+    A stream can be pickled and copied at any time. The copy continues where the stream is, here or in another process,
+    and gives the same bits for the same frames; neither changes with the other. A copy shares the decoder, which never
+    changes; a pickle contains it, with its language models. Unpickling damaged bytes of the search raises
+    ``InvalidInputError``.
+
     Example:
+        >>> import copy
         >>> import numpy as np
         >>> from ctckit import BeamDecoder
         >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]])
@@ -88,8 +95,9 @@ class DecodeStream:
         >>> stream.push(log_probs[1:])
         >>> stream.partial().text
         'ab'
-        >>> stream.finish().text
-        'ab'
+        >>> twin = copy.deepcopy(stream)
+        >>> stream.finish().text, twin.finish().text
+        ('ab', 'ab')
     """
 
     def __init__(self, decoder: Any, vocabulary: Vocabulary, word_names: tuple[str, ...] | None) -> None:
@@ -108,6 +116,23 @@ class DecodeStream:
         self._began: int | None = None  # the first frame of a token that began before the kept frames
         self._stable = StableText(self._plan, vocabulary, word_names, decoder.score_parts)
         self._finished = False
+
+    @_one_at_a_time
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the lock. What later calls change is copied."""
+        return {
+            **{name: value for name, value in self.__dict__.items() if name != "_lock"},
+            "_search": copy.copy(self._search),
+            "_kept": list(self._kept),
+            "_closed": self._closed.copy(),
+            "_stable": self._stable.copy(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
+
+    def __deepcopy__(self, memo: Any) -> DecodeStream:
+        return copy.copy(self)  # what both share never changes
 
     @property
     def frames(self) -> int:

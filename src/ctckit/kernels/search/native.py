@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import ctckit._native as _native
+from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import single
 from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Rescoring, SearchPlan
 
@@ -37,7 +38,7 @@ class Decoder:
 
     def search(self) -> Search:
         """Begin the search in one item."""
-        return Search(self.plan, self._core)
+        return Search(self.plan, self)
 
     def decode_batch(self, log_probs: npt.NDArray[Any], lengths: Int64, n_best: int) -> list[list[Decoded]]:
         """Return the n best texts of each item by their exact scores; see ``reference.Decoder.decode_batch``."""
@@ -69,10 +70,17 @@ class Decoder:
 
 
 class Search:
-    """The search in one item, frame by frame; see ``reference.Search``."""
+    """The search in one item, frame by frame; see ``reference.Search``.
 
-    def __init__(self, plan: SearchPlan, core: _native.Decoder | None = None) -> None:
-        self.core = _native.Search(_native.Decoder(plan) if core is None else core)
+    A pickle has the decoder, and the state of the search as bytes, which are checked.
+    """
+
+    def __init__(self, plan: SearchPlan, decoder: Decoder | None = None) -> None:
+        self._decoder = Decoder(plan) if decoder is None else decoder
+        self.core = _native.Search(self._decoder._core)
+
+    def __reduce__(self) -> tuple[Callable[[Decoder, bytes], Search], tuple[Decoder, bytes]]:
+        return _restored, (self._decoder, self.core.state())
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
         """Continue through (T, C) frames of natural log-probabilities."""
@@ -93,6 +101,16 @@ class Search:
     def keep_only(self, prefix: tuple[int, ...]) -> None:
         """Drop the texts that do not begin with ``prefix``."""
         self.core.keep_only(list(prefix))
+
+
+def _restored(decoder: Decoder, state: bytes) -> Search:
+    """Continue a search from its pickled state, whose bytes are checked."""
+    search = decoder.search()
+    try:
+        search.core = _native.Search(decoder._core, state)
+    except _native.StateError as error:
+        raise InvalidInputError(f"a pickled search cannot be restored: {error} Pickle it again.") from None
+    return search
 
 
 def _decoded(text: Any) -> Decoded:

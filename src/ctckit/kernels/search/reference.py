@@ -27,7 +27,7 @@ Source: Hannun et al., First-Pass Large Vocabulary Continuous Speech Recognition
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -71,7 +71,7 @@ class Entry:
 
 
 class Search:
-    """The search in one item, frame by frame.
+    """The search in one item, frame by frame. It can be pickled; a copy is a search of its own.
 
     Args:
         plan: What to search for.
@@ -109,8 +109,7 @@ class Search:
 
     def forget(self, count: int) -> None:
         """Remove the first ``count`` stable tokens from all texts."""
-        for each in self._beam:
-            each.tokens = each.tokens[count:]
+        self._beam = [replace(each, tokens=each.tokens[count:]) for each in self._beam]
 
     def keep_only(self, prefix: tuple[int, ...]) -> None:
         """Drop the texts that do not begin with ``prefix``."""
