@@ -18,6 +18,7 @@
 #include "core/checksum.hpp"
 #include "core/threads.hpp"
 #include "lm/io.hpp"
+#include "scorers/fusion_path.hpp"
 #include "search/candidates.hpp"
 #include "search/decoder.hpp"
 #include "search/state.hpp"
@@ -233,6 +234,15 @@ double naive_hotwords(const SearchPlan& plan, const Text& text) {
   return sum;
 }
 
+// The score of the scorers for a text after a past, with each word chosen where it ends.
+double score_word_by_word(const ctckit::Scorers& scorers, const Text& past, const Text& text) {
+  ctckit::Context context = scorers.start();
+  for (int32_t token : past) scorers.next(context, token);
+  double sum = 0;
+  for (int32_t token : text) sum += scorers.fusion_score(scorers.next(context, token), 1);
+  return sum + scorers.fusion_score(scorers.end(context), 0);
+}
+
 // A beam that holds all texts has their exact scores. The scores of a narrow beam are at most these, and its best text
 // may be improved by refinements (search/refinement.hpp), which add a text.
 void masses_are_exact_scores() {
@@ -249,7 +259,14 @@ void masses_are_exact_scores() {
     decoder.scorers()->write(tokens, decoder.scorers()->parts(tokens).words, text);
     return decoder.scorers()->ambiguous() ? text : tokens;
   };
+  const ctckit::Scorers& scorers = *decoder.scorers();
   for (const auto& each : search.best(20000, true)) {
+    const double fusion = score_word_by_word(scorers, {}, each.tokens);
+    const double exact = ctckit::log_prob_of(frames, each.tokens) + fusion;
+    expect(each.score <= exact + 1e-3, "a mass is at most the exact score");
+    if (whole) expect(each.score > exact - 1e-3, "a whole beam loses nothing");
+    const double chosen = scorers.fusion_score(scorers.parts(each.tokens), each.tokens.size());
+    expect(chosen > fusion - 1e-6, "words chosen by the whole text are at least as good");
     const double mass = masses.try_emplace(written(each.tokens), -infinity).first->second;
     masses[written(each.tokens)] = log_add(mass, each.score);
   }
@@ -264,17 +281,46 @@ void masses_are_exact_scores() {
     if (&each != &decoded[0].front()) expect(each.score <= before, "best first");
     before = &each == &decoded[0].front() ? infinity : each.score;
     expect(std::abs(each.parts.hotwords - naive_hotwords(plan, each.tokens)) < 1e-4, "all hotwords are found");
-    // The scorers are those of the best token sequence: in the mass each has its own.
-    const bool one = !decoder.scorers()->any() || !decoder.scorers()->ambiguous();
-    const double mass = masses[written(each.tokens)];
-    if (one) expect(mass <= each.score + 1e-3, "a mass is at most the exact score");
-    if (whole && one) expect(mass > each.score - 1e-3, "a whole beam loses nothing");
+    // The scorers are those of one token sequence: in the mass each has its own.
+    const bool one = !scorers.any() || !scorers.ambiguous();
+    if (whole && one) expect(std::abs(masses[written(each.tokens)] - each.score) < 1e-3, "masses are added");
     for (size_t k = 0; k < each.tokens.size(); ++k) {
       const auto& rescored = each.rescored;
       expect(rescored.starts[k] < rescored.ends[k] && rescored.ends[k] <= frames.count, "spans are not empty");
       expect(k == 0 || rescored.ends[k - 1] <= rescored.starts[k], "spans do not overlap");
       expect(rescored.confidences[k] > 0 && rescored.confidences[k] <= 1 + 1e-12, "confidences are in 0..1");
     }
+  }
+}
+
+// The change of the score by another token, or by none, against scores of the whole texts.
+void changes_of_one_token() {
+  const SearchPlan plan = random_plan(1);
+  const ctckit::Scorers scorers(plan);
+  const auto random_text = [&](int most) {
+    Text text;
+    for (int n = integer(0, most); n > 0; --n) text.push_back(integer(0, plan.classes - 1));
+    std::erase(text, plan.blank);
+    return text;
+  };
+  const Text past = random_text(4);
+  const auto score = [&](const Text& text) { return score_word_by_word(scorers, past, text); };
+  Text text = random_text(20);
+  if (std::isinf(score(text))) return;
+  ctckit::FusionPath path(scorers, past, text);
+  for (int n = 0; n < 20 && !text.empty(); ++n) {
+    const int position = integer(0, static_cast<int>(text.size()) - 1), token = integer(0, plan.classes - 1);
+    Text changed = text;
+    if (token == plan.blank) {
+      changed.erase(changed.begin() + position);
+    } else {
+      changed[static_cast<size_t>(position)] = token;
+    }
+    const double gain = path.gain(static_cast<size_t>(position), token), expected = score(changed) - score(text);
+    expect(std::isinf(expected) ? gain == expected : std::abs(gain - expected) < 1e-6, "the gain of a change");
+    if (std::isinf(expected)) continue;
+    path.change(static_cast<size_t>(position), token);
+    text = changed;
   }
 }
 
@@ -512,6 +558,7 @@ int main(int count, char** arguments) {
       random_bits.seed(static_cast<unsigned>(seed));
       agrees_with_dictionaries();
       masses_are_exact_scores();
+      changes_of_one_token();
       confidences_stand_alone();
       chunks_and_forgetting();
       saved_and_restored();
