@@ -12,7 +12,7 @@
 #include <map>
 #include <random>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/checksum.hpp"
@@ -468,6 +468,58 @@ void damaged_states() {
   }
 }
 
+// Each number out of range has its message. One text of two tokens or more, and the prefixes before it.
+void damage_is_named() {
+  const SearchPlan plan = plain_plan(3, 1);
+  const ctckit::Scorers scorers(plan);
+  std::vector<float> emissions;
+  for (int t = 0; t < 6; ++t)
+    for (int c = 0; c < 3; ++c) emissions.push_back(c == (plan.blank + 1 + t % 2) % 3 ? -0.1f : -3.0f);
+  ctckit::Search search(std::make_shared<ctckit::Scorers>(plan));
+  search.push(emissions.data(), 3, 6);
+  const std::string saved = ctckit::state_bytes(search);
+  const auto message = [&](std::string bytes) -> std::string {
+    correct_the_checksum(bytes);
+    try {
+      (void)ctckit::state_from_bytes(bytes, scorers);
+    } catch (const ctckit::StateError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  const auto with = [&](size_t at, int32_t number) {
+    std::string bytes = saved;
+    std::memcpy(&bytes[at], &number, sizeof number);
+    return message(bytes);
+  };
+  constexpr size_t text = 48;
+  const size_t last_prefix = saved.size() - 8;
+  expect(message(saved) == "none" && last_prefix > text + 64, "what is intact is restored");
+  expect(message(saved + saved).starts_with("the number of bytes is not that of the header"), "too many bytes");
+  std::string two_texts = saved;
+  two_texts.insert(text, saved, text, 64);
+  two_texts[32] = 2;
+  expect(message(two_texts).starts_with("the number of texts is out of range"), "more texts than the beam is wide");
+  const std::pair<std::string, std::string> found[] = {
+      {with(8, 0), "the byte order is that of another kind of machine"},
+      {with(12, 9), "the version is that of another ctckit"},
+      {with(16, 4), "the classes, the blank or the beam width are not those of the decoder"},
+      {with(28, -1), "the number of tokens is out of range"},
+      {with(44, 0x7FF00000), "the scale is out of range"},
+      {with(last_prefix, 1 << 20), "a prefix is out of range"},
+      {with(last_prefix + 4, plan.blank), "a prefix is out of range"},
+      {with(text, 1 << 20), "a text is out of range"},
+      {with(text + 4, 1 << 20), "a text is out of range"},
+      {with(text + 8, 3), "a text is out of range"},
+      {with(text + 12, 0x7F800000), "a mass is out of range"},
+      {with(text + 20, std::numeric_limits<int32_t>::min()), "a mass is out of range"},
+      {with(text + 16, 0x7F800000), "the scores of a text are out of range"},
+      {with(text + 36, 1), "the scores of a text are out of range"},  // a node of the lexicon, without one
+      {with(text + 12, 0), "all masses are out of range"},
+  };
+  for (const auto& [said, expected] : found) expect(said.starts_with(expected), expected + ", not: " + said);
+}
+
 // Ties: texts that stay win over new ones, then the first ones win; exactly beam_width are kept.
 void choice_among_equals() {
   const int width = integer(1, 40), staying_count = integer(0, width);
@@ -563,6 +615,7 @@ int main(int count, char** arguments) {
       chunks_and_forgetting();
       saved_and_restored();
       damaged_states();
+      damage_is_named();
       batches_and_threads();
       choice_among_equals();
     }
