@@ -80,8 +80,6 @@ MUTANTS = (
         "search/ranking.cpp",
         "log_prob = log_add(log_prob, known_->log_prob_of(other))",
         "(void)other",
-        "sum = log_add(sum, first_log_prob + endings_[k].score - group->first - gained);",
-        "continue;",
     ),
     Mutant("ranking: score after a change", "scorers/fusion_path.cpp", "change.gain -= gains_[next];", ""),
     Mutant("words of one spelling", "scorers/word_choice.cpp", "choice.score > same.score", "false"),
