@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,13 @@ def opened(chromium):
 
 def asks_network(address):
     return not address.startswith(("file:", "data:", "blob:"))
+
+
+@pytest.fixture
+def signals_as_usual():
+    """Signals that this process ignores (a job in the background, ``nohup``) stop processes during the test."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

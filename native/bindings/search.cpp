@@ -66,7 +66,8 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   result.word_lm_weight = number("word_lm_weight");
   result.has_lexicon = truth("has_lexicon");
   result.words = ragged(plan.attr("words"));
-  result.word_names = copied(nb::cast<List<int32_t>>(plan.attr("word_names")));
+  result.word_names = ragged(plan.attr("word_names"));
+  result.class_names = ragged(plan.attr("class_names"));
   result.word_ids = copied(nb::cast<List<int32_t>>(plan.attr("word_lm_ids")));
   result.oov_words = nb::cast<size_t>(plan.attr("oov_words"));
   result.oov_charge = number("oov_charge");

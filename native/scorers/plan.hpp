@@ -53,11 +53,12 @@ struct SearchPlan {
   std::shared_ptr<const NGram> word_lm;  // or null
   double word_lm_weight;
   bool has_lexicon;
-  Ragged words;                     // spellings
-  std::vector<int32_t> word_names;  // of each spelling: the first one of the same word; empty: words are their letters
-  std::vector<int32_t> word_ids;    // of each spelling, in word_lm; −1 without a model
-  size_t oov_words = 0;             // how many of the last words are charged like unknown ones; only with word_lm
-  double oov_charge;                // nats for each letter; +∞: forbidden
+  Ragged words;  // spellings
+  // If words have names of their own: the characters of each spelling's word, and of each class.
+  Ragged word_names, class_names;
+  std::vector<int32_t> word_ids;  // of each spelling, in word_lm; −1 without a model
+  size_t oov_words = 0;           // how many of the last words are charged like unknown ones; only with word_lm
+  double oov_charge;              // nats for each letter; +∞: forbidden
 
   Ragged hotwords;
   std::vector<float> hotword_weights;

@@ -46,7 +46,7 @@ void Scorers::find_kinds() {
 // several spellings.
 void Scorers::find_ambiguity() {
   std::vector<int32_t> written;
-  ambiguous_ = plan_.has_words || !plan_.word_names.empty();
+  ambiguous_ = plan_.has_words;
   for (int c = 0; c < plan_.classes; ++c) {
     const auto letters = plan_.letters[static_cast<size_t>(c)];
     if (c == plan_.blank) continue;
@@ -247,6 +247,11 @@ Parts Scorers::end(Context context) const {
 }
 
 Parts Scorers::parts(std::span<const int32_t> tokens) const {
+  WordOptions known;
+  return parts(tokens, known);
+}
+
+Parts Scorers::parts(std::span<const int32_t> tokens, WordOptions& known) const {
   Parts parts;
   Context context = start();
   std::vector<WordEnd> ends;
@@ -261,7 +266,7 @@ Parts Scorers::parts(std::span<const int32_t> tokens) const {
     end_word();
   }
   parts.token_lm_log_prob += token_lm_end(context.token_lm);
-  choose_words(ends, parts);
+  choose_words(ends, parts, known);
   return parts;
 }
 
@@ -275,20 +280,22 @@ double Scorers::fusion_score(const Parts& parts, size_t tokens) const {
 }
 
 void Scorers::write(std::span<const int32_t> tokens, std::span<const int32_t> words, std::vector<int32_t>& text) const {
-  text.clear();
+  const bool named = plan_.word_names.size() > 0;
   size_t word = 0, begin = 0;  // the current word: its number, and where it begins
   bool inside = false;
+  text.clear();
   const auto end_word = [&] {
     if (!inside) return;
     inside = false;
-    if (!plan_.word_names.empty() && words[word] >= 0) {
+    if (named && words[word] >= 0) {
+      const auto name = plan_.word_names[static_cast<size_t>(words[word])];
       text.resize(begin);
-      text.push_back(-1 - plan_.word_names[static_cast<size_t>(words[word])]);
+      text.insert(text.end(), name.begin(), name.end());
     }
     ++word;
   };
   for (int32_t token : tokens)
-    for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
+    for (int32_t letter : (named ? plan_.class_names : plan_.letters)[static_cast<size_t>(token)]) {
       if (letter == boundary) {
         end_word();
         continue;

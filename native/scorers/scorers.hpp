@@ -5,6 +5,7 @@
 // They guide the search and do not change the final score.
 #pragma once
 #include <optional>
+#include <unordered_map>
 
 #include "scorers/hotwords.hpp"
 #include "scorers/lexicon.hpp"
@@ -41,6 +42,18 @@ struct Parts {
 struct WordEnd {
   uint32_t node;
   int32_t letters;
+};
+
+// A word that a spelling may be, after a state of the word model. `score`: with its weight and charge.
+struct WordOption {
+  uint32_t state;
+  double log_prob, score;
+  int32_t word;
+};
+// Known options, for many texts with the same words: by state and node.
+struct WordOptions {
+  std::unordered_map<uint64_t, std::vector<WordOption>> of;
+  std::vector<WordOption> unknown;  // a buffer
 };
 
 class Scorers {
@@ -94,6 +107,7 @@ class Scorers {
 
   // Words that are spelled alike are chosen for the highest log-probability of the whole text (word_choice.cpp).
   Parts parts(std::span<const int32_t> tokens) const;
+  Parts parts(std::span<const int32_t> tokens, WordOptions& known) const;
   // The parts of one more token, and of the end of the text, with each word chosen where it ends.
   Parts next(Context& context, int token) const;
   Parts end(Context context) const;
@@ -121,7 +135,8 @@ class Scorers {
   template <class EndWord>
   void walk(Context& context, int token, Parts& parts, EndWord&& end_word) const;
   void close_word(Context& context, Parts& parts) const;
-  void choose_words(std::span<const WordEnd> ends, Parts& parts) const;
+  const std::vector<WordOption>& options(uint32_t state, const WordEnd& end, WordOptions& known) const;
+  void choose_words(std::span<const WordEnd> ends, Parts& parts, WordOptions& known) const;
   void find_ambiguity();
 
   SearchPlan plan_;

@@ -2,8 +2,10 @@
 //
 // A word model scores a word by the words before it, so the best choice may depend on the words after it. This is a
 // shortest path: for each state of the model after a word, the choice of all words so far with the best score (Viterbi).
-// At most `most_choices` states are kept.
+// At most `most_choices` states are kept, and as many words of a spelling.
 #include <algorithm>
+#include <functional>
+#include <unordered_map>
 
 #include "lm/ngram.hpp"
 #include "scorers/scorers.hpp"
@@ -30,17 +32,20 @@ class Choices {
   size_t last() const { return all_.size(); }
   const Choice& operator[](size_t k) const { return all_[k]; }
 
-  void begin_word() { next_ = all_.size(); }
+  void begin_word() {
+    next_ = all_.size();
+    places_.clear();
+  }
   // Of choices with the same state the best is kept, the first of equals.
   void add(const Choice& choice) {
-    const auto from = all_.begin() + static_cast<std::ptrdiff_t>(next_);
-    const auto same = std::find_if(from, all_.end(), [&](const Choice& each) { return each.state == choice.state; });
-    if (same == all_.end()) {
+    const auto [place, is_new] = places_.try_emplace(choice.state, all_.size());
+    if (is_new) {
       all_.push_back(choice);
-    } else if (choice.score > same->score) {
-      *same = choice;
+    } else if (Choice& same = all_[place->second]; choice.score > same.score) {
+      same = choice;
     }
   }
+  void add_only(const Choice& choice) { all_.push_back(choice); }
   void end_word() {
     first_ = next_;
     if (all_.size() - first_ <= most_choices) return;
@@ -51,28 +56,49 @@ class Choices {
 
  private:
   std::vector<Choice> all_;
+  std::unordered_map<uint32_t, size_t> places_;  // of the states after the latest word
   size_t first_ = 0, next_ = 0;
 };
 
 }  // namespace
 
-void Scorers::choose_words(std::span<const WordEnd> ends, Parts& parts) const {
+// The words that a spelling may be after a state: at most `most_choices`, the best ones.
+const std::vector<WordOption>& Scorers::options(uint32_t state, const WordEnd& end, WordOptions& known) const {
+  const bool shared = end.node != Lexicon::outside;  // outside of the lexicon the charge depends on the letters
+  std::vector<WordOption>& found = shared ? known.of[uint64_t{state} << 32 | end.node] : known.unknown;
+  if (shared && !found.empty()) return found;
+  found.clear();
   const NGram* const model = plan_.word_lm.get();
+  const auto add = [&](int32_t word, uint32_t id) {
+    const NGram::Step step = model ? model->query(state, id) : NGram::Step{0, state};
+    const Word scored = {step.log_prob, step.state, word};
+    found.push_back({step.state, static_cast<double>(step.log_prob), word_value(end.letters, scored), word});
+  };
+  const auto words = lexicon_ ? lexicon_->words_at(end.node) : std::span<const int32_t>{};
+  for (int32_t word : words) add(word, static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(word)]));
+  if (words.empty()) add(-1, model ? model->unknown() : 0);
+  std::ranges::stable_sort(found, std::ranges::greater{}, &WordOption::score);
+  found.resize(std::min(found.size(), most_choices));
+  return found;
+}
+
+void Scorers::choose_words(std::span<const WordEnd> ends, Parts& parts, WordOptions& known) const {
   Choices choices(start().word);
   for (const WordEnd& end : ends) {
-    const auto known = lexicon_ ? lexicon_->words_at(end.node) : std::span<const int32_t>{};
     const size_t first = choices.first(), last = choices.last();
     choices.begin_word();
     for (size_t k = first; k < last; ++k) {
       const Choice before = choices[k];
-      const auto add = [&](int32_t word, uint32_t id) {
-        const NGram::Step step = model ? model->query(before.state, id) : NGram::Step{0, before.state};
-        const double score = word_value(end.letters, {step.log_prob, step.state, word});
-        choices.add({step.state, before.score + score, before.log_prob + static_cast<double>(step.log_prob), word,
-                     static_cast<int32_t>(k)});
-      };
-      for (int32_t word : known) add(word, static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(word)]));
-      if (known.empty()) add(-1, model ? model->unknown() : 0);
+      const std::vector<WordOption>& found = options(before.state, end, known);
+      for (const WordOption& each : found) {
+        const Choice choice = {each.state, before.score + each.score, before.log_prob + each.log_prob, each.word,
+                               static_cast<int32_t>(k)};
+        if (found.size() == 1 && last - first == 1) {
+          choices.add_only(choice);
+        } else {
+          choices.add(choice);
+        }
+      }
     }
     choices.end_word();
   }

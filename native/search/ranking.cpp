@@ -36,7 +36,7 @@ struct Group {
 };
 
 struct Text {
-  std::vector<int32_t> tokens;  // of the variant with the most mass
+  std::vector<int32_t> tokens;  // of the best variant
   double score;
 };
 
@@ -155,41 +155,43 @@ class Ranking {
   // A hash of the text as it is written. Two of the few texts of a beam do not share 64 bits by chance.
   uint64_t hash_of(std::span<const int32_t> tokens) {
     const std::vector<int32_t>& all = whole(tokens);
-    scorers_.write(all, scorers_.plan().word_names.empty() ? Parts{}.words : scorers_.parts(all).words, written_);
+    scorers_.write(all, scorers_.plan().word_names.size() > 0 ? scorers_.parts(all, options_).words : Parts{}.words,
+                   written_);
     uint64_t hash = written_.size();
     for (int32_t each : written_) hash = (std::rotl(hash, 5) ^ static_cast<uint32_t>(each)) * 0x9E3779B97F4A7C15u;
     return hash;
   }
 
+  // The text of a group: the token sequence with the best score stands for all.
   Text text_of(const Group& group) {
-    Text text{tokens_of(endings_[group.ending]), 0};
-    const double log_prob = with_variants(known_->log_prob_of(text.tokens), text.tokens, &group);
-    text.score = log_prob + fusion_score(text.tokens);
+    Text text{{}, impossible};
+    double sum = impossible, fusion = 0;
+    for (size_t k = group.ending; k != none; k = next_[k]) {
+      const std::vector<int32_t>& tokens = tokens_of(endings_[k]);
+      const double log_prob = known_->log_prob_of(tokens), gained = fusion_score(tokens);
+      sum = log_add(sum, log_prob);
+      if (k != group.ending && !(log_prob + gained > text.score)) continue;
+      text = {tokens, log_prob + gained};
+      fusion = gained;
+    }
+    text.score = sum + fusion;
     return text;
   }
 
   double fusion_score(std::span<const int32_t> tokens) {
-    return scorers_.any() ? fusion_score(scorers_.parts(whole(tokens)), tokens.size()) : 0;
+    return scorers_.any() ? fusion_score(scorers_.parts(whole(tokens), options_), tokens.size()) : 0;
   }
   double fusion_score(const Parts& parts, size_t tokens) const {
     return scorers_.fusion_score(parts, past_.tokens.size() + tokens);
   }
 
-  // The log-probability of a text: of these tokens, and of the others in the group, as far as their masses without the
-  // scorers are from that of the first one.
+  // The log-probability of a text: of these tokens, and of the others in the group.
   double with_variants(double log_prob, std::span<const int32_t> tokens, const Group* group) {
-    if (!group || group->ending == group->latest) return log_prob;
-    const std::vector<int32_t> first = tokens_of(endings_[group->ending]);
-    const double first_fusion = fusion_score(first);
-    const double first_log_prob = std::ranges::equal(first, tokens) ? log_prob : known_->log_prob_of(first);
-    double sum = log_prob;
-    for (size_t k = group->ending; k != none; k = next_[k]) {
+    for (size_t k = group ? group->ending : none; k != none; k = next_[k]) {
       const std::vector<int32_t>& other = tokens_of(endings_[k]);
-      if (std::ranges::equal(other, tokens)) continue;
-      const double gained = fusion_score(other) - first_fusion;
-      if (std::isfinite(gained)) sum = log_add(sum, first_log_prob + endings_[k].score - group->first - gained);
+      if (!std::ranges::equal(other, tokens)) log_prob = log_add(log_prob, known_->log_prob_of(other));
     }
-    return sum;
+    return log_prob;
   }
 
   const Group* group_of(std::span<const int32_t> tokens) {
@@ -209,7 +211,7 @@ class Ranking {
     const double own = is_known(tokens) ? known_->log_prob() : scorer_.log_prob_of(tokens);
     Scored result{{std::move(tokens), {}, {}, 0}, own};
     Decoded& text = result.text;
-    text.parts = scorers_.parts(whole(text.tokens));
+    text.parts = scorers_.parts(whole(text.tokens), options_);
     text.rescored.log_prob = with_variants(own, text.tokens, group_of(text.tokens));
     text.score = text.rescored.log_prob + fusion_score(text.parts, text.tokens.size());
     return result;
@@ -265,6 +267,7 @@ class Ranking {
   const Past& past_;
   const Search* const search_;
   TextScorer scorer_;
+  WordOptions options_;
   std::vector<Ending> endings_;
   std::vector<size_t> next_;  // of each ending: the next one that is written alike, or none
   std::vector<Group> groups_;

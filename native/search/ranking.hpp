@@ -1,7 +1,7 @@
 // Exact scores for the texts that a search ends with, and their order.
 //
-// 1. Token sequences that are written alike are one text; their probabilities are added. The one with the most mass
-//    stands for all. Its probability is exact; those of the others follow from their masses in the beam.
+// 1. Token sequences that are written alike are one text; their probabilities are added. The one with the best score
+//    stands for all.
 // 2. The first place is decided among the contenders: the texts whose mass in the beam is at most 1.5 nats below the
 //    largest. The beam loses a part of a text's mass, mostly some hundredths of a nat. If it lost much more of one
 //    contender than of another (their scores and masses differ by amounts that are 0.25 nats apart), all texts of the

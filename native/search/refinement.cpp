@@ -86,14 +86,4 @@ std::vector<Refinement> find_refinements(const Frames& frames, std::span<const i
   return refinements;
 }
 
-std::vector<int32_t> refined(std::span<const int32_t> tokens, Refinement refinement, int32_t blank) {
-  std::vector<int32_t> result(tokens.begin(), tokens.end());
-  if (refinement.token == blank) {
-    result.erase(result.begin() + refinement.position);
-  } else {
-    result[static_cast<size_t>(refinement.position)] = refinement.token;
-  }
-  return result;
-}
-
 }  // namespace ctckit

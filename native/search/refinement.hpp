@@ -20,7 +20,4 @@ struct Refinement {
 std::vector<Refinement> find_refinements(const Frames& frames, std::span<const int32_t> tokens,
                                          const Rescored& rescored);
 
-// Returns the text after a refinement.
-std::vector<int32_t> refined(std::span<const int32_t> tokens, Refinement refinement, int32_t blank);
-
 }  // namespace ctckit

@@ -11,10 +11,10 @@
 // e^(score of the scorers for u's last token) (scorers/scorers.hpp). The search keeps the `beam_width` prefixes with
 // the most mass.
 //
-// Masses are float32 with one shared scale. A prefix 2^116 times (80 nats) smaller than the best is dropped. Rescoring computes
-// the exact log-probability of the texts afterwards (rescoring.hpp). Mass comes only from the prefix itself and its
-// parent, so the search never looks prefixes up by their tokens: each entry knows its parent's place in the beam, and
-// an extension exists if and only if a child of the entry is in the beam.
+// Masses are float32 with one shared scale. A prefix 2^116 times (80 nats) smaller than the best is dropped. Ranking
+// computes the exact log-probability of the texts afterwards (ranking.hpp). Mass comes only from the prefix itself and
+// its parent, so the search never looks prefixes up by their tokens: each entry knows its parent's place in the beam,
+// and an extension exists if and only if a child of the entry is in the beam.
 #pragma once
 #include <memory>
 #include <span>

@@ -75,6 +75,14 @@ MUTANTS = (
         "each.context.word, each.context.node,",
         "0, each.context.node,",
     ),
+    Mutant(
+        "ranking: texts written alike",
+        "search/ranking.cpp",
+        "log_prob = log_add(log_prob, known_->log_prob_of(other))",
+        "(void)other",
+    ),
+    Mutant("ranking: score after a change", "scorers/fusion_path.cpp", "change.gain -= gains_[next];", ""),
+    Mutant("words of one spelling", "scorers/word_choice.cpp", "choice.score > same.score", "false"),
     Mutant("search: saved label part", "search/beam.cpp", "label_[i] = text.label;", ""),
     Mutant("search: saved contexts", "search/beam.cpp", "entries_[i] = text.scored;", ""),
     Mutant("search: saved prefixes in range", "search/state.cpp", "within(state.prefixes[k].parent, k + 1)", "true"),
@@ -84,7 +92,7 @@ MUTANTS = (
     Mutant(
         "charge of unknown words",
         "scorers/scorers.cpp",
-        "value - plan_.oov_charge * context.letters : value",
+        "value - plan_.oov_charge * letters : value",
         "value : value",
     ),
     Mutant(

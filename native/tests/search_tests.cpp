@@ -12,12 +12,13 @@
 #include <map>
 #include <random>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/checksum.hpp"
 #include "core/threads.hpp"
 #include "lm/io.hpp"
+#include "scorers/fusion_path.hpp"
 #include "search/candidates.hpp"
 #include "search/decoder.hpp"
 #include "search/state.hpp"
@@ -233,6 +234,15 @@ double naive_hotwords(const SearchPlan& plan, const Text& text) {
   return sum;
 }
 
+// The score of the scorers for a text after a past, with each word chosen where it ends.
+double score_word_by_word(const ctckit::Scorers& scorers, const Text& past, const Text& text) {
+  ctckit::Context context = scorers.start();
+  for (int32_t token : past) scorers.next(context, token);
+  double sum = 0;
+  for (int32_t token : text) sum += scorers.fusion_score(scorers.next(context, token), 1);
+  return sum + scorers.fusion_score(scorers.end(context), 0);
+}
+
 // A beam that holds all texts has their exact scores. The scores of a narrow beam are at most these, and its best text
 // may be improved by refinements (search/refinement.hpp), which add a text.
 void masses_are_exact_scores() {
@@ -249,7 +259,14 @@ void masses_are_exact_scores() {
     decoder.scorers()->write(tokens, decoder.scorers()->parts(tokens).words, text);
     return decoder.scorers()->ambiguous() ? text : tokens;
   };
+  const ctckit::Scorers& scorers = *decoder.scorers();
   for (const auto& each : search.best(20000, true)) {
+    const double fusion = score_word_by_word(scorers, {}, each.tokens);
+    const double exact = ctckit::log_prob_of(frames, each.tokens) + fusion;
+    expect(each.score <= exact + 1e-3, "a mass is at most the exact score");
+    if (whole) expect(each.score > exact - 1e-3, "a whole beam loses nothing");
+    const double chosen = scorers.fusion_score(scorers.parts(each.tokens), each.tokens.size());
+    expect(chosen > fusion - 1e-6, "words chosen by the whole text are at least as good");
     const double mass = masses.try_emplace(written(each.tokens), -infinity).first->second;
     masses[written(each.tokens)] = log_add(mass, each.score);
   }
@@ -264,17 +281,46 @@ void masses_are_exact_scores() {
     if (&each != &decoded[0].front()) expect(each.score <= before, "best first");
     before = &each == &decoded[0].front() ? infinity : each.score;
     expect(std::abs(each.parts.hotwords - naive_hotwords(plan, each.tokens)) < 1e-4, "all hotwords are found");
-    // The scorers are those of the best token sequence: in the mass each has its own.
-    const bool one = !decoder.scorers()->any() || !decoder.scorers()->ambiguous();
-    const double mass = masses[written(each.tokens)];
-    if (one) expect(mass <= each.score + 1e-3, "a mass is at most the exact score");
-    if (whole && one) expect(mass > each.score - 1e-3, "a whole beam loses nothing");
+    // The scorers are those of one token sequence: in the mass each has its own.
+    const bool one = !scorers.any() || !scorers.ambiguous();
+    if (whole && one) expect(std::abs(masses[written(each.tokens)] - each.score) < 1e-3, "masses are added");
     for (size_t k = 0; k < each.tokens.size(); ++k) {
       const auto& rescored = each.rescored;
       expect(rescored.starts[k] < rescored.ends[k] && rescored.ends[k] <= frames.count, "spans are not empty");
       expect(k == 0 || rescored.ends[k - 1] <= rescored.starts[k], "spans do not overlap");
       expect(rescored.confidences[k] > 0 && rescored.confidences[k] <= 1 + 1e-12, "confidences are in 0..1");
     }
+  }
+}
+
+// The change of the score by another token, or by none, against scores of the whole texts.
+void changes_of_one_token() {
+  const SearchPlan plan = random_plan(1);
+  const ctckit::Scorers scorers(plan);
+  const auto random_text = [&](int most) {
+    Text text;
+    for (int n = integer(0, most); n > 0; --n) text.push_back(integer(0, plan.classes - 1));
+    std::erase(text, plan.blank);
+    return text;
+  };
+  const Text past = random_text(4);
+  const auto score = [&](const Text& text) { return score_word_by_word(scorers, past, text); };
+  Text text = random_text(20);
+  if (std::isinf(score(text))) return;
+  ctckit::FusionPath path(scorers, past, text);
+  for (int n = 0; n < 20 && !text.empty(); ++n) {
+    const int position = integer(0, static_cast<int>(text.size()) - 1), token = integer(0, plan.classes - 1);
+    Text changed = text;
+    if (token == plan.blank) {
+      changed.erase(changed.begin() + position);
+    } else {
+      changed[static_cast<size_t>(position)] = token;
+    }
+    const double gain = path.gain(static_cast<size_t>(position), token), expected = score(changed) - score(text);
+    expect(std::isinf(expected) ? gain == expected : std::abs(gain - expected) < 1e-6, "the gain of a change");
+    if (std::isinf(expected)) continue;
+    path.change(static_cast<size_t>(position), token);
+    text = changed;
   }
 }
 
@@ -422,6 +468,58 @@ void damaged_states() {
   }
 }
 
+// Each number out of range has its message. One text of two tokens or more, and the prefixes before it.
+void damage_is_named() {
+  const SearchPlan plan = plain_plan(3, 1);
+  const ctckit::Scorers scorers(plan);
+  std::vector<float> emissions;
+  for (int t = 0; t < 6; ++t)
+    for (int c = 0; c < 3; ++c) emissions.push_back(c == (plan.blank + 1 + t % 2) % 3 ? -0.1f : -3.0f);
+  ctckit::Search search(std::make_shared<ctckit::Scorers>(plan));
+  search.push(emissions.data(), 3, 6);
+  const std::string saved = ctckit::state_bytes(search);
+  const auto message = [&](std::string bytes) -> std::string {
+    correct_the_checksum(bytes);
+    try {
+      (void)ctckit::state_from_bytes(bytes, scorers);
+    } catch (const ctckit::StateError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  const auto with = [&](size_t at, int32_t number) {
+    std::string bytes = saved;
+    std::memcpy(&bytes[at], &number, sizeof number);
+    return message(bytes);
+  };
+  constexpr size_t text = 48;
+  const size_t last_prefix = saved.size() - 8;
+  expect(message(saved) == "none" && last_prefix > text + 64, "what is intact is restored");
+  expect(message(saved + saved).starts_with("the number of bytes is not that of the header"), "too many bytes");
+  std::string two_texts = saved;
+  two_texts.insert(text, saved, text, 64);
+  two_texts[32] = 2;
+  expect(message(two_texts).starts_with("the number of texts is out of range"), "more texts than the beam is wide");
+  const std::pair<std::string, std::string> found[] = {
+      {with(8, 0), "the byte order is that of another kind of machine"},
+      {with(12, 9), "the version is that of another ctckit"},
+      {with(16, 4), "the classes, the blank or the beam width are not those of the decoder"},
+      {with(28, -1), "the number of tokens is out of range"},
+      {with(44, 0x7FF00000), "the scale is out of range"},
+      {with(last_prefix, 1 << 20), "a prefix is out of range"},
+      {with(last_prefix + 4, plan.blank), "a prefix is out of range"},
+      {with(text, 1 << 20), "a text is out of range"},
+      {with(text + 4, 1 << 20), "a text is out of range"},
+      {with(text + 8, 3), "a text is out of range"},
+      {with(text + 12, 0x7F800000), "a mass is out of range"},
+      {with(text + 20, std::numeric_limits<int32_t>::min()), "a mass is out of range"},
+      {with(text + 16, 0x7F800000), "the scores of a text are out of range"},
+      {with(text + 36, 1), "the scores of a text are out of range"},  // a node of the lexicon, without one
+      {with(text + 12, 0), "all masses are out of range"},
+  };
+  for (const auto& [said, expected] : found) expect(said.starts_with(expected), expected + ", not: " + said);
+}
+
 // Ties: texts that stay win over new ones, then the first ones win; exactly beam_width are kept.
 void choice_among_equals() {
   const int width = integer(1, 40), staying_count = integer(0, width);
@@ -512,10 +610,12 @@ int main(int count, char** arguments) {
       random_bits.seed(static_cast<unsigned>(seed));
       agrees_with_dictionaries();
       masses_are_exact_scores();
+      changes_of_one_token();
       confidences_stand_alone();
       chunks_and_forgetting();
       saved_and_restored();
       damaged_states();
+      damage_is_named();
       batches_and_threads();
       choice_among_equals();
     }

@@ -17,6 +17,8 @@ from tests.support.line_files import TEXTS, interrupt, start_command, wait_until
 
 runner = CliRunner()
 
+pytestmark = pytest.mark.usefixtures("signals_as_usual")
+
 
 def invoke(*arguments):
     return runner.invoke(app, [str(argument) for argument in arguments])

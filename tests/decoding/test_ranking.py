@@ -135,3 +135,49 @@ def test_a_change_is_scored_as_in_the_whole_text():
     unrefined.push(log_probs)
     first = unrefined.best(1)[0]
     assert best.log_prob > ctckit.lattice(log_probs, first.tokens).log_likelihood + 1
+
+
+def test_token_sequences_of_one_text_have_their_exact_probabilities(tmp_path, engine):
+    """The masses of the beam hold clamped scores and words chosen from the left: they are not probabilities."""
+    path = tmp_path / "tokens.arpa"
+    path.write_text(
+        "\\data\\\nngram 1=6\n\n\\1-grams:\n-2\t<unk>\n-99\t<s>\n-1\t</s>\n-1\ta\n-1\tb\n-99\tab\n\n\\end\\\n",
+        encoding="utf-8",
+    )
+    model = NGramModel.load(path, unit="token")
+    decoder = BeamDecoder(Vocabulary(("", "a", "b", "ab")), language_model=model, lm_weight=1.0)
+    best = decoder.decode(np.array([[-50.0, -38.0, -90.0, 0.0], [-60.0, -90.0, -38.0, 0.0]]))[0][0]
+    assert best.text == "ab"
+    assert -76 - engine < best.log_prob < engine
+
+
+def test_words_with_names_are_one_text_with_unknown_words_that_are_written_alike(engine):
+    vocabulary = Vocabulary(("", "c", "k", "a", "t", "_"), separator="_")
+    decoder = BeamDecoder(vocabulary, lexicon={"cat": "kat"}, oov_charge=0.1)
+    probs = np.full((4, 6), 0.01)
+    probs[range(4), [2, 3, 4, 5]] = 0.7
+    probs[0, 1] = 0.25
+    found = decoder.decode(np.log(probs / probs.sum(axis=1, keepdims=True)), n_best=10)[0]
+    texts = [each.text for each in found]
+    assert texts[0] == "cat"
+    assert len(set(texts)) == len(texts)
+    item = ctckit.lattice(np.log(probs / probs.sum(axis=1, keepdims=True)), found[0].tokens)
+    assert found[0].log_prob > item.log_likelihood + 0.2  # "cat" letter by letter too
+
+
+def test_many_words_of_one_spelling(tmp_path):
+    """Hundreds of words share each spelling: the choice among them costs less than a second."""
+    names = [f"w{n}" for n in range(300)]
+    path = tmp_path / "words.arpa"
+    path.write_text(random_arpa(names[:60], 0), encoding="utf-8")
+    decoder = BeamDecoder(
+        LETTERS,
+        beam_width=30,
+        lexicon={name: [["a"] if n % 2 else ["b"]] for n, name in enumerate(names)},
+        language_model=NGramModel.load(path),
+    )
+    log_probs = random_log_probs(0, 60, 4, sharpness=3.0)
+    decoder.decode(log_probs[:5])
+    start = time.process_time()
+    decoder.decode(log_probs)
+    assert time.process_time() - start < 3

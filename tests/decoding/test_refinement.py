@@ -79,7 +79,7 @@ def test_no_proposed_change_makes_the_result_better(seed, engine):
     decoder = BeamDecoder(LETTERS, beam_width=1 + seed % 3, hotwords=["ab"], word_bonus=0.4)
     best = decoder.decode(log_probs)[0][0]
     scoring = search.Decoder(decoder.plan)
-    for k, token in scoring.propose_refinements(log_probs, best.tokens):
+    for k, token in search.propose_refinements(log_probs, best.tokens, decoder.plan.blank):
         tokens = list(best.tokens)
         tokens[k : k + 1] = [] if token == 0 else [token]
         fusion_score = decoder.plan.fusion_score(scoring.score_parts(tokens), len(tokens))

@@ -227,6 +227,9 @@ def test_damaged_bytes_are_an_error():
             restored(decoder, state[:end])
     with pytest.raises(InvalidInputError, match="the checksum is wrong: the bytes are damaged"):
         restored(decoder, state + b"\0")
+    for at, message in ((8, "the byte order is that of another kind"), (12, "the version is that of another ctckit")):
+        with pytest.raises(InvalidInputError, match=message):
+            restored(decoder, state[:at] + b"\7" + state[at + 1 :])
 
 
 @pytest.mark.parametrize("other", [{"beam_width": 4}, {"vocabulary": PIECES}, {"vocabulary": ["", *"abcd"]}])

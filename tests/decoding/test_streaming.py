@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ctckit
-from ctckit import BeamDecoder, Vocabulary
+from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.decoding import beam, streaming
 from ctckit.errors import InvalidInputError
 from tests.support.search_problems import ENGINES, LETTERS, TOLERANCES, UNMARKED, model
@@ -185,6 +185,70 @@ def test_what_is_stable_stays(beam_width, vocabulary, engine):
         assert final.startswith(stable)
         refined += final != decoder.decode(log_probs)[0][0].text
     assert refined > 0  # without the promise, some of these would change
+
+
+@pytest.mark.parametrize("oov_charge", [0.2, None])
+@pytest.mark.parametrize("beam_width", [1, 8])
+def test_what_is_stable_stays_with_names(beam_width, oov_charge, engine):
+    """Tokens that hold two words, homophones, words that stay incomplete, texts that become impossible."""
+    pieces = Vocabulary(("", "▁a", "b▁c", "▁", "b", "c"), word_start="▁")
+    names = {"X": "ab", "Y": "c", "Y2": "c", "Z": "cb", "Q": "abc"}
+    for vocabulary in (pieces, Vocabulary(("", "a", "b", "c", "|"), separator="|")):
+        decoder = BeamDecoder(vocabulary, lexicon=names, beam_width=beam_width, oov_charge=oov_charge)
+        for seed in range(30 if beam._engine is ENGINES["native"] else 4):
+            rng = np.random.default_rng(seed)
+            sharp = rng.choice([0.05, 0.3, 1.0])
+            log_probs = np.log(rng.dirichlet(np.full(len(vocabulary), sharp), rng.integers(5, 90)) + 1e-9)
+            stream, stable = decoder.stream(), ""
+            for chunk in np.array_split(log_probs, len(log_probs) // 3):
+                stream.push(chunk)
+                partial = stream.partial()
+                assert partial.stable.startswith(stable)
+                stable = partial.stable
+            found = stream.finish_all(4)
+            assert all(each.text.startswith(stable) for each in found)
+            assert len({each.text for each in found}) == len(found)
+
+
+def test_the_score_is_that_of_the_words_that_stayed(tmp_path):
+    arpa = (
+        "\\data\\\nngram 1=6\nngram 2=1\n\n\\1-grams:\n-2\t<unk>\t0\n-99\t<s>\t0\n-2\t</s>\t0\n-0.5\ttoo\t0\n"
+        "-1\ttwo\t0\n-1\tcats\t0\n\n\\2-grams:\n-0.1\ttwo cats\n\n\\end\\\n"
+    )
+    path = tmp_path / "words.arpa"
+    path.write_text(arpa, encoding="utf-8")
+    loaded = NGramModel.load(path)
+    vocabulary = Vocabulary(("", "t", "u", "k", "_"), separator="_")
+    decoder = BeamDecoder(
+        vocabulary, lexicon={"too": "tu", "two": "tu", "cats": "k"}, language_model=loaded, lm_weight=1.0, beam_width=1
+    )
+    probs = np.full((5, 5), 0.001)
+    probs[range(5), [1, 2, 4, 3, 4]] = 0.996
+    stream = decoder.stream()
+    stream.push(np.log(probs[:3]))
+    assert stream.partial().stable == "too"
+    stream.push(np.log(probs[3:]))
+    best = stream.finish()
+    assert best.text == "too cats"
+    assert best.lm_log_prob == pytest.approx(loaded.log_prob(["too", "cats"]), abs=1e-4)
+    assert best.score == pytest.approx(best.log_prob + best.lm_log_prob + 2 * 2.0, abs=1e-4)
+    assert decoder.decode(np.log(probs))[0][0].text == "two cats"
+
+
+def test_taking_closed_text_changes_nothing_after_it(tmp_path):
+    """The language model goes on from what was taken."""
+    decoder = BeamDecoder(
+        LETTERS, beam_width=4, language_model=model(tmp_path, ["a", "ab", "b"], "word", seed=3), lm_weight=1.0
+    )
+    for seed in range(8 if beam._engine is ENGINES["native"] else 1):
+        log_probs = np.log(np.random.default_rng(seed).dirichlet(np.full(4, 0.4), 8 * W) + 1e-9)
+        whole, taken = decoder.stream(), decoder.stream()
+        tokens = ()
+        for chunk in np.array_split(log_probs, 10):
+            whole.push(chunk)
+            taken.push(chunk)
+            tokens += taken.take().tokens
+        assert tokens + taken.finish().tokens == whole.finish().tokens
 
 
 def test_partial_results_in_words_of_a_lexicon(tmp_path):

@@ -49,8 +49,8 @@ def random_word_options(rng, letters, models):
         "oov_charge": rng.choice([0.0, 0.5, 2.0, math.inf]),
     }
     if rng.random() < 0.4:
-        names = rng.integers(0, 4, len(words)).tolist()
-        options["word_names"] = np.array([names.index(name) for name in names], dtype=np.int32)
+        names = rng.integers(65, 69, len(words)).tolist()
+        options["word_names"] = Ragged.of([[name] for name in names])
     if rng.random() < 0.3:
         return options
     model = models[int(rng.integers(1, 9))]
@@ -93,6 +93,8 @@ def random_plan(rng, models):
     for name, scale in (("token_bonus", 1.0), ("beam_threshold", -10.0), ("token_threshold", -4.0)):
         if rng.random() < 0.25:
             options[name] = scale * rng.random()
+    if "word_names" in options:
+        options["class_names"] = Ragged.of([[letter and 64 + letter for letter in each] for each in spelled])
     width = int(rng.integers(1, 40))
     return SearchPlan(
         classes=classes,

@@ -20,6 +20,8 @@ from ctckit.ocr.training.loop import train
 from ctckit.vocabulary import Vocabulary
 from tests.support.line_files import TEXTS, bars, register_tiny, write_line, write_lines
 
+pytestmark = pytest.mark.usefixtures("signals_as_usual")
+
 VOCABULARY = Vocabulary.from_characters("ab")
 TINY = CRNNConfig(num_classes=3, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8, dropout=0.1)
 

@@ -173,7 +173,8 @@ class BeamDecoder:
 
         Returns:
             For each item at least one hypothesis, best first, all of different texts: token sequences that are written
-            alike are one text with the sum of their probabilities. The first one is the same for every ``n_best``.
+            alike are one text with the sum of their probabilities. The first one is the same for every ``n_best``; in
+            very uncertain frames, another one has a higher score now and then.
             There are fewer than ``n_best`` where the beam ends with fewer possible texts. Where it ends with none
             (unknown words are forbidden, and no text in the beam is complete), the result is the empty text. Long items
             (more than 4,096 frames; fewer with thousands of classes) are decoded as ``stream()`` does it, with the same

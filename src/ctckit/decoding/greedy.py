@@ -67,7 +67,7 @@ def greedy_decode(
     found = [_runs(best[b, :length], top[b, :length], b, blank) for b, length in enumerate(lengths)]
     scores.expect_distributions(lengths)
     return [
-        BestPathHypothesis(scores.scores[b, :length], runs, blank, vocabulary)
+        BestPathHypothesis.of(scores.scores[b, :length], runs, blank, vocabulary)
         for b, (runs, length) in enumerate(zip(found, lengths.tolist(), strict=True))
     ]
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from ctckit._unicode import decomposed
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable
 from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.plan import Ragged
 from ctckit.language_models.ngram import SPECIAL, NGramModel
 from ctckit.vocabulary import Vocabulary
 
@@ -51,11 +49,9 @@ class Lexicon:
         return found
 
     @property
-    def names(self) -> npt.NDArray[np.int32]:
-        """The first spelling of the same word, for each spelling; empty where words are written as they are spelled."""
-        first: dict[str, int] = {}
-        own = self.words if self.own_spellings else ()
-        return np.array([first.setdefault(word, index) for index, word in enumerate(own)], dtype=np.int32)
+    def names(self) -> Ragged:
+        """The characters of each spelling's word, as numbers; none where words are written as they are spelled."""
+        return Ragged.of([[ord(each) for each in word] for word in self.words] if self.own_spellings else [])
 
     def spelled(self, word: str) -> list[Letters]:
         """Return all spellings of a word; none if the lexicon does not have the word."""

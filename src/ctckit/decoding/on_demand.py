@@ -30,19 +30,27 @@ WINDOW = 1024
 
 
 class BestPathHypothesis(Hypothesis):
-    """The text of a best path. Its log-probability is computed when it is asked for; then it is kept.
+    """The text of a best path. Its log-probability is computed when it is asked for; then it is kept."""
 
-    Args:
-        frames: (T, C) the frames of the item; those columns are copied that the text needs.
-        path: The tokens of the best path and where they are.
-        blank: The class of the blank.
-        vocabulary: Writes the tokens as text.
-    """
-
-    def __init__(self, frames: Any, path: Runs, blank: int, vocabulary: Vocabulary | None) -> None:
-        decoded = Decoded(path.tokens, RescoringOnDemand(frames, path, blank), Parts())
+    def __init__(self, decoded: Decoded, vocabulary: Vocabulary | None) -> None:
         for name, value in (("decoded", decoded), ("vocabulary", vocabulary), ("word_names", None)):
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, frames: Any, path: Runs, blank: int, vocabulary: Vocabulary | None) -> BestPathHypothesis:
+        """Return the text of a path.
+
+        Args:
+            frames: (T, C) the frames of the item; those columns are copied that the text needs.
+            path: The tokens of the best path and where they are.
+            blank: The class of the blank.
+            vocabulary: Writes the tokens as text.
+        """
+        return cls(Decoded(path.tokens, RescoringOnDemand(frames, path, blank), Parts()), vocabulary)
+
+    def __reduce__(self) -> tuple[type[Hypothesis], tuple[Any, ...]]:
+        """Pickle the numbers, not the frames."""
+        return Hypothesis, (self.decoded, self.log_prob, self.vocabulary)
 
     @property
     def score(self) -> float:
@@ -73,7 +81,13 @@ class RescoringOnDemand(Rescoring):
         columns = self._columns
         if not isinstance(columns, np.ndarray):  # a tensor on a GPU
             columns = columns.float().cpu().numpy()
-        return log_prob_in_windows(columns, self._tokens, self.starts, self.ends, self._blank)
+        found = log_prob_in_windows(columns, self._tokens, self.starts, self.ends, self._blank)
+        object.__setattr__(self, "_columns", None)  # not needed any more
+        return found
+
+    def __reduce__(self) -> tuple[type[Rescoring], tuple[Any, ...]]:
+        """Pickle the numbers, not the frames."""
+        return Rescoring, (self.log_prob, self.starts, self.ends, self.token_log_probs, self.confidences)
 
     _columns: Any
     _blank: int
@@ -106,6 +120,8 @@ def log_prob_in_windows(
         cut = cut if cut > frame else frame + WINDOW  # a token that lasts a whole window
         window = frames[frame : frame + 2 * WINDOW]
         whole = exact_log_prob(window, tokens[token:last], blank)
+        if whole == -math.inf:
+            return whole
         pieces.append(whole - exact_log_prob(window[cut - frame :], tokens[cut_token:last], blank))
         frame, token = cut, cut_token
     return math.fsum([*pieces, exact_log_prob(frames[frame:], tokens[token:], blank)])

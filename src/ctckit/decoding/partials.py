@@ -5,6 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from ctckit.alignment.spans import words_of
 from ctckit.kernels.search.plan import BOUNDARY, Parts, SearchPlan
@@ -64,8 +68,17 @@ class Written:
         return " ".join(part for part in (self.words, self.rest) if part)
 
 
+class NamedWord(NamedTuple):
+    """A word of a lexicon in a text: its entry in the lexicon, its text, its first token and one past its last."""
+
+    entry: int
+    text: str
+    first: int
+    end: int
+
+
 class StableText:
-    """The stable tokens of a stream and their text. Each call costs as much as there is new text.
+    """The stable tokens of a stream and their text. Only new text is written; the rest is copied.
 
     Where a lexicon has several words of one spelling, the choice for a stable word stays as it is.
 
@@ -89,7 +102,7 @@ class StableText:
         self._names = word_names
         self._score_parts = score_parts
         self._written = Written()
-        self._words: list[tuple[int, str, int]] = []  # with names: position in the lexicon, text, past its last token
+        self._words: list[NamedWord] = []
 
     def copy(self) -> StableText:
         """Return the same text; neither changes with the other."""
@@ -111,38 +124,64 @@ class StableText:
         """Remove the first tokens, which were taken from the stream."""
         self.tokens = self.tokens[count:]
         self._written = Written().then(self.tokens, self._vocabulary)
-        self._words = [(index, text, end - count) for index, text, end in self._words if end > count]
+        words = [NamedWord(each.entry, each.text, each.first - count, each.end - count) for each in self._words]
+        self._words = [each for each in words if each.first >= 0]
 
-    def named(self, parts: Parts, count: int) -> Parts:
-        """Return the parts of a text that shares its ``count`` tokens with the stable text, with the words chosen."""
-        chosen = tuple(index for index, _, end in self._words if end <= count)
-        return replace(parts, word_indices=chosen + parts.word_indices[len(chosen) :])
+    def named(self, parts: Parts, tokens: npt.NDArray[np.int32]) -> Parts:
+        """Return the parts of a text with the words that were chosen where it shares the stable tokens."""
+        count = min(len(self.tokens), len(tokens))
+        shared = self.tokens[:count] == tuple(tokens[:count].tolist())
+        chosen = tuple(each.entry for each in self._words if shared and each.end <= len(tokens))
+        indices = chosen + parts.word_indices[len(chosen) :]
+        if indices == parts.word_indices:
+            return parts
+        return replace(parts, word_indices=indices, word_lm_log_prob=self._log_prob(indices))
+
+    def _log_prob(self, words: Tokens) -> float:
+        """Return the log-probability of words by the model of words."""
+        model, plan = self._plan.word_lm, self._plan
+        if model is None:
+            return 0.0
+        total, state = 0.0, model.start if plan.lm_boundary else model.empty
+        for word in words:
+            log_prob, state = model.query(state, int(plan.word_lm_ids[word]) if word >= 0 else model.unknown)
+            total += log_prob
+        return total + (model.query(state, model.end)[0] if plan.lm_boundary else 0.0)
 
     def _partial_in_names(self, tentative: Tokens) -> Partial:
         found = self._name_words(self.tokens + tentative)
         complete = self._complete_words(found)
         self._words += found[:complete]
-        stable = " ".join(text for _, text, _ in self._words)
-        rest = " ".join(text for _, text, _ in found[complete:])
+        stable = " ".join(each.text for each in self._words)
+        rest = " ".join(each.text for each in found[complete:])
         return Partial(stable, " " + rest if stable and rest else rest, self.tokens, tentative)
 
-    def _name_words(self, tokens: Tokens) -> list[tuple[int, str, int]]:
+    def _name_words(self, tokens: Tokens) -> list[NamedWord]:
         """Return the words after those that are named already."""
-        known = self._words[-CONTEXT_WORDS:]
-        begin = self._words[-len(known) - 1][2] if len(self._words) > len(known) else 0
-        spelled = words_of(tokens[begin:], self._vocabulary)[len(known) :]
-        indices = self._score_parts(tokens[begin:]).word_indices[len(known) :]
+        begin, known = self._context()
+        spelled = words_of(tokens[begin:], self._vocabulary)[known:]
+        indices = self._score_parts(tokens[begin:]).word_indices[known:]
         assert self._names is not None
         return [
-            (index, self._names[index] if index >= 0 else text, begin + positions[-1] + 1)
+            NamedWord(
+                index, self._names[index] if index >= 0 else text, begin + positions[0], begin + positions[-1] + 1
+            )
             for index, (text, positions) in zip(indices, spelled, strict=True)
         ]
 
-    def _complete_words(self, found: list[tuple[int, str, int]]) -> int:
-        """Return how many of the words end within the stable tokens, with the boundary after them."""
-        stable = range(self._words[-1][2] if self._words else 0, len(self.tokens))
-        last = max((n for n in stable if BOUNDARY in self._plan.letters[self.tokens[n]]), default=-1)
-        return sum(end <= last or (end == last + 1 and self._ends_word(last)) for _, _, end in found)
+    def _context(self) -> tuple[int, int]:
+        """Return a token that begins a word before the new ones, and the number of named words from there on."""
+        count = len(self._words)
+        for n in range(count - CONTEXT_WORDS, max(0, count - 4 * CONTEXT_WORDS), -1):
+            if self._words[n - 1].end <= self._words[n].first:  # the token has no letters of the word before
+                return self._words[n].first, count - n
+        return 0, count
 
-    def _ends_word(self, position: int) -> bool:
-        return self._plan.letters[self.tokens[position]][-1] == BOUNDARY
+    def _letters(self, position: int) -> tuple[int, ...]:
+        return self._plan.letters[self.tokens[position]]
+
+    def _complete_words(self, found: list[NamedWord]) -> int:
+        """Return how many of the words end within the stable tokens, with the boundary after them."""
+        stable = range(self._words[-1].end if self._words else 0, len(self.tokens))
+        last = max((n for n in stable if BOUNDARY in self._letters(n)), default=-1)
+        return sum(each.end <= last or (each.end == last + 1 and self._letters(last)[-1] == BOUNDARY) for each in found)

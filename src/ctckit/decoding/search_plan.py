@@ -72,12 +72,19 @@ def build_plan(
         word_lm=None if word_lm is None else word_lm.native,
         has_lexicon=has_lexicon,
         words=NO_LISTS if lexicon is None else Ragged.of(lexicon.spellings),
-        word_names=np.zeros(0, dtype=np.int32) if lexicon is None else lexicon.names,
+        word_names=NO_LISTS if lexicon is None else lexicon.names,
+        class_names=_class_names(vocabulary) if lexicon is not None and lexicon.own_spellings else NO_LISTS,
         word_lm_ids=np.zeros(0, dtype=np.int32) if lexicon is None else word_lm_ids_of(word_lm, lexicon),
         oov_words=0 if lexicon is None else lexicon.oov_words,
         **_hotword_fields(settings, spelling),
         **plan_fields(settings, models.weights, has_words=has_words, has_lexicon=has_lexicon),
     )
+
+
+def _class_names(vocabulary: Vocabulary) -> Ragged:
+    """Return the characters of each class as numbers, with 0 between words."""
+    names = ["\0".join(parts) for parts in vocabulary.word_parts]
+    return Ragged.of([ord(each) for each in name] for name in names)
 
 
 def changed_plan(
@@ -109,16 +116,17 @@ class FromModel:
 def without_weightless(plan: SearchPlan, from_model: FromModel) -> SearchPlan:
     """Return the plan without the models whose weight is 0, and without all that is there because of them."""
     changes: dict[str, Any] = {}
-    if plan.token_lm_weight == 0:
+    if plan.token_lm is not None and plan.token_lm_weight == 0:
         changes |= {"token_lm": None, "token_lm_ids": NO_LISTS, "token_lm_space": -1}
     if plan.word_lm is not None and plan.word_lm_weight == 0:
         no_words = from_model.lexicon
-        words = NO_LISTS if no_words else plan.words
+        words = NO_LISTS if no_words else Ragged.of(plan.words.lists()[: len(plan.words) - plan.oov_words])
         ids = np.full(len(words), -1, dtype=np.int32)
         changes |= {"word_lm": None, "word_lm_ids": ids, "words": words, "oov_words": 0}
+        changes |= {"word_names": Ragged.of(plan.word_names.lists()[: len(words)])}
         changes |= {"has_lexicon": plan.has_lexicon and not no_words}
         changes |= {"word_bonus": 0.0} if from_model.word_bonus else {}
-    return replace(plan, **changes)
+    return replace(plan, **changes) if changes else plan
 
 
 def _hotword_fields(settings: Mapping[str, Any], spelling: PhraseSpelling) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class DecodeStream:
         self._first_kept = 0
         self._frames = 0
         self._closed = _ClosedText()
+        self._taken = np.zeros(0, dtype=np.int32)  # the last tokens that were taken: context for the language models
         self._began: int | None = None  # the first frame of a token that began before the kept frames
         self._stable = StableText(self._plan, vocabulary, word_names, decoder.score_parts)
         self._finished = False
@@ -202,6 +203,7 @@ class DecodeStream:
         closed = self._closed.decoded(self._decoder.score_parts(tuple(self._closed.tokens.tolist())))
         taken = self._hypothesis(closed)
         self._stable.drop(self._closed.count)
+        self._taken = np.concatenate([self._taken, self._closed.last_tokens(PAST_TOKENS)])[-PAST_TOKENS:]
         self._closed = _ClosedText()
         return taken
 
@@ -216,19 +218,19 @@ class DecodeStream:
         n_best = _checks.positive_integer(n_best, "n_best")
         self._finished = True
         kept = self._kept_frames()
-        past = self._closed.tokens
+        past = np.concatenate([self._taken, self._closed.tokens])
         found = self._decoder.ranked(self._search, kept, n_best, past=past, first=self._final)
-        return [self._hypothesis(self._whole_text(each)) for each in found or [self._empty(kept, past)]]
+        return [self._hypothesis(self._whole_text(each)) for each in found or [self._incomplete(kept)]]
 
     @property
     def _final(self) -> int:
         """How many first tokens of the search a partial result has called stable."""
         return max(0, len(self._stable.tokens) - self._closed.count)
 
-    def _empty(self, kept: npt.NDArray[Any], past: npt.NDArray[np.int32]) -> Decoded:
-        """Return no more tokens: the result where no text of the beam is possible."""
-        parts = self._decoder.score_parts(tuple(past.tolist()))
-        return Decoded(np.zeros(0, dtype=np.int32), self._decoder.rescore(kept, ()), parts)
+    def _incomplete(self, kept: npt.NDArray[Any]) -> Decoded:
+        """Return the stable tokens and no more: the result where no text of the beam is possible."""
+        tokens = self._stable.tokens[self._closed.count :]
+        return Decoded(np.array(tokens, dtype=np.int32), self._decoder.rescore(kept, tokens), Parts())
 
     def _expect_open(self) -> None:
         if self._finished:
@@ -247,7 +249,7 @@ class DecodeStream:
         count, frame = self._place(tokens, whole)
         if count > len(self._search.stable()):
             self._search.keep_only(tokens[:count])
-        past = self._closed.last_tokens(PAST_TOKENS)
+        past = np.concatenate([self._taken, self._closed.last_tokens(PAST_TOKENS)])[-PAST_TOKENS:]
         decoded = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count)
         whole = decoded.rescoring
         closed = len(decoded.tokens) - (len(tokens) - count)  # how many tokens the refined beginning has
@@ -299,7 +301,7 @@ class DecodeStream:
         return starts
 
     def _whole_text(self, decoded: Decoded) -> Decoded:
-        """Return the closed text and the text after it as one; ``decoded`` has the parts of both."""
+        """Return the closed text and the text after it as one."""
         rest = decoded.rescoring
         whole = self._closed.copy()
         whole.append(
@@ -312,10 +314,11 @@ class DecodeStream:
                 rest.confidences,
             ),
         )
-        return whole.decoded(decoded.parts)
+        return whole.decoded(self._decoder.score_parts(tuple(whole.tokens.tolist())))
 
     def _hypothesis(self, decoded: Decoded) -> Hypothesis:
-        decoded = replace(decoded, parts=self._stable.named(decoded.parts, len(decoded.tokens)))
+        parts = self._stable.named(decoded.parts, decoded.tokens)
+        decoded = replace(decoded, parts=parts)
         return Hypothesis(decoded, decoded.score(self._plan), self._vocabulary, self._word_names)
 
 

@@ -68,10 +68,6 @@ class Decoder:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank)
 
-    def propose_refinements(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the one-token changes to try; see ``propose_refinements``."""
-        return propose_refinements(log_probs, tokens, self.plan.blank)
-
 
 class Search:
     """The search in one item, frame by frame; see ``reference.Search``.

@@ -136,8 +136,9 @@ class SearchPlan:
         word_lm_weight: The weight of its log-probability.
         has_lexicon: Whether there are known words. Then ``words`` holds them.
         words: (W lists) the spelling of each known word in letters, without 0. Equal spellings are homophones.
-        word_names: (W,) int32 the first spelling of the same word, where words are written by names of their own;
-            empty: a word is written as it is spelled.
+        word_names: (W lists) the characters that the word of each spelling is written in, where words have names of
+            their own; none: a word is written as it is spelled.
+        class_names: (C lists) the characters of each class, 0 between words; none without ``word_names``.
         word_lm_ids: (W,) int32 the entry of each known word in the word model, that of <unk> where the model lacks the
             word; −1 without a word model.
         oov_words: How many of the last ``words`` are out of vocabulary all the same: ``word_lm`` is asked for their
@@ -167,7 +168,8 @@ class SearchPlan:
     word_lm_weight: float = 0.0
     has_lexicon: bool = False
     words: Ragged = NO_LISTS
-    word_names: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    word_names: Ragged = NO_LISTS
+    class_names: Ragged = NO_LISTS
     word_lm_ids: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     oov_words: int = 0
     oov_charge: float = 0.0

@@ -36,7 +36,8 @@ import numpy.typing as npt
 
 from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Rescoring, SearchPlan
 from ctckit.kernels.search.reference_ranking import Ranking
-from ctckit.kernels.search.reference_rescoring import log_sum, propose_refinements, rescore
+from ctckit.kernels.search.reference_rescoring import log_sum, rescore
+from ctckit.kernels.search.reference_rescoring import propose_refinements as propose_refinements
 from ctckit.kernels.search.reference_scorers import Context, Scorers
 from ctckit.topology import IMPOSSIBLE
 
@@ -191,10 +192,6 @@ class Decoder:
     def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank)
-
-    def propose_refinements(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the one-token changes to try; see ``propose_refinements``."""
-        return propose_refinements(log_probs, tokens, self.plan.blank)
 
     def ranked(
         self, search: Search, log_probs: npt.NDArray[Any], n_best: int, *, past: Sequence[int] = (), first: int = 0

@@ -1,8 +1,7 @@
 """Exact scores for the texts that a search ends with, and their order: the definition.
 
-1.  Token sequences that are written alike are one text; its probability is the sum of theirs. The one with the most
-    mass stands for all. Its probability is exact; those of the others follow from their masses in the beam:
-    log p(other) = log p(first) + mass(other) − mass(first), both masses without the fusion scores.
+1.  Token sequences that are written alike are one text; its probability is the sum of theirs. The one with the best
+    score stands for all.
 2.  The first place is decided among the *contenders*: the texts whose mass in the beam is at most 1.5 nats below the
     largest. The beam loses the alignments that pass through dropped texts, mostly some hundredths of a nat of a text's
     mass. If it lost much more of one contender than of another (more than 0.25 nats), all texts of the beam contend.
@@ -54,16 +53,13 @@ class Text:
         variants: Its token sequences with their log masses, the largest first.
         mass: The log-sum of these.
         score: The exact score.
+        tokens: The token sequence that stands for all.
     """
 
     variants: dict[Tokens, float] = field(default_factory=dict)
     mass: float = IMPOSSIBLE
     score: float = IMPOSSIBLE
-
-    @property
-    def tokens(self) -> Tokens:
-        """The variant that stands for all."""
-        return next(iter(self.variants))
+    tokens: Tokens = ()
 
 
 class Ranking:
@@ -99,7 +95,7 @@ class Ranking:
         if not texts:
             return []
         by_mass = sorted(texts.items(), key=lambda each: -each[1].mass)
-        self._known = by_mass[0][1].tokens
+        self._known = next(iter(by_mass[0][1].variants))
         self._found = rescore(self._log_probs, self._known, self._blank)
         ranked = [text for _, text in by_mass]
         contenders = self._contenders(ranked)
@@ -137,7 +133,10 @@ class Ranking:
         return self._scorers.written(self._past + tokens)
 
     def _score(self, text: Text) -> None:
-        text.score = self._with_variants(self._near(text.tokens), text.tokens, text) + self._fusion_score(text.tokens)
+        near = {tokens: self._near(tokens) for tokens in text.variants}
+        alone = {tokens: log_prob + self._fusion_score(tokens) for tokens, log_prob in near.items()}
+        text.tokens = max(alone, key=lambda tokens: alone[tokens])
+        text.score = self._with_variants(near[text.tokens], text.tokens, text) + self._fusion_score(text.tokens)
 
     def _near(self, tokens: Tokens) -> float:
         assert self._found is not None
@@ -145,17 +144,10 @@ class Ranking:
 
     def _with_variants(self, log_prob: float, tokens: Tokens, text: Text | None) -> float:
         """Return the log-probability of a text: of these tokens, and of the others in the beam."""
-        if text is None or len(text.variants) == 1:
-            return log_prob
-        first = text.tokens
-        first_log_prob, first_fusion = log_prob if first == tokens else self._near(first), self._fusion_score(first)
-        total = log_prob
-        for other, mass in text.variants.items():
-            fusion = self._fusion_score(other)
-            if other != tokens and IMPOSSIBLE not in (fusion, first_fusion):
-                more = mass - text.variants[first] - (fusion - first_fusion)
-                total = log_sum(total, first_log_prob + more)
-        return total
+        for other in () if text is None else text.variants:
+            if other != tokens:
+                log_prob = log_sum(log_prob, self._near(other))
+        return log_prob
 
     def _fusion_score(self, tokens: Tokens) -> float:
         whole = self._past + tokens

@@ -40,7 +40,7 @@ WordEnd = tuple[int, int]
 """The node of a complete word in the lexicon, and its number of letters."""
 
 ROOT = 0
-MOST_CHOICES = 32  # states of the word model after a word
+MOST_CHOICES = 32  # states of the word model after a word, and words of a spelling
 OFF_LEXICON = -1
 
 
@@ -179,25 +179,31 @@ class Scorers:
 
         For each state of the model, the best words so far are kept (Viterbi), for at most ``MOST_CHOICES`` states.
         """
-        model, plan = self.plan.word_lm, self.plan
         choices: dict[int, Choice] = {self.start().word_lm_state: (0.0, 0.0, ())}
         for node, letters in ends:
             longer: dict[int, Choice] = {}
             for state, (score, log_prob, words) in choices.items():
-                for word in self.lexicon.words_at(node) or (-1,):
-                    more, after = 0.0, state
-                    if model is not None:
-                        more, after = model.query(state, int(plan.word_lm_ids[word]) if word >= 0 else model.unknown)
-                    total = score + self._word_value(more, word, letters)
-                    if after not in longer or total > longer[after][0]:
-                        longer[after] = (total, log_prob + more, (*words, word))
+                for more, value, word, after in self._options(state, node, letters):
+                    if after not in longer or score + value > longer[after][0]:
+                        longer[after] = (score + value, log_prob + more, (*words, word))
             choices = longer
             if len(longer) > MOST_CHOICES:
                 choices = dict(sorted(longer.items(), key=lambda each: -each[1][0])[:MOST_CHOICES])
         last = {state: self._end_of_words(state) for state in choices}
-        best = max(choices, key=lambda state: choices[state][0] + weighted(plan.word_lm_weight, last[state]))
+        best = max(choices, key=lambda state: choices[state][0] + weighted(self.plan.word_lm_weight, last[state]))
         _, log_prob, words = choices[best]
         return log_prob + last[best], words
+
+    def _options(self, state: int, node: int, letters: int) -> list[tuple[float, float, int, int]]:
+        """Return log-probability, score, word and next state of the best words that a spelling may be."""
+        model, plan = self.plan.word_lm, self.plan
+        found = []
+        for word in self.lexicon.words_at(node) or (-1,):
+            log_prob, after = 0.0, state
+            if model is not None:
+                log_prob, after = model.query(state, int(plan.word_lm_ids[word]) if word >= 0 else model.unknown)
+            found.append((log_prob, self._word_value(log_prob, word, letters), word, after))
+        return sorted(found, key=lambda each: -each[1])[:MOST_CHOICES]
 
     def _word_value(self, log_prob: float, word: int, letters: int) -> float:
         """Return what a word with this number of letters adds to the score, without the bonus."""
@@ -212,15 +218,16 @@ class Scorers:
         return model.query(state, model.end)[0] if model is not None and self.plan.lm_boundary else 0.0
 
     def written(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Return a text as it is written: its letters, with one boundary between words, or the names of its words."""
-        letters = [letter for token in tokens for letter in self._letters[token]]
+        """Return a text as it is written, with one boundary after each word: in letters, or in characters of names."""
+        names = self.plan.word_names.lists()
+        written = self.plan.class_names.lists() if names else self._letters
+        letters = [letter for token in tokens for letter in written[token]]
         if not self.plan.has_words:
             return tuple(letters)
         words = [tuple(word) for is_end, word in groupby(letters, key=lambda each: each == BOUNDARY) if not is_end]
-        if len(self.plan.word_names):
-            named = self.parts(tokens).word_indices
-            names = [(-1 - int(self.plan.word_names[word]),) if word >= 0 else () for word in named]
-            words = [name or letters for name, letters in zip(names, words, strict=True)]
+        if names:
+            chosen = self.parts(tokens).word_indices
+            words = [names[index] if index >= 0 else word for index, word in zip(chosen, words, strict=True)]
         return tuple(letter for word in words for letter in (*word, BOUNDARY))
 
     def _ask_token_lm(self, context: Context, token: int) -> tuple[float, int, bool]:
