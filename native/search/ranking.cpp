@@ -63,6 +63,7 @@ class Ranking {
         frames_(frames),
         past_(past),
         search_(search),
+        last_(past.last),
         scorer_(frames),
         whole_(past.tokens.begin(), past.tokens.end()) {}
 
@@ -96,6 +97,7 @@ class Ranking {
       if (changed == best.tokens) break;
       scored = this->scored(std::move(changed));
       if (!(scored.text.score > best.score)) break;
+      last_ -= best.tokens.size() - scored.text.tokens.size();  // all changes are before it
       own = scored.own;
       best = complete(std::move(scored));
     }
@@ -237,7 +239,7 @@ class Ranking {
     if (scorers_.any()) path.emplace(scorers_, past_.tokens, text.tokens);
     for (const Refinement& refinement : refinements) {
       const auto position = static_cast<size_t>(refinement.position);
-      if (position < past_.first || position >= past_.last) continue;
+      if (position < past_.first || position >= last_) continue;
       const double log_prob = known.log_prob_after(refinement);
       const double gain = log_prob - known.log_prob() + (path ? path->gain(position, refinement.token) : 0);
       if (!(gain > least_gain)) continue;
@@ -266,6 +268,7 @@ class Ranking {
   const Frames& frames_;
   const Past& past_;
   const Search* const search_;
+  size_t last_;  // one past the last token that may be refined
   TextScorer scorer_;
   WordOptions options_;
   std::vector<Ending> endings_;

@@ -107,3 +107,18 @@ def test_refinement_never_makes_the_result_worse(seed, engine):
 def test_a_text_without_an_alignment_has_no_refinements(search):
     frames = np.log(np.full((1, 3), 1 / 3)).astype(np.float32)
     assert search.propose_refinements(frames, (1, 2), 0) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_only_the_tokens_in_range_are_refined(seed, engine):
+    """Also after rounds that have deleted tokens, which moves the others."""
+    search, _ = engine
+    rng = np.random.default_rng(seed)
+    log_probs = random_log_probs(rng, 30, 4)
+    decoder = search.Decoder(BeamDecoder(LETTERS, beam_width=1).plan)
+    tokens = [int(rng.integers(1, 4))]
+    while len(tokens) < 14:
+        tokens.append(int(rng.choice([token for token in (1, 2, 3) if token != tokens[-1]])))
+    found = decoder.refined(log_probs, tokens, past=(), first=3, last=8).tokens.tolist()
+    assert found[:3] == tokens[:3]
+    assert found[len(found) - 6 :] == tokens[8:]

@@ -120,9 +120,10 @@ def log_prob_in_windows(
         cut = cut if cut > frame else frame + WINDOW  # a token that lasts a whole window
         window = frames[frame : frame + 2 * WINDOW]
         whole = exact_log_prob(window, tokens[token:last], blank)
-        if whole == -math.inf:
-            return whole
-        pieces.append(whole - exact_log_prob(window[cut - frame :], tokens[cut_token:last], blank))
+        rest = exact_log_prob(window[cut - frame :], tokens[cut_token:last], blank)
+        if -math.inf in (whole, rest):
+            return -math.inf
+        pieces.append(whole - rest)
         frame, token = cut, cut_token
     return math.fsum([*pieces, exact_log_prob(frames[frame:], tokens[token:], blank)])
 

@@ -370,5 +370,5 @@ def empty_text(decoder: Any, log_probs: npt.NDArray[Any]) -> Decoded:
 
 
 def _difference(whole: float, rest: float) -> float:
-    """Return the log of the ratio; −∞ where the whole is impossible."""
-    return -math.inf if whole == -math.inf else whole - rest
+    """Return the log of the ratio; −∞ where the whole or the rest is impossible."""
+    return -math.inf if -math.inf in (whole, rest) else whole - rest

@@ -174,6 +174,7 @@ class Ranking:
             other = self._decoded(self._changed(self._tokens(best)), texts)
             if not self._score_of(other) > self._score_of(best):
                 break
+            self._last -= len(best.tokens) - len(other.tokens)  # all changes are before it
             best = other
         return best
 
