@@ -219,6 +219,12 @@ void bind_search(nb::module_& m) {
       .def(
           "__init__", [](ctckit::Decoder* self, nb::handle plan) { new (self) ctckit::Decoder(plan_of(plan)); },
           "plan"_a)
+      .def(
+          "__init__",
+          [](ctckit::Decoder* self, const ctckit::Decoder& other, nb::handle hotwords, const List<float>& weights) {
+            new (self) ctckit::Decoder(other, ragged(hotwords), copied(weights));
+          },
+          "other"_a, "hotwords"_a, "hotword_weights"_a)
       .def("decode", &decode, "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "n_best"_a)
       .def(
           "parts",

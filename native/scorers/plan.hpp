@@ -60,6 +60,7 @@ struct SearchPlan {
   size_t oov_words = 0;           // how many of the last words are charged like unknown ones; only with word_lm
   double oov_charge;              // nats for each letter; +∞: forbidden
 
+  // Those of new Scorers. Scorers that are made from others have the same plan, and hotwords of their own.
   Ragged hotwords;
   std::vector<float> hotword_weights;
 };

@@ -8,20 +8,34 @@
 
 namespace ctckit {
 
-Scorers::Scorers(SearchPlan plan) : plan_(std::move(plan)), token_factor_(factor_of(plan_.token_bonus)) {
-  if (plan_.has_lexicon) lexicon_.emplace(plan_);
-  if (plan_.hotwords.size() > 0) {
+Scorers::Scorers(SearchPlan plan)
+    : owned_plan_(std::make_shared<const SearchPlan>(std::move(plan))),
+      plan_(*owned_plan_),
+      token_factor_(factor_of(plan_.token_bonus)) {
+  if (plan_.has_lexicon) lexicon_ = std::make_shared<const Lexicon>(plan_);
+  find_ambiguity();
+  set_hotwords(plan_.hotwords, plan_.hotword_weights);
+}
+
+Scorers::Scorers(const Scorers& others, const Ragged& hotwords, const std::vector<float>& weights) : Scorers(others) {
+  set_hotwords(hotwords, weights);
+}
+
+void Scorers::set_hotwords(const Ragged& patterns, const std::vector<float>& weights) {
+  hotwords_.reset();
+  if (patterns.size() > 0) {
     size_t most_letters = 0;
     for (size_t c = 0; c < plan_.letters.size(); ++c) most_letters = std::max(most_letters, plan_.letters[c].size());
-    hotwords_.emplace(plan_.hotwords, plan_.hotword_weights, most_letters);
+    hotwords_.emplace(patterns, weights, most_letters);
   }
   find_kinds();
-  find_ambiguity();
   const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_lm || plan_.word_bonus != 0);
   any_ = has_token_lm() || words_count || has_hotwords() || plan_.token_bonus != 0;
 }
 
 void Scorers::find_kinds() {
+  kinds_.clear();
+  kind_.clear();
   for (size_t c = 0; c < plan_.letters.size(); ++c) {
     const auto letters = plan_.letters[c];
     const auto is_boundary = [](int32_t each) { return each == boundary; };

@@ -4,6 +4,7 @@
 // the context of the prefix. Look-ahead and partial hotwords are potentials: added on the way and subtracted later.
 // They guide the search and do not change the final score.
 #pragma once
+#include <memory>
 #include <optional>
 #include <unordered_map>
 
@@ -59,6 +60,8 @@ struct WordOptions {
 class Scorers {
  public:
   explicit Scorers(SearchPlan plan);
+  // Scorers with other hotwords. They share the plan and the lexicon, so this costs as much as the hotwords alone.
+  Scorers(const Scorers& others, const Ragged& hotwords, const std::vector<float>& weights);
 
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor can differ from 1.
@@ -126,6 +129,8 @@ class Scorers {
     uint32_t state;
     int32_t position;  // in the lexicon, −1 for none
   };
+  Scorers(const Scorers&) = default;
+  void set_hotwords(const Ragged& patterns, const std::vector<float>& weights);
   void find_kinds();
   Word best_word(const Context& context) const;
   bool is_oov(int32_t word) const { return lexicon_ && !lexicon_->is_known(word); }
@@ -139,13 +144,14 @@ class Scorers {
   void choose_words(std::span<const WordEnd> ends, Parts& parts, WordOptions& known) const;
   void find_ambiguity();
 
-  SearchPlan plan_;
-  std::optional<Lexicon> lexicon_;
+  std::shared_ptr<const SearchPlan> owned_plan_;
+  const SearchPlan& plan_;
+  std::shared_ptr<const Lexicon> lexicon_;  // or null
   std::optional<Hotwords> hotwords_;
   std::vector<Kind> kinds_;
   std::vector<uint16_t> kind_;  // of each class
   float token_factor_;
-  bool any_, boundaries_first_ = true, ambiguous_;
+  bool any_ = false, boundaries_first_ = true, ambiguous_ = false;
 };
 
 }  // namespace ctckit

@@ -11,6 +11,9 @@ namespace ctckit {
 
 Decoder::Decoder(SearchPlan plan) : scorers_(std::make_shared<const Scorers>(std::move(plan))) {}
 
+Decoder::Decoder(const Decoder& other, const Ragged& hotwords, const std::vector<float>& weights)
+    : scorers_(std::make_shared<const Scorers>(*other.scorers_, hotwords, weights)) {}
+
 std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) const {
   std::unique_ptr<Search> search;
   {

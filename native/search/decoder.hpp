@@ -23,6 +23,8 @@ struct Posteriors {
 class Decoder {
  public:
   explicit Decoder(SearchPlan plan);
+  // A decoder with other hotwords; the rest is shared.
+  Decoder(const Decoder& other, const Ragged& hotwords, const std::vector<float>& weights);
 
   const std::shared_ptr<const Scorers>& scorers() const { return scorers_; }
 

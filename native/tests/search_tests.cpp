@@ -112,7 +112,7 @@ void add_hotwords(SearchPlan& plan, int letters) {
       pattern.insert(pattern.begin(), ctckit::boundary);
       pattern.push_back(ctckit::boundary);
     }
-    patterns[pattern] = static_cast<float>(real(0.1, 5));
+    patterns[pattern] = static_cast<float>(real(-2, 5));
   }
   for (const auto& [pattern, weight] : patterns) {
     append(plan.hotwords, pattern);

@@ -1,5 +1,5 @@
 import builtins
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +127,10 @@ _Decoded = tuple[npt.NDArray[np.int32], _Rescored, _Parts]
 class StateError(ValueError): ...
 
 class Decoder:
+    @overload
     def __init__(self, plan: object) -> None: ...
+    @overload
+    def __init__(self, other: Decoder, hotwords: object, hotword_weights: npt.NDArray[np.float32]) -> None: ...
     def decode(
         self, log_probs: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64], n_best: int
     ) -> list[list[_Decoded]]: ...

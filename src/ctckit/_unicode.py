@@ -20,6 +20,7 @@ T = TypeVar("T")
 _L, _V, _T = "[\u1100-\u115f\ua960-\ua97c]", "[\u1160-\u11a7\ud7b0-\ud7c6]", "[\u11a8-\u11ff\ud7cb-\ud7fb]"
 _OPEN = f"[{''.join(map(chr, range(0xAC00, 0xD7A4, 28)))}]"
 _HANGUL = f"{_L}*(?:{_OPEN}{_V}*|[\uac00-\ud7a3]){_T}*|{_L}+{_V}*{_T}*"
+_JOINING = re.compile(f"{_L}|{_V}|{_T}")
 _BASE = re.compile(f"{_HANGUL}|.", re.DOTALL)
 _ACCENTS = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")  # the beginnings of their names
 _SOUND_MARK = 8  # the combining class of the Japanese sound marks
@@ -62,6 +63,11 @@ def clusters(text: str) -> Iterator[str]:
         found = base
     if found:
         yield found
+
+
+def _stands_alone(point: str) -> bool:
+    """Tell whether a code point is no mark and no letter of a syllable: it is a character of its own beside others."""
+    return not is_mark(point) and _JOINING.fullmatch(point) is None
 
 
 def decomposed(text: str) -> str:
@@ -115,17 +121,20 @@ class CharacterIndex:
         self._equivalent: dict[str, int] = {}
         for name, number in numbers.items():
             self._equivalent.setdefault(decomposed(name), number)
+        self._alone = {name: number for name, number in numbers.items() if len(name) == 1 and _stands_alone(name)}
 
     def spell(self, text: str) -> list[int] | None:
         """Return the numbers of a text's characters; None if one is missing."""
-        if text.isascii() and self._numbers.keys() >= set(text):
-            return [self._numbers[character] for character in text]
+        try:
+            return list(map(self._alone.__getitem__, text))
+        except KeyError:  # one is missing, or is encoded in another way
+            pass
         found = [self.find(cluster) for cluster in clusters(text)]
         return None if None in found else [number for each in found if each is not None for number in each]
 
     def missing(self, text: str) -> list[str]:
         """Return the characters of a text that are missing, each once."""
-        if text.isascii() and self._numbers.keys() >= set(text):
+        if self._alone.keys() >= set(text):
             return []
         return [cluster for cluster in dict.fromkeys(clusters(text)) if self.find(cluster) is None]
 

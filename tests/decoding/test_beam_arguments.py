@@ -122,19 +122,28 @@ MANY = ["ax", "ay", "az", "aé", "bé", "é", "a"]
         (LETTERS, {"hotwords": ["a", " "]}, r"hotwords\[1\] is ' '; expected a word, a string that is not empty\."),
         (
             LETTERS,
-            {"hotwords": ["xa"]},
+            {"hotwords": ["xa"], "on_unspellable": "error"},
             r"hotwords has a phrase with letters that .* cannot write: 'xa' \('x' U\+0078\)",
         ),
-        (UNMARKED, {"hotwords": ["a b"]}, r"hotwords has a phrase .* cannot write: 'a b' \(' ' U\+0020\)"),
+        (
+            UNMARKED,
+            {"hotwords": ["a b"], "on_unspellable": "error"},
+            r"hotwords has a phrase .* cannot write: 'a b' \(' ' U\+0020\)",
+        ),
+        (LETTERS, {"on_unspellable": "raise"}, r'on_unspellable is \'raise\'; expected one of "warn", "error"'),
         (
             LETTERS,
             {"hotwords": {"a": 0.0}},
-            r"hotwords\['a'\] is 0\.0; expected nats for one occurrence, a number above 0",
+            r"hotwords\['a'\] is 0\.0; expected nats for one occurrence, a number in −60\.\.60 that is not 0",
         ),
-        (LETTERS, {"hotwords": {"a": 61}}, r"hotwords\['a'\] is 61; expected nats .* at most 60\."),
+        (LETTERS, {"hotwords": {"a": 61}}, r"hotwords\['a'\] is 61; expected nats .* in −60\.\.60"),
         (LETTERS, {"hotwords": {"a": math.nan}}, r"hotwords\['a'\] is nan; expected nats"),
         (LETTERS, {"hotwords": {"a": True}}, r"hotwords\['a'\] is True; expected nats"),
-        (LETTERS, {"hotwords": ["a"], "hotword_weight": -2}, r"hotword_weight is -2; expected nats for one occurrence"),
+        (
+            LETTERS,
+            {"hotwords": ["a"], "hotword_weight": -61},
+            r"hotword_weight is -61; expected nats for one occurrence",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_arguments_is_said(vocabulary, arguments, message):
@@ -201,7 +210,7 @@ def test_phonemes_are_boosted_by_words_of_the_lexicon():
     vocabulary = Vocabulary(("", "t", "uː", "_"), separator="_")
     message = r"hotwords has a phrase with letters that the vocabulary cannot write: 'two tutu' \('tutu'\)"
     with pytest.raises(InvalidInputError, match=message):
-        BeamDecoder(vocabulary, lexicon={"two": ["t", "uː"]}, hotwords=["two tutu"])
+        BeamDecoder(vocabulary, lexicon={"two": ["t", "uː"]}, hotwords=["two tutu"], on_unspellable="error")
     assert BeamDecoder(vocabulary, lexicon={"two": ["_", "t", "uː", "_"]}).plan.words.lists() == [(1, 2)]
     with pytest.raises(InvalidInputError, match=r"cannot write: 'two' \('a boundary inside', 'x' U\+0078\)\."):
         BeamDecoder(vocabulary, lexicon={"two": ["t", "_", "uː", "x"]})
@@ -216,6 +225,8 @@ def test_a_setting_that_is_none():
         BeamDecoder(UNMARKED).with_settings(word_bonus=1)
     with pytest.raises(InvalidInputError, match=r"hotword_weight is given without hotwords\. Give both: hotwords="):
         BeamDecoder(UNMARKED).with_settings(hotword_weight=3.0)
+    with pytest.raises(InvalidInputError, match=r"on_unspellable is given without hotwords\. Give both: hotwords="):
+        BeamDecoder(UNMARKED).with_settings(on_unspellable="error")
 
 
 @pytest.mark.parametrize("unit", ["word", "char"])

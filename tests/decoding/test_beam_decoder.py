@@ -188,7 +188,7 @@ def test_decoders_are_pickled_and_copied(used, models):
     if not used:
         decoder = decoder.with_settings()
     content = pickle.dumps(decoder)
-    assert len(content) < 1.2 * sum(len(pickle.dumps(each)) for each in (models["characters"], models["words"]))
+    assert len(content) < 1.25 * sum(len(pickle.dumps(each)) for each in (models["characters"], models["words"]))
     for other in (pickle.loads(content), copy.deepcopy(decoder), copy.copy(decoder)):
         assert other.decode(log_probs, lengths, n_best=3) == expected
         assert other._models.given[0].native is other.plan.token_lm

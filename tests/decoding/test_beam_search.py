@@ -79,6 +79,8 @@ FEATURES = {
     "no word in vocabulary": (LETTERS, ["words"], {"lexicon": lexicon_with_oov([], [], LETTERS), "oov_charge": 0.3}),
     "lexicon and words": (LETTERS, ["words"], {"lexicon": ["ab", "b", "bb"], "lm_weight": 0.9}),
     "hotwords": (LETTERS, [], {"hotwords": {"ab": 2.0, "b": 0.5, "a b": 3.0, "b a": 1.0}}),
+    "avoided hotwords": (LETTERS, [], {"hotwords": {"ab": -2.0, "b": 0.5, "a b": -3.0, "b a": 1.0}}),
+    "avoided anywhere": (UNMARKED, [], {"hotwords": {"ab": -2.0, "abc": 3.0, "bb": -1.0, "cab": -9.0}}),
     "hotwords anywhere": (UNMARKED, [], {"hotwords": {"ab": 2.0, "abc": 3.0, "bb": 1.0, "cab": 1.5}}),
     "all": (
         LETTERS,

@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import pickle
+import time
 import unicodedata
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from ctckit import BeamDecoder, NGramModel, Vocabulary
+from ctckit._unicode import CharacterIndex, clusters
+from ctckit.decoding import beam
 from ctckit.errors import InputWarning, InvalidInputError
 from tests.support.paths import SHARED
 from tests.support.search_problems import ENGINES
@@ -119,11 +123,133 @@ def test_hotwords_that_cannot_be_spelled_are_left_out():
     with pytest.warns(InputWarning, match=r"hotwords has 2 phrases with letters .*: 'naïf' .* They are left out\."):
         found = weights(MARKED, ["cat", "naïf", "4th"], hotword_weight=1.0)
     assert found == weights(MARKED, ["cat"], hotword_weight=1.0)
-    with pytest.raises(InvalidInputError, match=r"hotwords has 2 phrases .* 'é' \('é' U\+00E9\), '4'"):
-        BeamDecoder(MARKED, hotwords=["é", "4"])
+    with pytest.warns(InputWarning, match=r"hotwords has 2 phrases .* 'é' \('é' U\+00E9\), '4'"):
+        assert weights(MARKED, ["é", "4"]) == {}
     with pytest.warns(InputWarning, match=r"hotwords has a phrase with .*'É'") as shown:
         BeamDecoder(MARKED).with_settings(hotwords=["ox", "É"])
     assert shown[0].filename == __file__
+
+
+def test_hotwords_that_cannot_be_spelled_are_an_error_if_asked_for():
+    with pytest.raises(InvalidInputError, match=r"hotwords has 2 phrases .* 'é' \('é' U\+00E9\), '4'"):
+        BeamDecoder(MARKED, hotwords=["é", "cat", "4"], on_unspellable="error")
+    strict = BeamDecoder(MARKED, on_unspellable="error")
+    assert len(strict.with_settings(hotwords=["cat"]).plan.hotwords) == 1
+    for call in (
+        strict.with_settings,
+        strict.stream,
+        lambda hotwords: strict.decode(nothing_said(2), hotwords=hotwords),
+    ):
+        with pytest.raises(InvalidInputError, match=r"hotwords has a phrase .* 'é' \('é' U\+00E9\)"):
+            call(hotwords=["é"])
+    lenient = strict.with_settings(hotwords=["ox"], on_unspellable="warn")
+    with pytest.warns(InputWarning, match="left out") as shown:
+        lenient.decode(nothing_said(2), hotwords=["ox", "É"])
+    assert shown[0].filename == __file__
+
+
+def nothing_said(frames):
+    return np.full((frames, len(MARKED)), -math.log(len(MARKED)))
+
+
+LEXICON = sorted({word for line in LINES for word in line.split()})
+DECODERS = {
+    "letters": lambda: BeamDecoder(UNMARKED, beam_width=8),
+    "words": lambda: BeamDecoder(MARKED, beam_width=8, lexicon=LEXICON, oov_charge=0.5),
+    "spellings": lambda: BeamDecoder(MARKED, beam_width=8, lexicon={word.upper(): word for word in LEXICON}),
+    "model": lambda: BeamDecoder(
+        MARKED, beam_width=8, language_model=NGramModel.train(LINES, order=2, unit="word"), lm_weight=0.2
+    ),
+    "no weight": lambda: BeamDecoder(
+        MARKED,
+        beam_width=8,
+        language_model=NGramModel.train(LINES, order=2, unit="word"),
+        lm_weight=0.0,
+        lexicon=LEXICON,
+    ),
+    "hotwords": lambda: BeamDecoder(MARKED, beam_width=8, hotwords=["moon"], hotword_weight=2.0),
+}
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def engine(request, monkeypatch):
+    monkeypatch.setattr(beam, "_engine", ENGINES[request.param])
+    return request.param
+
+
+@pytest.mark.parametrize("name", sorted(DECODERS))
+def test_hotwords_of_a_call_give_the_bits_of_a_decoder_made_with_them(name, engine, posteriors):
+    frames = np.stack([posteriors[0][:12], posteriors[4][:12]])
+    hotwords = {"me": 3.0, "h": -4.0, "ho": 1.0, "met": None}
+    decoder = DECODERS[name]()
+    plain = decoder.decode(frames, n_best=3)
+    changes = {"hotwords": hotwords}
+    made = remade(decoder, changes)
+    expected = made.decode(frames, n_best=3)
+    assert expected != plain
+    assert decoder.decode(frames, n_best=3, hotwords=hotwords) == expected
+    assert decoder.with_settings(**changes).decode(frames, n_best=3) == expected
+    stream = decoder.stream(hotwords=hotwords)
+    for frame in frames[0]:
+        stream.push(frame[None])
+    assert stream.finish_all(3) == expected[0]
+    assert decoder.decode(frames, n_best=3) == plain  # the decoder stays as it is
+    assert decoder.decode(frames, n_best=3, hotwords=[]) == remade(decoder, {"hotwords": None}).decode(frames, n_best=3)
+    twin = pickle.loads(pickle.dumps(decoder.with_settings(**changes)))
+    assert twin.decode(frames, n_best=3) == expected
+
+
+def remade(decoder, changes):
+    """The decoder with other hotwords, which shares nothing."""
+    return pickle.loads(pickle.dumps(decoder.with_settings(beam_width=8, **changes)))
+
+
+def test_the_weight_of_a_decoder_is_that_of_its_calls():
+    decoder = BeamDecoder(MARKED, hotword_weight=-2.5)
+    assert decoder.with_settings(hotwords=["cat"]).plan.hotword_weights.tolist() == [-2.5]
+    assert decoder.with_settings(hotwords=["cat"], hotword_weight=1.5).plan.hotword_weights.tolist() == [1.5]
+    changed = decoder.with_settings(hotwords=["cat"], hotword_weight=1.5).with_settings(hotwords=["ox"])
+    assert changed.plan.hotword_weights.tolist() == [1.5]
+
+
+def test_hotwords_with_negative_weights_are_avoided(posteriors, engine):
+    decoder = BeamDecoder(MARKED, beam_width=8)
+    frames = posteriors[0][:20]
+    said = decoder.decode(frames)[0][0]
+    word = said.text.split()[0]
+    avoided = decoder.decode(frames, hotwords={word: -30.0})[0][0]
+    assert word not in avoided.text.split()
+    assert decoder.decode(frames, hotwords={word: -1e-3})[0][0].parts.hotwords == np.float32(-1e-3)
+    assert weights(MARKED, {"cat": -3.0, " cat": -1.0, "cat ": -2.0}) == weights(MARKED, {"cat": -1.0})
+
+
+def test_a_set_of_hotwords_does_not_build_the_lexicon_again():
+    rng = np.random.default_rng(0)
+    words = {"".join(rng.choice(list(ALPHABET[:-1]), rng.integers(4, 11))) for _ in range(30_000)}
+
+    def seconds(call):
+        begin = time.perf_counter()
+        call()
+        return time.perf_counter() - begin
+
+    decoder = BeamDecoder(MARKED, lexicon=sorted(words), beam_width=2)
+    frames, hotwords = nothing_said(1), sorted(words)[:1000]
+    whole = seconds(lambda: decoder.with_settings(beam_width=3).decode(frames))
+    decoder.decode(frames)
+    assert min(seconds(lambda: decoder.decode(frames, hotwords=hotwords)) for _ in range(9)) < whole / 4
+    other = decoder.with_settings(hotwords=hotwords)
+    assert other.plan.words is decoder.plan.words
+    assert len(other.plan.hotwords) == len(hotwords) == 1000
+
+
+def test_characters_that_stand_alone_are_spelled_as_all_others_are():
+    """The fast way and the way through clusters give the same letters."""
+    names = ["а", "й", "и", "é", "e", "一", "한", "하", "ᆫ", "\u0306", "\u0301"]
+    index = CharacterIndex({name: n for n, name in enumerate(names)})
+    for text in ["аи", "й", "и\u0306", "e\u0301é", "한한", "一a", "", "ии\u0306й"]:
+        slow = [index.find(cluster) for cluster in clusters(text)]
+        expected = None if None in slow else [number for each in slow for number in each]
+        assert index.spell(text) == expected, text
 
 
 @pytest.mark.parametrize("known", ["NFC", "NFD"])

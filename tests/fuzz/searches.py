@@ -83,7 +83,7 @@ def random_options(rng, vocabulary):
         options["beam_threshold"] = -float(rng.exponential(8)) - 0.5
     if rng.random() < 0.3:
         options["hotwords"] = random_words(rng, vocabulary)
-        options["hotword_weight"] = (None, float(rng.uniform(0.1, 9)))[rng.integers(2)]
+        options["hotword_weight"] = (None, float(rng.uniform(0.1, 9)), -float(rng.uniform(0.1, 9)))[rng.integers(3)]
     if rng.random() < 0.3:
         options |= model_of(rng, vocabulary, "char")
     if vocabulary.has_words:

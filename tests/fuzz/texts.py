@@ -142,6 +142,8 @@ def check_phrases(vocabulary, texts):
 
 def letters_of(vocabulary, **options):
     """Return the letters of the hotwords or of the lexicon; None if they cannot be spelled."""
+    if "hotwords" in options:
+        options["on_unspellable"] = "error"
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         try:

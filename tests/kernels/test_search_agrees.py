@@ -66,7 +66,7 @@ def random_hotwords(rng, letters, *, has_words):
         if has_words and len(pattern) > 2:
             pattern[1] = 0
         patterns.add((0, *pattern, 0) if has_words else tuple(pattern))
-    weights = rng.uniform(0.1, 5, len(patterns)).astype(np.float32)
+    weights = rng.uniform(-2, 5, len(patterns)).astype(np.float32)
     return {"hotwords": Ragged.of(sorted(patterns)), "hotword_weights": weights}
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search.plan import Decoded, SearchPlan
 from ctckit.language_models.ngram import NGramModel
 from ctckit.vocabulary import Vocabulary
+
+Hotwords = Iterable[str] | Mapping[str, float | None]
 
 # The implementation of the search; kernels/search/reference.py has the same names.
 _engine: Any = native_search
@@ -68,10 +70,12 @@ class BeamDecoder:
         oov_charge: Nats for each letter of an unknown word; None forbids such words.
         hotwords: Words or phrases to favor: an iterable, or a mapping from each to its weight (None: the default).
             Where words exist, hotwords match whole words, otherwise anywhere. Where tokens are not characters, a
-            hotword may also be its tokens with spaces between them. Those that cannot be spelled are left out, with an
-            ``InputWarning``.
-        hotword_weight: Nats for one occurrence of a hotword that has no weight of its own. None: up to 10 nats, less
-            for short hotwords, which are often found where nobody said them.
+            hotword may also be its tokens with spaces between them. ``decode`` and ``stream`` take others.
+        hotword_weight: Nats for one occurrence of a hotword that has no weight of its own, −60..60; below 0, the
+            hotword is avoided. None: up to 10 nats, less for short hotwords, which are often found where nobody said
+            them.
+        on_unspellable: What happens with hotwords that cannot be spelled. "warn": they are left out, with an
+            ``InputWarning`` that names them; "error": an error.
         token_threshold: A class below this log-probability begins no new token in a frame.
         beam_threshold: Texts this many nats worse than the best are dropped; a negative number.
 
@@ -102,8 +106,9 @@ class BeamDecoder:
         token_bonus: float = 0.0,
         lexicon: Iterable[str] | Spellings | None = None,
         oov_charge: float | None = defaults.OOV_CHARGE,
-        hotwords: Iterable[str] | Mapping[str, float | None] | None = None,
+        hotwords: Hotwords | None = None,
         hotword_weight: float | None = defaults.HOTWORD_WEIGHT,
+        on_unspellable: Literal["warn", "error"] = "warn",
         token_threshold: float = -math.inf,
         beam_threshold: float = -math.inf,
     ) -> None:
@@ -126,12 +131,19 @@ class BeamDecoder:
             "oov_charge": oov_charge,
             "hotwords": hotwords,
             "hotword_weight": hotword_weight,
+            "on_unspellable": on_unspellable,
         }
+        self._hotword_settings = {"hotword_weight": hotword_weight, "on_unspellable": on_unspellable}
         self._use(build_plan(self.vocabulary, self._models, known, self._spelling, settings))
 
     def _use(self, plan: SearchPlan) -> None:
         self._whole_plan = plan  # with models whose weight is 0
         self._search = _engine.Decoder(without_weightless(plan, self._from_model))
+
+    def _use_hotwords(self, plan: SearchPlan) -> None:
+        """Do as ``_use`` for a plan with other hotwords, and share all else."""
+        self._whole_plan = plan
+        self._search = self._search.with_hotwords(plan.hotwords, plan.hotword_weights)
 
     @property
     def plan(self) -> SearchPlan:
@@ -145,24 +157,41 @@ class BeamDecoder:
         return self._models.given
 
     def with_settings(self, **settings: Any) -> BeamDecoder:
-        """Return a copy of this decoder with changed settings; cheap.
+        """Return a copy of this decoder with changed settings.
+
+        Words are not spelled again. Where nothing but the hotwords changes, both decoders share the lexicon: 1,000
+        hotwords take about a millisecond. Other changes take longer with many known words.
 
         Args:
             settings: Any of beam_width, lm_weight, lm_boundary, word_bonus, token_bonus, oov_charge, token_threshold,
-                beam_threshold, and hotwords with hotword_weight. The others stay. ``hotwords`` replaces all hotwords of
-                this decoder; None removes them.
+                beam_threshold, and hotwords with hotword_weight and on_unspellable. The others stay. ``hotwords``
+                replaces all hotwords of this decoder; None removes them.
 
         Raises:
             InvalidInputError: On another name, or a value out of range.
         """
+        defaults.expect_names(settings)
         other = copy.copy(self)
+        only_hotwords = bool(settings) and settings.keys() <= set(defaults.HOTWORD_SETTINGS)
+        if "hotwords" in settings:
+            settings = self._hotword_settings | settings
+            other._hotword_settings = {name: settings[name] for name in self._hotword_settings}
         if "word_bonus" in settings:
             other._from_model = replace(self._from_model, word_bonus=False)
-        other._use(changed_plan(self._whole_plan, self._models, self._spelling, settings))
+        plan = changed_plan(self._whole_plan, self._models, self._spelling, settings)
+        if only_hotwords:
+            other._use_hotwords(plan)
+        else:
+            other._use(plan)
         return other
 
     def decode(
-        self, log_probs: npt.ArrayLike | Any, input_lengths: Any = None, *, n_best: int = 1
+        self,
+        log_probs: npt.ArrayLike | Any,
+        input_lengths: Any = None,
+        *,
+        n_best: int = 1,
+        hotwords: Hotwords | None = None,
     ) -> list[list[Hypothesis]]:
         """Return the best texts of each item.
 
@@ -170,6 +199,8 @@ class BeamDecoder:
             log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch CPU tensor, natural logarithms.
             input_lengths: (B,) frames of each item; by default all T. Frames beyond them are not read.
             n_best: The largest number of texts for an item.
+            hotwords: The hotwords of this call, in place of those of the decoder; None: those of the decoder. The
+                result is the same as that of a decoder which was made with them.
 
         Returns:
             For each item at least one hypothesis, best first, all of different texts: token sequences that are written
@@ -184,6 +215,8 @@ class BeamDecoder:
             InvalidInputError: On a wrong rank, type, length or number of classes; and within the lengths on NaN, values
                 above 0 and frames without any possible class.
         """
+        if hotwords is not None:
+            return self.with_settings(hotwords=hotwords).decode(log_probs, input_lengths, n_best=n_best)
         scores, lengths = self._checked(log_probs, input_lengths)
         n_best = _checks.positive_integer(n_best, "n_best")
         window = 2 * streaming.window_of(scores.shape[2])
@@ -194,9 +227,14 @@ class BeamDecoder:
             result[b] = self._decode_long(scores[b, : lengths[b]], n_best)
         return result
 
-    def stream(self) -> streaming.DecodeStream:
-        """Return a stream, which decodes one item while its frames arrive: ``push``, ``partial``, ``finish``."""
-        return streaming.DecodeStream(self._search, self.vocabulary, self._word_names)
+    def stream(self, *, hotwords: Hotwords | None = None) -> streaming.DecodeStream:
+        """Return a stream, which decodes one item while its frames arrive: ``push``, ``partial``, ``finish``.
+
+        Args:
+            hotwords: The hotwords of this stream, in place of those of the decoder; see ``decode``.
+        """
+        decoder = self if hotwords is None else self.with_settings(hotwords=hotwords)
+        return streaming.DecodeStream(decoder._search, self.vocabulary, self._word_names)
 
     def __repr__(self) -> str:
         plan = self.plan

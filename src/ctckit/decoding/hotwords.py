@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, product
@@ -43,7 +43,7 @@ class PhraseSpelling:
 
     def unknown_in(self, phrase: str) -> list[str]:
         """Return what cannot be spelled in a phrase: characters, or whole words where letters are tokens."""
-        if self._of_tokens(phrase):
+        if self._of_tokens(phrase.split()):
             return []
         if not self.alphabet.vocabulary.has_words:
             return self.alphabet.unknown_in(phrase)
@@ -51,30 +51,41 @@ class PhraseSpelling:
         return unlisted if self.alphabet.by_token else self.alphabet.unknown_in("".join(unlisted))
 
     def patterns(self, phrase: str) -> list[Letters]:
-        """Return one pattern for each way to spell a phrase that can be spelled."""
-        return list(dict.fromkeys([*self._of_words(phrase), *self._of_tokens(phrase)]))
+        """Return one pattern for each way to spell a phrase; none if it cannot be spelled."""
+        words = phrase.split()
+        if len(words) == 1 and self._letter_by_letter:
+            spelling = self.alphabet.spell(words[0])
+            return [(BOUNDARY, *spelling, BOUNDARY)] if spelling else []
+        found = self._of_words(words) if self.alphabet.vocabulary.has_words else self._spelled(phrase)
+        of_tokens = self._of_tokens(words)
+        return list(dict.fromkeys([*found, *of_tokens])) if of_tokens else found
 
-    def _of_words(self, phrase: str) -> list[Letters]:
-        if not self.alphabet.vocabulary.has_words:
-            return [] if self.alphabet.unknown_in(phrase) else [self.alphabet.spell(phrase)]
-        choices = [self._listed(word) or self._spelled(word) for word in phrase.split()]
-        return [_of_spellings(words) for words in product(*choices)]
+    def _of_words(self, words: Sequence[str]) -> list[Letters]:
+        choices = [self._listed(word) or self._spelled(word) for word in words]
+        return [_of_spellings(spellings) for spellings in product(*choices)]
 
     def _spelled(self, word: str) -> list[Letters]:
-        unknown = self.alphabet.by_token or self.alphabet.unknown_in(word)
-        return [] if unknown else [self.alphabet.spell(word)]
+        spelling = () if self.alphabet.by_token else self.alphabet.spell(word)
+        return [spelling] if spelling else []
 
-    def _of_tokens(self, phrase: str) -> list[Letters]:
+    def _of_tokens(self, words: Sequence[str]) -> list[Letters]:
         """Return the pattern of a phrase that is a list of tokens with spaces between them, such as "HH AH L OW"."""
-        names, vocabulary = [decomposed(name) for name in phrase.split()], self.alphabet.vocabulary
+        vocabulary = self.alphabet.vocabulary
         mark = decomposed(vocabulary.word_start or vocabulary.continuation or "")
-        several = any(mark in name for name in names) if mark else self._has_long_tokens
-        if len(names) < 2 or not several or not self._classes.keys() >= set(names):
+        if len(words) < 2 or not (mark or self._has_long_tokens):
+            return []
+        names = [decomposed(word) for word in words]
+        if (mark and not any(mark in name for name in names)) or not self._classes.keys() >= set(names):
             return []
         letters = [letter for name in names for letter in self.alphabet.of_classes[self._classes[name]]]
         if not vocabulary.has_words:
             return [tuple(letters)]
         return [_of_spellings([tuple(group) for boundary, group in groupby(letters, BOUNDARY.__eq__) if not boundary])]
+
+    @cached_property
+    def _letter_by_letter(self) -> bool:
+        """Whether each word has one spelling, which is its letters."""
+        return self.alphabet.vocabulary.has_words and self.lexicon is None and not self.alphabet.by_token
 
     @cached_property
     def _classes(self) -> dict[str, int]:
@@ -89,60 +100,78 @@ class PhraseSpelling:
 
     def default_weight(self, pattern: Letters) -> float:
         """Return the nats of a hotword without a weight of its own: more for more letters, and in larger alphabets."""
-        letters = sum(letter != BOUNDARY for letter in pattern)
-        share = letters * math.log(1 + len(self.alphabet.numbers)) / FULL_HOTWORD_NATS
-        return FULL_HOTWORD_WEIGHT * min(1.0, share) ** 2
+        share = (len(pattern) - pattern.count(BOUNDARY)) * self._letter_nats / FULL_HOTWORD_NATS
+        return FULL_HOTWORD_WEIGHT * share**2 if share < 1 else FULL_HOTWORD_WEIGHT
+
+    @cached_property
+    def _letter_nats(self) -> float:
+        return math.log(1 + len(self.alphabet.numbers))
 
 
 def _of_spellings(words: Iterable[Iterable[int]]) -> Letters:
     """Return the pattern of words: their letters, with a boundary before, between and behind them."""
-    return (BOUNDARY, *(letter for word in words for letter in (*word, BOUNDARY)))
+    letters = [BOUNDARY]
+    for word in words:
+        letters += word
+        letters.append(BOUNDARY)
+    return tuple(letters)
 
 
 def hotwords_of(
-    given: Iterable[str] | Mapping[str, float | None], weight: float | None, spelling: PhraseSpelling
+    given: Iterable[str] | Mapping[str, float | None],
+    spelling: PhraseSpelling,
+    *,
+    weight: float | None,
+    on_unspellable: str,
 ) -> tuple[Ragged, npt.NDArray[np.float32]]:
     """Return the patterns of letters of the hotwords that a user gives, and their weights.
 
     Args:
         given: Hotwords, or a mapping from each to its weight; None: the default weight.
-        weight: The weight of hotwords that are given without one; None: the default weight.
         spelling: How hotwords are spelled.
+        weight: The weight of hotwords that are given without one; None: the default weight.
+        on_unspellable: What happens with hotwords that cannot be spelled. "warn": they are left out, with an
+            ``InputWarning`` that names them. "error": they are an error.
 
     Raises:
-        InvalidInputError: If one is empty, a weight is not in 0..60, or none can be spelled. Hotwords that cannot be
-            spelled are left out, with an ``InputWarning``.
+        InvalidInputError: If one is empty, or a weight is 0 or not in −60..60.
     """
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InvalidInputError(f"hotwords is {given!r}; expected strings, or a mapping from strings to weights.")
     phrases = checked_words(given, "hotwords") if given else []
-    weights = {phrase: given[phrase] if isinstance(given, Mapping) else weight for phrase in phrases}
-    for phrase, each in weights.items():
-        _expect_weight(each, f"hotwords[{phrase!r}]" if isinstance(given, Mapping) else "hotword_weight")
+    _expect_weight(weight, "hotword_weight")
+    weights = dict.fromkeys(phrases, weight)
+    if isinstance(given, Mapping):
+        weights = {phrase: given[phrase] for phrase in phrases}
+        for phrase, each in weights.items():
+            _expect_weight(each, f"hotwords[{phrase!r}]")
     heaviest: dict[Letters, float] = {}
-    for phrase in _spellable(weights, spelling):
-        for pattern in spelling.patterns(phrase):
-            own = weights[phrase]
+    unspelled = []
+    for phrase, own in weights.items():
+        patterns = spelling.patterns(phrase)
+        if not patterns:
+            unspelled.append(phrase)
+        for pattern in patterns:
             nats = spelling.default_weight(pattern) if own is None else float(own)
-            heaviest[pattern] = max(heaviest.get(pattern, 0.0), nats)
+            if nats > heaviest.get(pattern, -math.inf):
+                heaviest[pattern] = nats
+    if unspelled:
+        _leave_out(unspelled, spelling, on_unspellable)
     return Ragged.of(list(heaviest)), np.array(list(heaviest.values()), dtype=np.float32)
 
 
-def _spellable(phrases: Iterable[str], spelling: PhraseSpelling) -> list[str]:
-    """Return the phrases that can be spelled; warn of the others, or raise an error if there are no others."""
-    unknown = {phrase: spelling.unknown_in(phrase) for phrase in phrases}
-    usable = [phrase for phrase in unknown if not unknown[phrase]]
-    if not usable:
-        expect_spellable(unknown.items(), "hotwords", "phrase")
-    elif len(usable) < len(unknown):
-        left_out = unspellable([(phrase, parts) for phrase, parts in unknown.items() if parts], "phrase")
-        warn(f"hotwords has {left_out}. They are left out.")
-    return usable
+def _leave_out(phrases: Sequence[str], spelling: PhraseSpelling, on_unspellable: str) -> None:
+    """Warn of phrases that cannot be spelled, or raise an error."""
+    unknown = [(phrase, spelling.unknown_in(phrase)) for phrase in phrases]
+    if on_unspellable == "error":
+        expect_spellable(unknown, "hotwords", "phrase")
+    warn(f"hotwords has {unspellable(unknown, 'phrase')}. They are left out.")
 
 
 def _expect_weight(weight: Any, name: str) -> None:
     number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
-    if weight is not None and not (number and 0 < weight <= MAX_WEIGHT):
+    if weight is not None and not (number and 0 < abs(weight) <= MAX_WEIGHT):
         raise InvalidInputError(
-            f"{name} is {weight!r}; expected nats for one occurrence, a number above 0 and at most {MAX_WEIGHT:g}."
+            f"{name} is {weight!r}; expected nats for one occurrence, a number in −{MAX_WEIGHT:g}..{MAX_WEIGHT:g} that "
+            "is not 0."
         )

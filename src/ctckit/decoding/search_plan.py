@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ctckit import _checks
 from ctckit.decoding.fusion import FusionModels, token_lm_ids_of, word_lm_ids_of
 from ctckit.decoding.hotwords import PhraseSpelling, hotwords_of
 from ctckit.decoding.lexicon import Lexicon, Spellings, lexicon_of, lexicon_of_model
-from ctckit.decoding.settings import HOTWORD_WEIGHT, expect_names, plan_fields
+from ctckit.decoding.settings import ON_UNSPELLABLE, plan_fields
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import NO_LISTS, Ragged, SearchPlan
 from ctckit.vocabulary import Vocabulary
@@ -90,12 +91,11 @@ def _class_names(vocabulary: Vocabulary) -> Ragged:
 def changed_plan(
     plan: SearchPlan, models: FusionModels, spelling: PhraseSpelling, settings: Mapping[str, Any]
 ) -> SearchPlan:
-    """Return the plan with changed settings; those that are not given stay.
+    """Return the plan with changed settings; those that are not given stay. With hotwords come all their settings.
 
     Raises:
-        InvalidInputError: On another name, or a value that is out of range.
+        InvalidInputError: On a value that is out of range.
     """
-    expect_names(settings)
     fields = plan_fields(settings, models.weights, has_words=plan.has_words, has_lexicon=plan.has_lexicon)
     return replace(plan, **_hotword_fields(settings, spelling), **fields)
 
@@ -133,6 +133,11 @@ def _hotword_fields(settings: Mapping[str, Any], spelling: PhraseSpelling) -> di
     if "hotwords" not in settings:
         return {}
     given = settings["hotwords"]
-    weight = settings.get("hotword_weight", HOTWORD_WEIGHT)
-    patterns, weights = hotwords_of(() if given is None else given, weight, spelling)
+    on_unspellable = _checks.choice(settings["on_unspellable"], "on_unspellable", ON_UNSPELLABLE)
+    patterns, weights = hotwords_of(
+        () if given is None else given,
+        spelling,
+        weight=settings["hotword_weight"],
+        on_unspellable=on_unspellable,
+    )
     return {"hotwords": patterns, "hotword_weights": weights}

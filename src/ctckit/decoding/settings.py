@@ -30,11 +30,14 @@ SETTINGS = (
     "beam_threshold",
     "hotwords",
     "hotword_weight",
+    "on_unspellable",
 )
+HOTWORD_SETTINGS = SETTINGS[-3:]
+ON_UNSPELLABLE = ("warn", "error")
 
 
 def expect_names(settings: Mapping[str, Any]) -> None:
-    """All names are those of settings; a weight for hotwords comes with hotwords.
+    """All names are those of settings; settings of hotwords come with hotwords.
 
     Raises:
         InvalidInputError: Names the first that is not.
@@ -42,8 +45,9 @@ def expect_names(settings: Mapping[str, Any]) -> None:
     for name in settings:
         if name not in SETTINGS:
             raise InvalidInputError(f"{name!r} is no setting of a decoder; expected some of {', '.join(SETTINGS)}.")
-    if "hotword_weight" in settings and "hotwords" not in settings:
-        raise InvalidInputError("hotword_weight is given without hotwords. Give both: hotwords=…, hotword_weight=….")
+    for name in HOTWORD_SETTINGS:
+        if name in settings and "hotwords" not in settings:
+            raise InvalidInputError(f"{name} is given without hotwords. Give both: hotwords=…, {name}=….")
 
 
 def plan_fields(

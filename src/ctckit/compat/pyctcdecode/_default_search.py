@@ -51,7 +51,7 @@ class DefaultSearch:
     def __init__(self, alphabet: Alphabet) -> None:
         self._alphabet = alphabet
         self._with_model: tuple[LanguageModel | None, BeamDecoder] | None = None
-        self._ready: tuple[Any, BeamDecoder] | None = None
+        self._ready: tuple[dict[str, float], BeamDecoder] | None = None
 
     def __reduce__(self) -> tuple[type[DefaultSearch], tuple[Alphabet]]:
         return DefaultSearch, (self._alphabet,)
@@ -67,23 +67,22 @@ class DefaultSearch:
     ) -> list[list[OutputBeam]]:
         """Return the texts of each item of (T, C) scores, best first: the whole beam, or its ``n_best`` best texts."""
         word_lm = _checks.model_of_words(model)
-        decoder = self._decoder(word_lm, (tuple(hotwords), hotword_weight), _settings(word_lm, pruning))
+        decoder = self._decoder(word_lm, _settings(word_lm, pruning))
+        if hotwords:
+            weights = _hotword_weights(decoder.vocabulary, hotwords, hotword_weight)
+            decoder = decoder.with_settings(hotwords=weights)
         if not items:
             return []
         log_probs, lengths = pad_frames([default_log_probs(each) for each in items])
         found = decoder.decode(log_probs, lengths, n_best=min(n_best or pruning.beam_width, pruning.beam_width))
         return [_beams(each, decoder.vocabulary, word_lm, pruning.beam_prune_logp) for each in found]
 
-    def _decoder(
-        self, model: LanguageModel | None, hotwords: tuple[tuple[str, ...], float], settings: dict[str, float]
-    ) -> BeamDecoder:
+    def _decoder(self, model: LanguageModel | None, settings: dict[str, float]) -> BeamDecoder:
         """Return the last decoder if nothing has changed; keep its words if the model has not changed."""
         if self._with_model is None or self._with_model[0] is not model:
             self._with_model, self._ready = (model, self._new_decoder(model)), None
-        if self._ready is None or self._ready[0] != (hotwords, settings):
-            base = self._with_model[1]
-            weights = _hotword_weights(base.vocabulary, *hotwords)
-            self._ready = (hotwords, settings), base.with_settings(hotwords=weights, **settings)
+        if self._ready is None or self._ready[0] != settings:
+            self._ready = settings, self._with_model[1].with_settings(**settings)
         return self._ready[1]
 
     def _new_decoder(self, model: LanguageModel | None) -> BeamDecoder:
@@ -149,7 +148,7 @@ def _hotword_weights(vocabulary: Vocabulary, hotwords: Sequence[str], weight: fl
         if not letters.issuperset("".join(words) if vocabulary.has_words else phrase):
             logger.warning("The hotword %r has letters that are not among the labels: it is left out.", phrase)
         elif words and weight != 0:
-            weights[phrase] = min(weight * len(words), MAX_WEIGHT)
+            weights[phrase] = min(max(weight * len(words), -MAX_WEIGHT), MAX_WEIGHT)
     return weights
 
 

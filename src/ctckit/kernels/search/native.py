@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import ctckit._native as _native
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import single
-from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Rescoring, SearchPlan
+from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
 
 
 class Decoder:
@@ -24,10 +25,19 @@ class Decoder:
 
     def __init__(self, plan: SearchPlan) -> None:
         self.plan = plan
+        self._shared: Decoder | None = None  # has the same plan, but for the hotwords
 
     @cached_property
     def _core(self) -> _native.Decoder:
-        return _native.Decoder(self.plan)
+        if self._shared is None:
+            return _native.Decoder(self.plan)
+        return _native.Decoder(self._shared._core, self.plan.hotwords, self.plan.hotword_weights)
+
+    def with_hotwords(self, patterns: Ragged, weights: npt.NDArray[np.float32]) -> Decoder:
+        """Return a decoder with other hotwords. Both have one lexicon and one copy of the plan in the core."""
+        other = Decoder(replace(self.plan, hotwords=patterns, hotword_weights=weights))
+        other._shared = self._shared or self
+        return other
 
     def __reduce__(self) -> tuple[type[Decoder], tuple[SearchPlan]]:
         return type(self), (self.plan,)

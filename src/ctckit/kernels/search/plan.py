@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,7 +88,7 @@ class Ragged:
         kept = list(lists)
         offsets = np.zeros(len(kept) + 1, dtype=np.int64)
         np.cumsum([len(each) for each in kept], out=offsets[1:])
-        values = np.fromiter((value for each in kept for value in each), dtype=np.int32, count=int(offsets[-1]))
+        values = np.fromiter(chain.from_iterable(kept), dtype=np.int32, count=int(offsets[-1]))
         return cls(values, offsets)
 
     def __len__(self) -> int:
@@ -147,7 +147,7 @@ class SearchPlan:
             words.
         hotwords: (H lists) the letters of each hotword, all different. Where there are words, each begins and ends
             with 0.
-        hotword_weights: (H,) float32 nats for one occurrence, > 0.
+        hotword_weights: (H,) float32 nats for one occurrence; below 0: the hotword is avoided.
     """
 
     classes: int

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Rescoring, SearchPlan
+from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
 from ctckit.kernels.search.reference_ranking import Ranking
 from ctckit.kernels.search.reference_rescoring import log_sum, rescore
 from ctckit.kernels.search.reference_rescoring import propose_refinements as propose_refinements
@@ -166,6 +166,15 @@ class Decoder:
 
     def __reduce__(self) -> tuple[type[Decoder], tuple[SearchPlan]]:
         return type(self), (self.plan,)
+
+    def with_hotwords(self, patterns: Ragged, weights: npt.NDArray[np.float32]) -> Decoder:
+        """Return a decoder with other hotwords.
+
+        Args:
+            patterns: (H lists) their letters, see ``SearchPlan.hotwords``.
+            weights: (H,) their weights.
+        """
+        return Decoder(replace(self.plan, hotwords=patterns, hotword_weights=weights))
 
     def prepare(self, log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return the scores in the type that the search computes in."""
