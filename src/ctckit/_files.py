@@ -8,7 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ctckit.errors import DataError
+from ctckit.errors import DataError, MissingFileError
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, without a byte-order mark.
+
+    Raises:
+        DataError: If it is not UTF-8 or cannot be read; ``MissingFileError`` if there is no such file.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a text in UTF-8 ({error}).") from None
 
 
 def write_atomically(path: Path, *parts: bytes | memoryview) -> None:

@@ -200,7 +200,7 @@ def test_a_figure(files, arguments):
         ((*POSTERIORS, "--frame-ms", 0), "--frame-ms is 0.0; expected a positive number."),
         ((*POSTERIORS, "--item", "x"), "--item is 'x'; one.npz has 0."),
         (("two.npz", *POSTERIORS[1:]), "two.npz holds 2 items: first, second; expected --item with one of them."),
-        ((*POSTERIORS, "-v", "text.txt"), "tokens[0] is '“Bad', but 0 is the blank"),
+        ((*POSTERIORS, "-v", "text.txt"), 'text.txt: no token has a usual name of the blank ("", "<blank>", '),
         (
             (*POSTERIORS, "--replacements", "text.txt"),
             "text.txt: line 1 is '“Bad'; expected a word, a tab and the words",

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.cli import app
-from ctckit.cli.inputs import read_hotwords, read_tokens
+from ctckit.cli.inputs import read_hotwords
 from ctckit.cli.options import VocabularyOptions
 from ctckit.errors import InvalidInputError
 from tests.support.search_problems import random_arpa
@@ -64,11 +64,13 @@ def test_texts_are_printed_a_line_each(files, name, vocabulary):
 def test_the_blank_may_be_called_anything_where_it_is_named(files):
     result = invoke(files / "apart.npz", "-v", files / "classes.json", "--blank", 0)
     assert result.stdout == "ab|a\nba\naaa\n"
+    assert invoke(files / "apart.npz", "-v", files / "classes.json").stdout == "ab|a\nba\naaa\n"  # it is called <pad>
+    (files / "classes.json").write_text('{"nothing": 0, "a": 1, "b": 2, "|": 3}', encoding="utf-8")
+    assert invoke(files / "apart.npz", "-v", files / "classes.json", "--blank", 0).stdout == "ab|a\nba\naaa\n"
     refused = invoke(files / "apart.npz", "-v", files / "classes.json")
-    assert (refused.exit_code, refused.stderr) == (
-        2,
-        "ctckit: tokens[0] is '<pad>', but 0 is the blank; expected \"\".\n",
-    )
+    assert refused.exit_code == 2
+    assert "no token has a usual name of the blank (" in refused.stderr
+    assert "the first ones are 'nothing', 'a', 'b', '|'. State its class: blank=…." in refused.stderr
 
 
 def test_several_texts_with_rank_and_score(files):
@@ -192,8 +194,8 @@ def test_posteriors_that_cannot_be_used(files, arrays, message):
     ("name", "content", "arguments", "message"),
     [
         ("v.json", "{", (), "v.json: not JSON ("),
-        ("v.json", '["", 3]', (), "v.json: expected a list of tokens, or an object that gives each token a class of 0"),
-        ("v.json", '{"a": 0, "b": 0}', (), "v.json: expected a list of tokens"),
+        ("v.json", '["", 3]', (), "v.json: entry 1 is 3; expected a token, a string."),
+        ("v.json", '{"a": 0, "b": 0}', (), "v.json: token 'b' has class 0, and so has token 'a'; expected"),
         ("v.txt", b"\xff\xfe\x00", (), "v.txt: not a text in UTF-8 ("),
         ("v.txt", "\na\nb\n|\n", ("--lm", "missing.arpa"), "missing.arpa"),
         ("v.txt", "\na\nb\n|\n", ("--separator", "x"), "separator is 'x', which is not among the tokens."),
@@ -257,19 +259,19 @@ def test_no_such_posteriors(files):
 def test_vocabularies_of_tokens_and_classes(tmp_path, content, tokens):
     path = tmp_path / "tokens.txt"
     path.write_text(content, encoding="utf-8")
-    assert read_tokens(path, 0) == tokens
+    assert Vocabulary.load(path).tokens == tokens
 
 
 @pytest.mark.parametrize("content", ["a\nb\n", "a\nb\n\n", "a\r\nb\r\n", "a\nb\n<pad>\n"])
 def test_the_blank_may_be_the_last_line(tmp_path, content):
     path = tmp_path / "tokens.txt"
     path.write_bytes(content.encode())
-    assert read_tokens(path, 2) == ("a", "b", "")
+    assert Vocabulary.load(path, blank=2).tokens == ("a", "b", "")
 
 
-@pytest.mark.parametrize(("content", "blank"), [("a 0\nb 1\n", 2), ("a\nb", 2), ("a\nb\n", 3)])
+@pytest.mark.parametrize(("content", "blank"), [("a 0\nb 1\n", 3), ("a\nb", 3), ("a\nb\n", 4)])
 def test_a_blank_beyond_the_file_is_refused(tmp_path, content, blank):
     path = tmp_path / "tokens.txt"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(InvalidInputError, match=rf"blank is {blank}; with C = 2 the classes are 0\.\.1\."):
+    with pytest.raises(InvalidInputError, match=rf"blank is {blank}; with C = 3 the classes are 0\.\.2\."):
         VocabularyOptions(blank=blank).load(path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from ctckit._unicode import CharacterIndex, decomposed, is_accent, is_mark
+from ctckit._unicode import CharacterIndex, decomposed, is_accent, is_mark, is_spoken
 
 ALIKE = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"}
@@ -38,10 +38,12 @@ class CharacterSpeller:
 
     Args:
         index: The tokens of the model.
+        bytes_of: Returns the tokens of a text's bytes, or None; used for letters that have no similar token.
     """
 
-    def __init__(self, index: CharacterIndex) -> None:
+    def __init__(self, index: CharacterIndex, bytes_of: Callable[[str], list[int] | None] | None = None) -> None:
         self._index = index
+        self._bytes_of = bytes_of
         self._written: dict[str, tuple[list[int] | None, str]] = {}
 
     def write(self, cluster: str) -> tuple[list[int] | None, str]:
@@ -55,7 +57,7 @@ class CharacterSpeller:
             tokens = self._index.spell(form.text)
             if tokens:
                 return tokens, form.dropped
-        return None, ""
+        return None if self._bytes_of is None or not is_spoken(cluster[0]) else self._bytes_of(cluster), ""
 
 
 def _forms(cluster: str) -> tuple[Form, ...]:

@@ -191,7 +191,8 @@ class Alignment:
     def _written(self, token: int, names: Sequence[str] | Vocabulary | None) -> str:
         if self._graph is not None and token == self.star:
             return "*"
-        return str(token) if names is None else names[token].replace(" ", "␣")
+        name = names.name(token) if isinstance(names, Vocabulary) else str(token) if names is None else names[token]
+        return name.replace(" ", "␣")
 
 
 def _or_none(values: Floats) -> list[float | None]:

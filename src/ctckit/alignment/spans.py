@@ -121,12 +121,31 @@ def words_of(tokens: Sequence[int], vocabulary: Vocabulary) -> list[tuple[str, l
     for k, token in enumerate(tokens):
         for n, part in enumerate(vocabulary.word_parts[token]):
             if n > 0 and text:
-                words.append((text, positions))
+                words.append((vocabulary.spelled(text), positions))
                 text, positions = "", []
             if part:
                 text += part
                 positions.append(k)
-    return [*words, (text, positions)] if text else words
+    return [*words, (vocabulary.spelled(text), positions)] if text else words
+
+
+def texts_of(tokens: Sequence[int], vocabulary: Vocabulary) -> list[tuple[str, list[int]]]:
+    """Return the texts of tokens, marks included, each with the positions of its tokens.
+
+    Silent tokens have none. Tokens that are the bytes of one character have one text.
+    """
+    texts: list[tuple[str, list[int]]] = []
+    text, positions = "", list[int]()
+    for k, token in enumerate(tokens):
+        part = vocabulary.text_of(token)
+        if not part:
+            continue
+        text += part
+        positions.append(k)
+        if vocabulary.spelled(text, complete=False) == vocabulary.spelled(text):
+            texts.append((vocabulary.spelled(text), positions))
+            text, positions = "", []
+    return [*texts, (vocabulary.spelled(text), positions)] if positions else texts
 
 
 def word_spans(

@@ -61,10 +61,11 @@ class Speller:
         self._spellings = TextIndex[Any](spell.get, spell) if isinstance(spell, Mapping) else None
         self._long = [] if vocabulary is None or spell is not None else _long_tokens(vocabulary)
         self._index = {} if vocabulary is None else {name: k for k, name in enumerate(vocabulary.tokens) if name}
-        self._characters = CharacterSpeller(CharacterIndex(self._index))
+        texts = {} if vocabulary is None else vocabulary.texts
+        self._characters = CharacterSpeller(CharacterIndex(texts), None if vocabulary is None else vocabulary.bytes_of)
         mark = " " if vocabulary is None or vocabulary.separator is None else vocabulary.separator
-        self.separator = self._index.get(mark)
-        letters = sum(is_spoken(name[0]) and next(clusters(name)) == name for name in self._index)
+        self.separator = self._index.get(mark, texts.get(mark))
+        letters = sum(is_spoken(name[0]) and next(clusters(name)) == name for name in texts)
         if len(self._long) > letters:
             raise self._needs_spell()
 
@@ -164,7 +165,7 @@ def bare(word: str) -> str:
 
 def _long_tokens(vocabulary: Vocabulary) -> list[str]:
     """Return the tokens that are several letters, such as phonemes; not those like "<unk>"."""
-    names = [name for name in vocabulary.tokens if name and name != vocabulary.separator]
+    names = [name for name in vocabulary.texts if name and name != vocabulary.separator]
     return [name for name in names if next(clusters(name)) != name and all(is_spoken(c) or is_mark(c) for c in name)]
 
 

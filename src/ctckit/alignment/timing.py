@@ -29,7 +29,7 @@ def timed_tiers(
     Args:
         alignment: The alignment of the transcript's tokens.
         transcript: The text.
-        vocabulary: The texts of tokens. The result does not contain separators and wildcards.
+        vocabulary: The texts of tokens. The result has no separators, no silent tokens and no wildcards.
         frame_seconds: Length of a frame, in seconds.
         offset_seconds: Start of the first frame, in seconds.
         boundaries: The definition of a token's start and end: see ``Alignment.boundaries``.
@@ -78,6 +78,7 @@ def _tokens(alignment: Alignment, vocabulary: Vocabulary, edges: npt.NDArray[np.
     for (start, end), token, sure in zip(
         edges.tolist(), alignment.tokens.tolist(), alignment.confidences.tolist(), strict=True
     ):
-        if 0 <= token < len(vocabulary) and vocabulary[token] != vocabulary.separator and vocabulary[token].strip():
-            texts.append(TimedText(vocabulary[token], start, end, None if np.isnan(sure) else sure))
+        is_text = 0 <= token < len(vocabulary) and vocabulary[token] != vocabulary.separator
+        if is_text and vocabulary.text_of(token).strip():
+            texts.append(TimedText(vocabulary.name(token), start, end, None if np.isnan(sure) else sure))
     return tuple(texts)

@@ -95,6 +95,6 @@ def _hypothesis_as_dict(found: Hypothesis, vocabulary: Vocabulary, frame_seconds
         "log_prob": found.log_prob,
         "lm_log_prob": found.lm_log_prob,
         "score": found.score,
-        "tokens": [place(vocabulary[span.token], span) for span in found.spans],
+        "tokens": [place(vocabulary.name(span.token), span) for span in found.spans],
         "words": [place(word.text, word) for word in found.words],
     }

@@ -1,13 +1,12 @@
-"""The files that commands read: posteriors, batches, vocabularies, texts, hotwords, lexicons."""
+"""The files that commands read: posteriors, batches, texts, hotwords, lexicons."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ctckit._files import read_text as read_text
 from ctckit.errors import DataError, MissingFileError
 
 if TYPE_CHECKING:
@@ -53,55 +52,9 @@ def _split_items(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, n
     return arrays
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a text in UTF-8 ({error}).") from None
-
-
 def read_lines(path: Path) -> Iterator[str]:
     """Return the lines that are not empty. Only line feeds separate lines: a token may be any other white space."""
     return (line.rstrip("\r") for line in read_text(path).split("\n") if line.strip())
-
-
-def read_tokens(path: Path, blank: int | None) -> tuple[str, ...]:
-    """Return the tokens of a vocabulary file; the token of a blank that was given is replaced by the empty one."""
-    if path.suffix == ".json":
-        tokens = _tokens_of_json(path)
-    else:
-        text = read_text(path)
-        lines = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
-        tokens = _numbered(lines)
-        if tokens is lines and blank == len(lines) and text.endswith("\n"):
-            tokens.append("")  # the blank is the last token, and its line has no end
-    if blank is not None and blank < len(tokens):
-        tokens[blank] = ""
-    return tuple(tokens)
-
-
-def _numbered(lines: list[str]) -> list[str]:
-    """Return the tokens in the order of their classes if each line is "token class", else the lines as they are."""
-    pairs = [re.fullmatch(r"(.*)[ \t](\d+)", line) for line in lines]
-    classes = {pair[1]: int(pair[2]) for pair in pairs if pair is not None}
-    if sorted(classes.values()) != list(range(len(lines))):
-        return lines
-    return sorted(classes, key=lambda token: classes[token])
-
-
-def _tokens_of_json(path: Path) -> list[str]:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON ({error}).") from None
-    if isinstance(content, list) and all(isinstance(each, str) for each in content):
-        return content
-    if isinstance(content, dict) and sorted(map(repr, content.values())) == sorted(map(repr, range(len(content)))):
-        return sorted(content, key=lambda token: int(content[token]))
-    raise DataError(f"{path}: expected a list of tokens, or an object that gives each token a class of 0..C−1.")
 
 
 def read_lexicon(path: Path) -> list[str] | dict[str, list[list[str]]]:

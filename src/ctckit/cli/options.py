@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, get_args, 
 
 import typer
 
-from ctckit.cli.inputs import read_hotwords, read_lexicon, read_tokens
+from ctckit.cli.inputs import read_hotwords, read_lexicon
 from ctckit.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -44,14 +44,21 @@ class Device(str, Enum):
     mps = "mps"
 
 
+class ByteTokens(str, Enum):
+    """Which tokens are bytes."""
+
+    fallback = "fallback"
+    level = "level"
+
+
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 NBest = Annotated[int, typer.Option(min=1, help="How many texts to return for each item, best first.")]
 # decode needs a vocabulary, align only for posteriors: the annotation is shared, the type and the default are not
 VOCABULARY_FILE = typer.Option(
     "--vocabulary",
     "-v",
-    help="The tokens of the classes: a text file with one token a line (or a token, a space and its class), or a .json "
-    "file with a list of tokens or an object that gives each token its class. The blank is the empty token.",
+    help="The tokens of the classes: a text with one token a line (or a token, a space and its class), vocab.json, "
+    "tokenizer.json, or the .vocab file of SentencePiece.",
 )
 
 
@@ -134,7 +141,19 @@ class VocabularyOptions(WordMarks):
         int | None,
         typer.Option(
             min=0,
-            help="The class of the blank; its token in the file does not matter. By default 0.",
+            help="The class of the blank; its token in the file does not matter. One more than the file has: the blank "
+            "comes after its tokens. By default the token with a usual name: empty, <blank>, <blk>, <pad> and others.",
+        ),
+    ] = None
+    silent: Annotated[
+        list[str] | None,
+        typer.Option(help='A token without a text, such as "<unk>" or "</s>". May be given several times.'),
+    ] = None
+    byte_tokens: Annotated[
+        ByteTokens | None,
+        typer.Option(
+            help="Which tokens are bytes: fallback, those like <0xE7>; level, all, in the alphabet of GPT-2. By "
+            "default as the file shows it."
         ),
     ] = None
 
@@ -142,7 +161,15 @@ class VocabularyOptions(WordMarks):
         """Return the vocabulary of a file."""
         from ctckit import Vocabulary
 
-        return self.mark(Vocabulary(read_tokens(path, self.blank), self.blank or 0))
+        return Vocabulary.load(
+            path,
+            blank=self.blank,
+            separator=self.separator,
+            word_start=self.word_start,
+            continuation=self.continuation,
+            silent=self.silent or (),
+            byte_tokens=None if self.byte_tokens is None else self.byte_tokens.value,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
 """The letters of a vocabulary: what words, lexicons and hotwords are spelled in.
 
-A letter is a character of the tokens; marks of words are not letters. Number 0 is the boundary between words. In a
+A letter is a character of the tokens; marks of words are not letters. Number 0 is the boundary between words. Where
+tokens are bytes, a letter is a byte of UTF-8, and texts that a user gives are in NFC. In a
 lexicon that spells its words token by token, with tokens that are not characters (phonemes, say), each token is one
 letter.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from ctckit import _checks
-from ctckit._unicode import CharacterIndex
+from ctckit._unicode import CharacterIndex, clusters
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import BOUNDARY, Ragged
 from ctckit.vocabulary import Vocabulary
@@ -45,7 +47,7 @@ class Alphabet:
             letters: list[int] = []
             for n, part in enumerate(parts):
                 letters += [BOUNDARY] * (n > 0)
-                for unit in [part] * (part != "") if by_token else part:
+                for unit in [part] * (part != "") if by_token else vocabulary.letters(part):
                     letters.append(numbers.setdefault(unit, len(numbers) + 1))
             classes.append(letters)
         return cls(vocabulary, numbers, Ragged.of(classes), by_token)
@@ -59,12 +61,19 @@ class Alphabet:
 
         A text may encode its characters in another way than the vocabulary.
         """
+        if isinstance(units, str) and self.vocabulary.byte_tokens is not None and not self.by_token:
+            return (
+                [] if self.spell(units) else [each for each in dict.fromkeys(clusters(units)) if not self.spell(each)]
+            )
         if isinstance(units, str):
             return self._characters.missing(units)
         return [unit for unit in dict.fromkeys(units) if unit not in self.numbers]
 
     def spell(self, units: str | Iterable[str]) -> Letters:
         """Return the letters of a text's characters, or of tokens, that are all known."""
+        if isinstance(units, str) and self.vocabulary.byte_tokens is not None and not self.by_token:
+            letters = self.vocabulary.letters(unicodedata.normalize("NFC", units))
+            return tuple(self.numbers[each] for each in letters) if self.numbers.keys() >= set(letters) else ()
         if isinstance(units, str):
             return tuple(self._characters.spell(units) or ())
         return tuple(self.numbers[unit] for unit in units)

@@ -6,6 +6,7 @@ log-probabilities to the score of a text (shallow fusion).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -119,13 +120,16 @@ def token_lm_ids_of(model: NGramModel, vocabulary: Vocabulary) -> tuple[Ragged, 
 
 
 def _ids_of_tokens(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
-    return [[model.native.find(token)] if token else [] for token in vocabulary.tokens], -1
+    spoken = (token and token not in vocabulary.silent for token in vocabulary.tokens)
+    pairs = zip(vocabulary.tokens, spoken, strict=True)
+    return [[model.native.find(token)] if each else [] for token, each in pairs], -1
 
 
 def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
     """Return the entries of the characters of each token.
 
-    Where the model writes the space as another character, that character itself counts as unknown.
+    Where the model writes the space as another character, that character itself counts as unknown; so does a character
+    whose bytes are several tokens.
     """
     native, unknown = model.native, model.native.unknown
     space = native.find(model.space)
@@ -142,11 +146,16 @@ def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[
 
     ids = []
     for first, *others in vocabulary.word_parts:
-        entries = [find(character) for character in first]
+        entries = [find(character) for character in _characters(first)]
         for part in others:
-            entries += [space, *(find(character) for character in part)]
+            entries += [space, *(find(character) for character in _characters(part))]
         ids.append(entries)
     return ids, space if vocabulary.has_words else -1
+
+
+def _characters(part: str) -> str:
+    """Return a part of a token with U+FFFD for the first byte of a character whose bytes are several tokens."""
+    return re.sub("[\udcc0-\udcff]", "\ufffd", re.sub("[\udc80-\udcbf]", "", part))
 
 
 def word_lm_ids_of(model: NGramModel | None, lexicon: Lexicon) -> npt.NDArray[np.int32]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ctckit import _checks, _drawing
-from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan, words_of
+from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan, texts_of, words_of
 from ctckit.kernels.search.plan import Decoded, Parts
 from ctckit.vocabulary import Vocabulary
 
@@ -92,9 +92,12 @@ class Hypothesis:
         """
         if self.words:
             return tuple(TimedText(each.text, *each.seconds(frame_seconds), each.confidence) for each in self.words)
-        return tuple(
-            TimedText(self._written(each.token), *each.seconds(frame_seconds), each.confidence) for each in self.spans
-        )
+        if self.vocabulary is None:
+            texts = [(str(token), [k]) for k, token in enumerate(self.tokens)]
+        else:
+            texts = texts_of(self.tokens, self.vocabulary)
+        spans = (self._span(text.replace(" ", "␣"), members) for text, members in texts)
+        return tuple(TimedText(each.text, *each.seconds(frame_seconds), each.confidence) for each in spans)
 
     def draw(self, *, width: int = 100) -> str:
         """Draw the tokens over time in characters, with their confidences; at most five lines of ``width`` frames."""
@@ -141,9 +144,12 @@ class Hypothesis:
     def _word(self, n: int, text: str, members: Sequence[int]) -> WordSpan:
         index = self.parts.word_indices[n] if self.word_names is not None else -1
         name = self.word_names[index] if self.word_names is not None and index >= 0 else text
+        return self._span(name, members)
+
+    def _span(self, text: str, members: Sequence[int]) -> WordSpan:
         known = [confidence for k in members if (confidence := self.spans[k].confidence) is not None]
         confidence = float(np.prod(known)) if len(known) == len(members) else None
-        return WordSpan(name, self.spans[members[0]].start, self.spans[members[-1]].end, confidence)
+        return WordSpan(text, self.spans[members[0]].start, self.spans[members[-1]].end, confidence)
 
     def _written(self, token: int) -> str:
-        return str(token) if self.vocabulary is None else self.vocabulary[token].replace(" ", "␣")
+        return str(token) if self.vocabulary is None else self.vocabulary.name(token).replace(" ", "␣")

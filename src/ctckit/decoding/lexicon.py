@@ -51,7 +51,8 @@ class Lexicon:
     @property
     def names(self) -> Ragged:
         """The characters of each spelling's word, as numbers; none where words are written as they are spelled."""
-        return Ragged.of([[ord(each) for each in word] for word in self.words] if self.own_spellings else [])
+        letters = self.alphabet.vocabulary.letters
+        return Ragged.of([[ord(each) for each in letters(word)] for word in self.words] if self.own_spellings else [])
 
     def spelled(self, word: str) -> list[Letters]:
         """Return all spellings of a word; none if the lexicon does not have the word."""
@@ -139,7 +140,7 @@ def _with_spellings(words: Sequence[str], given: Spellings, vocabulary: Vocabula
     by_token = lists and not characters and vocabulary.separator is not None
     alphabet = Alphabet.of(vocabulary, by_token=by_token)
     letters = {
-        token: [[part] if part and by_token else list(part) for part in parts]
+        token: [[part] if part and by_token else list(vocabulary.letters(part)) for part in parts]
         for token, parts in zip(vocabulary.tokens, vocabulary.word_parts, strict=True)
     }
     units = [(word, _units(spelling, letters)) for word, spelling in spelled]

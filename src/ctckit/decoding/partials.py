@@ -46,7 +46,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class Written:
-    """Words that are complete, and the letters after them."""
+    """Words that are complete, and the letters after them; ``Vocabulary.spelled`` makes them a text."""
 
     words: str = ""
     rest: str = ""
@@ -116,8 +116,8 @@ class StableText:
         if self._names is not None:
             return self._partial_in_names(tentative)
         self._written = self._written.then(more, self._vocabulary)
-        stable = self._written.text
-        whole = self._written.then(tentative, self._vocabulary).text
+        stable = self._vocabulary.spelled(self._written.text, complete=False)
+        whole = self._vocabulary.spelled(self._written.then(tentative, self._vocabulary).text)
         return Partial(stable, whole[len(stable) :], self.tokens, tentative)
 
     def drop(self, count: int) -> None:

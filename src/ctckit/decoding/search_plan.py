@@ -84,7 +84,7 @@ def build_plan(
 
 def _class_names(vocabulary: Vocabulary) -> Ragged:
     """Return the characters of each class as numbers, with 0 between words."""
-    names = ["\0".join(parts) for parts in vocabulary.word_parts]
+    names = ["\0".join(map(vocabulary.letters, parts)) for parts in vocabulary.word_parts]
     return Ragged.of([ord(each) for each in name] for name in names)
 
 

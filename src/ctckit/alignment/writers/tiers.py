@@ -90,7 +90,7 @@ def timed(
     def written(span: WordSpan | TokenSpan | UtteranceSpan) -> str:
         if not isinstance(span, TokenSpan):
             return span.text or "…"
-        return str(span.token) if vocabulary is None else vocabulary[span.token]
+        return str(span.token) if vocabulary is None else vocabulary.name(span.token)
 
     texts = []
     for span in spans:
