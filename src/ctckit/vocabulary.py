@@ -14,7 +14,7 @@ from typing import Any
 from ctckit import _checks
 from ctckit._unicode import CharacterIndex, clusters
 from ctckit.errors import CharsetError, InvalidInputError
-from ctckit.vocabulary_files import BYTE_PIECE, read_token_file
+from ctckit.vocabulary_files import BYTE_PIECE, MARKS, has_mark, read_token_file
 
 BYTE_TOKENS = ("fallback", "level")
 _LOOSE_BYTE = re.compile("[\udc80-\udcff]")  # Python's escape of a byte that is no part of a character (PEP 383)
@@ -76,7 +76,7 @@ class Vocabulary:
         self._check_texts()
 
     def _check_marks(self) -> None:
-        marks = {name: getattr(self, name) for name in ("separator", "word_start", "continuation")}
+        marks = {name: getattr(self, name) for name in MARKS}
         given = {name: mark for name, mark in marks.items() if mark is not None}
         if len(given) > 1:
             names = " and ".join(f"{name}={mark!r}" for name, mark in given.items())
@@ -84,12 +84,9 @@ class Vocabulary:
         for name, mark in given.items():
             if not isinstance(mark, str) or not mark:
                 raise InvalidInputError(f"{name} is {mark!r}; expected a string that is not empty, or None.")
-        if self.separator is not None and self.separator not in self._index:
-            raise InvalidInputError(f"separator is {self.separator!r}, which is not among the tokens.")
-        if self.word_start is not None and not any(self.word_start in token for token in self.tokens):
-            raise InvalidInputError(f"word_start is {self.word_start!r}, which no token holds.")
-        if self.continuation is not None and not any(token.startswith(self.continuation) for token in self.tokens):
-            raise InvalidInputError(f"continuation is {self.continuation!r}, which no token begins with.")
+            if not any(has_mark(token, name, mark) for token in self.tokens):
+                missing = {"separator": "is not among the tokens", "word_start": "no token holds"}
+                raise InvalidInputError(f"{name} is {mark!r}, which {missing.get(name, 'no token begins with')}.")
 
     def _check_texts(self) -> None:
         silent: Any = self.silent

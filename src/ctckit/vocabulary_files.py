@@ -19,11 +19,12 @@ Entry = tuple[str, str, Any]
 # The names of the blank in vocabularies of CTC models, in any case; an earlier name goes before a later one.
 BLANK_NAMES = ("", "<blank>", "[blank]", "<blk>", "<ctc_blank>", "<ctc>", "<eps>", "<epsilon>", "<pad>", "[pad]")
 
+MARKS = ("separator", "word_start", "continuation")
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _NUMBERED = re.compile(r"(.*)[ \t]([0-9]{1,18})", re.DOTALL)
 _SCORED = re.compile(r"(.+)\t([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)", re.DOTALL)
 # The type of a step of a tokenizer, the entry with its mark of words, and the argument of ``Vocabulary``.
-_MARKS = (
+_STEPS = (
     ("Metaspace", "replacement", "word_start"),
     ("WordPiece", "prefix", "continuation"),
     ("CTC", "word_delimiter_token", "separator"),
@@ -87,7 +88,7 @@ def read_token_file(path: Path) -> TokenFile:
         entries, pieces = _of_lines(path, text)
         marks = {"word_start": "▁"} if pieces else {}
     tokens = _in_order(path, entries)
-    marks = {name: mark for name, mark in marks.items() if any(_has_mark(token, name, mark) for token in tokens)}
+    marks = {name: mark for name, mark in marks.items() if any(has_mark(token, name, mark) for token in tokens)}
     if byte_tokens is None and any(map(BYTE_PIECE.fullmatch, tokens)):
         byte_tokens = "fallback"
     return TokenFile(tokens, marks, byte_tokens, blank)
@@ -175,7 +176,7 @@ def _stated(content: Mapping[str, Any]) -> tuple[dict[str, str], str | None, str
             blank = _text(part, "pad_token")
         elif kind == "Replace" and part.get("pattern") == {"String": "▁"}:
             marks.setdefault("word_start", "▁")
-        for of, name, mark in _MARKS:
+        for of, name, mark in _STEPS:
             if kind == of and (found := _text(part, name)):
                 marks.setdefault(mark, found)
     return dict(list(marks.items())[:1]), byte_tokens, blank
@@ -260,7 +261,8 @@ def _in_order(path: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(owners[n][0] for n in range(len(owners)))
 
 
-def _has_mark(token: str, name: str, mark: str) -> bool:
+def has_mark(token: str, name: str, mark: str) -> bool:
+    """Tell whether a token has a mark of words; ``name`` is that of its argument."""
     if name == "separator":
         return token == mark
     return mark in token if name == "word_start" else token.startswith(mark)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,19 +11,43 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks, _drawing
+from ctckit._json import Entries, all_as_json, as_json
 from ctckit.alignment import boundaries as borders
 from ctckit.alignment.frames import frames_of
-from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans, words_of
+from ctckit.alignment.spans import (
+    Spans,
+    TokenSpan,
+    WordSpan,
+    tokens_as_json,
+    tokens_from_json,
+    word_spans,
+    words_as_json,
+    words_of,
+)
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.wildcards import WildcardGraph, path_of_spans
+from ctckit.errors import InvalidInputError
 from ctckit.kernels.confidence import native as native_confidence
 from ctckit.topology import Floats, Ints, ctc_topology
 from ctckit.vocabulary import Vocabulary
 
 
+@dataclass(frozen=True)
+class NoFrames:
+    """Stands for the frames of an alignment that has none.
+
+    Attributes:
+        shape: (T, C).
+    """
+
+    shape: tuple[int, int]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Alignment:
     """The most likely path of one target through its frames. ``print(alignment)`` draws it over time.
+
+    Two alignments are equal if their attributes below are equal, bit by bit.
 
     Attributes:
         tokens: (N,) the target as given, wildcards included.
@@ -53,13 +77,22 @@ class Alignment:
 
     @cached_property
     def log_probs(self) -> npt.NDArray[Any]:
-        """(T, C) the frames, copied from a GPU on first use; confidences and boundaries are computed from them."""
+        """(T, C) the frames, copied from a GPU on first use; confidences and boundaries are computed from them.
+
+        Raises:
+            InvalidInputError: If the alignment is from ``from_dict``, and so has no frames.
+        """
         given = self._source
+        if isinstance(given, NoFrames):
+            raise InvalidInputError(
+                "this alignment was made by from_dict, and its dict has no frames and no average path. Ask the "
+                'alignment that to_dict was called on, or call to_dict(average_path=True), or use "spike" boundaries.'
+            )
         return given if isinstance(given, np.ndarray) else frames_of(given.cpu()).scores[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling and copying, with the frames in memory."""
-        return {**self.__dict__, "_source": self.log_probs}
+        return {**self.__dict__, "_source": self._source if isinstance(self._source, NoFrames) else self.log_probs}
 
     @cached_property
     def frame_tokens(self) -> Ints:
@@ -111,11 +144,14 @@ class Alignment:
         return result
 
     @cached_property
-    def spans(self) -> tuple[TokenSpan, ...]:
-        """One ``TokenSpan`` for each token, with its confidence (None for wildcards)."""
+    def spans(self) -> Spans[TokenSpan]:
+        """One ``TokenSpan`` for each token, with its confidence (None for wildcards).
+
+        ``spans(unit="seconds", stride=…)`` returns them in seconds or pixels, see ``Spans``.
+        """
         columns = (self.tokens, self.starts, self.ends, self.token_log_probs)
         fields = zip(*(column.tolist() for column in columns), _or_none(self.confidences), strict=True)
-        return tuple(TokenSpan(*each) for each in fields)
+        return Spans(TokenSpan(*each) for each in fields)
 
     def boundaries(self, kind: str = "occupancy") -> Floats:
         """Return (N, 2) the start and end of each token, in frames.
@@ -137,7 +173,7 @@ class Alignment:
         result[there] = borders.midpoint(between[there], self.frames)
         return result
 
-    def words(self, of: Transcript | Vocabulary, *, boundaries: str = "spike") -> tuple[WordSpan, ...]:
+    def words(self, of: Transcript | Vocabulary, *, boundaries: str = "spike") -> Spans[WordSpan]:
         """Return one ``WordSpan`` for each word.
 
         Args:
@@ -146,6 +182,10 @@ class Alignment:
                 (``aligned`` is False) and no confidence. Or the vocabulary, whose separators or word marks divide the
                 tokens into words.
             boundaries: See ``boundaries``; borders are rounded to whole frames.
+
+        Returns:
+            The words in frames; a call of the result, ``words(of)(unit="seconds", stride=…)``, returns them in seconds
+            or pixels, see ``Spans``.
 
         Raises:
             InvalidInputError: If the target is not that of the transcript.
@@ -168,6 +208,89 @@ class Alignment:
         starts = np.minimum(edges[:, 0], self.frames - 1) if self.frames else edges[:, 0]
         return starts, np.where(there, np.maximum(edges[:, 1], starts + 1), starts)
 
+    def to_dict(self, vocabulary: Vocabulary | None = None, *, average_path: bool = False) -> dict[str, Any]:
+        """Return the alignment without its frames as an object that ``json.dumps(…, allow_nan=False)`` takes.
+
+        Args:
+            vocabulary: Adds the texts of the tokens, and the words.
+            average_path: Whether to add the durations of the average path, which ``boundaries`` needs.
+
+        Returns:
+            "log_prob", "spans" with frames and confidences, and what else ``from_dict`` needs. Infinities and NaN are
+            the strings "inf", "-inf" and "nan".
+        """
+        wild = self._graph is not None or "frame_tokens" in self._kept
+        return {
+            "type": "Alignment",
+            "log_prob": as_json(self.log_prob),
+            "frames": self.frames,
+            "classes": int(self._source.shape[1]),
+            "blank": int(self.blank),
+            "star": int(self.star),
+            "spans": tokens_as_json(self.spans, vocabulary),
+            **({} if vocabulary is None else {"words": words_as_json(self.words(vocabulary))}),
+            "frame_tokens": self.frame_tokens.tolist() if wild else None,
+            "durations": all_as_json(self.durations) if average_path or "durations" in self._kept else None,
+        }
+
+    @property
+    def _kept(self) -> Mapping[str, Any]:
+        """What an alignment without frames has from its dict."""
+        return self.__dict__ if isinstance(self._source, NoFrames) else {}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Alignment:
+        """Return the alignment that ``to_dict`` was called on: an equal one, without the frames.
+
+        Raises:
+            InvalidInputError: Names the first entry that is missing or wrong.
+
+        Example:
+            >>> import json
+            >>> from ctckit.alignment import forced_align
+            >>> [found] = forced_align(np.log([[0.7, 0.3], [0.2, 0.8], [0.9, 0.1]]), [1])
+            >>> again = Alignment.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+            >>> again == found, again.spans == found.spans
+            (True, True)
+        """
+        entries = Entries(data, "Alignment")
+        found, frames = tokens_from_json(entries.items("spans")), entries.integer("frames", 0)
+        for n, (start, end) in enumerate(zip(found.starts.tolist(), found.ends.tolist(), strict=True)):
+            if not start <= end <= frames:
+                raise InvalidInputError(f"data['spans'][{n}] is {start}..{end}; expected frames in 0..{frames}.")
+        made = cls(
+            found.tokens,
+            found.starts,
+            found.ends,
+            found.log_probs,
+            entries.number("log_prob"),
+            frames,
+            entries.integer("blank", 0),
+            NoFrames((frames, entries.integer("classes", 1))),
+            entries.integer("star"),
+        )
+        made.__dict__["confidences"] = found.confidences
+        sizes = {"frame_tokens": frames, "durations": 2 * len(made) + 1}
+        for name, read in (("frame_tokens", entries.integers), ("durations", entries.numbers)):
+            if entries[name] is None:
+                continue
+            made.__dict__[name] = read(name)
+            if len(entries[name]) != sizes[name]:
+                raise InvalidInputError(f"data[{name!r}] has {len(entries[name])} entries; expected {sizes[name]}.")
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Alignment):
+            return NotImplemented
+        numbers = ("log_prob", "frames", "blank", "star")
+        arrays = ("tokens", "starts", "ends", "token_log_probs")
+        return all(getattr(self, name) == getattr(other, name) for name in numbers) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.log_prob, self.frames, len(self)))
+
     def draw(self, names: Sequence[str] | Vocabulary | None = None, *, width: int = 100) -> str:
         """Return a drawing in characters: tokens and their confidences over time, up to five lines of ``width`` frames.
 
@@ -176,7 +299,7 @@ class Alignment:
             width: Largest number of columns.
         """
         _checks.positive_integer(width, "width")
-        _checks.class_names(names, self.log_probs.shape[1])
+        _checks.class_names(names, self._source.shape[1])
         written = [self._written(token, names) for token in self.tokens.tolist()]
         head = f"{len(self)} tokens in {self.frames} frames: log p = {self.log_prob:.4f}"
         columns = self.starts.tolist(), self.ends.tolist(), self.confidences.tolist()
@@ -189,7 +312,7 @@ class Alignment:
         return f"Alignment({len(self)} tokens, {self.frames} frames, log_prob={self.log_prob!r})"
 
     def _written(self, token: int, names: Sequence[str] | Vocabulary | None) -> str:
-        if self._graph is not None and token == self.star:
+        if token == self.star:
             return "*"
         name = names.name(token) if isinstance(names, Vocabulary) else str(token) if names is None else names[token]
         return name.replace(" ", "␣")

@@ -1,14 +1,20 @@
-"""Spans of tokens and words, in frames and in seconds."""
+"""Spans of tokens and words, in frames, seconds and pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from ctckit import _checks
+from ctckit._json import Entries, as_json
+from ctckit.errors import InvalidInputError
 from ctckit.vocabulary import Vocabulary
+
+UNITS = ("frames", "seconds", "pixels")
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,168 @@ class TimedText:
     start_seconds: float
     end_seconds: float
     confidence: float | None
+
+
+@dataclass(frozen=True)
+class PlacedSpan:
+    """A token or a word with its place in seconds or in pixels.
+
+    Attributes:
+        text: The word, or the token as it is shown by itself; without a vocabulary its number.
+        start: Where it begins.
+        end: Where it ends.
+        confidence: The confidence of its span in frames.
+        unit: "seconds" or "pixels".
+        token: The class; None for a word.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None
+    unit: str
+    token: int | None = None
+
+
+SpanT = TypeVar("SpanT", bound=TokenSpan | WordSpan)
+
+
+class Spans(tuple[SpanT, ...]):
+    """Spans in frames: a tuple. A call returns them in another unit.
+
+    Example:
+        >>> spans = Spans([WordSpan("so", 10, 14, 0.5)])
+        >>> spans(unit="seconds", stride=0.02)
+        (PlacedSpan(text='so', start=0.2, end=0.28, confidence=0.5, unit='seconds', token=None),)
+        >>> [(each.start, each.end) for each in spans(unit="pixels", stride=4, offset=-6)]
+        [(34.0, 50.0)]
+    """
+
+    vocabulary: Vocabulary | None
+
+    def __new__(cls, spans: Iterable[SpanT] = (), vocabulary: Vocabulary | None = None) -> Spans[SpanT]:
+        """Keep spans; the vocabulary writes tokens."""
+        self = super().__new__(cls, tuple(spans))
+        self.vocabulary = vocabulary
+        return self
+
+    @overload
+    def __call__(self, unit: Literal["frames"] = "frames") -> Spans[SpanT]: ...
+
+    @overload
+    def __call__(
+        self, unit: Literal["seconds", "pixels"], *, stride: float, offset: float = 0.0
+    ) -> tuple[PlacedSpan, ...]: ...
+
+    def __call__(self, unit: str = "frames", *, stride: float | None = None, offset: float = 0.0) -> Any:
+        """Return the spans in a unit. Frame t begins at t · stride + offset.
+
+        Args:
+            unit: "frames": these spans. "seconds", "pixels": ``PlacedSpan`` objects.
+            stride: The seconds, or the pixels, from one frame to the next; not for frames.
+            offset: The place of the first frame, such as the seconds that were cut off before it.
+
+        Raises:
+            InvalidInputError: If the unit is another, or the stride is missing or not positive.
+        """
+        _checks.choice(unit, "unit", UNITS)
+        if unit == "frames":
+            if stride is not None or offset != 0:
+                raise InvalidInputError(
+                    'stride or offset is given, but unit is "frames"; expected "seconds" or "pixels".'
+                )
+            return self
+        if stride is None:
+            raise InvalidInputError(f"stride is missing; expected the {unit} from one frame to the next.")
+        step = _checks.number(stride, "stride", np.finfo(np.float64).tiny, np.finfo(np.float64).max)
+        first = _checks.number(offset, "offset", -np.finfo(np.float64).max, np.finfo(np.float64).max)
+        return tuple(
+            PlacedSpan(
+                self._text(each),
+                each.start * step + first,
+                each.end * step + first,
+                each.confidence,
+                unit,
+                _token(each),
+            )
+            for each in self
+        )
+
+    def _text(self, span: TokenSpan | WordSpan) -> str:
+        if isinstance(span, WordSpan):
+            return span.text
+        in_vocabulary = self.vocabulary is not None and 0 <= span.token < len(self.vocabulary)
+        return self.vocabulary.name(span.token) if self.vocabulary and in_vocabulary else str(span.token)
+
+
+def _token(span: TokenSpan | WordSpan) -> int | None:
+    return span.token if isinstance(span, TokenSpan) else None
+
+
+def words_as_json(words: Iterable[WordSpan]) -> list[dict[str, Any]]:
+    """Return words as objects of JSON."""
+    return [{"text": w.text, "start": w.start, "end": w.end, "confidence": _as_json(w.confidence)} for w in words]
+
+
+def words_from_json(items: Iterable[Entries]) -> Spans[WordSpan]:
+    """Return words from objects of JSON."""
+    return Spans(
+        WordSpan(w.text("text"), w.integer("start"), w.integer("end"), _number(w, "confidence")) for w in items
+    )
+
+
+def tokens_as_json(spans: Iterable[TokenSpan], vocabulary: Vocabulary | None = None) -> list[dict[str, Any]]:
+    """Return spans of tokens as objects of JSON; their texts if there is a vocabulary."""
+    return [
+        {
+            "token": each.token,
+            **({} if vocabulary is None else {"text": Spans([each], vocabulary)._text(each)}),
+            "start": each.start,
+            "end": each.end,
+            "log_prob": as_json(each.log_prob),
+            "confidence": _as_json(each.confidence),
+        }
+        for each in spans
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class SpanArrays:
+    """The numbers of token spans, as arrays.
+
+    Attributes:
+        tokens: (N,) int64 classes.
+        starts: (N,) int64 first frames.
+        ends: (N,) int64 one past the last frames.
+        log_probs: (N,) float64 mean log-probabilities.
+        confidences: (N,) float64; NaN where there is none.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    log_probs: npt.NDArray[np.float64]
+    confidences: npt.NDArray[np.float64]
+
+
+def tokens_from_json(items: Sequence[Entries]) -> SpanArrays:
+    """Return spans of tokens from objects of JSON."""
+    sure = [_number(each, "confidence") for each in items]
+    return SpanArrays(
+        np.array([each.integer("token") for each in items], dtype=np.int64),
+        np.array([each.integer("start", 0) for each in items], dtype=np.int64),
+        np.array([each.integer("end", 0) for each in items], dtype=np.int64),
+        np.array([each.number("log_prob") for each in items], dtype=np.float64),
+        np.array([np.nan if each is None else each for each in sure], dtype=np.float64),
+    )
+
+
+def _as_json(value: float | None) -> float | str | None:
+    return None if value is None else as_json(value)
+
+
+def _number(entries: Entries, name: str) -> float | None:
+    return None if entries[name] is None else entries.number(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +322,7 @@ def word_spans(
     ends: npt.NDArray[np.int64],
     confidences: npt.NDArray[np.float64],
     place: int = 0,
-) -> tuple[WordSpan, ...]:
+) -> Spans[WordSpan]:
     """Return the spans of words, computed from the spans of their tokens.
 
     Args:
@@ -171,4 +339,4 @@ def word_spans(
         start = int(starts[there[0]]) if there else place
         place = int(ends[there[-1]]) if there else place
         result.append(WordSpan(text, start, place, float(np.prod(known)) if known else None))
-    return tuple(result)
+    return Spans(result)

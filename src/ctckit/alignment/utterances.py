@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._json import Entries, as_json
 from ctckit.alignment.forced import forced_align, why_impossible
 from ctckit.alignment.result import Alignment
-from ctckit.alignment.spans import TokenSpan, WordSpan, word_spans
+from ctckit.alignment.spans import (
+    Spans,
+    TokenSpan,
+    WordSpan,
+    tokens_as_json,
+    word_spans,
+    words_as_json,
+    words_from_json,
+)
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.wildcards import STAR_PENALTY
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
@@ -29,6 +38,8 @@ Text = str | Transcript | Sequence[int]
 @dataclass(frozen=True, eq=False, repr=False)
 class UtteranceSpan:
     """One text of a recording: its frames, and three numbers to filter by.
+
+    Two utterances are equal if their numbers, texts, words and spans are equal.
 
     Attributes:
         text: As it is written; None for a list of tokens.
@@ -70,20 +81,80 @@ class UtteranceSpan:
         return self.start * frame_seconds, self.end * frame_seconds
 
     @property
-    def spans(self) -> tuple[TokenSpan, ...]:
-        """The spans of its tokens."""
-        return self.alignment.spans[self.positions.start : self.positions.stop]
+    def spans(self) -> Spans[TokenSpan]:
+        """The spans of its tokens; ``spans(unit="seconds", stride=…)`` in seconds or pixels, see ``Spans``."""
+        return Spans(self.alignment.spans[self.positions.start : self.positions.stop])
 
     @cached_property
-    def words(self) -> tuple[WordSpan, ...]:
+    def words(self) -> Spans[WordSpan]:
         """All its words, as in ``Alignment.words``; empty if it was given as a list of tokens."""
         if self.transcript is None:
-            return ()
+            return Spans()
         first = self.positions.start
         there = len(self.positions) > 0
         spelled = [(word.text, [first + k for k in word.positions if there]) for word in self.transcript.words]
         whole = self.alignment
         return word_spans(spelled, whole.starts, whole.ends, whole.confidences, self.start)
+
+    def to_dict(self, vocabulary: Vocabulary | None = None) -> dict[str, Any]:
+        """Return the utterance as an object that ``json.dumps(…, allow_nan=False)`` takes.
+
+        Args:
+            vocabulary: Adds the texts of the tokens.
+
+        Returns:
+            All attributes but ``alignment``, ``positions`` and ``transcript``, and "words" and "spans" with their
+            frames. Infinities are the strings "inf" and "-inf"; what is None stays None.
+        """
+        whole = self.alignment
+        return {
+            "type": "UtteranceSpan",
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            **{name: None if (value := getattr(self, name)) is None else as_json(value) for name in _MEASURES},
+            "absent": self.absent,
+            "words": words_as_json(self.words),
+            "spans": tokens_as_json(self.spans, vocabulary),
+            "recording": {
+                "log_prob": as_json(whole.log_prob),
+                "frames": whole.frames,
+                "classes": int(whole._source.shape[1]),
+                "blank": int(whole.blank),
+                "star": int(whole.star),
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> UtteranceSpan:
+        """Return the utterance that ``to_dict`` was called on: an equal one.
+
+        Its ``alignment`` has no other tokens than its own, and no frames; it has no ``transcript``.
+
+        Raises:
+            InvalidInputError: Names the first entry that is missing or wrong.
+        """
+        entries = Entries(data, "UtteranceSpan")
+        others = {"type": "Alignment", "spans": entries["spans"], "frame_tokens": None, "durations": None}
+        own = Alignment.from_dict({**entries.mapping("recording"), **others})
+        log_prob, worst, sure = (None if entries[name] is None else entries.number(name) for name in _MEASURES)
+        text = None if entries["text"] is None else entries.text("text")
+        start, end = entries.integer("start", 0), entries.integer("end", 0)
+        made = cls(text, start, end, log_prob, worst, sure, entries.flag("absent"), own, range(len(own)))
+        made.__dict__["words"] = words_from_json(entries.items("words"))
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, UtteranceSpan):
+            return NotImplemented
+        names = ("text", "start", "end", *_MEASURES, "absent", "spans", "words")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.start, self.end, self.log_prob))
+
+
+_MEASURES = ("log_prob", "worst_log_prob", "confidence")
 
 
 def align_utterances(

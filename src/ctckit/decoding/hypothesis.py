@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ctckit import _checks, _drawing
-from ctckit.alignment.spans import TimedText, TokenSpan, WordSpan, texts_of, words_of
-from ctckit.kernels.search.plan import Decoded, Parts
+from ctckit._json import Entries, as_json
+from ctckit.alignment.spans import (
+    Spans,
+    TimedText,
+    TokenSpan,
+    WordSpan,
+    texts_of,
+    tokens_as_json,
+    tokens_from_json,
+    words_as_json,
+    words_of,
+)
+from ctckit.decoding.vocabulary_part import part_of, whole_of
+from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 
@@ -28,13 +42,13 @@ class Hypothesis:
             word_bonus · words + token_bonus · tokens − oov_charge · letters in unknown words + weights of the hotwords
             found. For a greedy decoder it is log_prob.
         vocabulary: Writes the tokens as text; None: tokens are written as numbers.
-        word_names: The words of the lexicon, if it has spellings of its own.
+        word_names: The words of the lexicon, if it has spellings of its own; by their number in the lexicon.
     """
 
     decoded: Decoded
     score: float
     vocabulary: Vocabulary | None = None
-    word_names: Sequence[str] | None = None
+    word_names: Sequence[str] | Mapping[int, str] | None = None
 
     @cached_property
     def tokens(self) -> tuple[int, ...]:
@@ -69,20 +83,20 @@ class Hypothesis:
         return self.decoded.parts
 
     @cached_property
-    def spans(self) -> tuple[TokenSpan, ...]:
-        """The frames of each token in the likeliest alignment."""
+    def spans(self) -> Spans[TokenSpan]:
+        """The frames of each token in the likeliest alignment. ``spans(unit="seconds", stride=…)``: see ``Spans``."""
         found = self.decoded.rescoring
         arrays = (found.starts, found.ends, found.token_log_probs)
         fields = zip(self.tokens, *(each.tolist() for each in arrays), self._confidences, strict=True)
-        return tuple(TokenSpan(*each) for each in fields)
+        return Spans((TokenSpan(*each) for each in fields), self.vocabulary)
 
     @cached_property
-    def words(self) -> tuple[WordSpan, ...]:
-        """The frames of each word; none where the vocabulary has no mark of words."""
+    def words(self) -> Spans[WordSpan]:
+        """The frames of each word; none without a mark of words. ``words(unit="seconds", stride=…)``: see ``Spans``."""
         if self.vocabulary is None or not self.vocabulary.has_words:
-            return ()
+            return Spans()
         spelled = words_of(self.tokens, self.vocabulary)
-        return tuple(self._word(n, text, members) for n, (text, members) in enumerate(spelled))
+        return Spans(self._word(n, text, members) for n, (text, members) in enumerate(spelled))
 
     def times(self, frame_seconds: float) -> tuple[TimedText, ...]:
         """Return the words, or the tokens where there are no words, with their times in seconds.
@@ -98,6 +112,82 @@ class Hypothesis:
             texts = texts_of(self.tokens, self.vocabulary)
         spans = (self._span(text.replace(" ", "␣"), members) for text, members in texts)
         return tuple(TimedText(each.text, *each.seconds(frame_seconds), each.confidence) for each in spans)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hypothesis as an object that ``json.dumps(…, allow_nan=False)`` takes.
+
+        Returns:
+            "text", "log_prob", "lm_log_prob", "score", "words" and "spans" with their frames, and what else
+            ``from_dict`` needs: "parts", and those tokens of the vocabulary and names of words that the text has.
+            Infinities and NaN are the strings "inf", "-inf" and "nan"; a confidence that was not computed is None.
+        """
+        names = self.word_names
+        return {
+            "type": "Hypothesis",
+            "text": self.text,
+            "log_prob": as_json(self.log_prob),
+            "lm_log_prob": as_json(self.lm_log_prob),
+            "score": as_json(self.score),
+            "words": words_as_json(self.words),
+            "spans": tokens_as_json(self.spans, self.vocabulary),
+            "parts": {
+                name: as_json(value) if isinstance(value, float) else value
+                for name, value in {**asdict(self.parts), "word_indices": list(self.parts.word_indices)}.items()
+            },
+            "vocabulary": None if self.vocabulary is None else part_of(self.vocabulary, self.tokens),
+            "word_names": None if names is None else {str(k): names[k] for k in self.parts.word_indices if k >= 0},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], vocabulary: Vocabulary | None = None) -> Hypothesis:
+        """Return the hypothesis that ``to_dict`` was called on: an equal one.
+
+        Args:
+            data: The result of ``to_dict``, directly or from JSON.
+            vocabulary: The vocabulary of the decoder; None: the part of it that is in ``data``.
+
+        Raises:
+            InvalidInputError: Names the first entry that is missing or wrong.
+
+        Example:
+            >>> import json
+            >>> from ctckit import BeamDecoder
+            >>> best = BeamDecoder(["", "a", "b"]).decode(np.log([[0.2, 0.7, 0.1], [0.1, 0.1, 0.8]]))[0][0]
+            >>> text = json.dumps(best.to_dict(), allow_nan=False)
+            >>> Hypothesis.from_dict(json.loads(text)) == best
+            True
+        """
+        entries = Entries(data, "Hypothesis")
+        found, parts = tokens_from_json(entries.items("spans")), entries.entries("parts")
+        if vocabulary is None and entries["vocabulary"] is not None:
+            vocabulary = whole_of(entries.entries("vocabulary"))
+        for n, token in enumerate(found.tokens.tolist()):
+            _checks.class_index(
+                token, f"data['spans'][{n}]['token']", 1 << 31 if vocabulary is None else len(vocabulary)
+            )
+        names = None
+        if entries["word_names"] is not None:
+            named = entries.entries("word_names")
+            names = {k: named.text(str(k)) for k in parts.integers("word_indices", -1).tolist() if k >= 0}
+        rescoring = Rescoring(entries.number("log_prob"), found.starts, found.ends, found.log_probs, found.confidences)
+        decoded = Decoded(
+            found.tokens.astype(np.int32),
+            rescoring,
+            Parts(
+                parts.number("token_lm_log_prob"),
+                parts.number("word_lm_log_prob"),
+                parts.integer("words", 0),
+                parts.integer("oov_letters", 0),
+                parts.number("hotwords"),
+                tuple(parts.integers("word_indices", -1).tolist()),
+            ),
+        )
+        made = Hypothesis(decoded, entries.number("score"), vocabulary, names)
+        if names is not None and (
+            vocabulary is None or len(words_of(made.tokens, vocabulary)) != len(made.parts.word_indices)
+        ):
+            raise InvalidInputError("data['parts']['word_indices'] has not one entry for each word of the text.")
+        return made
 
     def draw(self, *, width: int = 100) -> str:
         """Draw the tokens over time in characters, with their confidences; at most five lines of ``width`` frames."""
@@ -131,7 +221,8 @@ class Hypothesis:
             and np.array_equal(mine.ends, theirs.ends)
             and np.array_equal(mine.token_log_probs, theirs.token_log_probs)
             and np.array_equal(mine.confidences, theirs.confidences, equal_nan=True)
-            and (self.vocabulary, self.word_names) == (other.vocabulary, other.word_names)
+            and (self.text, self.words) == (other.text, other.words)
+            and [self._written(each) for each in self.tokens] == [other._written(each) for each in other.tokens]
         )
 
     def __hash__(self) -> int:

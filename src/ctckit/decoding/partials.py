@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._json import Entries
 from ctckit.alignment.spans import words_of
 from ctckit.kernels.search.plan import BOUNDARY, Parts, SearchPlan
 from ctckit.vocabulary import Vocabulary
@@ -34,6 +35,27 @@ class Partial:
     tentative: str
     stable_tokens: tuple[int, ...]
     tentative_tokens: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the text so far as an object that ``json.dumps`` takes."""
+        return {
+            "type": "Partial",
+            "stable": self.stable,
+            "tentative": self.tentative,
+            "stable_tokens": list(self.stable_tokens),
+            "tentative_tokens": list(self.tentative_tokens),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Partial:
+        """Return the text that ``to_dict`` was called on: an equal one.
+
+        Raises:
+            InvalidInputError: Names the first entry that is missing or wrong.
+        """
+        entries = Entries(data, "Partial")
+        tokens = (tuple(entries.integers(name, 0).tolist()) for name in ("stable_tokens", "tentative_tokens"))
+        return cls(entries.text("stable"), entries.text("tentative"), *tokens)
 
     @property
     def text(self) -> str:
