@@ -22,11 +22,16 @@ MOST_NAMED = 5  # one message lists at most this many items
 
 
 def as_array(values: Any, name: str) -> npt.NDArray[Any]:
-    """Return an array, a torch tensor or a sequence as a NumPy array, which shares its memory where possible."""
+    """Return an array, a torch tensor or a sequence as a NumPy array, which shares its memory where possible.
+
+    Numbers in bfloat16, which NumPy does not have, become the same numbers in float32.
+    """
     if hasattr(values, "detach"):  # a torch tensor; torch is not imported for this check
         return _array_of_tensor(values, name)
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        is_bfloat16 = array.dtype.kind == "V" and array.dtype.name == "bfloat16"  # of ml_dtypes
+        return array.astype(np.float32) if is_bfloat16 else array
     except (ValueError, TypeError, RuntimeError) as error:  # the last two come from tensors in a list
         raise InvalidInputError(f"{name} cannot be made an array: {_sentence(error)} {_remedy(values, name)}") from None
 
@@ -159,7 +164,8 @@ def floats(array: npt.NDArray[Any], name: str, shape: str) -> npt.NDArray[Any]:
 def expect_floating(is_floating: bool, name: str, dtype: object) -> None:
     """Check that an array of type ``dtype`` has floating-point numbers."""
     if not is_floating:
-        raise InvalidInputError(f"{name} has dtype {dtype}; expected a floating-point type.")
+        hint = f" If this is bfloat16, pass {name}.view(ml_dtypes.bfloat16)." if str(dtype) == "|V2" else ""
+        raise InvalidInputError(f"{name} has dtype {dtype}; expected a floating-point type.{hint}")
 
 
 def expect_torch_float(dtype: np.dtype[Any], name: str) -> None:

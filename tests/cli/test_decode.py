@@ -275,3 +275,97 @@ def test_a_blank_beyond_the_file_is_refused(tmp_path, content, blank):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InvalidInputError, match=rf"blank is {blank}; with C = 3 the classes are 0\.\.2\."):
         VocabularyOptions(blank=blank).load(path)
+
+
+def test_npy_files_and_folders(files):
+    arguments = ("-v", files / "tokens.txt", "--separator", "|")
+    items = [frames(text) for text in ("ab|b", "ba", "aab")]
+    np.save(files / "one.npy", items[0])
+    np.save(files / "two.npy", np.stack([items[1], items[1]]))
+    assert invoke(files / "one.npy", *arguments).stdout == "ab a\n"
+    assert invoke(files / "two.npy", *arguments).stdout == "ba\nba\n"
+    named = invoke(files / "two.npy", *arguments, "--n-best", 2).stdout.splitlines()
+    assert [line.split("\t")[0] for line in named[::2]] == ["0", "1"]
+    folder = files / "folder"
+    folder.mkdir()
+    for name, item in zip("cab", items, strict=True):
+        np.save(folder / f"{name}.npy", item)
+    (folder / "notes.txt").write_text("no item")
+    found = json.loads(invoke(folder, *arguments, "--json").stdout)
+    assert [(each["item"], each["hypotheses"][0]["text"]) for each in found] == [
+        ("a", "ba"),
+        ("b", "aaa"),
+        ("c", "ab a"),
+    ]
+
+
+def test_one_bad_item_is_left_out_and_named(files):
+    good = frames("ba")
+    bad = {
+        "nan": np.full((3, 4), np.nan, dtype=np.float32),
+        "wide": np.log(np.full((3, 5), 0.2)),
+        "logits": np.full((2, 4), 7.0),
+        "texts": np.array([["a"]]),
+        "cube": np.zeros((1, 2, 4)),
+        "probs": np.full((2, 4), 0.25),
+    }
+    np.savez(files / "mixed.npz", first=good, **bad, last=good, pickled=np.array([{}], dtype=object))
+    result = invoke(files / "mixed.npz", "-v", files / "tokens.txt", "--n-best", 1)
+    assert (result.exit_code, result.stdout) == (2, "ba\nba\n")
+    lines = result.stderr.splitlines()
+    assert lines[0] == "ctckit: 7 of 9 items cannot be decoded:"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [*bad, "pickled"]
+    assert "is nan for class 0" in lines[1]
+    assert "has C = 5 classes, but vocabulary has 4" in lines[2]
+    written = invoke(files / "mixed.npz", "-v", files / "tokens.txt", "--json")
+    assert [each["item"] for each in json.loads(written.stdout)] == ["first", "last"]
+    assert written.exit_code == 2
+
+
+def test_every_file_of_a_folder_may_be_bad(files):
+    folder = files / "folder"
+    folder.mkdir()
+    nothing = invoke(folder, "-v", files / "tokens.txt")
+    assert (nothing.exit_code, nothing.stderr) == (2, f"ctckit: {folder}: holds no .npy files.\n")
+    np.save(folder / "good.npy", frames("ab"))
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "short.npy").write_bytes((folder / "good.npy").read_bytes()[:-5])
+    np.savez(folder / "zip.npz", frames("ab"))
+    (folder / "zip.npz").rename(folder / "zip.npy")
+    np.save(folder / "flat.npy", np.zeros(3))
+    np.save(folder / "objects.npy", np.array([{}], dtype=object))
+    np.save(folder / "bfloat16.npy", np.zeros((2, 4), dtype="V2"))
+    result = invoke(folder, "-v", files / "tokens.txt")
+    assert (result.exit_code, result.stdout) == (2, "aa\n")
+    lines = result.stderr.splitlines()
+    assert lines[0] == "ctckit: 6 of 7 items cannot be decoded:"
+    for line, part in zip(
+        lines[1:],
+        (
+            "If this is bfloat16, pass",
+            "not a .npy file",
+            "has shape (3,); expected (T, C)",
+            "not a .npy",
+            "not a .npy",
+            "expected the ending .npz",
+        ),
+        strict=True,
+    ):
+        assert part in line
+
+
+def test_vocabulary_files_of_models(files):
+    content = {
+        "added_tokens": [],
+        "model": {"type": "Unigram", "vocab": [["<pad>", 0.0], ["▁a", -1.0], ["b", -2.0], ["<unk>", -3.0]]},
+        "decoder": {"type": "Metaspace", "replacement": "▁"},
+    }
+    (files / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    arguments = ("-v", files / "tokenizer.json", "--silent", "<unk>", "--silent", "<pad>", "--json")
+    found = json.loads(invoke(files / "apart.npz", *arguments).stdout)
+    assert found[0]["hypotheses"][0]["text"] == "ab a"
+    assert [word["text"] for word in found[0]["hypotheses"][0]["words"]] == ["ab", "a"]
+    assert found[0]["hypotheses"][0]["tokens"][2]["text"] == "<unk>"
+    (files / "gpt2.json").write_text(json.dumps({"<pad>": 0, "Ġa": 1, "Ã": 2, "©": 3}), encoding="utf-8")
+    level = ("-v", files / "gpt2.json", "--byte-tokens", "level", "--word-start", "Ġ")
+    assert invoke(files / "apart.npz", *level).stdout.splitlines()[0] == "aé a"

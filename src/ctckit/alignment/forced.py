@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._padding import frames_of_items
 from ctckit.alignment.frames import DeviceFrames, Frames, frames_of, mean_log_probs
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.wildcards import STAR_PENALTY, WildcardGraph, relative_scores, wildcard_graphs
@@ -39,9 +40,10 @@ def forced_align(
     its score is that of the best class. Using it costs ``star_penalty`` once, for any number of frames.
 
     Args:
-        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms, −∞ allowed. For
-            a tensor on a GPU the paths are computed there; with wildcards, or if the table of transitions exceeds
-            1 GiB, on the CPU. The frames stay on the GPU; they are copied when a property of an alignment needs them.
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array, torch tensor or lists, natural logarithms, −∞
+            allowed. Or a list of B items (T_b, C) of different lengths. For a tensor on a GPU the paths are computed
+            there; with wildcards, or if the table of transitions exceeds 1 GiB, on the CPU. The frames stay on the GPU;
+            they are copied when a property of an alignment needs them.
         targets: (B, N) integers, or (N,) for one item, or a list of B sequences; classes other than the blank.
         input_lengths: (B,) frames of each item; all T by default. Frames beyond it are not read.
         target_lengths: (B,) tokens of each item; all N by default. Tokens beyond it are not read.
@@ -108,6 +110,7 @@ class _Problem:
 def _problem(
     log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, *, blank: int, star: int | None
 ) -> _Problem:
+    log_probs, input_lengths = frames_of_items(log_probs, input_lengths)
     found = frames_of(log_probs)
     targets, input_lengths, target_lengths = (_in_memory(each) for each in (targets, input_lengths, target_lengths))
     tokens, target_lengths = _target_array(targets, target_lengths, single=found.single)

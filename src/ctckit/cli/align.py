@@ -129,7 +129,8 @@ def align(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A recording (WAV, FLAC, OGG, MP3), or a .npz file of log-probabilities as ctckit decode reads.",
+            help="A recording (WAV, FLAC, OGG, MP3), or a .npz or .npy file of log-probabilities as ctckit decode "
+            "reads.",
             metavar="RECORDING",
         ),
     ],
@@ -184,7 +185,7 @@ def align(
 def _emission(
     source: Path, recording: RecordingOptions, posteriors: PosteriorOptions, dictionary: Path | None
 ) -> _Emission:
-    if source.suffix.lower() == ".npz":
+    if source.suffix.lower() in (".npz", ".npy"):
         if recording.model is not None:
             refuse_option("--model", f"{source} holds posteriors")
         return _from_posteriors(source, posteriors, dictionary)
@@ -226,7 +227,8 @@ def _from_recording(path: Path, options: RecordingOptions, dictionary: Path | No
 
     if options.model is None:
         raise InvalidInputError(
-            f"{path} is a recording, which needs --model, an acoustic model. Posteriors are read from a .npz file."
+            f"{path} is a recording, which needs --model, an acoustic model. Posteriors are read from .npz and .npy "
+            "files."
         )
     model = load_model(options.model)
     spellings = _spellings(model.vocabulary, dictionary, model)

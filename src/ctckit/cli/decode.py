@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctckit.cli.inputs import read_posteriors
+from ctckit.cli.inputs import Item, read_items
 from ctckit.cli.options import VOCABULARY_FILE, NBest, SearchOptions, VocabularyOptions
 from ctckit.cli.output import echo_json
+from ctckit.errors import CTCKitError, DataError, InvalidInputError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctckit import BeamDecoder, Hypothesis, Vocabulary
 
 BATCH_SIZE = 32  # items decoded between two updates of the progress bar
@@ -26,8 +25,9 @@ def decode(
         Path,
         typer.Argument(
             help="A .npz file of natural log-probabilities: log_probs (B, T, C) and, if lengths differ, input_lengths "
-            "(B,); or logp (Σ T, C) and offsets (B + 1,); or one array (T, C) for each item.",
-            metavar="POSTERIORS.npz",
+            "(B,); or logp (Σ T, C) and offsets (B + 1,); or one array (T, C) for each item. Or a .npy file, (T, C) or "
+            "(B, T, C), or a folder of .npy files (T, C).",
+            metavar="POSTERIORS",
         ),
     ],
     *,
@@ -45,34 +45,60 @@ def decode(
     Prints one text a line.
 
     With --n-best above 1: item, rank, score and text. Tabs separate the columns.
+
+    Items that cannot be decoded are named at the end, and the exit code is 2; the others are decoded.
     """
-    names, items = read_posteriors(posteriors)
+    items = read_items(posteriors)
     decoder = search.decoder(classes.load(vocabulary))
     found = _decoded(decoder, items, n_best)
-    if as_json:
-        written = [
-            _as_dict(name, each, decoder.vocabulary, frame_seconds) for name, each in zip(names, found, strict=True)
-        ]
-        echo_json(written)
-        return
-    for name, hypotheses in zip(names, found, strict=True):
+    decoded = [(name, each) for (name, _), each in zip(items, found, strict=True) if not isinstance(each, CTCKitError)]
+    if as_json and decoded:
+        echo_json([_as_dict(name, each, decoder.vocabulary, frame_seconds) for name, each in decoded])
+    elif not as_json:
+        _print(decoded, n_best)
+    problems = [(name, each) for (name, _), each in zip(items, found, strict=True) if isinstance(each, CTCKitError)]
+    if problems:
+        raise _left_out(problems, len(items))
+
+
+def _print(decoded: Iterable[tuple[str, list[Hypothesis]]], n_best: int) -> None:
+    for name, hypotheses in decoded:
         for rank, each in enumerate(hypotheses, 1):
             typer.echo(each.text if n_best == 1 else f"{name}\t{rank}\t{each.score:.4f}\t{each.text}")
 
 
-def _decoded(decoder: BeamDecoder, items: Sequence[npt.NDArray[Any]], n_best: int) -> list[list[Hypothesis]]:
+def _left_out(problems: Sequence[tuple[str, CTCKitError]], count: int) -> CTCKitError:
+    if count == 1:
+        return problems[0][1]
+    names = [f"{name}: {error}" for name, error in problems]
+    return DataError("\n  ".join([f"{len(problems)} of {count} items cannot be decoded:", *names]))
+
+
+def _decoded(decoder: BeamDecoder, items: Sequence[Item], n_best: int) -> list[list[Hypothesis] | CTCKitError]:
+    """Return the texts of each item, or why it cannot be decoded."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from ctckit.decoding.padding import pad_frames
+    from ctckit._padding import pad_frames
 
-    found: list[list[Hypothesis]] = []
+    found: list[list[Hypothesis] | CTCKitError] = []
+
+    def texts_of(part: Sequence[Item]) -> list[list[Hypothesis] | CTCKitError]:
+        arrays = [each for _, each in part if not isinstance(each, CTCKitError)]
+        if not arrays:
+            return [each for _, each in part if isinstance(each, CTCKitError)]
+        try:
+            batch, lengths = pad_frames(arrays)
+            texts = iter(decoder.decode(batch, lengths, n_best=n_best))
+        except InvalidInputError as error:  # which item it is shows one at a time
+            return [error] if len(part) == 1 else [found for each in part for found in texts_of([each])]
+        return [each if isinstance(each, CTCKitError) else next(texts) for _, each in part]
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("decoding", total=len(items))
         for start in range(0, len(items), BATCH_SIZE):
-            batch, lengths = pad_frames(items[start : start + BATCH_SIZE])
-            found += decoder.decode(batch, lengths, n_best=n_best)
+            found += texts_of(items[start : start + BATCH_SIZE])
             progress.update(task, completed=len(found))
     return found
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit._distributions import expect_distributions
+from ctckit._padding import frames_of_items
 from ctckit.decoding import settings as defaults
 from ctckit.decoding import streaming
 from ctckit.decoding.fusion import fusion_models
@@ -196,8 +197,9 @@ class BeamDecoder:
         """Return the best texts of each item.
 
         Args:
-            log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch CPU tensor, natural logarithms.
-            input_lengths: (B,) frames of each item; by default all T. Frames beyond them are not read.
+            log_probs: (B, T, C), or (T, C) for one item; NumPy array, torch CPU tensor or lists, natural logarithms. Or
+                a list of B items (T_b, C) of different lengths.
+            input_lengths: (B,) frames of each item; by default all. Frames beyond them are not read.
             n_best: The largest number of texts for an item.
             hotwords: The hotwords of this call, in place of those of the decoder; None: those of the decoder. The
                 result is the same as that of a decoder which was made with them.
@@ -242,6 +244,7 @@ class BeamDecoder:
 
     def _checked(self, log_probs: Any, input_lengths: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         """Return (B, T, C) scores in the type that the search computes in, and (B,) lengths."""
+        log_probs, input_lengths = frames_of_items(log_probs, input_lengths)
         array = _checks.as_array(log_probs, "log_probs")
         scores = _checks.floats(array[None] if array.ndim == 2 else array, "log_probs", "(B, T, C)")
         items, frames, classes = scores.shape

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit._distributions import expect_distributions
+from ctckit._padding import frames_of_items
 from ctckit.alignment.spans import Runs, runs_of_path
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.on_demand import BestPathHypothesis
@@ -29,8 +30,9 @@ def greedy_decode(
     The text of the best path is not always the best text: a text's probability is the sum over all its alignments.
 
     Args:
-        log_probs: (B, T, C), or (T, C) for one item; NumPy array or torch tensor, natural logarithms. Of
-            equal scores the lower class wins. On a GPU, log p is computed in float32.
+        log_probs: (B, T, C), or (T, C) for one item; NumPy array, torch tensor or lists, natural logarithms. Or a list
+            of B items (T_b, C) of different lengths. Of equal scores the lower class wins. On a GPU, log p is computed
+            in float32.
         input_lengths: (B,) frames of each item; by default all T. Frames beyond them are not read.
         blank: The class of the blank; by default that of ``vocabulary``, or 0.
         vocabulary: Writes the tokens in ``Hypothesis.text``; by default as numbers.
@@ -54,6 +56,7 @@ def greedy_decode(
         scores = _DeviceFrames(log_probs)
         input_lengths = input_lengths.cpu() if hasattr(input_lengths, "cpu") else input_lengths
     else:
+        log_probs, input_lengths = frames_of_items(log_probs, input_lengths)
         scores = _CPUFrames(log_probs)
     items, frames, classes = scores.shape
     blank = blank_of(blank, vocabulary)

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit._padding import pad_frames
 from ctckit.decoding.beam import BeamDecoder
-from ctckit.decoding.padding import pad_frames
 from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.errors import InvalidInputError
 

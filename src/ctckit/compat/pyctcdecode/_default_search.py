@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._padding import pad_frames
 from ctckit.alignment.spans import words_of
 from ctckit.compat import kenlm
 from ctckit.compat.pyctcdecode import _checks
@@ -31,7 +32,6 @@ from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, Lang
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.lexicon import Lexicon, lexicon_with_oov
-from ctckit.decoding.padding import pad_frames
 from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.language_models.ngram import NGramModel
 from ctckit.vocabulary import Vocabulary
