@@ -293,6 +293,30 @@ void masses_are_exact_scores() {
   }
 }
 
+// A decoder that shares all but its hotwords with another one gives the same bits as one that was made with them.
+void hotwords_of_one_call() {
+  const SearchPlan plan = random_plan(integer(1, 20));
+  SearchPlan others = plan;
+  others.hotwords = {};
+  others.hotword_weights.clear();
+  if (chance(0.5)) add_hotwords(others, 2);
+  const ctckit::Decoder decoder(plan);
+  std::unique_ptr<const ctckit::Decoder> shared;
+  {
+    const ctckit::Decoder base(others);
+    shared = std::make_unique<const ctckit::Decoder>(base, plan.hotwords, plan.hotword_weights);
+  }
+  const std::vector<float> emissions = random_emissions(integer(0, 12), plan.classes, plan.blank);
+  const ctckit::Frames frames = frames_of(plan, emissions);
+  const auto texts = [&](const ctckit::Decoder& each) {
+    return each.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 20)[0];
+  };
+  const auto expected = texts(decoder), found = texts(*shared);
+  expect(found.size() == expected.size(), "as many texts");
+  for (size_t k = 0; k < std::min(found.size(), expected.size()); ++k)
+    expect(found[k].tokens == expected[k].tokens && found[k].score == expected[k].score, "the same bits");
+}
+
 // The change of the score by another token, or by none, against scores of the whole texts.
 void changes_of_one_token() {
   const SearchPlan plan = random_plan(1);
@@ -610,6 +634,7 @@ int main(int count, char** arguments) {
       random_bits.seed(static_cast<unsigned>(seed));
       agrees_with_dictionaries();
       masses_are_exact_scores();
+      hotwords_of_one_call();
       changes_of_one_token();
       confidences_stand_alone();
       chunks_and_forgetting();

@@ -14,7 +14,7 @@ from typing import Any
 from ctckit import _checks
 from ctckit._unicode import CharacterIndex, clusters
 from ctckit.errors import CharsetError, InvalidInputError
-from ctckit.vocabulary_files import BYTE_PIECE, MARKS, has_mark, read_token_file
+from ctckit.vocabulary_files import BYTE_PIECE, MARKS, SURROGATE, has_mark, read_token_file
 
 BYTE_TOKENS = ("fallback", "level")
 _LOOSE_BYTE = re.compile("[\udc80-\udcff]")  # Python's escape of a byte that is no part of a character (PEP 383)
@@ -104,7 +104,7 @@ class Vocabulary:
         if self.byte_tokens == "fallback" and not any(map(BYTE_PIECE.fullmatch, self.tokens)):
             raise InvalidInputError('byte_tokens is "fallback", but no token is a byte, such as <0xE7>.')
         for position, token in enumerate(self.tokens):
-            if any("\ud800" <= character <= "\udfff" for character in token):
+            if SURROGATE.search(token):
                 raise InvalidInputError(f"tokens[{position}] is {token!r}, which holds a half of a character.")
 
     @classmethod
@@ -194,17 +194,15 @@ class Vocabulary:
     @cached_property
     def texts(self) -> dict[str, int]:
         """The class of each text that a token is by itself; without silent tokens, and bytes of no character."""
-        pieces = self.byte_tokens == "fallback"
-        found = {}
-        for token, index in self._index.items():
-            text = self._text(token)
-            if (
-                token not in self.silent
-                and not _LOOSE_BYTE.search(text)
-                and not (pieces and BYTE_PIECE.fullmatch(token))
-            ):
-                found[text] = index
-        return found
+        tokens = [token for token in self._index if token not in self.silent]
+        if self.byte_tokens == "fallback":
+            tokens = [token for token in tokens if not BYTE_PIECE.fullmatch(token)]
+        found: dict[str, int] = {}
+        for token in tokens:
+            found.setdefault(self._text(token), self._index[token])
+        return {
+            text: index for text, index in found.items() if self.byte_tokens is None or not _LOOSE_BYTE.search(text)
+        }
 
     def text_of(self, token: int) -> str:
         """Return the text of one token, with its marks; "" if it is silent. Loose bytes are as in ``word_parts``."""

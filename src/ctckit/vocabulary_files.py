@@ -29,7 +29,7 @@ _STEPS = (
     ("WordPiece", "prefix", "continuation"),
     ("CTC", "word_delimiter_token", "separator"),
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _in_order(path: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
     for place, token, each in entries:
         if not isinstance(token, str):
             raise DataError(f"{path}: {place} is {_shown(token)}; expected a token, a string.")
-        if _SURROGATE.search(token):
+        if SURROGATE.search(token):
             raise DataError(f"{path}: {place} is {token!r}, which holds a half of a character; expected whole ones.")
         if not isinstance(each, int) or isinstance(each, bool) or each < 0:
             raise DataError(f"{path}: {place} has the class {_shown(each)}; expected an integer from 0 on.")

@@ -13,8 +13,8 @@ import torch
 
 import ctckit
 from ctckit import BeamDecoder, NGramModel, Vocabulary
+from ctckit._padding import pad_frames
 from ctckit.decoding import streaming
-from ctckit.decoding.padding import pad_frames
 from tests.fuzz.rounds import Rounds, expect, shown
 from tests.support.tolerances import SEARCH_SINGLE
 
