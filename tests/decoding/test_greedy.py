@@ -111,8 +111,8 @@ def test_padding_is_not_read():
             r"log_probs has layout torch\.sparse_coo; expected a dense tensor\. Pass log_probs\.to_dense\(\)\.",
         ),
         (
-            ([torch.zeros(2, 3, requires_grad=True)] * 2,),
-            r"log_probs cannot be made an array: .*\. Pass torch\.stack\(log_probs\)\.",
+            ([torch.zeros(2, 3, requires_grad=True), torch.zeros(2, 4)],),
+            r"log_probs\[1\] has C = 4 classes and log_probs\[0\] has 3; expected as many in each\.",
         ),
         (
             (torch.zeros(2, 3, dtype=torch.complex64).conj(),),
