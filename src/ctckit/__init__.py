@@ -11,6 +11,7 @@ One lattice (the states of a target × the frames of a recording or an image) an
                                     BeamDecoder → Hypothesis       decoding/beam.py
                                     DecodeStream                   decoding/streaming.py
                                     NGramModel                     language_models/ngram.py
+                                    rescore                        decoding/rescoring.py
                                     tune → Tuning                  decoding/tuning.py
 
 ``diagnose`` → ``Diagnosis`` (diagnosis/) says why a batch does not train.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ctckit.decoding.beam import BeamDecoder
     from ctckit.decoding.greedy import greedy_decode
     from ctckit.decoding.hypothesis import Hypothesis
+    from ctckit.decoding.rescoring import rescore
     from ctckit.decoding.streaming import DecodeStream
     from ctckit.decoding.tuning import Tuning, tune
     from ctckit.diagnosis import Diagnosis, diagnose
@@ -79,6 +81,7 @@ __all__ = [
     "greedy_decode",
     "lattice",
     "num_threads",
+    "rescore",
     "set_num_threads",
     "tune",
 ]
@@ -106,6 +109,7 @@ _MODULES = {  # each name is imported when it is first used
     "greedy_decode": "decoding.greedy",
     "lattice": "lattices",
     "num_threads": "kernels.runtime",
+    "rescore": "decoding.rescoring",
     "set_num_threads": "kernels.runtime",
     "tune": "decoding.tuning",
 }

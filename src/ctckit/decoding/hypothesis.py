@@ -40,7 +40,7 @@ class Hypothesis:
         decoded: The numbers, as arrays.
         score: The decoder ranks by this number, in nats: log_prob + lm_weight · log p_LM (each model with its weight) +
             word_bonus · words + token_bonus · tokens − oov_charge · letters in unknown words + weights of the hotwords
-            found. For a greedy decoder it is log_prob.
+            found. For a greedy decoder it is log_prob. ``rescore`` adds another term.
         vocabulary: Writes the tokens as text; None: tokens are written as numbers.
         word_names: The words of the lexicon, if it has spellings of its own; by their number in the lexicon.
     """
