@@ -50,7 +50,7 @@ PAGES = (
     Page("alignment", "Alignment", ("ctckit.alignment",), ("ctckit.alignment",)),
     Page("acoustic_models", "Acoustic models", (), ("ctckit.acoustic_models",)),
     Page("language_models", "Language models", ("ctckit.language_models",), ("ctckit.language_models",)),
-    Page("decoding", "Decoding", ("ctckit.decoding",)),
+    Page("decoding", "Decoding", ("ctckit.decoding",), ("ctckit.decoding",)),
     Page("diagnosis", "Diagnosis", ("ctckit.diagnosis",), ("ctckit.diagnosis", "ctckit.diagnosis.records")),
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
     Page("settings", "Settings", ("ctckit.kernels.runtime",)),

@@ -20,7 +20,17 @@ PACKAGES = [
     "ctckit",
     *(
         f"ctckit.{name}"
-        for name in ("acoustic_models", "alignment", "diagnosis", "language_models", "loss", "objectives", "ocr", "viz")
+        for name in (
+            "acoustic_models",
+            "alignment",
+            "decoding",
+            "diagnosis",
+            "language_models",
+            "loss",
+            "objectives",
+            "ocr",
+            "viz",
+        )
     ),
 ]
 COMMANDS = "ctckit.cli"  # the reference has the help of each command instead

@@ -20,7 +20,14 @@ from ctckit.decoding.fusion import fusion_models
 from ctckit.decoding.hotwords import PhraseSpelling
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.lexicon import Spellings
-from ctckit.decoding.search_plan import FromModel, build_plan, changed_plan, known_words, without_weightless
+from ctckit.decoding.search_plan import (
+    FromModel,
+    build_plan,
+    changed_plan,
+    known_words,
+    settings_of,
+    without_weightless,
+)
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search.plan import Decoded, SearchPlan
@@ -156,6 +163,11 @@ class BeamDecoder:
     def language_models(self) -> tuple[NGramModel, ...]:
         """The language models, in the order given."""
         return self._models.given
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of this decoder without its hotwords, as the constructor and ``with_settings`` take them."""
+        return settings_of(self._whole_plan, self._models, self._from_model)
 
     def with_settings(self, **settings: Any) -> BeamDecoder:
         """Return a copy of this decoder with changed settings.

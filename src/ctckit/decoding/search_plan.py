@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -111,6 +112,30 @@ class FromModel:
 
     lexicon: bool
     word_bonus: bool
+
+
+def settings_of(plan: SearchPlan, models: FusionModels, from_model: FromModel) -> dict[str, Any]:
+    """Return the settings of a plan by their names, without hotwords; those that are defaults of a model are left out.
+
+    Args:
+        plan: The plan, with the models whose weight is 0.
+        models: The language models.
+        from_model: What the decoder has because of its model of words.
+    """
+    settings: dict[str, Any] = {
+        "beam_width": plan.beam_width,
+        "lm_boundary": plan.lm_boundary,
+        "token_bonus": plan.token_bonus,
+        "oov_charge": None if plan.oov_charge == math.inf else plan.oov_charge,
+        "token_threshold": plan.token_threshold,
+        "beam_threshold": plan.beam_threshold,
+    }
+    weights = [plan.word_lm_weight if model.unit == "word" else plan.token_lm_weight for model in models.given]
+    if weights:
+        settings["lm_weight"] = weights[0] if len(weights) == 1 else weights
+    if not from_model.word_bonus and plan.has_words:
+        settings["word_bonus"] = plan.word_bonus
+    return settings
 
 
 def without_weightless(plan: SearchPlan, from_model: FromModel) -> SearchPlan:

@@ -14,7 +14,7 @@ set that took no part.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from ctckit.errors import InvalidInputError
 
 METRICS = ("cer", "wer")
 Point = tuple[float, ...]
+Trials = MutableMapping[Point, npt.NDArray[np.int64]]
 Distance = Callable[[Sequence[str], Sequence[str]], int]
 
 
@@ -109,6 +110,7 @@ def tune(
     refinements: int = 2,
     folds: int = 0,
     progress: Callable[[int], None] | None = None,
+    trials: Trials | None = None,
 ) -> Tuning:
     """Choose lm_weight, word_bonus and other settings on a development set.
 
@@ -128,6 +130,9 @@ def tune(
         refinements: How often to continue around the best point with half the step.
         folds: 0, or the number of parts of a cross-validation, at least 2. Item b is in part b modulo folds.
         progress: Is called with the number of settings tried so far.
+        trials: Where the results are kept: from the values of the settings, in their order, to the (B,) numbers of
+            errors. What it holds already, of an interrupted run with the same arguments, is not computed again. By
+            default a new dictionary.
 
     Returns:
         A ``Tuning``: the tuned decoder, its settings and error, and the errors of all settings that were tried.
@@ -159,7 +164,7 @@ def tune(
     _checks.choice(metric, "metric", METRICS)
     texts = _references(references, len(log_probs), metric)
     axes = _axes(decoder, grid)
-    surface = _Surface(decoder, log_probs, input_lengths, texts, tuple(axes), metric, progress)
+    surface = _Surface(decoder, log_probs, input_lengths, texts, tuple(axes), metric, progress, trials)
     if isinstance(refinements, bool) or not isinstance(refinements, int) or refinements < 0:
         raise InvalidInputError(f"refinements is {refinements!r}; expected a whole number, 0 or more.")
     parts = _parts(folds, len(texts))
@@ -198,6 +203,7 @@ class _Surface:
         names: tuple[str, ...],
         metric: str,
         progress: Callable[[int], None] | None,
+        trials: Trials | None,
     ) -> None:
         self._decoder, self._log_probs, self._lengths = decoder, log_probs, input_lengths
         self._distance = _distance()
@@ -205,8 +211,14 @@ class _Surface:
         self._references = [self._split(text) for text in references]
         self._names = names
         self._progress = progress
-        self._known: dict[Point, npt.NDArray[np.int64]] = {}
+        self._known: Trials = {} if trials is None else trials
         self.units = np.array([len(each) for each in self._references])
+        for point, errors in self._known.items():
+            if np.shape(errors) != (len(references),):
+                raise InvalidInputError(
+                    f"trials[{point}] has shape {np.shape(errors)}; expected the errors of the B = {len(references)} "
+                    "items. Are these the trials of other items?"
+                )
 
     def errors_of(self, point: Point, items: npt.NDArray[np.bool_]) -> int:
         """Return the number of errors of some items."""
