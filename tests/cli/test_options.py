@@ -1,6 +1,7 @@
 """The options that commands share: declared once, the same in each command."""
 
 import dataclasses
+import inspect
 import json
 import math
 from typing import Annotated, ClassVar
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 import ctckit
 from ctckit.cli import app
-from ctckit.cli.options import SearchOptions, VocabularyOptions, expand, given_options
+from ctckit.cli.options import SETTING_OPTIONS, SearchOptions, VocabularyOptions, expand, given_options
 from tests.support.search_problems import random_arpa
 
 runner = CliRunner()
@@ -88,7 +89,72 @@ def test_each_option_reaches_the_decoder(files, monkeypatch, arguments, setting,
     monkeypatch.chdir(files)
     result = runner.invoke(app, ["decode", "one.npz", "-v", "tokens.txt", "--separator", "|", *map(str, arguments)])
     assert result.exit_code == 0, result.output
-    assert settings[setting] == value
+    defaults = {name: each.default for name, each in inspect.signature(real).parameters.items()}
+    assert (defaults | settings)[setting] == value
+
+
+@pytest.mark.parametrize("name", SETTING_OPTIONS)
+def test_the_defaults_in_the_help_are_those_of_the_decoder(name):
+    [option] = [each for each in COMMANDS["decode"].params if each.name == name]
+    default = inspect.signature(ctckit.BeamDecoder).parameters[name].default
+    shown = {True: "lm-boundary", None: True}.get(default, str(default))  # None: the help says it in words
+    assert (option.default, option.show_default) == (None, shown)
+
+
+def run_decode(files, monkeypatch, *arguments):
+    """Run ``ctckit decode``; return its result and the settings of its decoder."""
+    made = []
+
+    class Decoder(ctckit.BeamDecoder):
+        def __init__(self, *given, **settings):
+            super().__init__(*given, **settings)
+            made.append(self)
+
+    monkeypatch.setattr(ctckit, "BeamDecoder", Decoder)
+    monkeypatch.chdir(files)
+    result = runner.invoke(app, ["decode", "one.npz", "-v", "tokens.txt", "--separator", "|", *map(str, arguments)])
+    return result, made[-1].settings if made else None
+
+
+def test_a_file_of_settings(files, monkeypatch):
+    content = {"token_bonus": 0.5, "lm_weight": 0.9, "oov_charge": None, "beam_width": 8, "lm_boundary": False}
+    (files / "s.json").write_text(json.dumps(content), encoding="utf-8")
+    arguments = ("--settings", "s.json", "--lm", "lm.arpa", "--lm-unit", "token", "--lexicon", "words.txt")
+    result, found = run_decode(files, monkeypatch, *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert {name: found[name] for name in content} == content
+
+
+def test_options_take_the_place_of_settings_even_if_they_are_defaults(files, monkeypatch):
+    content = {"token_bonus": 0.5, "lm_weight": 0.9, "oov_charge": None, "beam_width": 8, "lm_boundary": False}
+    (files / "s.json").write_text(json.dumps(content), encoding="utf-8")
+    arguments = ("--settings", "s.json", "--lm", "lm.arpa", "--lm-unit", "token", "--lexicon", "words.txt")
+    options = ("--token-bonus", 0, "--oov-charge", 0.25, "--beam-width", 100, "--lm-boundary", "--lm-weight", 0.3)
+    result, found = run_decode(files, monkeypatch, *arguments, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    defaults = {"token_bonus": 0.0, "oov_charge": 0.25, "beam_width": 100, "lm_boundary": True, "lm_weight": 0.3}
+    assert {name: found[name] for name in defaults} == defaults
+
+
+def test_settings_for_a_model_that_is_not_given(files, monkeypatch):
+    (files / "s.json").write_text('{"lm_weight": 0.9}', encoding="utf-8")
+    result, _ = run_decode(files, monkeypatch, "--settings", "s.json")
+    assert result.exit_code == 0
+    assert result.stderr == "ctckit: s.json has lm_weight, but no model is given. Give it with --lm.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--settings", "no.json"), "no.json: there is no such file."),
+        (("--settings", "words.txt"), "words.txt: not a JSON file of settings ("),
+        (("--closed", "--oov-charge", 1), "--oov-charge is given, but --closed forbids unknown words."),
+    ],
+)
+def test_settings_that_cannot_be_used(files, monkeypatch, arguments, message):
+    result, _ = run_decode(files, monkeypatch, "--lexicon", "words.txt", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
 
 
 def test_the_defaults_are_those_of_the_decoder(files, monkeypatch):

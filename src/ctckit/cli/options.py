@@ -32,7 +32,16 @@ from ctckit.errors import InvalidInputError
 if TYPE_CHECKING:
     from ctckit import BeamDecoder, NGramModel, Vocabulary
 
-_BEAM_WIDTH = 100  # BeamDecoder's default
+# The options that are settings of a decoder and have their names. Without a value they are BeamDecoder's defaults.
+SETTING_OPTIONS = (
+    "beam_width",
+    "lm_boundary",
+    "word_bonus",
+    "token_bonus",
+    "oov_charge",
+    "token_threshold",
+    "beam_threshold",
+)
 
 
 class Device(str, Enum):
@@ -195,12 +204,17 @@ class SearchOptions:
         ),
     ] = None
     lm_boundary: Annotated[
-        bool, typer.Option(help="Each item is a whole text, with the model's <s> and </s>; or it may be a part of one.")
-    ] = True
+        bool | None,
+        typer.Option(
+            "--lm-boundary/--no-lm-boundary",
+            help="Each item is a whole text, with the model's <s> and </s>; or it may be a part of one.",
+            show_default="lm-boundary",
+        ),
+    ] = None
     word_bonus: Annotated[
         float | None, typer.Option(help="Nats for each word. By default 2 with a model of words, otherwise 0.")
     ] = None
-    token_bonus: Annotated[float, typer.Option(help="Nats for each token.")] = 0.0
+    token_bonus: Annotated[float | None, typer.Option(help="Nats for each token.", show_default="0.0")] = None
     lexicon: Annotated[
         Path | None,
         typer.Option(
@@ -208,7 +222,10 @@ class SearchOptions:
             "between them."
         ),
     ] = None
-    oov_charge: Annotated[float, typer.Option(help="Nats for each letter of an unknown word, subtracted.")] = 0.25
+    oov_charge: Annotated[
+        float | None,
+        typer.Option(help="Nats for each letter of an unknown word, subtracted.", show_default="0.25"),
+    ] = None
     closed: Annotated[bool, typer.Option("--closed", help="Forbid unknown words.")] = False
     hotwords: Annotated[
         Path | None,
@@ -223,35 +240,68 @@ class SearchOptions:
     ] = None
     beam_width: Annotated[
         int | None,
-        typer.Option(min=1, help="How many texts the search keeps at each frame.", show_default=str(_BEAM_WIDTH)),
+        typer.Option(min=1, help="How many texts the search keeps at each frame.", show_default="100"),
     ] = None
     token_threshold: Annotated[
-        float, typer.Option(help="A class with a log-probability below this begins no token.")
-    ] = float("-inf")
+        float | None,
+        typer.Option(help="A class with a log-probability below this begins no token.", show_default="-inf"),
+    ] = None
     beam_threshold: Annotated[
-        float, typer.Option(help="Texts whose score is this far below the best are dropped: negative nats.")
-    ] = float("-inf")
+        float | None,
+        typer.Option(
+            help="Texts whose score is this far below the best are dropped: negative nats.", show_default="-inf"
+        ),
+    ] = None
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of settings, as ctckit tune writes it: weights, bonuses, beam. Options that are given take "
+            "the place of its settings."
+        ),
+    ] = None
 
-    def decoder(self, vocabulary: Vocabulary) -> BeamDecoder:
-        """Return a beam decoder with these settings."""
+    def decoder(self, vocabulary: Vocabulary, lexicon: Any = None) -> BeamDecoder:
+        """Return a beam decoder with these settings.
+
+        Args:
+            vocabulary: The tokens.
+            lexicon: The known words as ``BeamDecoder`` takes them; by default those of ``--lexicon``.
+        """
         from ctckit import BeamDecoder
 
+        if lexicon is None and self.lexicon is not None:
+            lexicon = read_lexicon(self.lexicon)
         return BeamDecoder(
             vocabulary,
-            beam_width=_BEAM_WIDTH if self.beam_width is None else self.beam_width,
-            language_model=self._models(),
-            lm_weight=self._weights(),
-            lm_boundary=self.lm_boundary,
-            word_bonus=self.word_bonus,
-            token_bonus=self.token_bonus,
-            lexicon=None if self.lexicon is None else read_lexicon(self.lexicon),
-            oov_charge=None if self.closed else self.oov_charge,
+            language_model=self.models(),
+            lexicon=lexicon,
             hotwords=None if self.hotwords is None else read_hotwords(self.hotwords, self.hotword_weight),
-            token_threshold=self.token_threshold,
-            beam_threshold=self.beam_threshold,
+            **self._settings(),
         )
 
-    def _models(self) -> list[NGramModel]:
+    def files(self) -> list[Path]:
+        """Return the files that are given."""
+        return [*(self.lm or ()), *(path for path in (self.lexicon, self.hotwords, self.settings) if path is not None)]
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of the file and, in their place, those of the options that are given."""
+        from ctckit._warning import warn
+        from ctckit.decoding import read_settings
+
+        settings = {} if self.settings is None else read_settings(self.settings)
+        if "lm_weight" in settings and not self.lm:
+            warn(f"{self.settings} has lm_weight, but no model is given. Give it with --lm.")
+        given = {name: value for name in SETTING_OPTIONS if (value := getattr(self, name)) is not None}
+        if self.closed:
+            if self.oov_charge is not None:
+                refuse_option("--oov-charge", "--closed forbids unknown words")
+            given["oov_charge"] = None
+        if self.lm_weight:
+            given["lm_weight"] = self.lm_weight[0] if len(self.lm_weight) == 1 else self.lm_weight
+        return {**settings, **given}
+
+    def models(self) -> list[NGramModel]:
+        """Return the language models."""
         from ctckit import NGramModel
 
         paths, units = self.lm or (), self.lm_unit
@@ -261,10 +311,3 @@ class SearchOptions:
             )
         named: Sequence[str | None] = units or [None] * len(paths)
         return [NGramModel.load(path, unit=unit) for path, unit in zip(paths, named, strict=True)]
-
-    def _weights(self) -> float | list[float]:
-        from ctckit.decoding.settings import LM_WEIGHT
-
-        if not self.lm_weight:
-            return LM_WEIGHT
-        return self.lm_weight[0] if len(self.lm_weight) == 1 else self.lm_weight

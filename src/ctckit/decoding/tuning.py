@@ -163,7 +163,7 @@ def tune(
         log_probs, input_lengths = pad_frames(log_probs)
     _checks.choice(metric, "metric", METRICS)
     texts = _references(references, len(log_probs), metric)
-    axes = _axes(decoder, grid)
+    axes = axes_of(decoder, grid)
     surface = _Surface(decoder, log_probs, input_lengths, texts, tuple(axes), metric, progress, trials)
     if isinstance(refinements, bool) or not isinstance(refinements, int) or refinements < 0:
         raise InvalidInputError(f"refinements is {refinements!r}; expected a whole number, 0 or more.")
@@ -291,8 +291,12 @@ def _parts(folds: int, items: int) -> list[npt.NDArray[np.bool_]]:
     return [np.arange(items) % folds == k for k in range(folds)]
 
 
-def _axes(decoder: BeamDecoder, grid: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
-    """Return the first values of each setting. Checks that the decoder accepts them."""
+def axes_of(decoder: BeamDecoder, grid: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
+    """Return the first values of each setting: those of a grid, or the default. Checks that the decoder accepts them.
+
+    Raises:
+        InvalidInputError: If a name, or a value, is not of a setting that can be tuned.
+    """
     chosen = _default_grid(decoder) if grid is None else grid
     if not isinstance(chosen, Mapping) or not chosen:
         raise InvalidInputError(f"grid is {grid!r}; expected a mapping from settings to the values to begin with.")
