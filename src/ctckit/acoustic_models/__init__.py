@@ -4,7 +4,7 @@
 
     model.py           AcousticModel; load_model finds one by the name of its plug-in
     audio.py           reads recordings at the sample rate of a model
-    chunked.py         listen: runs a model on a recording of any length, in chunks that overlap
+    chunked.py         listen, listen_in_chunks: run a model on a recording of any length, in chunks that overlap
     hama.py            the plug-in for the package hama: phonemes
     huggingface.py     the plug-in for folders of Hugging Face models for CTC
 
@@ -13,7 +13,7 @@ The packages that a model needs are imported when it is loaded.
 
 from __future__ import annotations
 
-from ctckit.acoustic_models.chunked import Emissions, listen
+from ctckit.acoustic_models.chunked import Chunk, Emissions, listen, listen_in_chunks
 from ctckit.acoustic_models.model import AcousticModel, load_model
 
-__all__ = ["AcousticModel", "Emissions", "listen", "load_model"]
+__all__ = ["AcousticModel", "Chunk", "Emissions", "listen", "listen_in_chunks", "load_model"]

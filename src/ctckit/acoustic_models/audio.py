@@ -30,9 +30,17 @@ def blocks(path: Path, rate: int) -> Iterator[Samples]:
         MissingDependencyError: If soundfile is not installed, or soxr and the recording has another rate.
     """
     with _opened(path) as file:
-        pieces = file.blocks(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
-        mono = (piece.mean(axis=1, dtype=np.float32) for piece in pieces)
-        yield from resampled(mono, file.samplerate, rate)
+        yield from resampled(_mono(path, file), file.samplerate, rate)
+
+
+def _mono(path: Path, file: Any) -> Iterator[Samples]:
+    """Yield the mean of the channels of an open recording, in pieces."""
+    pieces = file.blocks(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
+    try:
+        for piece in pieces:
+            yield piece.mean(axis=1, dtype=np.float32)
+    except RuntimeError as error:  # LibsndfileError is one
+        raise DataError(f"{path}: it cannot be read to its end ({error}). Convert it again.") from None
 
 
 def resampled(pieces: Iterable[Samples], rate: int, wanted: int) -> Iterator[Samples]:

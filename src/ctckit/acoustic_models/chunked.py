@@ -39,6 +39,19 @@ class Emissions:
     duration_seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """The log-probabilities of the next part of a recording.
+
+    Attributes:
+        log_probs: (T, C) float32, natural logarithms.
+        end_seconds: The end of this part in the recording, in seconds.
+    """
+
+    log_probs: npt.NDArray[np.float32]
+    end_seconds: float
+
+
 def listen(
     recording: str | os.PathLike[str] | npt.NDArray[np.floating],
     model: AcousticModel,
@@ -68,20 +81,45 @@ def listen(
         InvalidInputError: If an argument is wrong, or the model returns an array of another shape than it declares.
         MissingDependencyError: If soundfile is not installed, or soxr and the recording has another rate.
     """
+    found, seconds = [np.zeros((0, len(model.vocabulary)), np.float32)], 0.0
+    for chunk in listen_in_chunks(
+        recording, model, rate=rate, chunk_seconds=chunk_seconds, context_seconds=context_seconds
+    ):
+        found.append(chunk.log_probs)
+        seconds = chunk.end_seconds
+        if progress is not None:
+            progress(seconds)
+    return Emissions(np.concatenate(found), model.vocabulary, model.frame_seconds, seconds)
+
+
+def listen_in_chunks(
+    recording: str | os.PathLike[str] | npt.NDArray[np.floating],
+    model: AcousticModel,
+    *,
+    rate: int | None = None,
+    chunk_seconds: float = CHUNK_SECONDS,
+    context_seconds: float = CONTEXT_SECONDS,
+) -> Iterator[Chunk]:
+    """Return an iterator over the log-probabilities of a recording, chunk by chunk, in bounded memory.
+
+    Together, the chunks are the result of ``listen``, which has the same arguments and errors.
+
+    Example:
+        Decode a recording of any length::
+
+            stream = decoder.stream()
+            for chunk in listen_in_chunks("talk.wav", model):
+                stream.push(chunk.log_probs)
+            print(stream.finish().text)
+    """
     _checks.number(chunk_seconds, "chunk_seconds", 0.1, float("inf"))
     _checks.number(context_seconds, "context_seconds", 0.0, float("inf"))
     if isinstance(recording, (str, os.PathLike)):
         pieces: Iterable[Samples] = audio.blocks(Path(recording), model.rate)
     else:
         pieces = _array_pieces(recording, rate, model.rate)
-    chunk, context = _chunk_frames(model, chunk_seconds, context_seconds)
-    found, done = [np.zeros((0, len(model.vocabulary)), np.float32)], 0
-    for samples, left, kept, end in _windows(pieces, model.frame_samples, chunk, context):
-        found.append(_frames(model, samples, left, kept))
-        done = end
-        if progress is not None:
-            progress(done / model.rate)
-    return Emissions(np.concatenate(found), model.vocabulary, model.frame_seconds, done / model.rate)
+    windows = _windows(pieces, model.frame_samples, *_chunk_frames(model, chunk_seconds, context_seconds))
+    return (Chunk(_frames(model, samples, left, kept), end / model.rate) for samples, left, kept, end in windows)
 
 
 def _chunk_frames(model: AcousticModel, chunk_seconds: float, context_seconds: float) -> tuple[int, int]:

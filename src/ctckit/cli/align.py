@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from ctckit.cli.inputs import read_lines, read_posteriors, read_text
-from ctckit.cli.options import VOCABULARY_FILE, VocabularyOptions, given_options, refuse_option
+from ctckit.cli.options import (
+    ACOUSTIC_MODEL,
+    VOCABULARY_FILE,
+    ChunkSeconds,
+    VocabularyOptions,
+    given_options,
+    refuse_option,
+)
+from ctckit.cli.output import progress_bar, some
 from ctckit.errors import DataError, InfeasibleTargetError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -57,17 +64,8 @@ class RecordingOptions:
     """How to turn a recording into log-probabilities."""
 
     panel: ClassVar[str] = "Recordings"
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="The acoustic model: hama, the folder of a Hugging Face CTC model, or the name of a plug-in.",
-        ),
-    ] = None
-    chunk_seconds: Annotated[
-        float, typer.Option(min=1.0, help="The length of the pieces that the model gets at a time.")
-    ] = 30.0
+    model: Annotated[str | None, ACOUSTIC_MODEL] = None
+    chunk_seconds: ChunkSeconds = 30.0
 
 
 @dataclass(frozen=True)
@@ -203,9 +201,9 @@ def _from_posteriors(path: Path, options: PosteriorOptions, dictionary: Path | N
     names, items = read_posteriors(path)
     item = options.item
     if item is None and len(items) > 1:
-        raise InvalidInputError(f"{path} holds {len(items)} items: {_some(names)}; expected --item with one of them.")
+        raise InvalidInputError(f"{path} holds {len(items)} items: {some(names)}; expected --item with one of them.")
     if item is not None and item not in names:
-        raise InvalidInputError(f"--item is {item!r}; {path} has {_some(names)}.")
+        raise InvalidInputError(f"--item is {item!r}; {path} has {some(names)}.")
     log_probs = items[0 if item is None else names.index(item)]
     vocabulary = options.load(options.vocabulary)
     if len(vocabulary) != log_probs.shape[1]:
@@ -239,15 +237,10 @@ def _from_recording(path: Path, options: RecordingOptions, dictionary: Path | No
 
 
 def _run_model(path: Path, model: AcousticModel, chunk_seconds: float) -> Any:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ctckit.acoustic_models import audio, listen
 
-    whole = audio.duration_seconds(path)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("acoustic model", total=whole)
-        return listen(path, model, chunk_seconds=chunk_seconds, progress=lambda at: progress.update(task, completed=at))
+    with progress_bar("acoustic model", audio.duration_seconds(path)) as show:
+        return listen(path, model, chunk_seconds=chunk_seconds, progress=show)
 
 
 def _aligned(
@@ -313,7 +306,7 @@ def _warn_unspelled(transcript: Transcript) -> None:
     words = list(dict.fromkeys(word.text for word in transcript.unspelled))
     if words:
         typer.echo(
-            f"ctckit: {_some(words)} cannot be spelled in the model's tokens; each is aligned as a wildcard. "
+            f"ctckit: {some(words)} cannot be spelled in the model's tokens; each is aligned as a wildcard. "
             "Add spellings with --dictionary or --replacements.",
             err=True,
         )
@@ -387,7 +380,3 @@ def _print(entries: Sequence[TimedText]) -> None:
     for each in entries:
         confidence = "" if each.confidence is None else f"{each.confidence:.3f}"
         typer.echo(f"{each.start_seconds:.3f}\t{each.end_seconds:.3f}\t{confidence}\t{each.text}")
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

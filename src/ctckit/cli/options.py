@@ -69,6 +69,13 @@ VOCABULARY_FILE = typer.Option(
     help="The tokens of the classes: a text with one token a line (or a token, a space and its class), vocab.json, "
     "tokenizer.json, or the .vocab file of SentencePiece.",
 )
+# align needs an acoustic model only for recordings, transcribe always
+ACOUSTIC_MODEL = typer.Option(
+    "--model",
+    "-m",
+    help="The acoustic model: hama, the folder of a Hugging Face CTC model, or the name of a plug-in.",
+)
+ChunkSeconds = Annotated[float, typer.Option(min=1.0, help="The length of the pieces that the model gets at a time.")]
 
 
 def expand(command: Callable[..., None]) -> Callable[..., None]:
@@ -260,11 +267,14 @@ class SearchOptions:
         ),
     ] = None
 
-    def decoder(self, vocabulary: Vocabulary, lexicon: Any = None) -> BeamDecoder:
+    def decoder(
+        self, vocabulary: Vocabulary, *, models: Sequence[NGramModel] | None = None, lexicon: Any = None
+    ) -> BeamDecoder:
         """Return a beam decoder with these settings.
 
         Args:
             vocabulary: The tokens.
+            models: What ``models()`` returned, if it is loaded already.
             lexicon: The known words as ``BeamDecoder`` takes them; by default those of ``--lexicon``.
         """
         from ctckit import BeamDecoder
@@ -273,7 +283,7 @@ class SearchOptions:
             lexicon = read_lexicon(self.lexicon)
         return BeamDecoder(
             vocabulary,
-            language_model=self.models(),
+            language_model=self.models() if models is None else models,
             lexicon=lexicon,
             hotwords=None if self.hotwords is None else read_hotwords(self.hotwords, self.hotword_weight),
             **self._settings(),

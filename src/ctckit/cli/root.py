@@ -23,6 +23,7 @@ from ctckit.cli.options import expand
 from ctckit.cli.output import accept_all_characters
 from ctckit.cli.read import read
 from ctckit.cli.train import train
+from ctckit.cli.transcribe import transcribe
 from ctckit.cli.tune import tune
 from ctckit.errors import CTCKitError, InputWarning
 
@@ -68,7 +69,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo, train, read, decode, tune, align, explain, diagnose):
+for _command in (demo, train, read, decode, tune, transcribe, align, explain, diagnose):
     app.command(epilog=EXIT_CODES)(expand(_command))
 app.add_typer(lm.app, name="lm", epilog=EXIT_CODES)
 

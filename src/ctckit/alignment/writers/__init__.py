@@ -23,7 +23,7 @@ from ctckit.alignment.writers.formats import FORMATS, content_of, format_of
 from ctckit.alignment.writers.tiers import Tiers, checked, subtitle_lines, timed
 from ctckit.errors import DataError
 
-__all__ = ["FORMATS", "Tiers", "format_of", "subtitle_lines", "timed", "write_alignment"]
+__all__ = ["FORMATS", "Tiers", "alignment_content", "format_of", "subtitle_lines", "timed", "write_alignment"]
 
 
 def write_alignment(
@@ -81,8 +81,20 @@ def write_alignment(
         be
     """
     path = Path(path)
-    content = content_of(format_of(path), checked(path, tiers, duration_seconds, media))
+    content = alignment_content(path, tiers, duration_seconds=duration_seconds, media=media)
     try:
         _files.write_atomically(path, content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}).") from error
+
+
+def alignment_content(
+    path: str | os.PathLike[str],
+    tiers: Mapping[str, Sequence[TimedText]],
+    *,
+    duration_seconds: float | None = None,
+    media: str | None = None,
+) -> bytes:
+    """Return what ``write_alignment`` would write into this file, which need not exist."""
+    path = Path(path)
+    return content_of(format_of(path), checked(path, tiers, duration_seconds, media))

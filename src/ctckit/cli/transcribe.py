@@ -1,0 +1,233 @@
+"""``ctckit transcribe``: from recordings to texts and subtitles, by an acoustic model and the beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctckit._warning import warn
+from ctckit.cli.inputs import read_lexicon
+from ctckit.cli.options import ACOUSTIC_MODEL, ChunkSeconds, SearchOptions, refuse_option
+from ctckit.cli.output import progress_bar, some
+from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ctckit import BeamDecoder, Hypothesis, NGramModel
+    from ctckit.acoustic_models import AcousticModel
+    from ctckit.alignment import TimedText
+
+
+class Format(str, Enum):
+    """What to write."""
+
+    text = "text"
+    srt = "srt"
+    vtt = "vtt"
+    json = "json"
+
+
+ENDINGS = {Format.text: "txt"}  # the others are the names of the formats
+
+
+def transcribe(
+    recordings: Annotated[list[Path], typer.Argument(help="Recordings: WAV, FLAC, OGG, MP3.", metavar="RECORDING...")],
+    *,
+    model: Annotated[str, ACOUSTIC_MODEL],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="text; subtitles as srt or vtt; or json: lines and words with their times and confidences, as "
+            "ctckit align writes it.",
+        ),
+    ] = Format.text,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A folder for one file for each recording. By default they are printed."),
+    ] = None,
+    dictionary: Annotated[
+        Path | None,
+        typer.Option(
+            "--dictionary",
+            "-d",
+            help="For models of sounds: the pronunciations of words, in the format of the CMU dictionary. The known "
+            "words are those of --lexicon, or of a model of words, or else all of the dictionary.",
+        ),
+    ] = None,
+    chunk_seconds: ChunkSeconds = 30.0,
+    search: SearchOptions,
+) -> None:
+    """Transcribe recordings: an acoustic model, then the beam search with lexicon and language model.
+
+    Prints the text; with several recordings, path and text with a tab between them.
+
+    Recordings that cannot be read are named at the end, and the exit code is 2; the others are transcribed.
+
+    If the tokens of the model are sounds, as those of hama, the text is in words only with --lexicon, --dictionary or a
+    language model of words. The model itself, or the dictionary, gives their pronunciations.
+    """
+    from ctckit._files import make_folder
+    from ctckit.acoustic_models import load_model
+
+    targets = _targets(recordings, out, form)
+    acoustic = load_model(model)
+    models = search.models()
+    decoder = search.decoder(acoustic.vocabulary, models=models, lexicon=_lexicon(search, models, acoustic, dictionary))
+    if out is not None:
+        make_folder(out)
+    problems = []
+    for n, (recording, target) in enumerate(zip(recordings, targets, strict=True), 1):
+        try:
+            found, seconds = _decoded(recording, acoustic, decoder, chunk_seconds, f"{n}/{len(recordings)}")
+        except MissingDependencyError:
+            raise
+        except (DataError, InvalidInputError) as error:
+            problems.append(str(error) if str(error).startswith(f"{recording}:") else f"{recording}: {error}")
+            continue
+        content = _content(found, acoustic, form, seconds, recording, target)
+        if out is not None:
+            _write(target, content)
+        else:
+            typer.echo(content if len(recordings) == 1 else f"{recording}\t{content}", nl=False)
+    if problems:
+        count = f"{len(problems)} of {len(recordings)} recordings cannot be transcribed:"
+        raise DataError("\n  ".join(problems if len(recordings) == 1 else [count, *problems]))
+
+
+def _targets(recordings: Sequence[Path], out: Path | None, form: Format) -> list[Path]:
+    """Return the file for each recording. What cannot be written, or printed, is an error before the work starts."""
+    if out is None and form is not Format.text and len(recordings) > 1:
+        raise InvalidInputError(f"--format {form.value} is for one recording each; expected --out, a folder for them.")
+    targets = [(out or Path()) / f"{recording.stem}.{ENDINGS.get(form, form.value)}" for recording in recordings]
+    first: dict[Path, Path] = {}
+    for recording, target in zip(recordings, targets, strict=True):
+        if out is not None and target in first:
+            raise InvalidInputError(
+                f"{first[target]} and {recording} would both be written to {target}; transcribe one of them with "
+                "another --out."
+            )
+        first[target] = recording
+    return targets
+
+
+def _lexicon(
+    search: SearchOptions, models: Sequence[NGramModel], acoustic: AcousticModel, dictionary: Path | None
+) -> Mapping[str, Sequence[Sequence[str]]] | None:
+    """Return the known words with their pronunciations; None where letters spell words, or no words are known."""
+    from ctckit.alignment import PronouncingDictionary
+    from ctckit.language_models.ngram import SPECIAL
+
+    if dictionary is None and acoustic.spell is None:
+        return None
+    known = None if dictionary is None else PronouncingDictionary(dictionary, acoustic.vocabulary)
+    words: Sequence[str] | None
+    if search.lexicon is not None:
+        lexicon = read_lexicon(search.lexicon)
+        if isinstance(lexicon, Mapping):
+            if known is not None:
+                refuse_option("--dictionary", f"{search.lexicon} has the spellings of its words")
+            return lexicon
+        words = lexicon
+    else:
+        words = next(([word for word in each if word not in SPECIAL] for each in models if each.unit == "word"), None)
+    return known if words is None else _spelled(words, known, acoustic)
+
+
+def _spelled(
+    words: Sequence[str], known: Mapping[str, Sequence[Sequence[str]]] | None, acoustic: AcousticModel
+) -> dict[str, Sequence[Sequence[str]]]:
+    """Return the words with the pronunciations of the dictionary, or else that of the model; names those without."""
+    found: dict[str, Sequence[Sequence[str]]] = {}
+    with progress_bar("spelling words", len(words)) as show:
+        for n, word in enumerate(words, 1):
+            ways = () if known is None or word not in known else known[word]
+            if not ways and acoustic.spell is not None:
+                own = acoustic.spell(word.lower())
+                ways = () if own is None else (own,)
+            if ways:
+                found[word] = ways
+            show(n)
+    missing = [word for word in words if word not in found]
+    if not found:
+        raise DataError(f"no word has a pronunciation ({some(missing)}); expected --dictionary with these words.")
+    if missing:
+        warn(
+            f"{len(missing)} of {len(words)} words have no pronunciation and are left out: {some(missing)}. "
+            "Add them to --dictionary."
+        )
+    return found
+
+
+def _decoded(
+    recording: Path, acoustic: AcousticModel, decoder: BeamDecoder, chunk_seconds: float, count: str
+) -> tuple[Hypothesis, float]:
+    """Return the text and the length of a recording. It is decoded while it is read, in bounded memory."""
+    from ctckit.acoustic_models import audio, listen_in_chunks
+
+    stream, seconds = decoder.stream(), 0.0
+    with progress_bar(f"{count} {recording.name}", audio.duration_seconds(recording)) as show:
+        for chunk in listen_in_chunks(recording, _guarded(acoustic), chunk_seconds=chunk_seconds):
+            stream.push(chunk.log_probs)
+            seconds = chunk.end_seconds
+            show(seconds)
+        return stream.finish(), seconds
+
+
+def _guarded(acoustic: AcousticModel) -> AcousticModel:
+    """Return the model; what its network raises becomes a ``DataError``, so that one recording does not stop all."""
+
+    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        try:
+            return acoustic.log_probs(samples)
+        except Exception as error:
+            raise DataError(
+                f"the acoustic model cannot compute {len(samples)} samples of it ({type(error).__name__}: {error})."
+            ) from error
+
+    return replace(acoustic, log_probs=log_probs)
+
+
+def _content(
+    found: Hypothesis, acoustic: AcousticModel, form: Format, seconds: float, recording: Path, target: Path
+) -> str:
+    from ctckit.alignment.writers import alignment_content, timed
+
+    if form is Format.text:
+        return f"{found.text}\n"
+    if acoustic.vocabulary.has_words:
+        name, entries = "words", timed(found.words, acoustic.frame_seconds)
+    else:
+        name, entries = "tokens", found.times(acoustic.frame_seconds)
+    tiers = {"lines": _lines(entries, of_words=name == "words")}
+    if form is Format.json:
+        tiers[name] = entries
+    return alignment_content(target, tiers, duration_seconds=seconds, media=recording.name).decode()
+
+
+def _lines(entries: Sequence[TimedText], *, of_words: bool) -> tuple[TimedText, ...]:
+    """Return the lines of subtitles. Tokens that are not words stand without spaces between them."""
+    from ctckit.alignment import subtitle_lines
+
+    if of_words:
+        return subtitle_lines(entries)
+    lines = subtitle_lines(entries, characters=2 * 42)  # with a space behind each token
+    texts = [replace(line, text=line.text.replace(" ", "").replace("␣", " ").strip()) for line in lines]
+    return tuple(line for line in texts if line.text)
+
+
+def _write(path: Path, content: str) -> None:
+    from ctckit._files import write_atomically
+
+    try:
+        write_atomically(path, content.encode())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}).") from error
