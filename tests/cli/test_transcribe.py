@@ -192,6 +192,16 @@ def test_the_words_of_a_language_model_are_spelled_by_the_model(files):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "dab bac\n", "")
 
 
+def test_of_a_language_model_the_words_of_the_dictionary(files):
+    """The model would spell "dab" as well, but a language model may have too many words for that."""
+    NGramModel.train(["dab taxi", "ace dab"], order=2, unit="word").save("words.arpa")
+    (files / "d.dict").write_text("taxi c a b\n", encoding="utf-8")
+    lm = ("--lm", "words.arpa", "--lm-unit", "word", "--dictionary", "d.dict")
+    result = invoke("bad.wav", "--model", "speller", *lm)
+    assert (result.exit_code, result.stdout) == (0, "bad taxi\n")
+    assert result.stderr.startswith("ctckit: 2 of 3 words have no pronunciation and are left out: ")
+
+
 def test_the_dictionary_comes_first_and_words_without_sounds_are_named(files):
     (files / "words.txt").write_text("naughty\ntaxi\ngab\n", encoding="utf-8")
     (files / "d.dict").write_text("naughty b a d\ntaxi c a b\ntaxi(2) f a c\nother e\n", encoding="utf-8")

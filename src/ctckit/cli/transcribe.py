@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -73,7 +73,8 @@ def transcribe(
     Recordings that cannot be read are named at the end, and the exit code is 2; the others are transcribed.
 
     If the tokens of the model are sounds, as those of hama, the text is in words only with --lexicon, --dictionary or a
-    language model of words. The model itself, or the dictionary, gives their pronunciations.
+    language model of words. The pronunciations are those of the dictionary. Those of words in --lexicon that it does
+    not have, and all without a dictionary, come from the model itself, which is slow for very many words.
     """
     from ctckit._files import make_folder
     from ctckit.acoustic_models import load_model
@@ -129,29 +130,32 @@ def _lexicon(
     if dictionary is None and acoustic.spell is None:
         return None
     known = None if dictionary is None else PronouncingDictionary(dictionary, acoustic.vocabulary)
-    words: Sequence[str] | None
     if search.lexicon is not None:
         lexicon = read_lexicon(search.lexicon)
         if isinstance(lexicon, Mapping):
             if known is not None:
                 refuse_option("--dictionary", f"{search.lexicon} has the spellings of its words")
             return lexicon
-        words = lexicon
-    else:
-        words = next(([word for word in each if word not in SPECIAL] for each in models if each.unit == "word"), None)
-    return known if words is None else _spelled(words, known, acoustic)
+        return _spelled(lexicon, known, acoustic.spell)
+    for each in models:
+        if each.unit == "word":  # it may have very many words: a dictionary is quick, the network of a model is not
+            words = [word for word in each if word not in SPECIAL]
+            return _spelled(words, known, acoustic.spell if known is None else None)
+    return known
 
 
 def _spelled(
-    words: Sequence[str], known: Mapping[str, Sequence[Sequence[str]]] | None, acoustic: AcousticModel
+    words: Sequence[str],
+    known: Mapping[str, Sequence[Sequence[str]]] | None,
+    spell: Callable[[str], Sequence[str] | None] | None,
 ) -> dict[str, Sequence[Sequence[str]]]:
-    """Return the words with the pronunciations of the dictionary, or else that of the model; names those without."""
+    """Return words with their pronunciations: the dictionary's, or else that of ``spell``; warn of words without."""
     found: dict[str, Sequence[Sequence[str]]] = {}
     with progress_bar("spelling words", len(words)) as show:
         for n, word in enumerate(words, 1):
             ways = () if known is None or word not in known else known[word]
-            if not ways and acoustic.spell is not None:
-                own = acoustic.spell(word.lower())
+            if not ways and spell is not None:
+                own = spell(word.lower())
                 ways = () if own is None else (own,)
             if ways:
                 found[word] = ways
