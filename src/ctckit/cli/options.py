@@ -32,17 +32,6 @@ from ctckit.errors import InvalidInputError
 if TYPE_CHECKING:
     from ctckit import BeamDecoder, NGramModel, Vocabulary
 
-# The options that are settings of a decoder and have their names. Without a value they are BeamDecoder's defaults.
-SETTING_OPTIONS = (
-    "beam_width",
-    "lm_boundary",
-    "word_bonus",
-    "token_bonus",
-    "oov_charge",
-    "token_threshold",
-    "beam_threshold",
-)
-
 
 class Device(str, Enum):
     """Where to compute."""
@@ -297,17 +286,18 @@ class SearchOptions:
         """Return the settings of the file and, in their place, those of the options that are given."""
         from ctckit._warning import warn
         from ctckit.decoding import read_settings
+        from ctckit.decoding.settings_file import NAMES
 
         settings = {} if self.settings is None else read_settings(self.settings)
         if "lm_weight" in settings and not self.lm:
             warn(f"{self.settings} has lm_weight, but no model is given. Give it with --lm.")
-        given = {name: value for name in SETTING_OPTIONS if (value := getattr(self, name)) is not None}
+        given = {name: value for name in NAMES if (value := getattr(self, name)) is not None}
         if self.closed:
             if self.oov_charge is not None:
                 refuse_option("--oov-charge", "--closed forbids unknown words")
             given["oov_charge"] = None
-        if self.lm_weight:
-            given["lm_weight"] = self.lm_weight[0] if len(self.lm_weight) == 1 else self.lm_weight
+        if self.lm_weight is not None and len(self.lm_weight) == 1:
+            given["lm_weight"] = self.lm_weight[0]
         return {**settings, **given}
 
     def models(self) -> list[NGramModel]:
