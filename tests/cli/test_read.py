@@ -63,6 +63,14 @@ def test_a_closed_lexicon(files):
     assert set(words) <= {"abab", "bb"}
 
 
+def test_a_file_of_settings(files):
+    (files / "settings.json").write_text('{"word_bonus": 30, "oov_charge": null}', encoding="utf-8")
+    lexicon = ("--lexicon", files / "lexicon.txt", "--separator", " ")
+    found = read(files, *lexicon, "--settings", files / "settings.json")
+    assert found == read(files, *lexicon, "--closed", "--word-bonus", 30)
+    assert found != read(files, *lexicon)
+
+
 def test_several_texts_with_rank_and_score(files):
     lines = [line.split("\t") for line in read(files, "--n-best", 3, images=("0.png", "1.png")).splitlines()]
     assert [line[:2] for line in lines] == [[str(files / f"{n}.png"), rank] for n in range(2) for rank in "123"]
