@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ctckit import BeamDecoder, Transcript, Vocabulary, greedy_decode
-from ctckit.acoustic_models import AcousticModel, audio, listen, load_model
+from ctckit.acoustic_models import AcousticModel, audio, listen, listen_in_chunks, load_model
 from ctckit.alignment import PronouncingDictionary
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
 from tests.support import tiny_acoustic_model
@@ -139,6 +139,23 @@ def test_chunks_give_the_frames_of_the_whole_recording(tmp_path, monkeypatch, ch
     assert max(longest) <= (chunk + 2 * context) * RATE
     assert done[: len(done) // 2] == sorted(done[: len(done) // 2])
     assert greedy_decode(found.log_probs, vocabulary=VOCABULARY)[0].text == "bad cab face"
+
+
+def test_chunks_come_one_by_one():
+    """The network computes a chunk when it is asked for; together they are what ``listen`` returns."""
+    computed = []
+    model = AcousticModel(
+        VOCABULARY, RATE, FRAME_SAMPLES, lambda part: (computed.append(1), tiny_acoustic_model.log_probs(part))[1]
+    )
+    samples, ends, found = samples_of("bad cab face", lead=7), [], []
+    for n, chunk in enumerate(listen_in_chunks(samples, model, rate=RATE, chunk_seconds=1.0, context_seconds=0.2), 1):
+        assert len(computed) == n
+        ends.append(chunk.end_seconds)
+        found.append(chunk.log_probs)
+    assert ends == [1.0, 2.0, 3.0, 4.0, len(samples) / RATE]
+    np.testing.assert_array_equal(np.concatenate(found), tiny_acoustic_model.log_probs(samples))
+    with pytest.raises(InvalidInputError, match=r"chunk_seconds is 0\.0; expected"):
+        listen_in_chunks(samples, model, rate=RATE, chunk_seconds=0.0)  # before the first chunk is asked for
 
 
 def test_the_network_gets_the_context_of_a_chunk():
