@@ -383,6 +383,7 @@ def test_a_folder_of_hugging_face(huggingface_folder):
     model = load_model(str(huggingface_folder))
     assert (model.rate, model.frame_samples, model.vocabulary.separator) == (800, 20, "|")
     assert model.vocabulary.tokens == ("", "<s>", "</s>", "<unk>", "|", "A", "B")
+    assert model.vocabulary.decode([1, 5, 3, 4, 6, 2]) == "A B"  # special tokens have no text
     samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     found = listen(samples, model, rate=800)
     network = transformers.Wav2Vec2ForCTC.from_pretrained(huggingface_folder).eval()

@@ -63,7 +63,10 @@ def _expect_ctc(folder: str, config: Any) -> None:
 
 
 def _vocabulary(folder: str, config: Any, tokenizer: Any) -> Vocabulary:
-    """Return the tokenizer's tokens. The padding is the blank, as in the training of these models."""
+    """Return the tokenizer's tokens. The padding is the blank, as in the training of these models.
+
+    The other special tokens, such as "<unk>", are silent.
+    """
     classes = int(config.vocab_size)
     tokens = [f"<unused {n}>" for n in range(classes)]
     for token, n in tokenizer.get_vocab().items():
@@ -74,7 +77,8 @@ def _vocabulary(folder: str, config: Any, tokenizer: Any) -> Vocabulary:
         raise DataError(f"{folder}: config.json gives pad_token_id {blank}; expected the class of the blank.")
     tokens[blank] = ""
     separator = getattr(tokenizer, "word_delimiter_token", None)
-    return Vocabulary(tuple(tokens), blank, separator=separator if separator in tokens else None)
+    silent = tuple(token for token in tokenizer.all_special_tokens if token in tokens and token != separator)
+    return Vocabulary(tuple(tokens), blank, separator=separator if separator in tokens else None, silent=silent)
 
 
 def _frame_samples(config: Any, rate: int, log_probs: Any) -> int:
