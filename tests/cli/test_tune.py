@@ -142,6 +142,39 @@ def test_an_interrupted_run_continues(files, monkeypatch):
     assert not trials.exists()
 
 
+def test_a_folder_of_npy_files(files, monkeypatch):
+    """A folder is read as decode reads it, and a run that is interrupted continues if its files are the same."""
+    (files / "dev").mkdir()
+    with np.load("all.npz") as items:
+        for name in items.files:
+            np.save(files / "dev" / f"{name}.npy", items[name])
+    command = ("tune", "dev", *COMMON, *OUT, *GRID)
+    whole = invoke("tune", "all.npz", *COMMON, *OUT, *GRID)
+    for change, message in ((False, ""), (True, "ctckit: s.json.trials is of another command")):
+        with monkeypatch.context() as patch:
+            Stop(patch, at=3)
+            assert invoke(*command).exit_code == 130
+        if change:
+            np.save(files / "dev" / "item0.npy", np.load(files / "dev" / "item0.npy")[:-1])
+        result = invoke(*command)
+        assert result.exit_code == 0, result.output
+        assert result.stderr.startswith(message)
+        assert bool(result.stderr) is change
+        assert change or result.stdout == whole.stdout
+
+
+def test_silent_tokens(files):
+    """The options of the vocabulary are those of decode: a token without a text costs no error."""
+    (files / "tokens.txt").write_text("\na\nb\n|\n<unk>\n", encoding="utf-8")
+    frames = np.log([[0.03, 0.9, 0.03, 0.03, 0.01], [0.03, 0.03, 0.02, 0.02, 0.9]])
+    np.savez("all.npz", item=frames)
+    (files / "texts.txt").write_text("a\n", encoding="utf-8")
+    options = ("-v", "tokens.txt", "--separator", "|", *OUT, "--grid", "token_bonus=0", "--refinements", 0)
+    errors = [invoke("tune", "all.npz", *options, *more).stdout for more in ((), ("--silent", "<unk>"))]
+    assert "best: token_bonus = 0: 500.00 %" in errors[0]
+    assert "best: token_bonus = 0: 0.00 %" in errors[1]
+
+
 @pytest.mark.parametrize("change", ["option", "text", "posteriors", "model"])
 def test_trials_of_another_command_or_of_other_files_are_not_used(files, monkeypatch, change):
     command = ("tune", "all.npz", *COMMON, *OUT, *GRID)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ import typer
 
 from ctckit.cli.inputs import Item, read_items
 from ctckit.cli.options import VOCABULARY_FILE, NBest, SearchOptions, VocabularyOptions
-from ctckit.cli.output import echo_json
+from ctckit.cli.output import echo_json, progress_bar
 from ctckit.errors import CTCKitError, DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -76,9 +75,6 @@ def _left_out(problems: Sequence[tuple[str, CTCKitError]], count: int) -> CTCKit
 
 def _decoded(decoder: BeamDecoder, items: Sequence[Item], n_best: int) -> list[list[Hypothesis] | CTCKitError]:
     """Return the texts of each item, or why it cannot be decoded."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ctckit._padding import pad_frames
 
     found: list[list[Hypothesis] | CTCKitError] = []
@@ -94,12 +90,10 @@ def _decoded(decoder: BeamDecoder, items: Sequence[Item], n_best: int) -> list[l
             return [error] if len(part) == 1 else [found for each in part for found in texts_of([each])]
         return [each if isinstance(each, CTCKitError) else next(texts) for _, each in part]
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("decoding", total=len(items))
+    with progress_bar("decoding", len(items)) as show:
         for start in range(0, len(items), BATCH_SIZE):
             found += texts_of(items[start : start + BATCH_SIZE])
-            progress.update(task, completed=len(found))
+            show(len(found))
     return found
 
 

@@ -26,8 +26,7 @@ def read_items(path: Path) -> list[Item]:
         CTCKitError: If the file or the folder as a whole cannot be used.
     """
     if path.is_dir():
-        files = sorted(each for each in path.iterdir() if each.suffix.lower() == ".npy")
-        items = [_item_of_file(each) for each in files]
+        items = [_item_of_file(each) for each in npy_files(path)]
         missing = "holds no .npy files."
     elif path.suffix.lower() == ".npy":
         array = _load_array(path)
@@ -39,6 +38,11 @@ def read_items(path: Path) -> list[Item]:
     if not items:
         raise DataError(f"{path}: {missing}")
     return [_checked(b, *item) for b, item in enumerate(items)]
+
+
+def npy_files(folder: Path) -> list[Path]:
+    """Return the .npy files of a folder, in their order."""
+    return sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npy")
 
 
 def read_posteriors(path: Path) -> tuple[list[str], list[npt.NDArray[Any]]]:

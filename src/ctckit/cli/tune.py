@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctckit.cli.inputs import read_posteriors, read_text
+from ctckit.cli.inputs import npy_files, read_posteriors, read_text
 from ctckit.cli.options import VOCABULARY_FILE, SearchOptions, VocabularyOptions
 from ctckit.errors import DataError, InvalidInputError
 
@@ -34,7 +34,7 @@ def tune(
     posteriors: Annotated[
         list[Path],
         typer.Argument(
-            help="Files of natural log-probabilities, as ctckit decode reads them.", metavar="POSTERIORS.npz..."
+            help="Files or folders of natural log-probabilities, as ctckit decode reads them.", metavar="POSTERIORS..."
         ),
     ],
     *,
@@ -106,7 +106,7 @@ def tune(
     write_settings(out, found.decoder.settings)
     trials.path.unlink(missing_ok=True)
     typer.echo(found.draw())
-    typer.echo(f"Settings: {out}\nNext:     ctckit decode POSTERIORS.npz --settings {out} and the same other options")
+    typer.echo(f"Settings: {out}\nNext:     ctckit decode POSTERIORS --settings {out} and the same other options")
 
 
 def _read_references(path: Path, items: int) -> list[str]:
@@ -132,10 +132,14 @@ def _read_grid(given: Sequence[str] | None) -> dict[str, list[float]] | None:
 
 
 def _key(options: Sequence[object], files: Sequence[Path]) -> str:
-    """Return what tells apart commands with different results: a digest of options and of the contents of files."""
+    """Return what tells apart commands with different results: a digest of options and of the contents of files.
+
+    The contents of a folder are those of the .npy files in it.
+    """
     digest = hashlib.blake2b(repr(options).encode(), digest_size=16)
-    for path in files:
-        with path.open("rb") as file:
+    parts = [each for path in files for each in (npy_files(path) if path.is_dir() else [path])]
+    for each in parts:
+        with each.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
