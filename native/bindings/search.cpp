@@ -76,7 +76,8 @@ ctckit::SearchPlan plan_of(nb::handle plan) {
   return result;
 }
 
-ctckit::Frames frames_of(const FrameArray& input, int blank) {
+template <class Logit>
+ctckit::Rows<Logit> rows_of(const Array<const Logit, nb::ndim<2>>& input, int blank) {
   return {input.data(), input.stride(0), static_cast<int64_t>(input.shape(0)), static_cast<int>(input.shape(1)), blank};
 }
 
@@ -130,10 +131,47 @@ nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const Li
 
 using OwnSearch = ctckit::Exclusive<ctckit::Search>;
 
+// Converts the Border of kernels/search/plan.py.
+ctckit::Border border_of(nb::handle border) {
+  ctckit::Border result;
+  result.tokens = copied(nb::cast<List<int32_t>>(border.attr("tokens")));
+  result.column = copied(nb::cast<List<double>>(border.attr("column")));
+  result.fixed = nb::cast<size_t>(border.attr("fixed"));
+  if (result.fixed > result.tokens.size() || result.column.size() != 2 * result.tokens.size() + 1)
+    throw nb::value_error("a border has 2 N + 1 states for N tokens, and at most N of these are fixed");
+  return result;
+}
+
+template <class Logit>
+nb::tuple cut(const Array<const Logit, nb::ndim<2>>& input, const List<int32_t>& tokens, int blank, nb::handle before,
+              int64_t frame, size_t closed, size_t agreed) {
+  const ctckit::Border border = border_of(before);
+  const ctckit::Rows<Logit> rows = rows_of(input, blank);
+  if (frame < 0 || frame > rows.count || closed > agreed || agreed > tokens.shape(0))
+    throw nb::value_error("a cut needs 0 ≤ frame ≤ T and closed ≤ agreed ≤ N");
+  ctckit::Border result;
+  {
+    const nb::gil_scoped_release released;
+    result = ctckit::cut(border, rows, {tokens.data(), tokens.shape(0)}, frame, closed, agreed);
+  }
+  return nb::make_tuple(array_of<int32_t>(result.tokens), array_of<double>(result.column), result.fixed,
+                        result.log_mass);
+}
+
+template <class Logit>
+double log_prob_after(const Array<const Logit, nb::ndim<2>>& input, const List<int32_t>& tokens, int blank,
+                      nb::handle before) {
+  const ctckit::Border border = border_of(before);
+  const ctckit::Rows<Logit> rows = rows_of(input, blank);
+  const nb::gil_scoped_release released;
+  return ctckit::log_prob_after(border, rows, {tokens.data(), tokens.shape(0)});
+}
+
 nb::list ranked(const ctckit::Decoder& decoder, OwnSearch& own, const FrameArray& input, const List<int32_t>& past,
-                int64_t first, int64_t n_best) {
-  const ctckit::Frames frames = frames_of(input, decoder.scorers()->plan().blank);
-  const ctckit::Past before{{past.data(), past.shape(0)}, static_cast<size_t>(first)};
+                int64_t first, int64_t n_best, nb::handle border) {
+  const ctckit::Frames frames = rows_of(input, decoder.scorers()->plan().blank);
+  ctckit::Past before{{past.data(), past.shape(0)}, static_cast<size_t>(first)};
+  before.border = border_of(border);
   std::vector<ctckit::Decoded> texts;
   own.use([&](ctckit::Search& search) {
     const nb::gil_scoped_release released;
@@ -166,9 +204,10 @@ nb::list found_list(const std::vector<ctckit::Found>& texts) {
 }
 
 nb::tuple refined(const ctckit::Decoder& decoder, const FrameArray& input, const List<int32_t>& tokens,
-                  const List<int32_t>& past, int64_t first, int64_t last) {
-  const ctckit::Frames frames = frames_of(input, decoder.scorers()->plan().blank);
-  const ctckit::Past before{{past.data(), past.shape(0)}, static_cast<size_t>(first), static_cast<size_t>(last)};
+                  const List<int32_t>& past, int64_t first, int64_t last, nb::handle border) {
+  const ctckit::Frames frames = rows_of(input, decoder.scorers()->plan().blank);
+  const ctckit::Past before{
+      {past.data(), past.shape(0)}, static_cast<size_t>(first), static_cast<size_t>(last), border_of(border)};
   ctckit::Decoded text;
   {
     const nb::gil_scoped_release released;
@@ -177,17 +216,18 @@ nb::tuple refined(const ctckit::Decoder& decoder, const FrameArray& input, const
   return decoded_tuple(text);
 }
 
-nb::tuple rescored(const FrameArray& input, List<int32_t> tokens, int blank) {
+nb::tuple rescored(const FrameArray& input, List<int32_t> tokens, int blank, nb::handle before) {
+  const ctckit::Border border = before.is_none() ? ctckit::Border{} : border_of(before);
   ctckit::Rescored rescored;
   {
     const nb::gil_scoped_release released;
-    rescored = ctckit::rescore(frames_of(input, blank), {tokens.data(), tokens.shape(0)});
+    rescored = ctckit::rescore(rows_of(input, blank), {tokens.data(), tokens.shape(0)}, border);
   }
   return rescored_tuple(rescored);
 }
 
 nb::list find_refinements(const FrameArray& input, List<int32_t> tokens, int blank) {
-  const ctckit::Frames frames = frames_of(input, blank);
+  const ctckit::Frames frames = rows_of(input, blank);
   const std::span<const int32_t> text{tokens.data(), tokens.shape(0)};
   std::vector<ctckit::Refinement> refinements;
   {
@@ -205,10 +245,18 @@ Result<double> confidences(const FrameArray& input, List<int32_t> tokens, List<i
   std::vector<double> result(count);
   {
     const nb::gil_scoped_release released;
-    ctckit::confidences_of_many(frames_of(input, blank), {tokens.data(), count},
+    ctckit::confidences_of_many(rows_of(input, blank), {tokens.data(), count},
                                 {{starts.data(), count}, {ends.data(), count}}, result);
   }
   return array_of<double>(result);
+}
+
+template <class Logit>
+void bind_borders(nb::module_& m) {
+  m.def("cut", &cut<Logit>, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a, "border"_a, "frame"_a,
+        "closed"_a, "agreed"_a);
+  m.def("log_prob_after", &log_prob_after<Logit>, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a,
+        "border"_a);
 }
 
 }  // namespace
@@ -232,9 +280,10 @@ void bind_search(nb::module_& m) {
             return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
           },
           "tokens"_a.noconvert())
-      .def("ranked", &ranked, "search"_a, "log_probs"_a.noconvert(), "past"_a.noconvert(), "first"_a, "n_best"_a)
+      .def("ranked", &ranked, "search"_a, "log_probs"_a.noconvert(), "past"_a.noconvert(), "first"_a, "n_best"_a,
+           "border"_a)
       .def("refined", &refined, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "past"_a.noconvert(), "first"_a,
-           "last"_a);
+           "last"_a, "border"_a);
   nb::class_<OwnSearch>(m, "Search")
       .def(
           "__init__", [](OwnSearch* self, const ctckit::Decoder& decoder) { new (self) OwnSearch(decoder.scorers()); },
@@ -274,7 +323,9 @@ void bind_search(nb::module_& m) {
       },
       "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
   m.def("find_refinements", &find_refinements, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
-  m.def("rescore", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
+  m.def("rescore", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a, "border"_a.none());
+  bind_borders<float>(m);
+  bind_borders<double>(m);
   m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),
         "ends"_a.noconvert(), "blank"_a);
 }

@@ -53,7 +53,9 @@ class ExactItem {
     normalize();
     const Row last = forward();
     total_ = Weight::impossible();
-    for (int64_t s = 0; s < states_.count(); ++s) total_ = sum({total_, last[s] + Weight(states_.final(s))});
+    for (int64_t s = 0; s < states_.count(); ++s)
+      total_ = sum({total_, last[s] + Weight(item_.exit ? 0 : states_.final(s))});
+    for (int64_t s = 0; item_.exit && s < states_.count(); ++s) item_.exit[s] = static_cast<double>(last[s]);
     if (total_.is_impossible()) return std::numeric_limits<double>::infinity();
     if (item_.gradient) backward();
     const double loss = -static_cast<double>(total_);
@@ -86,7 +88,8 @@ class ExactItem {
   Weight emission(int t, int64_t s) const { return Weight(logit(t, states_.label(s))) - normalizer_[t]; }
 
   Row forward() {
-    Row row(states_.count());
+    Row row(states_.count(), Weight::impossible());
+    for (int s = 0; item_.entry && s < item_.entry_states; ++s) row[s] = Weight(item_.entry[s]);
     for (int t = 0; t < item_.frames; ++t) {
       if (t % segment_ == 0) checkpoints_.push_back(row);
       row = advance(t, row);
@@ -98,8 +101,9 @@ class ExactItem {
   Row advance(int t, const Row& before) const {
     Row row(states_.count());
     for (int64_t s = 0; s < states_.count(); ++s) {
-      Weight arriving = t == 0 ? Weight(states_.start(s)) : Weight::impossible();
-      for (int64_t k = 0; t > 0 && k < transition_weights && k <= s; ++k)
+      const bool starts = t == 0 && !item_.entry;
+      Weight arriving = starts ? Weight(states_.start(s)) : Weight::impossible();
+      for (int64_t k = 0; !starts && k < transition_weights && k <= s; ++k)
         arriving = sum({arriving, before[s - k] + Weight(states_.transition(k, s))});
       row[s] = arriving + emission(t, s);
     }

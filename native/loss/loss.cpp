@@ -97,8 +97,8 @@ double empty_path_loss(const TokenGraph& graph, int tokens) {
 template <class Logit>
 double loss_of(const Item<Logit>& item) {
   if (item.graph && item.frames == 0) return empty_path_loss(*item.graph, item.tokens);
-  if (!item.graph && item.frames < frames_needed(item.target, item.tokens))
-    return std::numeric_limits<double>::infinity();
+  const bool whole = !item.graph && !item.entry && !item.exit;
+  if (whole && item.frames < frames_needed(item.target, item.tokens)) return std::numeric_limits<double>::infinity();
   const auto attempt = [&](Range range) {
     const size_t bytes = kernel(Logit{}).workspace_bytes(range, size_of(item));
     return kernel(Logit{}).solve(item, range, workspace().reserve(bytes));
@@ -112,6 +112,7 @@ double loss_of(const Item<Logit>& item) {
 }
 
 template double loss_of<float>(const Item<float>&);
+template double loss_of<double>(const Item<double>&);
 
 namespace {
 

@@ -10,15 +10,9 @@
 #include <cstdint>
 #include <span>
 
+#include "core/rows.hpp"
+
 namespace ctckit {
-
-struct Frames {
-  const float* log_probs;  // (count, classes), classes contiguous
-  int64_t stride, count;
-  int classes, blank;
-
-  const float* frame(int64_t t) const { return log_probs + t * stride; }
-};
 
 // The frames [starts[k], ends[k]) of each token.
 struct Spans {

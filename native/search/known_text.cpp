@@ -5,11 +5,26 @@
 
 namespace ctckit {
 
-KnownText::KnownText(TextScorer& scorer, std::vector<int32_t> tokens, double log_prob)
-    : scorer_(scorer), tokens_(std::move(tokens)), log_prob_(log_prob) {}
+namespace {
 
-KnownText::KnownText(TextScorer& scorer, std::vector<int32_t> tokens, double log_prob, Alignment alignment)
+constexpr int64_t short_text = 1 << 15;    // frames · tokens
+constexpr int64_t small_window = 1 << 13;  // the same
+constexpr size_t least_context = 16;       // tokens on each side of a window
+constexpr size_t near = 8;                 // a window with this much context is used again
+constexpr size_t most_windows = 64;        // in memory
+
+}  // namespace
+
+KnownText::KnownText(const TextScorer& scorer, std::vector<int32_t> tokens)
+    : scorer_(scorer), tokens_(std::move(tokens)) {
+  if (is_short()) log_prob_ = add_window(0, tokens_.size()).passes.log_prob();
+  if (!is_short() || std::isinf(log_prob_)) log_prob_ = scorer_.log_prob_of(tokens_);
+}
+
+KnownText::KnownText(const TextScorer& scorer, std::vector<int32_t> tokens, double log_prob, Alignment alignment)
     : scorer_(scorer), tokens_(std::move(tokens)), log_prob_(log_prob), alignment_(std::move(alignment)) {}
+
+bool KnownText::is_short() const { return scorer_.frames().count * static_cast<int64_t>(tokens_.size()) <= short_text; }
 
 const Alignment& KnownText::alignment() {
   if (!alignment_) alignment_ = std::isinf(log_prob_) ? no_alignment(tokens_.size()) : align(scorer_.frames(), tokens_);
@@ -45,56 +60,47 @@ void KnownText::change(Refinement refinement, double log_prob) {
   alignment_->ends.erase(alignment_->ends.begin() + refinement.position);
 }
 
-namespace {
-
-constexpr size_t least_context = 2, most_context = 16;  // tokens on each side
-constexpr float sure = -1e-3f;
-
-}  // namespace
-
-// Whether nearly all alignments emit this token in one of its frames.
-bool KnownText::is_sure(size_t token) {
-  for (int64_t t = alignment().starts[token]; t < alignment().ends[token]; ++t)
-    if (scorer_.frames().frame(t)[tokens_[token]] >= sure) return true;
-  return false;
-}
-
 // The log-probability of the text with tokens [from, to) replaced.
-double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t> replacement) {
-  const size_t count = tokens_.size();
-  const bool short_text = from <= least_context && count - to <= least_context;
-  size_t first = from - std::min(from, least_context), last = std::min(to + least_context, count);
-  if (!short_text && !std::isinf(log_prob_)) {
-    while (first > 0 && from - first < most_context && !is_sure(first)) --first;
-    while (last < count && last - to < most_context && !is_sure(last - 1)) ++last;
+double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t> instead) {
+  if (Window* const window = std::isinf(log_prob_) ? nullptr : window_around(from, to)) {
+    const double gain = window->passes.gain(from - window->first, to - window->first, instead);
+    if (!std::isnan(gain)) return log_prob_ + gain;
   }
-  const Window window = window_of(first, last);
-  const auto at = [&](size_t k) { return tokens_.begin() + static_cast<std::ptrdiff_t>(k); };
-  other_.assign(at(window.first), at(from));
-  other_.insert(other_.end(), replacement.begin(), replacement.end());
-  other_.insert(other_.end(), at(to), at(window.last));
-  const double other = scorer_.log_prob_of(other_, window.start, window.end);
-  return window.is_whole ? other : log_prob_ + other - log_prob_on(window);
+  std::vector<int32_t> other(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(from));
+  other.insert(other.end(), instead.begin(), instead.end());
+  other.insert(other.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(to), tokens_.end());
+  return scorer_.log_prob_of(other);
 }
 
-// The frames of these tokens, or everything if that costs no more.
-KnownText::Window KnownText::window_of(size_t first, size_t last) {
+// A window for changes of tokens [from, to); null if that would cost as much as the whole text.
+KnownText::Window* KnownText::window_around(size_t from, size_t to) {
   const size_t count = tokens_.size();
-  const int64_t frames = scorer_.frames().count;
-  const Window whole = {0, count, 0, frames, true};
-  if ((first == 0 && last == count) || std::isinf(log_prob_)) return whole;
-  const Window window = {first, last, first > 0 ? alignment().ends[first - 1] : 0,
-                         last < count ? alignment().starts[last] : frames, false};
-  const int64_t cost = 2 * (window.end - window.start) * static_cast<int64_t>(last - first);
-  return cost < frames * static_cast<int64_t>(count) ? window : whole;
+  const auto fits = [&](const Window& each) {
+    return (each.first == 0 || each.first + near <= from) && (each.last == count || to + near <= each.last);
+  };
+  const auto known = std::ranges::find_if(windows_, fits);
+  if (known != windows_.end()) return &*known;
+  if (is_short()) return &add_window(0, count);
+  if (alignment().ends.back() == 0) return nullptr;  // there is none: all paths come from before the border
+  size_t context = least_context;
+  const auto first = [&](size_t reach) { return from - std::min(from, reach); };
+  const auto last = [&](size_t reach) { return std::min(to + reach, count); };
+  if (2 * size_of(first(context), last(context)) > size_of(0, count)) return nullptr;
+  while (size_of(first(2 * context), last(2 * context)) <= small_window) context *= 2;
+  return &add_window(first(context), last(context));
 }
 
-double KnownText::log_prob_on(const Window& window) {
-  const auto known = std::ranges::find_if(
-      windows_, [&](const auto& each) { return each.first.first == window.first && each.first.last == window.last; });
-  if (known != windows_.end()) return known->second;
-  const std::span<const int32_t> tokens = std::span(tokens_).subspan(window.first, window.last - window.first);
-  return windows_.emplace_back(window, scorer_.log_prob_of(tokens, window.start, window.end)).second;
+int64_t KnownText::start_of(size_t first) { return first > 0 ? alignment().ends[first - 1] : 0; }
+int64_t KnownText::end_of(size_t last) {
+  return last < tokens_.size() ? alignment().starts[last] : scorer_.frames().count;
+}
+
+KnownText::Window& KnownText::add_window(size_t first, size_t last) {
+  const int64_t start = first > 0 ? start_of(first) : 0;
+  const int64_t end = last < tokens_.size() ? end_of(last) : scorer_.frames().count;
+  if (windows_.size() == most_windows) windows_.pop_front();
+  const std::span<const int32_t> tokens = std::span(tokens_).subspan(first, last - first);
+  return windows_.emplace_back(first, last, scorer_.passes(tokens, start, end));
 }
 
 }  // namespace ctckit

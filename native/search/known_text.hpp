@@ -1,20 +1,20 @@
-// A text whose log-probability is known, and from it the log-probabilities of texts that differ little.
+// A text whose log-probability is known, and from it the log-probabilities of texts that differ in a few tokens.
 //
-// A pass over all frames and tokens costs T · N. A text that differs in a few tokens is therefore scored on a window:
-// the differing tokens, some tokens on both sides, and the frames of all these in the most probable alignment.
+// A short text keeps its α and β (passes.hpp): then all results are exact. Of a long one only windows have them: the
+// differing tokens, some tokens on both sides, and the frames of all these in the most probable alignment.
 //
 //     log p(other | x) ≈ log p(text | x) + log p(other's window | x's window) − log p(text's window | x's window)
 //
-// It is exact if the window is the whole text. Otherwise it assumes that the change says nothing about frames outside of
-// the window. So a window ends with a sure token: one that has a frame with probability 0.999 or more. Without such
-// tokens it has 16 on each side. A window that costs as much as the whole text is not used.
+// This assumes that the change says little about frames outside of the window. A window has at least 16 tokens on each
+// side, and more as long as it is small.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "search/passes.hpp"
 #include "search/refinement.hpp"
 #include "search/rescoring.hpp"
 
@@ -22,12 +22,14 @@ namespace ctckit {
 
 class KnownText {
  public:
-  KnownText(TextScorer& scorer, std::vector<int32_t> tokens, double log_prob);
+  KnownText(const TextScorer& scorer, std::vector<int32_t> tokens);
   // The same with a known log-probability and alignment.
-  KnownText(TextScorer& scorer, std::vector<int32_t> tokens, double log_prob, Alignment alignment);
+  KnownText(const TextScorer& scorer, std::vector<int32_t> tokens, double log_prob, Alignment alignment);
 
   const std::vector<int32_t>& tokens() const { return tokens_; }
   double log_prob() const { return log_prob_; }
+  // Whether all results are exact.
+  bool is_short() const;
   // Computed when it is first used.
   const Alignment& alignment();
 
@@ -40,20 +42,22 @@ class KnownText {
  private:
   struct Window {
     size_t first, last;  // tokens
-    int64_t start, end;  // frames
-    bool is_whole;
+    Passes passes;
   };
-  double log_prob_with(size_t from, size_t to, std::span<const int32_t> replacement);
-  Window window_of(size_t first, size_t last);
-  double log_prob_on(const Window& window);
-  bool is_sure(size_t token);
+  double log_prob_with(size_t from, size_t to, std::span<const int32_t> instead);
+  Window* window_around(size_t from, size_t to);
+  Window& add_window(size_t first, size_t last);
+  int64_t start_of(size_t first);
+  int64_t end_of(size_t last);
+  int64_t size_of(size_t first, size_t last) {
+    return (end_of(last) - start_of(first)) * static_cast<int64_t>(last - first);
+  }
 
-  TextScorer& scorer_;
+  const TextScorer& scorer_;
   std::vector<int32_t> tokens_;
   double log_prob_;
   std::optional<Alignment> alignment_;
-  std::vector<std::pair<Window, double>> windows_;  // with the log-probabilities of this text on them
-  std::vector<int32_t> other_;                      // a buffer
+  std::deque<Window> windows_;
 };
 
 }  // namespace ctckit

@@ -14,10 +14,11 @@ namespace ctckit {
 
 namespace {
 
-constexpr double contending = 1.5, alike = 0.25;  // nats, see ranking.hpp
-constexpr double negligible = 14;    // nats: a token sequence this far below another of the same text is ignored
-constexpr int max_rounds = 4;        // of refinements
-constexpr double least_gain = 1e-5;  // nats; less may be a rounding error
+constexpr double slack = 3, in_doubt = 1;  // nats, see ranking.hpp
+constexpr size_t least_scored = 8;         // texts: they tell how much of a mass may be lost
+constexpr double negligible = 14;          // nats: a token sequence this far below another of the same text is ignored
+constexpr int max_rounds = 4;              // of refinements
+constexpr double least_gain = 1e-5;        // nats; less may be a rounding error
 constexpr double impossible = -std::numeric_limits<double>::infinity();
 
 double log_add(double a, double b) {
@@ -39,6 +40,8 @@ struct Text {
   std::vector<int32_t> tokens;  // of the best variant
   double score;
 };
+
+bool is_placed(const Decoded& text) { return text.tokens.empty() || text.rescored.ends.back() > 0; }
 
 // The number of the group with this hash; none at first.
 class Table {
@@ -64,28 +67,29 @@ class Ranking {
         past_(past),
         search_(search),
         last_(past.last),
-        scorer_(frames),
+        scorer_(frames, past.border),
         whole_(past.tokens.begin(), past.tokens.end()) {}
 
   std::vector<Decoded> best(size_t n) {
     group();
     if (groups_.empty()) return {};
     know(tokens_of(endings_[groups_.front().ending]));
-    std::vector<Text> texts;
-    const size_t contenders = score_contenders(texts);
-    while (texts.size() < std::min(n, groups_.size())) texts.push_back(text_of(groups_[texts.size()]));
-    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(contenders);
-    const auto first = std::ranges::max_element(texts.begin(), end, {}, &Text::score);
-    std::vector<Decoded> result = {refined_most(first->tokens)};
-    if (n > 1) append_others(texts, n, result);
+    const std::vector<Text> texts = sorted_texts(n);
+    std::vector<Decoded> result;
+    for (const Text& each : texts) {
+      if (result.size() == n) break;
+      if (!result.empty() && same(each.tokens, result.front().tokens)) continue;
+      Decoded text = result.empty() ? refined_most(each.tokens) : complete(scored(each.tokens));
+      if (is_placed(text)) result.push_back(std::move(text));
+    }
+    if (result.empty()) return {complete(scored(texts.front().tokens))};
+    std::stable_sort(result.begin() + 1, result.end(),
+                     [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
     return result;
   }
 
   // Sets the text that the others are compared with.
-  void know(std::vector<int32_t> tokens) {
-    const double log_prob = scorer_.log_prob_of(tokens);
-    known_.emplace(scorer_, std::move(tokens), log_prob);
-  }
+  void know(std::vector<int32_t> tokens) { known_.emplace(scorer_, std::move(tokens)); }
 
   // The text after as many rounds of refinements as improve it.
   Decoded refined_most(std::vector<int32_t> tokens) {
@@ -99,7 +103,9 @@ class Ranking {
       if (!(scored.text.score > best.score)) break;
       last_ -= best.tokens.size() - scored.text.tokens.size();  // all changes are before it
       own = scored.own;
-      best = complete(std::move(scored));
+      Decoded better = complete(std::move(scored));
+      if (!is_placed(better)) break;
+      best = std::move(better);
     }
     return best;
   }
@@ -126,19 +132,27 @@ class Ranking {
     std::ranges::stable_sort(groups_, std::ranges::greater{}, &Group::mass);
   }
 
-  // Appends the contenders and returns their number.
-  size_t score_contenders(std::vector<Text>& texts) {
-    double least = std::numeric_limits<double>::infinity(), most = -least;  // of score − mass
-    size_t count = groups_.size();
-    while (texts.size() < count) {
-      const Group& group = groups_[texts.size()];
-      if (group.mass < groups_.front().mass - contending && !(most - least > alike)) count = texts.size();
-      if (texts.size() == count) break;
+  // At least n texts, if there are, the best ones first.
+  std::vector<Text> sorted_texts(size_t n) {
+    std::vector<Text> texts;
+    double best = impossible, lost = 0;  // the largest score − mass
+    for (const Group& group : groups_) {
+      const bool can_be_first = texts.size() < least_scored || !(group.mass + lost + slack < best);
+      if (!can_be_first && texts.size() >= n) break;
       texts.push_back(text_of(group));
-      least = std::min(least, texts.back().score - group.mass);
-      most = std::max(most, texts.back().score - group.mass);
+      if (!can_be_first) continue;
+      best = std::max(best, texts.back().score);
+      lost = std::max(lost, texts.back().score - group.mass);
     }
-    return count;
+    if (!known_->is_short()) settle(texts, best);
+    std::ranges::stable_sort(texts, std::ranges::greater{}, &Text::score);
+    return texts;
+  }
+
+  // Replaces the scores near the best one, which come from windows, by exact ones.
+  void settle(std::vector<Text>& texts, double best) {
+    for (Text& each : texts)
+      if (each.score > best - in_doubt) each.score = scored(each.tokens).text.score;
   }
 
   const std::vector<int32_t>& tokens_of(const Ending& ending) {
@@ -204,13 +218,18 @@ class Ranking {
 
   bool is_known(std::span<const int32_t> tokens) const { return std::ranges::equal(tokens, known_->tokens()); }
 
+  // The exact log-probability of these tokens alone.
+  double own_log_prob(std::span<const int32_t> tokens) {
+    return known_->is_short() || is_known(tokens) ? known_->log_prob_of(tokens) : scorer_.log_prob_of(tokens);
+  }
+
   // A text with its exact scores, and the log-probability of these tokens alone.
   struct Scored {
     Decoded text;
     double own;
   };
   Scored scored(std::vector<int32_t> tokens) {
-    const double own = is_known(tokens) ? known_->log_prob() : scorer_.log_prob_of(tokens);
+    const double own = own_log_prob(tokens);
     Scored result{{std::move(tokens), {}, {}, 0}, own};
     Decoded& text = result.text;
     text.parts = scorers_.parts(whole(text.tokens), options_);
@@ -239,7 +258,7 @@ class Ranking {
     if (scorers_.any()) path.emplace(scorers_, past_.tokens, text.tokens);
     for (const Refinement& refinement : refinements) {
       const auto position = static_cast<size_t>(refinement.position);
-      if (position < past_.first || position >= last_) continue;
+      if (position < std::max(past_.first, scorer_.fixed()) || position >= last_) continue;
       const double log_prob = known.log_prob_after(refinement);
       const double gain = log_prob - known.log_prob() + (path ? path->gain(position, refinement.token) : 0);
       if (!(gain > least_gain)) continue;
@@ -247,16 +266,6 @@ class Ranking {
       if (path) path->change(position, refinement.token);
     }
     return known.tokens();
-  }
-
-  // Appends the best of the other texts until there are n results.
-  void append_others(std::vector<Text>& texts, size_t n, std::vector<Decoded>& result) {
-    std::erase_if(texts, [&](const Text& each) { return same(each.tokens, result.front().tokens); });
-    std::ranges::stable_sort(texts, std::ranges::greater{}, &Text::score);
-    texts.resize(std::min(texts.size(), n - 1));
-    for (const Text& each : texts) result.push_back(complete(scored(each.tokens)));
-    std::stable_sort(result.begin() + 1, result.end(),
-                     [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
   }
 
   // Whether two token sequences are the same text.

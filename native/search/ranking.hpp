@@ -2,12 +2,12 @@
 //
 // 1. Token sequences that are written alike are one text; their probabilities are added. The one with the best score
 //    stands for all.
-// 2. The first place is decided among the contenders: the texts whose mass in the beam is at most 1.5 nats below the
-//    largest. The beam loses a part of a text's mass, mostly some hundredths of a nat. If it lost much more of one
-//    contender than of another (their scores and masses differ by amounts that are 0.25 nats apart), all texts of the
-//    beam contend. The contenders do not depend on n, and neither does the first text.
+// 2. The texts are sorted by exact scores. The beam loses a part of a text's mass, so the order by mass is not that
+//    order. The texts are scored from the largest mass on, until no other can come first: its mass is below the best
+//    score by 3 nats more than the largest part of a mass that was lost so far. Of long texts, all within 1 nat of the
+//    best score are scored again without windows (known_text.hpp). The number of these texts does not depend on n, and
+//    neither does the first text.
 // 3. The first text is refined (refinement.hpp). If the result is better, it takes the first place.
-// 4. The other n − 1 texts follow by their scores.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -28,13 +28,16 @@ struct Decoded {
   double score;  // exact: log-probability and weighted parts
 };
 
-// What is known besides the frames: the tokens before those of the search, and which of its tokens may be refined.
+// What is known besides the frames: the tokens before those of the search, which of its tokens may be refined, and the
+// border before the frames.
 struct Past {
   std::span<const int32_t> tokens = {};
   size_t first = 0, last = std::numeric_limits<size_t>::max();  // [first, last)
+  Border border = {};
 };
 
-// Returns the n best texts of a search in these frames. `parts` are those of the past and the text together.
+// Returns the n best texts of a search in these frames. `parts` are those of the past and the text together. Texts
+// without an alignment in the frames after the border are left out, if there are others.
 std::vector<Decoded> ranked(const Search& search, const Scorers& scorers, const Frames& frames, const Past& past,
                             size_t n);
 

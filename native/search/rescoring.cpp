@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "loss/item.hpp"
 #include "scorers/plan.hpp"
 #include "search/confidence.hpp"
 #include "simd/beam_kernel.hpp"
@@ -19,35 +18,11 @@ constexpr float impossible = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-namespace {
-
-Item<float> item_of(const Frames& frames, std::span<const int32_t> tokens, int64_t start, int64_t end) {
-  Item<float> item{};
-  item.logits = frames.frame(start);
-  item.frame_stride = frames.stride;
-  item.frames = static_cast<int>(end - start);
-  item.classes = frames.classes;
-  item.blank = frames.blank;
-  item.target = tokens.data();
-  item.tokens = static_cast<int>(tokens.size());
-  item.input_kind = InputKind::scores;
-  return item;
-}
-
-}  // namespace
-
-double log_prob_of(const Frames& frames, std::span<const int32_t> tokens) {
-  return -loss_of(item_of(frames, tokens, 0, frames.count));
-}
-
-double TextScorer::log_prob_of(std::span<const int32_t> tokens, int64_t start, int64_t end) {
-  Item<float> item = item_of(frames_, tokens, start, end);
-  const bool all = end - start == frames_.count && frames_needed(tokens.data(), item.tokens) <= end - start;
-  item.normalized = !normalizers_.empty();
-  if (all) normalizers_.resize(static_cast<size_t>(2 * frames_.count));
-  if (!normalizers_.empty()) item.normalizers = normalizers_.data() + start;
-  item.normalizer_stride = frames_.count;
-  return -loss_of(item);
+Passes TextScorer::passes(std::span<const int32_t> tokens, int64_t start, int64_t end) const {
+  Frames window = frames_;
+  window.log_probs = frames_.frame(start), window.count = end - start;
+  return start == 0 ? Passes(window, border_.closed(), tokens, border_.column)
+                    : Passes(window, {}, tokens, Border{}.column);
 }
 
 Alignment no_alignment(size_t tokens) { return {std::vector<int64_t>(tokens, 0), std::vector<int64_t>(tokens, 0)}; }
@@ -110,8 +85,8 @@ double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t
 
 }  // namespace
 
-Rescored rescore(const Frames& frames, std::span<const int32_t> tokens) {
-  const double log_prob = log_prob_of(frames, tokens);
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, const Border& border) {
+  const double log_prob = log_prob_after(border, frames, tokens);
   return rescore(frames, tokens, log_prob, std::isinf(log_prob) ? no_alignment(tokens.size()) : align(frames, tokens));
 }
 

@@ -5,7 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "loss/border.hpp"
 #include "search/confidence.hpp"
+#include "search/passes.hpp"
 
 namespace ctckit {
 
@@ -21,22 +23,21 @@ struct Rescored {
   std::vector<double> confidences;
 };
 
-// Returns the log-probability only.
-double log_prob_of(const Frames& frames, std::span<const int32_t> tokens);
-
-// The same for many texts on the same frames, or on windows of them: the classes of a frame are read once.
+// Scores of texts in the frames after a border.
 class TextScorer {
  public:
-  explicit TextScorer(const Frames& frames) : frames_(frames) {}
+  explicit TextScorer(const Frames& frames, const Border& border = {}) : frames_(frames), border_(border) {}
 
   const Frames& frames() const { return frames_; }
-  double log_prob_of(std::span<const int32_t> tokens) { return log_prob_of(tokens, 0, frames_.count); }
-  // On the frames [start, end).
-  double log_prob_of(std::span<const int32_t> tokens, int64_t start, int64_t end);
+  // The first tokens of all texts.
+  size_t fixed() const { return border_.fixed; }
+  double log_prob_of(std::span<const int32_t> tokens) const { return log_prob_after(border_, frames_, tokens); }
+  // α and β of tokens that have the frames [start, end).
+  Passes passes(std::span<const int32_t> tokens, int64_t start, int64_t end) const;
 
  private:
-  const Frames& frames_;
-  std::vector<float> normalizers_;  // of all frames, once these were read
+  const Frames frames_;
+  const Border border_;
 };
 
 Alignment no_alignment(size_t tokens);
@@ -44,7 +45,8 @@ Alignment no_alignment(size_t tokens);
 // Returns the alignment only.
 Alignment align(const Frames& frames, std::span<const int32_t> tokens);
 
-Rescored rescore(const Frames& frames, std::span<const int32_t> tokens);
+// After a border, the text begins with the fixed tokens of that.
+Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, const Border& border = {});
 // The same with known results of log_prob_of() and align().
 Rescored rescore(const Frames& frames, std::span<const int32_t> tokens, double log_prob, Alignment alignment);
 

@@ -110,6 +110,8 @@ class Solver {
     base_ = choose_base();
     emitter_.set_target(item.target, tokens_, item.blank);
     transitions_.set(item);
+    const int states = 2 * tokens_ + 1;
+    for (int s = 0; item.exit && s < states; ++s) item.exit[s] = -std::numeric_limits<double>::infinity();
     if (!windows_meet()) return {std::numeric_limits<double>::infinity(), false};
     Real* const kept_maximum = item.normalizers;
     Real* const kept_sum = kept_maximum ? kept_maximum + item.normalizer_stride : nullptr;
@@ -121,6 +123,7 @@ class Solver {
     if (!emitter_.in_range(frames_, transitions_.greatest())) return {0, true};
     if (!find_likelihood(last)) return {std::numeric_limits<double>::infinity(), false};
     if (std::fabs(static_cast<double>(likelihood_.exponent)) > Number::exact) return {0, true};
+    if (item.exit) write_exit(last);
     if (item.gradient) backward();
     return {loss(), false};
   }
@@ -231,7 +234,7 @@ class Solver {
   States forward() {
     States before = alpha(plan_.segment_frames);
     before.clear(-padding, width_ + padding);
-    if constexpr (!Transitions::weighted) before.blank[0] = 1, before.blank_exponent[0] = 0;
+    if constexpr (!Transitions::weighted) enter(before);
     for (int t = 0; t < frames_; ++t) {
       const Real* const x = logits(t);
       normalize(t, x);
@@ -247,6 +250,32 @@ class Solver {
     }
     return before;
   }
+
+  void enter(const States& before) const {
+    if (!item_->entry) {
+      before.blank[0] = 1, before.blank_exponent[0] = 0;
+      return;
+    }
+    for (int s = 0; s < item_->entry_states; ++s) {
+      if (item_->entry[s] == -std::numeric_limits<double>::infinity()) continue;
+      const int i = s / 2;
+      split_exp<Number>(item_->entry[s], s % 2 ? before.label[i] : before.blank[i],
+                        s % 2 ? before.label_exponent[i] : before.blank_exponent[i]);
+    }
+  }
+
+  void write_exit(const States& last) const {
+    const int past = past_of_last();
+    for (int i = 0; i < past; ++i) {
+      item_->exit[2 * i] = log_of(last.blank[i], last.blank_exponent[i]);
+      if (i < tokens_) item_->exit[2 * i + 1] = log_of(last.label[i], last.label_exponent[i]);
+    }
+  }
+  double log_of(double mantissa, double exponent) const {
+    return mantissa > 0 ? std::log(mantissa) + exponent * ln2 - log_scale_ : -std::numeric_limits<double>::infinity();
+  }
+  // One past the last state of the last frame; values beyond it are undefined.
+  int past_of_last() const { return frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1; }
 
   void keep(const States& where, const States& what) const { where.copy_from(what, -padding, width_ + padding); }
   States checkpoint(int segment) const {
@@ -268,8 +297,7 @@ class Solver {
 
   bool find_likelihood(const States& last) {
     double total = 0, shared = Number::zero_exponent;
-    // Values beyond `past` are undefined.
-    const int past = frames_ ? smaller(tokens_ + 1, band(frames_ - 1).to) : tokens_ + 1;
+    const int past = past_of_last();
     const auto each_end = [&](auto&& take) {
       for (int i = larger(0, transitions_.first_final()); i < past; ++i) {
         if (i < tokens_) take(last.label[i], last.label_exponent[i], transitions_.label_final(i));

@@ -27,6 +27,11 @@ struct Item {
   bool normalized;            // the normalizers are inputs
   const TokenGraph* graph;    // null: plain CTC
 
+  // An item may be a part of a longer one. Both are for plain CTC without a gradient.
+  const double* entry;  // (entry_states,) log α before the first frame; null: a path comes from the first blank
+  int entry_states;     // an odd number; the other states cannot be entered from
+  double* exit;         // (2 · tokens + 1,) log α after the last frame, written; then a path may end in any state
+
   // Always inlined: a copy compiled for a newer instruction set must not be shared with an older one.
   __attribute__((always_inline)) const Logit* frame(int t) const { return logits + t * frame_stride; }
   __attribute__((always_inline)) Logit* gradient_frame(int t) const {

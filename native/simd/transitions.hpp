@@ -61,6 +61,8 @@ class PlainTransitions {
       skip_.mantissa[i] = skip;
       skip_.exponent[i] = skip ? Exponent(0) : Number::forbidden;
     }
+    last_start_ = item.entry ? (item.entry_states - 1) / 2 : 0;
+    ends_anywhere_ = item.exit != nullptr;
   }
 
   // A path starts in blank[0] or label[0] and ends in label[N−1] or blank[N]. This equals a path that comes from
@@ -69,10 +71,10 @@ class PlainTransitions {
   const PlainTransitions& start() const { return *this; }
   const PlainTransitions& inside() const { return *this; }
   const PlainTransitions& final() const { return *this; }
-  int last_start() const { return 0; }
-  int first_final() const { return tokens_ - 1; }
-  Weight<Number> label_final(int i) const { return {Mantissa(i == tokens_ - 1), 0}; }
-  Weight<Number> blank_final(int i) const { return {Mantissa(i == tokens_), 0}; }
+  int last_start() const { return last_start_; }
+  int first_final() const { return ends_anywhere_ ? -1 : tokens_ - 1; }
+  Weight<Number> label_final(int i) const { return {Mantissa(ends_anywhere_ || i == tokens_ - 1), 0}; }
+  Weight<Number> blank_final(int i) const { return {Mantissa(ends_anywhere_ || i == tokens_), 0}; }
   double greatest() const { return 0; }
 
   // Stay, advance from the blank before, skip from the label before.
@@ -98,6 +100,8 @@ class PlainTransitions {
  private:
   const int tokens_, length_;
   const Weights<Number> skip_;
+  int last_start_ = 0;
+  bool ends_anywhere_ = false;
 };
 
 // The weights of starting and of ending. They replace the transitions before the first and after the last frame.

@@ -141,6 +141,7 @@ class Decoder:
         past: npt.NDArray[np.int32],
         first: int,
         n_best: int,
+        border: object,
     ) -> list[_Decoded]: ...
     def refined(
         self,
@@ -149,6 +150,7 @@ class Decoder:
         past: npt.NDArray[np.int32],
         first: int,
         last: int,
+        border: object,
     ) -> _Decoded: ...
     def parts(self, tokens: npt.NDArray[np.int32]) -> _Parts: ...
 
@@ -166,7 +168,19 @@ def find_refinements(
     log_probs: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32], blank: int
 ) -> list[tuple[int, int]]: ...
 def plausible(log_probs: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64], most: float) -> bool: ...
-def rescore(log_probs: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32], blank: int) -> _Rescored: ...
+def rescore(
+    log_probs: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32], blank: int, border: object | None
+) -> _Rescored: ...
+def cut(
+    log_probs: npt.NDArray[Any],
+    tokens: npt.NDArray[np.int32],
+    blank: int,
+    border: object,
+    frame: int,
+    closed: int,
+    agreed: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], int, float]: ...
+def log_prob_after(log_probs: npt.NDArray[Any], tokens: npt.NDArray[np.int32], blank: int, border: object) -> float: ...
 def confidences(
     log_probs: npt.NDArray[np.float32],
     tokens: npt.NDArray[np.int32],

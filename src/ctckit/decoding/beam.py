@@ -283,7 +283,7 @@ class BeamDecoder:
 
     def _hypotheses(self, found: Sequence[Decoded], log_probs: npt.NDArray[Any]) -> list[Hypothesis]:
         if not found:
-            found = [streaming.empty_text(self._search, log_probs)]
+            found = [streaming.as_it_is(self._search, log_probs)]
         return [Hypothesis(each, each.score(self.plan), self.vocabulary, self._word_names) for each in found]
 
 

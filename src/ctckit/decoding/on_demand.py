@@ -1,17 +1,11 @@
 """The log-probability of a text that is computed when it is asked for, from a copy of the frames.
 
-The exact log p(y | x) costs T · N. For long items it is the sum of what pieces of the text contribute, as in a stream:
-with the text a b and its likeliest alignment, frames more than ``WINDOW`` after a say nothing about where a ends, and
-
-    log p(a b | x) = Σ over the pieces a of  log p(a b' | x') − log p(b' | x'[f:])
-
-where x' is a window of the frames that begins with those of a, a b' the tokens in this window, and f the frame where
-the alignment passes from a to b'. So it costs T · ``WINDOW`` at most.
+The exact log p(y | x) costs T · N. A long item is therefore cut as a stream is (streaming.py), every ``WINDOW`` frames:
+each cut keeps the probabilities of the states that a path may be in there. So it costs T · ``WINDOW`` at most.
 """
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any
 
@@ -20,9 +14,8 @@ import numpy.typing as npt
 
 from ctckit.alignment.spans import Runs
 from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.kernels.batch import TargetBatch
-from ctckit.kernels.loss import native
-from ctckit.kernels.search.plan import Decoded, Parts, Rescoring
+from ctckit.kernels.search import native
+from ctckit.kernels.search.plan import Border, Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 EXACT = 4096  # frames: longer items are summed up in windows
@@ -101,7 +94,7 @@ def log_prob_in_windows(
     ends: npt.NDArray[np.int64],
     blank: int,
 ) -> float:
-    """Return log p(tokens | x): exact for at most ``EXACT`` frames, and otherwise summed up as above.
+    """Return log p(tokens | x): in one piece for at most ``EXACT`` frames, and otherwise with cuts.
 
     Args:
         frames: (T, C) natural log-probabilities.
@@ -110,25 +103,13 @@ def log_prob_in_windows(
         ends: (N,) one past their last frames.
         blank: The class of the blank.
     """
-    pieces: list[float] = []
+    border, log_mass = Border(), 0.0
     frame = token = 0  # of the rest
     while len(frames) - frame > EXACT:
         last = int(np.searchsorted(starts, frame + 2 * WINDOW))  # one past the last token in the window
-        cut_token = int(np.searchsorted(ends, frame + WINDOW, side="right"))
-        cut_token = max(cut_token, token)
-        cut = min(frame + WINDOW, int(starts[cut_token])) if cut_token < len(tokens) else frame + WINDOW
-        cut = cut if cut > frame else frame + WINDOW  # a token that lasts a whole window
-        window = frames[frame : frame + 2 * WINDOW]
-        whole = exact_log_prob(window, tokens[token:last], blank)
-        rest = exact_log_prob(window[cut - frame :], tokens[cut_token:last], blank)
-        if -math.inf in (whole, rest):
-            return -math.inf
-        pieces.append(whole - rest)
-        frame, token = cut, cut_token
-    return math.fsum([*pieces, exact_log_prob(frames[frame:], tokens[token:], blank)])
-
-
-def exact_log_prob(frames: npt.NDArray[Any], tokens: npt.NDArray[np.int32], blank: int) -> float:
-    """Return log p(tokens | x), summed over all alignments in (T, C) frames."""
-    batch = TargetBatch(tokens[None], np.array([len(frames)]), np.array([len(tokens)]), blank)
-    return 0.0 - float(native.ctc_loss(frames[None], batch, input_kind="scores")[0])
+        closed = max(0, int(np.searchsorted(ends, frame + WINDOW, side="right")) - token)
+        window, text = frames[frame : frame + 2 * WINDOW], tokens[token:last]
+        border = native.cut(border, window, text, blank, frame=WINDOW, closed=closed, agreed=len(text))
+        log_mass += border.log_mass
+        frame, token = frame + WINDOW, token + closed
+    return log_mass + native.log_prob_after(border, frames[frame:], tokens[token:], blank)

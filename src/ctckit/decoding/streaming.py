@@ -10,16 +10,13 @@ with a cut. The places of the cuts therefore do not depend on the sizes of the c
     the text into a | b, and the frames into x[:f] and x[f:].
 3.  a is refined (kernels/search/reference_ranking.py). Its tokens become final; they rarely change W frames later
     anyway. Texts of the beam that do not begin with a are dropped.
-4.  a is closed: its tokens, spans and confidences are final, and the frames x[:f] are dropped. a contributes
+4.  a is closed: its tokens, spans and confidences are final, and the frames x[:f] are dropped.
+5.  What they say about later texts is kept in a ``Border``: the probability of each state of the text after frame
+    f − 1. With it, the later frames give the exact log p(text | x) of all frames. Where the frames do not tell at which
+    token f is, many states are likely; the tokens of b among them are fixed as well, and texts that do not begin with
+    them are dropped.
 
-        log p(a b | x) − log p(b | x[f:])
-
-    to the log-probability of the whole text. Later the rest grows to b c, and its frames by z. The contribution and
-    log p(b c | x[f:] z) then add up to log p(a b c | x z), on one condition: p(a · | x ·) / p(· | x[f:] ·) is the same
-    for b on the old frames as for b c on all frames. In other words, frames more than W later say nothing about where
-    the alignment passes from a to b. Over several cuts the differences telescope to log p of the whole text.
-
-A single token that lasts W frames or more leaves no place for a cut. Then the first W frames are dropped, the token
+A token that lasts most of the kept frames leaves no place for a cut. Then the first W frames are dropped, the token
 stays in the rest, and its first frame is remembered.
 
 What ``partial()`` has called stable is not refined any more: it stays as it is. So a stream whose partial results were
@@ -31,7 +28,7 @@ from __future__ import annotations
 import copy
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -45,7 +42,7 @@ from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.native import plausible
-from ctckit.kernels.search.plan import BOUNDARY, Decoded, Parts, Rescoring
+from ctckit.kernels.search.plan import BOUNDARY, Border, Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 P = ParamSpec("P")
@@ -111,6 +108,7 @@ class DecodeStream:
         self._kept: list[npt.NDArray[Any]] = [decoder.prepare(np.zeros((0, self._plan.classes), dtype=np.float32))]
         self._first_kept = 0
         self._frames = 0
+        self._border = Border()  # before the kept frames
         self._closed = _ClosedText()
         self._taken = np.zeros(0, dtype=np.int32)  # the last tokens that were taken: context for the language models
         self._began: int | None = None  # the first frame of a token that began before the kept frames
@@ -219,7 +217,7 @@ class DecodeStream:
         self._finished = True
         kept = self._kept_frames()
         past = np.concatenate([self._taken, self._closed.tokens])
-        found = self._decoder.ranked(self._search, kept, n_best, past=past, first=self._final)
+        found = self._decoder.ranked(self._search, kept, n_best, past=past, first=self._final, border=self._border)
         return [self._hypothesis(self._whole_text(each)) for each in found or [self._incomplete(kept)]]
 
     @property
@@ -227,10 +225,15 @@ class DecodeStream:
         """How many first tokens of the search a partial result has called stable."""
         return max(0, len(self._stable.tokens) - self._closed.count)
 
+    @property
+    def _fixed(self) -> tuple[int, ...]:
+        """The first tokens of the search that texts cannot be without; see ``Border``."""
+        return tuple(self._border.tokens[len(self._border.closed) :].tolist())
+
     def _incomplete(self, kept: npt.NDArray[Any]) -> Decoded:
         """Return the stable tokens and no more: the result where no text of the beam is possible."""
-        tokens = self._stable.tokens[self._closed.count :]
-        return Decoded(np.array(tokens, dtype=np.int32), self._decoder.rescore(kept, tokens), Parts())
+        tokens = max(self._stable.tokens[self._closed.count :], self._fixed, key=len)
+        return as_it_is(self._decoder, kept, tokens, self._border)
 
     def _expect_open(self) -> None:
         if self._finished:
@@ -243,55 +246,81 @@ class DecodeStream:
     def _cut(self) -> None:
         """Close the beginning of the text; see the top of this file."""
         kept = self._kept_frames()
-        best = self._search.best(1, ended=False)
-        tokens = best[0].tokens if best else ()
-        whole = self._decoder.rescore(kept, tokens)
-        count, frame = self._place(tokens, whole)
-        if count > len(self._search.stable()):
-            self._search.keep_only(tokens[:count])
-        past = np.concatenate([self._taken, self._closed.last_tokens(PAST_TOKENS)])[-PAST_TOKENS:]
-        decoded = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count)
-        whole = decoded.rescoring
-        closed = len(decoded.tokens) - (len(tokens) - count)  # how many tokens the refined beginning has
-        frame = self._frame_before(closed, whole) or frame
-        rest = self._decoder.rescore(kept[frame:], tokens[count:])
-        starts = self._starts(whole)
-        self._closed.append(
-            decoded.tokens[:closed],
-            Rescoring(
-                _difference(whole.log_prob, rest.log_prob),
-                starts[:closed],
-                whole.ends[:closed] + self._first_kept,
-                whole.token_log_probs[:closed],
-                whole.confidences[:closed],
-            ),
-        )
-        lasts = count < len(tokens) and whole.starts[closed] < frame
-        self._began = int(starts[closed]) if lasts else None
+        tokens, rescoring = self._best_placed(kept)
+        count, text, closed = self._closable(kept, tokens, self._last_in_window(tokens, rescoring))
+        agreed = closed + max(0, len(self._search.stable()) - count)
+        frame = self._frame_before(closed, text.rescoring)
+        border = self._decoder.cut(self._border, kept, text.tokens, frame=frame, closed=closed, agreed=agreed)
+        if count + border.fixed > len(self._search.stable()):
+            self._search.keep_only(tokens[: count + border.fixed])
+        self._close(text, closed, border.log_mass)
+        lasts = closed < len(text.tokens) and text.rescoring.starts[closed] < frame
+        self._began = int(self._starts(text.rescoring)[closed]) if lasts else None
         self._search.forget(count)
+        self._border = border
         self._kept = [kept[:0], kept[frame:].copy()]
         self._first_kept += frame
 
-    def _place(self, tokens: tuple[int, ...], rescoring: Rescoring) -> tuple[int, int]:
-        """Return the number of tokens to close, and the kept frame where the cut is."""
-        count = int(np.searchsorted(rescoring.ends, self._window, side="right"))
-        frame = self._frame_before(count, rescoring)
+    def _best_placed(self, kept: npt.NDArray[Any]) -> tuple[tuple[int, ...], Rescoring]:
+        """Return the best text of the beam that has an alignment in the kept frames."""
+        for n in (1, self._plan.beam_width):
+            for each in self._search.best(n, ended=False):
+                rescoring = self._decoder.rescore(kept, each.tokens, self._border)
+                if not each.tokens or rescoring.ends[-1] > 0:
+                    return each.tokens, rescoring
+        return self._fixed, self._decoder.rescore(kept, self._fixed, self._border)
+
+    def _closable(self, kept: npt.NDArray[Any], tokens: tuple[int, ...], count: int) -> tuple[int, Decoded, int]:
+        """Return how many tokens of a text to close, the text after their refinement, and how many they are there.
+
+        At most ``count`` are closed: fewer where refined tokens end after the window.
+        """
+        past = np.concatenate([self._taken, self._closed.last_tokens(PAST_TOKENS)])[-PAST_TOKENS:]
+        while True:
+            text = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count, border=self._border)
+            closed = len(text.tokens) - (len(tokens) - count)
+            fitting = min(closed, self._ended(text.rescoring))
+            if fitting == closed:
+                return count, text, closed
+            count -= closed - fitting
+
+    def _ended(self, rescoring: Rescoring) -> int:
+        """Return the number of tokens that end in the window, with a frame to spare for a blank after them."""
+        return int(np.searchsorted(rescoring.ends, self._window, side="left"))
+
+    def _last_in_window(self, tokens: tuple[int, ...], rescoring: Rescoring) -> int:
+        """Return the number of tokens to close: those in the window, and whole words if possible."""
+        count = self._ended(rescoring)
         for fewer in range(count, 0, -1):
-            earlier = self._frame_before(fewer, rescoring)
-            if not self._plan.has_words or 4 * earlier < self._window:
+            if not self._plan.has_words or 4 * self._frame_before(fewer, rescoring) < self._window:
                 break
             if self._between_words(tokens, fewer):
-                return fewer, earlier
-        return (count, frame) if frame > 0 else (count, self._window)
+                return fewer
+        return count
 
     def _frame_before(self, count: int, rescoring: Rescoring) -> int:
-        """Return the last frame in the window before token ``count`` begins."""
-        return int(min(self._window, rescoring.starts[count])) if count < len(rescoring.starts) else self._window
+        """Return the last frame in the window before a token begins; the whole window where that is under a quarter."""
+        frame = int(rescoring.starts[count]) if count < len(rescoring.starts) else self._window
+        return frame if self._window <= 4 * frame <= 4 * self._window else self._window
 
     def _between_words(self, tokens: tuple[int, ...], count: int) -> bool:
         last = self._plan.letters[tokens[count - 1]][-1:]
         first = self._plan.letters[tokens[count]][:1] if count < len(tokens) else ()
         return BOUNDARY in last + first
+
+    def _close(self, text: Decoded, closed: int, log_mass: float) -> None:
+        """Move the first tokens of a text, with their share of its log-probability, to the closed text."""
+        whole = text.rescoring
+        self._closed.append(
+            text.tokens[:closed],
+            Rescoring(
+                log_mass,
+                self._starts(whole)[:closed],
+                whole.ends[:closed] + self._first_kept,
+                whole.token_log_probs[:closed],
+                whole.confidences[:closed],
+            ),
+        )
 
     def _starts(self, rescoring: Rescoring) -> npt.NDArray[np.int64]:
         """Return the first frame of each token, counted from the beginning of the stream."""
@@ -364,11 +393,10 @@ class _ClosedText:
         return Decoded(self.tokens, whole, parts)
 
 
-def empty_text(decoder: Any, log_probs: npt.NDArray[Any]) -> Decoded:
-    """Return the empty text with its scores: the result where no text of the beam is possible."""
-    return Decoded(np.zeros(0, dtype=np.int32), decoder.rescore(log_probs, ()), decoder.score_parts(()))
-
-
-def _difference(whole: float, rest: float) -> float:
-    """Return the log of the ratio; −∞ where the whole or the rest is impossible."""
-    return -math.inf if -math.inf in (whole, rest) else whole - rest
+def as_it_is(
+    decoder: Any, log_probs: npt.NDArray[Any], tokens: Sequence[int] = (), border: Border | None = None
+) -> Decoded:
+    """Return tokens with their scores, the empty text by default: the result where no text of the beam is possible."""
+    return Decoded(
+        np.array(tokens, dtype=np.int32), decoder.rescore(log_probs, tokens, border), decoder.score_parts(tokens)
+    )

@@ -110,6 +110,12 @@ def rows_contiguous(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.ascontiguousarray(logits)
 
 
+def single_or_double(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
+    """Return float32 or float64 log-probabilities whose last axis is contiguous; a copy only where necessary."""
+    kept = log_probs.dtype in (np.float32, np.float64)
+    return rows_contiguous(log_probs if kept else np.asarray(log_probs, dtype=np.float32))
+
+
 def single(log_probs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return float32 log-probabilities whose last axis is contiguous; a copy only where necessary."""
     result = np.asarray(log_probs, dtype=np.float32)

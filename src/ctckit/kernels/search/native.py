@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 import ctckit._native as _native
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.batch import single
-from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
+from ctckit.kernels.batch import single, single_or_double
+from ctckit.kernels.search.plan import Border, Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
 
 
 class Decoder:
@@ -55,28 +55,55 @@ class Decoder:
         found = self._core.decode(single(log_probs), lengths, n_best)
         return [[_decoded(text) for text in texts] for texts in found]
 
+    def cut(
+        self,
+        border: Border,
+        log_probs: npt.NDArray[Any],
+        tokens: Sequence[int],
+        *,
+        frame: int,
+        closed: int,
+        agreed: int,
+    ) -> Border:
+        """Cut an item before a frame; see ``cut``."""
+        return cut(border, log_probs, tokens, self.plan.blank, frame=frame, closed=closed, agreed=agreed)
+
     def ranked(
-        self, search: Search, log_probs: npt.NDArray[Any], n_best: int, *, past: Sequence[int] = (), first: int = 0
+        self,
+        search: Search,
+        log_probs: npt.NDArray[Any],
+        n_best: int,
+        *,
+        past: Sequence[int] = (),
+        first: int = 0,
+        border: Border | None = None,
     ) -> list[Decoded]:
         """Return the n best texts of a search by their exact scores; see ``reference.Decoder.ranked``."""
         before = np.asarray(past, dtype=np.int32)
-        found = self._core.ranked(search.core, single(log_probs), before, first, n_best)
+        found = self._core.ranked(search.core, single(log_probs), before, first, n_best, border or Border())
         return [_decoded(text) for text in found]
 
     def refined(
-        self, log_probs: npt.NDArray[Any], tokens: Sequence[int], *, past: Sequence[int], first: int, last: int
+        self,
+        log_probs: npt.NDArray[Any],
+        tokens: Sequence[int],
+        *,
+        past: Sequence[int],
+        first: int,
+        last: int,
+        border: Border | None = None,
     ) -> Decoded:
         """Return one text after refinement; see ``reference.Decoder.refined``."""
         text, before = (np.asarray(each, dtype=np.int32) for each in (tokens, past))
-        return _decoded(self._core.refined(single(log_probs), text, before, first, last))
+        return _decoded(self._core.refined(single(log_probs), text, before, first, last, border or Border()))
 
     def score_parts(self, tokens: Sequence[int]) -> Parts:
         """Return the terms of the fusion score of a text."""
         return Parts(*self._core.parts(np.asarray(tokens, dtype=np.int32)))
 
-    def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> Rescoring:
+    def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int], border: Border | None = None) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
-        return rescore(log_probs, tokens, self.plan.blank)
+        return rescore(log_probs, tokens, self.plan.blank, border)
 
 
 class Search:
@@ -136,9 +163,29 @@ def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
     return _native.plausible(single(log_probs), lengths, most)
 
 
-def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Rescoring:
+def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int, border: Border | None = None) -> Rescoring:
     """Score a text exactly on its (T, C) frames; see ``reference.rescore``."""
-    return Rescoring(*_native.rescore(single(log_probs), np.asarray(tokens, dtype=np.int32), blank))
+    return Rescoring(*_native.rescore(single(log_probs), np.asarray(tokens, dtype=np.int32), blank, border))
+
+
+def log_prob_after(border: Border, log_probs: npt.NDArray[Any], tokens: npt.ArrayLike, blank: int) -> float:
+    """Return the log-probability of a text after a border; see ``reference.log_prob_after``."""
+    return _native.log_prob_after(single_or_double(log_probs), np.asarray(tokens, dtype=np.int32), blank, border)
+
+
+def cut(
+    border: Border,
+    log_probs: npt.NDArray[Any],
+    tokens: npt.ArrayLike,
+    blank: int,
+    *,
+    frame: int,
+    closed: int,
+    agreed: int,
+) -> Border:
+    """Cut an item before a frame; see ``reference.cut``."""
+    text = np.asarray(tokens, dtype=np.int32)
+    return Border(*_native.cut(single_or_double(log_probs), text, blank, border, frame, closed, agreed))
 
 
 def propose_refinements(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:

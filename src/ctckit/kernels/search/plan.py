@@ -262,6 +262,38 @@ class Rescoring:
 
 
 @dataclass(frozen=True, eq=False)
+class Border:
+    """A place between two frames where a long item is cut, and what the frames before it say about its text.
+
+    Let α(s) be the probability of all partial paths that are in state s of the text after the last frame before the
+    cut. With α, the later frames give the exact log p(text | x). Only the states around the cut matter.
+
+    Attributes:
+        tokens: (N,) int32, those whose states a path may be in.
+        column: (2 N + 1,) float64 log α of their states; the exponentials sum to 1.
+        fixed: How many of the last tokens are not closed. Every text after the border begins with them.
+        log_mass: The log of what ``column`` was divided by, since the border before; nats.
+
+    Before the first frame, a path comes from the first blank:
+
+    Example:
+        >>> border = Border()
+        >>> border.tokens.tolist(), border.column.tolist(), border.fixed
+        ([], [0.0], 0)
+    """
+
+    tokens: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    column: Float64 = field(default_factory=lambda: np.zeros(1))
+    fixed: int = 0
+    log_mass: float = 0.0
+
+    @property
+    def closed(self) -> Int32:
+        """The tokens that are closed."""
+        return self.tokens[: len(self.tokens) - self.fixed]
+
+
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """One text of an item with all its scores.
 

@@ -34,8 +34,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels.search.plan import Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
+from ctckit.kernels.search.plan import Border, Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
 from ctckit.kernels.search.reference_ranking import Ranking
+from ctckit.kernels.search.reference_rescoring import cut as cut
+from ctckit.kernels.search.reference_rescoring import log_prob_after as log_prob_after
 from ctckit.kernels.search.reference_rescoring import log_sum, rescore
 from ctckit.kernels.search.reference_rescoring import propose_refinements as propose_refinements
 from ctckit.kernels.search.reference_scorers import Context, Scorers
@@ -198,12 +200,32 @@ class Decoder:
         """Return the terms of the fusion score of a text."""
         return self._scorers.parts(tokens)
 
-    def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> Rescoring:
+    def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int], border: Border | None = None) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
-        return rescore(log_probs, tokens, self.plan.blank)
+        return rescore(log_probs, tokens, self.plan.blank, border)
+
+    def cut(
+        self,
+        border: Border,
+        log_probs: npt.NDArray[Any],
+        tokens: Sequence[int],
+        *,
+        frame: int,
+        closed: int,
+        agreed: int,
+    ) -> Border:
+        """Cut an item before a frame; see ``cut``."""
+        return cut(border, log_probs, tokens, self.plan.blank, frame=frame, closed=closed, agreed=agreed)
 
     def ranked(
-        self, search: Search, log_probs: npt.NDArray[Any], n_best: int, *, past: Sequence[int] = (), first: int = 0
+        self,
+        search: Search,
+        log_probs: npt.NDArray[Any],
+        n_best: int,
+        *,
+        past: Sequence[int] = (),
+        first: int = 0,
+        border: Border | None = None,
     ) -> list[Decoded]:
         """Return the n best texts of a search by their exact scores; see ``reference_ranking``.
 
@@ -213,14 +235,23 @@ class Decoder:
             n_best: The largest number of texts.
             past: Tokens before those of the search, which ended before these frames.
             first: The first token of the search that may be refined.
+            border: The border before the frames; log-probabilities are those after it.
         """
-        return Ranking(self._scorers, log_probs, tuple(past), first).best(search.best(self.plan.beam_width), n_best)
+        beam = search.best(self.plan.beam_width)
+        return Ranking(self._scorers, log_probs, tuple(past), first, border=border).best(beam, n_best)
 
     def refined(
-        self, log_probs: npt.NDArray[Any], tokens: Sequence[int], *, past: Sequence[int], first: int, last: int
+        self,
+        log_probs: npt.NDArray[Any],
+        tokens: Sequence[int],
+        *,
+        past: Sequence[int],
+        first: int,
+        last: int,
+        border: Border | None = None,
     ) -> Decoded:
         """Return one text after refinement of its tokens [first, last); see ``ranked``."""
-        return Ranking(self._scorers, log_probs, tuple(past), first, last).refined(tuple(tokens))
+        return Ranking(self._scorers, log_probs, tuple(past), first, last, border).refined(tuple(tokens))
 
     def _decode(self, log_probs: npt.NDArray[Any], n_best: int) -> list[Decoded]:
         search = self.search()

@@ -2,18 +2,14 @@
 
 1.  Token sequences that are written alike are one text; its probability is the sum of theirs. The one with the best
     score stands for all.
-2.  The first place is decided among the *contenders*: the texts whose mass in the beam is at most 1.5 nats below the
-    largest. The beam loses the alignments that pass through dropped texts, mostly some hundredths of a nat of a text's
-    mass. If it lost much more of one contender than of another (more than 0.25 nats), all texts of the beam contend.
-    The contenders do not depend on n, and neither does the first text.
+2.  The texts are sorted by their exact scores. The beam loses the alignments that pass through dropped texts, so the
+    order by mass is not that order.
 3.  The first text is refined. The beam drops a text by its score at that moment, so a narrow beam can lose the right
     text over one token. Each token of the text is therefore questioned once more: where the frames between its
     neighbors give another token, or none, a higher posterior, that change is made if it improves the score. If the text
     after all changes has a better exact score, it takes the first place, and is refined again.
-4.  The other texts follow by their exact scores.
 
-The scores by which texts are compared come from ``reference_rescoring.log_prob_near``; the scores of the results are
-exact.
+After a border, texts that have no alignment in the later frames are left out, if there are others.
 """
 
 from __future__ import annotations
@@ -27,17 +23,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.kernels.search.plan import Candidate, Decoded, Rescoring
-from ctckit.kernels.search.reference_rescoring import (
-    log_prob_near,
-    log_sum,
-    propose_refinements,
-    rescore,
-)
+from ctckit.kernels.search.plan import Border, Candidate, Decoded, Rescoring
+from ctckit.kernels.search.reference_rescoring import log_prob_after, log_sum, propose_refinements, rescore
 from ctckit.kernels.search.reference_scorers import Scorers
 from ctckit.topology import IMPOSSIBLE
 
-CONTENDING, ALIKE = 1.5, 0.25  # nats
 NEGLIGIBLE = 14.0  # nats; a token sequence this far below another one of the same text is ignored
 MAX_ROUNDS = 4
 LEAST_GAIN = 1e-5  # nats; less may be a rounding error
@@ -51,13 +41,11 @@ class Text:
 
     Attributes:
         variants: Its token sequences with their log masses, the largest first.
-        mass: The log-sum of these.
         score: The exact score.
         tokens: The token sequence that stands for all.
     """
 
     variants: dict[Tokens, float] = field(default_factory=dict)
-    mass: float = IMPOSSIBLE
     score: float = IMPOSSIBLE
     tokens: Tokens = ()
 
@@ -71,18 +59,24 @@ class Ranking:
         past: Tokens before those of the search.
         first: The first token of the search that may be refined.
         last: One past the last such token; by default all.
+        border: The border before the frames.
     """
 
     def __init__(
-        self, scorers: Scorers, log_probs: npt.NDArray[Any], past: Tokens, first: int, last: int | None = None
+        self,
+        scorers: Scorers,
+        log_probs: npt.NDArray[Any],
+        past: Tokens,
+        first: int,
+        last: int | None = None,
+        border: Border | None = None,
     ) -> None:
         self._scorers = scorers
         self._blank = scorers.plan.blank
         self._log_probs = np.asarray(log_probs, dtype=np.float64)
         self._past = past
-        self._first, self._last = first, math.inf if last is None else last
-        self._known: Tokens = ()
-        self._found: Rescoring | None = None
+        self._border = border or Border()
+        self._first, self._last = max(first, self._border.fixed), math.inf if last is None else last
 
     def best(self, beam: Sequence[Candidate], n: int) -> list[Decoded]:
         """Return the n best texts, the best one first.
@@ -92,32 +86,20 @@ class Ranking:
             n: The largest number of texts.
         """
         texts = self._joined(beam)
-        if not texts:
-            return []
-        by_mass = sorted(texts.items(), key=lambda each: -each[1].mass)
-        self._known = next(iter(by_mass[0][1].variants))
-        self._found = rescore(self._log_probs, self._known, self._blank)
-        ranked = [text for _, text in by_mass]
-        contenders = self._contenders(ranked)
-        for text in ranked[len(contenders) : n]:
-            self._score(text)
-        best = max(contenders, key=lambda each: each.score)
-        first = self.refined(best.tokens, texts)
-        written = self._written(self._tokens(first))
-        others = [text for key, text in by_mass[: max(n, len(contenders))] if key != written]
-        others = sorted(others, key=lambda each: -each.score)[: n - 1]
-        decoded = [self._decoded(each.tokens, texts) for each in others]
-        return [first, *sorted(decoded, key=lambda each: -each.score(self._scorers.plan))]
-
-    def _contenders(self, ranked: Sequence[Text]) -> Sequence[Text]:
-        """Score the contenders and return them."""
-        lost: list[float] = []
-        for text in ranked:
-            if text.mass < ranked[0].mass - CONTENDING and not max(lost) - min(lost) > ALIKE:
+        for each in texts.values():
+            self._score(each)
+        found: list[Decoded] = []
+        written: set[Tokens] = set()
+        for each in sorted(texts.values(), key=lambda each: -each.score):
+            if len(found) == n:
                 break
-            self._score(text)
-            lost.append(float(text.score - text.mass))
-        return ranked[: len(lost)]
+            text = self._decoded(each.tokens, texts) if found else self.refined(each.tokens, texts)
+            if self._written(self._tokens(text)) not in written and _is_placed(text):
+                found.append(text)
+                written.add(self._written(self._tokens(text)))
+        if not found:
+            return [self._decoded(each.tokens, texts) for each in list(texts.values())[:1]]
+        return [found[0], *sorted(found[1:], key=lambda each: -each.score(self._scorers.plan))]
 
     def _joined(self, beam: Sequence[Candidate]) -> dict[Tokens, Text]:
         """Return the texts by what is written."""
@@ -126,27 +108,25 @@ class Ranking:
             text = texts.setdefault(self._written(each.tokens), Text())
             if each.score >= max(text.variants.values(), default=IMPOSSIBLE) - NEGLIGIBLE:
                 text.variants[each.tokens] = each.score
-                text.mass = log_sum(text.mass, each.score)
         return texts
 
     def _written(self, tokens: Tokens) -> Tokens:
         return self._scorers.written(self._past + tokens)
 
     def _score(self, text: Text) -> None:
-        near = {tokens: self._near(tokens) for tokens in text.variants}
-        alone = {tokens: log_prob + self._fusion_score(tokens) for tokens, log_prob in near.items()}
+        exact = {tokens: self._log_prob(tokens) for tokens in text.variants}
+        alone = {tokens: log_prob + self._fusion_score(tokens) for tokens, log_prob in exact.items()}
         text.tokens = max(alone, key=lambda tokens: alone[tokens])
-        text.score = self._with_variants(near[text.tokens], text.tokens, text) + self._fusion_score(text.tokens)
+        text.score = self._with_variants(exact[text.tokens], text.tokens, text) + self._fusion_score(text.tokens)
 
-    def _near(self, tokens: Tokens) -> float:
-        assert self._found is not None
-        return log_prob_near(self._log_probs, self._known, self._found, tokens, self._blank)
+    def _log_prob(self, tokens: Tokens) -> float:
+        return log_prob_after(self._border, self._log_probs, tokens, self._blank)
 
     def _with_variants(self, log_prob: float, tokens: Tokens, text: Text | None) -> float:
         """Return the log-probability of a text: of these tokens, and of the others in the beam."""
         for other in () if text is None else text.variants:
             if other != tokens:
-                log_prob = log_sum(log_prob, self._near(other))
+                log_prob = log_sum(log_prob, self._log_prob(other))
         return log_prob
 
     def _fusion_score(self, tokens: Tokens) -> float:
@@ -155,7 +135,7 @@ class Ranking:
 
     def _decoded(self, tokens: Tokens, texts: Mapping[Tokens, Text]) -> Decoded:
         """Return the result for these tokens: the log-probability is that of the text."""
-        found = rescore(self._log_probs, tokens, self._blank)
+        found = rescore(self._log_probs, tokens, self._blank, self._border)
         log_prob = self._with_variants(found.log_prob, tokens, texts.get(self._written(tokens)))
         rescoring = Rescoring(log_prob, found.starts, found.ends, found.token_log_probs, found.confidences)
         parts = self._scorers.parts(self._past + tokens)
@@ -172,7 +152,7 @@ class Ranking:
         best = self._decoded(tokens, texts)
         for _ in range(MAX_ROUNDS):
             other = self._decoded(self._changed(self._tokens(best)), texts)
-            if not self._score_of(other) > self._score_of(best):
+            if not (self._score_of(other) > self._score_of(best) and _is_placed(other)):
                 break
             self._last -= len(best.tokens) - len(other.tokens)  # all changes are before it
             best = other
@@ -190,7 +170,11 @@ class Ranking:
 
     def _gain(self, tokens: Tokens, changed: Tokens) -> float:
         """Return the difference of the scores, with each word chosen where it ends."""
-        found = rescore(self._log_probs, tokens, self._blank)
-        log_prob = log_prob_near(self._log_probs, tokens, found, changed, self._blank)
+        log_probs = [self._log_prob(each) for each in (tokens, changed)]
         before, after = (self._scorers.score_word_by_word(self._past + each) for each in (tokens, changed))
-        return log_prob - found.log_prob + after - before if after > IMPOSSIBLE else IMPOSSIBLE
+        return log_probs[1] - log_probs[0] + after - before if after > IMPOSSIBLE else IMPOSSIBLE
+
+
+def _is_placed(text: Decoded) -> bool:
+    """Tell whether a text has an alignment."""
+    return len(text.tokens) == 0 or bool(text.rescoring.ends[-1] > 0)

@@ -1,13 +1,11 @@
-"""The scores of a text on its frames in float64: exact, and on a window around a change.
+"""The scores of a text on its frames in float64, and the cuts of long items: the definition.
 
-Scoring a text exactly costs T · N. A text that differs from a known one in a few tokens is scored on a window: the
-tokens that differ, some tokens on both sides, and the frames of all these in the known text's likeliest alignment.
+A long item is cut between two frames; a ``Border`` holds what the frames before the cut say about its text:
 
-    log p(other | x) ≈ log p(text | x) + log p(other's window | x's window) − log p(text's window | x's window)
+    α(s)    the probability of all partial paths that are in state s after the last frame before the cut
+    log p(text | x) = log_mass + log Σ over the paths through the later frames of α(state before them) · their emissions
 
-It is exact if the window is the whole text. Otherwise it assumes that the change says nothing about frames outside of
-the window. So a window ends with a sure token: one that has a frame with probability 0.999 or more. Without such tokens
-it has 16 on each side. A window that costs as much as the whole text is not used.
+The border keeps α around the cut only: the states with a share α(s) · β(s) / p of more than e^−60.
 """
 
 from __future__ import annotations
@@ -21,26 +19,104 @@ import numpy.typing as npt
 
 from ctckit.kernels.confidence.reference import alternative_masses, confidences
 from ctckit.kernels.loss import reference
-from ctckit.kernels.search.plan import Rescoring
-from ctckit.topology import IMPOSSIBLE, ctc_topology
+from ctckit.kernels.search.plan import Border, Rescoring
+from ctckit.topology import IMPOSSIBLE, Topology, ctc_topology
 
-LEAST_CONTEXT, MOST_CONTEXT = 2, 16  # tokens on each side of a change
-SURE = -1e-3
-
-
-def log_prob_of(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> float:
-    """Return log p(tokens | x), summed over all alignments in (T, C) frames."""
-    topology = ctc_topology(np.asarray(tokens, dtype=np.int64), blank=blank)
-    return reference.log_likelihood(reference.forward(np.asarray(log_probs, dtype=np.float64), topology), topology)
+NEGLIGIBLE = -60.0  # log of a share
+LEAST_TO_FIX = 1e-2  # share
 
 
-def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> Rescoring:
+def log_prob_after(border: Border, log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> float:
+    """Return log p(tokens | x) − the log mass of all borders up to this one, summed over all alignments.
+
+    Args:
+        border: The place before the frames; ``Border()`` is the beginning.
+        log_probs: (T, C) the frames after it.
+        tokens: (N,) the tokens that are not closed; they begin with the fixed ones.
+        blank: The class of the blank.
+    """
+    topology = _topology_after(border, tokens, blank)
+    return _log_sum(_forward_after(border, log_probs, topology)[-1] + _end(topology))
+
+
+def cut(
+    border: Border,
+    log_probs: npt.NDArray[Any],
+    tokens: Sequence[int],
+    blank: int,
+    *,
+    frame: int,
+    closed: int,
+    agreed: int,
+) -> Border:
+    """Cut an item before a frame, and close the first tokens.
+
+    Args:
+        border: The border before.
+        log_probs: (T, C) the frames after that.
+        tokens: (N,) the tokens that were not closed by it.
+        blank: The class of the blank.
+        frame: 0..T, the first frame after the cut.
+        closed: How many of the tokens are closed now.
+        agreed: Tokens after these may be wrong; at least ``closed``. The new border has them only where the share of
+            their states is 1 % or more.
+    """
+    topology = _topology_after(border, tokens, blank)
+    alpha = _forward_after(border, log_probs[:frame], topology)[-1]
+    rest = np.asarray(log_probs[frame:], dtype=np.float64)
+    beta = reference.backward(rest, topology)
+    leaving = beta[:1] + reference.emissions(rest[:1], topology)
+    share = alpha + (reference.log_sum(reference.departures(leaving[0], topology)) if len(rest) else _end(topology))
+    share = share - _log_sum(share) if _log_sum(share) > IMPOSSIBLE else share
+    before = len(border.closed)
+    closed, agreed = closed + before, agreed + before
+    likely = np.flatnonzero(share > NEGLIGIBLE)
+    first = min([closed, *(likely // 2).tolist()])
+    past = max([closed, *(k for k in ((likely + 1) // 2).tolist() if k <= agreed)])
+    last = len(share) - 1
+    while last > 2 * past and np.exp(share[last:]).sum() < LEAST_TO_FIX:
+        last -= 1
+    past = max(past, (last + 1) // 2)
+    states = slice(2 * first, 2 * past + 1)
+    mass, kept = _log_sum(alpha[states]), _log_sum(share[states])
+    if kept == IMPOSSIBLE:
+        return Border(log_mass=IMPOSSIBLE)
+    whole = np.append(border.closed, np.asarray(tokens, dtype=np.int32))
+    log_mass = mass - kept  # so the text keeps its probability
+    return Border(whole[first:past], alpha[states] - mass, past - closed, log_mass)
+
+
+def _topology_after(border: Border, tokens: Sequence[int], blank: int) -> Topology:
+    return ctc_topology(np.append(border.closed, np.asarray(tokens, dtype=np.int64)).astype(np.int64), blank=blank)
+
+
+def _forward_after(border: Border, log_probs: npt.NDArray[Any], topology: Topology) -> npt.NDArray[np.float64]:
+    """Return (T + 1, S): the column of the border, and α of each frame."""
+    emission = reference.emissions(np.asarray(log_probs, dtype=np.float64), topology)
+    alpha = np.full((len(emission) + 1, len(topology.final)), IMPOSSIBLE)
+    alpha[0, : len(border.column)] = border.column[: alpha.shape[1]]
+    for t in range(len(emission)):
+        alpha[t + 1] = reference.log_sum(reference.arrivals(alpha[t], topology)) + emission[t]
+    return alpha
+
+
+def _end(topology: Topology) -> npt.NDArray[np.float64]:
+    """Return (S,) log-weights of ending: in the last label, and in the blanks around it."""
+    return np.where(np.arange(len(topology.final)) >= len(topology.final) - 2, 0.0, IMPOSSIBLE)
+
+
+def _log_sum(terms: npt.NDArray[np.float64]) -> float:
+    return float(reference.log_sum(terms))
+
+
+def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int, border: Border | None = None) -> Rescoring:
     """Score a text exactly on its frames.
 
     Args:
         log_probs: (T, C) natural log-probabilities.
         tokens: (N,) the text.
         blank: The class of the blank.
+        border: A border before the frames. Spans are in the frames all the same.
 
     Returns:
         The log-probability over all alignments, the spans in the likeliest one (ties as in ``reference.viterbi``), and
@@ -49,12 +125,14 @@ def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> R
     scores = np.asarray(log_probs, dtype=np.float64)
     text = np.asarray(tokens, dtype=np.int64)
     topology = ctc_topology(text, blank=blank)
-    log_prob = log_prob_of(scores, tokens, blank)
+    log_prob = log_prob_after(border or Border(), scores, tokens, blank)
     count = len(text)
     starts, ends = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     if log_prob == IMPOSSIBLE:
         return Rescoring(log_prob, starts, ends, np.full(count, IMPOSSIBLE), np.zeros(count))
     path, _ = reference.viterbi(scores, topology)
+    if len(path) < len(scores):  # all paths come from before the border
+        return Rescoring(log_prob, starts, ends, np.full(count, IMPOSSIBLE), np.zeros(count))
     for k in range(count):
         frames = np.flatnonzero(path == 2 * k + 1)
         starts[k], ends[k] = frames[0], frames[-1] + 1
@@ -81,52 +159,6 @@ def propose_refinements(log_probs: npt.NDArray[Any], tokens: Sequence[int], blan
         if mass.max() > mass[text[k]]:
             changes.append((k, int(mass.argmax())))
     return changes
-
-
-def log_prob_near(
-    log_probs: npt.NDArray[Any], known: Sequence[int], found: Rescoring, other: Sequence[int], blank: int
-) -> float:
-    """Return log p(other | x), computed on the window of the tokens that differ from a known text.
-
-    Args:
-        log_probs: (T, C) natural log-probabilities.
-        known: The known text.
-        found: Its log-probability and alignment.
-        other: The other text.
-        blank: The class of the blank.
-    """
-    first = _common(known, other)
-    last = len(known) - _common(known[first:][::-1], other[first:][::-1])
-    if found.log_prob == IMPOSSIBLE:
-        return log_prob_of(log_probs, other, blank)
-    sure = [log_probs[a:b, token].max() >= SURE for token, a, b in zip(known, found.starts, found.ends, strict=True)]
-    first, last = _widened(first, sure[::-1]), len(known) - _widened(len(known) - last, sure)
-    after = len(known) - last
-    start = int(found.ends[first - 1]) if first > 0 else 0
-    end = int(found.starts[last]) if after > 0 else len(log_probs)
-    if 2 * (end - start) * (last - first) >= len(log_probs) * len(known):
-        return log_prob_of(log_probs, other, blank)
-    window = log_probs[start:end]
-    change = log_prob_of(window, other[first : len(other) - after], blank)
-    return found.log_prob + change - log_prob_of(window, known[first:last], blank)
-
-
-def _widened(edge: int, sure: Sequence[bool]) -> int:
-    """Return how many tokens on one side of a change stay outside of the window.
-
-    Args:
-        edge: The number of tokens on this side.
-        sure: Whether each token of the text is sure, those on this side last.
-    """
-    outside = max(0, edge - LEAST_CONTEXT)
-    while outside > 0 and edge - outside < MOST_CONTEXT and not sure[len(sure) - outside - 1]:
-        outside -= 1
-    return outside
-
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return the number of first tokens that two texts share."""
-    return next((n for n, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
 
 
 def log_sum(a: float, b: float) -> float:
