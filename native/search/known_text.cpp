@@ -7,19 +7,17 @@ namespace ctckit {
 
 namespace {
 
-constexpr int64_t short_text = 1 << 15;    // frames · tokens
-constexpr int64_t small_window = 1 << 13;  // the same
-constexpr size_t least_context = 16;       // tokens on each side of a window
-constexpr size_t near = 8;                 // a window with this much context is used again
-constexpr size_t most_windows = 64;        // in memory
+constexpr int64_t short_text = 1 << 15;                  // frames · tokens
+constexpr size_t least_context = 16, most_context = 32;  // tokens on each side of a window
+constexpr size_t near = 8;                               // a window with this much context is used again
+constexpr size_t most_windows = 64;                      // in memory
+constexpr float sure = -1e-3f;
+constexpr double little_doubt = 0.01, much_doubt = 1;  // nats
 
 }  // namespace
 
 KnownText::KnownText(const TextScorer& scorer, std::vector<int32_t> tokens)
-    : scorer_(scorer), tokens_(std::move(tokens)) {
-  if (is_short()) log_prob_ = add_window(0, tokens_.size()).passes.log_prob();
-  if (!is_short() || std::isinf(log_prob_)) log_prob_ = scorer_.log_prob_of(tokens_);
-}
+    : scorer_(scorer), tokens_(std::move(tokens)), log_prob_(scorer.log_prob_of(tokens_)) {}
 
 KnownText::KnownText(const TextScorer& scorer, std::vector<int32_t> tokens, double log_prob, Alignment alignment)
     : scorer_(scorer), tokens_(std::move(tokens)), log_prob_(log_prob), alignment_(std::move(alignment)) {}
@@ -64,12 +62,19 @@ void KnownText::change(Refinement refinement, double log_prob) {
 double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t> instead) {
   if (Window* const window = std::isinf(log_prob_) ? nullptr : window_around(from, to)) {
     const double gain = window->passes.gain(from - window->first, to - window->first, instead);
-    if (!std::isnan(gain)) return log_prob_ + gain;
+    if (!std::isnan(gain)) {
+      doubt_ = std::max(doubt_, window->doubt);
+      return log_prob_ + gain;
+    }
   }
   std::vector<int32_t> other(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(from));
   other.insert(other.end(), instead.begin(), instead.end());
   other.insert(other.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(to), tokens_.end());
   return scorer_.log_prob_of(other);
+}
+
+void KnownText::expect_changes(size_t from, size_t to) {
+  if (!is_short() && !std::isinf(log_prob_)) window_around(from, to);
 }
 
 // A window for changes of tokens [from, to); null if that would cost as much as the whole text.
@@ -80,14 +85,22 @@ KnownText::Window* KnownText::window_around(size_t from, size_t to) {
   };
   const auto known = std::ranges::find_if(windows_, fits);
   if (known != windows_.end()) return &*known;
-  if (is_short()) return &add_window(0, count);
+  if (is_short()) return &add_window(0, count, 0);
   if (alignment().ends.back() == 0) return nullptr;  // there is none: all paths come from before the border
-  size_t context = least_context;
-  const auto first = [&](size_t reach) { return from - std::min(from, reach); };
-  const auto last = [&](size_t reach) { return std::min(to + reach, count); };
-  if (2 * size_of(first(context), last(context)) > size_of(0, count)) return nullptr;
-  while (size_of(first(2 * context), last(2 * context)) <= small_window) context *= 2;
-  return &add_window(first(context), last(context));
+  size_t first = from - std::min(from, least_context), last = std::min(to + least_context, count);
+  while (first > 0 && !is_sure(first) && from - first < most_context) --first;
+  while (last < count && !is_sure(last - 1) && last - to < most_context) ++last;
+  const bool all_sure = (first == 0 || is_sure(first)) && (last == count || is_sure(last - 1));
+  const int64_t size = (end_of(last) - start_of(first)) * static_cast<int64_t>(last - first);
+  if (size > short_text && 2 * size > scorer_.frames().count * static_cast<int64_t>(count)) return nullptr;
+  return &add_window(first, last, all_sure ? little_doubt : much_doubt);
+}
+
+// Whether nearly all alignments emit this token in one of its frames.
+bool KnownText::is_sure(size_t token) {
+  for (int64_t t = alignment().starts[token]; t < alignment().ends[token]; ++t)
+    if (scorer_.frames().frame(t)[tokens_[token]] >= sure) return true;
+  return false;
 }
 
 int64_t KnownText::start_of(size_t first) { return first > 0 ? alignment().ends[first - 1] : 0; }
@@ -95,12 +108,10 @@ int64_t KnownText::end_of(size_t last) {
   return last < tokens_.size() ? alignment().starts[last] : scorer_.frames().count;
 }
 
-KnownText::Window& KnownText::add_window(size_t first, size_t last) {
-  const int64_t start = first > 0 ? start_of(first) : 0;
-  const int64_t end = last < tokens_.size() ? end_of(last) : scorer_.frames().count;
+KnownText::Window& KnownText::add_window(size_t first, size_t last, double doubt) {
   if (windows_.size() == most_windows) windows_.pop_front();
   const std::span<const int32_t> tokens = std::span(tokens_).subspan(first, last - first);
-  return windows_.emplace_back(first, last, scorer_.passes(tokens, start, end));
+  return windows_.emplace_back(first, last, doubt, scorer_.passes(tokens, start_of(first), end_of(last)));
 }
 
 }  // namespace ctckit

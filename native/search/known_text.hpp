@@ -5,8 +5,9 @@
 //
 //     log p(other | x) ≈ log p(text | x) + log p(other's window | x's window) − log p(text's window | x's window)
 //
-// This assumes that the change says little about frames outside of the window. A window has at least 16 tokens on each
-// side, and more as long as it is small.
+// This assumes that the change says nothing about frames outside of the window. So a window has at least 16 tokens on
+// each side, and then goes on to a sure token: one that has a frame with probability 0.999 or more. Without such tokens
+// it has 32 on each side, and the results are in doubt.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -28,11 +29,14 @@ class KnownText {
 
   const std::vector<int32_t>& tokens() const { return tokens_; }
   double log_prob() const { return log_prob_; }
-  // Whether all results are exact.
+  // How far the results up to now may be off, nats: 0 for those of a short text.
+  double doubt() const { return doubt_; }
   bool is_short() const;
   // Computed when it is first used.
   const Alignment& alignment();
 
+  // Changes will be within the tokens [from, to): one window may serve all.
+  void expect_changes(size_t from, size_t to);
   double log_prob_of(std::span<const int32_t> other);
   // The same for the text after a refinement.
   double log_prob_after(Refinement refinement);
@@ -42,20 +46,19 @@ class KnownText {
  private:
   struct Window {
     size_t first, last;  // tokens
+    double doubt;
     Passes passes;
   };
   double log_prob_with(size_t from, size_t to, std::span<const int32_t> instead);
   Window* window_around(size_t from, size_t to);
-  Window& add_window(size_t first, size_t last);
+  bool is_sure(size_t token);
+  Window& add_window(size_t first, size_t last, double doubt);
   int64_t start_of(size_t first);
   int64_t end_of(size_t last);
-  int64_t size_of(size_t first, size_t last) {
-    return (end_of(last) - start_of(first)) * static_cast<int64_t>(last - first);
-  }
 
   const TextScorer& scorer_;
   std::vector<int32_t> tokens_;
-  double log_prob_;
+  double log_prob_, doubt_ = 0;
   std::optional<Alignment> alignment_;
   std::deque<Window> windows_;
 };

@@ -4,13 +4,19 @@
 #include <cmath>
 #include <limits>
 
+#include "simd/beam_kernel.hpp"
+#include "simd/dispatch.hpp"
+
 namespace ctckit {
 
 namespace {
 
 constexpr double impossible = -std::numeric_limits<double>::infinity();
-// A gain below e^-69, or one through a u above this, may have lost parts to underflow.
+// The mass of a place is negligible below this, relative to that of all places in the frame.
+constexpr double negligible = 1e-40;
+// A smaller ratio, or one through a greater u, may have lost parts to underflow.
 constexpr double least_ratio = 1e-30, greatest_u = 1e250;
+constexpr double most_passed = 1 - 1e-9;
 
 }  // namespace
 
@@ -37,21 +43,32 @@ void Passes::find_emissions() {
     if (known == classes.end()) classes.push_back(token);
   }
   classes_ = classes.size();
-  emissions_.resize(static_cast<size_t>(frames_.count) * classes_);
-  for (int64_t t = 0; t < frames_.count; ++t) {
-    double* const row = emissions_.data() + static_cast<size_t>(t) * classes_;
-    float top = -std::numeric_limits<float>::infinity();
-    for (const int32_t each : classes) top = std::max(top, frames_.frame(t)[each]);
-    if (std::isinf(top)) top = 0;
-    for (size_t k = 0; k < classes_; ++k)
-      row[k] = std::exp(static_cast<double>(frames_.frame(t)[classes[k]]) - static_cast<double>(top));
-    top_.push_back(static_cast<double>(top));
+  const auto rows = static_cast<size_t>(frames_.count),
+             width = static_cast<size_t>(whole_blocks(static_cast<int>(classes_)));
+  emissions_.resize(rows * classes_);
+  std::vector<float> scores(classes_), exponentials(width);
+  for (size_t t = 0; t < rows; ++t) {
+    const float* const frame = frames_.frame(static_cast<int64_t>(t));
+    for (size_t k = 0; k < classes_; ++k) scores[k] = frame[classes[k]];
+    const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(classes_), exponentials.data());
+    std::copy_n(exponentials.begin(), classes_, emissions_.begin() + static_cast<std::ptrdiff_t>(t * classes_));
+    top_.push_back(std::isinf(top) ? 0 : static_cast<double>(top));
   }
 }
 
-double Passes::emission(int64_t t, int32_t token) const {
-  const auto k = static_cast<size_t>(t);
-  return std::exp(static_cast<double>(frames_.frame(t)[token]) - top_[k]) * scale_[k];
+// The scaled emissions of a class in all frames, as in emissions_.
+const std::vector<double>& Passes::emissions_of(int32_t token) {
+  const auto known = std::ranges::find(columns_, token, &Column::token);
+  if (known != columns_.end()) return known->emissions;
+  const size_t rows = top_.size();
+  std::vector<float> scores(rows), exponentials(static_cast<size_t>(whole_blocks(static_cast<int>(rows))));
+  for (size_t t = 0; t < rows; ++t)
+    scores[t] = frames_.frame(static_cast<int64_t>(t))[token] - static_cast<float>(top_[t]);
+  const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(rows), exponentials.data());
+  const double factor = std::isinf(top) ? 0 : std::exp(static_cast<double>(top));
+  std::vector<double>& column = columns_.emplace_back(token, std::vector<double>(rows)).emissions;
+  for (size_t t = 0; t < rows; ++t) column[t] = static_cast<double>(exponentials[t]) * factor * scale_[t];
+  return column;
 }
 
 void Passes::forward(std::span<const double> column) {
@@ -91,8 +108,15 @@ void Passes::backward() {
 }
 
 double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
-  const size_t count = tokens_.size(), added = instead.size();
   from += closed_, to += closed_;
+  const double near = end_ > least_ratio ? ratio(from, to, instead, negligible) : std::nan("");
+  return std::log(std::isnan(near) ? ratio(from, to, instead, 0) : near);
+}
+
+// Frames are left out before the mass of the tokens before the change reaches `negligible`, and after it and the mass of
+// the new ones have fallen below. They do not matter if the text itself passes the place in the other frames.
+double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, double negligible) {
+  const size_t count = tokens_.size(), added = instead.size();
   const bool at_end = to == count;
   const int32_t left = from > 0 ? tokens_[from - 1] : frames_.blank;
   const int32_t right = at_end ? frames_.blank : tokens_[to];
@@ -100,10 +124,15 @@ double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
   const int32_t before_right = added > 0 ? instead.back() : left;
   const bool skips_out = !at_end && before_right != right && (added > 0 || from > 0);
   middle_.assign(2 * added, 0);  // label, blank, label, blank, …
-  double total = 0, greatest = 0;
+  arriving_.clear();
+  for (const int32_t each : instead) arriving_.push_back(emissions_of(each).data());
+  double total = 0, passed = 0, greatest = 0;  // passed: the mass of the text itself that enters label `to`
+  bool alive = false;
   for (int64_t t = -1; t < frames_.count; ++t) {
-    // At frame t: the mass of the last label and of the blank after it.
-    const double left_label = from > 0 ? alpha_label(t + 1)[from] : 0, left_blank = alpha_blank(t + 1)[from];
+    // At frame t: the mass of the label before the new tokens (it has the place `from`) and of the blank after it.
+    const double left_label = alpha_label(t + 1)[from], left_blank = alpha_blank(t + 1)[from];
+    if (!alive && left_label + left_blank < negligible && t + 1 < frames_.count) continue;
+    alive = true;
     const double label = added > 0 ? middle_[2 * added - 2] : left_label;
     const double blank = added > 0 ? middle_[2 * added - 1] : left_blank;
     if (t + 1 == frames_.count) {
@@ -113,24 +142,26 @@ double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
     if (!at_end) {
       const double arriving = blank + (skips_out ? label : 0);
       const double u = label_u(t + 1)[to + 1];
-      if (arriving > 0) {
-        total += arriving * u;
-        greatest = std::max(greatest, u);
-      }
+      total += arriving * u;
+      passed += (alpha_blank(t + 1)[to] + skip_[to + 1] * alpha_label(t + 1)[to]) * u;
+      greatest = arriving > 0 ? std::max(greatest, u) : greatest;
     }
     const double blank_emission = emissions_[static_cast<size_t>(t + 1) * classes_];
+    double mass = left_label + left_blank;
     for (size_t k = added; k-- > 0;) {
-      const double here = emission(t + 1, instead[k]);
+      const double here = arriving_[k][t + 1];
       const double previous_blank = k > 0 ? middle_[2 * k - 1] : left_blank;
       const bool skips = k > 0 ? instead[k] != instead[k - 1] : skips_in;
       const double previous_label = !skips ? 0 : k > 0 ? middle_[2 * k - 2] : left_label;
       middle_[2 * k + 1] = (middle_[2 * k + 1] + middle_[2 * k]) * blank_emission;
       middle_[2 * k] = (middle_[2 * k] + previous_blank + previous_label) * here;
+      mass += middle_[2 * k] + middle_[2 * k + 1];
     }
+    if (mass < negligible && !at_end) break;
   }
-  const double ratio = total / end_;
-  const bool reliable = ratio > least_ratio && ratio < 1 / least_ratio && greatest < greatest_u;
-  return reliable ? std::log(ratio) : std::numeric_limits<double>::quiet_NaN();
+  if (negligible > 0 && !at_end && !(passed > most_passed * end_)) return std::nan("");
+  const double result = total / end_;
+  return result > least_ratio && result < 1 / least_ratio && greatest < greatest_u ? result : std::nan("");
 }
 
 }  // namespace ctckit

@@ -10,6 +10,7 @@
 // p(a d c | x) / p(a b c | x).
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -34,7 +35,8 @@ class Passes {
   void find_emissions();
   void forward(std::span<const double> column);
   void backward();
-  double emission(int64_t t, int32_t token) const;
+  const std::vector<double>& emissions_of(int32_t token);
+  double ratio(size_t from, size_t to, std::span<const int32_t> instead, double negligible);
   bool may_skip(size_t label) const { return label > 0 && tokens_[label] != tokens_[label - 1]; }
 
   // Rows of frames; those of α begin one frame earlier, with the column. Label i has the place i + 1, and place 0 is
@@ -53,8 +55,14 @@ class Passes {
   size_t classes_ = 1;               // distinct ones
   std::vector<double> top_, scale_;  // of each frame
   std::vector<double> label_alpha_, blank_alpha_, label_u_;
-  std::vector<double> middle_;     // a buffer
-  double end_ = 0, log_prob_ = 0;  // the scaled mass of all paths
+  struct Column {
+    int32_t token;
+    std::vector<double> emissions;
+  };
+  std::deque<Column> columns_;           // of classes that changes brought
+  std::vector<const double*> arriving_;  // buffers
+  std::vector<double> middle_;           // a buffer
+  double end_ = 0, log_prob_ = 0;        // the scaled mass of all paths
 };
 
 }  // namespace ctckit

@@ -76,13 +76,15 @@ class Ranking {
     know(tokens_of(endings_[groups_.front().ending]));
     const std::vector<Text> texts = sorted_texts(n);
     std::vector<Decoded> result;
+    const auto append = [&](Decoded text) {
+      if (is_placed(text)) result.push_back(std::move(text));
+    };
+    for (auto each = texts.begin(); each != texts.end() && result.empty(); ++each) append(refined_most(each->tokens));
+    if (result.empty()) return {complete(scored(texts.front().tokens))};
     for (const Text& each : texts) {
       if (result.size() == n) break;
-      if (!result.empty() && same(each.tokens, result.front().tokens)) continue;
-      Decoded text = result.empty() ? refined_most(each.tokens) : complete(scored(each.tokens));
-      if (is_placed(text)) result.push_back(std::move(text));
+      if (!same(each.tokens, result.front().tokens)) append(complete(scored(each.tokens)));
     }
-    if (result.empty()) return {complete(scored(texts.front().tokens))};
     std::stable_sort(result.begin() + 1, result.end(),
                      [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
     return result;
@@ -134,6 +136,8 @@ class Ranking {
 
   // At least n texts, if there are, the best ones first.
   std::vector<Text> sorted_texts(size_t n) {
+    if (n == 1 && is_likelier_than_all_others()) return {{known_->tokens(), known_->log_prob()}};
+    expect_changes();
     std::vector<Text> texts;
     double best = impossible, lost = 0;  // the largest score − mass
     for (const Group& group : groups_) {
@@ -144,15 +148,31 @@ class Ranking {
       best = std::max(best, texts.back().score);
       lost = std::max(lost, texts.back().score - group.mass);
     }
-    if (!known_->is_short()) settle(texts, best);
+    const double doubt = known_->doubt();
+    for (Text& each : texts)
+      if (doubt > 0 && each.score > best - doubt) each.score = scored(each.tokens).text.score;
     std::ranges::stable_sort(texts, std::ranges::greater{}, &Text::score);
     return texts;
   }
 
-  // Replaces the scores near the best one, which come from windows, by exact ones.
-  void settle(std::vector<Text>& texts, double best) {
-    for (Text& each : texts)
-      if (each.score > best - in_doubt) each.score = scored(each.tokens).text.score;
+  // Whether the text with the most mass has more than half of all probability.
+  bool is_likelier_than_all_others() const { return !scorers_.any() && known_->log_prob() > std::log(0.5); }
+
+  // Finds the place of a long text where those of the beam differ: mostly its end.
+  void expect_changes() {
+    if (known_->is_short()) return;
+    const std::vector<int32_t>& known = known_->tokens();
+    size_t same_first = known.size(), same_last = known.size();
+    for (const Ending& each : endings_) {
+      const std::vector<int32_t>& other = tokens_of(each);
+      const auto end = known.begin() + static_cast<std::ptrdiff_t>(same_first);
+      same_first =
+          static_cast<size_t>(std::mismatch(known.begin(), end, other.begin(), other.end()).first - known.begin());
+      const auto last = known.rbegin() + static_cast<std::ptrdiff_t>(same_last);
+      same_last =
+          static_cast<size_t>(std::mismatch(known.rbegin(), last, other.rbegin(), other.rend()).first - known.rbegin());
+    }
+    known_->expect_changes(same_first, std::max(same_first, known.size() - same_last));
   }
 
   const std::vector<int32_t>& tokens_of(const Ending& ending) {
@@ -253,19 +273,25 @@ class Ranking {
   std::vector<int32_t> refined_once(const Decoded& text, double own) {
     const std::vector<Refinement> refinements = find_refinements(frames_, text.tokens, text.rescored);
     if (refinements.empty()) return text.tokens;
-    KnownText known(scorer_, text.tokens, own, {text.rescored.starts, text.rescored.ends});
+    std::optional<KnownText> changed;  // a copy, once something changes
+    const auto copy = [&] {
+      changed.emplace(scorer_, text.tokens, own, Alignment{text.rescored.starts, text.rescored.ends});
+    };
+    if (!is_known(text.tokens)) copy();
     std::optional<FusionPath> path;
     if (scorers_.any()) path.emplace(scorers_, past_.tokens, text.tokens);
     for (const Refinement& refinement : refinements) {
       const auto position = static_cast<size_t>(refinement.position);
       if (position < std::max(past_.first, scorer_.fixed()) || position >= last_) continue;
+      KnownText& known = changed ? *changed : *known_;
       const double log_prob = known.log_prob_after(refinement);
       const double gain = log_prob - known.log_prob() + (path ? path->gain(position, refinement.token) : 0);
       if (!(gain > least_gain)) continue;
-      known.change(refinement, log_prob);
+      if (!changed) copy();
+      changed->change(refinement, log_prob);
       if (path) path->change(position, refinement.token);
     }
-    return known.tokens();
+    return changed ? changed->tokens() : text.tokens;
   }
 
   // Whether two token sequences are the same text.

@@ -33,6 +33,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 std::mt19937 random_bits;
 int seed = 0;
 int forged_searches = 0;  // that could be used: not every forgery is noticed
+int known_gains = 0, unknown_gains = 0;
 
 int integer(int least, int most) { return std::uniform_int_distribution<int>(least, most)(random_bits); }
 double real(double least, double most) { return std::uniform_real_distribution<double>(least, most)(random_bits); }
@@ -279,8 +280,8 @@ void masses_are_exact_scores() {
   expect(decoded[0].size() == masses.size(), "a batch finds what a search finds");
   double before = infinity;
   for (const auto& each : decoded[0]) {
-    if (&each != &decoded[0].front()) expect(each.score <= before, "best first");
-    before = &each == &decoded[0].front() ? infinity : each.score;
+    expect(each.score <= before + 1e-6, "best first");
+    before = each.score;
     expect(std::abs(each.parts.hotwords - naive_hotwords(plan, each.tokens)) < 1e-4, "all hotwords are found");
     // The scorers are those of one token sequence: in the mass each has its own.
     const bool one = !scorers.any() || !scorers.ambiguous();
@@ -316,6 +317,68 @@ void hotwords_of_one_call() {
   expect(found.size() == expected.size(), "as many texts");
   for (size_t k = 0; k < std::min(found.size(), expected.size()); ++k)
     expect(found[k].tokens == expected[k].tokens && found[k].score == expected[k].score, "the same bits");
+}
+
+Text random_text(int classes, int most) {
+  Text text(static_cast<size_t>(integer(0, most)));
+  for (int32_t& each : text) each = integer(1, classes - 1);
+  return text;
+}
+
+double log_prob_after(const ctckit::Border& border, const ctckit::Frames& frames, const Text& text) {
+  return ctckit::log_prob_after(border, frames, std::span<const int32_t>(text));
+}
+
+bool same_log_prob(double a, double b) { return a == b || std::abs(a - b) < 1e-4 * std::max(1.0, std::abs(a)); }
+
+// Cuts, one after another, do not change the log-probability of a text. One with more tokens at its end can only lose:
+// paths that have these before a cut. After a cut, α and β give the log-probabilities of changed texts.
+void cuts_keep_the_sum() {
+  const int classes = integer(2, 5);
+  const std::vector<float> emissions = random_emissions(integer(1, 60), classes, 0);
+  const ctckit::Frames frames{emissions.data(), classes, static_cast<int64_t>(emissions.size()) / classes, classes, 0};
+  const Text text = random_text(classes, chance(0.9) ? static_cast<int>(frames.count) / 2 : 70);
+  Text longer = text;
+  for (int32_t each : random_text(classes, 3)) longer.push_back(each);
+  const double whole = log_prob_after({}, frames, text), whole_longer = log_prob_after({}, frames, longer);
+  ctckit::Border border;
+  ctckit::Frames rest = frames;
+  double mass = 0;
+  size_t closed = 0;
+  for (int cuts = integer(1, 3); cuts > 0; --cuts) {
+    const Text left(text.begin() + static_cast<std::ptrdiff_t>(closed), text.end());
+    const int64_t frame = integer(0, static_cast<int>(rest.count));
+    const auto count = static_cast<size_t>(integer(0, static_cast<int>(left.size() - border.fixed)));
+    border = ctckit::cut(border, rest, std::span<const int32_t>(left), frame, count, left.size());
+    mass += border.log_mass, closed += count;
+    rest.log_probs = rest.frame(frame), rest.count -= frame;
+    if (std::isinf(whole)) break;
+  }
+  expect(!std::isinf(whole) || std::isinf(mass) || whole == mass, "an impossible text stays impossible");
+  if (std::isinf(whole)) return;
+  const auto after = [&](const Text& each) {
+    return Text(each.begin() + static_cast<std::ptrdiff_t>(closed), each.end());
+  };
+  expect(same_log_prob(whole, mass + log_prob_after(border, rest, after(text))), "cuts keep the log-probability");
+  const double later = mass + log_prob_after(border, rest, after(longer));
+  expect(later <= whole_longer || same_log_prob(later, whole_longer), "a longer text does not gain");
+
+  const Text left = after(text);
+  ctckit::Passes passes(rest, border.closed(), left, border.column);
+  const int count = static_cast<int>(left.size());
+  const int from = integer(static_cast<int>(std::min(border.fixed, left.size())), count), to = integer(from, count);
+  const Text instead = random_text(classes, 3);
+  Text other(left.begin(), left.begin() + from);
+  other.insert(other.end(), instead.begin(), instead.end());
+  other.insert(other.end(), left.begin() + to, left.end());
+  const double gain = passes.gain(static_cast<size_t>(from), static_cast<size_t>(to), instead);
+  if (std::isnan(gain)) {
+    ++unknown_gains;
+    return;
+  }
+  ++known_gains;
+  expect(same_log_prob(log_prob_after(border, rest, other), log_prob_after(border, rest, left) + gain),
+         "α and β give the log-probability after a change");
 }
 
 // The change of the score by another token, or by none, against scores of the whole texts.
@@ -636,6 +699,7 @@ int main(int count, char** arguments) {
       agrees_with_dictionaries();
       masses_are_exact_scores();
       hotwords_of_one_call();
+      cuts_keep_the_sum();
       changes_of_one_token();
       confidences_stand_alone();
       chunks_and_forgetting();
@@ -648,5 +712,6 @@ int main(int count, char** arguments) {
     bounded_memory();
   }
   expect(rounds < 10 || forged_searches > rounds, "some forgeries are within all ranges, and run");
+  expect(known_gains > 2 * unknown_gains, "most changes are possible, and not too improbable");
   std::printf("search_tests: %d rounds on each instruction set\n", rounds);
 }

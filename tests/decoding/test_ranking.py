@@ -181,3 +181,18 @@ def test_many_words_of_one_spelling(tmp_path):
     start = time.process_time()
     decoder.decode(log_probs)
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("beam_width", [1, 2, 5, 12])
+def test_lists_are_best_first_in_uncertain_frames(beam_width):
+    """A narrow beam loses much of some masses, and little of others."""
+    decoder = BeamDecoder(["", "a", "b"], beam_width=beam_width)
+    for seed in range(250, 350):
+        logits = np.random.default_rng(seed).standard_normal((30, 3))
+        log_probs = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+        found = decoder.decode(log_probs, n_best=5)[0]
+        scores = [each.score for each in found]
+        assert scores == sorted(scores, reverse=True)
+        for each in found:
+            exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
+            assert each.log_prob == pytest.approx(exact, abs=TOLERANCES["native"])

@@ -12,18 +12,17 @@ import numpy as np
 
 import ctckit
 from ctckit import BeamDecoder, Vocabulary
-from ctckit.decoding.on_demand import exact_log_prob
+from ctckit.kernels.search.native import log_prob_after
+from ctckit.kernels.search.plan import Border
 from tests.fuzz.rounds import Rounds, expect, shown
+from tests.support.tolerances import CUTS_NATS
 
 SHORT, LONGEST = 1000, 20000  # frames
-# A long item is refined in windows of some thousand frames, a short one in itself: measured up to 6 times the time of a
-# frame, and up to 40 times where all frames are alike, so that there are many short windows. It was 300 times at 8,000
-# frames once.
-MOST_TIMES, MOST_TIMES_ALIKE, LEAST_SECONDS = 15, 80, 20e-6
+# A long item is cut every few thousand frames, a short one is not: measured up to 6 times the time of a frame. It was
+# 300 times at 8,000 frames once.
+MOST_TIMES, LEAST_SECONDS = 15, 20e-6
 # Beside a copy of the frames: the beam, the windows and the result, measured up to 60 MB.
 MOST_BYTES, COPIES = 200 << 20, 3
-# What the windows of a flat item leave out at a cut, for each thousand frames: measured up to 0.2 nats.
-WINDOWS_NATS = 0.5
 KINDS = {"equal": 0.0, "flat": 0.05, "random": 1.0, "peaked": 10.0}
 
 
@@ -38,11 +37,6 @@ class LongItem:
     lasting: int  # frames that each frame is repeated
     blank: float  # nats that the blank has more
     seed: int
-
-    @property
-    def varies(self):
-        """Whether frames differ, so that the windows of a long item have places where it can be cut."""
-        return self.kind != "equal" and self.lasting <= 3
 
     def log_probs(self):
         """Return the (T, C) log-probabilities."""
@@ -80,16 +74,23 @@ def check_long_item(rng):
             )
         ]
         expect(results[0] == results[1], f"decode gives {results[0]!r}, a stream {results[1]!r}")
-        if item.varies:
-            check_probabilities(item, results)
+        check_probabilities(item, results)
 
 
 def check_probabilities(item, results):
-    """Compare the log-probability, which is summed up over windows, with that of all alignments."""
+    """Compare the log-probability, which is summed up over cuts, with that of all alignments; and check the spans."""
     for found in results:
-        exact = exact_log_prob(item.log_probs(), np.array(found.tokens, dtype=np.int32), 0)
+        exact = log_prob_after(Border(), item.log_probs(), found.tokens, 0)
         off = abs(found.log_prob - exact)
-        expect(off <= WINDOWS_NATS * item.frames / SHORT, f"log_prob is {found.log_prob}, over all alignments {exact}")
+        expect(off <= CUTS_NATS * item.frames / SHORT, f"log_prob is {found.log_prob}, over all alignments {exact}")
+        path = np.zeros(item.frames, dtype=np.int64)
+        at = 0
+        for token, span in zip(found.tokens, found.spans, strict=True):
+            expect(at <= span.start < span.end <= item.frames, f"a span of {span.start}..{span.end} after {at}")
+            at = span.end
+            path[span.start : at] = token
+        merged = path[np.flatnonzero(np.diff(path, prepend=0))]
+        expect(tuple(merged[merged > 0].tolist()) == found.tokens, "the spans are not a path of the tokens")
 
 
 def streamed(decoder, frames):
@@ -108,8 +109,7 @@ def greedy(frames):
 def check_time(item, decode, what):
     """Check the time for a frame and the memory, and return the result."""
     short = replace(item, frames=SHORT).log_probs()
-    times = MOST_TIMES if item.varies else MOST_TIMES_ALIKE
-    allowed = times * max(seconds_of(decode, short)[0] for _ in range(3)) / SHORT + LEAST_SECONDS
+    allowed = MOST_TIMES * max(seconds_of(decode, short)[0] for _ in range(3)) / SHORT + LEAST_SECONDS
     frames = item.log_probs()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, result = seconds_of(decode, frames)

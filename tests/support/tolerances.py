@@ -75,14 +75,14 @@ SEARCH_DOUBLE = 1e3 * DOUBLE
 FUSION_TERMS = 1e-6
 # The native rescoring of a text: means of float32 log-probabilities, and posteriors from float32 masses.
 RESCORED_SINGLE = 1e-5
-# log p of a stream over ten cuts: frames more than a window after a cut say almost nothing about it.
-STREAM_LOG_PROB = 1e-6
-# Confidences beside a cut: the frames between the neighbors of a token end at the cut.
-STREAM_CONFIDENCE = 1e-2
+# log p over ten cuts: float32 sums over some hundred frames.
+STREAM_LOG_PROB = 1e-5
 # log p of a stream in which a token may also have been in frames that are dropped already.
 STREAM_SILENCE = 1e-3
-# log p of a stream in which a token lasts over a cut: alignments that leave it around the cut are not counted.
-STREAM_LASTING_TOKEN = 1.0
+# log p over cuts, for each thousand frames, where the texts of the beam differ at a cut: what is left out there.
+CUTS_NATS = 0.05
+# Confidences beside a cut: the frames between the neighbors of a token end at the cut.
+STREAM_CONFIDENCE = 1e-2
 # log10 of a probability or a back-off, read from a file, kept as float32, written and read again.
 ARPA_LOG10 = 1e-6
 # The probabilities of all entries after a context: some ten float32 logarithms, their exponentials added up.

@@ -14,6 +14,7 @@ After a border, texts that have no alignment in the later frames are left out, i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,18 +89,15 @@ class Ranking:
         texts = self._joined(beam)
         for each in texts.values():
             self._score(each)
-        found: list[Decoded] = []
-        written: set[Tokens] = set()
-        for each in sorted(texts.values(), key=lambda each: -each.score):
-            if len(found) == n:
-                break
-            text = self._decoded(each.tokens, texts) if found else self.refined(each.tokens, texts)
-            if self._written(self._tokens(text)) not in written and _is_placed(text):
-                found.append(text)
-                written.add(self._written(self._tokens(text)))
-        if not found:
-            return [self._decoded(each.tokens, texts) for each in list(texts.values())[:1]]
-        return [found[0], *sorted(found[1:], key=lambda each: -each.score(self._scorers.plan))]
+        by_score = sorted(texts.values(), key=lambda each: -each.score)
+        placed = (each for each in (self.refined(text.tokens, texts) for text in by_score) if _is_placed(each))
+        first = next(placed, None)
+        if first is None:
+            return [self._decoded(each.tokens, texts) for each in by_score[:1]]
+        written = self._written(self._tokens(first))
+        others = (self._decoded(text.tokens, texts) for text in by_score if self._written(text.tokens) != written)
+        found = list(itertools.islice((each for each in others if _is_placed(each)), n - 1))
+        return [first, *sorted(found, key=lambda each: -each.score(self._scorers.plan))]
 
     def _joined(self, beam: Sequence[Candidate]) -> dict[Tokens, Text]:
         """Return the texts by what is written."""
