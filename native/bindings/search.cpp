@@ -310,10 +310,11 @@ void bind_search(nb::module_& m) {
           "count"_a)
       .def(
           "keep_only",
-          [](OwnSearch& own, const std::vector<int32_t>& prefix) {
-            own.use([&](ctckit::Search& search) { search.keep_only(prefix); });
+          [](OwnSearch& own, const std::vector<int32_t>& prefix, size_t closed, int64_t frames) {
+            if (closed > prefix.size()) throw nb::value_error("closed tokens are those of the prefix");
+            own.use([&](ctckit::Search& search) { search.keep_only(prefix, closed, frames); });
           },
-          "prefix"_a)
+          "prefix"_a, "closed"_a, "frames"_a)
       .def_prop_ro("nodes",
                    [](OwnSearch& own) { return own.use([](ctckit::Search& search) { return search.nodes(); }); });
   m.def(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "loss/item.hpp"
 #include "simd/dispatch.hpp"
 
 namespace ctckit {
@@ -249,15 +250,22 @@ void Beam::forget(size_t count) {
   tidy(top);
 }
 
-void Beam::keep_only(std::span<const int32_t> prefix) {
-  std::vector<int32_t> others, text;
+void Beam::keep_only(std::span<const int32_t> prefix, size_t closed, int64_t frames) {
+  std::vector<int32_t> others, long_ones, text;
   for (int i = 0; i < count_; ++i) {
     text.clear();
     append_tokens(i, text);
-    if (text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin())) continue;
-    others.push_back(i);
-    leave_tree(i);
+    if (text.size() < prefix.size() || !std::equal(prefix.begin(), prefix.end(), text.begin()))
+      others.push_back(i);
+    else if (frames_needed(text.data() + closed, static_cast<int64_t>(text.size() - closed)) > frames)
+      long_ones.push_back(i);
   }
+  if (others.size() + long_ones.size() < static_cast<size_t>(count_)) {
+    others.insert(others.end(), long_ones.begin(), long_ones.end());
+    std::ranges::sort(others);
+  }
+  if (others.empty()) return;
+  for (const int32_t i : others) leave_tree(i);
   const int before = count_;
   remove(others, 0);
   clear(count_, before);

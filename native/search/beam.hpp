@@ -87,7 +87,7 @@ class Beam {
   void append_tokens(int entry, std::vector<int32_t>& tokens) const;
   std::vector<int32_t> stable();
   void forget(size_t count);
-  void keep_only(std::span<const int32_t> prefix);
+  void keep_only(std::span<const int32_t> prefix, size_t closed, int64_t frames);
 
   size_t nodes() const { return tree_.size(); }
 

@@ -12,7 +12,6 @@ constexpr size_t least_context = 16, most_context = 32;  // tokens on each side 
 constexpr size_t near = 8;                               // a window with this much context is used again
 constexpr size_t most_windows = 64;                      // in memory
 constexpr float sure = -1e-3f;
-constexpr double little_doubt = 0.01, much_doubt = 1;  // nats
 
 }  // namespace
 
@@ -36,13 +35,13 @@ double KnownText::log_prob_of(std::span<const int32_t> other) {
   const auto other_rest = std::make_reverse_iterator(other_first);
   const auto [last, other_last] = std::mismatch(tokens_.rbegin(), rest, other.rbegin(), other_rest);
   return log_prob_with(static_cast<size_t>(first - tokens_.begin()), static_cast<size_t>(last.base() - tokens_.begin()),
-                       {other_first, other_last.base()});
+                       {other_first, other_last.base()}, true);
 }
 
 double KnownText::log_prob_after(Refinement refinement) {
   const auto at = static_cast<size_t>(refinement.position);
   const size_t added = refinement.token == scorer_.frames().blank ? 0 : 1;
-  return log_prob_with(at, at + 1, {&refinement.token, added});
+  return log_prob_with(at, at + 1, {&refinement.token, added}, false);
 }
 
 void KnownText::change(Refinement refinement, double log_prob) {
@@ -58,14 +57,12 @@ void KnownText::change(Refinement refinement, double log_prob) {
   alignment_->ends.erase(alignment_->ends.begin() + refinement.position);
 }
 
-// The log-probability of the text with tokens [from, to) replaced.
-double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t> instead) {
-  if (Window* const window = std::isinf(log_prob_) ? nullptr : window_around(from, to)) {
+// The log-probability of the text with tokens [from, to) replaced. `surely`: no windows without sure ends.
+double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t> instead, bool surely) {
+  Window* const window = std::isinf(log_prob_) ? nullptr : window_around(from, to);
+  if (window && (window->is_sure || !surely)) {
     const double gain = window->passes.gain(from - window->first, to - window->first, instead);
-    if (!std::isnan(gain)) {
-      doubt_ = std::max(doubt_, window->doubt);
-      return log_prob_ + gain;
-    }
+    if (!std::isnan(gain)) return log_prob_ + gain;
   }
   std::vector<int32_t> other(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(from));
   other.insert(other.end(), instead.begin(), instead.end());
@@ -85,15 +82,15 @@ KnownText::Window* KnownText::window_around(size_t from, size_t to) {
   };
   const auto known = std::ranges::find_if(windows_, fits);
   if (known != windows_.end()) return &*known;
-  if (is_short()) return &add_window(0, count, 0);
+  if (is_short()) return &add_window(0, count, true);
   if (alignment().ends.back() == 0) return nullptr;  // there is none: all paths come from before the border
   size_t first = from - std::min(from, least_context), last = std::min(to + least_context, count);
   while (first > 0 && !is_sure(first) && from - first < most_context) --first;
   while (last < count && !is_sure(last - 1) && last - to < most_context) ++last;
-  const bool all_sure = (first == 0 || is_sure(first)) && (last == count || is_sure(last - 1));
+  const bool sure_ends = (first == 0 || is_sure(first)) && (last == count || is_sure(last - 1));
   const int64_t size = (end_of(last) - start_of(first)) * static_cast<int64_t>(last - first);
   if (size > short_text && 2 * size > scorer_.frames().count * static_cast<int64_t>(count)) return nullptr;
-  return &add_window(first, last, all_sure ? little_doubt : much_doubt);
+  return &add_window(first, last, sure_ends);
 }
 
 // Whether nearly all alignments emit this token in one of its frames.
@@ -108,10 +105,10 @@ int64_t KnownText::end_of(size_t last) {
   return last < tokens_.size() ? alignment().starts[last] : scorer_.frames().count;
 }
 
-KnownText::Window& KnownText::add_window(size_t first, size_t last, double doubt) {
+KnownText::Window& KnownText::add_window(size_t first, size_t last, bool is_sure) {
   if (windows_.size() == most_windows) windows_.pop_front();
   const std::span<const int32_t> tokens = std::span(tokens_).subspan(first, last - first);
-  return windows_.emplace_back(first, last, doubt, scorer_.passes(tokens, start_of(first), end_of(last)));
+  return windows_.emplace_back(first, last, is_sure, scorer_.passes(tokens, start_of(first), end_of(last)));
 }
 
 }  // namespace ctckit

@@ -7,7 +7,7 @@
 //
 // This assumes that the change says nothing about frames outside of the window. So a window has at least 16 tokens on
 // each side, and then goes on to a sure token: one that has a frame with probability 0.999 or more. Without such tokens
-// it has 32 on each side, and the results are in doubt.
+// it has 32 on each side, and is used for refinements only, whose result is scored exactly.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -29,8 +29,7 @@ class KnownText {
 
   const std::vector<int32_t>& tokens() const { return tokens_; }
   double log_prob() const { return log_prob_; }
-  // How far the results up to now may be off, nats: 0 for those of a short text.
-  double doubt() const { return doubt_; }
+  // Whether all results are exact. Otherwise those of log_prob_of() may be off by some thousandths of a nat.
   bool is_short() const;
   // Computed when it is first used.
   const Alignment& alignment();
@@ -46,19 +45,19 @@ class KnownText {
  private:
   struct Window {
     size_t first, last;  // tokens
-    double doubt;
+    bool is_sure;
     Passes passes;
   };
-  double log_prob_with(size_t from, size_t to, std::span<const int32_t> instead);
+  double log_prob_with(size_t from, size_t to, std::span<const int32_t> instead, bool surely);
   Window* window_around(size_t from, size_t to);
   bool is_sure(size_t token);
-  Window& add_window(size_t first, size_t last, double doubt);
+  Window& add_window(size_t first, size_t last, bool is_sure);
   int64_t start_of(size_t first);
   int64_t end_of(size_t last);
 
   const TextScorer& scorer_;
   std::vector<int32_t> tokens_;
-  double log_prob_, doubt_ = 0;
+  double log_prob_;
   std::optional<Alignment> alignment_;
   std::deque<Window> windows_;
 };

@@ -14,11 +14,11 @@ namespace ctckit {
 
 namespace {
 
-constexpr double slack = 3, in_doubt = 1;  // nats, see ranking.hpp
-constexpr size_t least_scored = 8;         // texts: they tell how much of a mass may be lost
-constexpr double negligible = 14;          // nats: a token sequence this far below another of the same text is ignored
-constexpr int max_rounds = 4;              // of refinements
-constexpr double least_gain = 1e-5;        // nats; less may be a rounding error
+constexpr double slack = 3, slack_of_hotwords = 6, in_doubt = 0.01;  // nats, see ranking.hpp
+constexpr size_t least_scored = 8;                                   // texts: they tell how much of a mass may be lost
+constexpr double negligible = 14;    // nats: a token sequence this far below another of the same text is ignored
+constexpr int max_rounds = 4;        // of refinements
+constexpr double least_gain = 1e-5;  // nats; less may be a rounding error
 constexpr double impossible = -std::numeric_limits<double>::infinity();
 
 double log_add(double a, double b) {
@@ -140,18 +140,21 @@ class Ranking {
     expect_changes();
     std::vector<Text> texts;
     double best = impossible, lost = 0;  // the largest score − mass
-    for (const Group& group : groups_) {
-      const bool can_be_first = texts.size() < least_scored || !(group.mass + lost + slack < best);
-      if (!can_be_first && texts.size() >= n) break;
-      texts.push_back(text_of(group));
-      if (!can_be_first) continue;
+    const double most_below = scorers_.has_hotwords() ? slack_of_hotwords : slack;
+    const auto can_be_first = [&](const Group& group) {
+      return texts.size() < least_scored || !(group.mass + lost + most_below < best);
+    };
+    auto next = groups_.begin();
+    for (; next != groups_.end() && can_be_first(*next); ++next) {
+      texts.push_back(text_of(*next));
       best = std::max(best, texts.back().score);
-      lost = std::max(lost, texts.back().score - group.mass);
+      lost = std::max(lost, texts.back().score - next->mass);
     }
-    const double doubt = known_->doubt();
     for (Text& each : texts)
-      if (doubt > 0 && each.score > best - doubt) each.score = scored(each.tokens).text.score;
+      if (!known_->is_short() && each.score > best - in_doubt) each.score = scored(each.tokens).text.score;
     std::ranges::stable_sort(texts, std::ranges::greater{}, &Text::score);
+    for (; next != groups_.end() && texts.size() < n; ++next) texts.push_back(text_of(*next));
+    std::stable_sort(texts.begin() + 1, texts.end(), [](const Text& a, const Text& b) { return a.score > b.score; });
     return texts;
   }
 

@@ -69,8 +69,11 @@ class Search {
   std::vector<int32_t> stable() { return beam_.stable(); }
   // Removes the first `count` tokens of stable() from all later results.
   void forget(size_t count) { beam_.forget(count); }
-  // Drops all texts that do not begin with these tokens, counted from the last forget().
-  void keep_only(std::span<const int32_t> prefix) { beam_.keep_only(prefix); }
+  // Drops all texts that do not begin with these tokens, counted from the last forget(). Then drops those whose tokens
+  // after the first `closed` need more than `frames` frames, unless these are all.
+  void keep_only(std::span<const int32_t> prefix, size_t closed, int64_t frames) {
+    beam_.keep_only(prefix, closed, frames);
+  }
 
   size_t nodes() const { return beam_.nodes(); }
 

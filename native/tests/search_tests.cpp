@@ -472,7 +472,7 @@ void chunks_and_forgetting() {
   if (best.empty()) return;
   const Text prefix(best[0].tokens.begin(),
                     best[0].tokens.begin() + integer(0, static_cast<int>(best[0].tokens.size())));
-  whole.keep_only(prefix);
+  whole.keep_only(prefix, 0, std::numeric_limits<int64_t>::max());
   for (const auto& each : whole.best(50, false))
     expect(each.tokens.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), each.tokens.begin()),
            "only what begins with the prefix is kept");
@@ -489,7 +489,7 @@ void use(ctckit::Search& search, const SearchPlan& plan, const std::vector<float
     const Text stable = search.stable();
     if (chance(0.3)) search.forget(static_cast<size_t>(integer(0, static_cast<int>(stable.size()))));
     const auto best = search.best(3, chance(0.5));
-    if (!best.empty() && chance(0.1)) search.keep_only(best.back().tokens);
+    if (!best.empty() && chance(0.1)) search.keep_only(best.back().tokens, 0, integer(0, 20));
   }
 }
 

@@ -363,9 +363,27 @@ def test_texts_that_begin_otherwise_are_dropped(engine):
     running.push(np.log(random_probs(np.random.default_rng(2), 8, 4)))
     prefix = running.best(1)[0].tokens[:2]
     expected = [each.tokens for each in running.best(50) if each.tokens[:2] == prefix]
-    running.keep_only(prefix)
+    running.keep_only(prefix, closed=0, frames=1 << 40)
     assert [each.tokens for each in running.best(50)] == expected
     assert running.stable()[:2] == prefix
+
+
+def test_texts_that_do_not_fit_are_dropped(engine):
+    search, _ = engine
+    running = search.Search(BeamDecoder(UNMARKED, beam_width=50).plan)
+    running.push(np.log(random_probs(np.random.default_rng(2), 8, 4)))
+    texts = [each.tokens for each in running.best(50)]
+    prefix = texts[0][:1]
+
+    def needed(tokens):
+        return len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
+
+    expected = [each for each in texts if each[:1] == prefix and needed(each[1:]) <= 3]
+    running.keep_only(prefix, closed=1, frames=3)
+    assert 0 < len(expected) < sum(each[:1] == prefix for each in texts)
+    assert [each.tokens for each in running.best(50)] == expected
+    running.keep_only(prefix, closed=1, frames=-1)  # none would be left
+    assert [each.tokens for each in running.best(50)] == expected
 
 
 def test_the_beam_as_it_is_and_as_if_the_text_ended(models, engine):

@@ -14,7 +14,7 @@ with a cut. The places of the cuts therefore do not depend on the sizes of the c
 5.  What they say about later texts is kept in a ``Border``: the probability of each state of the text after frame
     f − 1. With it, the later frames give the exact log p(text | x) of all frames. Where the frames do not tell at which
     token f is, many states are likely; the tokens of b among them are fixed as well, and texts that do not begin with
-    them are dropped.
+    them are dropped, and so are those that have more tokens after a than the frames after f can hold.
 
 A token that lasts most of the kept frames leaves no place for a cut. Then the first W frames are dropped, the token
 stays in the rest, and its first frame is remembered.
@@ -248,11 +248,10 @@ class DecodeStream:
         kept = self._kept_frames()
         tokens, rescoring = self._best_placed(kept)
         count, text, closed = self._closable(kept, tokens, self._last_in_window(tokens, rescoring))
-        agreed = closed + max(0, len(self._search.stable()) - count)
+        agreed = min(closed + max(0, len(self._search.stable()) - count), len(text.tokens))
         frame = self._frame_before(closed, text.rescoring)
         border = self._decoder.cut(self._border, kept, text.tokens, frame=frame, closed=closed, agreed=agreed)
-        if count + border.fixed > len(self._search.stable()):
-            self._search.keep_only(tokens[: count + border.fixed])
+        self._search.keep_only(tokens[: count + border.fixed], closed=count, frames=len(kept) - frame)
         self._close(text, closed, border.log_mass)
         lasts = closed < len(text.tokens) and text.rescoring.starts[closed] < frame
         self._began = int(self._starts(text.rescoring)[closed]) if lasts else None
@@ -299,9 +298,15 @@ class DecodeStream:
         return count
 
     def _frame_before(self, count: int, rescoring: Rescoring) -> int:
-        """Return the last frame in the window before a token begins; the whole window where that is under a quarter."""
-        frame = int(rescoring.starts[count]) if count < len(rescoring.starts) else self._window
-        return frame if self._window <= 4 * frame <= 4 * self._window else self._window
+        """Return the frame in the window where a cut closes ``count`` tokens.
+
+        It is before the next token begins; or, if that is in the first quarter of the window, within that token.
+        """
+        if count == len(rescoring.starts) or rescoring.ends[-1] == 0:  # 0: there is no alignment
+            return self._window
+        start, end = int(rescoring.starts[count]), int(rescoring.ends[count])
+        frame = start if self._window <= 4 * start else max(1, end - 1)
+        return min(self._window, frame)
 
     def _between_words(self, tokens: tuple[int, ...], count: int) -> bool:
         last = self._plan.letters[tokens[count - 1]][-1:]

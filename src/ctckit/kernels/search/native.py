@@ -135,9 +135,9 @@ class Search:
         """Remove the first ``count`` stable tokens from all texts."""
         self.core.forget(count)
 
-    def keep_only(self, prefix: tuple[int, ...]) -> None:
-        """Drop the texts that do not begin with ``prefix``."""
-        self.core.keep_only(list(prefix))
+    def keep_only(self, prefix: tuple[int, ...], *, closed: int, frames: int) -> None:
+        """Drop the texts that do not begin with ``prefix``, or do not fit; see ``reference.Search.keep_only``."""
+        self.core.keep_only(list(prefix), closed, frames)
 
 
 def _restored(decoder: Decoder, state: bytes) -> Search:

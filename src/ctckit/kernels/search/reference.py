@@ -41,7 +41,7 @@ from ctckit.kernels.search.reference_rescoring import log_prob_after as log_prob
 from ctckit.kernels.search.reference_rescoring import log_sum, rescore
 from ctckit.kernels.search.reference_rescoring import propose_refinements as propose_refinements
 from ctckit.kernels.search.reference_scorers import Context, Scorers
-from ctckit.topology import IMPOSSIBLE
+from ctckit.topology import IMPOSSIBLE, frames_needed
 
 NO_TOKEN = -1
 
@@ -113,9 +113,15 @@ class Search:
         """Remove the first ``count`` stable tokens from all texts."""
         self._beam = [replace(each, tokens=each.tokens[count:]) for each in self._beam]
 
-    def keep_only(self, prefix: tuple[int, ...]) -> None:
-        """Drop the texts that do not begin with ``prefix``."""
+    def keep_only(self, prefix: tuple[int, ...], *, closed: int, frames: int) -> None:
+        """Drop the texts that do not begin with ``prefix``.
+
+        Of the others, drop those whose tokens after the first ``closed`` need more than ``frames`` frames, unless these
+        are all.
+        """
         self._beam = [each for each in self._beam if each.tokens[: len(prefix)] == prefix]
+        fitting = [each for each in self._beam if frames_needed(each.tokens[closed:]) <= frames]
+        self._beam = fitting or self._beam
 
     def _step(self, frame: Sequence[float]) -> None:
         """Take one frame."""
