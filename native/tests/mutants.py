@@ -171,7 +171,7 @@ MUTANTS = (
     Mutant(
         "nothing to emit",
         "loss/loss.cpp",
-        "if (!item.graph && item.frames < frames_needed(item.target, item.tokens))",
+        "if (whole && item.frames < frames_needed(item.target, item.tokens))",
         "if (false)",
     ),
     Mutant("hvp: repeat rule", "loss/states.hpp", "(k == 2 && s % 2 && label(s) != label(s - 2))", "(k == 2 && s % 2)"),
