@@ -200,7 +200,8 @@ def _load_array(path: Path) -> npt.NDArray[Any]:
     import numpy as np
 
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: there is no such file.") from None
     except _damage() as error:
