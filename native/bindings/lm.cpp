@@ -16,6 +16,7 @@
 
 #include "core/exclusive.hpp"
 #include "lm/io.hpp"
+#include "lm/kenlm/model.hpp"
 #include "lm/ngram.hpp"
 #include "lm/train.hpp"
 
@@ -24,19 +25,45 @@ using namespace nb::literals;
 
 namespace {
 
+using ctckit::LanguageModel;
+using ctckit::ModelState;
 using ctckit::NGram;
+using Kenlm = ctckit::kenlm::Model;
 using Trainer = ctckit::Exclusive<ctckit::NGramTrainer>;
 using Bytes = nb::ndarray<const uint8_t, nb::device::cpu, nb::ndim<1>, nb::c_contig>;
 
 std::string_view view(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.shape(0)}; }
 
-std::tuple<double, uint32_t> query(const NGram& model, uint32_t state, uint32_t word) {
-  const NGram::Step step = model.query(state, word);
-  return {step.log_prob, step.state};
+// In Python, a state is one number of up to 128 bits.
+constexpr int part_bits = 32;
+
+nb::object number_of(const ModelState& state) {
+  nb::object number = nb::int_(state.parts[0]);
+  for (size_t k = 1; k < state.parts.size(); ++k) {
+    if (state.parts[k] != 0) number = number | (nb::int_(state.parts[k]) << nb::int_(k * part_bits));
+  }
+  return number;
 }
 
-// An unchecked damaged file may hold invalid UTF-8.
-nb::str word(const NGram& model, uint32_t id) {
+ModelState state_of(const nb::int_& number) {
+  ModelState state;
+  nb::object left = nb::borrow(number);
+  if (left < nb::int_(0)) throw nb::type_error("a state is a number of 0 or more.");
+  for (uint32_t& part : state.parts) {
+    part = nb::cast<uint32_t>(left & nb::int_(0xFFFFFFFFu));
+    left = left >> nb::int_(part_bits);
+    if (!nb::cast<bool>(nb::bool_(left))) return state;
+  }
+  throw nb::type_error("a state has at most 128 bits.");
+}
+
+nb::tuple query(const LanguageModel& model, const nb::int_& state, uint32_t word) {
+  const LanguageModel::Scored scored = model.score(state_of(state), word);
+  return nb::make_tuple(scored.log_prob, number_of(scored.state));
+}
+
+// The words may be any bytes.
+nb::str word(const LanguageModel& model, uint32_t id) {
   const std::string_view found = model.word(id);
   return nb::steal<nb::str>(PyUnicode_DecodeUTF8(found.data(), static_cast<Py_ssize_t>(found.size()), "replace"));
 }
@@ -71,43 +98,53 @@ std::tuple<std::shared_ptr<const NGram>, std::vector<Amounts>> train(Trainer& ow
   return {model, amounts};
 }
 
-double log_prob(const NGram& model, const std::vector<std::string_view>& words, bool bos, bool eos) {
+double log_prob(const LanguageModel& model, const std::vector<std::string_view>& words, bool bos, bool eos) {
   double sum = 0;
-  uint32_t state = bos ? model.start() : model.empty();
+  ModelState state = bos ? model.first_state() : ModelState{};
   for (const std::string_view word : words) {
-    const NGram::Step step = model.query(state, model.find(word));
+    const LanguageModel::Scored step = model.score(state, model.find(word));
     sum += step.log_prob;
     state = step.state;
   }
-  return eos ? sum + model.query(state, model.end()).log_prob : sum;
+  return eos ? sum + model.score(state, model.end()).log_prob : sum;
 }
 
 }  // namespace
 
 void bind_lm(nb::module_& m) {
   nb::exception<ctckit::FormatError>(m, "FormatError", PyExc_ValueError);
-  nb::class_<NGram>(m, "NGram")
-      .def_prop_ro("start", &NGram::start)
-      .def_prop_ro("empty", &NGram::empty)
-      .def_prop_ro("unknown", &NGram::unknown)
-      .def_prop_ro("begin", &NGram::begin)
-      .def_prop_ro("end", &NGram::end)
-      .def_prop_ro("order", &NGram::order)
-      .def_prop_ro("counts",
-                   [](const NGram& model) {
-                     const auto& counts = model.header().counts;
-                     return std::vector<uint64_t>(counts.begin(), counts.begin() + model.order());
-                   })
-      .def_prop_ro("bytes", [](const NGram& model) { return model.header().bytes; })
-      .def_prop_ro("note", [](const NGram& model) { return nb::bytes(model.note().data(), model.note().size()); })
-      .def("__len__", &NGram::size)
-      .def("unigram", &NGram::unigram, "word"_a)
-      .def("find", &NGram::find, "word"_a)
+  nb::class_<LanguageModel>(m, "LanguageModel")
+      .def_prop_ro("start", [](const LanguageModel& model) { return number_of(model.first_state()); })
+      .def_prop_ro("empty", [](const LanguageModel&) { return 0; })
+      .def_prop_ro("unknown", &LanguageModel::unknown)
+      .def_prop_ro("begin", &LanguageModel::begin)
+      .def_prop_ro("end", &LanguageModel::end)
+      .def_prop_ro("order", &LanguageModel::order)
+      .def_prop_ro("counts", &LanguageModel::counts)
+      .def_prop_ro("bytes", &LanguageModel::bytes)
+      .def("__len__", &LanguageModel::size)
+      .def("unigram", &LanguageModel::unigram, "word"_a)
+      .def("find", &LanguageModel::find, "word"_a)
       .def("word", &word, "id"_a)
       .def("query", &query, "state"_a, "word"_a)
-      .def("match", &NGram::match, "state"_a, "word"_a)
-      .def("look_ahead", &NGram::look_ahead, "word"_a)
-      .def("log_prob", &log_prob, "words"_a, "bos"_a, "eos"_a)
+      .def(
+          "match",
+          [](const LanguageModel& model, const nb::int_& state, uint32_t word) {
+            return model.matched(state_of(state), word);
+          },
+          "state"_a, "word"_a)
+      .def("look_ahead", &LanguageModel::look_ahead, "word"_a)
+      .def("log_prob", &log_prob, "words"_a, "bos"_a, "eos"_a);
+  nb::class_<Kenlm, LanguageModel>(m, "KenlmModel")
+      .def_prop_ro("path", &Kenlm::path)
+      .def_prop_ro("file_has_words", &Kenlm::file_has_words)
+      .def_prop_ro("has_names", &Kenlm::has_names)
+      .def_prop_ro("kind", [](const Kenlm& model) { return static_cast<int>(model.kind()); })
+      .def_prop_ro("fingerprint", &Kenlm::fingerprint)
+      .def("listed", &Kenlm::listed, nb::call_guard<nb::gil_scoped_release>());
+  m.def("kenlm_from_file", &Kenlm::load, "path"_a, "words"_a, nb::call_guard<nb::gil_scoped_release>());
+  nb::class_<NGram, LanguageModel>(m, "NGram")
+      .def_prop_ro("note", [](const NGram& model) { return nb::bytes(model.note().data(), model.note().size()); })
       .def("is_intact", &ctckit::is_intact, nb::call_guard<nb::gil_scoped_release>())
       .def("header", &header, "note"_a)
       .def("body", &body)

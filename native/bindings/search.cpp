@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/exclusive.hpp"
-#include "lm/ngram.hpp"
+#include "lm/model.hpp"
 #include "search/decoder.hpp"
 #include "search/refinement.hpp"
 #include "search/state.hpp"
@@ -38,7 +38,7 @@ ctckit::Ragged ragged(nb::handle lists) {
           copied(nb::cast<List<int64_t>>(lists.attr("offsets")))};
 }
 
-using Model = std::shared_ptr<ctckit::NGram>;
+using Model = std::shared_ptr<ctckit::LanguageModel>;
 
 Model model(nb::handle value) { return value.is_none() ? nullptr : nb::cast<Model>(value); }
 

@@ -4,19 +4,15 @@
 // order, and a damaged header. The body has its own checksum, which takes a pass over the file: the caller decides when
 // to check it. An unchecked damaged body can only give wrong probabilities (see ngram.hpp). Truncating a mapped file
 // would crash any process that reads it, so the writer never changes an existing file.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "core/checksum.hpp"
 #include "core/huge_pages.hpp"
 #include "lm/io.hpp"
+#include "lm/mapped_file.hpp"
 
 namespace ctckit {
 namespace {
@@ -60,41 +56,13 @@ void check_header(const std::byte* memory, size_t bytes) {
   }
 }
 
-class File {
- public:
-  explicit File(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) throw FormatError(std::strerror(errno));
-  }
-  ~File() { close(descriptor_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  size_t bytes() const {
-    struct stat found;
-    if (fstat(descriptor_, &found) != 0) throw FormatError(std::strerror(errno));
-    return static_cast<size_t>(found.st_size);
-  }
-
-  std::shared_ptr<const std::byte> map(size_t bytes) const {
-    void* const at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor_, 0);
-    if (at == MAP_FAILED) throw FormatError(std::strerror(errno));
-    return {static_cast<const std::byte*>(at),
-            [bytes](const std::byte* each) { munmap(const_cast<std::byte*>(each), bytes); }};
-  }
-
- private:
-  int descriptor_;
-};
-
 }  // namespace
 
 std::shared_ptr<const NGram> ngram_from_file(const std::string& path) {
-  const File file(path);
-  const size_t bytes = file.bytes();
-  if (bytes < sizeof(NGram::Header)) throw FormatError("the file is truncated: its header is incomplete.");
-  std::shared_ptr<const std::byte> memory = file.map(bytes);
-  check_header(memory.get(), bytes);
-  return std::make_shared<const NGram>(std::move(memory));
+  MappedFile file = mapped_file(path);
+  if (file.bytes < sizeof(NGram::Header)) throw FormatError("the file is truncated: its header is incomplete.");
+  check_header(file.memory.get(), file.bytes);
+  return std::make_shared<const NGram>(std::move(file.memory));
 }
 
 std::shared_ptr<const NGram> ngram_from_bytes(std::string_view bytes) {

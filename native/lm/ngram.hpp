@@ -15,12 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "lm/model.hpp"
 
 // If files that are compiled for several instruction sets include this header, the linker must not keep a copy of a
 // function for newer processors. So all functions in it are inlined.
@@ -28,13 +27,7 @@
 
 namespace ctckit {
 
-// The text or file is not a valid language model. The message says where and why.
-class FormatError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-class NGram {
+class NGram final : public LanguageModel {
  public:
   static constexpr int max_order = 16;
 
@@ -93,14 +86,24 @@ class NGram {
 
   CTCKIT_ALWAYS_INLINE uint32_t start() const noexcept { return unigrams_[header_->begin].state; }
   CTCKIT_ALWAYS_INLINE uint32_t empty() const noexcept { return 0; }
-  CTCKIT_ALWAYS_INLINE uint32_t unknown() const noexcept { return unknown_; }
-  CTCKIT_ALWAYS_INLINE uint32_t begin() const noexcept { return header_->begin; }
-  CTCKIT_ALWAYS_INLINE uint32_t end() const noexcept { return header_->end; }
-  CTCKIT_ALWAYS_INLINE int order() const noexcept { return static_cast<int>(header_->order); }
-  CTCKIT_ALWAYS_INLINE uint32_t size() const noexcept { return words_; }
-  CTCKIT_ALWAYS_INLINE float unigram(uint32_t word) const noexcept {
-    return unigrams_[word < words_ ? word : unknown_].log_prob;
+  uint32_t unknown() const noexcept override { return unknown_; }
+  uint32_t begin() const noexcept override { return header_->begin; }
+  uint32_t end() const noexcept override { return header_->end; }
+  int order() const noexcept override { return static_cast<int>(header_->order); }
+  uint32_t size() const noexcept override { return words_; }
+  std::vector<uint64_t> counts() const override {
+    return {header_->counts.begin(), header_->counts.begin() + header_->order};
   }
+  uint64_t bytes() const noexcept override { return header_->bytes; }
+  double unigram(uint32_t word) const noexcept override {
+    return static_cast<double>(unigrams_[word < words_ ? word : unknown_].log_prob);
+  }
+  ModelState first_state() const noexcept override { return {{start(), 0, 0, 0}}; }
+  Scored score(const ModelState& state, uint32_t word) const noexcept override {
+    const Step step = query(state.parts[0], word);
+    return {static_cast<double>(step.log_prob), {{step.state, 0, 0, 0}}};
+  }
+  int matched(const ModelState& state, uint32_t word) const noexcept override { return match(state.parts[0], word); }
 
   // Returns log p(word | state) and the state after the word. An invalid word counts as <unk>, an invalid state as the
   // empty context.
@@ -121,14 +124,6 @@ class NGram {
     return {back_off + last.log_prob, last.state};
   }
 
-  // log p(word) for the look-ahead of a search, always finite: a word without a probability of its own may have one in a
-  // context, so it counts as <unk>; as certain, if <unk> has none either.
-  CTCKIT_ALWAYS_INLINE float look_ahead(uint32_t word) const noexcept {
-    constexpr float lowest = std::numeric_limits<float>::lowest();
-    const float found = unigram(word), otherwise = unigram(unknown_);
-    return found >= lowest ? found : otherwise >= lowest ? otherwise : 0;
-  }
-
   // The number of words in the longest n-gram that the model has of the end of the state and the word.
   int match(uint32_t state, uint32_t word) const noexcept;
 
@@ -138,8 +133,8 @@ class NGram {
     __builtin_prefetch(nodes_ + state);
   }
 
-  uint32_t find(std::string_view word) const noexcept;  // unknown() if absent
-  std::string_view word(uint32_t id) const noexcept;    // "" if there is none
+  uint32_t find(std::string_view word) const noexcept override;
+  std::string_view word(uint32_t id) const noexcept override;
   std::string_view note() const noexcept;
   CTCKIT_ALWAYS_INLINE const Header& header() const noexcept { return *header_; }
   CTCKIT_ALWAYS_INLINE const std::byte* data() const noexcept { return memory_.get(); }

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "lm/ngram.hpp"
+#include "lm/model.hpp"
 
 namespace ctckit {
 
@@ -34,7 +34,7 @@ Lexicon::Lexicon(const SearchPlan& plan)
 }
 
 void Lexicon::find_potentials(const SearchPlan& plan) {
-  const NGram& model = *plan.word_lm;
+  const LanguageModel& model = *plan.word_lm;
   const auto weight = static_cast<float>(plan.word_lm_weight);
   unknown_potential_ = weight * model.look_ahead(model.unknown());
   std::vector<float> oov = potential_;  // the same for the words that are charged, without the charge

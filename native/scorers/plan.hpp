@@ -10,7 +10,7 @@
 
 namespace ctckit {
 
-class NGram;
+class LanguageModel;
 
 // Lists of integers, stored one after another.
 struct Ragged {
@@ -45,12 +45,12 @@ struct SearchPlan {
   bool lm_boundary;  // texts begin after <s> and end with </s>
   Ragged letters;    // of each class
 
-  std::shared_ptr<const NGram> token_lm;  // or null
+  std::shared_ptr<const LanguageModel> token_lm;  // or null
   double token_lm_weight;
   Ragged token_lm_ids;     // of each class
   int32_t token_lm_space;  // −1: entries of the model are tokens, not letters
 
-  std::shared_ptr<const NGram> word_lm;  // or null
+  std::shared_ptr<const LanguageModel> word_lm;  // or null
   double word_lm_weight;
   bool has_lexicon;
   Ragged words;  // spellings

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "lm/ngram.hpp"
-
 namespace ctckit {
 
 Scorers::Scorers(SearchPlan plan)
@@ -77,8 +75,8 @@ float Scorers::token_bound(const Kind& kind) const {
 
 Context Scorers::start() const {
   Context context;
-  if (plan_.token_lm && plan_.lm_boundary) context.token_lm = plan_.token_lm->start();
-  if (plan_.word_lm && plan_.lm_boundary) context.word = plan_.word_lm->start();
+  if (plan_.token_lm && plan_.lm_boundary) context.token_lm = plan_.token_lm->first_state();
+  if (plan_.word_lm && plan_.lm_boundary) context.word = plan_.word_lm->first_state();
   if (hotwords_ && plan_.has_words) context.hotword = hotwords_->step(Trie::root, boundary);
   return context;
 }
@@ -90,11 +88,11 @@ bool Scorers::can_have(const Context& context) const {
   return node && hotword && context.letters >= 0 && context.letters < most_letters;
 }
 
-Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
+Step Scorers::token_lm_step(ModelState state, int token, bool inside) const {
   double log_prob = 0;
   for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
     if (id == plan_.token_lm_space && !inside) continue;
-    const NGram::Step step = plan_.token_lm->query(state, static_cast<uint32_t>(id));
+    const LanguageModel::Scored step = plan_.token_lm->score(state, static_cast<uint32_t>(id));
     log_prob += step.log_prob;
     state = step.state;
     inside = id != plan_.token_lm_space;
@@ -102,7 +100,7 @@ Step Scorers::token_lm_step(uint32_t state, int token, bool inside) const {
   return {factor_of(weighted(plan_.token_lm_weight, log_prob)), state};
 }
 
-Step Scorers::hotword_step(uint32_t state, int token, bool inside) const {
+HotwordStep Scorers::hotword_step(uint32_t state, int token, bool inside) const {
   double gain = -hotwords_->potential(state);
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter == boundary && !inside) continue;
@@ -120,13 +118,13 @@ Scorers::Word Scorers::best_word(const Context& context) const {
       Word word = {0, context.word, position};
       if (plan_.word_lm) {
         const auto id = static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(position)]);
-        const NGram::Step step = plan_.word_lm->query(context.word, id);
+        const LanguageModel::Scored step = plan_.word_lm->score(context.word, id);
         word = {step.log_prob, step.state, position};
       }
       if (best.position < 0 || word_value(context.letters, word) > word_value(context.letters, best)) best = word;
     }
   if (best.position < 0 && plan_.word_lm) {
-    const NGram::Step step = plan_.word_lm->query(context.word, plan_.word_lm->unknown());
+    const LanguageModel::Scored step = plan_.word_lm->score(context.word, plan_.word_lm->unknown());
     best = {step.log_prob, step.state, -1};
   }
   return best;
@@ -134,7 +132,7 @@ Scorers::Word Scorers::best_word(const Context& context) const {
 
 // The score of a finished word, nats.
 double Scorers::word_value(int32_t letters, const Word& word) const {
-  const double value = weighted(plan_.word_lm_weight, static_cast<double>(word.log_prob)) + plan_.word_bonus;
+  const double value = weighted(plan_.word_lm_weight, word.log_prob) + plan_.word_bonus;
   return is_oov(word.position) ? value - plan_.oov_charge * letters : value;
 }
 
@@ -175,19 +173,19 @@ float Scorers::letters(Context& context, int token, const Step* ended) const {
   return factor;
 }
 
-double Scorers::token_lm_end(uint32_t state) const {
-  const NGram* const model = plan_.token_lm.get();
-  return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
+double Scorers::token_lm_end(const ModelState& state) const {
+  const LanguageModel* const model = plan_.token_lm.get();
+  return model && plan_.lm_boundary ? model->score(state, model->end()).log_prob : 0;
 }
 
-double Scorers::word_lm_end(uint32_t state) const {
-  const NGram* const model = plan_.word_lm.get();
-  return model && plan_.lm_boundary ? static_cast<double>(model->query(state, model->end()).log_prob) : 0;
+double Scorers::word_lm_end(const ModelState& state) const {
+  const LanguageModel* const model = plan_.word_lm.get();
+  return model && plan_.lm_boundary ? model->score(state, model->end()).log_prob : 0;
 }
 
 double Scorers::finish(const Context& context) const {
   double value = 0;
-  uint32_t word_state = context.word;
+  ModelState word_state = context.word;
   if (plan_.has_words && context.letters > 0) {
     const Word word = best_word(context);
     const double gained = word_value(context.letters, word);
@@ -222,7 +220,7 @@ void Scorers::walk(Context& context, int token, Parts& parts, EndWord&& end_word
     bool within = inside;
     for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
       if (id == plan_.token_lm_space && !within) continue;
-      const NGram::Step step = plan_.token_lm->query(context.token_lm, static_cast<uint32_t>(id));
+      const LanguageModel::Scored step = plan_.token_lm->score(context.token_lm, static_cast<uint32_t>(id));
       parts.token_lm_log_prob += step.log_prob;
       context.token_lm = step.state;
       within = id != plan_.token_lm_space;

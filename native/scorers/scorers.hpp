@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "lm/model.hpp"
 #include "scorers/hotwords.hpp"
 #include "scorers/lexicon.hpp"
 #include "scorers/plan.hpp"
@@ -18,16 +19,20 @@ namespace ctckit {
 inline double weighted(double weight, double log_prob) { return weight > 0 ? weight * log_prob : 0; }
 
 struct Context {
-  uint32_t token_lm = 0, word = 0;  // states of the language models
-  uint32_t node = Trie::root;       // in the lexicon
-  uint32_t hotword = Trie::root;    // in the hotwords
-  int32_t letters = 0;              // of the current word; 0 after a boundary
+  ModelState token_lm, word;      // of the language models
+  uint32_t node = Trie::root;     // in the lexicon
+  uint32_t hotword = Trie::root;  // in the hotwords
+  int32_t letters = 0;            // of the current word; 0 after a boundary
 
   bool operator==(const Context&) const = default;
 };
 
-// A factor and the next state.
+// A factor and the next state: of a language model, or of the hotwords.
 struct Step {
+  float factor;
+  ModelState state;
+};
+struct HotwordStep {
   float factor;
   uint32_t state;
 };
@@ -47,13 +52,21 @@ struct WordEnd {
 
 // A word that a spelling may be, after a state of the word model. `score`: with its weight and charge.
 struct WordOption {
-  uint32_t state;
+  ModelState state;
   double log_prob, score;
   int32_t word;
 };
 // Known options, for many texts with the same words: by state and node.
 struct WordOptions {
-  std::unordered_map<uint64_t, std::vector<WordOption>> of;
+  struct Place {
+    ModelState state;
+    uint32_t node;
+    bool operator==(const Place&) const = default;
+  };
+  struct Hash {
+    size_t operator()(const Place& place) const { return hash_of(place.state) ^ place.node; }
+  };
+  std::unordered_map<Place, std::vector<WordOption>, Hash> of;
   std::vector<WordOption> unknown;  // a buffer
 };
 
@@ -90,8 +103,8 @@ class Scorers {
 
   // Factors that depend on one state each, so that the caller can cache them. `inside`: within a word, not after a
   // boundary.
-  Step token_lm_step(uint32_t state, int token, bool inside) const;
-  Step hotword_step(uint32_t state, int token, bool inside) const;
+  Step token_lm_step(ModelState state, int token, bool inside) const;
+  HotwordStep hotword_step(uint32_t state, int token, bool inside) const;
   // The end of the current word. Depends only on the model's state and on the node in the lexicon.
   Step end_word(const Context& context) const;
   // An upper bound of the factor of the word's end, now or after more letters; at least 1.
@@ -125,8 +138,8 @@ class Scorers {
 
  private:
   struct Word {
-    float log_prob;  // 0 without a model
-    uint32_t state;
+    double log_prob;  // 0 without a model
+    ModelState state;
     int32_t position;  // in the lexicon, −1 for none
   };
   Scorers(const Scorers&) = default;
@@ -135,12 +148,12 @@ class Scorers {
   Word best_word(const Context& context) const;
   bool is_oov(int32_t word) const { return lexicon_ && !lexicon_->is_known(word); }
   double word_value(int32_t letters, const Word& word) const;
-  double token_lm_end(uint32_t state) const;
-  double word_lm_end(uint32_t state) const;
+  double token_lm_end(const ModelState& state) const;
+  double word_lm_end(const ModelState& state) const;
   template <class EndWord>
   void walk(Context& context, int token, Parts& parts, EndWord&& end_word) const;
   void close_word(Context& context, Parts& parts) const;
-  const std::vector<WordOption>& options(uint32_t state, const WordEnd& end, WordOptions& known) const;
+  const std::vector<WordOption>& options(const ModelState& state, const WordEnd& end, WordOptions& known) const;
   void choose_words(std::span<const WordEnd> ends, Parts& parts, WordOptions& known) const;
   void find_ambiguity();
 

@@ -7,7 +7,6 @@
 #include <functional>
 #include <unordered_map>
 
-#include "lm/ngram.hpp"
 #include "scorers/scorers.hpp"
 
 namespace ctckit {
@@ -17,15 +16,19 @@ namespace {
 constexpr size_t most_choices = 32;
 
 struct Choice {
-  uint32_t state;
+  ModelState state;
   double score, log_prob;  // of all words so far
   int32_t word;            // position in SearchPlan::words, or −1
   int32_t previous;        // choice of the word before
 };
 
 class Choices {
+  struct Hash {
+    size_t operator()(const ModelState& state) const { return hash_of(state); }
+  };
+
  public:
-  explicit Choices(uint32_t state) : all_{{state, 0, 0, -1, -1}} {}
+  explicit Choices(const ModelState& state) : all_{{state, 0, 0, -1, -1}} {}
 
   // The choices for the latest word: [first, last).
   size_t first() const { return first_; }
@@ -56,23 +59,23 @@ class Choices {
 
  private:
   std::vector<Choice> all_;
-  std::unordered_map<uint32_t, size_t> places_;  // of the states after the latest word
+  std::unordered_map<ModelState, size_t, Hash> places_;  // of the states after the latest word
   size_t first_ = 0, next_ = 0;
 };
 
 }  // namespace
 
 // The words that a spelling may be after a state: at most `most_choices`, the best ones.
-const std::vector<WordOption>& Scorers::options(uint32_t state, const WordEnd& end, WordOptions& known) const {
+const std::vector<WordOption>& Scorers::options(const ModelState& state, const WordEnd& end, WordOptions& known) const {
   const bool shared = end.node != Lexicon::outside;  // outside of the lexicon the charge depends on the letters
-  std::vector<WordOption>& found = shared ? known.of[uint64_t{state} << 32 | end.node] : known.unknown;
+  std::vector<WordOption>& found = shared ? known.of[{state, end.node}] : known.unknown;
   if (shared && !found.empty()) return found;
   found.clear();
-  const NGram* const model = plan_.word_lm.get();
+  const LanguageModel* const model = plan_.word_lm.get();
   const auto add = [&](int32_t word, uint32_t id) {
-    const NGram::Step step = model ? model->query(state, id) : NGram::Step{0, state};
+    const LanguageModel::Scored step = model ? model->score(state, id) : LanguageModel::Scored{0, state};
     const Word scored = {step.log_prob, step.state, word};
-    found.push_back({step.state, static_cast<double>(step.log_prob), word_value(end.letters, scored), word});
+    found.push_back({step.state, step.log_prob, word_value(end.letters, scored), word});
   };
   const auto words = lexicon_ ? lexicon_->words_at(end.node) : std::span<const int32_t>{};
   for (int32_t word : words) add(word, static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(word)]));

@@ -17,7 +17,7 @@ class Beam {
   // The part of an entry that only scorers need.
   struct Entry {
     Context context;
-    Step ended = {-1, 0};                     // the end of its current word; a negative factor: not computed yet
+    Step ended = {-1, {}};                    // the end of its current word; a negative factor: not computed yet
     float inner_bound = 1, ending_bound = 1;  // see Scorers
   };
   // A new entry.

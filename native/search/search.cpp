@@ -15,8 +15,10 @@ namespace ctckit {
 
 namespace {
 
-constexpr float smallest = 0x1p-100f;  // masses below this are dropped; the largest is above 2^16
-constexpr uint64_t nothing = ~uint64_t{0};
+uint64_t hash_of(uint32_t state) { return state; }  // of hotwords
+
+constexpr float smallest = 0x1p-100f;           // masses below this are dropped; the largest is above 2^16
+constexpr uint32_t nothing = ~uint32_t{0} - 1;  // no token, and no node of a lexicon
 
 // Treats subnormal numbers as zeros: they do not matter, and they are slow.
 class FlushSubnormals {
@@ -50,9 +52,9 @@ Search::Search(std::shared_ptr<const Scorers> scorers)
       choice_(plan_.beam_width) {
   const Bounds none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
   if (weighted_) bounds_.assign(scorers_->kinds().size(), none);
-  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 15, {nothing, {}});
-  if (scorers_->has_hotwords()) hotword_memory_.assign(1 << 12, {nothing, {}});
-  if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {nothing, {}});
+  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 15, {{}, nothing, {}});
+  if (scorers_->has_hotwords()) hotword_memory_.assign(1 << 12, {{}, nothing, {}});
+  if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {{}, nothing, {}});
   reset();
 }
 
@@ -307,12 +309,12 @@ Beam::Entry Search::carried(int entry, int token, float& of_token) {
 
 // --- scorers ---------------------------------------------------------------------------------------------------------
 
-template <class Compute>
-Step Search::cached_step(std::vector<CachedStep>& memory, uint64_t high, uint64_t low, Compute&& compute) {
-  const uint64_t key = high << 32 | low;
-  const uint64_t mixed = key * 0x9E3779B97F4A7C15u;
-  CachedStep& place = memory[(mixed ^ (mixed >> 32)) & (memory.size() - 1)];
-  if (place.key != key) place = {key, compute()};
+template <class Result, class State, class Compute>
+Result Search::cached_step(std::vector<Cached<Result, State>>& memory, const State& state, uint32_t entry,
+                           Compute&& compute) {
+  const uint64_t mixed = (hash_of(state) ^ uint64_t{entry} << 32) * 0x9E3779B97F4A7C15u;
+  Cached<Result, State>& place = memory[(mixed ^ (mixed >> 32)) & (memory.size() - 1)];
+  if (place.entry != entry || place.state != state) place = {state, entry, compute()};
   return place.step;
 }
 
@@ -320,7 +322,7 @@ Step Search::cached_step(std::vector<CachedStep>& memory, uint64_t high, uint64_
 float Search::factor(int entry, int token, Context& after) {
   Beam::Entry& each = beam_[entry];
   const bool inside = each.context.letters > 0;
-  const uint64_t token_inside = static_cast<uint64_t>(token) << 1 | (inside ? 1 : 0);
+  const uint32_t token_inside = static_cast<uint32_t>(token) << 1 | (inside ? 1 : 0);
   after = each.context;
   float result = scorers_->token_factor();
   if (scorers_->has_token_lm()) {
@@ -330,8 +332,8 @@ float Search::factor(int entry, int token, Context& after) {
     after.token_lm = step.state;
   }
   if (scorers_->has_hotwords()) {
-    const Step step = cached_step(hotword_memory_, after.hotword, token_inside,
-                                  [&] { return scorers_->hotword_step(after.hotword, token, inside); });
+    const HotwordStep step = cached_step(hotword_memory_, after.hotword, token_inside,
+                                         [&] { return scorers_->hotword_step(after.hotword, token, inside); });
     result *= step.factor;
     after.hotword = step.state;
   }

@@ -82,11 +82,15 @@ class Search {
     std::vector<float> values;  // of each entry
     float most;
   };
-  // A cache of scorer results; the key says the place.
-  struct CachedStep {
-    uint64_t key;
-    Step step;
+  // A cache of scorer results for a state and an entry; both say the place.
+  template <class Result, class State>
+  struct Cached {
+    State state;
+    uint32_t entry;
+    Result step;
   };
+  using CachedStep = Cached<Step, ModelState>;
+  using CachedHotwords = Cached<HotwordStep, uint32_t>;
 
   void frame(const float* log_probs);
   float exponentials_below(const float* log_probs, float reference);
@@ -107,8 +111,8 @@ class Search {
   void replace(Selection selection, float top);
   Beam::Entry carried(int entry, int token, float& factor);
   float factor(int entry, int token, Context& after);
-  template <class Compute>
-  Step cached_step(std::vector<CachedStep>& memory, uint64_t high, uint64_t low, Compute&& compute);
+  template <class Result, class State, class Compute>
+  Result cached_step(std::vector<Cached<Result, State>>& memory, const State& state, uint32_t entry, Compute&& compute);
 
   std::shared_ptr<const Scorers> scorers_;
   const SearchPlan& plan_;
@@ -128,7 +132,8 @@ class Search {
   Choice choice_;
   std::vector<Beam::Arrival> arrivals_;
   std::vector<Beam::Entry> carried_;  // one for each arrival
-  std::vector<CachedStep> token_lm_memory_, hotword_memory_, word_memory_;
+  std::vector<CachedStep> token_lm_memory_, word_memory_;
+  std::vector<CachedHotwords> hotword_memory_;
 };
 
 }  // namespace ctckit

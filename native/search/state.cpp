@@ -12,7 +12,7 @@ namespace ctckit {
 
 namespace {
 
-constexpr uint32_t version = 1;
+constexpr uint32_t version = 2;
 constexpr uint32_t byte_order = 0x01020304;
 
 struct Header {
@@ -22,7 +22,7 @@ struct Header {
   uint32_t texts, prefixes;
   double log_scale;
 };
-static_assert(sizeof(Header) == 48 && sizeof(Beam::Text) == 64 && sizeof(Beam::Link) == 8, "no padding");
+static_assert(sizeof(Header) == 48 && sizeof(Beam::Text) == 100 && sizeof(Beam::Link) == 8, "no padding");
 
 uint64_t checksum_of(std::string_view bytes) {
   constexpr size_t from = sizeof(Header::checksum);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence, Sized
@@ -14,13 +15,15 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.errors import DataError, InvalidInputError, MissingFileError
+from ctckit.errors import DataError, InvalidInputError, MissingFileError, ModelFormatError
+from ctckit.kernels import ngram as kernel
 
 BATCH = 4096  # lines
 
 _OWN = b"CTCKITLM"
-_KENLM = b"mmap lm http://kheafield.com/code"
+KENLM_BINARY = b"mmap lm http://kheafield.com/code"
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "lzma", b"BZh": "bz2"}  # first bytes: module
+_LONGEST_MARK = max(map(len, _COMPRESSED))
 
 
 def is_own_file(path: Path) -> bool:
@@ -28,14 +31,14 @@ def is_own_file(path: Path) -> bool:
     return _begin(path, len(_OWN)) == _OWN
 
 
+def is_kenlm_file(path: Path) -> bool:
+    """Tell whether a file is in KenLM's binary format, of any version."""
+    return _begin(path, len(KENLM_BINARY)) == KENLM_BINARY
+
+
 def contents(path: Path) -> npt.NDArray[np.uint8]:
     """Return the bytes of a text file: memory-mapped, or decompressed if it is compressed."""
-    begin = _begin(path, len(_KENLM))
-    if begin == _KENLM:
-        raise DataError(
-            f"{path}: this is KenLM's binary format, which only the KenLM that wrote it reads. Load the ARPA file that "
-            "it was built from; in ctckit's format it loads as fast: ctckit lm convert MODEL.arpa MODEL.ctclm"
-        )
+    begin = _begin(path, _LONGEST_MARK)
     if not begin:
         raise DataError(f"{path}: the file is empty.")
     with _opened(path) as file:
@@ -45,6 +48,64 @@ def contents(path: Path) -> npt.NDArray[np.uint8]:
             return np.frombuffer(file.read(), np.uint8)
         except _damage_errors() as error:
             raise _unreadable(path, error) from error
+
+
+def read(path: Path, unit: str | None, unigrams: Iterable[str] | None) -> kernel.LanguageModel:
+    """Return the model in an ARPA file or in a KenLM binary file."""
+    return _mapped(path, unit, unigrams) if is_kenlm_file(path) else _read_arpa(path)
+
+
+def _read_arpa(path: Path) -> kernel.NGram:
+    try:
+        return kernel.ngram_from_arpa(contents(path))
+    except kernel.FormatError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _mapped(path: Path, unit: str | None, unigrams: Iterable[str] | None) -> kernel.KenlmModel:
+    """Return the model in a binary file of KenLM."""
+    words = [] if unigrams is None else _checked_unigrams(unigrams)
+    try:
+        native = kernel.kenlm_from_file(os.path.abspath(path), words)
+    except kernel.FormatError as error:
+        raise ModelFormatError(f"{path}: {error}") from None
+    if unit is None and not native.has_names:
+        raise InvalidInputError(
+            f"{path}: this KenLM file does not hold its words, so nothing tells whether they are words or characters. "
+            'Pass unigrams=[…], the words it was built from; or unit="word" to score texts only.'
+        )
+    return native
+
+
+def _checked_unigrams(unigrams: Iterable[str]) -> list[str]:
+    if isinstance(unigrams, str):
+        raise InvalidInputError(f"unigrams is the string {unigrams!r}; expected a list of words.")
+    words = list(unigrams)
+    for position, each in enumerate(words):
+        if not isinstance(each, str):
+            raise InvalidInputError(f"unigrams[{position}] is {each!r}; expected a string.")
+    return words
+
+
+def expect_names(native: kernel.LanguageModel) -> None:
+    """Raise an error if a model cannot say its words."""
+    if isinstance(native, kernel.KenlmModel) and not native.has_names:
+        raise InvalidInputError(
+            f"{native.path}: this KenLM file does not hold its words, only their hashes. Load it with the words: "
+            "NGramModel.load(path, unigrams=[…])."
+        )
+
+
+def automaton(native: kernel.LanguageModel) -> kernel.NGram:
+    """Return the automaton of a model; the one of a KenLM file is made of all its n-grams."""
+    if isinstance(native, kernel.NGram):
+        return native
+    assert isinstance(native, kernel.KenlmModel)
+    expect_names(native)
+    try:
+        return native.listed()
+    except kernel.FormatError as error:
+        raise ModelFormatError(f"{native.path}: {error}") from None
 
 
 def lines_of(path: Path) -> Iterator[str]:
@@ -146,7 +207,7 @@ def _compression_of(begin: bytes) -> str | None:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    module = _compression_of(_begin(path, len(_KENLM)))
+    module = _compression_of(_begin(path, _LONGEST_MARK))
     file: IO[bytes] = import_module(module).open(path, "rb") if module else path.open("rb")
     return file
 

@@ -6,8 +6,8 @@ weight b for their contexts:
     p(w | v₁ … v_k) = p*(v₁ … v_k w)                            if the model holds v₁ … v_k w
                     = b(v₁ … v_k) · p(w | v₂ … v_k)             otherwise
 
-Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp), which also
-estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
+Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp; a file of KenLM in
+native/lm/kenlm/), which also estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
 
     p(w | v₁ … v_k) = (a(v₁ … v_k w) − D) / Σ a(v₁ … v_k ·) + γ(v₁ … v_k) · p(w | v₂ … v_k)
 
@@ -20,20 +20,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ctckit import _checks, _files
+from ctckit._unicode import clusters
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.kernels import ngram as kernel
 from ctckit.language_models import files as _files_of_models
 from ctckit.language_models.base import SPACE, UNITS, LanguageModel
 
-SPECIAL = ("<s>", "</s>", "<unk>")
+UNKNOWN = "<unk>"
+SPECIAL = ("<s>", "</s>", UNKNOWN)
 SPACES = ("<space>", "<SPACE>", "[space]")  # names of the space in character models of other programs
 MAX_ORDER = 16
+
+_BRACKETED = re.compile(r"<.+>|\[.+\]")
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,9 @@ class NGramModel(LanguageModel[int]):
 
     discounts: tuple[Discounts, ...] | None = None
 
-    def __init__(self, native: kernel.NGram, *, unit: str, space: str = SPACE, unverified: Path | None = None) -> None:
+    def __init__(
+        self, native: kernel.LanguageModel, *, unit: str, space: str = SPACE, unverified: Path | None = None
+    ) -> None:
         self._native = native
         self._unverified = unverified
         self.unit = unit
@@ -86,29 +93,44 @@ class NGramModel(LanguageModel[int]):
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, unit: str | None = None, space: str | None = None, verify: bool = True
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        unit: str | None = None,
+        space: str | None = None,
+        unigrams: Iterable[str] | None = None,
+        verify: bool = True,
     ) -> NGramModel:
-        """Load a model: an ARPA file, plain or compressed by gzip, xz or bzip2, or a file that :meth:`save` wrote.
+        """Load a model: an ARPA file, plain or compressed; a binary file of KenLM; or a file that :meth:`save` wrote.
 
-        The content of the file decides, not its name. A file in ctckit's own format is memory-mapped: loading takes no
-        time at any size, and several processes share the memory.
+        The content of the file decides, not its name. ARPA files may be compressed by gzip, xz or bzip2. Files in
+        ctckit's own format and KenLM's binary files (format version 5, all six kinds) are memory-mapped: loading takes
+        no time at any size, and several processes share the memory. A mapped KenLM file gives KenLM's own scores;
+        pickles of the model hold the path of the file.
 
         Args:
             path: The file.
-            unit: "word", "char" or "token". By default, the unit that a file in ctckit's format names. An ARPA file
-                names none: the default is then "char" if every entry is a single character (or the space's name, such
-                as "<space>"), else "word".
+            unit: "word", "char" or "token". By default, the unit that a file in ctckit's format names. Other files
+                name none: the default is then "char" if every entry is a single character (entries in brackets, such
+                as "<space>" or "[UNK]", do not count), else "word".
             space: For unit "char": the entry that stands for a space. By default, the one that a file in ctckit's
-                format names; in an ARPA file "<space>" if it has this entry, else "|".
+                format names; in other files "<space>" or "[space]" if there is this entry, else "|". If the file has
+                none of them but "_" or "▁", say which entry it is.
+            unigrams: The words, for a KenLM binary file without them (``build_binary -v``): such a file holds hashes
+                only. It still scores any text without the list, but cannot say its words, so that neither a lexicon
+                nor another file can be made of it. Words that the model does not have are ignored. Files with words
+                need no list, and ignore it.
             verify: Compare the content of a file in ctckit's format with its checksum, once, when the model is first
                 used. Without it, a damaged file may give wrong probabilities (never a crash). The header and the
                 length of the file are always checked.
 
         Raises:
             DataError: If there is no such file, or it is no language model; names the line.
-            ModelFormatError: If a file in ctckit's format is truncated, damaged or of another version. Damage after the
-                header is found when the model is first used.
-            InvalidInputError: If ``unit`` is none of the three, or ``space`` holds white space.
+            ModelFormatError: If a binary file is truncated, damaged, of another version or of another kind of machine.
+                In ctckit's format, damage after the header is found when the model is first used. KenLM's files have
+                no checksum: a changed probability cannot be found (and never leads to a crash).
+            InvalidInputError: If a KenLM file does not hold its words, and neither ``unigrams`` nor ``unit`` is given;
+                if ``unit`` is none of the three, or ``space`` holds white space.
         """
         if unit is not None:
             _checks.choice(unit, "unit", UNITS)
@@ -117,11 +139,8 @@ class NGramModel(LanguageModel[int]):
         path = Path(path)
         if _files_of_models.is_own_file(path):
             return cls._load_own(path, unit, space, verify)
-        try:
-            native = kernel.ngram_from_arpa(_files_of_models.contents(path))
-        except kernel.FormatError as error:
-            raise DataError(f"{path}: {error}") from None
-        named = space or next((each for each in SPACES if native.word(native.find(each)) == each), SPACE)
+        native = _files_of_models.read(path, unit, unigrams)
+        named = space or next((each for each in SPACES if native.find(each) != native.unknown), SPACE)
         return cls(native, unit=unit or _unit_of(native, named), space=named)
 
     @classmethod
@@ -194,7 +213,7 @@ class NGramModel(LanguageModel[int]):
             DataError: If it cannot be written.
         """
         path = Path(path)
-        native = self.native
+        native = _files_of_models.automaton(self.native)
         try:
             if _files_of_models.is_arpa_name(path):
                 _files.write_atomically(path, _files_of_models.compressed(native.arpa(), path))
@@ -214,14 +233,14 @@ class NGramModel(LanguageModel[int]):
         return self  # a model never changes
 
     @property
-    def native(self) -> kernel.NGram:
+    def native(self) -> kernel.LanguageModel:
         """The model in the C++ core, verified at the first use.
 
         Raises:
             ModelFormatError: If the content of the file is damaged.
         """
         if self._unverified is not None:
-            if not self._native.is_intact():
+            if isinstance(self._native, kernel.NGram) and not self._native.is_intact():
                 raise ModelFormatError(
                     f"{self._unverified}: the content is damaged: its checksum is not the one it was written with. "
                     "Write it again (ctckit lm convert MODEL.arpa MODEL.ctclm)."
@@ -294,16 +313,20 @@ class NGramModel(LanguageModel[int]):
 
     def __iter__(self) -> Iterator[str]:
         native = self.native
-        return (native.word(each) for each in range(len(native)))
+        _files_of_models.expect_names(native)
+        return (word for each in range(len(native)) if (word := native.word(each)))
 
     def __contains__(self, entry: object) -> bool:
-        return isinstance(entry, str) and self.native.word(self.native.find(entry)) == entry
+        native = self.native
+        return isinstance(entry, str) and (entry == UNKNOWN or native.find(entry) != native.unknown)
 
     def __repr__(self) -> str:
         return f"NGramModel(order={self.order}, unit={self.unit!r}, counts={self.counts})"
 
 
-def _unpickled(native: kernel.NGram, unit: str, space: str, discounts: tuple[Discounts, ...] | None) -> NGramModel:
+def _unpickled(
+    native: kernel.LanguageModel, unit: str, space: str, discounts: tuple[Discounts, ...] | None
+) -> NGramModel:
     model = NGramModel(native, unit=unit, space=space)
     model.discounts = discounts
     return model
@@ -333,6 +356,8 @@ def _checked_prune(prune: Sequence[int], order: int) -> list[int]:
     return numbers
 
 
-def _unit_of(native: kernel.NGram, space: str) -> str:
+def _unit_of(native: kernel.LanguageModel, space: str) -> str:
+    """Tell a model of characters by its entries; those in brackets, such as "<pad>" or "[UNK]", are of any model."""
     entries = (native.word(each) for each in range(len(native)))
-    return "char" if all(len(each) == 1 for each in entries if each not in (*SPECIAL, space)) else "word"
+    counted = (each for each in entries if each and each != space and not _BRACKETED.fullmatch(each))
+    return "char" if all(len(each) == 1 or len(list(clusters(each))) == 1 for each in counted) else "word"

@@ -1,0 +1,14 @@
+// Finds all n-grams of a KenLM file, in order to write it in another format.
+#pragma once
+#include <memory>
+
+#include "lm/kenlm/model.hpp"
+
+namespace ctckit::kenlm {
+
+std::shared_ptr<const NGram> listed_model(const Model& model, const Trie& tables);
+// A hash table does not say the words of its n-grams. Of order 2, all pairs of an n-gram and a word are tried: the time
+// is n-grams × words. Longer ones are tried from the n-grams that they begin and end with.
+std::shared_ptr<const NGram> listed_model(const Model& model, const Probing& tables);
+
+}  // namespace ctckit::kenlm
