@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # What `make demo` needs: everything, where it is installed already, or the recognizer alone.
 RECOGNIZER := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-ocr)
-CXX_SOURCES := $(wildcard native/*/*.cpp native/*/*.hpp)
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt) $(CXX_SOURCES)
+CXX_SOURCES := $(wildcard native/*/*.cpp native/*/*.hpp native/*/*/*.cpp native/*/*/*.hpp)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt native/*/*/CMakeLists.txt) $(CXX_SOURCES)
 CXX ?= g++
 
 .PHONY: demo test docs differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean

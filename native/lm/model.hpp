@@ -6,6 +6,7 @@
 // invalid state as some context.
 #pragma once
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -25,14 +26,17 @@ class FormatError : public std::runtime_error {
 // What a model remembers of the entries so far: a number of 128 bits, the lowest part first. The empty context is 0.
 struct ModelState {
   std::array<uint32_t, 4> parts{};
-  bool operator==(const ModelState&) const = default;
+
+  std::array<uint64_t, 2> halves() const noexcept { return std::bit_cast<std::array<uint64_t, 2>>(parts); }
+  bool operator==(const ModelState& other) const noexcept {  // without a call of memcmp
+    const auto a = halves(), b = other.halves();
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+  }
 };
 
 inline uint64_t hash_of(const ModelState& state) noexcept {
-  const uint64_t low = uint64_t{state.parts[1]} << 32 | state.parts[0];
-  const uint64_t high = uint64_t{state.parts[3]} << 32 | state.parts[2];
-  const uint64_t mixed = (low ^ high * 0xBF58476D1CE4E5B9u) * 0x9E3779B97F4A7C15u;
-  return mixed ^ mixed >> 32;
+  const auto [low, high] = state.halves();
+  return low ^ high * 0xBF58476D1CE4E5B9u;
 }
 
 class LanguageModel {

@@ -24,7 +24,7 @@ struct Choice {
 
 class Choices {
   struct Hash {
-    size_t operator()(const ModelState& state) const { return hash_of(state); }
+    size_t operator()(const ModelState& state) const { return hash_of(state) * 0x9E3779B97F4A7C15u >> 16; }
   };
 
  public:

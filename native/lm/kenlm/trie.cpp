@@ -109,37 +109,41 @@ void Trie::check_children(const Header& header) const {
   }
   for (size_t k = 0; k + 1 < levels_.size(); ++k) {
     const Level& level = levels_[k];
-    if (child(level, 0) != 0 || child(level, level.count) != level.children) {
-      damaged("its " + std::to_string(k + 2) + "-grams have " + std::to_string(child(level, level.count)) +
-              " children, its header says " + std::to_string(level.children));
+    if (level.count == 0 ? level.children != 0
+                         : children(level, 0).first != 0 || children(level, level.count - 1).last != level.children) {
+      damaged("its " + std::to_string(k + 2) + "-grams do not have the " + std::to_string(level.children) +
+              " children that its header says");
     }
   }
 }
 
-// Searches siblings by interpolation: words are spread evenly. After some steps, by halves, so that few steps suffice
-// for any content.
+// Searches siblings. Words are spread evenly, so a few steps of interpolation shorten a long list; then by halves, without
+// branches. Few steps suffice for any content.
 uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexcept {
+  constexpr uint64_t few = 64;
   uint64_t first = node.first, last = node.last;              // the word is at [first, last), if at all
-  uint64_t least = 0, most = uint64_t{1} << level.word_bits;  // and between these
-  for (int step = 0; first < last; ++step) {
-    const uint64_t width = last - first;
-    const bool guess = step < 4 && width > 4 && wanted >= least && wanted < most;
-    const uint64_t place =
-        first + (guess ? static_cast<uint64_t>(static_cast<double>(wanted - least) / static_cast<double>(most - least) *
-                                               static_cast<double>(width))
-                       : width / 2);
-    const uint64_t at = std::min(place, last - 1);
-    const uint32_t found = word(level, at);
-    if (found == wanted) return at;
+  uint64_t least = 0, most = uint64_t{1} << level.word_bits;  // words there are at least `least` and below `most`
+  if (wanted >= most) return missing;
+  for (int step = 0; step < 4 && last - first > few; ++step) {
+    const double share = static_cast<double>(wanted - least) / static_cast<double>(most - least);
+    const uint64_t place = std::min(first + static_cast<uint64_t>(share * static_cast<double>(last - first)), last - 1);
+    const uint32_t found = word(level, place);
+    if (found == wanted) return place;
     if (found < wanted) {
-      first = at + 1;
+      first = place + 1;
       least = uint64_t{found} + 1;
     } else {
-      last = at;
+      last = place;
       most = found;
     }
   }
-  return missing;
+  if (first == last) return missing;
+  for (uint64_t left = last - first; left > 1;) {
+    const uint64_t half = left / 2;
+    first += word(level, first + half - 1) < wanted ? half : 0;
+    left -= half;
+  }
+  return word(level, first) == wanted ? first : missing;
 }
 
 float Trie::log_prob(const Level& level, uint64_t bit) noexcept {
@@ -157,20 +161,24 @@ float Trie::back_off(const Level& level, uint64_t bit) noexcept {
   return std::bit_cast<float>(static_cast<uint32_t>(bits_at(level.entries, bit + 31, 32)));
 }
 
-uint64_t Trie::child(const Level& level, uint64_t place) noexcept {
-  const uint64_t bit = (place + 1) * level.entry_bits - level.child_bits;
-  const uint64_t low = bits_at(level.entries, bit, level.child_bits);
-  if (!level.high) return low;
-  uint64_t first = 1, last = level.high_count;  // the first element above `place` is at [first, last]
-  while (first < last) {
-    const uint64_t middle = first + (last - first) / 2;
-    if (loaded<uint64_t>(level.high + middle * sizeof(uint64_t)) <= place) {
-      first = middle + 1;
-    } else {
-      last = middle;
-    }
+uint64_t Trie::low_child(const Level& level, uint64_t place) noexcept {
+  return bits_at(level.entries, (place + 1) * level.entry_bits - level.child_bits, level.child_bits);
+}
+
+// The first child of the entry at a place, and of the next one.
+Trie::Node Trie::children(const Level& level, uint64_t place) noexcept {
+  const uint64_t low = low_child(level, place), next_low = low_child(level, place + 1);
+  if (!level.high) return {low, next_low};
+  const auto element = [&](uint64_t k) { return loaded<uint64_t>(level.high + k * sizeof(uint64_t)); };
+  uint64_t high = 0;  // the last element that is not above `place`
+  for (uint64_t left = level.high_count; left > 1;) {
+    const uint64_t half = left / 2;
+    high += element(high + half) <= place ? half : 0;
+    left -= half;
   }
-  return (first - 1) << level.child_bits | low;
+  uint64_t next_high = high;
+  while (next_high + 1 < level.high_count && element(next_high + 1) <= place + 1) ++next_high;
+  return {high << level.child_bits | low, next_high << level.child_bits | next_low};
 }
 
 Weights Trie::entry(int length, uint64_t place, Node& node) const noexcept {
@@ -180,7 +188,8 @@ Weights Trie::entry(int length, uint64_t place, Node& node) const noexcept {
     node = {0, 0};
     return {log_prob(level, bit), 0, false};
   }
-  node = within(child(level, place), child(level, place + 1), level.children);
+  node = children(level, place);
+  node = within(node.first, node.last, level.children);
   return {log_prob(level, bit), back_off(level, bit), node.first < node.last};
 }
 

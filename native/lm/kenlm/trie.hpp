@@ -79,7 +79,8 @@ class Trie {
   static uint64_t find(const Level& level, uint32_t word, const Node& node) noexcept;
   static float log_prob(const Level& level, uint64_t bit) noexcept;
   static float back_off(const Level& level, uint64_t bit) noexcept;
-  static uint64_t child(const Level& level, uint64_t place) noexcept;
+  static uint64_t low_child(const Level& level, uint64_t place) noexcept;
+  static Node children(const Level& level, uint64_t place) noexcept;
 
   const std::byte* unigrams_;
   std::vector<Level> levels_;  // of the orders from 2 on
