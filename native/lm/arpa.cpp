@@ -2,7 +2,7 @@
 //
 //     log₁₀ p <tab> word … word [<tab> log₁₀ back-off]
 //
-// A log-probability may be −∞, "-inf".
+// Any lines may precede the table. A log-probability may be −∞, "-inf".
 // The reader trusts nothing in the file. It compares each count with the number of remaining bytes before it allocates
 // memory, and later with the number of lines.
 #include <algorithm>
@@ -162,11 +162,22 @@ class Reader {
     fail("the file ends here; expected " + expected + ". Is it truncated?");
   }
 
+  // Reads up to \data\. Other programs write comments and prose before it.
+  void skip_preamble() {
+    std::string_view first = next_filled("\\data\\");
+    if (first.starts_with("\xEF\xBB\xBF")) first.remove_prefix(3);
+    const uint64_t number = number_;
+    for (std::string_view line = first; trimmed(line) != "\\data\\";) {
+      if (next(line)) continue;
+      number_ = number;
+      fail("expected \\data\\, found " + quote(first) +
+           ", and no line after it is \\data\\. This is not an ARPA file.");
+    }
+  }
+
   std::vector<uint64_t> read_counts() {
-    std::string_view line = next_filled("\\data\\");
-    if (line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-    while (line.starts_with('#')) line = next_filled("\\data\\");  // comments, as other programs write them
-    if (line != "\\data\\") fail("expected \\data\\, found " + quote(line) + ". This is not an ARPA file.");
+    skip_preamble();
+    std::string_view line;
     std::vector<uint64_t> counts;
     for (;;) {
       const char* const before = at_;

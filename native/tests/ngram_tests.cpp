@@ -1,16 +1,22 @@
-// Random language models compared with dictionaries, then damaged files. Runs under the sanitizers.
+// Random language models compared with dictionaries, then damaged files: ARPA, ctckit's own, and KenLM's from the tests'
+// golden folder. Runs under the sanitizers.
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "lm/io.hpp"
+#include "lm/kenlm/model.hpp"
 #include "lm/ngram.hpp"
 #include "lm/train.hpp"
 
@@ -171,11 +177,12 @@ class TemporaryFile {
  public:
   TemporaryFile() { close(mkstemp(path_)); }
   ~TemporaryFile() { unlink(path_); }
-  Model load(const std::string& bytes) {
+  const char* write(const std::string& bytes) {
     std::FILE* const file = std::fopen(path_, "wb");
     expect(file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() && !std::fclose(file), "writing");
-    return ctckit::ngram_from_file(path_);
+    return path_;
   }
+  Model load(const std::string& bytes) { return ctckit::ngram_from_file(write(bytes)); }
 
  private:
   char path_[32] = "/tmp/ctckit-ngram-XXXXXX";
@@ -204,6 +211,83 @@ void damage_file(Random& random, TemporaryFile& file, std::string bytes) {
   const Model model = file.load(bytes);
   use(random, *model);
   expect(!ctckit::is_intact(*model), "damage is found");
+}
+
+// --- files of KenLM
+
+using Kenlm = ctckit::kenlm::Model;
+using Golden = std::map<std::string, std::string>;  // the content of each file
+
+Golden golden_files() {
+  Golden found;
+  for (const auto& each : std::filesystem::directory_iterator(CTCKIT_GOLDEN_KENLM)) {
+    if (each.path().extension() != ".bin" && each.path().extension() != ".arpa") continue;
+    std::ifstream file(each.path(), std::ios::binary);
+    found[each.path().filename()] = {std::istreambuf_iterator<char>(file), {}};
+  }
+  expect(!found.empty(), "the golden files are there");
+  return found;
+}
+
+// The scores of the ARPA file that a binary file was built from; quantized ones are close.
+void check_kenlm(Random& random, const Golden& golden, const std::string& name, const Kenlm& model) {
+  const Model arpa = ctckit::ngram_from_arpa(golden.at(name.substr(0, name.find('.')) + ".arpa"));
+  const bool quantized = name.find("quantized") != name.npos;
+  for (int line = 0; line < 20; ++line) {
+    ctckit::ModelState state = model.first_state(), same = arpa->first_state();
+    for (int i = 0; i < 8; ++i) {
+      const std::string word(arpa->word(static_cast<uint32_t>(random.below(arpa->size()))));
+      const auto found = model.score(state, model.find(word)), right = arpa->score(same, arpa->find(word));
+      expect(std::abs(found.log_prob - right.log_prob) < (quantized ? 3 : 2e-5),
+             name + " gives " + std::to_string(found.log_prob) + ", not " + std::to_string(right.log_prob));
+      state = found.state;
+      same = right.state;
+    }
+  }
+}
+
+// As above: whatever is in the file, and whatever the state.
+void use(Random& random, const Kenlm& model) {
+  ctckit::ModelState state = model.first_state();
+  for (int i = 0; i < 200; ++i) {
+    const uint64_t words = random.chance(0.9) ? model.size() : uint64_t{1} << 32;
+    const auto word = static_cast<uint32_t>(random.below(words));
+    if (random.chance(0.1)) {
+      for (uint32_t& part : state.parts) part = static_cast<uint32_t>(random.below(1ull << 32));
+    }
+    const auto scored = model.score(state, word);
+    expect(scored.log_prob < std::numeric_limits<double>::infinity(), "a score is no NaN and not infinite");
+    state = scored.state;
+    expect(std::isfinite(model.look_ahead(word)), "a look-ahead is finite");
+    const int matched = model.matched(state, word);
+    expect(matched >= 1 && matched <= model.order(), "the length of an n-gram");
+    const std::string name(model.word(word));
+    (void)model.find(name);
+    (void)model.find(std::string(1 + random.below(9), 'x'));
+  }
+  (void)model.fingerprint();
+  try {
+    (void)ctckit::arpa_text(*model.listed());
+  } catch (const ctckit::FormatError&) {
+  }
+}
+
+// Changes bytes, numbers of 4 and 8 bytes, and the length. A byte may be replaced by itself.
+void damage_kenlm(Random& random, TemporaryFile& file, std::string bytes) {
+  const size_t front = std::min<size_t>(bytes.size(), random.chance(0.5) ? 160 : bytes.size());
+  for (uint64_t i = 0; i <= random.below(random.chance(0.5) ? 2 : 40); ++i) {
+    const size_t size = random.chance(0.6) ? 1 : random.chance(0.5) ? 4 : 8;
+    const size_t at = random.below(front - size);
+    const std::array<uint64_t, 4> numbers{0, ~uint64_t{0}, random.below(300), random.below(~uint64_t{0})};
+    std::memcpy(bytes.data() + at, &numbers[random.below(numbers.size())], size);
+  }
+  if (random.chance(0.1)) bytes.resize(random.below(bytes.size() + 1));
+  if (random.chance(0.05)) std::memset(bytes.data() + bytes.size() / 4, 0x11, bytes.size() / 2);
+  const std::vector<std::string> words{"the", "king", "", "no such word"};
+  try {
+    use(random, *Kenlm::load(file.write(bytes), words));
+  } catch (const ctckit::FormatError&) {
+  }
 }
 
 void check_training(Random& random, int order) {
@@ -245,6 +329,14 @@ int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 60;
   Random random(argc > 2 ? static_cast<uint64_t>(std::atoll(argv[2])) : 1);
   TemporaryFile file;
+  const Golden golden = golden_files();
+  for (const auto& [name, bytes] : golden) {
+    if (!name.ends_with(".bin")) continue;
+    const auto model = Kenlm::load(file.write(bytes), {});
+    check_kenlm(random, golden, name, *model);
+    use(random, *model);
+    for (int i = 0; i < 5 * rounds; ++i) damage_kenlm(random, file, bytes);
+  }
   for (int round = 0; round < rounds; ++round) {
     const int order = 1 + static_cast<int>(random.below(6));
     const Dictionary dictionary = random_dictionary(random, order);

@@ -42,7 +42,7 @@ def test_the_plain_file_is_fine(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("\\data\\", "data"), r'line 2: expected \\data\\, found "data". This is not an ARPA file'),
+        (("\\data\\", "data"), r'line 2: expected \\data\\, found "data", and no line .* This is not an ARPA'),
         (("ngram 1=4\nngram 2=2\n", ""), r'line 3: no "ngram 1=count"'),
         (("ngram 1=4", "ngram 1:4"), r'line 3: expected "ngram N=count", found "ngram 1:4"'),
         (("ngram 1=4", "ngram 1=four"), r'line 3: expected "ngram N=count"'),
@@ -189,7 +189,7 @@ def test_files_that_are_something_else(tmp_path):
     path = tmp_path / "m"
     for content, message in [
         (b"", "the file is empty"),
-        (b"mmap lm http://kheafield.com/code format version 5\n\0", "KenLM's binary format.*ctckit lm convert"),
+        (b"mmap lm http://kheafield.com/code format version 5\n\0", "the file has 52 bytes, too few for its header"),
         (b"\x89PNG\r\n\x1a\n", r"line 1: expected \\data\\"),
         (b"CTCKITLM", "the file is truncated: its header is incomplete"),
     ]:
@@ -301,13 +301,45 @@ ngram 1=4
 """
 
 
-def test_comments_before_the_data_are_skipped(tmp_path):
+PROSE = """This is an n-gram model. It was made from text A,
+with ngram 1=3 and more.
+
+  # and this is a comment
+"""
+
+
+@pytest.mark.parametrize("before", ["", PROSE, PROSE * 1000, "\ufeff" + PROSE, "\r\n", "\\data\r\n"])
+def test_comments_and_prose_before_the_data_are_skipped(tmp_path, before):
     path = tmp_path / "model.arpa"
-    path.write_text(COMMENTED, encoding="utf-8")
+    path.write_text(before + COMMENTED, encoding="utf-8", newline="")
     assert NGramModel.load(path).log_prob("a", eos=False) == pytest.approx(-0.3 * math.log(10), abs=LM_NATS)
+
+
+def test_lines_before_the_data_are_counted(tmp_path):
+    path = tmp_path / "model.arpa"
+    path.write_text(COMMENTED.replace("\\data\\", "data"), encoding="utf-8")
+    with pytest.raises(DataError, match=r'line 1: expected \\data\\, found "## from another program", and no line'):
+        NGramModel.load(path)
     path.write_text(COMMENTED.replace("-0.3\ta", "-0.3\ta b"), encoding="utf-8")
     with pytest.raises(DataError, match=r"line 11: "):
         NGramModel.load(path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "unit"),
+    [
+        (["a", "b", "<pad>", "[UNK]", "<blank>"], "char"),
+        (["a", "e\u0301", "각"], "char"),  # e and a combining accent are one character
+        (["a", "b", "_"], "char"),
+        (["a", "b", "▁"], "char"),
+        (["a", "b", "ab"], "word"),
+        (["a", "<3"], "word"),
+    ],
+)
+def test_the_unit_is_told_by_the_entries(tmp_path, entries, unit):
+    path = tmp_path / "model.arpa"
+    NGramModel.train([entries], order=2, unit="token").save(path)
+    assert NGramModel.load(path).unit == unit
 
 
 @pytest.mark.parametrize("name", ["<space>", "|", "[space]"])

@@ -29,7 +29,12 @@ class Unit(str, Enum):
     token = "token"
 
 
-Model = Annotated[Path, typer.Argument(help="A model: .arpa, .arpa.gz, .arpa.xz or .ctclm.", metavar="MODEL")]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="A model: ARPA (also packed by gzip, xz or bzip2), a binary file of KenLM, or .ctclm.", metavar="MODEL"
+    ),
+]
 Text = Annotated[Path, typer.Argument(help="UTF-8 text, one sentence a line; may be packed by gzip, xz or bzip2.")]
 Lowercase = Annotated[bool, typer.Option("--lowercase", help="Convert the text to lower case.")]
 UnitOfModel = Annotated[
@@ -37,6 +42,13 @@ UnitOfModel = Annotated[
     typer.Option(
         help="The unit of its entries. By default the unit that the file states; an ARPA file states none, and its "
         "entries suggest one."
+    ),
+]
+Unigrams = Annotated[
+    Path | None,
+    typer.Option(
+        help="A text file with the words of a KenLM file that does not hold them (build_binary -v), separated by white "
+        "space."
     ),
 ]
 
@@ -86,12 +98,14 @@ def train(
 
 
 @app.command()
-def info(model: Model, unit: UnitOfModel = None) -> None:
+def info(model: Model, unit: UnitOfModel = None, unigrams: Unigrams = None) -> None:
     """Check a whole model and print its order, its size and its counts."""
-    loaded = _load(model, unit)
+    loaded = _load(model, unit, unigrams)
     typer.echo(f"{model}: {_described(loaded)}")
     for order, count in enumerate(loaded.counts, 1):
         typer.echo(f"{order:>6}-grams  {count:>13,}")
+    if loaded.source is not None:
+        typer.echo("format         KenLM's binary file, mapped")
     typer.echo(f"in memory      {loaded.native.bytes / 1e6:>10.1f} MB")
     typer.echo(f"log p(<unk>)   {loaded.unknown_log_prob:>10.2f}")
 
@@ -101,17 +115,20 @@ def convert(
     model: Model,
     out: Annotated[Path, typer.Argument(help="The model to write; the ending of its name gives the format.")],
     unit: UnitOfModel = None,
+    unigrams: Unigrams = None,
 ) -> None:
     """Convert a model to another format: ARPA, or ctckit's own .ctclm, which is memory-mapped."""
-    loaded = _load(model, unit)
+    loaded = _load(model, unit, unigrams)
     loaded.save(out)
     typer.echo(f"{out}: {_described(loaded)}")
 
 
 @app.command()
-def score(model: Model, text: Text, lowercase: Lowercase = False, unit: UnitOfModel = None) -> None:
+def score(
+    model: Model, text: Text, lowercase: Lowercase = False, unit: UnitOfModel = None, unigrams: Unigrams = None
+) -> None:
     """Print the perplexity of a text under a model, with and without the entries that the model does not know."""
-    loaded = _load(model, unit)
+    loaded = _load(model, unit, unigrams)
     lines = entries = unknown = 0
     all_nats = unknown_nats = 0.0
     for line in _lines(text, lowercase):
@@ -139,12 +156,13 @@ def score(model: Model, text: Text, lowercase: Lowercase = False, unit: UnitOfMo
     )
 
 
-def _load(path: Path, unit: Unit | None) -> NGramModel:
+def _load(path: Path, unit: Unit | None, unigrams: Path | None) -> NGramModel:
     from ctckit.language_models.files import spinner
     from ctckit.language_models.ngram import NGramModel
 
     with spinner(f"loading {path}", True):
-        model = NGramModel.load(path, unit=unit.value if unit else None)
+        words = None if unigrams is None else (word for line in _lines(unigrams, False) for word in line.split())
+        model = NGramModel.load(path, unit=unit.value if unit else None, unigrams=words)
         _ = model.native  # building it checks the whole model
     return model
 

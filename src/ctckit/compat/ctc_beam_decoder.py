@@ -1,7 +1,7 @@
 """The names of the package ctc-beam-decoder, which searches like pyctcdecode: a view of ``compat.pyctcdecode``.
 
 ``build_ctcdecoder`` and ``BeamSearchDecoder`` use the strict search, as ctc-beam-decoder does. Language models need
-no KenLM: ARPA files and ctckit's own files are read.
+no KenLM: ARPA files, KenLM's binary files and ctckit's own files are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class BeamSearchDecoder:
 
     Args:
         labels: As in ``compat.pyctcdecode.build_ctcdecoder``; a missing blank is appended.
-        kenlm_model_path: An ARPA file, or ctckit's own model file.
+        kenlm_model_path: An ARPA file, a binary file of KenLM, or ctckit's own model file.
         unigrams: The known words; None: the words of the ARPA file, if its name ends in ".arpa".
         alpha: Weight of the language model.
         beta: Nats for each word.

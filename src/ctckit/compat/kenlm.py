@@ -1,7 +1,7 @@
 """The names of the ``kenlm`` package, on ctckit's n-gram model: ``Model``, ``State``, ``Config`` and the others.
 
-Probabilities are log10, as in KenLM. ``Model`` reads ARPA files and files in ctckit's own format, but not KenLM's
-binary files. Strings may be ``str`` or bytes in UTF-8; a sentence is split at ASCII white space, as in KenLM.
+Probabilities are log10, as in KenLM. ``Model`` reads ARPA files, KenLM's binary files and files in ctckit's own format.
+Strings may be ``str`` or bytes in UTF-8; a sentence is split at ASCII white space, as in KenLM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ModelReadError(DataError, OSError):
 
 
 class LoadMethod:
-    """How KenLM loads its binary files. Here the methods are accepted and change nothing."""
+    """How KenLM loads its binary files. Here the methods are accepted and change nothing: they are memory-mapped."""
 
     LAZY = 0
     POPULATE_OR_LAZY = 1

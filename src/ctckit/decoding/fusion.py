@@ -162,7 +162,7 @@ def word_lm_ids_of(model: NGramModel | None, lexicon: Lexicon) -> npt.NDArray[np
     """Return the (W,) entries of the lexicon's words in a model of words; −1 without a model."""
     if model is None:
         return np.full(len(lexicon.words), -1, dtype=np.int32)
-    entries = TextIndex(partial(_word_id, model), model)
+    entries = TextIndex(partial(_word_id, model), model if model.has_names else ())
     ids = (entries.find(word) for word in lexicon.words)
     return np.array([model.native.unknown if each is None else each for each in ids], dtype=np.int32)
 

@@ -263,6 +263,18 @@ class NGramModel(LanguageModel[int]):
         return self._native.empty
 
     @property
+    def has_names(self) -> bool:
+        """Whether the model can say its entries. Only a KenLM file without its words, loaded without a list, cannot."""
+        native = self._native
+        return not isinstance(native, kernel.KenlmModel) or native.has_names
+
+    @property
+    def source(self) -> str | None:
+        """The path of the KenLM file that is mapped; None for other models."""
+        native = self._native
+        return native.path if isinstance(native, kernel.KenlmModel) else None
+
+    @property
     def unknown_log_prob(self) -> float:
         """The log-probability of ``<unk>`` without context, nats."""
         return self.native.unigram(self._native.unknown)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -14,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit.compat import kenlm
 from ctckit.errors import DataError, InvalidInputError, MissingFileError
 
-MODEL_SUFFIXES = (".arpa", ".bin", ".binary")
+ORIGINAL_SUFFIXES = (".arpa", ".bin", ".binary")  # of the models that the original reads
+MODEL_SUFFIXES = (*ORIGINAL_SUFFIXES, ".ctclm")
 
 
 def labels(values: Sequence[str], is_bpe: bool) -> None:
@@ -145,18 +144,6 @@ def state_maker(model: Any) -> Callable[[], Any]:
     return state
 
 
-def kenlm_package(path: str | os.PathLike[str]) -> Any:
-    """Return the kenlm package, which reads its own binary files; ctckit's replacement of that name cannot."""
-    with contextlib.suppress(ModuleNotFoundError):
-        package = importlib.import_module("kenlm")
-        if package is not kenlm:
-            return package
-    raise DataError(
-        f"{os.fspath(path)} is in KenLM's own binary format, which only the kenlm package reads. Install that, or give "
-        "the ARPA file that it was made from."
-    )
-
-
 def huggingface_hub() -> Any:
     """Return the package huggingface_hub."""
     try:
@@ -205,17 +192,14 @@ def no_start_state(state: Any) -> None:
         raise only_strict("lm_start_state", "to decode bit by bit without it, use BeamDecoder(…).stream().")
 
 
-def arpa_of(model: Any) -> str:
-    """Return the ARPA file that a model of the kenlm package was read from."""
-    path = os.fsdecode(model.path)
-    with open(path, "rb") as file:
-        binary = file.read(8) == b"mmap lm "
-    if binary:
-        raise only_strict(
-            f"{path} in KenLM's own binary format",
-            "ctckit's own search reads ARPA files; give the one it was made from.",
+def unigrams_for(path: str, unigrams: list[str] | None) -> list[str]:
+    """Return the words for a binary file of KenLM without words."""
+    if not unigrams:
+        raise InvalidInputError(
+            f"{path} does not hold its words (build_binary -v), and no unigrams are given; expected unigrams=[…], the "
+            "words it was built from. Only strict=True works without them."
         )
-    return path
+    return unigrams
 
 
 def has_model(kept: bool) -> None:

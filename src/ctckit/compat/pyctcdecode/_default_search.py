@@ -90,7 +90,7 @@ class DefaultSearch:
         if model is None:
             return BeamDecoder(vocabulary)
         _checks.words_end(vocabulary.has_words)
-        ngrams = ngrams_of(model.kenlm_model)
+        ngrams = ngrams_of(model)
         return BeamDecoder(vocabulary, language_model=ngrams, lexicon=_lexicon(ngrams, model.unigrams, vocabulary))
 
 
@@ -117,10 +117,17 @@ def vocabulary_of(alphabet: Alphabet) -> Vocabulary:
     return Vocabulary(tuple(labels), blank, separator=" " if " " in labels else None)
 
 
-def ngrams_of(model: Any) -> Any:
-    """Return the n-gram model of a ctckit ``kenlm.Model``, or read it from the file of a model of the kenlm package."""
-    ours = model if isinstance(model, kenlm.Model) else kenlm.Model(_checks.arpa_of(model))
-    return ours.ngrams
+def ngrams_of(model: LanguageModel) -> NGramModel:
+    """Return the n-gram model of a ctckit ``kenlm.Model``, or read it from the file of a model of the kenlm package.
+
+    A binary file of KenLM that does not hold its words is read again, with the list of unigrams.
+    """
+    given = model.kenlm_model
+    ours = given if isinstance(given, kenlm.Model) else kenlm.Model(given.path)
+    if ours.ngrams.has_names:
+        return ours.ngrams
+    path = str(ours.ngrams.source)
+    return NGramModel.load(path, unit="word", unigrams=_checks.unigrams_for(path, model.unigrams))
 
 
 def _settings(model: LanguageModel | None, pruning: Pruning) -> dict[str, float]:

@@ -11,8 +11,6 @@ from pathlib import Path
 from ctckit import _files
 from ctckit.compat.pyctcdecode import _checks
 
-KENLM_BINARY = b"mmap lm http://kheafield.com/code"
-
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -40,12 +38,3 @@ def new_folder(path: Path) -> Iterator[Path]:
     with replacing(path) as unfinished:
         unfinished.mkdir()
         yield unfinished
-
-
-def is_kenlm_binary(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file exists and is in KenLM's own format."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(KENLM_BINARY)) == KENLM_BINARY
-    except OSError:
-        return False

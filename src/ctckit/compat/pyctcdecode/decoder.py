@@ -355,7 +355,7 @@ def build_ctcdecoder(
 
     Args:
         labels: One for each class; "" or "<pad>" is the blank, " " or "|" the space. A missing blank is appended.
-        kenlm_model_path: An ARPA file, or ctckit's own model file. KenLM's binary files need the kenlm package.
+        kenlm_model_path: An ARPA file, a binary file of KenLM, or ctckit's own model file.
         unigrams: The known words; None: the words of the ARPA file, if its name ends in ".arpa".
         alpha: Weight of the language model.
         beta: Nats for each word.

@@ -24,6 +24,7 @@ from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_UNK_LOGP_OFFSET,
     LOG_BASE_CHANGE_FACTOR,
 )
+from ctckit.language_models.files import is_kenlm_file
 from ctckit.language_models.ngram import NGramModel
 
 MIN_KNOWN = 0.1  # share of the unigrams that the model knows; below it, the languages probably differ
@@ -272,7 +273,7 @@ class LanguageModel(AbstractLanguageModel):
         return {name: getattr(self, name) for name in self.JSON_ATTRS}
 
     def save_to_dir(self, filepath: str | os.PathLike[str], unigram_encoding: str | None = None) -> None:
-        """Write attrs.json, unigrams.txt and the model's ARPA file into an empty folder."""
+        """Write attrs.json, unigrams.txt and the model's ARPA or KenLM file into an empty folder."""
         folder = Path(filepath)
         unigrams = "".join(f"{word}\n" for word in self._sorted_unigrams or ())
         _files.write_text(folder / self._ATTRS_SERIALIZED_FILENAME, json.dumps(self.serializable_attrs))
@@ -317,21 +318,23 @@ def _known(unigrams: Collection[str], model: Any) -> set[str]:
     return known
 
 
-def load_model(path: str | os.PathLike[str]) -> Any:
-    """Return a model of words with KenLM's methods: ctckit's, or KenLM's own for a binary file, if it is installed."""
-    return _checks.kenlm_package(path).Model(os.fspath(path)) if _files.is_kenlm_binary(path) else kenlm.Model(path)
+def load_model(path: str | os.PathLike[str]) -> kenlm.Model:
+    """Return a model of words with KenLM's methods, from an ARPA file, a binary file of KenLM, or a file of ctckit."""
+    return kenlm.Model(path)
 
 
 def _save_model(model: Any, folder: Path) -> None:
     """Copy the model's file under a name that the original reads. A file that it cannot read is written as ARPA."""
-    source = Path("model") if model.path is None else Path(os.fsdecode(model.path))
+    path = model.ngrams.source if isinstance(model, kenlm.Model) and model.path is None else model.path
+    source = Path("model") if path is None else Path(os.fsdecode(path))
     stem = source.name.partition(".")[0]
-    if not source.name.endswith(_checks.MODEL_SUFFIXES) and isinstance(model, kenlm.Model):
-        model.ngrams.save(folder / f"{stem}.arpa")
-        return
+    is_binary = path is not None and is_kenlm_file(source)
     name = source.name
-    if not name.endswith(_checks.MODEL_SUFFIXES):
-        name = f"{stem}.bin" if _files.is_kenlm_binary(source) else f"{stem}.arpa"
+    if not name.endswith(_checks.ORIGINAL_SUFFIXES):
+        if isinstance(model, kenlm.Model) and not is_binary:
+            model.ngrams.save(folder / f"{stem}.arpa")
+            return
+        name = f"{stem}.bin" if is_binary else f"{stem}.arpa"
     with _files.replacing(folder / name) as unfinished:
         shutil.copyfile(source, unfinished)
 
