@@ -1,5 +1,6 @@
 import gzip
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -109,3 +110,30 @@ def test_what_goes_wrong_is_said_and_nothing_is_written(tmp_path, text, argument
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "m.arpa").exists()
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "kenlm"
+
+
+def test_files_of_kenlm(tmp_path, text):
+    shown = invoke("info", GOLDEN / "word3.trie.bin")
+    assert shown.exit_code == 0, shown.output
+    assert "order 3, 78 words" in shown.stdout
+    assert "KenLM's binary file, mapped" in shown.stdout
+    for name in ("m.arpa", "m.ctclm"):
+        converted = invoke("convert", GOLDEN / "word3.probing.bin", tmp_path / name)
+        assert converted.exit_code == 0, converted.output
+        scores = [invoke("score", path, text).stdout for path in (GOLDEN / "word3.probing.bin", tmp_path / name)]
+        assert scores[0] == scores[1]
+
+
+def test_files_of_kenlm_without_words(tmp_path, text):
+    path = GOLDEN / "word3.trie.nowords.bin"
+    refused = invoke("info", path)
+    assert refused.exit_code != 0
+    assert "does not hold its words" in refused.stderr
+    words = tmp_path / "words.txt"
+    words.write_text(" ".join(NGramModel.load(GOLDEN / "word3.arpa", unit="word")), encoding="utf-8")
+    converted = invoke("convert", path, tmp_path / "m.arpa", "--unigrams", words)
+    assert converted.exit_code == 0, converted.output
+    assert invoke("score", path, text, "--unit", "word").stdout == invoke("score", tmp_path / "m.arpa", text).stdout

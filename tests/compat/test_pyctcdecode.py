@@ -338,16 +338,6 @@ def test_words_of_an_arpa_file_are_those_with_a_back_off(arpa, tmp_path):
         load_unigram_set_from_arpa(tmp_path / "none.arpa")
 
 
-def test_kenlm_s_own_files_are_told(tmp_path, monkeypatch):
-    path = tmp_path / "model.bin"
-    path.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0")
-    monkeypatch.setitem(sys.modules, "kenlm", None)
-    with pytest.raises(
-        DataError, match=r"model\.bin is in KenLM's own binary format, which only the kenlm package reads"
-    ):
-        build_ctcdecoder(LETTERS, path)
-
-
 def test_only_models_of_words_are_taken():
     with pytest.raises(InvalidInputError, match=r"kenlm_model is 3; expected an NGramModel, a ctckit\.compat\.kenlm"):
         LanguageModel(3)
