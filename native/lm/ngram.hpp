@@ -1,7 +1,8 @@
 // The n-gram language model: a back-off automaton in one block of memory, with the same layout in a file.
 //
-// This folder: ngram.hpp (the model and its queries), builder.hpp (makes models), arpa.cpp and arpa_writer.cpp (ARPA
-// text), file.cpp (binary files), train.hpp (estimates models from text).
+// This folder: model.hpp (the interface of language models), ngram.hpp (this model and its queries), builder.hpp (makes
+// models), arpa.cpp and arpa_writer.cpp (ARPA text), file.cpp (binary files), train.hpp (estimates models from text), kenlm/
+// (KenLM's binary files).
 //
 // A state is a context with continuations of its own, or with a back-off weight. Each state except the empty context
 // (state 0) has a link to its longest proper suffix that is a state. One hash table with open addressing holds all

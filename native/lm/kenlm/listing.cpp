@@ -1,6 +1,7 @@
 #include "lm/kenlm/listing.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <unordered_map>
 
@@ -138,36 +139,23 @@ struct Known {
   const uint32_t* at(size_t k) const { return words.data() + k * length; }
 };
 
-class Pairs {
+// Tells most keys that a table does not have: one bit for each key, at a place that its bits from `shift` on say.
+class Filter {
  public:
-  // Finds the words of an n-gram of length 2 by its key: key = last · a xor (first + 1) · b.
-  explicit Pairs(uint32_t words) : words_(words) {
-    for (int k = 0; k < 5; ++k) inverse_ *= 2 - static_cast<uint32_t>(Probing::word_factor) * inverse_;  // Newton
-    for (uint32_t word = 0; word < words; ++word)
-      factors_.push_back(static_cast<uint32_t>(word * Probing::node_factor));
-  }
-
-  bool find(uint64_t key, uint32_t& last, uint32_t& first) const {
-    const auto low = static_cast<uint32_t>(key);
-    constexpr uint32_t stride = 64;
-    for (uint32_t from = 0; from < words_; from += stride) {
-      const uint32_t to = std::min(words_, from + stride);
-      bool any = false;
-      for (uint32_t word = from; word < to; ++word) any |= (low ^ factors_[word]) * inverse_ - 1 < words_;
-      for (uint32_t word = from; any && word < to; ++word) {
-        first = (low ^ factors_[word]) * inverse_ - 1;
-        if (first >= words_ || Probing::key(word, first) != key) continue;
-        last = word;
-        return true;
-      }
+  Filter(const Buckets& table, uint64_t bits_of_bucket, unsigned shift)
+      : shift_(shift), bits_(std::bit_ceil(bits_of_bucket * table.count() + 64) / 64), mask_(bits_.size() * 64 - 1) {
+    for (uint64_t place = 0; place < table.count(); ++place) {
+      const uint64_t bit = this->place(loaded<uint64_t>(table.at(place)));
+      bits_[bit / 64] |= uint64_t{1} << bit % 64;
     }
-    return false;
   }
+  uint64_t place(uint64_t key) const { return key >> shift_ & mask_; }
+  bool may_have(uint64_t key) const { return bits_[place(key) / 64] >> place(key) % 64 & 1; }
 
  private:
-  uint32_t words_;
-  uint32_t inverse_ = 1;  // of the factor of words, modulo 2³²
-  std::vector<uint32_t> factors_;
+  unsigned shift_;
+  std::vector<uint64_t> bits_;
+  uint64_t mask_;
 };
 
 uint64_t used(const Buckets& table) {
@@ -176,17 +164,27 @@ uint64_t used(const Buckets& table) {
   return count;
 }
 
+// Tries all pairs of words: key = last · a xor (first + 1) · b.
 Known pairs_of(const Model& model, const Probing& tables) {
+  struct Factor {
+    uint64_t value;
+    uint32_t word;
+  };
   Known found{{}, {}, 2};
   const Buckets& table = tables.table(2);
-  const Pairs pairs(model.size());
-  for (uint64_t place = 0; place < table.count(); ++place) {
-    const auto key = loaded<uint64_t>(table.at(place));
-    uint32_t last, first;
-    if (key == 0) continue;
-    if (!pairs.find(key, last, first)) damaged("a 2-gram has a word that is not in the vocabulary");
-    found.keys.push_back(key);
-    found.words.insert(found.words.end(), {last, first});
+  const Filter small(table, 8, 0), large(table, 64, 28);  // the small one stays in the cache
+  std::vector<Factor> firsts;
+  for (uint32_t word = 0; word < model.size(); ++word) firsts.push_back({Probing::key(0, word), word});
+  // In this order, the small filter is read almost from its beginning to its end, up to a permutation of blocks.
+  std::ranges::sort(firsts, {}, [&](const Factor& each) { return small.place(each.value); });
+  for (uint32_t last = 0; last < model.size(); ++last) {
+    const uint64_t value = last * Probing::node_factor;
+    for (const Factor& first : firsts) {
+      const uint64_t key = value ^ first.value;
+      if (!small.may_have(key) || !large.may_have(key) || key == 0 || !table.find(key)) continue;
+      found.keys.push_back(key);
+      found.words.insert(found.words.end(), {last, first.word});
+    }
   }
   return found;
 }

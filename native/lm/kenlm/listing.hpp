@@ -7,8 +7,8 @@
 namespace ctckit::kenlm {
 
 std::shared_ptr<const NGram> listed_model(const Model& model, const Trie& tables);
-// A hash table does not say the words of its n-grams. Of order 2, all pairs of an n-gram and a word are tried: the time
-// is n-grams × words. Longer ones are tried from the n-grams that they begin and end with.
+// A hash table does not say the words of its n-grams. Of order 2, all pairs of words are tried; of higher orders, all
+// n-grams that begin and end with two of the order before.
 std::shared_ptr<const NGram> listed_model(const Model& model, const Probing& tables);
 
 }  // namespace ctckit::kenlm
