@@ -1,6 +1,8 @@
 #include "lm/kenlm/model.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
 
@@ -21,6 +23,26 @@ double in_nats(float log10) {
                                                         : -std::numeric_limits<double>::infinity();
 }
 
+// The back-offs of contexts, the shortest first.
+struct BackOffs {
+  uint64_t model = 0;
+  Bits context = 0;
+  int count = 0;
+  std::array<float, most_order - 1> values;
+};
+
+// A search asks one context for many words in a short time: each thread keeps the back-offs of its latest contexts.
+BackOffs& kept_back_offs(uint64_t model, Bits context) {
+  thread_local std::array<BackOffs, 256> kept;
+  const uint64_t mixed = hash_of(std::bit_cast<ModelState>(context)) * 0x9E3779B97F4A7C15u + model;
+  return kept[mixed >> 32 & (kept.size() - 1)];
+}
+
+uint64_t next_number() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
 template <class Tables>
 class ModelOf final : public Model {
  public:
@@ -39,7 +61,13 @@ class ModelOf final : public Model {
   Scored score(const ModelState& state, uint32_t word) const noexcept override {
     const Context before = context(state);
     const Found found = longest_match(before, known(word));
-    return {in_nats(with_back_offs(found.log_prob, before, found.matched)), joined(before, known(word), found.kept)};
+    float sum = found.log_prob;
+    if (before.front() != 0) {
+      const BackOffs& back_offs = back_offs_of(before);
+      // In the order in which KenLM adds them.
+      for (int k = found.matched; k <= back_offs.count; ++k) sum += back_offs.values[static_cast<size_t>(k - 1)];
+    }
+    return {in_nats(sum), joined(before, known(word), found.kept)};
   }
 
   int matched(const ModelState& state, uint32_t word) const noexcept override {
@@ -77,8 +105,12 @@ class ModelOf final : public Model {
     return found;
   }
 
-  // Adds the back-offs of the contexts of `from` and more words, up to all, in the order in which KenLM adds them.
-  float with_back_offs(float sum, Context before, int from) const noexcept {
+  const BackOffs& back_offs_of(Context before) const noexcept {
+    BackOffs& found = kept_back_offs(number_, before.words);
+    if (found.model == number_ && found.context == before.words) return found;
+    found.model = number_;
+    found.context = before.words;
+    found.count = 0;
     Node node;
     Weights weights{};
     for (int length = 1; before.front() != 0; ++length) {
@@ -89,12 +121,13 @@ class ModelOf final : public Model {
       } else if (!weights.is_end_of_longer || !tables_.longer(length, word, node, weights)) {
         break;
       }
-      if (length >= from) sum += weights.back_off;
+      found.values[static_cast<size_t>(found.count++)] = weights.back_off;
     }
-    return sum;
+    return found;
   }
 
   Tables tables_;
+  uint64_t number_ = next_number();  // of this model, in this process
 };
 
 template <class Tables>
