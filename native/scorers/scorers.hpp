@@ -64,7 +64,9 @@ struct WordOptions {
     bool operator==(const Place&) const = default;
   };
   struct Hash {
-    size_t operator()(const Place& place) const { return (hash_of(place.state) ^ uint64_t{place.node} << 32) * 0x9E3779B97F4A7C15u >> 16; }
+    size_t operator()(const Place& place) const {
+      return (hash_of(place.state) ^ uint64_t{place.node} << 32) * 0x9E3779B97F4A7C15u >> 16;
+    }
   };
   std::unordered_map<Place, std::vector<WordOption>, Hash> of;
   std::vector<WordOption> unknown;  // a buffer

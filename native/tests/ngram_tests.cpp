@@ -202,7 +202,8 @@ void damage_text(Random& random, std::string text) {
   }
 }
 
-void damage_file(Random& random, TemporaryFile& file, std::string bytes) {
+void damage_file(Random& random, TemporaryFile& file, const std::string& whole) {
+  std::string bytes = whole;
   for (uint64_t i = 0; i <= random.below(40); ++i) {
     const size_t at = sizeof(NGram::Header) + random.below(bytes.size() - sizeof(NGram::Header));
     bytes[at] = static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
@@ -210,7 +211,7 @@ void damage_file(Random& random, TemporaryFile& file, std::string bytes) {
   if (random.chance(0.1)) std::memset(bytes.data() + sizeof(NGram::Header), 0x11, bytes.size() - sizeof(NGram::Header));
   const Model model = file.load(bytes);
   use(random, *model);
-  expect(!ctckit::is_intact(*model), "damage is found");
+  expect(bytes == whole || !ctckit::is_intact(*model), "damage is found");  // a byte may be replaced by itself
 }
 
 // --- files of KenLM

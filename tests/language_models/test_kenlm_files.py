@@ -183,6 +183,7 @@ def test_what_is_wrong_with_the_rest(tmp_path):
     header = 136  # 108 bytes and three counts, in whole multiples of 8
     for name, at, new, message in [
         ("word3.trie.bin", header, struct.pack("<Q", words + 1), r"it has \d+ words and <unk>, its header says"),
+        ("word3.trie.bin", header, b"\xff" * 8, r"it has \d+ words and <unk>, its header says"),
         ("word3.trie.bin", header + 8, b"\xff" * 8, "its vocabulary is not sorted"),
         ("word3.trie.bin", header + 8 + 8 * words + 8 + 16, struct.pack("<Q", 5000), "children of its words"),
         ("word3.trie.bin", header + 8 + 8 * words + 8, struct.pack("<Q", 1), "the children of its words are not in"),

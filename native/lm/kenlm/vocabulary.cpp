@@ -43,7 +43,7 @@ Vocabulary::Vocabulary(const Header& header, Sections& sections) : sorted_(!head
   if (sorted_) {
     const auto count = loaded<uint64_t>(sections.take(1, sizeof(uint64_t), "vocabulary"));
     hashes_ = sections.take(most, sizeof(uint64_t), "vocabulary");
-    if (count + 1 > most) {
+    if (count >= most) {
       damaged("it has " + std::to_string(count) + " words and <unk>, its header says " + std::to_string(most));
     }
     size_ = static_cast<uint32_t>(count) + 1;
