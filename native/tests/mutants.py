@@ -249,6 +249,18 @@ MUTANTS = (
     Mutant("a context's bit", "lm/builder.cpp", "nodes_[state].followed |= NGram::by_bit(words[k]);", ""),
     Mutant("pruned mass", "lm/train.cpp", "static_cast<double>(sums.pruned);", "0;"),
     Mutant("lower order", "lm/train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
+    Mutant("KenLM: back-offs", "lm/kenlm/model.cpp", "sum += back_offs.values[static_cast<size_t>(k - 1)];", ";"),
+    Mutant("KenLM: words of a state", "lm/kenlm/model.cpp", "found.kept = length;", ";"),
+    Mutant("KenLM: kept contexts", "lm/kenlm/model.cpp", "&& found.context == before.words", ""),
+    Mutant("KenLM: the end of a list", "lm/kenlm/trie.cpp", "half - 1) < wanted", "half) < wanted"),
+    Mutant("KenLM: high bits", "lm/kenlm/trie.cpp", "high << level.child_bits | low", "low"),
+    Mutant("KenLM: sign of a word", "lm/kenlm/probing.hpp", "!std::signbit(log_prob)", "true"),
+    Mutant(
+        "KenLM: order of n-grams",
+        "lm/kenlm/listing.cpp",
+        "last_first.rbegin(), last_first.rend()",
+        "last_first.begin(), last_first.end()",
+    ),
     Mutant("checksum", "core/checksum.cpp", "for (const uint64_t chain : chains) result = stir(result, chain);", ""),
 )
 
@@ -263,6 +275,8 @@ def misfits() -> list[str]:
 def configure(folder: Path) -> None:
     """Copy the sources and configure a release build for one instruction set: all sets have the same rules."""
     shutil.copytree(NATIVE, folder / "native")
+    golden = Path("tests", "golden", "kenlm")
+    shutil.copytree(NATIVE.parent / golden, folder / golden)
     options = ("CMAKE_BUILD_TYPE=Release", "CTCKIT_SANITIZE=OFF", "CTCKIT_WERROR=OFF", "CTCKIT_BASELINE_ONLY=ON")
     run = ["cmake", "-G", "Ninja", "-S", folder / "native/tests", "-B", folder / "build"]
     subprocess.run([*run, *(f"-D{each}" for each in options)], capture_output=True, check=True)

@@ -234,13 +234,20 @@ Golden golden_files() {
 void check_kenlm(Random& random, const Golden& golden, const std::string& name, const Kenlm& model) {
   const Model arpa = ctckit::ngram_from_arpa(golden.at(name.substr(0, name.find('.')) + ".arpa"));
   const bool quantized = name.find("quantized") != name.npos;
+  const Model listed = model.has_names() ? model.listed() : nullptr;
   for (int line = 0; line < 20; ++line) {
-    ctckit::ModelState state = model.first_state(), same = arpa->first_state();
+    ctckit::ModelState state = model.first_state(), same = arpa->first_state(), third;
+    if (listed) third = listed->first_state();
     for (int i = 0; i < 8; ++i) {
       const std::string word(arpa->word(static_cast<uint32_t>(random.below(arpa->size()))));
       const auto found = model.score(state, model.find(word)), right = arpa->score(same, arpa->find(word));
       expect(std::abs(found.log_prob - right.log_prob) < (quantized ? 3 : 2e-5),
              name + " gives " + std::to_string(found.log_prob) + ", not " + std::to_string(right.log_prob));
+      if (listed) {
+        const double again = listed->score(third, listed->find(word)).log_prob;
+        expect(std::abs(again - found.log_prob) < 2e-5, name + " is listed with other n-grams");
+        third = listed->score(third, listed->find(word)).state;
+      }
       state = found.state;
       same = right.state;
     }

@@ -136,7 +136,8 @@ def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[
     if vocabulary.has_words and space == unknown:
         raise InvalidInputError(
             f"language_model has no entry {model.space!r} for the boundary between words. Train it on texts with "
-            "spaces, or use a vocabulary without marks of words."
+            'spaces, or use a vocabulary without marks of words. If it has another entry for the space, such as "_" or '
+            '"▁", name it: NGramModel.load(path, space="_").'
         )
 
     def find(character: str) -> int:
