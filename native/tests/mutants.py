@@ -254,7 +254,7 @@ MUTANTS = (
     Mutant("KenLM: kept contexts", "lm/kenlm/model.cpp", "&& found.context == before.words", ""),
     Mutant("KenLM: the end of a list", "lm/kenlm/trie.cpp", "half - 1) < wanted", "half) < wanted"),
     Mutant("KenLM: high bits", "lm/kenlm/trie.cpp", "high << level.child_bits | low", "low"),
-    Mutant("KenLM: sign of a word", "lm/kenlm/probing.hpp", "!std::signbit(log_prob)", "true"),
+    Mutant("KenLM: sign of a word", "lm/kenlm/probing.hpp", "return {-std::abs(log_prob)", "return {log_prob"),
     Mutant(
         "KenLM: order of n-grams",
         "lm/kenlm/listing.cpp",
