@@ -185,8 +185,8 @@ class SearchOptions:
     lm: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A language model: .arpa (.gz, .xz) or .ctclm. May be given twice: one model of words, one of "
-            "characters or tokens."
+            help="A language model: ARPA (.gz, .xz), KenLM's binary or .ctclm. May be given twice: one model of words, "
+            "one of characters or tokens."
         ),
     ] = None
     lm_weight: Annotated[
