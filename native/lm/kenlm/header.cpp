@@ -7,8 +7,6 @@
 
 namespace ctckit::kenlm {
 
-static_assert(std::endian::native == std::endian::little, "KenLM's files are read as they are in memory");
-
 namespace {
 
 constexpr std::string_view any_version = "mmap lm http://kheafield.com/code format version ";
@@ -55,6 +53,9 @@ void check_machine(const std::byte* at) {
 }  // namespace
 
 Header read_header(const std::byte* file, uint64_t bytes, Sections& sections) {
+  if constexpr (std::endian::native != std::endian::little) {
+    throw FormatError("KenLM's binary files are read on little-endian machines only. Load the ARPA file.");
+  }
   Sections taken(file, bytes, 0);
   taken.take(counts_at, 1, "header");
   check_version({reinterpret_cast<const char*>(file), machine_at});
