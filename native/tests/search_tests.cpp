@@ -580,12 +580,12 @@ void damage_is_named() {
     std::memcpy(&bytes[at], &number, sizeof number);
     return message(bytes);
   };
-  constexpr size_t text = 48;
+  constexpr size_t text = 48, text_bytes = sizeof(ctckit::Beam::Text);
   const size_t last_prefix = saved.size() - 8;
-  expect(message(saved) == "none" && last_prefix > text + 64, "what is intact is restored");
+  expect(message(saved) == "none" && last_prefix > text + text_bytes, "what is intact is restored");
   expect(message(saved + saved).starts_with("the number of bytes is not that of the header"), "too many bytes");
   std::string two_texts = saved;
-  two_texts.insert(text, saved, text, 64);
+  two_texts.insert(text, saved, text, text_bytes);
   two_texts[32] = 2;
   expect(message(two_texts).starts_with("the number of texts is out of range"), "more texts than the beam is wide");
   const std::pair<std::string, std::string> found[] = {
@@ -602,7 +602,7 @@ void damage_is_named() {
       {with(text + 12, 0x7F800000), "a mass is out of range"},
       {with(text + 20, std::numeric_limits<int32_t>::min()), "a mass is out of range"},
       {with(text + 16, 0x7F800000), "the scores of a text are out of range"},
-      {with(text + 36, 1), "the scores of a text are out of range"},  // a node of the lexicon, without one
+      {with(text + 60, 1), "the scores of a text are out of range"},  // a node of the lexicon, without one
       {with(text + 12, 0), "all masses are out of range"},
   };
   for (const auto& [said, expected] : found) expect(said.starts_with(expected), expected + ", not: " + said);
