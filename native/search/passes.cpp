@@ -114,7 +114,8 @@ double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
 }
 
 // Frames are left out before the mass of the tokens before the change reaches `negligible`, and after it and the mass of
-// the new ones have fallen below. They do not matter if the text itself passes the place in the other frames.
+// the new ones have fallen below; between them, new tokens with less mass. This does not matter if the text itself
+// passes the place in the frames that are left.
 double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, double negligible) {
   const size_t count = tokens_.size(), added = instead.size();
   const bool at_end = to == count;
@@ -128,6 +129,7 @@ double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, d
   for (const int32_t each : instead) arriving_.push_back(emissions_of(each).data());
   double total = 0, passed = 0, greatest = 0;  // passed: the mass of the text itself that enters label `to`
   bool alive = false;
+  size_t low = 0, high = 0;  // the new tokens [low, high) may have mass
   for (int64_t t = -1; t < frames_.count; ++t) {
     // At frame t: the mass of the label before the new tokens (it has the place `from`) and of the blank after it.
     const double left_label = alpha_label(t + 1)[from], left_blank = alpha_blank(t + 1)[from];
@@ -148,7 +150,8 @@ double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, d
     }
     const double blank_emission = emissions_[static_cast<size_t>(t + 1) * classes_];
     double mass = left_label + left_blank;
-    for (size_t k = added; k-- > 0;) {
+    const size_t past = std::min(high + 1, added);
+    for (size_t k = past; k-- > low;) {
       const double here = arriving_[k][t + 1];
       const double previous_blank = k > 0 ? middle_[2 * k - 1] : left_blank;
       const bool skips = k > 0 ? instead[k] != instead[k - 1] : skips_in;
@@ -157,6 +160,10 @@ double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, d
       middle_[2 * k] = (middle_[2 * k] + previous_blank + previous_label) * here;
       mass += middle_[2 * k] + middle_[2 * k + 1];
     }
+    if (past > high && middle_[2 * high] >= negligible) high = past;
+    if (left_label + left_blank < negligible)
+      for (; low < high && middle_[2 * low] + middle_[2 * low + 1] < negligible; ++low)
+        middle_[2 * low] = middle_[2 * low + 1] = 0;
     if (mass < negligible && !at_end) break;
   }
   if (negligible > 0 && !at_end && !(passed > most_passed * end_)) return std::nan("");

@@ -32,9 +32,10 @@ def test_a_cut_keeps_the_log_probability(engine, spread, dtype):
         log_probs = normalized(rng.standard_normal((40, 4)) * spread).astype(dtype)
         tokens = rng.integers(1, 4, 12)
         closed = int(rng.integers(0, 13))
+        agreed = int(rng.integers(closed, 13))
         frame = int(rng.integers(0, 41))
         whole = engine.log_prob_after(Border(), log_probs, tokens, 0)
-        border = engine.cut(Border(), log_probs, tokens, 0, frame=frame, closed=closed, agreed=12)
+        border = engine.cut(Border(), log_probs, tokens, 0, frame=frame, closed=closed, agreed=agreed)
         rest = engine.log_prob_after(border, log_probs[frame:], tokens[closed:], 0)
         assert border.log_mass + rest == pytest.approx(whole, abs=RESCORED_SINGLE)
 
