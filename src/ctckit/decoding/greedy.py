@@ -39,7 +39,7 @@ def greedy_decode(
 
     Returns:
         B hypotheses with tokens, spans (without confidences), and log p(tokens | x) over all alignments. That is
-        computed when it is asked for, from a copy of the frames; for more than 4,096 frames with cuts, as in a stream.
+        computed when it is asked for, from a copy of the frames; for hours of frames with cuts, as in a stream.
 
     Raises:
         InvalidInputError: On a wrong rank, type or length, NaN within the lengths, or values above 0.

@@ -1,7 +1,8 @@
 """The log-probability of a text that is computed when it is asked for, from a copy of the frames.
 
-The exact log p(y | x) costs T · N. A long item is therefore cut as a stream is (streaming.py), every ``WINDOW`` frames:
-each cut keeps the probabilities of the states that a path may be in there. So it costs T · ``WINDOW`` at most.
+The exact log p(y | x) costs T · N. Where that is much, the item is cut as a stream is (streaming.py), every ``WINDOW``
+frames: each cut keeps the probabilities of the states that a path may be in there. So it costs T · ``WINDOW`` at most.
+It assumes that tokens are within ``WINDOW`` frames of their place in the best path.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ctckit.kernels.search import native
 from ctckit.kernels.search.plan import Border, Decoded, Parts, Rescoring
 from ctckit.vocabulary import Vocabulary
 
-EXACT = 4096  # frames: longer items are summed up in windows
+EXACT = 1 << 24  # frames · tokens: larger items are cut
 WINDOW = 1024
 
 
@@ -94,7 +95,7 @@ def log_prob_in_windows(
     ends: npt.NDArray[np.int64],
     blank: int,
 ) -> float:
-    """Return log p(tokens | x): in one piece for at most ``EXACT`` frames, and otherwise with cuts.
+    """Return log p(tokens | x): in one piece for at most ``EXACT`` frames · tokens, and otherwise with cuts.
 
     Args:
         frames: (T, C) natural log-probabilities.
@@ -105,7 +106,7 @@ def log_prob_in_windows(
     """
     border, log_mass = Border(), 0.0
     frame = token = 0  # of the rest
-    while len(frames) - frame > EXACT:
+    while (len(frames) - frame) * (len(tokens) - token) > EXACT and len(frames) - frame > 2 * WINDOW:
         last = int(np.searchsorted(starts, frame + 2 * WINDOW))  # one past the last token in the window
         closed = max(0, int(np.searchsorted(ends, frame + WINDOW, side="right")) - token)
         window, text = frames[frame : frame + 2 * WINDOW], tokens[token:last]
