@@ -16,6 +16,7 @@ from ctckit._distributions import expect_distributions
 from ctckit._padding import frames_of_items
 from ctckit.decoding import settings as defaults
 from ctckit.decoding import streaming
+from ctckit.decoding.committing import Commits, frames_of
 from ctckit.decoding.fusion import fusion_models
 from ctckit.decoding.hotwords import PhraseSpelling
 from ctckit.decoding.hypothesis import Hypothesis
@@ -241,14 +242,36 @@ class BeamDecoder:
             result[b] = self._decode_long(scores[b, : lengths[b]], n_best)
         return result
 
-    def stream(self, *, hotwords: Hotwords | None = None) -> streaming.DecodeStream:
+    def stream(
+        self, *, hotwords: Hotwords | None = None, commit_after: float | None = None, stride: float | None = None
+    ) -> streaming.DecodeStream:
         """Return a stream, which decodes one item while its frames arrive: ``push``, ``partial``, ``finish``.
 
         Args:
             hotwords: The hotwords of this stream, in place of those of the decoder; see ``decode``.
+            commit_after: Frames, or seconds with ``stride``. Text that ended longer ago becomes stable, in whole words
+                if there are words; texts of the beam that do not begin with it are dropped. So the result may be
+                another one than that of ``decode``. None: text becomes stable where all texts of the beam agree, and
+                the result is that of ``decode``.
+            stride: The seconds from one frame to the next; then ``commit_after`` is in seconds.
+
+        Raises:
+            InvalidInputError: On a wrong hotword, or a duration that is not positive.
+
+        Example:
+            >>> import numpy as np
+            >>> log_probs = np.log([[0.02, 0.49, 0.49]] + 49 * [[0.98, 0.01, 0.01], [0.01, 0.01, 0.98]])
+            >>> decoder = BeamDecoder(["", "a", "b"])
+            >>> exact, captions = decoder.stream(), decoder.stream(commit_after=0.5, stride=0.02)
+            >>> for stream in (exact, captions):
+            ...     stream.push(log_probs)
+            ...     print(len(stream.partial().stable_tokens))
+            0
+            37
         """
         decoder = self if hotwords is None else self.with_settings(hotwords=hotwords)
-        return streaming.DecodeStream(decoder._search, self.vocabulary, self._word_names)
+        commits = None if commit_after is None else Commits(frames_of(commit_after, "commit_after", stride))
+        return streaming.DecodeStream(decoder._search, self.vocabulary, self._word_names, commits)
 
     def __repr__(self) -> str:
         plan = self.plan

@@ -21,6 +21,8 @@ stays in the rest, and its first frame is remembered.
 
 What ``partial()`` has called stable is not refined any more: it stays as it is. So a stream whose partial results were
 read may end with a text that has one token less refined here and there.
+
+With ``commit_after``, there are more cuts (committing.py): such a stream is not exact, but its text is final early.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit._distributions import expect_distributions
+from ctckit.decoding.committing import Commits
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.errors import InvalidInputError
@@ -97,14 +100,19 @@ class DecodeStream:
         ('ab', 'ab')
     """
 
-    def __init__(self, decoder: Any, vocabulary: Vocabulary, word_names: tuple[str, ...] | None) -> None:
+    def __init__(
+        self, decoder: Any, vocabulary: Vocabulary, word_names: tuple[str, ...] | None, commits: Commits | None = None
+    ) -> None:
         self._lock = threading.RLock()
         self._decoder = decoder
         self._plan = decoder.plan
         self._vocabulary = vocabulary
         self._word_names = word_names
         self._search = decoder.search()
+        self._commits = commits
         self._window = window_of(self._plan.classes)
+        if commits is not None:
+            self._window = min(self._window, commits.window)
         self._kept: list[npt.NDArray[Any]] = [decoder.prepare(np.zeros((0, self._plan.classes), dtype=np.float32))]
         self._first_kept = 0
         self._frames = 0
@@ -165,13 +173,17 @@ class DecodeStream:
         while at < len(scores):
             room = self._first_kept + 2 * self._window - self._frames
             if room == 0:
-                self._cut()
+                self._cut(self._window)
                 continue
+            if self._commits is not None:
+                room = min(room, self._commits.frames_to_next(self._frames))
             part = scores[at : at + room]
             self._search.push(part)
             self._kept.append(part.copy())
             self._frames += len(part)
             at += len(part)
+            if self._commits is not None and self._commits.due(self._frames):
+                self._cut(self._frames - self._first_kept - self._commits.after, only_words=True)
 
     @_one_at_a_time
     def partial(self) -> Partial:
@@ -187,7 +199,7 @@ class DecodeStream:
         known, closed = len(self._stable.tokens), self._closed.count
         if known >= closed:
             return stable[known - closed :]
-        return tuple(self._closed.tokens[known:].tolist()) + stable
+        return tuple(self._closed.last_tokens(closed - known)[known - closed :].tolist()) + stable
 
     @_one_at_a_time
     def take(self) -> Hypothesis:
@@ -240,18 +252,31 @@ class DecodeStream:
             raise InvalidInputError("the stream is finished. Start another one: decoder.stream().")
 
     def _kept_frames(self) -> npt.NDArray[Any]:
-        self._kept = [np.concatenate(self._kept[1:] if len(self._kept) > 1 else self._kept)]
+        if len(self._kept) > 1:
+            self._kept = [np.concatenate(self._kept)]
         return self._kept[0]
 
-    def _cut(self) -> None:
-        """Close the beginning of the text; see the top of this file."""
+    def _cut(self, window: int, *, only_words: bool = False) -> None:
+        """Close the beginning of the text; see the top of this file.
+
+        Args:
+            window: The cut is before this frame of those that are kept.
+            only_words: Whether to cut only where the window has a text, and whole words if there are words.
+        """
+        if window <= 0:
+            return
         kept = self._kept_frames()
         tokens, rescoring = self._best_placed(kept)
-        count, text, closed = self._closable(kept, tokens, self._last_in_window(tokens, rescoring))
+        count = _ended(rescoring, window)
+        count = self._whole_words(tokens, count) if only_words else self._closing(tokens, count, rescoring, window)
+        if only_words and count == 0:
+            return
+        count, text, closed = self._closable(kept, tokens, count, window)
         agreed = min(closed + max(0, len(self._search.stable()) - count), len(text.tokens))
-        frame = self._frame_before(closed, text.rescoring)
+        frame = _frame_before(closed, text.rescoring, window)
         border = self._decoder.cut(self._border, kept, text.tokens, frame=frame, closed=closed, agreed=agreed)
-        self._search.keep_only(tokens[: count + border.fixed], closed=count, frames=len(kept) - frame)
+        certain = count + max(border.fixed, only_words and self._is_mark(tokens[count : count + 1]))
+        self._search.keep_only(tokens[:certain], closed=count, frames=len(kept) - frame)
         self._close(text, closed, border.log_mass)
         lasts = closed < len(text.tokens) and text.rescoring.starts[closed] < frame
         self._began = int(self._starts(text.rescoring)[closed]) if lasts else None
@@ -269,7 +294,9 @@ class DecodeStream:
                     return each.tokens, rescoring
         return self._fixed, self._decoder.rescore(kept, self._fixed, self._border)
 
-    def _closable(self, kept: npt.NDArray[Any], tokens: tuple[int, ...], count: int) -> tuple[int, Decoded, int]:
+    def _closable(
+        self, kept: npt.NDArray[Any], tokens: tuple[int, ...], count: int, window: int
+    ) -> tuple[int, Decoded, int]:
         """Return how many tokens of a text to close, the text after their refinement, and how many they are there.
 
         At most ``count`` are closed: fewer where refined tokens end after the window.
@@ -278,40 +305,34 @@ class DecodeStream:
         while True:
             text = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count, border=self._border)
             closed = len(text.tokens) - (len(tokens) - count)
-            fitting = min(closed, self._ended(text.rescoring))
+            fitting = min(closed, _ended(text.rescoring, window))
             if fitting == closed:
                 return count, text, closed
             count -= closed - fitting
 
-    def _ended(self, rescoring: Rescoring) -> int:
-        """Return the number of tokens that end in the window, with a frame to spare for a blank after them."""
-        return int(np.searchsorted(rescoring.ends, self._window, side="left"))
-
-    def _last_in_window(self, tokens: tuple[int, ...], rescoring: Rescoring) -> int:
-        """Return the number of tokens to close: those in the window, and whole words if possible."""
-        count = self._ended(rescoring)
+    def _closing(self, tokens: tuple[int, ...], count: int, rescoring: Rescoring, window: int) -> int:
+        """Return how many of the tokens in the window to close: all, or whole words if possible."""
         for fewer in range(count, 0, -1):
-            if not self._plan.has_words or 4 * self._frame_before(fewer, rescoring) < self._window:
+            if not self._plan.has_words or 4 * _frame_before(fewer, rescoring, window) < window:
                 break
             if self._between_words(tokens, fewer):
                 return fewer
         return count
 
-    def _frame_before(self, count: int, rescoring: Rescoring) -> int:
-        """Return the frame in the window where a cut closes ``count`` tokens.
-
-        It is before the next token begins; or, if that is in the first quarter of the window, within that token.
-        """
-        if count == len(rescoring.starts) or rescoring.ends[-1] == 0:  # 0: there is no alignment
-            return self._window
-        start, end = int(rescoring.starts[count]), int(rescoring.ends[count])
-        frame = start if self._window <= 4 * start else max(1, end - 1)
-        return min(self._window, frame)
+    def _whole_words(self, tokens: tuple[int, ...], count: int) -> int:
+        """Return how many of the first ``count`` tokens are whole words; where there are no words, all are."""
+        if not self._plan.has_words:
+            return count
+        return next((fewer for fewer in range(count, 0, -1) if self._between_words(tokens, fewer)), 0)
 
     def _between_words(self, tokens: tuple[int, ...], count: int) -> bool:
         last = self._plan.letters[tokens[count - 1]][-1:]
         first = self._plan.letters[tokens[count]][:1] if count < len(tokens) else ()
         return BOUNDARY in last + first
+
+    def _is_mark(self, tokens: tuple[int, ...]) -> bool:
+        """Tell whether the tokens are nothing but a mark between words."""
+        return bool(tokens) and all(self._plan.letters[token] == (BOUNDARY,) for token in tokens)
 
     def _close(self, text: Decoded, closed: int, log_mass: float) -> None:
         """Move the first tokens of a text, with their share of its log-probability, to the closed text."""
@@ -358,28 +379,34 @@ class DecodeStream:
 
 @dataclass
 class _ClosedText:
-    """The closed part of a text, one block for each cut."""
+    """The closed part of a text, one block for each cut.
+
+    Attributes:
+        blocks: Tokens and where they are.
+        count: The number of tokens.
+    """
 
     blocks: list[tuple[npt.NDArray[np.int32], Rescoring]] = field(default_factory=list)
+    count: int = 0
 
     def append(self, tokens: npt.NDArray[np.int32], rescoring: Rescoring) -> None:
         self.blocks.append((tokens, rescoring))
+        self.count += len(tokens)
 
     def copy(self) -> _ClosedText:
-        return _ClosedText(list(self.blocks))
+        return _ClosedText(list(self.blocks), self.count)
 
-    @property
-    def count(self) -> int:
-        return sum(len(tokens) for tokens, _ in self.blocks)
+    def last_blocks(self, least: int) -> list[tuple[npt.NDArray[np.int32], Rescoring]]:
+        """Return the last blocks, with at least this many tokens if there are."""
+        first, found = len(self.blocks), 0
+        while first > 0 and found < least:
+            first -= 1
+            found += len(self.blocks[first][0])
+        return self.blocks[first:]
 
     def last_tokens(self, least: int) -> npt.NDArray[np.int32]:
         """Return the tokens of the last blocks, at least this many if there are."""
-        blocks: list[npt.NDArray[np.int32]] = []
-        for tokens, _ in reversed(self.blocks):
-            if sum(map(len, blocks)) >= least:
-                break
-            blocks.insert(0, tokens)
-        return np.concatenate([np.zeros(0, dtype=np.int32), *blocks])
+        return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in self.last_blocks(least))])
 
     @property
     def tokens(self) -> npt.NDArray[np.int32]:
@@ -396,6 +423,23 @@ class _ClosedText:
             np.concatenate([np.zeros(0), *(each.confidences for each in blocks)]),
         )
         return Decoded(self.tokens, whole, parts)
+
+
+def _ended(rescoring: Rescoring, window: int) -> int:
+    """Return the number of tokens that end in the window, with a frame to spare for a blank after them."""
+    return int(np.searchsorted(rescoring.ends, window, side="left"))
+
+
+def _frame_before(count: int, rescoring: Rescoring, window: int) -> int:
+    """Return the frame in the window where a cut closes ``count`` tokens.
+
+    It is before the next token begins; or, if that is in the first quarter of the window, within that token.
+    """
+    if count == len(rescoring.starts) or rescoring.ends[-1] == 0:  # 0: there is no alignment
+        return window
+    start, end = int(rescoring.starts[count]), int(rescoring.ends[count])
+    frame = start if window <= 4 * start else max(1, end - 1)
+    return min(window, frame)
 
 
 def as_it_is(

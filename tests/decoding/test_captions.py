@@ -1,0 +1,175 @@
+"""Streams for live captions: text that is committed early, words with times, ends of utterances."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctckit import BeamDecoder, Vocabulary
+from ctckit.decoding import beam
+from ctckit.errors import InvalidInputError
+from tests.decoding.test_streaming import chunks, speech
+from tests.support.search_problems import ENGINES, LETTERS, UNMARKED
+
+
+@pytest.fixture(params=sorted(ENGINES), autouse=True)
+def engine(request, monkeypatch):
+    monkeypatch.setattr(beam, "_engine", ENGINES[request.param])
+    return request.param
+
+
+def many(native, reference):
+    """Return the number for this engine: the reference is slow."""
+    return native if beam._engine is ENGINES["native"] else reference
+
+
+def doubtful(frames=200):
+    """The first token is a or b with the same probability for ever; then come some sure tokens."""
+    probs = np.tile([0.97, 0.01, 0.01, 0.01], (frames, 1))
+    probs[0] = [0.0002, 0.4999, 0.4998, 0.0001]
+    probs[2::4] = [0.01, 0.01, 0.01, 0.97]
+    return np.log(probs)
+
+
+# --- committing ------------------------------------------------------------------------------------------------------
+
+
+def test_text_is_committed_after_the_delay():
+    log_probs = doubtful()
+    exact, early = (BeamDecoder(UNMARKED, beam_width=8).stream(**more) for more in ({}, {"commit_after": 40}))
+    for frame in log_probs:
+        exact.push(frame[None])
+        early.push(frame[None])
+        first, second = exact.partial(), early.partial()
+        assert first.stable == ""  # the texts of the beam never agree
+        assert first.text == second.text
+        # Tokens end after the frames 1, 3, 7, 11, …; the stream looks every second frame for those 40 frames ago.
+        ended = [end for end in (1, *range(3, 300, 4)) if end < early.frames - 40]
+        assert early._closed.count in (len(ended), len(ended) - 1)
+        assert (second.stable == "") == (early._closed.count == 0)
+        assert early.frames - early._first_kept <= 40 + 4 + 2
+    assert second.stable.startswith("a" + "c" * 39)
+
+
+def test_the_default_is_the_exact_stream():
+    log_probs = speech(3, 200, sure=0.6)
+    decoder = BeamDecoder(LETTERS, beam_width=6)
+    stream = decoder.stream(commit_after=None)
+    stream.push(log_probs)
+    assert stream.finish() == decoder.decode(log_probs)[0][0]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 300), st.sampled_from([1, 7, 30, 100]))
+def test_the_result_does_not_depend_on_the_chunks(seed, frames, after):
+    log_probs = speech(seed, frames, sure=0.7)
+    decoder = BeamDecoder(LETTERS, beam_width=6, word_bonus=0.3)
+    one, many_pushes = decoder.stream(commit_after=after), decoder.stream(commit_after=after)
+    one.push(log_probs)
+    for chunk in chunks(log_probs, np.random.default_rng(seed)):
+        many_pushes.push(chunk)
+    assert one.finish_all(3) == many_pushes.finish_all(3)
+
+
+@pytest.mark.parametrize("beam_width", [1, 8])
+@pytest.mark.parametrize("after", [1, 12, 60])
+def test_what_is_committed_stays(beam_width, after):
+    pieces = Vocabulary(("", "▁a", "b▁c", "▁", "b", "c"), word_start="▁")
+    names = {"X": "ab", "Y": "c", "Y2": "c", "Z": "cb", "Q": "abc"}
+    for vocabulary, more in ((UNMARKED, {}), (LETTERS, {}), (pieces, {"lexicon": names, "oov_charge": 0.2})):
+        decoder = BeamDecoder(vocabulary, beam_width=beam_width, **more)
+        for seed in range(many(20, 2)):
+            rng = np.random.default_rng(seed)
+            log_probs = np.log(rng.dirichlet(np.full(len(vocabulary), rng.choice([0.05, 0.3, 1.0])), 150) + 1e-9)
+            stream, stable = decoder.stream(commit_after=after), ""
+            for chunk in np.array_split(log_probs, 40):
+                stream.push(chunk)
+                partial = stream.partial()
+                assert partial.stable.startswith(stable)
+                stable = partial.stable
+            found = stream.finish_all(4)
+            assert all(each.text.startswith(stable) for each in found)
+
+
+def test_whole_words_are_committed():
+    """A word is committed with the mark after it, not before it is complete."""
+    probs = np.full((60, 4), 0.01)
+    probs[:, 0] = 0.97
+    for frame, token in ((1, 1), (5, 2), (20, 1), (30, 3), (34, 2)):
+        probs[frame] = 0.01
+        probs[frame, token] = 0.97
+    stream = BeamDecoder(LETTERS, beam_width=16).stream(commit_after=10)
+    committed = {}
+    for t, frame in enumerate(np.log(probs)):
+        stream.push(frame[None])
+        committed.setdefault(stream._closed.count, t)
+    # The tokens are a b a | b. The mark is in frame 30; the word before it ended after frame 20, so that it is
+    # committed as soon as the mark is there.
+    assert list(committed) == [0, 3, 4]
+    assert 30 <= committed[3] <= 32
+    assert stream.finish().text == "aba b"
+
+
+def test_scores_and_spans_are_those_of_the_whole(engine):
+    log_probs = speech(1, 300, sure=0.97)
+    for vocabulary in (UNMARKED, LETTERS):
+        decoder = BeamDecoder(vocabulary, beam_width=8)
+        stream = decoder.stream(commit_after=30)
+        stream.push(log_probs)
+        best = stream.finish()
+        whole = beam._engine.rescore(log_probs, best.tokens, 0)
+        assert best.decoded.rescoring.starts.tolist() == whole.starts.tolist()
+        assert best.decoded.rescoring.ends.tolist() == whole.ends.tolist()
+        if vocabulary is UNMARKED:
+            assert best.log_prob == pytest.approx(whole.log_prob, abs=1e-3)
+
+
+def test_committed_text_can_be_taken():
+    log_probs = speech(4, 600, sure=0.97)
+    decoder = BeamDecoder(LETTERS, beam_width=8)
+    stream, twin, taken = decoder.stream(commit_after=25), decoder.stream(commit_after=25), []
+    twin.push(log_probs)
+    for chunk in np.array_split(log_probs, 60):
+        stream.push(chunk)
+        taken.append(stream.take())
+    taken.append(stream.finish())
+    assert sum(len(each.tokens) > 0 for each in taken) > 10
+    assert tuple(token for each in taken for token in each.tokens) == twin.finish().tokens
+
+
+def test_copies_of_a_stream_that_commits():
+    log_probs = speech(5, 200, sure=0.8)
+    stream = BeamDecoder(LETTERS, beam_width=6).stream(commit_after=20)
+    stream.push(log_probs[:90])
+    stream.partial()
+    twins = [stream, copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))]
+    for twin in twins:
+        twin.push(log_probs[90:])
+    assert len({(twin.partial().stable, twin.finish()) for twin in twins}) == 1
+
+
+def test_durations_in_seconds():
+    log_probs = speech(6, 150, sure=0.8)
+    decoder = BeamDecoder(UNMARKED, beam_width=6)
+    stable = []
+    for stream in (decoder.stream(commit_after=50), decoder.stream(commit_after=0.5, stride=0.01)):
+        stream.push(log_probs)
+        stable.append(stream.partial().stable_tokens)
+    assert stable[0] == stable[1] != ()
+
+
+def test_wrong_durations_are_said():
+    decoder = BeamDecoder(UNMARKED)
+    with pytest.raises(
+        InvalidInputError, match=r"commit_after is 0\.5 frames; expected a whole number\. For seconds, say"
+    ):
+        decoder.stream(commit_after=0.5)
+    with pytest.raises(InvalidInputError, match=r"commit_after is 0 frames; expected at least 1\."):
+        decoder.stream(commit_after=0.001, stride=0.02)
+    with pytest.raises(InvalidInputError, match=r"commit_after is -1"):
+        decoder.stream(commit_after=-1)
+    with pytest.raises(InvalidInputError, match=r"stride is 0"):
+        decoder.stream(commit_after=2.0, stride=0)
