@@ -1,6 +1,7 @@
 """Streams for live captions: text that is committed early, words with times, ends of utterances."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ctckit import BeamDecoder, Vocabulary
 from ctckit.decoding import beam
+from ctckit.decoding.partials import Partial
 from ctckit.errors import InvalidInputError
 from tests.decoding.test_streaming import chunks, speech
 from tests.support.search_problems import ENGINES, LETTERS, UNMARKED
@@ -173,3 +175,108 @@ def test_wrong_durations_are_said():
         decoder.stream(commit_after=-1)
     with pytest.raises(InvalidInputError, match=r"stride is 0"):
         decoder.stream(commit_after=2.0, stride=0)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def spoken(text, classes="_ab|", blanks=3, sure=0.97):
+    """Log-probs of a text: a frame for each letter, and blanks after it."""
+    rows = [0] * blanks
+    for letter in text:
+        rows += [classes.index(letter)] + [0] * blanks
+    probs = np.full((len(rows), len(classes)), (1 - sure) / (len(classes) - 1))
+    probs[range(len(rows)), rows] = sure
+    return np.log(probs)
+
+
+def placed(words):
+    return [(each.text, each.start, each.end) for each in words]
+
+
+@pytest.mark.parametrize("after", [None, 12, 40])
+def test_words_have_the_places_of_the_final_result(after):
+    """Also over cuts, and after text was taken; stable words first."""
+    log_probs = spoken("ab|ba|aab|b|ab|" * 12)
+    stream, seen = BeamDecoder(LETTERS, beam_width=8).stream(commit_after=after), {}
+    for chunk in np.array_split(log_probs, 90):
+        stream.push(chunk)
+        partial = stream.partial()
+        assert partial.words == partial.stable_words + partial.tentative_words
+        assert " ".join(each.text for each in partial.words) == partial.text.strip()
+        assert partial.stable.strip().startswith(" ".join(each.text for each in partial.stable_words))
+        for n, word in enumerate(partial.words[:-1]):
+            seen.setdefault(n, set()).add((word.text, word.start, word.end))
+    final = stream.finish()
+    assert placed(partial.words) == placed(final.words)
+    assert all(seen[n] == {each} for n, each in enumerate(placed(final.words[:-1])))
+    confidences = [each.confidence for each in final.words]
+    assert [each.confidence for each in partial.words] == pytest.approx(confidences, abs=1e-3)
+
+
+def test_words_after_text_was_taken():
+    log_probs = spoken("ab|ba|aab|b|ab|" * 12)
+    stream, taken = BeamDecoder(LETTERS, beam_width=8).stream(commit_after=12), []
+    for chunk in np.array_split(log_probs, 90):
+        stream.push(chunk)
+        stream.partial()
+        taken += stream.take().words
+        rest = stream.partial().words
+    assert len(taken) > 50
+    assert placed([*taken, *rest]) == placed(BeamDecoder(LETTERS, beam_width=8).decode(log_probs)[0][0].words)
+
+
+def test_words_are_placed_at_the_price_of_the_last_frames(monkeypatch):
+    stream = BeamDecoder(LETTERS, beam_width=4).stream()
+    stream.push(spoken("ab|ba|" * 60))
+    stream.partial()
+    lengths = []
+    rescore = stream._decoder.rescore
+    monkeypatch.setattr(stream._decoder, "rescore", lambda x, *more: lengths.append(len(x)) or rescore(x, *more))
+    stream.push(spoken("ab|"))
+    words = stream.partial().words
+    assert max(lengths) < 160 < stream.frames
+    assert placed(words) == placed(stream.finish().words)
+
+
+def test_a_token_that_lasts_over_a_cut_has_its_first_frame():
+    probs = np.tile([0.001, 0.997, 0.001, 0.001], (400, 1))
+    probs[:5] = [0.997, 0.001, 0.001, 0.001]
+    stream = BeamDecoder(LETTERS, beam_width=4).stream(commit_after=20)
+    for chunk in np.array_split(np.log(probs), 50):
+        stream.push(chunk)
+        assert placed(stream.partial().words) in ([], [("a", 5, stream.frames)])
+    assert placed(stream.finish().words) == [("a", 5, 400)]
+
+
+def test_a_word_in_progress_is_not_shown_in_phonemes():
+    """With spellings of its own, it is there as soon as its tokens are a word."""
+    vocabulary = Vocabulary(("", "a", "b", "|"), separator="|")
+    decoder = BeamDecoder(vocabulary, lexicon={"Hi": "aba", "Hit": "abab", "Oh": "b"}, beam_width=8, oov_charge=1.0)
+    stream, shown = decoder.stream(), []
+    for frame in spoken("abab|bb|"):
+        stream.push(frame[None])
+        partial = stream.partial()
+        if not shown or shown[-1] != partial.text:
+            shown.append(partial.text)
+        assert " ".join(each.text for each in partial.words) == partial.text
+    assert shown == ["", "Hi", "Hit", "Hit Oh", "Hit", "Hit bb"]  # an unknown word that is complete is shown
+
+
+def test_no_words_without_a_mark():
+    stream = BeamDecoder(UNMARKED, beam_width=4).stream(commit_after=10)
+    stream.push(speech(0, 100))
+    assert stream.partial().words == ()
+
+
+def test_partial_results_as_json():
+    stream = BeamDecoder(LETTERS, beam_width=4).stream(commit_after=10)
+    stream.push(spoken("ab|ba|a|b"))
+    partial = stream.partial()
+    assert len(partial.stable_words) > 0 < len(partial.tentative_words)
+    data = json.loads(json.dumps(partial.to_dict(), allow_nan=False))
+    assert Partial.from_dict(data) == partial
+    assert [each["text"] for each in data["stable_words"] + data["tentative_words"]] == ["ab", "ba", "a", "b"]
+    del data["stable_words"]
+    with pytest.raises(InvalidInputError, match=r"data\['stable_words'\] is missing"):
+        Partial.from_dict(data)

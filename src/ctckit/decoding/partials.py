@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ctckit._json import Entries
-from ctckit.alignment.spans import words_of
+from ctckit.alignment.spans import Spans, WordSpan, words_as_json, words_from_json, words_of
+from ctckit.decoding.placing import LOOK_AHEAD, Places
 from ctckit.kernels.search.plan import BOUNDARY, Parts, SearchPlan
 from ctckit.vocabulary import Vocabulary
 
@@ -24,17 +26,30 @@ CONTEXT_WORDS = 16  # words before the first one that is chosen among words of t
 class Partial:
     """What a stream has decoded so far.
 
+    Words have the frames of the likeliest alignment so far. Once a word is stable, its text stays, but its frames may
+    still move a little in the next 128 frames.
+
     Attributes:
         stable: Text that will not change any more.
-        tentative: The rest of the best text at the moment.
+        tentative: The rest of the best text at the moment. With a lexicon that has spellings of its own, a word in
+            progress is there only if its tokens so far are a word.
         stable_tokens: The classes of ``stable``.
-        tentative_tokens: The classes of ``tentative``.
+        tentative_tokens: The classes of the rest of the best text.
+        stable_words: The whole words of the stable text.
+        tentative_words: The other words; the last one may be in progress.
     """
 
     stable: str
     tentative: str
     stable_tokens: tuple[int, ...]
     tentative_tokens: tuple[int, ...]
+    stable_words: Spans[WordSpan] = field(default_factory=Spans)
+    tentative_words: Spans[WordSpan] = field(default_factory=Spans)
+
+    @property
+    def words(self) -> Spans[WordSpan]:
+        """All words. ``words(unit="seconds", stride=…)``: see ``Spans``. None without a mark of words."""
+        return Spans(self.stable_words + self.tentative_words)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the text so far as an object that ``json.dumps`` takes."""
@@ -44,6 +59,8 @@ class Partial:
             "tentative": self.tentative,
             "stable_tokens": list(self.stable_tokens),
             "tentative_tokens": list(self.tentative_tokens),
+            "stable_words": words_as_json(self.stable_words),
+            "tentative_words": words_as_json(self.tentative_words),
         }
 
     @classmethod
@@ -54,8 +71,17 @@ class Partial:
             InvalidInputError: Names the first entry that is missing or wrong.
         """
         entries = Entries(data, "Partial")
-        tokens = (tuple(entries.integers(name, 0).tolist()) for name in ("stable_tokens", "tentative_tokens"))
-        return cls(entries.text("stable"), entries.text("tentative"), *tokens)
+        stable_tokens, tentative_tokens = (
+            tuple(entries.integers(name, 0).tolist()) for name in ("stable_tokens", "tentative_tokens")
+        )
+        return cls(
+            entries.text("stable"),
+            entries.text("tentative"),
+            stable_tokens,
+            tentative_tokens,
+            words_from_json(entries.items("stable_words")),
+            words_from_json(entries.items("tentative_words")),
+        )
 
     @property
     def text(self) -> str:
@@ -90,13 +116,33 @@ class Written:
         return " ".join(part for part in (self.words, self.rest) if part)
 
 
-class NamedWord(NamedTuple):
-    """A word of a lexicon in a text: its entry in the lexicon, its text, its first token and one past its last."""
+class PlacedWord(NamedTuple):
+    """A word of a text: its entry in the lexicon or −1, its text, and the positions of its tokens."""
 
     entry: int
     text: str
-    first: int
-    end: int
+    positions: Tokens
+
+    @property
+    def first(self) -> int:
+        """Its first token."""
+        return self.positions[0]
+
+    @property
+    def end(self) -> int:
+        """One past its last token."""
+        return self.positions[-1] + 1
+
+
+def spans_of(words: Sequence[PlacedWord], places: Places, first: int) -> list[WordSpan]:
+    """Return the frames and the confidence of each word; ``places`` begin with token ``first``."""
+    starts, ends, sure = places.starts.tolist(), places.ends.tolist(), places.confidences.tolist()
+    result = []
+    for word in words:
+        confidence = math.prod(sure[position - first] for position in word.positions)
+        known = None if math.isnan(confidence) else confidence
+        result.append(WordSpan(word.text, starts[word.first - first], ends[word.end - 1 - first], known))
+    return result
 
 
 class StableText:
@@ -124,30 +170,65 @@ class StableText:
         self._names = word_names
         self._score_parts = score_parts
         self._written = Written()
-        self._words: list[NamedWord] = []
+        self._words: list[PlacedWord] = []
+        self._spans: list[WordSpan] = []  # of the first words, which stay where they are
 
     def copy(self) -> StableText:
         """Return the same text; neither changes with the other."""
         other = copy.copy(self)
-        other._words = list(self._words)
+        other._words, other._spans = list(self._words), list(self._spans)
         return other
 
-    def partial(self, more: Tokens, tentative: Tokens) -> Partial:
-        """Return the text after ``more`` stable tokens and a guess for the rest."""
+    def partial(self, more: Tokens, tentative: Tokens, closed: int, places: Callable[[int], Places]) -> Partial:
+        """Return the text after ``more`` stable tokens and a guess for the rest.
+
+        Args:
+            more: The tokens that became stable.
+            tentative: The guess.
+            closed: How many tokens are closed, so that their places are final.
+            places: Returns the places of all tokens from a given one on.
+        """
         self.tokens += more
-        if self._names is not None:
-            return self._partial_in_names(tentative)
+        if not self._plan.has_words:
+            return self._partial_in_letters(more, tentative, (Spans(), Spans()))
+        rest = self._find_words(tentative)
+        words = self._placed(rest, closed, places)
+        if self._names is None:
+            return self._partial_in_letters(more, tentative, words)
+        stable, rest_text = (" ".join(each.text for each in part) for part in (self._words, rest))
+        between = " " if stable and rest_text else ""
+        return Partial(stable, between + rest_text, self.tokens, tentative, *words)
+
+    def _partial_in_letters(
+        self, more: Tokens, tentative: Tokens, words: tuple[Spans[WordSpan], Spans[WordSpan]]
+    ) -> Partial:
         self._written = self._written.then(more, self._vocabulary)
         stable = self._vocabulary.spelled(self._written.text, complete=False)
         whole = self._vocabulary.spelled(self._written.then(tentative, self._vocabulary).text)
-        return Partial(stable, whole[len(stable) :], self.tokens, tentative)
+        return Partial(stable, whole[len(stable) :], self.tokens, tentative, *words)
+
+    def _placed(
+        self, rest: list[PlacedWord], closed: int, places: Callable[[int], Places]
+    ) -> tuple[Spans[WordSpan], Spans[WordSpan]]:
+        """Return the spans of the stable words and of the others."""
+        first = self._words[len(self._spans) - 1].positions[-1] if self._spans else 0
+        open_words = self._words[len(self._spans) :]
+        found = places(first)
+        spans = spans_of([*open_words, *rest], found, first)
+        stable = Spans([*self._spans, *spans[: len(open_words)]])
+        sure = found.frames - LOOK_AHEAD
+        pairs = zip(open_words, spans, strict=False)
+        self._spans += [span for word, span in pairs if word.end <= closed or span.end < sure]
+        return stable, Spans(spans[len(open_words) :])
 
     def drop(self, count: int) -> None:
         """Remove the first tokens, which were taken from the stream."""
         self.tokens = self.tokens[count:]
         self._written = Written().then(self.tokens, self._vocabulary)
-        words = [NamedWord(each.entry, each.text, each.first - count, each.end - count) for each in self._words]
-        self._words = [each for each in words if each.first >= 0]
+        parted = any(each.first < count < each.end for each in self._words)
+        words = [] if parted else [each for each in self._words if each.first >= count]
+        self._words = [each._replace(positions=tuple(k - count for k in each.positions)) for each in words]
+        self._spans = []
 
     def named(self, parts: Parts, tokens: npt.NDArray[np.int32]) -> Parts:
         """Return the parts of a text with the words that were chosen where it shares the stable tokens."""
@@ -170,26 +251,27 @@ class StableText:
             total += log_prob
         return total + (model.query(state, model.end)[0] if plan.lm_boundary else 0.0)
 
-    def _partial_in_names(self, tentative: Tokens) -> Partial:
-        found = self._name_words(self.tokens + tentative)
+    def _find_words(self, tentative: Tokens) -> list[PlacedWord]:
+        """Add the words that became stable. Return the words after them."""
+        begin, known = self._context()
+        tokens = self.tokens[begin:] + tentative
+        spelled = words_of(tokens, self._vocabulary)[known:]
+        entries = self._score_parts(tokens).word_indices[known:] if self._names is not None else [-1] * len(spelled)
+        found = [
+            PlacedWord(
+                entry,
+                self._names[entry] if self._names is not None and entry >= 0 else text,
+                tuple(begin + position for position in positions),
+            )
+            for entry, (text, positions) in zip(entries, spelled, strict=True)
+        ]
         complete = self._complete_words(found)
         self._words += found[:complete]
-        stable = " ".join(each.text for each in self._words)
-        rest = " ".join(each.text for each in found[complete:])
-        return Partial(stable, " " + rest if stable and rest else rest, self.tokens, tentative)
-
-    def _name_words(self, tokens: Tokens) -> list[NamedWord]:
-        """Return the words after those that are named already."""
-        begin, known = self._context()
-        spelled = words_of(tokens[begin:], self._vocabulary)[known:]
-        indices = self._score_parts(tokens[begin:]).word_indices[known:]
-        assert self._names is not None
-        return [
-            NamedWord(
-                index, self._names[index] if index >= 0 else text, begin + positions[0], begin + positions[-1] + 1
-            )
-            for index, (text, positions) in zip(indices, spelled, strict=True)
-        ]
+        rest = found[complete:]
+        in_progress = bool(rest) and self._plan.letters[tokens[-1]][-1:] != (BOUNDARY,)
+        if self._names is not None and in_progress and rest[-1].entry < 0:
+            rest.pop()
+        return rest
 
     def _context(self) -> tuple[int, int]:
         """Return a token that begins a word before the new ones, and the number of named words from there on."""
@@ -202,7 +284,7 @@ class StableText:
     def _letters(self, position: int) -> tuple[int, ...]:
         return self._plan.letters[self.tokens[position]]
 
-    def _complete_words(self, found: list[NamedWord]) -> int:
+    def _complete_words(self, found: list[PlacedWord]) -> int:
         """Return how many of the words end within the stable tokens, with the boundary after them."""
         stable = range(self._words[-1].end if self._words else 0, len(self.tokens))
         last = max((n for n in stable if BOUNDARY in self._letters(n)), default=-1)

@@ -43,6 +43,7 @@ from ctckit._distributions import expect_distributions
 from ctckit.decoding.committing import Commits
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.partials import Partial, StableText
+from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.native import plausible
 from ctckit.kernels.search.plan import BOUNDARY, Border, Decoded, Parts, Rescoring
@@ -120,6 +121,7 @@ class DecodeStream:
         self._closed = _ClosedText()
         self._taken = np.zeros(0, dtype=np.int32)  # the last tokens that were taken: context for the language models
         self._began: int | None = None  # the first frame of a token that began before the kept frames
+        self._places = Places()  # of the best text of the last partial result
         self._stable = StableText(self._plan, vocabulary, word_names, decoder.score_parts)
         self._finished = False
 
@@ -190,9 +192,36 @@ class DecodeStream:
         """Return the text since the last ``take``: its stable part, and the best guess for the rest."""
         self._expect_open()
         stable = self._search.stable()
+        tokens = self._best_tokens()
+        more = self._newly_stable(stable)
+        return self._stable.partial(
+            more, tokens[len(stable) :], self._closed.count, lambda first: self._places_from(first, tokens)
+        )
+
+    def _best_tokens(self) -> tuple[int, ...]:
+        """Return the best text since the last cut."""
         best = self._search.best(1, ended=False)
-        tokens = best[0].tokens if best else stable
-        return self._stable.partial(self._newly_stable(stable), tokens[len(stable) :])
+        tokens: tuple[int, ...] = best[0].tokens if best else self._search.stable()
+        return tokens
+
+    def _place(self, tokens: tuple[int, ...]) -> Places:
+        """Return where the tokens of a text since the last cut are."""
+        kept = Kept(self._last_kept, self._first_kept, self._frames, self._began)
+        self._places = self._places.moved(tokens, kept, self._decoder.rescore)
+        return self._places
+
+    def _places_from(self, first: int, tokens: tuple[int, ...]) -> Places:
+        """Return where the tokens of a text since the last cut are, and the closed ones; those from ``first`` on."""
+        placed, ahead = self._place(tokens), first - self._closed.count
+        return placed.without(tokens[:ahead]) if ahead > 0 else placed.after(self._closed.places(-ahead))
+
+    def _last_kept(self, count: int) -> npt.NDArray[Any]:
+        """Return the last frames."""
+        first, found = len(self._kept), 0
+        while found < count:
+            first -= 1
+            found += len(self._kept[first])
+        return np.concatenate([self._kept[0][:0], *self._kept[first:]])[found - count :]
 
     def _newly_stable(self, stable: tuple[int, ...]) -> tuple[int, ...]:
         """Return the stable tokens that no partial result has had yet; ``stable`` are those that are not closed."""
@@ -280,6 +309,7 @@ class DecodeStream:
         self._close(text, closed, border.log_mass)
         lasts = closed < len(text.tokens) and text.rescoring.starts[closed] < frame
         self._began = int(self._starts(text.rescoring)[closed]) if lasts else None
+        self._places = self._places.without(tokens[:count])
         self._search.forget(count)
         self._border = border
         self._kept = [kept[:0], kept[frame:].copy()]
@@ -408,21 +438,32 @@ class _ClosedText:
         """Return the tokens of the last blocks, at least this many if there are."""
         return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in self.last_blocks(least))])
 
+    def places(self, count: int) -> Places:
+        """Return where the last ``count`` tokens are."""
+        tokens, rescorings = _joined(self.last_blocks(count))
+        surplus = len(tokens) - count
+        whole = Places(tuple(tokens.tolist()), rescorings.starts, rescorings.ends, rescorings.confidences)
+        return whole.without(whole.tokens[:surplus])
+
     @property
     def tokens(self) -> npt.NDArray[np.int32]:
         return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in self.blocks)])
 
     def decoded(self, parts: Parts) -> Decoded:
         """Join the blocks to one text with these parts; its log-probability is the sum of their contributions."""
-        blocks = [rescoring for _, rescoring in self.blocks]
-        whole = Rescoring(
-            math.fsum(each.log_prob for each in blocks) if len(blocks) != 1 else blocks[0].log_prob,
-            np.concatenate([np.zeros(0, dtype=np.int64), *(each.starts for each in blocks)]),
-            np.concatenate([np.zeros(0, dtype=np.int64), *(each.ends for each in blocks)]),
-            np.concatenate([np.zeros(0), *(each.token_log_probs for each in blocks)]),
-            np.concatenate([np.zeros(0), *(each.confidences for each in blocks)]),
-        )
-        return Decoded(self.tokens, whole, parts)
+        return Decoded(*_joined(self.blocks), parts)
+
+
+def _joined(blocks: Sequence[tuple[npt.NDArray[np.int32], Rescoring]]) -> tuple[npt.NDArray[np.int32], Rescoring]:
+    """Return the tokens of some blocks and their scores."""
+    scores = [rescoring for _, rescoring in blocks]
+    return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in blocks)]), Rescoring(
+        math.fsum(each.log_prob for each in scores) if len(scores) != 1 else scores[0].log_prob,
+        np.concatenate([np.zeros(0, dtype=np.int64), *(each.starts for each in scores)]),
+        np.concatenate([np.zeros(0, dtype=np.int64), *(each.ends for each in scores)]),
+        np.concatenate([np.zeros(0), *(each.token_log_probs for each in scores)]),
+        np.concatenate([np.zeros(0), *(each.confidences for each in scores)]),
+    )
 
 
 def _ended(rescoring: Rescoring, window: int) -> int:

@@ -1,0 +1,109 @@
+"""Where the tokens of a growing text are, at the price of its last part.
+
+From one partial result to the next, most of the text stays, and so do its places: frames that came long after a token
+are assumed not to move it. Only the rest is aligned again, from the last sure token on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.kernels.search.plan import Float64, Int64, Rescoring
+
+Tokens = tuple[int, ...]
+
+LOOK_AHEAD = 128  # frames
+
+
+class Kept(NamedTuple):
+    """The frames that a stream keeps.
+
+    Attributes:
+        last: Returns the last n of them.
+        first: The number of the first one.
+        now: One past the last one.
+        began: The first frame of a token that began before them, or None.
+    """
+
+    last: Callable[[int], npt.NDArray[Any]]
+    first: int
+    now: int
+    began: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Tokens and where they are.
+
+    Attributes:
+        tokens: Their classes.
+        starts: (N,) int64 first frames, from the beginning of the stream.
+        ends: (N,) int64 one past their last frames.
+        confidences: (N,) float64; NaN where there is none.
+        frames: The number of frames that have been aligned, from the beginning of the stream.
+    """
+
+    tokens: Tokens = ()
+    starts: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    ends: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    confidences: Float64 = field(default_factory=lambda: np.zeros(0))
+    frames: int = 0
+
+    def without(self, first: Tokens) -> Places:
+        """Return the places without those of the first tokens; none if the text begins with others."""
+        count = len(first)
+        if self.tokens[:count] != first:
+            return Places()
+        rest = slice(count, None)
+        return Places(self.tokens[rest], self.starts[rest], self.ends[rest], self.confidences[rest], self.frames)
+
+    def after(self, others: Places) -> Places:
+        """Return other places and then these."""
+        return Places(
+            others.tokens + self.tokens,
+            np.concatenate([others.starts, self.starts]),
+            np.concatenate([others.ends, self.ends]),
+            np.concatenate([others.confidences, self.confidences]),
+            self.frames,
+        )
+
+    def moved(self, tokens: Tokens, kept: Kept, align: Callable[[npt.NDArray[Any], Tokens], Rescoring]) -> Places:
+        """Return the places of the tokens of a later text.
+
+        Args:
+            tokens: The text.
+            kept: The frames.
+            align: Aligns tokens with frames.
+        """
+        if tokens == self.tokens and kept.now == self.frames:
+            return self
+        sure = self._sure(tokens)
+        begin = max(kept.first, int(self.starts[sure])) if sure else kept.first
+        found = align(kept.last(kept.now - begin), tokens[sure:])
+        if len(found.ends) and found.ends[-1] == 0:  # no alignment exists
+            return Places().moved(tokens, kept, align) if sure else _nowhere(tokens, kept.now)
+        starts = np.concatenate([self.starts[:sure], found.starts + begin])
+        if sure:
+            starts[sure] = self.starts[sure]
+        elif kept.began is not None and len(starts) and starts[0] == kept.first:
+            starts[0] = kept.began
+        ends = np.concatenate([self.ends[:sure], found.ends + begin])
+        return Places(tokens, starts, ends, np.concatenate([self.confidences[:sure], found.confidences]), kept.now)
+
+    def _sure(self, tokens: Tokens) -> int:
+        """Return a token, such that it and all before it are at their places."""
+        pairs = enumerate(zip(self.tokens, tokens, strict=False))
+        same = next((n for n, (a, b) in pairs if a != b), min(len(self.tokens), len(tokens)))
+        ended = int(np.searchsorted(self.ends, self.frames - LOOK_AHEAD))
+        return max(0, min(same, ended) - 1)
+
+
+def _nowhere(tokens: Tokens, frame: int) -> Places:
+    """Return empty places."""
+    frames = np.full(len(tokens), frame, dtype=np.int64)
+    return Places(tokens, frames, frames, np.full(len(tokens), np.nan), frame)
