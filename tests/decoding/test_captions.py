@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctckit import BeamDecoder, Vocabulary
-from ctckit.decoding import beam
+from ctckit import BeamDecoder, NGramModel, Vocabulary
+from ctckit.decoding import EndpointRules, beam
 from ctckit.decoding.partials import Partial
 from ctckit.errors import InvalidInputError
 from tests.decoding.test_streaming import chunks, speech
-from tests.support.search_problems import ENGINES, LETTERS, UNMARKED
+from tests.support.search_problems import ENGINES, LETTERS, UNMARKED, model
 
 
 @pytest.fixture(params=sorted(ENGINES), autouse=True)
@@ -280,3 +280,145 @@ def test_partial_results_as_json():
     del data["stable_words"]
     with pytest.raises(InvalidInputError, match=r"data\['stable_words'\] is missing"):
         Partial.from_dict(data)
+
+
+# --- ends of utterances ----------------------------------------------------------------------------------------------
+
+
+def silence(frames, classes=4):
+    probs = np.full((frames, classes), 0.0001)
+    probs[:, 0] = 1 - 0.0001 * (classes - 1)
+    return np.log(probs)
+
+
+def reasons(stream, log_probs):
+    """Push frame by frame; return the first frame count for each answer of ``endpoint``."""
+    found = {}
+    for frame in log_probs:
+        stream.push(frame[None])
+        found.setdefault(stream.endpoint(), stream.frames)
+    return found
+
+
+@pytest.mark.parametrize("after", [None, 8])
+@pytest.mark.parametrize("vocabulary", [UNMARKED, LETTERS])
+def test_silence_after_speech(vocabulary, after):
+    """A mark between words, at the end of the speech or in the silence, is no speech; cuts change nothing."""
+    rules = EndpointRules(silence_after_speech=30)
+    stream = BeamDecoder(vocabulary, beam_width=4).stream(endpoint=rules, commit_after=after)
+    said = spoken("ab|ba" if vocabulary is LETTERS else "ab")  # the last letter is in the fourth frame from the end
+    late_mark = spoken("|" if vocabulary is LETTERS else "", blanks=10)
+    found = reasons(stream, np.concatenate([silence(100), said, late_mark, silence(60)]))
+    assert found == {None: 1, "silence_after_speech": 100 + len(said) - 3 + 30}
+    assert stream.reset().text == ("ab ba" if vocabulary is LETTERS else "ab")
+
+
+def test_silence_without_speech_and_the_longest_utterance():
+    rules = EndpointRules(silence=20, silence_after_speech=8, longest=50)
+    decoder = BeamDecoder(LETTERS, beam_width=4)
+    assert reasons(decoder.stream(endpoint=rules), silence(49)) == {None: 1, "silence": 20}
+    assert reasons(decoder.stream(endpoint=rules), spoken("ab|" * 20)) == {None: 1, "longest": 50}
+    seconds = EndpointRules(silence=0.2)
+    assert reasons(decoder.stream(endpoint=seconds, stride=0.01), silence(49)) == {None: 1, "silence": 20}
+
+
+def test_an_utterance_begins_where_the_last_one_ended():
+    rules = EndpointRules(silence_after_speech=20, longest=90)
+    stream = BeamDecoder(LETTERS, beam_width=4).stream(endpoint=rules, commit_after=10)
+    texts, lengths = [], []
+    for frame in np.concatenate([spoken("ab|b"), silence(40), spoken("ba"), silence(30), spoken("ab|" * 9)]):
+        stream.push(frame[None])
+        if stream.endpoint():
+            text = stream.reset()
+            texts.append((stream.frames, text.text, placed(text.words)))
+            assert stream.partial().words == ()
+    lengths = [frames for frames, *_ in texts]
+    assert texts[0][1:] == ("ab b", [("ab", 3, 8), ("b", 15, 16)])
+    assert texts[1][1:] == ("ba", [("ba", 62, 67)])
+    assert lengths == [16 + 20, 67 + 20, 67 + 20 + 90]
+
+
+def test_an_utterance_is_decoded_like_an_item_of_its_own(tmp_path):
+    """With reset(), the new text depends on nothing before it."""
+    words = model(tmp_path, ["a", "ab", "b", "ba"], "word", seed=2)
+    decoder = BeamDecoder(LETTERS, beam_width=6, language_model=words, lm_weight=1.0)
+    first, second = speech(1, 60, sure=0.6), speech(2, 60, sure=0.6)
+    stream = decoder.stream()
+    stream.push(first)
+    assert stream.reset() == decoder.decode(first)[0][0]
+    stream.push(second)
+    found, alone = stream.finish(), decoder.decode(second)[0][0]
+    assert (found.tokens, found.score) == (alone.tokens, alone.score)
+    assert [each.start - 60 for each in found.spans] == [each.start for each in alone.spans]
+
+
+ARPA = """\\data\\
+ngram 1=6
+ngram 2=2
+
+\\1-grams:
+-2\t<unk>\t0
+-99\t<s>\t0
+-2\t</s>\t0
+-1\ta\t0
+-1\tb\t0
+-1\tab\t0
+
+\\2-grams:
+-0.01\ta b
+-0.01\tb a
+
+\\end\\
+"""
+
+
+@pytest.mark.parametrize("vocabulary", [LETTERS, Vocabulary(("", "▁a", "▁b", "b"), word_start="▁")])
+def test_the_language_model_goes_on(tmp_path, vocabulary, engine):
+    (tmp_path / "words.arpa").write_text(ARPA, encoding="utf-8")
+    words = NGramModel.load(tmp_path / "words.arpa")
+    decoder = BeamDecoder(vocabulary, language_model=words, lm_weight=1.0, beam_width=4, lm_boundary=False)
+    classes = {"a": 1, "b": 2}
+    for said, expected in (("a", "b"), ("b", "a")):
+        first, doubt = silence(4), silence(4)
+        first[1] = np.log([0.01, 0.01, 0.01, 0.01])
+        first[1, classes[said]] = np.log(0.97)
+        doubt[1] = np.log([0.01, 0.49, 0.49, 0.01])
+        stream = decoder.stream()
+        for n in range(70):  # longer than the context that is read again
+            stream.push(first)
+            assert stream.reset(keep_lm_state=True).text == said
+            if n in (0, 69):
+                twin = pickle.loads(pickle.dumps(stream))
+                twin.push(doubt)
+                assert twin.finish().text == expected
+    stream.reset()
+    stream.push(doubt)
+    assert {each.text for each in stream.finish_all(2)} == {"a", "b"}
+
+
+def test_a_text_that_the_search_cannot_read_again():
+    """A stable part of a word is no text of a closed lexicon; the next utterance begins anew."""
+    decoder = BeamDecoder(LETTERS, lexicon=["ab"], oov_charge=None, beam_width=4)
+    stream = decoder.stream()
+    stream.push(spoken("a"))
+    stream.partial()
+    stream.reset(keep_lm_state=True)
+    stream.push(spoken("ab|"))
+    assert stream.finish().text == "ab"
+
+
+def test_wrong_rules_are_said():
+    decoder = BeamDecoder(UNMARKED)
+    with pytest.raises(
+        InvalidInputError, match=r"endpoint has no rule; expected a duration for silence_after_speech or"
+    ):
+        decoder.stream(endpoint=EndpointRules())
+    with pytest.raises(InvalidInputError, match=r"endpoint\.longest is 0\.5 frames; expected a whole number"):
+        decoder.stream(endpoint=EndpointRules(longest=0.5))
+    stream = decoder.stream()
+    with pytest.raises(InvalidInputError, match=r"the stream has no rules for endpoints: decoder\.stream\(endpoint="):
+        stream.endpoint()
+    stream.finish()
+    for call in (stream.endpoint, stream.reset):
+        with pytest.raises(InvalidInputError, match="the stream is finished"):
+            call()

@@ -1,6 +1,7 @@
 """From log-probabilities to texts: greedy decoding, beam search, streams, and the tuning of their weights."""
 
+from ctckit.decoding.endpointing import EndpointRules
 from ctckit.decoding.rescoring import rescore
 from ctckit.decoding.settings_file import read_settings, write_settings
 
-__all__ = ["read_settings", "rescore", "write_settings"]
+__all__ = ["EndpointRules", "read_settings", "rescore", "write_settings"]

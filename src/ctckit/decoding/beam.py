@@ -17,6 +17,7 @@ from ctckit._padding import frames_of_items
 from ctckit.decoding import settings as defaults
 from ctckit.decoding import streaming
 from ctckit.decoding.committing import Commits, frames_of
+from ctckit.decoding.endpointing import EndpointRules
 from ctckit.decoding.fusion import fusion_models
 from ctckit.decoding.hotwords import PhraseSpelling
 from ctckit.decoding.hypothesis import Hypothesis
@@ -243,7 +244,12 @@ class BeamDecoder:
         return result
 
     def stream(
-        self, *, hotwords: Hotwords | None = None, commit_after: float | None = None, stride: float | None = None
+        self,
+        *,
+        hotwords: Hotwords | None = None,
+        commit_after: float | None = None,
+        endpoint: EndpointRules | None = None,
+        stride: float | None = None,
     ) -> streaming.DecodeStream:
         """Return a stream, which decodes one item while its frames arrive: ``push``, ``partial``, ``finish``.
 
@@ -253,7 +259,8 @@ class BeamDecoder:
                 if there are words; texts of the beam that do not begin with it are dropped. So the result may be
                 another one than that of ``decode``. None: text becomes stable where all texts of the beam agree, and
                 the result is that of ``decode``.
-            stride: The seconds from one frame to the next; then ``commit_after`` is in seconds.
+            endpoint: Rules by which ``endpoint()`` of the stream tells that an utterance has ended.
+            stride: The seconds from one frame to the next; then all durations are in seconds.
 
         Raises:
             InvalidInputError: On a wrong hotword, or a duration that is not positive.
@@ -271,7 +278,8 @@ class BeamDecoder:
         """
         decoder = self if hotwords is None else self.with_settings(hotwords=hotwords)
         commits = None if commit_after is None else Commits(frames_of(commit_after, "commit_after", stride))
-        return streaming.DecodeStream(decoder._search, self.vocabulary, self._word_names, commits)
+        rules = None if endpoint is None else endpoint.in_frames(stride)
+        return streaming.DecodeStream(decoder._search, self.vocabulary, self._word_names, commits, rules)
 
     def __repr__(self) -> str:
         plan = self.plan

@@ -41,6 +41,8 @@ import numpy.typing as npt
 from ctckit import _checks
 from ctckit._distributions import expect_distributions
 from ctckit.decoding.committing import Commits
+from ctckit.decoding.continuing import CONTEXT_TOKENS, ended_words, is_mark, search_after
+from ctckit.decoding.endpointing import EndpointRules, Reason
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.decoding.placing import Kept, Places
@@ -102,27 +104,38 @@ class DecodeStream:
     """
 
     def __init__(
-        self, decoder: Any, vocabulary: Vocabulary, word_names: tuple[str, ...] | None, commits: Commits | None = None
+        self,
+        decoder: Any,
+        vocabulary: Vocabulary,
+        word_names: tuple[str, ...] | None,
+        commits: Commits | None = None,
+        rules: EndpointRules | None = None,
     ) -> None:
         self._lock = threading.RLock()
         self._decoder = decoder
         self._plan = decoder.plan
         self._vocabulary = vocabulary
         self._word_names = word_names
-        self._search = decoder.search()
         self._commits = commits
+        self._rules = rules
         self._window = window_of(self._plan.classes)
         if commits is not None:
             self._window = min(self._window, commits.window)
-        self._kept: list[npt.NDArray[Any]] = [decoder.prepare(np.zeros((0, self._plan.classes), dtype=np.float32))]
-        self._first_kept = 0
         self._frames = 0
+        self._begin(np.zeros(0, dtype=np.int32))
+
+    def _begin(self, past: npt.NDArray[np.int32]) -> None:
+        """Begin with an empty text at the next frame; the language models have seen ``past``."""
+        self._search = search_after(self._decoder, past[-CONTEXT_TOKENS:])
+        self._kept: list[npt.NDArray[Any]] = [self._decoder.prepare(np.zeros((0, self._plan.classes), np.float32))]
+        self._began_at = self._first_kept = self._frames
         self._border = Border()  # before the kept frames
         self._closed = _ClosedText()
-        self._taken = np.zeros(0, dtype=np.int32)  # the last tokens that were taken: context for the language models
+        self._taken = past  # the last tokens that were taken: context for the language models
         self._began: int | None = None  # the first frame of a token that began before the kept frames
+        self._speech: int | None = None  # the end of the last token that was closed, marks aside
         self._places = Places()  # of the best text of the last partial result
-        self._stable = StableText(self._plan, vocabulary, word_names, decoder.score_parts)
+        self._stable = StableText(self._plan, self._vocabulary, self._word_names, self._decoder.score_parts)
         self._finished = False
 
     @_one_at_a_time
@@ -246,6 +259,41 @@ class DecodeStream:
         self._closed = _ClosedText()
         return taken
 
+    @_one_at_a_time
+    def endpoint(self) -> Reason | None:
+        """Return the rule by which the utterance has ended, by its name in ``EndpointRules``; None: it has not.
+
+        Raises:
+            InvalidInputError: If the stream was made without rules, or is finished.
+        """
+        self._expect_open()
+        if self._rules is None:
+            raise InvalidInputError("the stream has no rules for endpoints: decoder.stream(endpoint=EndpointRules(…)).")
+        tokens = self._best_tokens()
+        ends = self._place(tokens).ends
+        last = next((k for k in reversed(range(len(tokens))) if not self._is_mark(tokens[k : k + 1])), None)
+        speech = self._speech if last is None else int(ends[last])
+        silence = self._frames - (self._began_at if speech is None else speech)
+        return self._rules.reason(silence=silence, length=self._frames - self._began_at, speech=speech is not None)
+
+    @_one_at_a_time
+    def reset(self, *, keep_lm_state: bool = False) -> Hypothesis:
+        """Return the best text since the last ``take``, and begin a new utterance, with an empty text.
+
+        Frames are counted on. The frames before say nothing about the new text.
+
+        Args:
+            keep_lm_state: Whether the language models go on from the text so far; the new text begins a new word.
+                False: they begin anew.
+        """
+        ended = self.finish()
+        if not keep_lm_state:
+            self._begin(np.zeros(0, dtype=np.int32))
+            return ended
+        past = np.concatenate([self._taken, ended.decoded.tokens])
+        self._begin(ended_words(past, self._plan)[-PAST_TOKENS:])
+        return ended
+
     def finish(self) -> Hypothesis:
         """Return the best text since the last ``take``, and close the stream."""
         return self.finish_all(1)[0]
@@ -361,12 +409,15 @@ class DecodeStream:
         return BOUNDARY in last + first
 
     def _is_mark(self, tokens: tuple[int, ...]) -> bool:
-        """Tell whether the tokens are nothing but a mark between words."""
-        return bool(tokens) and all(self._plan.letters[token] == (BOUNDARY,) for token in tokens)
+        """Tell whether there are tokens, and they are nothing but marks between words."""
+        return bool(tokens) and all(is_mark(token, self._plan) for token in tokens)
 
     def _close(self, text: Decoded, closed: int, log_mass: float) -> None:
         """Move the first tokens of a text, with their share of its log-probability, to the closed text."""
         whole = text.rescoring
+        spoken = [k for k in range(closed) if not is_mark(int(text.tokens[k]), self._plan)]
+        if spoken:
+            self._speech = int(whole.ends[spoken[-1]]) + self._first_kept
         self._closed.append(
             text.tokens[:closed],
             Rescoring(
