@@ -1,8 +1,10 @@
 """Streams for live captions: text that is committed early, words with times, ends of utterances."""
 
 import copy
+import gc
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.decoding import EndpointRules, beam
 from ctckit.decoding.partials import Partial
+from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
+from ctckit.kernels.search.plan import Rescoring
 from tests.decoding.test_streaming import chunks, speech
 from tests.support.search_problems import ENGINES, LETTERS, UNMARKED, model
 
@@ -142,6 +146,31 @@ def test_committed_text_can_be_taken():
     assert tuple(token for each in taken for token in each.tokens) == twin.finish().tokens
 
 
+def test_memory_is_that_of_the_delay(engine):
+    if engine == "reference":
+        pytest.skip("the reference keeps all that it has computed")
+    classes, after, frames = 400, 64, 600
+    rng = np.random.default_rng(0)
+    vocabulary = Vocabulary(("", "|", *(f"t{n}" for n in range(classes - 2))), separator="|")
+    decoder = BeamDecoder(vocabulary, beam_width=2)
+    stream = decoder.stream(commit_after=after)
+    probs = np.full((frames, classes), 1e-6, dtype=np.float32)
+    probs[range(frames), np.where(np.arange(frames) % 2, 0, rng.integers(1, classes, frames))] = 1.0
+    log_probs = np.log(probs / probs.sum(axis=1, keepdims=True))
+    gc.collect()
+    tracemalloc.start()
+    for at in range(0, frames, 10):
+        stream.push(log_probs[at : at + 10])
+        stream.partial()
+        stream.take()
+    gc.collect()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    rows = stream.frames - stream._first_kept
+    assert after <= rows < 2 * after
+    assert kept < rows * classes * stream._kept[0].itemsize + 50_000
+
+
 def test_copies_of_a_stream_that_commits():
     log_probs = speech(5, 200, sure=0.8)
     stream = BeamDecoder(LETTERS, beam_width=6).stream(commit_after=20)
@@ -214,6 +243,25 @@ def test_words_have_the_places_of_the_final_result(after):
     assert [each.confidence for each in partial.words] == pytest.approx(confidences, abs=1e-3)
 
 
+def test_a_confidence_is_that_with_the_token_before():
+    """The token with which a later alignment begins keeps its own."""
+
+    def align(frames, tokens):
+        """Place a token in each tenth frame; the first one's confidence is 0, for want of a token before it."""
+        starts = np.arange(len(tokens)) * 10
+        confidences = np.append(0.0, np.full(len(tokens), 0.9))[: len(tokens)]
+        return Rescoring(0.0, starts, starts + 1, np.zeros(len(tokens)), confidences)
+
+    def last(count):
+        return np.zeros((count, 4))
+
+    places = Places()
+    for now in range(10, 400, 10):
+        places = places.moved((1,) * (now // 10), Kept(last, 0, now, None), align)
+        assert places.starts.tolist() == list(range(0, now, 10))
+        assert places.confidences.tolist() == [0.0] + [0.9] * (now // 10 - 1)
+
+
 def test_words_after_text_was_taken():
     log_probs = spoken("ab|ba|aab|b|ab|" * 12)
     stream, taken = BeamDecoder(LETTERS, beam_width=8).stream(commit_after=12), []
@@ -235,7 +283,7 @@ def test_words_are_placed_at_the_price_of_the_last_frames(monkeypatch):
     monkeypatch.setattr(stream._decoder, "rescore", lambda x, *more: lengths.append(len(x)) or rescore(x, *more))
     stream.push(spoken("ab|"))
     words = stream.partial().words
-    assert max(lengths) < 160 < stream.frames
+    assert max(lengths) < 100 < stream.frames
     assert placed(words) == placed(stream.finish().words)
 
 

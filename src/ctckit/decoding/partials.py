@@ -27,7 +27,7 @@ class Partial:
     """What a stream has decoded so far.
 
     Words have the frames of the likeliest alignment so far. Once a word is stable, its text stays, but its frames may
-    still move a little in the next 128 frames.
+    still move a little in the next 64 frames.
 
     Attributes:
         stable: Text that will not change any more.

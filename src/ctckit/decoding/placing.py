@@ -17,7 +17,7 @@ from ctckit.kernels.search.plan import Float64, Int64, Rescoring
 
 Tokens = tuple[int, ...]
 
-LOOK_AHEAD = 128  # frames
+LOOK_AHEAD = 64  # frames
 
 
 class Kept(NamedTuple):
@@ -87,13 +87,14 @@ class Places:
         found = align(kept.last(kept.now - begin), tokens[sure:])
         if len(found.ends) and found.ends[-1] == 0:  # no alignment exists
             return Places().moved(tokens, kept, align) if sure else _nowhere(tokens, kept.now)
-        starts = np.concatenate([self.starts[:sure], found.starts + begin])
-        if sure:
-            starts[sure] = self.starts[sure]
-        elif kept.began is not None and len(starts) and starts[0] == kept.first:
+        known = sure + 1 if sure else 0  # the first aligned token stays: its confidence depends on those before it
+        new = known - sure
+        starts = np.concatenate([self.starts[:known], found.starts[new:] + begin])
+        if not sure and kept.began is not None and len(starts) and starts[0] == kept.first:
             starts[0] = kept.began
-        ends = np.concatenate([self.ends[:sure], found.ends + begin])
-        return Places(tokens, starts, ends, np.concatenate([self.confidences[:sure], found.confidences]), kept.now)
+        ends = np.concatenate([self.ends[:known], found.ends[new:] + begin])
+        confidences = np.concatenate([self.confidences[:known], found.confidences[new:]])
+        return Places(tokens, starts, ends, confidences, kept.now)
 
     def _sure(self, tokens: Tokens) -> int:
         """Return a token, such that it and all before it are at their places."""

@@ -329,9 +329,7 @@ class DecodeStream:
             raise InvalidInputError("the stream is finished. Start another one: decoder.stream().")
 
     def _kept_frames(self) -> npt.NDArray[Any]:
-        if len(self._kept) > 1:
-            self._kept = [np.concatenate(self._kept)]
-        return self._kept[0]
+        return self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept)
 
     def _cut(self, window: int, *, only_words: bool = False) -> None:
         """Close the beginning of the text; see the top of this file.
@@ -360,7 +358,7 @@ class DecodeStream:
         self._places = self._places.without(tokens[:count])
         self._search.forget(count)
         self._border = border
-        self._kept = [kept[:0], kept[frame:].copy()]
+        self._kept = [kept[frame:].copy()]  # no view, which would keep all
         self._first_kept += frame
 
     def _best_placed(self, kept: npt.NDArray[Any]) -> tuple[tuple[int, ...], Rescoring]:
