@@ -18,11 +18,6 @@ Tokens = npt.NDArray[np.int32]
 CONTEXT_TOKENS = 64  # more than the language models see
 
 
-def is_mark(token: int, plan: SearchPlan) -> bool:
-    """Tell whether a token has no letters, only a mark between words if anything."""
-    return all(letter == BOUNDARY for letter in plan.letters[token])
-
-
 def ended_words(tokens: Tokens, plan: SearchPlan) -> Tokens:
     """Return a text with a mark at its end, if the vocabulary has a token for it."""
     single = np.flatnonzero(np.diff(plan.letters.offsets) == 1)

@@ -28,10 +28,9 @@ With ``commit_after``, there are more cuts (committing.py): such a stream is not
 from __future__ import annotations
 
 import copy
-import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -40,15 +39,17 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit._distributions import expect_distributions
+from ctckit.decoding.closed_text import ClosedText
 from ctckit.decoding.committing import Commits
-from ctckit.decoding.continuing import CONTEXT_TOKENS, ended_words, is_mark, search_after
+from ctckit.decoding.continuing import CONTEXT_TOKENS, ended_words, search_after
+from ctckit.decoding.cuts import ended, frame_before, is_mark, nearly_all, whole_words
 from ctckit.decoding.endpointing import EndpointRules, Reason
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.native import plausible
-from ctckit.kernels.search.plan import BOUNDARY, Border, Decoded, Parts, Rescoring
+from ctckit.kernels.search.plan import Border, Decoded, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 P = ParamSpec("P")
@@ -130,7 +131,7 @@ class DecodeStream:
         self._kept: list[npt.NDArray[Any]] = [self._decoder.prepare(np.zeros((0, self._plan.classes), np.float32))]
         self._began_at = self._first_kept = self._frames
         self._border = Border()  # before the kept frames
-        self._closed = _ClosedText()
+        self._closed = ClosedText()
         self._taken = past  # the last tokens that were taken: context for the language models
         self._began: int | None = None  # the first frame of a token that began before the kept frames
         self._speech: int | None = None  # the end of the last token that was closed, marks aside
@@ -256,7 +257,7 @@ class DecodeStream:
         taken = self._hypothesis(closed)
         self._stable.drop(self._closed.count)
         self._taken = np.concatenate([self._taken, self._closed.last_tokens(PAST_TOKENS)])[-PAST_TOKENS:]
-        self._closed = _ClosedText()
+        self._closed = ClosedText()
         return taken
 
     @_one_at_a_time
@@ -271,7 +272,7 @@ class DecodeStream:
             raise InvalidInputError("the stream has no rules for endpoints: decoder.stream(endpoint=EndpointRules(…)).")
         tokens = self._best_tokens()
         ends = self._place(tokens).ends
-        last = next((k for k in reversed(range(len(tokens))) if not self._is_mark(tokens[k : k + 1])), None)
+        last = next((k for k in reversed(range(len(tokens))) if not is_mark(tokens[k], self._plan)), None)
         speech = self._speech if last is None else int(ends[last])
         silence = self._frames - (self._began_at if speech is None else speech)
         return self._rules.reason(silence=silence, length=self._frames - self._began_at, speech=speech is not None)
@@ -342,15 +343,16 @@ class DecodeStream:
             return
         kept = self._kept_frames()
         tokens, rescoring = self._best_placed(kept)
-        count = _ended(rescoring, window)
-        count = self._whole_words(tokens, count) if only_words else self._closing(tokens, count, rescoring, window)
+        find_end = whole_words if only_words else nearly_all
+        count = find_end(tokens, rescoring, window, self._plan)
         if only_words and count == 0:
             return
         count, text, closed = self._closable(kept, tokens, count, window)
         agreed = min(closed + max(0, len(self._search.stable()) - count), len(text.tokens))
-        frame = _frame_before(closed, text.rescoring, window)
+        frame = frame_before(closed, text.rescoring, window)
         border = self._decoder.cut(self._border, kept, text.tokens, frame=frame, closed=closed, agreed=agreed)
-        certain = count + max(border.fixed, only_words and self._is_mark(tokens[count : count + 1]))
+        with_mark = only_words and count < len(tokens) and is_mark(tokens[count], self._plan)
+        certain = count + max(border.fixed, with_mark)
         self._search.keep_only(tokens[:certain], closed=count, frames=len(kept) - frame)
         self._close(text, closed, border.log_mass)
         lasts = closed < len(text.tokens) and text.rescoring.starts[closed] < frame
@@ -381,34 +383,10 @@ class DecodeStream:
         while True:
             text = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count, border=self._border)
             closed = len(text.tokens) - (len(tokens) - count)
-            fitting = min(closed, _ended(text.rescoring, window))
+            fitting = min(closed, ended(text.rescoring, window))
             if fitting == closed:
                 return count, text, closed
             count -= closed - fitting
-
-    def _closing(self, tokens: tuple[int, ...], count: int, rescoring: Rescoring, window: int) -> int:
-        """Return how many of the tokens in the window to close: all, or whole words if possible."""
-        for fewer in range(count, 0, -1):
-            if not self._plan.has_words or 4 * _frame_before(fewer, rescoring, window) < window:
-                break
-            if self._between_words(tokens, fewer):
-                return fewer
-        return count
-
-    def _whole_words(self, tokens: tuple[int, ...], count: int) -> int:
-        """Return how many of the first ``count`` tokens are whole words; where there are no words, all are."""
-        if not self._plan.has_words:
-            return count
-        return next((fewer for fewer in range(count, 0, -1) if self._between_words(tokens, fewer)), 0)
-
-    def _between_words(self, tokens: tuple[int, ...], count: int) -> bool:
-        last = self._plan.letters[tokens[count - 1]][-1:]
-        first = self._plan.letters[tokens[count]][:1] if count < len(tokens) else ()
-        return BOUNDARY in last + first
-
-    def _is_mark(self, tokens: tuple[int, ...]) -> bool:
-        """Tell whether there are tokens, and they are nothing but marks between words."""
-        return bool(tokens) and all(is_mark(token, self._plan) for token in tokens)
 
     def _close(self, text: Decoded, closed: int, log_mass: float) -> None:
         """Move the first tokens of a text, with their share of its log-probability, to the closed text."""
@@ -454,82 +432,6 @@ class DecodeStream:
         parts = self._stable.named(decoded.parts, decoded.tokens)
         decoded = replace(decoded, parts=parts)
         return Hypothesis(decoded, decoded.score(self._plan), self._vocabulary, self._word_names)
-
-
-@dataclass
-class _ClosedText:
-    """The closed part of a text, one block for each cut.
-
-    Attributes:
-        blocks: Tokens and where they are.
-        count: The number of tokens.
-    """
-
-    blocks: list[tuple[npt.NDArray[np.int32], Rescoring]] = field(default_factory=list)
-    count: int = 0
-
-    def append(self, tokens: npt.NDArray[np.int32], rescoring: Rescoring) -> None:
-        self.blocks.append((tokens, rescoring))
-        self.count += len(tokens)
-
-    def copy(self) -> _ClosedText:
-        return _ClosedText(list(self.blocks), self.count)
-
-    def last_blocks(self, least: int) -> list[tuple[npt.NDArray[np.int32], Rescoring]]:
-        """Return the last blocks, with at least this many tokens if there are."""
-        first, found = len(self.blocks), 0
-        while first > 0 and found < least:
-            first -= 1
-            found += len(self.blocks[first][0])
-        return self.blocks[first:]
-
-    def last_tokens(self, least: int) -> npt.NDArray[np.int32]:
-        """Return the tokens of the last blocks, at least this many if there are."""
-        return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in self.last_blocks(least))])
-
-    def places(self, count: int) -> Places:
-        """Return where the last ``count`` tokens are."""
-        tokens, rescorings = _joined(self.last_blocks(count))
-        surplus = len(tokens) - count
-        whole = Places(tuple(tokens.tolist()), rescorings.starts, rescorings.ends, rescorings.confidences)
-        return whole.without(whole.tokens[:surplus])
-
-    @property
-    def tokens(self) -> npt.NDArray[np.int32]:
-        return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in self.blocks)])
-
-    def decoded(self, parts: Parts) -> Decoded:
-        """Join the blocks to one text with these parts; its log-probability is the sum of their contributions."""
-        return Decoded(*_joined(self.blocks), parts)
-
-
-def _joined(blocks: Sequence[tuple[npt.NDArray[np.int32], Rescoring]]) -> tuple[npt.NDArray[np.int32], Rescoring]:
-    """Return the tokens of some blocks and their scores."""
-    scores = [rescoring for _, rescoring in blocks]
-    return np.concatenate([np.zeros(0, dtype=np.int32), *(tokens for tokens, _ in blocks)]), Rescoring(
-        math.fsum(each.log_prob for each in scores) if len(scores) != 1 else scores[0].log_prob,
-        np.concatenate([np.zeros(0, dtype=np.int64), *(each.starts for each in scores)]),
-        np.concatenate([np.zeros(0, dtype=np.int64), *(each.ends for each in scores)]),
-        np.concatenate([np.zeros(0), *(each.token_log_probs for each in scores)]),
-        np.concatenate([np.zeros(0), *(each.confidences for each in scores)]),
-    )
-
-
-def _ended(rescoring: Rescoring, window: int) -> int:
-    """Return the number of tokens that end in the window, with a frame to spare for a blank after them."""
-    return int(np.searchsorted(rescoring.ends, window, side="left"))
-
-
-def _frame_before(count: int, rescoring: Rescoring, window: int) -> int:
-    """Return the frame in the window where a cut closes ``count`` tokens.
-
-    It is before the next token begins; or, if that is in the first quarter of the window, within that token.
-    """
-    if count == len(rescoring.starts) or rescoring.ends[-1] == 0:  # 0: there is no alignment
-        return window
-    start, end = int(rescoring.starts[count]), int(rescoring.ends[count])
-    frame = start if window <= 4 * start else max(1, end - 1)
-    return min(window, frame)
 
 
 def as_it_is(
