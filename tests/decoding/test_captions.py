@@ -112,6 +112,7 @@ def test_whole_words_are_committed():
     for t, frame in enumerate(np.log(probs)):
         stream.push(frame[None])
         committed.setdefault(stream._closed.count, t)
+        assert len(stream.partial().stable_words) == (stream._closed.count > 0)
     # The tokens are a b a | b. The mark is in frame 30; the word before it ended after frame 20, so that it is
     # committed as soon as the mark is there.
     assert list(committed) == [0, 3, 4]
@@ -223,10 +224,11 @@ def placed(words):
     return [(each.text, each.start, each.end) for each in words]
 
 
-@pytest.mark.parametrize("after", [None, 12, 40])
-def test_words_have_the_places_of_the_final_result(after):
-    """Also over cuts, and after text was taken; stable words first."""
-    log_probs = spoken("ab|ba|aab|b|ab|" * 12)
+@pytest.mark.parametrize("after", [None, 12, 90])
+@pytest.mark.parametrize("text", ["ab|ba|aab|b|ab|" * 12, "ab|" * 50])
+def test_words_have_the_places_of_the_final_result(after, text):
+    """Also over cuts, and where the text after a cut begins like the text before."""
+    log_probs = spoken(text)
     stream, seen = BeamDecoder(LETTERS, beam_width=8).stream(commit_after=after), {}
     for chunk in np.array_split(log_probs, 90):
         stream.push(chunk)
@@ -272,6 +274,19 @@ def test_words_after_text_was_taken():
         rest = stream.partial().words
     assert len(taken) > 50
     assert placed([*taken, *rest]) == placed(BeamDecoder(LETTERS, beam_width=8).decode(log_probs)[0][0].words)
+
+
+def test_a_word_whose_first_part_was_taken():
+    """A word that is longer than the window is cut. Its rest is a word of the rest, before the other words."""
+    stream = BeamDecoder(LETTERS, lexicon={"U": "ab", "V": "b"}, beam_width=1).stream(commit_after=64)
+    stream.push(spoken("ab" * 20 + "|ab|b|", sure=1 - 1e-9))
+    assert stream.partial().stable.endswith("ab U V")
+    first = stream.take().text
+    rest = stream.partial()
+    assert 0 < len(first) < 40
+    assert first + rest.stable == "ab" * 20 + " U V"
+    assert [each.text for each in rest.stable_words] == rest.stable.split()
+    assert stream.finish().text == rest.text
 
 
 def test_words_are_placed_at_the_price_of_the_last_frames(monkeypatch):
@@ -442,6 +457,18 @@ def test_the_language_model_goes_on(tmp_path, vocabulary, engine):
     stream.reset()
     stream.push(doubt)
     assert {each.text for each in stream.finish_all(2)} == {"a", "b"}
+
+
+def test_the_search_begins_in_the_state_after_the_text():
+    """Not only the ranking at the end: the beam has one text."""
+    characters = NGramModel.train(["abababab", "babababa"] * 5, order=3, unit="char")
+    decoder = BeamDecoder(UNMARKED, language_model=characters, lm_weight=1.0, beam_width=1, lm_boundary=False)
+    for said, expected in (("a", "b"), ("b", "a"), ("ba" * 70, "b")):
+        stream = decoder.stream()
+        stream.push(spoken(said, classes="_abc", blanks=1))
+        assert stream.reset(keep_lm_state=True).text == said
+        stream.push(np.log([[0.01, 0.49, 0.49, 0.01]]))
+        assert stream.partial().text == expected
 
 
 def test_a_text_that_the_search_cannot_read_again():
