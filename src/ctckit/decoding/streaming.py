@@ -203,7 +203,11 @@ class DecodeStream:
 
     @_one_at_a_time
     def partial(self) -> Partial:
-        """Return the text since the last ``take``: its stable part, and the best guess for the rest."""
+        """Return the text since the last ``take``: its stable part, and the best guess for the rest.
+
+        Words have their frames and confidences. The time does not depend on the length of the stream, but for the text
+        that is returned.
+        """
         self._expect_open()
         stable = self._search.stable()
         tokens = self._best_tokens()
