@@ -59,8 +59,8 @@ void KnownText::change(Refinement refinement, double log_prob) {
 
 // The log-probability of the text with tokens [from, to) replaced. `surely`: no windows without sure ends.
 double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t> instead, bool surely) {
-  Window* const window = std::isinf(log_prob_) ? nullptr : window_around(from, to);
-  if (window && (window->is_sure || !surely)) {
+  Window* const window = std::isinf(log_prob_) ? nullptr : window_around(from, to, surely);
+  if (window) {
     const double gain = window->passes.gain(from - window->first, to - window->first, instead);
     if (!std::isnan(gain)) return log_prob_ + gain;
   }
@@ -71,23 +71,26 @@ double KnownText::log_prob_with(size_t from, size_t to, std::span<const int32_t>
 }
 
 void KnownText::expect_changes(size_t from, size_t to) {
-  if (!is_short() && !std::isinf(log_prob_)) window_around(from, to);
+  if (!is_short() && !std::isinf(log_prob_)) window_around(from, to, true);
 }
 
-// A window for changes of tokens [from, to); null if that would cost as much as the whole text.
-KnownText::Window* KnownText::window_around(size_t from, size_t to) {
+// A window for changes of tokens [from, to), if `surely` with sure ends. Null where there is none, or where it would cost
+// as much as the whole text.
+KnownText::Window* KnownText::window_around(size_t from, size_t to, bool surely) {
   const size_t count = tokens_.size();
   const auto fits = [&](const Window& each) {
-    return (each.first == 0 || each.first + near <= from) && (each.last == count || to + near <= each.last);
+    return (each.is_sure || !surely) && (each.first == 0 || each.first + near <= from) &&
+           (each.last == count || to + near <= each.last);
   };
   const auto known = std::ranges::find_if(windows_, fits);
   if (known != windows_.end()) return &*known;
   if (is_short()) return &add_window(0, count, true);
   if (alignment().ends.back() == 0) return nullptr;  // there is none: all paths come from before the border
   size_t first = from - std::min(from, least_context), last = std::min(to + least_context, count);
-  while (first > 0 && !is_sure(first) && from - first < most_context) --first;
-  while (last < count && !is_sure(last - 1) && last - to < most_context) ++last;
-  const bool sure_ends = (first == 0 || is_sure(first)) && (last == count || is_sure(last - 1));
+  while (surely && first > 0 && !is_sure(first) && from - first < most_context) --first;
+  while (surely && last < count && !is_sure(last - 1) && last - to < most_context) ++last;
+  const bool sure_ends = surely && (first == 0 || is_sure(first)) && (last == count || is_sure(last - 1));
+  if (surely && !sure_ends) return nullptr;
   const int64_t size = (end_of(last) - start_of(first)) * static_cast<int64_t>(last - first);
   if (size > short_text && 2 * size > scorer_.frames().count * static_cast<int64_t>(count)) return nullptr;
   return &add_window(first, last, sure_ends);

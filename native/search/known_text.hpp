@@ -5,9 +5,9 @@
 //
 //     log p(other | x) ≈ log p(text | x) + log p(other's window | x's window) − log p(text's window | x's window)
 //
-// This assumes that the change says nothing about frames outside of the window. So a window has at least 16 tokens on
-// each side, and then goes on to a sure token: one that has a frame with probability 0.999 or more. Without such tokens
-// it has 32 on each side, and is used for refinements only, whose result is scored exactly.
+// This assumes that the change says nothing about frames outside of the window. So a window has 16 tokens on each side,
+// and then goes on to a sure token: one that has a frame with probability 0.999 or more. Where none is near, a pass over
+// the whole text tells. Only for refinements, whose result is scored exactly, 16 tokens are always enough.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -49,7 +49,7 @@ class KnownText {
     Passes passes;
   };
   double log_prob_with(size_t from, size_t to, std::span<const int32_t> instead, bool surely);
-  Window* window_around(size_t from, size_t to);
+  Window* window_around(size_t from, size_t to, bool surely);
   bool is_sure(size_t token);
   Window& add_window(size_t first, size_t last, bool is_sure);
   int64_t start_of(size_t first);

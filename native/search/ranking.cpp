@@ -14,8 +14,8 @@ namespace ctckit {
 
 namespace {
 
-constexpr double slack = 3, slack_of_hotwords = 6, in_doubt = 0.01;  // nats, see ranking.hpp
-constexpr size_t least_scored = 8;                                   // texts: they tell how much of a mass may be lost
+constexpr double slack = 2, slack_of_hotwords = 6, in_doubt = 0.01;  // nats, see ranking.hpp
+constexpr size_t least_scored = 6;                                   // texts: they tell how much of a mass may be lost
 constexpr double negligible = 14;    // nats: a token sequence this far below another of the same text is ignored
 constexpr int max_rounds = 4;        // of refinements
 constexpr double least_gain = 1e-5;  // nats; less may be a rounding error

@@ -4,7 +4,7 @@
 //    stands for all.
 // 2. The texts are sorted by exact scores. The beam loses a part of a text's mass, so the order by mass is not that
 //    order. The texts are scored from the largest mass on, until no other can come first: its mass is below the best
-//    score by 3 nats (6 with hotwords) more than the largest part of a mass that was lost so far. Of long texts, those nearly as good as
+//    score by 2 nats (6 with hotwords) more than the largest part of a mass that was lost so far. Of long texts, those nearly as good as
 //    the best one are scored again without windows (known_text.hpp). The number of these texts does not depend on n, and
 //    neither does the first text.
 // 3. The first text is refined (refinement.hpp). If the result is better, it takes the first place.
