@@ -145,6 +145,8 @@ void bind_lm(nb::module_& m) {
   m.def("kenlm_from_file", &Kenlm::load, "path"_a, "words"_a, nb::call_guard<nb::gil_scoped_release>());
   nb::class_<NGram, LanguageModel>(m, "NGram")
       .def_prop_ro("note", [](const NGram& model) { return nb::bytes(model.note().data(), model.note().size()); })
+      .def_prop_ro("path", &NGram::path)
+      .def_prop_ro("fingerprint", &NGram::fingerprint)
       .def("is_intact", &ctckit::is_intact, nb::call_guard<nb::gil_scoped_release>())
       .def("header", &header, "note"_a)
       .def("body", &body)

@@ -11,6 +11,7 @@
 
 #include "bindings/bindings.hpp"
 #include "core/buffers.hpp"
+#include "core/processors.hpp"
 #include "core/threads.hpp"
 #include "loss/hvp.hpp"
 #include "loss/loss.hpp"
@@ -151,6 +152,7 @@ NB_MODULE(_native, m) {
   m.def("instruction_set", &ctckit::instruction_set);
   m.def("set_instruction_set", &ctckit::set_instruction_set, "name"_a);
   m.def("num_threads", &ctckit::num_threads);
+  m.def("quota_processors", &ctckit::quota_processors, "root"_a, "membership"_a);
   m.def("share_openmp", &ctckit::share_openmp, "library"_a);
   m.def("set_num_threads", &ctckit::set_num_threads, "count"_a);
   bind_lm(m);

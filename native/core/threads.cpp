@@ -2,9 +2,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 #include <algorithm>
 #include <atomic>
@@ -17,6 +14,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "core/processors.hpp"
 
 namespace ctckit {
 namespace {
@@ -157,14 +156,6 @@ Pool& the_pool() {
     pthread_atfork(nullptr, nullptr, forget_threads_in_child);
   });
   return *pool;
-}
-
-int processors() {
-#if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
-#endif
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 namespace ctckit {
 
-// The largest number of threads in one call, the caller included. The default: the processors of this process.
+// The largest number of threads in one call, the caller included. The default: processors().
 int num_threads();
 void set_num_threads(int count);
 

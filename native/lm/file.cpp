@@ -62,7 +62,7 @@ std::shared_ptr<const NGram> ngram_from_file(const std::string& path) {
   MappedFile file = mapped_file(path);
   if (file.bytes < sizeof(NGram::Header)) throw FormatError("the file is truncated: its header is incomplete.");
   check_header(file.memory.get(), file.bytes);
-  return std::make_shared<const NGram>(std::move(file.memory));
+  return std::make_shared<const NGram>(std::move(file.memory), path);
 }
 
 std::shared_ptr<const NGram> ngram_from_bytes(std::string_view bytes) {

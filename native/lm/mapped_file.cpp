@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/checksum.hpp"
 #include "lm/model.hpp"
 
 namespace ctckit {
@@ -45,6 +46,18 @@ MappedFile mapped_file(const std::string& path) {
   const File file(path);
   const size_t bytes = file.bytes();
   return {bytes > 0 ? file.map(bytes) : nullptr, bytes};
+}
+
+uint64_t fingerprint(const MappedFile& file) noexcept {
+  constexpr uint64_t samples = 64, sample_bytes = 4096;
+  const std::byte* const from = file.memory.get();
+  if (file.bytes <= samples * sample_bytes) return checksum(from, file.bytes);
+  uint64_t result = file.bytes;
+  for (uint64_t k = 0; k < samples; ++k) {
+    const uint64_t at = (file.bytes - sample_bytes) / (samples - 1) * k;
+    result = (result ^ checksum(from + at, sample_bytes)) * 0x9E3779B97F4A7C15u;
+  }
+  return result;
 }
 
 }  // namespace ctckit

@@ -1,6 +1,7 @@
 // A file in memory, read-only.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,5 +14,8 @@ struct MappedFile {
 
 // Throws a FormatError with the reason if the file cannot be read.
 MappedFile mapped_file(const std::string& path);
+
+// Tells files apart: of the size, the header and samples of the content.
+uint64_t fingerprint(const MappedFile& file) noexcept;
 
 }  // namespace ctckit

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lm/mapped_file.hpp"
+
 namespace ctckit {
 
 NGram::Sections NGram::sections(const Header& header) noexcept {
@@ -23,8 +25,8 @@ NGram::Sections NGram::sections(const Header& header) noexcept {
   return found;
 }
 
-NGram::NGram(std::shared_ptr<const std::byte> memory)
-    : memory_(std::move(memory)), header_(reinterpret_cast<const Header*>(memory_.get())) {
+NGram::NGram(std::shared_ptr<const std::byte> memory, std::string path)
+    : memory_(std::move(memory)), path_(std::move(path)), header_(reinterpret_cast<const Header*>(memory_.get())) {
   const Sections at = sections(*header_);
   const std::byte* const base = memory_.get();
   slots_ = reinterpret_cast<const Slot*>(base + at.slots);
@@ -38,6 +40,8 @@ NGram::NGram(std::shared_ptr<const std::byte> memory)
   words_ = header_->words;
   unknown_ = header_->unknown;
 }
+
+uint64_t NGram::fingerprint() const noexcept { return ctckit::fingerprint({memory_, header_->bytes}); }
 
 std::string_view NGram::word(uint32_t id) const noexcept {
   if (id >= words_) return {};

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -82,8 +83,11 @@ class NGram final : public LanguageModel {
     size_t slots, nodes, unigrams, name_slots, name_ends, names, bytes;
   };
 
-  // Takes memory that begins with a header with checked sizes.
-  NGram(std::shared_ptr<const std::byte> memory);
+  // Takes memory that begins with a header with checked sizes. `path`: the file that is mapped there.
+  NGram(std::shared_ptr<const std::byte> memory, std::string path = {});
+
+  const std::string& path() const noexcept { return path_; }  // "" if there is no file
+  uint64_t fingerprint() const noexcept;
 
   CTCKIT_ALWAYS_INLINE uint32_t start() const noexcept { return unigrams_[header_->begin].state; }
   CTCKIT_ALWAYS_INLINE uint32_t empty() const noexcept { return 0; }
@@ -183,6 +187,7 @@ class NGram final : public LanguageModel {
 
  private:
   std::shared_ptr<const std::byte> memory_;
+  std::string path_;
   const Header* header_;
   const Slot* slots_;
   const Node* nodes_;

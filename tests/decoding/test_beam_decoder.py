@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ctckit
-from ctckit import BeamDecoder, Vocabulary
+from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.decoding import beam
 from ctckit.errors import InvalidInputError
 from tests.support.problems import random_probs
@@ -195,6 +195,18 @@ def test_decoders_are_pickled_and_copied(used, models):
         stream = other.stream()
         stream.push(log_probs[0])
         assert stream.finish_all(3) == expected[0]
+
+
+def test_decoders_with_mapped_models_are_pickled_without_them(models, tmp_path):
+    models["words"].save(tmp_path / "words.ctclm")
+    log_probs, lengths = batch(5)
+    sizes, found = [], []
+    for words in (models["words"], NGramModel.load(tmp_path / "words.ctclm")):
+        content = pickle.dumps(BeamDecoder(LETTERS, language_model=words, lexicon=["ab", "ba"]))
+        sizes.append(len(content))
+        found.append(pickle.loads(content).decode(log_probs, lengths, n_best=3))
+    assert found[0] == found[1]
+    assert sizes[1] < sizes[0] - len(pickle.dumps(models["words"])) + 1_000 < sizes[0] - 3_000
 
 
 def test_a_decoder_is_used_by_several_threads(models):

@@ -142,6 +142,52 @@ def test_a_model_can_be_sent_to_another_process():
             restore(damaged)
 
 
+def test_a_mapped_model_is_pickled_as_its_path(tmp_path, monkeypatch):
+    trained, path = NGramModel.train(TEXT, order=3), tmp_path / "m.ctclm"
+    trained.save(path)
+    monkeypatch.chdir(tmp_path)
+    model = NGramModel.load("m.ctclm", unit="token")  # the pickle keeps what the caller said
+    content = pickle.dumps(model)
+    assert len(content) < 1000 < len(pickle.dumps(trained))
+    monkeypatch.chdir("/")
+    again = pickle.loads(content)
+    assert (again.unit, again.space) == ("token", model.space)
+    assert again.native.arpa() == trained.native.arpa()
+    assert pickle.dumps(again) == content
+
+    trained.save(tmp_path / "m.arpa")
+    read = NGramModel.load(tmp_path / "m.arpa")
+    sent = pickle.dumps(read)
+    (tmp_path / "m.arpa").unlink()
+    assert pickle.loads(sent).native.arpa() == read.native.arpa()
+
+    NGramModel.train(TEXT[1:], order=3).save(path)
+    with pytest.raises(errors.ModelFormatError, match=r"the file .*m\.ctclm, which has changed since"):
+        pickle.loads(content)
+    trained.save(path)
+    assert pickle.loads(content).native.arpa() == trained.native.arpa()
+    path.write_bytes(path.read_bytes()[:-64])
+    with pytest.raises(errors.ModelFormatError, match=r"m\.ctclm, which cannot be mapped here: .*Is it truncated"):
+        pickle.loads(content)
+    path.unlink()
+    with pytest.raises(
+        errors.ModelFormatError, match=r"m\.ctclm, which cannot be mapped here: No such file.*keep the file there"
+    ):
+        pickle.loads(content)
+
+
+def test_a_model_of_the_same_size_is_told_apart(tmp_path):
+    """The header has the checksum of the content, and it is a part of the fingerprint."""
+    for name, text in [("one", "aa ab"), ("other", "aa ac")]:
+        NGramModel.train([text], order=2).save(tmp_path / name)
+    files = [tmp_path / name for name in ("one", "other")]
+    assert files[0].stat().st_size == files[1].stat().st_size
+    content = pickle.dumps(NGramModel.load(files[0]))
+    files[1].replace(files[0])
+    with pytest.raises(errors.ModelFormatError, match="which has changed since"):
+        pickle.loads(content)
+
+
 def test_a_model_is_a_language_model():
     model = NGramModel.train(TEXT, order=3)
     assert isinstance(model, LanguageModel)

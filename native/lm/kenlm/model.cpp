@@ -6,7 +6,6 @@
 #include <bit>
 #include <cmath>
 
-#include "core/checksum.hpp"
 #include "lm/kenlm/listing.hpp"
 
 namespace ctckit::kenlm {
@@ -166,18 +165,6 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const std::vec
   Header header = read_header(file.memory.get(), file.bytes, sections);
   return header.is_probing() ? loaded_as<Probing>(path, std::move(file), std::move(header), sections, words)
                              : loaded_as<Trie>(path, std::move(file), std::move(header), sections, words);
-}
-
-uint64_t Model::fingerprint() const noexcept {
-  constexpr uint64_t samples = 64, sample_bytes = 4096;
-  const std::byte* const from = file_.memory.get();
-  if (file_.bytes <= samples * sample_bytes) return checksum(from, file_.bytes);
-  uint64_t result = file_.bytes;
-  for (uint64_t k = 0; k < samples; ++k) {
-    const uint64_t at = (file_.bytes - sample_bytes) / (samples - 1) * k;
-    result = (result ^ checksum(from + at, sample_bytes)) * 0x9E3779B97F4A7C15u;
-  }
-  return result;
 }
 
 }  // namespace ctckit::kenlm

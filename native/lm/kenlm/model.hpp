@@ -49,8 +49,7 @@ class Model : public LanguageModel {
   const std::string& path() const noexcept { return path_; }
   bool file_has_words() const noexcept { return header_.has_words; }
   bool has_names() const noexcept { return vocabulary_.has_names(); }
-  // Tells files apart: of the size, the header and samples of the content.
-  uint64_t fingerprint() const noexcept;
+  uint64_t fingerprint() const noexcept { return ctckit::fingerprint(file_); }
 
   // The same model as an automaton, with all of its n-grams. Needs the names of all words.
   virtual std::shared_ptr<const NGram> listed() const = 0;

@@ -5,3 +5,8 @@ In each topic ``reference`` defines the result in plain Python and float64. ``na
 numbers, never text or vocabularies. ``batch`` has the checked targets, ``runtime`` the threads and instruction sets of
 the core, ``ngram`` its n-gram model.
 """
+
+from ctckit.kernels.runtime import use_environment
+
+use_environment()
+del use_environment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Callable
 from typing import Any
 
 from ctckit._native import (
@@ -32,8 +31,10 @@ __all__ = [
 ]
 
 
-def _reduce(model: NGram) -> tuple[Callable[[bytes], NGram], tuple[bytes]]:
-    """Pickle a model as the content of its file."""
+def _reduce(model: NGram) -> tuple[Any, ...]:
+    """Pickle a model as its mapped file, or as the content of a file."""
+    if model.path:
+        return _restore_mapped, (model.path, None, model.fingerprint)
     return _restore, (model.header(model.note) + model.body().tobytes(),)
 
 
@@ -44,20 +45,21 @@ def _restore(content: bytes) -> NGram:
         raise ModelFormatError(f"a pickled NGramModel: {error}") from None
 
 
-def _reduce_mapped(model: KenlmModel) -> tuple[Any, ...]:
-    """Pickle a model in KenLM's file as the path of the file, and what tells it from other files."""
+def _reduce_kenlm(model: KenlmModel) -> tuple[Any, ...]:
+    """Pickle a model in KenLM's file as its mapped file, with the words that were given."""
     given = model.has_names and not model.file_has_words
     words = [word for word in map(model.word, range(len(model))) if word] if given else []
     return _restore_mapped, (model.path, words, model.fingerprint)
 
 
-def _restore_mapped(path: str, words: list[str], fingerprint: int) -> KenlmModel:
+def _restore_mapped(path: str, words: list[str] | None, fingerprint: int) -> NGram | KenlmModel:
+    """Map a file of ctckit's own format (words: None) or of KenLM's; the fingerprint tells it from other files."""
     try:
-        model = kenlm_from_file(path, words)
+        model = ngram_from_file(path) if words is None else kenlm_from_file(path, words)
     except FormatError as error:
         raise ModelFormatError(
-            f"a pickled NGramModel is the file {path}, which cannot be mapped here: {error} Pickles of KenLM's files "
-            "hold only their path: keep the file there, or load the model in the process that uses it."
+            f"a pickled NGramModel is the file {path}, which cannot be mapped here: {error} Pickles of mapped models "
+            "hold only the path of their file: keep the file there, or load the model in the process that uses it."
         ) from None
     if model.fingerprint != fingerprint:
         raise ModelFormatError(
@@ -67,4 +69,4 @@ def _restore_mapped(path: str, words: list[str], fingerprint: int) -> KenlmModel
 
 
 copyreg.pickle(NGram, _reduce)
-copyreg.pickle(KenlmModel, _reduce_mapped)
+copyreg.pickle(KenlmModel, _reduce_kenlm)

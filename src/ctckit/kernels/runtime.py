@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import ctckit._native as _native
@@ -9,6 +10,7 @@ from ctckit import _checks
 from ctckit.errors import InvalidInputError
 
 MOST_THREADS = 1024  # no call can use more
+VARIABLE = "CTCKIT_NUM_THREADS"  # of the environment
 
 
 def instruction_sets() -> list[str]:
@@ -34,7 +36,12 @@ def set_instruction_set(name: str) -> None:
 
 
 def num_threads() -> int:
-    """Return the most threads that one call uses; by default, the number of processors that this process may use."""
+    """Return the most threads that one call uses.
+
+    By default, it is ``CTCKIT_NUM_THREADS`` of the environment, or else the number of processors that this process may
+    use: those of its CPU affinity, and at most its CPU quota, rounded up, if it runs in a container that has one
+    (control groups of version 1 or 2). The variable and the quota are read once.
+    """
     return int(_native.num_threads())
 
 
@@ -45,6 +52,24 @@ def set_num_threads(count: int) -> None:
         InvalidInputError: If ``count`` is not a positive integer.
     """
     _native.set_num_threads(min(_checks.positive_integer(count, "count"), MOST_THREADS))
+
+
+def use_environment() -> None:
+    """Set the most threads to ``CTCKIT_NUM_THREADS``, if it is there.
+
+    Raises:
+        InvalidInputError: If it is not a whole number of 1 or more.
+    """
+    found = os.environ.get(VARIABLE, "").strip()
+    if not found:
+        return
+    try:
+        set_num_threads(int(found))
+    except ValueError:
+        raise InvalidInputError(
+            f"the environment variable {VARIABLE} is {found!r}; expected a whole number, 1 or more. Correct it, or "
+            "unset it to use all processors that this process may use."
+        ) from None
 
 
 def share_openmp(folder: Path) -> bool:

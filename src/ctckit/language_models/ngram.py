@@ -105,8 +105,8 @@ class NGramModel(LanguageModel[int]):
 
         The content of the file decides, not its name. ARPA files may be compressed by gzip, xz or bzip2. Files in
         ctckit's own format and KenLM's binary files (format version 5, all six kinds) are memory-mapped: loading takes
-        no time at any size, and several processes share the memory. A mapped KenLM file gives KenLM's own scores;
-        pickles of the model hold the path of the file.
+        no time at any size, and several processes share the memory. A mapped KenLM file gives KenLM's own scores.
+        Pickles of a model in a mapped file hold the path of the file and a fingerprint of its content, not the content.
 
         Args:
             path: The file.
@@ -146,7 +146,7 @@ class NGramModel(LanguageModel[int]):
     @classmethod
     def _load_own(cls, path: Path, unit: str | None, space: str | None, verify: bool) -> NGramModel:
         try:
-            native = kernel.ngram_from_file(str(path))
+            native = kernel.ngram_from_file(os.path.abspath(path))
         except kernel.FormatError as error:
             raise ModelFormatError(f"{path}: {error}") from None
         try:
