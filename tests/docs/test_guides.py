@@ -1,10 +1,15 @@
 """The examples in docs/guides run and print what the guides show."""
 
 import doctest
+import os
 import re
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
+from ctckit import NGramModel, Vocabulary
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "docs" / "guides"
@@ -30,3 +35,19 @@ def test_the_onnx_example_is_the_same_in_both_places():
 def test_the_examples_run(guide):
     failures, tried = doctest.testfile(str(guide), module_relative=False, encoding="utf-8")
     assert (failures, tried > 0) == (0, True)
+
+
+def test_the_service_of_the_serving_guide_runs(tmp_path):
+    """A program of its own: its workers import it."""
+    [program] = re.findall(
+        r"^```python\n(# service\.py\n.*?)^```", (FOLDER / "serving.md").read_text("utf-8"), re.M | re.S
+    )
+    (tmp_path / "service.py").write_text(program, encoding="utf-8")
+    texts = ["the hat", "on the cat"]
+    NGramModel.train(texts, order=2).save(tmp_path / "words.ctclm")
+    tokens = [Vocabulary.from_characters(" acehinost", separator=" ").encode(text) for text in texts]
+    np.savez(tmp_path / "items.npz", *(np.log(np.where(np.eye(11)[list(each)] > 0, 0.9, 0.01)) for each in tokens))
+    command = [sys.executable, "service.py"]
+    environment = os.environ | {"CTCKIT_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (texts, "")
