@@ -40,7 +40,7 @@ def test_the_examples_run(guide):
 def test_the_service_of_the_serving_guide_runs(tmp_path):
     """A program of its own: its workers import it."""
     [program] = re.findall(
-        r"^```python\n(# service\.py\n.*?)^```", (FOLDER / "serving.md").read_text("utf-8"), re.M | re.S
+        r"^```python\n(import multiprocessing\n.*?)^```", (FOLDER / "serving.md").read_text("utf-8"), re.M | re.S
     )
     (tmp_path / "service.py").write_text(program, encoding="utf-8")
     texts = ["the hat", "on the cat"]
