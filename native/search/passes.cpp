@@ -13,10 +13,16 @@ namespace {
 
 constexpr double impossible = -std::numeric_limits<double>::infinity();
 // The mass of a place is negligible below this, relative to that of all places in the frame.
-constexpr double negligible = 1e-40;
+constexpr double negligible = 1e-80;
 // A smaller ratio, or one through a greater u, may have lost parts to underflow.
 constexpr double least_ratio = 1e-30, greatest_u = 1e250;
 constexpr double most_passed = 1 - 1e-9;
+
+// The kernel's exponentials are 0 below e^-80.
+double exact_if_zero(float exponential, float score) {
+  return exponential > 0 || std::isinf(score) || std::isnan(score) ? static_cast<double>(exponential)
+                                                                   : std::exp(static_cast<double>(score));
+}
 
 }  // namespace
 
@@ -51,8 +57,9 @@ void Passes::find_emissions() {
     const float* const frame = frames_.frame(static_cast<int64_t>(t));
     for (size_t k = 0; k < classes_; ++k) scores[k] = frame[classes[k]];
     const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(classes_), exponentials.data());
-    std::copy_n(exponentials.begin(), classes_, emissions_.begin() + static_cast<std::ptrdiff_t>(t * classes_));
     top_.push_back(std::isinf(top) ? 0 : static_cast<double>(top));
+    for (size_t k = 0; k < classes_; ++k)
+      emissions_[t * classes_ + k] = exact_if_zero(exponentials[k], scores[k] - top);
   }
 }
 
@@ -67,7 +74,11 @@ const std::vector<double>& Passes::emissions_of(int32_t token) {
   const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(rows), exponentials.data());
   const double factor = std::isinf(top) ? 0 : std::exp(static_cast<double>(top));
   std::vector<double>& column = columns_.emplace_back(token, std::vector<double>(rows)).emissions;
-  for (size_t t = 0; t < rows; ++t) column[t] = static_cast<double>(exponentials[t]) * factor * scale_[t];
+  for (size_t t = 0; t < rows; ++t) {
+    const bool flushed = exponentials[t] == 0;
+    column[t] = flushed ? exact_if_zero(0, scores[t]) : static_cast<double>(exponentials[t]) * factor;
+    column[t] *= scale_[t];
+  }
   return column;
 }
 
@@ -84,12 +95,10 @@ void Passes::forward(std::span<const double> column) {
     for (size_t i = 0; i < count; ++i)
       sum += next_label[i + 1] = (label[i + 1] + blank[i] + skip_[i + 1] * label[i]) * row[distinct_[i]];
     scale_.push_back(sum > 0 ? 1 / sum : 0);
-    log_prob_ += top_[static_cast<size_t>(t)] + std::log(sum);
     for (size_t i = 0; i <= count; ++i) next_blank[i] *= scale_.back(), next_label[i] *= scale_.back();
     for (size_t k = 0; k < classes_; ++k) row[k] *= scale_.back();
   }
   end_ = alpha_blank(frames_.count)[count] + alpha_label(frames_.count)[count];
-  log_prob_ = end_ > 0 ? log_prob_ + std::log(end_) : impossible;
 }
 
 void Passes::backward() {
@@ -113,9 +122,9 @@ double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
   return std::log(std::isnan(near) ? ratio(from, to, instead, 0) : near);
 }
 
-// Frames are left out before the mass of the tokens before the change reaches `negligible`, and after it and the mass of
-// the new ones have fallen below; between them, new tokens with less mass. This does not matter if the text itself
-// passes the place in the frames that are left.
+// Frames are left out before the mass of the tokens before the change reaches `negligible`, and after it has fallen below
+// for good and that of the new tokens too; between them, new tokens that are behind. The text itself must pass the place
+// in the frames that are left; otherwise the result is NaN.
 double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, double negligible) {
   const size_t count = tokens_.size(), added = instead.size();
   const bool at_end = to == count;
@@ -129,6 +138,8 @@ double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, d
   for (const int32_t each : instead) arriving_.push_back(emissions_of(each).data());
   double total = 0, passed = 0, greatest = 0;  // passed: the mass of the text itself that enters label `to`
   bool alive = false;
+  int64_t left_end = frames_.count;  // the last row with mass before the change
+  while (left_end > 0 && alpha_label(left_end)[from] + alpha_blank(left_end)[from] < negligible) --left_end;
   size_t low = 0, high = 0;  // the new tokens [low, high) may have mass
   for (int64_t t = -1; t < frames_.count; ++t) {
     // At frame t: the mass of the label before the new tokens (it has the place `from`) and of the blank after it.
@@ -161,10 +172,10 @@ double Passes::ratio(size_t from, size_t to, std::span<const int32_t> instead, d
       mass += middle_[2 * k] + middle_[2 * k + 1];
     }
     if (past > high && middle_[2 * high] >= negligible) high = past;
-    if (left_label + left_blank < negligible)
+    if (t + 1 > left_end)
       for (; low < high && middle_[2 * low] + middle_[2 * low + 1] < negligible; ++low)
         middle_[2 * low] = middle_[2 * low + 1] = 0;
-    if (mass < negligible && !at_end) break;
+    if (mass < negligible && t + 1 > left_end && !at_end) break;
   }
   if (negligible > 0 && !at_end && !(passed > most_passed * end_)) return std::nan("");
   const double result = total / end_;

@@ -24,9 +24,6 @@ class Passes {
   Passes(const Frames& frames, std::span<const int32_t> closed, std::span<const int32_t> tokens,
          std::span<const double> column);
 
-  // log p(tokens | x); −∞ also where it is too small for these numbers.
-  double log_prob() const { return log_prob_; }
-
   // Returns log p(other | x) − log p(tokens | x), where `other` has this instead of the tokens [from, to). NaN where the
   // difference is too large for these numbers: then only a pass over `other` can tell.
   double gain(size_t from, size_t to, std::span<const int32_t> instead);
@@ -37,10 +34,10 @@ class Passes {
   void backward();
   const std::vector<double>& emissions_of(int32_t token);
   double ratio(size_t from, size_t to, std::span<const int32_t> instead, double negligible);
-  bool may_skip(size_t label) const { return label > 0 && tokens_[label] != tokens_[label - 1]; }
+  bool may_skip(size_t label) const { return tokens_[label] != tokens_[label - 1]; }
 
   // Rows of frames; those of α begin one frame earlier, with the column. Label i has the place i + 1, and place 0 is
-  // empty; so has `labels_u_` the empty place N + 1.
+  // empty; so has `label_u_` the empty place N + 1.
   size_t width() const { return tokens_.size() + 2; }
   double* alpha_label(int64_t row) { return label_alpha_.data() + static_cast<size_t>(row) * width(); }
   double* alpha_blank(int64_t row) { return blank_alpha_.data() + static_cast<size_t>(row) * width(); }
@@ -62,7 +59,7 @@ class Passes {
   std::deque<Column> columns_;           // of classes that changes brought
   std::vector<const double*> arriving_;  // buffers
   std::vector<double> middle_;           // a buffer
-  double end_ = 0, log_prob_ = 0;        // the scaled mass of all paths
+  double end_ = 0;                       // the scaled mass of all paths
 };
 
 }  // namespace ctckit

@@ -15,6 +15,7 @@ namespace ctckit {
 namespace {
 
 constexpr double slack = 2, slack_of_hotwords = 6, in_doubt = 0.01;  // nats, see ranking.hpp
+constexpr double log_of_largest_sum = 1e-3;                          // of the probabilities of a frame
 constexpr size_t least_scored = 6;                                   // texts: they tell how much of a mass may be lost
 constexpr double negligible = 14;    // nats: a token sequence this far below another of the same text is ignored
 constexpr int max_rounds = 4;        // of refinements
@@ -158,8 +159,12 @@ class Ranking {
     return texts;
   }
 
-  // Whether the text with the most mass has more than half of all probability.
-  bool is_likelier_than_all_others() const { return !scorers_.any() && known_->log_prob() > std::log(0.5); }
+  // Whether the text with the most mass has more than half of all probability. Probabilities of a frame may sum to a bit
+  // more than 1, in half precision.
+  bool is_likelier_than_all_others() const {
+    const double most = log_of_largest_sum * static_cast<double>(frames_.count);
+    return !scorers_.any() && known_->log_prob() > std::log(0.5) + most;
+  }
 
   // Finds the place of a long text where those of the beam differ: mostly its end.
   void expect_changes() {

@@ -3,10 +3,10 @@
 // 1. Token sequences that are written alike are one text; their probabilities are added. The one with the best score
 //    stands for all.
 // 2. The texts are sorted by exact scores. The beam loses a part of a text's mass, so the order by mass is not that
-//    order. The texts are scored from the largest mass on, until no other can come first: its mass is below the best
-//    score by 2 nats (6 with hotwords) more than the largest part of a mass that was lost so far. Of long texts, those nearly as good as
-//    the best one are scored again without windows (known_text.hpp). The number of these texts does not depend on n, and
-//    neither does the first text.
+//    order. The texts are scored from the largest mass on, until no other can come first: until the best score is 2 nats
+//    (6 with hotwords) above the mass of the next text and the most that any mass has lost. Of long texts, those nearly
+//    as good as the best one are scored again without windows (known_text.hpp). How many are scored, and so the first
+//    text, does not depend on n.
 // 3. The first text is refined (refinement.hpp). If the result is better, it takes the first place.
 #pragma once
 #include <cstdint>

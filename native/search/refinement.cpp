@@ -73,7 +73,7 @@ class TokenSlot {
 std::vector<Refinement> find_refinements(const Frames& frames, std::span<const int32_t> tokens,
                                          const Rescored& rescored) {
   std::vector<Refinement> refinements;
-  if (std::isinf(rescored.log_prob)) return refinements;
+  if (tokens.empty() || rescored.ends.back() == 0) return refinements;  // there is no alignment
   std::unique_ptr<TokenSlot> slot;
   for (size_t k = tokens.size(); k-- > 0;) {
     if (rescored.confidences[k] > 0.5) continue;  // the token has most of the mass

@@ -196,3 +196,21 @@ def test_lists_are_best_first_in_uncertain_frames(beam_width):
         for each in found:
             exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
             assert each.log_prob == pytest.approx(exact, abs=TOLERANCES["native"])
+
+
+@pytest.mark.parametrize("penalty", [math.inf, 100.0])
+def test_lists_are_exact_where_frames_exclude_classes(penalty):
+    """A place in a text may lose all its mass in one frame, and have it again later."""
+    decoder = BeamDecoder(["", "a", "b"], beam_width=8)
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        logits = rng.standard_normal((27, 3))
+        excluded = (rng.random(27) < 0.3)[:, None] & (rng.integers(0, 3, 27)[:, None] != np.arange(3))
+        logits = np.where(excluded, logits - penalty, logits)
+        log_probs = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+        found = decoder.decode(log_probs, n_best=8)[0]
+        scores = [each.score for each in found]
+        assert scores == sorted(scores, reverse=True)
+        for each in found:
+            exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
+            assert each.log_prob == pytest.approx(exact, abs=TOLERANCES["native"])

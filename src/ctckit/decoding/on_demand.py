@@ -73,9 +73,12 @@ class RescoringOnDemand(Rescoring):
     def log_prob(self) -> float:
         """Log p(y | x), over all alignments."""
         columns = self._columns
+        if columns is None:  # another thread has computed it
+            return float(self._found)
         if not isinstance(columns, np.ndarray):  # a tensor on a GPU
             columns = columns.float().cpu().numpy()
         found = log_prob_in_windows(columns, self._tokens, self.starts, self.ends, self._blank)
+        object.__setattr__(self, "_found", found)
         object.__setattr__(self, "_columns", None)  # not needed any more
         return found
 
@@ -84,6 +87,7 @@ class RescoringOnDemand(Rescoring):
         return Rescoring, (self.log_prob, self.starts, self.ends, self.token_log_probs, self.confidences)
 
     _columns: Any
+    _found: float
     _blank: int
     _tokens: npt.NDArray[np.int32]
 
