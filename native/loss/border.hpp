@@ -1,7 +1,8 @@
 // A long item that is cut in two between two frames, and what the frames before the cut say about its text.
 //
 // Let α(s) be the mass of all partial paths that are in state s of the text after the last frame before the cut. From α
-// and the frames after the cut follows the exact probability of the text, and of each text that continues it:
+// and the frames after the cut follows the exact probability of the text. A text that continues it loses the paths that
+// were in its later tokens before the cut:
 //
 //     p(text | x) = Σ over the paths through the later frames of  α(state before the first one) · their emissions
 //

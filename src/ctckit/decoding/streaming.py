@@ -6,15 +6,17 @@ with a cut. The places of the cuts therefore do not depend on the sizes of the c
 
 1.  Let y be the best text of the beam since the last cut. It is rescored on the kept frames x, which gives its
     likeliest alignment.
-2.  The cut is a frame f ≤ W where that alignment is between two tokens, and between two words if possible. It divides
-    the text into a | b, and the frames into x[:f] and x[f:].
+2.  The cut is a frame f ≤ W where that alignment is between two tokens, and between two words if possible; or within
+    a token that begins in the first quarter of the window. It divides the text into a | b, and the frames into x[:f]
+    and x[f:].
 3.  a is refined (kernels/search/reference_ranking.py). Its tokens become final; they rarely change W frames later
     anyway. Texts of the beam that do not begin with a are dropped.
 4.  a is closed: its tokens, spans and confidences are final, and the frames x[:f] are dropped.
 5.  What they say about later texts is kept in a ``Border``: the probability of each state of the text after frame
-    f − 1. With it, the later frames give the exact log p(text | x) of all frames. Where the frames do not tell at which
-    token f is, many states are likely; the tokens of b among them are fixed as well, and texts that do not begin with
-    them are dropped, and so are those that have more tokens after a than the frames after f can hold.
+    f − 1. With it, the later frames give the exact log p(y | x) of all frames, and that of the texts that y becomes,
+    less what only they had before f. Where the frames do not tell at which token f is, many states are likely. The
+    tokens of b among them are fixed as well: texts that do not begin with them are dropped, and so are those that have
+    more tokens after a than the frames after f can hold.
 
 A token that lasts most of the kept frames leaves no place for a cut. Then the first W frames are dropped, the token
 stays in the rest, and its first frame is remembered.
