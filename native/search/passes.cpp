@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "simd/beam_kernel.hpp"
 #include "simd/dispatch.hpp"
@@ -11,11 +10,11 @@ namespace ctckit {
 
 namespace {
 
-constexpr double impossible = -std::numeric_limits<double>::infinity();
 // The mass of a place is negligible below this, relative to that of all places in the frame.
 constexpr double negligible = 1e-80;
 // A smaller ratio, or one through a greater u, may have lost parts to underflow.
 constexpr double least_ratio = 1e-30, greatest_u = 1e250;
+// Frames may be left out where the text itself passes the place in the others with this share of its mass.
 constexpr double most_passed = 1 - 1e-9;
 
 // The kernel's exponentials are 0 below e^-80.

@@ -57,8 +57,8 @@ class Passes {
     std::vector<double> emissions;
   };
   std::deque<Column> columns_;           // of classes that changes brought
-  std::vector<const double*> arriving_;  // buffers
-  std::vector<double> middle_;           // a buffer
+  std::vector<const double*> arriving_;  // a buffer: the emissions of the new tokens
+  std::vector<double> middle_;           // a buffer: the masses of the new tokens
   double end_ = 0;                       // the scaled mass of all paths
 };
 
