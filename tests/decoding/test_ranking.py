@@ -183,6 +183,15 @@ def test_many_words_of_one_spelling(tmp_path):
     assert time.process_time() - start < 3
 
 
+def expect_best_first(found, log_probs):
+    """The scores fall, and each log-probability is that of all alignments."""
+    scores = [each.score for each in found]
+    assert scores == sorted(scores, reverse=True)
+    for each in found:
+        exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
+        assert each.log_prob == pytest.approx(exact, abs=TOLERANCES["native"])
+
+
 @pytest.mark.parametrize("beam_width", [1, 2, 5, 12])
 def test_lists_are_best_first_in_uncertain_frames(beam_width):
     """A narrow beam loses much of some masses, and little of others."""
@@ -191,11 +200,7 @@ def test_lists_are_best_first_in_uncertain_frames(beam_width):
         logits = np.random.default_rng(seed).standard_normal((30, 3))
         log_probs = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
         found = decoder.decode(log_probs, n_best=5)[0]
-        scores = [each.score for each in found]
-        assert scores == sorted(scores, reverse=True)
-        for each in found:
-            exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
-            assert each.log_prob == pytest.approx(exact, abs=TOLERANCES["native"])
+        expect_best_first(found, log_probs)
 
 
 @pytest.mark.parametrize("penalty", [math.inf, 100.0])
@@ -209,8 +214,4 @@ def test_lists_are_exact_where_frames_exclude_classes(penalty):
         logits = np.where(excluded, logits - penalty, logits)
         log_probs = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
         found = decoder.decode(log_probs, n_best=8)[0]
-        scores = [each.score for each in found]
-        assert scores == sorted(scores, reverse=True)
-        for each in found:
-            exact = ctckit.lattice(log_probs, each.tokens).log_likelihood
-            assert each.log_prob == pytest.approx(exact, abs=TOLERANCES["native"])
+        expect_best_first(found, log_probs)
