@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from ctckit._unicode import decomposed
 from ctckit._warning import warn
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable, unspellable
 from ctckit.decoding.lexicon import Lexicon, checked_words
-from ctckit.decoding.settings import FULL_HOTWORD_NATS, FULL_HOTWORD_WEIGHT, MAX_WEIGHT
+from ctckit.decoding.settings import LETTER_SHARE, MAX_DEFAULT_HOTWORD_WEIGHT, MAX_WEIGHT
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import BOUNDARY, Ragged
 from ctckit.vocabulary import Vocabulary
@@ -98,14 +99,35 @@ class PhraseSpelling:
     def _listed(self, word: str) -> list[Letters]:
         return [] if self.lexicon is None else self.lexicon.spelled(word)
 
-    def default_weight(self, pattern: Letters) -> float:
-        """Return the nats of a hotword without a weight of its own: more for more letters, and in larger alphabets."""
-        share = (len(pattern) - pattern.count(BOUNDARY)) * self._letter_nats / FULL_HOTWORD_NATS
-        return FULL_HOTWORD_WEIGHT * share**2 if share < 1 else FULL_HOTWORD_WEIGHT
+    def default_weights(self, patterns: Sequence[Letters]) -> npt.NDArray[np.float32]:
+        """Return the weight of each pattern of a set if it has none of its own; see ``default_weight``."""
+        letters = [len(pattern) - pattern.count(BOUNDARY) for pattern in patterns]
+        places = {length: 1 if self.alphabet.vocabulary.has_words else length for length in letters}
+        weight = {
+            length: default_weight(length, count * places[length], len(self.alphabet.numbers))
+            for length, count in Counter(letters).items()
+        }
+        return np.array([weight[length] for length in letters], dtype=np.float32)
 
-    @cached_property
-    def _letter_nats(self) -> float:
-        return math.log(1 + len(self.alphabet.numbers))
+
+def default_weight(letters: int, rivals: int, alphabet: int) -> float:
+    """Return the nats of a hotword without a weight of its own.
+
+    They say how many times likelier its letters are at a place of the text because of the hotwords:
+
+        weight = ln((A^(−l/3) + 1/n) / A^(−l/3)) = ln(1 + A^(l/3) / n), at most 10
+
+    A^(−l/3): other text has these l letters. A letter costs about a third of ln A nats if those before it are known.
+    1/n: a hotword is there, and each of the n that could be is as likely as the others. So the weights of a set fall
+    with its size as the number of occurrences by chance grows.
+
+    Args:
+        letters: l, the letters of the hotword without boundaries.
+        rivals: n, the hotwords with as many letters. Where there are no words, each can begin at l places: n · l.
+        alphabet: A − 1, the number of different letters; one more event is as likely as each of them.
+    """
+    nats = letters * LETTER_SHARE * math.log(1 + alphabet) - math.log(rivals)
+    return min(float(np.logaddexp(0, nats)), MAX_DEFAULT_HOTWORD_WEIGHT)
 
 
 def _of_spellings(words: Iterable[Iterable[int]]) -> Letters:
@@ -146,18 +168,27 @@ def hotwords_of(
         for phrase, each in weights.items():
             _expect_weight(each, f"hotwords[{phrase!r}]")
     heaviest: dict[Letters, float] = {}
+    by_default: set[Letters] = set()
     unspelled = []
     for phrase, own in weights.items():
         patterns = spelling.patterns(phrase)
         if not patterns:
             unspelled.append(phrase)
         for pattern in patterns:
-            nats = spelling.default_weight(pattern) if own is None else float(own)
-            if nats > heaviest.get(pattern, -math.inf):
-                heaviest[pattern] = nats
+            if own is None:
+                heaviest.setdefault(pattern, -math.inf)
+                by_default.add(pattern)
+            else:
+                heaviest[pattern] = max(heaviest.get(pattern, -math.inf), float(own))
     if unspelled:
         _leave_out(unspelled, spelling, on_unspellable)
-    return Ragged.of(list(heaviest)), np.array(list(heaviest.values()), dtype=np.float32)
+    found = list(heaviest)
+    nats = np.array(list(heaviest.values()), dtype=np.float32)
+    if by_default:
+        defaults = spelling.default_weights(found)
+        has_default = np.fromiter(map(by_default.__contains__, found), dtype=bool, count=len(found))
+        nats = np.where(has_default, np.maximum(nats, defaults), nats)
+    return Ragged.of(found), nats
 
 
 def _leave_out(phrases: Sequence[str], spelling: PhraseSpelling, on_unspellable: str) -> None:

@@ -15,10 +15,9 @@ MAX_WEIGHT = 60.0  # nats; a factor of 10²⁶ outweighs anything that the frame
 LM_WEIGHT = 0.3
 WORD_BONUS = 2.0  # with a model of words, which prefers fewer words
 OOV_CHARGE = 0.25
-HOTWORD_WEIGHT: float | None = None  # by the length of the hotword:
-# To guess n letters out of A by chance costs n · ln A nats. A hotword of 30 such nats or more has the full weight. A
-# shorter one is often found where nobody said it, so it has less: the full weight times the square of its share of 30.
-FULL_HOTWORD_WEIGHT, FULL_HOTWORD_NATS = 10.0, 30.0
+HOTWORD_WEIGHT: float | None = None  # the default weight, see hotwords.default_weight
+MAX_DEFAULT_HOTWORD_WEIGHT = 10.0
+LETTER_SHARE = 1 / 3  # of ln A: the nats of a letter if those before it are known; 1.5 in English, of ln 96 = 4.6
 SETTINGS = (
     "beam_width",
     "lm_weight",
