@@ -33,7 +33,8 @@ DATA = {"ocr_ppv4": "PP-OCRv4", "ocr_ppv6": "PP-OCRv6"}
 MARKS = {True: "with word marks", False: "without"}
 BEAMS = (100, 10)
 COUNTS = (1, 10, 100, 1000, 10000)
-SETS = 3
+SETS = 4  # of each kind and size
+UNREADABLE = 0.5  # a line is if more than this share of its characters is wrong without hotwords
 FREQUENT, RARE = 2000, 14000  # ranks among the words of the text, by frequency
 KINDS = ("frequent", "less frequent", "rare", "random letters")
 LETTERS, LENGTHS = list("abcdefghijklmnopqrstuvwxyz"), (2, 12)
@@ -88,49 +89,58 @@ class Lines:
         """The number of characters of the lines."""
         return sum(map(len, self.texts))
 
-    def rate(self, hotwords: list[str]) -> float:
-        """Return the character error rate with these hotwords, in percent."""
+    def edits(self, hotwords: list[str]) -> Array:
+        """Return the wrong characters of each line with these hotwords."""
         decoder = self.decoder.with_settings(hotwords=hotwords)
         found = [decoder.decode(item)[0][0].text for item in self.items]
-        return 100 * sum(map(Levenshtein.distance, found, self.texts)) / self.characters
+        return np.array([Levenshtein.distance(*pair) for pair in zip(found, self.texts, strict=True)])
 
-    def rate_line_by_line(self, words: set[str]) -> float:
-        """Return the same if the hotwords of each line are those of ``words`` that it has."""
+    def edits_line_by_line(self, words: set[str]) -> int:
+        """Return the wrong characters if the hotwords of each line are those of ``words`` that it has."""
         edits = 0
         for item, text in zip(self.items, self.texts, strict=True):
             hotwords = [word for word in dict.fromkeys(text.split()) if word in words]
             edits += Levenshtein.distance(self.decoder.decode(item, hotwords=hotwords)[0][0].text, text)
-        return 100 * edits / self.characters
+        return edits
 
 
 def measure(name: str, marks: bool, beam: int) -> dict[str, Any]:
     """Return the error rate of one network's lines, and the points that hotwords add to it."""
     data = Lines(name, marks, beam)
     words = Words(data.words)
-    plain = data.rate([])
+    plain = data.edits([])
+    readable = plain <= UNREADABLE * np.array([len(text) for text in data.texts])
     rare = {word for word in data.words if word.isalpha() and word.lower() not in words.frequent}
 
-    def points(hotwords: list[str]) -> float:
-        return round(data.rate(hotwords) - plain, 3)
+    def points(edits: float) -> float:
+        return round(float(100 * edits / data.characters), 3)
 
-    unsaid = {
-        kind: {str(count): [points(words.draw(kind, count, seed)) for seed in range(SETS)] for count in COUNTS}
-        for kind in KINDS
-    }
-    mixed = {
-        str(count): [points([*sorted(rare), *mixture(words, count, seed)]) for seed in range(SETS)] for count in COUNTS
-    }
+    unsaid: dict[str, dict[str, list[float]]] = {}
+    unsaid_readable: dict[str, dict[str, list[float]]] = {}
+    for kind in KINDS:
+        for count in map(str, COUNTS):
+            more = [data.edits(words.draw(kind, int(count), seed)) - plain for seed in range(SETS)]
+            unsaid.setdefault(kind, {})[count] = [points(each.sum()) for each in more]
+            unsaid_readable.setdefault(kind, {})[count] = [points(each[readable].sum()) for each in more]
     return {
         "data": name,
         "marks": marks,
         "beam": beam,
-        "plain": round(plain, 3),
+        "plain": points(plain.sum()),
         "characters": data.characters,
+        "unreadable": int((~readable).sum()),
         "unsaid": unsaid,
+        "unsaid_readable": unsaid_readable,
         "rare_words": len(rare),
-        "rare": points(sorted(rare)),
-        "rare_among": mixed,
-        "line_by_line": round(data.rate_line_by_line(rare) - plain, 3),
+        "rare": points((data.edits(sorted(rare)) - plain).sum()),
+        "rare_among": {
+            str(count): [
+                points((data.edits([*sorted(rare), *mixture(words, count, seed)]) - plain).sum())
+                for seed in range(SETS)
+            ]
+            for count in COUNTS
+        },
+        "line_by_line": points(data.edits_line_by_line(rare) - plain.sum()),
     }
 
 
@@ -140,9 +150,15 @@ def mixture(words: Words, count: int, seed: int) -> list[str]:
     return list(dict.fromkeys(word for kind in KINDS for word in words.draw(kind, each, seed)))[:count]
 
 
-def points_of(case: results.Results, count: int) -> list[float]:
+def points_of(case: results.Results, count: int, of: str = "unsaid") -> list[float]:
     """Return the points that sets of ``count`` random words add to the error rate."""
-    return [points for kind in KINDS for points in case["unsaid"][kind][str(count)]]
+    return [points for kind in KINDS for points in case[of][kind][str(count)]]
+
+
+def points_text(case: results.Results, count: int) -> str:
+    """Return the mean and the largest of these points, and the largest without unreadable lines."""
+    points, readable = points_of(case, count), points_of(case, count, "unsaid_readable")
+    return f"{np.mean(points):+.2f} ({max(points):+.2f}, {max(readable):+.2f})"
 
 
 def unsaid_table(found: results.Results) -> str:
@@ -153,15 +169,11 @@ def unsaid_table(found: results.Results) -> str:
             MARKS[case["marks"]],
             str(case["beam"]),
             f"{case['plain']:.2f} %",
-            *(
-                f"{np.mean(points):+.2f} ({max(points):+.2f})"
-                for count in COUNTS
-                for points in [points_of(case, count)]
-            ),
+            *(points_text(case, count) for count in COUNTS),
         ]
         for case in found["cases"]
     )
-    return markdown_table(("lines", "", "beam", "CER", *(f"{count:,} hotwords" for count in COUNTS)), rows, left=2)
+    return markdown_table(("lines", "", "beam", "CER", *(f"{count:,}" for count in COUNTS)), rows, left=2)
 
 
 def said_table(found: results.Results) -> str:

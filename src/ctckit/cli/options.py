@@ -231,7 +231,7 @@ class SearchOptions:
         float | None,
         typer.Option(
             help="Nats for each occurrence of a hotword without a weight of its own. By default up to 10, less for "
-            "short ones."
+            "short ones and in large sets."
         ),
     ] = None
     beam_width: Annotated[

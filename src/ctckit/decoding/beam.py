@@ -82,8 +82,8 @@ class BeamDecoder:
             Where words exist, hotwords match whole words, otherwise anywhere. Where tokens are not characters, a
             hotword may also be its tokens with spaces between them. ``decode`` and ``stream`` take others.
         hotword_weight: Nats for one occurrence of a hotword that has no weight of its own, −60..60; below 0, the
-            hotword is avoided. None: up to 10 nats, less for short hotwords, which are often found where nobody said
-            them.
+            hotword is avoided. None: up to 10 nats, less for short hotwords and in large sets, which are often found
+            where nobody said them.
         on_unspellable: What happens with hotwords that cannot be spelled. "warn": they are left out, with an
             ``InputWarning`` that names them; "error": an error.
         token_threshold: A class below this log-probability begins no new token in a frame.

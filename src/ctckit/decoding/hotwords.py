@@ -115,18 +115,18 @@ def default_weight(letters: int, rivals: int, alphabet: int) -> float:
 
     They say how many times likelier its letters are at a place of the text because of the hotwords:
 
-        weight = ln((A^(−l/3) + 1/n) / A^(−l/3)) = ln(1 + A^(l/3) / n), at most 10
+        weight = ln((p + 1/(n + 1)) / p), at most 10, with p = A^(−0.36 · l)
 
-    A^(−l/3): other text has these l letters. A letter costs about a third of ln A nats if those before it are known.
-    1/n: a hotword is there, and each of the n that could be is as likely as the others. So the weights of a set fall
-    with its size as the number of occurrences by chance grows.
+    p: other text has these l letters. A letter costs about 0.36 · ln A nats if those before it are known.
+    1/(n + 1): the hotword is there. It is as likely as each of its n − 1 rivals, and as none of them. So the more
+    hotwords there are, the more often one is found by chance, and the less each of them weighs.
 
     Args:
         letters: l, the letters of the hotword without boundaries.
         rivals: n, the hotwords with as many letters. Where there are no words, each can begin at l places: n · l.
         alphabet: A − 1, the number of different letters; one more event is as likely as each of them.
     """
-    nats = letters * LETTER_SHARE * math.log(1 + alphabet) - math.log(rivals)
+    nats = letters * LETTER_SHARE * math.log(1 + alphabet) - math.log(rivals + 1)
     return min(float(np.logaddexp(0, nats)), MAX_DEFAULT_HOTWORD_WEIGHT)
 
 

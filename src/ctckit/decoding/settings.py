@@ -17,7 +17,7 @@ WORD_BONUS = 2.0  # with a model of words, which prefers fewer words
 OOV_CHARGE = 0.25
 HOTWORD_WEIGHT: float | None = None  # the default weight, see hotwords.default_weight
 MAX_DEFAULT_HOTWORD_WEIGHT = 10.0
-LETTER_SHARE = 1 / 3  # of ln A: the nats of a letter if those before it are known; 1.5 in English, of ln 96 = 4.6
+LETTER_SHARE = 0.36  # of ln A: the nats of a letter if those before it are known; 1.6 in English, of ln 96 = 4.6
 SETTINGS = (
     "beam_width",
     "lm_weight",
