@@ -12,6 +12,8 @@
     worker.py      what runs in a worker process
     peers/         the decoders, each with its own conventions
     held_out.py    errors with a language model of ctckit on held-out lines
+    hotwords.py    errors with hotwords that nobody said, with the figure of the guide
+    captions.py    how late captions are
     figures.py     figures computed from the results, with tables.py for the terminal
     page.py        docs/benchmarks/decoding.md, with figure.py
 """

@@ -41,6 +41,8 @@ class Case:
         model: A key of ``files.UNITS``, or "".
         lexicon: Whether only words of the word model and of the references are allowed.
         hotwords: The number of hotwords.
+        per_call: Whether the hotwords come with each call.
+        words: The size of the lexicon, with made-up words; 0: as it is.
         items: The number of items; None for all.
         beam: Beam width.
         memory: Whether memory is measured.
@@ -53,6 +55,8 @@ class Case:
     model: str = ""
     lexicon: bool = False
     hotwords: int = 0
+    per_call: bool = False
+    words: int = 0
     items: int | None = None
     beam: int = 100
     memory: bool = False
@@ -86,6 +90,17 @@ CASES = (
     Case("hotwords 100", "text lines, 100 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=100, items=12),
     Case("hotwords 1000", "text lines, 1,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=1000, items=12),
     Case("hotwords 10000", "text lines, 10,000 hotwords", "ocr_ppv4", OF_HOTWORDS, hotwords=10000, items=12),
+    Case(
+        "hotwords per call",
+        "text lines in lower case, 1,000 hotwords in each call; a lexicon of 130,000 words",
+        "lower",
+        OF_HOTWORDS,
+        lexicon=True,
+        hotwords=1000,
+        per_call=True,
+        words=130_000,
+        items=12,
+    ),
     Case("batch lines", "text lines in one batch", "ocr_ppv4", BATCHES),
     Case("batch nanopore", "nanopore windows in one batch", "nanopore", BATCHES),
 )

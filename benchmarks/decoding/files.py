@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import random
 import shutil
+import string
 import subprocess
 import sys
 import time
@@ -58,8 +59,9 @@ class Files:
             beam=case.beam,
             model=str(self.model(case.model)) if case.model else "",
             unit=UNITS.get(case.model, ""),
-            lexicon=str(self.lexicon) if case.lexicon else "",
+            lexicon=str(self.longer_lexicon(case.words)) if case.lexicon else "",
             hotwords=tuple(self.hotwords[: case.hotwords]),
+            per_call=case.per_call,
         )
 
     def model(self, name: str) -> Path:
@@ -100,6 +102,19 @@ class Files:
         }
         path = self.folder / "words.txt"
         path.write_text("\n".join([*self.words, *sorted(read - set(self.words))]), encoding="utf-8")
+        return path
+
+    def longer_lexicon(self, size: int) -> Path:
+        """Return the path of the lexicon, with made-up words of eight letters if it has fewer than ``size`` words."""
+        known = self.lexicon.read_text(encoding="utf-8").split("\n")
+        if len(known) >= size:
+            return self.lexicon
+        rng = random.Random(SEED)
+        words = dict.fromkeys(known)
+        while len(words) < size:
+            words["".join(rng.choices(string.ascii_lowercase, k=8))] = None
+        path = self.folder / f"{size} words.txt"
+        path.write_text("\n".join(words), encoding="utf-8")
         return path
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Errors with hotwords that nobody said, and with some that were: ``python -m benchmarks.decoding.hotwords``.
+"""Errors with hotwords that nobody said, and with some that were said: ``python -m benchmarks.decoding.hotwords``.
 
 Random words that are not in the text lines are hotwords with the default weight: words of four kinds, sets of 1 to
 10,000, several sets of each. Then the rare words of the lines are hotwords: alone, with random ones, and line by line.
@@ -37,6 +37,10 @@ SETS = 4  # of each kind and size
 UNREADABLE = 0.5  # a line is if more than this share of its characters is wrong without hotwords
 FREQUENT, RARE = 2000, 14000  # ranks among the words of the text, by frequency
 KINDS = ("frequent", "less frequent", "rare", "random letters")
+SAID = (
+    "The same for words of the lines that are not among the 2,000 most frequent ones: the hotwords of each line are "
+    "its own such words, or those of all lines, alone or with others that nobody said:"
+)
 LETTERS, LENGTHS = list("abcdefghijklmnopqrstuvwxyz"), (2, 12)
 
 
@@ -217,8 +221,14 @@ def draw_case(axes: Axes, case: results.Results, color: str) -> None:
     said = [np.mean(case["rare_among"][str(count)]) for count in COUNTS]
     name = DATA[case["data"]]
     axes.fill_between(COUNTS, unsaid.min(axis=1), unsaid.max(axis=1), color=color, alpha=0.15, linewidth=0)
-    axes.plot(COUNTS, unsaid.mean(axis=1), color=color, label=f"{name}, mean and range")
-    axes.plot(COUNTS, said, color=color, linestyle="--", label=f"{name}, with {case['rare_words']} words of the lines")
+    axes.plot(COUNTS, unsaid.mean(axis=1), color=color, label=name)
+    axes.plot(COUNTS, said, color=color, linestyle="--", label=f"{name}, and {case['rare_words']} that were said")
+
+
+def summary(found: results.Results) -> str:
+    """Return all about the measurement, as a part of the page."""
+    about = f"{found['sets']} sets of each kind and size; {found['date']}, commit {found['commit']}."
+    return f"{unsaid_table(found)}\n\n{SAID}\n\n{said_table(found)}\n\n{about}"
 
 
 def main() -> None:

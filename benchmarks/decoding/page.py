@@ -7,7 +7,7 @@ from benchmarks.common.pages import capital, fill, items_of
 from benchmarks.common.results import Results, case_of, saved
 from benchmarks.common.tables import markdown_table, number, percent
 from benchmarks.common.workers import REST_SECONDS
-from benchmarks.decoding import held_out, measure
+from benchmarks.decoding import held_out, hotwords, measure
 from benchmarks.decoding.figures import (
     EQUAL_GAP,
     Measurement,
@@ -119,6 +119,12 @@ def training(results: Results) -> str:
     return f"{claim}\n\n{HELD_OUT}\n\n{held_out.table(results_held_out)}"
 
 
+def hotwords_by_number() -> str:
+    """Return the errors with hotwords that nobody said."""
+    found = saved(hotwords.RESULTS)
+    return "Not measured." if found is None else hotwords.summary(found)
+
+
 def equal_quality(results: Results) -> str:
     """Return the ratio of each library to ctckit at equal quality."""
     cases = [case for name in EQUAL_CASES if (case := case_of(results, name))]
@@ -141,6 +147,7 @@ def page(results: Results) -> str:
         cases="\n\n".join(map(case_section, results["cases"])),
         tuned=tuned_table(results),
         training=training(results),
+        hotwords=hotwords_by_number(),
         loading=loading_table(results),
         settings=pages.settings_list(results, PEERS),
         about=pages.about(results),

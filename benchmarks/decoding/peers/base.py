@@ -25,6 +25,7 @@ class Task:
         unit: The unit of the model: "word" or "char". A character model writes a space as "|".
         lexicon: A file with one word a line, or "". Only these words are allowed.
         hotwords: Words to boost.
+        per_call: Whether the words to boost come with each call, where the library can take them then.
         parameters: Weights under the library's own names; the library's defaults are used for the others.
     """
 
@@ -33,6 +34,7 @@ class Task:
     unit: str = ""
     lexicon: str = ""
     hotwords: tuple[str, ...] = ()
+    per_call: bool = False
     parameters: Parameters = field(default_factory=dict)
 
     def words(self) -> list[str]:

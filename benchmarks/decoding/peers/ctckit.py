@@ -76,6 +76,7 @@ class CTCKit(Greedy):
             self.base = self.make(data, without)
             self.built = (data, without)
         self.decoder = self.base.with_settings(**task.parameters) if task.parameters else self.base
+        self.arguments = {"hotwords": list(task.hotwords)} if task.per_call else {}
 
     def make(self, data: DataSet, task: Task) -> Any:
         """Return a decoder with default weights."""
@@ -89,7 +90,7 @@ class CTCKit(Greedy):
             known = set("".join(token for i, token in enumerate(data.tokens) if i != data.space))
             arguments["lexicon"] = [word for word in task.words() if word and known.issuperset(word)]
             arguments["oov_charge"] = None
-        if task.hotwords:
+        if task.hotwords and not task.per_call:
             arguments["hotwords"] = list(task.hotwords)
         separator = None if data.space == NO_SPACE else data.tokens[data.space]
         vocabulary = self.ctckit.Vocabulary(data.tokens, data.blank, separator=separator)
@@ -97,7 +98,7 @@ class CTCKit(Greedy):
 
     def decode(self, item: Array) -> Any:
         """Return the best hypothesis."""
-        return self.decoder.decode(item)[0][0]
+        return self.decoder.decode(item, **self.arguments)[0][0]
 
     def same_bits(self, items: Sequence[Array]) -> bool:
         """Return whether streams in chunks, and batches on several threads, give the same hypotheses as whole items."""
