@@ -30,7 +30,7 @@ from ctckit import BeamDecoder, Vocabulary
 RESULTS = pages.RESULTS / "decoding-hotwords.json"
 FIGURE = pages.IMAGES / "hotwords-by-number.png"
 DATA = {"ocr_ppv4": "PP-OCRv4", "ocr_ppv6": "PP-OCRv6"}
-MARKS = {True: "with word marks", False: "without"}
+MARKS = {True: "with word marks", False: "without word marks"}
 BEAMS = (100, 10)
 COUNTS = (1, 10, 100, 1000, 10000)
 SETS = 4  # of each kind and size
@@ -206,7 +206,7 @@ def draw(found: results.Results, path: Path) -> None:
         cases = [case for case in found["cases"] if case["marks"] == marks and case["beam"] == max(BEAMS)]
         for case, color in zip(cases, (RED, BLUE), strict=True):
             draw_case(axes, case, color)
-        axes.set_title(title if marks else "without word marks", color=INK, fontsize=10)
+        axes.set_title(title, color=INK, fontsize=10)
         axes.set_xscale("log")
         axes.set_xticks(COUNTS, [f"{count:,}" for count in COUNTS])
         axes.set_xlabel("hotwords that nobody said", color=INK, fontsize=9)

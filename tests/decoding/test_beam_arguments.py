@@ -46,7 +46,7 @@ def test_hotwords_are_a_setting():
     expected = BeamDecoder(LETTERS, lexicon=lexicon, hotwords={"x": 4.0}).plan
     assert other.plan.hotwords.lists() == expected.hotwords.lists() == [(0, 1, 0), (0, 2, 2, 0)]
     assert other.plan.hotword_weights.tolist() == expected.hotword_weights.tolist() == [4.0, 4.0]
-    by_length = np.array([10 * (letters * math.log(3) / 30) ** 2 for letters in (1, 2)], dtype=np.float32)
+    by_length = np.array([math.log(1 + 3 ** (0.36 * letters) / 2) for letters in (1, 2)], dtype=np.float32)
     assert decoder.with_settings(hotwords=["x"]).plan.hotword_weights.tolist() == by_length.tolist()
     assert decoder.with_settings(beam_width=3).plan.hotwords.lists() == decoder.plan.hotwords.lists()
     assert decoder.with_settings(hotwords=None).plan.hotwords.lists() == []
