@@ -100,6 +100,10 @@ class CTCKit(Greedy):
         """Return the best hypothesis."""
         return self.decoder.decode(item, **self.arguments)[0][0]
 
+    def log_prob(self, result: Any) -> float | None:
+        """Return the log-probability if it is that of the tokens: texts with words are written alike with more spaces."""
+        return None if self.decoder.vocabulary.has_words else super().log_prob(result)
+
     def same_bits(self, items: Sequence[Array]) -> bool:
         """Return whether streams in chunks, and batches on several threads, give the same hypotheses as whole items."""
         whole = [self.decode(item) for item in items]
