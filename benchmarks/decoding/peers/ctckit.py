@@ -101,7 +101,7 @@ class CTCKit(Greedy):
         return self.decoder.decode(item, **self.arguments)[0][0]
 
     def log_prob(self, result: Any) -> float | None:
-        """Return the log-probability if it is that of the tokens: texts with words are written alike with more spaces."""
+        """Return the log-probability if it is that of the tokens. Texts with words are the same with more spaces."""
         return None if self.decoder.vocabulary.has_words else super().log_prob(result)
 
     def same_bits(self, items: Sequence[Array]) -> bool:
