@@ -12,8 +12,9 @@ from benchmarks.common import machine, pages, posteriors
 from benchmarks.common.posteriors import DataSet
 from benchmarks.common.results import run_of_its_own, saved
 from benchmarks.common.turns import Settings, take_turns
-from benchmarks.decoding import exact, figures, measure, page, tuning
+from benchmarks.decoding import exact, figures, hotwords, measure, page, tuning
 from benchmarks.decoding.cases import CASES, Case
+from benchmarks.decoding.files import Files
 from benchmarks.decoding.judge import Judge
 from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.peers.base import Task
@@ -252,3 +253,37 @@ def test_the_page_is_what_the_results_make():
     assert page.FIGURE.stat().st_size < 80_000
     known = {case.name: case for case in CASES}
     assert all(set(case["peers"]) <= set(known[case["case"]].peers) for case in results["cases"])
+
+
+@needs_data
+def test_hotwords_that_nobody_said_are_in_no_line():
+    data = hotwords.Lines("ocr_ppv4", marks=True, beam=10)
+    words = hotwords.Words(data.words)
+    said = {word.lower() for word in data.words}
+    for kind in hotwords.KINDS:
+        drawn = words.draw(kind, 100, seed=3)
+        assert drawn == words.draw(kind, 100, seed=3) != words.draw(kind, 100, seed=4)
+        assert len(set(drawn)) == len(drawn) <= 100
+        assert not said & {word.lower() for word in drawn}
+    assert len(hotwords.mixture(words, 10, seed=0)) == 10
+    edits = data.edits([])
+    assert data.edits(sorted(data.words)).sum() < edits.sum() == data.edits_line_by_line(set())
+
+
+def test_the_points_that_hotwords_add():
+    case = {
+        "unsaid": {kind: {"10": [0.1, -0.1]} for kind in hotwords.KINDS},
+        "unsaid_readable": {kind: {"10": [0.05]} for kind in hotwords.KINDS},
+    }
+    case["unsaid"]["rare"] = {"10": [0.9, -0.1]}
+    assert hotwords.points_text(case, 10) == "+0.10 (+0.90, +0.05)"
+
+
+@needs_data
+def test_a_lexicon_is_made_longer(tmp_path):
+    files = Files(tmp_path)
+    known = files.lexicon.read_text(encoding="utf-8").split("\n")
+    assert files.longer_lexicon(0) == files.longer_lexicon(10) == files.lexicon
+    longer = files.longer_lexicon(len(known) + 50).read_text(encoding="utf-8").split("\n")
+    assert longer[: len(known)] == known
+    assert len(set(longer)) == len(longer) == len(known) + 50
