@@ -28,6 +28,7 @@ namespace {
 using ctckit::LanguageModel;
 using ctckit::ModelState;
 using ctckit::NGram;
+using Compact = ctckit::CompactNGram;
 using Kenlm = ctckit::kenlm::Model;
 using Trainer = ctckit::Exclusive<ctckit::NGramTrainer>;
 using Bytes = nb::ndarray<const uint8_t, nb::device::cpu, nb::ndim<1>, nb::c_contig>;
@@ -68,20 +69,45 @@ nb::str word(const LanguageModel& model, uint32_t id) {
   return nb::steal<nb::str>(PyUnicode_DecodeUTF8(found.data(), static_cast<Py_ssize_t>(found.size()), "replace"));
 }
 
-// The model's memory after its header, without a copy.
-nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>> body(const std::shared_ptr<const NGram>& model) {
-  auto kept = std::make_unique<std::shared_ptr<const NGram>>(model);
-  const auto* const data = reinterpret_cast<const uint8_t*>(model->data()) + sizeof(NGram::Header);
+// A model's memory after its header, without a copy.
+template <class Model>
+nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>> body(const std::shared_ptr<const Model>& model) {
+  auto kept = std::make_unique<std::shared_ptr<const Model>>(model);
+  const auto* const data = reinterpret_cast<const uint8_t*>(model->data()) + sizeof(typename Model::Header);
   nb::capsule owner(kept.get(), [](void* each) noexcept {
-    const std::unique_ptr<std::shared_ptr<const NGram>> released(static_cast<std::shared_ptr<const NGram>*>(each));
+    const std::unique_ptr<std::shared_ptr<const Model>> released(static_cast<std::shared_ptr<const Model>*>(each));
   });
   (void)kept.release();  // the capsule owns it now
-  return {data, {model->header().bytes - sizeof(NGram::Header)}, owner};
+  return {data, {model->header().bytes - sizeof(typename Model::Header)}, owner};
 }
 
-nb::bytes header(const NGram& model, const nb::bytes& note) {
-  const NGram::Header found = ctckit::file_header(model, {note.c_str(), note.size()});
+template <class Model>
+nb::bytes header(const Model& model, const nb::bytes& note) {
+  const typename Model::Header found = ctckit::file_header(model, {note.c_str(), note.size()});
   return nb::bytes(&found, sizeof found);
+}
+
+nb::bytes arpa(const NGram& model) {
+  std::string text;
+  {
+    const nb::gil_scoped_release released;
+    text = ctckit::arpa_text(model);
+  }
+  return nb::bytes(text.data(), text.size());
+}
+
+// What both layouts of ctckit's own files have.
+template <class Model>
+nb::class_<Model, LanguageModel> own_model(nb::module_& m, const char* name) {
+  return nb::class_<Model, LanguageModel>(m, name)
+      .def_prop_ro("note", [](const Model& model) { return nb::bytes(model.note().data(), model.note().size()); })
+      .def_prop_ro("path", &Model::path)
+      .def_prop_ro("fingerprint", &Model::fingerprint)
+      .def(
+          "is_intact", [](const Model& model) { return ctckit::is_intact(model); },
+          nb::call_guard<nb::gil_scoped_release>())
+      .def("header", &header<Model>, "note"_a)
+      .def("body", &body<Model>);
 }
 
 using Amounts = std::tuple<double, double, double, bool>;
@@ -143,21 +169,9 @@ void bind_lm(nb::module_& m) {
       .def_prop_ro("fingerprint", &Kenlm::fingerprint)
       .def("listed", &Kenlm::listed, nb::call_guard<nb::gil_scoped_release>());
   m.def("kenlm_from_file", &Kenlm::load, "path"_a, "words"_a, nb::call_guard<nb::gil_scoped_release>());
-  nb::class_<NGram, LanguageModel>(m, "NGram")
-      .def_prop_ro("note", [](const NGram& model) { return nb::bytes(model.note().data(), model.note().size()); })
-      .def_prop_ro("path", &NGram::path)
-      .def_prop_ro("fingerprint", &NGram::fingerprint)
-      .def("is_intact", &ctckit::is_intact, nb::call_guard<nb::gil_scoped_release>())
-      .def("header", &header, "note"_a)
-      .def("body", &body)
-      .def("arpa", [](const NGram& model) {
-        std::string text;
-        {
-          const nb::gil_scoped_release released;
-          text = ctckit::arpa_text(model);
-        }
-        return nb::bytes(text.data(), text.size());
-      });
+  own_model<NGram>(m, "NGram").def("arpa", &arpa).def(
+      "compacted", &ctckit::compacted, "bits"_a, nb::call_guard<nb::gil_scoped_release>());
+  own_model<Compact>(m, "CompactNGram").def("expanded", &ctckit::expanded, nb::call_guard<nb::gil_scoped_release>());
   m.def("ngram_from_file", &ctckit::ngram_from_file, "path"_a);
   m.def(
       "ngram_from_bytes",

@@ -1,5 +1,4 @@
-// Writes ARPA text, sorted by the states of the contexts: the same model always gives the same text.
-#include <algorithm>
+// Writes ARPA text, sorted by the numbers of the words: the same n-grams always give the same text.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -7,6 +6,7 @@
 #include <vector>
 
 #include "lm/io.hpp"
+#include "lm/ordered.hpp"
 
 namespace ctckit {
 namespace {
@@ -15,12 +15,12 @@ constexpr double log10_of_e = 0.43429448190325182765;
 
 class Writer {
  public:
-  explicit Writer(const NGram& model) : model_(model), order_(model.order()) { find_n_grams(); }
+  explicit Writer(const NGram& model) : model_(model), order_(model.order()), n_grams_(ordered(model)) {}
 
   std::string text() {
     text_ = "\\data\\\n";
     for (int length = 1; length <= order_; ++length) {
-      const size_t count = length == 1 ? model_.size() : n_grams_[static_cast<size_t>(length)].size();
+      const size_t count = length == 1 ? model_.size() : n_grams_.n_grams[static_cast<size_t>(length)].size();
       text_ += "ngram " + std::to_string(length) + "=" + std::to_string(count) + "\n";
     }
     for (int length = 1; length <= order_; ++length) {
@@ -28,7 +28,7 @@ class Writer {
       if (length == 1) {
         write_words();
       } else {
-        for (const NGram::Slot* each : n_grams_[static_cast<size_t>(length)]) write(*each, length);
+        for (const NGram::Slot* each : n_grams_.n_grams[static_cast<size_t>(length)]) write(*each, length);
       }
     }
     text_ += "\n\\end\\\n";
@@ -36,34 +36,8 @@ class Writer {
   }
 
  private:
-  static uint32_t context(const NGram::Slot& slot) { return static_cast<uint32_t>(slot.key >> 32); }
-  static uint32_t word(const NGram::Slot& slot) { return static_cast<uint32_t>(slot.key); }
-
   // Whether this n-gram has its own state. Else it shares the state of a shorter context.
   bool is_own(const NGram::Slot& slot, int length) const { return model_.length(slot.state) == length; }
-
-  void find_n_grams() {
-    n_grams_.resize(static_cast<size_t>(NGram::max_order) + 2);
-    last_.resize(model_.header().states);
-    for (uint32_t each = 0; each < model_.size(); ++each) {
-      const uint32_t state = model_.unigram_state(each);
-      if (state && state < last_.size()) last_[state] = {0, each};
-    }
-    const NGram::Slot* const slots = model_.slots();
-    for (uint64_t i = 0; i < model_.header().slots; ++i) {
-      if (!slots[i].key) continue;
-      const int length = model_.length(context(slots[i])) + 1;
-      if (length < 2 || length > order_ || context(slots[i]) >= last_.size()) damaged();
-      n_grams_[static_cast<size_t>(length)].push_back(slots + i);
-      if (slots[i].state >= last_.size()) damaged();
-      if (slots[i].state && is_own(slots[i], length)) last_[slots[i].state] = {context(slots[i]), word(slots[i])};
-    }
-    for (auto& each : n_grams_) {
-      std::sort(each.begin(), each.end(), [](const NGram::Slot* a, const NGram::Slot* b) { return a->key < b->key; });
-    }
-  }
-
-  [[noreturn]] static void damaged() { throw FormatError("the model is damaged."); }
 
   // log₁₀ with seven decimals, which is finer than a float; "-inf" for −∞.
   void write_log(float nats) {
@@ -72,7 +46,7 @@ class Writer {
       return;
     }
     const double value = nats * log10_of_e;
-    if (!(std::abs(value) < 1e9)) damaged();
+    if (!(std::abs(value) < 1e9)) damaged_model();
     auto digits = static_cast<uint64_t>(std::llround(std::abs(value) * 1e7));
     if (value < 0 && digits) text_ += '-';
     text_ += std::to_string(digits / 10'000'000);
@@ -104,14 +78,14 @@ class Writer {
   void write(const NGram::Slot& slot, int length) {
     write_log(slot.log_prob);
     text_ += '\t';
-    words_.assign(1, word(slot));
-    uint32_t state = context(slot);
+    words_.assign(1, Ordered::word(slot));
+    uint32_t state = Ordered::context(slot);
     while (state) {
-      if (static_cast<int>(words_.size()) >= length) damaged();
-      words_.push_back(last_[state].word);
-      state = last_[state].context;
+      if (static_cast<int>(words_.size()) >= length) damaged_model();
+      words_.push_back(n_grams_.last[state].word);
+      state = n_grams_.last[state].context;
     }
-    if (static_cast<int>(words_.size()) != length) damaged();
+    if (static_cast<int>(words_.size()) != length) damaged_model();
     for (size_t i = words_.size(); i-- > 0;) {
       text_ += model_.word(words_[i]);
       if (i) text_ += ' ';
@@ -119,14 +93,9 @@ class Writer {
     write_back_off(slot.state, is_own(slot, length), length);
   }
 
-  struct Last {
-    uint32_t context = 0, word = 0;
-  };
-
   const NGram& model_;
   int order_;
-  std::vector<std::vector<const NGram::Slot*>> n_grams_;  // of each length
-  std::vector<Last> last_;                                // the last word of each state, and the state before that word
+  Ordered n_grams_;
   std::vector<uint32_t> words_;
   std::string text_;
 };

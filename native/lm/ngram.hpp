@@ -1,8 +1,9 @@
 // The n-gram language model: a back-off automaton in one block of memory, with the same layout in a file.
 //
-// This folder: model.hpp (the interface of language models), ngram.hpp (this model and its queries), builder.hpp (makes
-// models), arpa.cpp and arpa_writer.cpp (ARPA text), file.cpp (binary files), train.hpp (estimates models from text), kenlm/
-// (KenLM's binary files).
+// This folder: model.hpp (the interface of language models), ngram.hpp (this model and its queries), compact.hpp (the same
+// automaton in few bits, for files), builder.hpp (makes models), ordered.hpp (sorts n-grams), arpa.cpp and arpa_writer.cpp
+// (ARPA text), file.cpp (binary files), train.hpp (estimates models from text), bits.hpp (packed numbers), kenlm/ (KenLM's
+// binary files).
 //
 // A state is a context with continuations of its own, or with a back-off weight. Each state except the empty context
 // (state 0) has a link to its longest proper suffix that is a state. One hash table with open addressing holds all
@@ -159,6 +160,9 @@ class NGram final : public LanguageModel {
   }
   CTCKIT_ALWAYS_INLINE float back_off(uint32_t state) const noexcept {
     return state && state < states_ ? nodes_[state].back_off : 0;
+  }
+  uint32_t shorter(uint32_t state) const noexcept {
+    return state < states_ && nodes_[state].shorter < state ? nodes_[state].shorter : 0;
   }
   CTCKIT_ALWAYS_INLINE uint32_t unigram_state(uint32_t word) const noexcept {
     return word < words_ ? unigrams_[word].state : 0;

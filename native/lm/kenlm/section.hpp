@@ -1,28 +1,13 @@
-// Parts of a mapped file: numbers at any byte, numbers of any width at any bit, and the checked division into sections.
+// The checked division of a mapped file into sections. Numbers in the file are aligned to 4 bytes at most.
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
-#include <type_traits>
 
+#include "lm/bits.hpp"
 #include "lm/model.hpp"
 
 namespace ctckit::kenlm {
-
-// Numbers in the file are aligned to 4 bytes at most.
-template <class T>
-T loaded(const std::byte* from) noexcept {
-  static_assert(std::is_trivially_copyable_v<T>);
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
-// `width` bits, at most 57, that begin `bit` bits after `from`, the lowest bit first. Reads 8 bytes.
-inline uint64_t bits_at(const std::byte* from, uint64_t bit, unsigned width) noexcept {
-  return loaded<uint64_t>(from + (bit >> 3)) >> (bit & 7) & ((uint64_t{1} << width) - 1);
-}
 
 // The sections of a file, taken from the front.
 class Sections {

@@ -6,6 +6,7 @@ import copyreg
 from typing import Any
 
 from ctckit._native import (
+    CompactNGram,
     FormatError,
     KenlmModel,
     LanguageModel,
@@ -19,6 +20,7 @@ from ctckit._native import (
 from ctckit.errors import ModelFormatError
 
 __all__ = [
+    "CompactNGram",
     "FormatError",
     "KenlmModel",
     "LanguageModel",
