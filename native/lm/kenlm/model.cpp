@@ -22,17 +22,18 @@ double in_nats(float log10) {
                                                         : -std::numeric_limits<double>::infinity();
 }
 
-// The back-offs of contexts, the shortest first.
-struct BackOffs {
+// The back-offs of the contexts that end a state, the shortest first.
+struct alignas(64) BackOffs {
   uint64_t model = 0;
   Bits context = 0;
   int count = 0;
-  std::array<float, most_order - 1> values;
+  std::array<float, most_order - 1> values{};
 };
 
-// A search asks one context for many words in a short time: each thread keeps the back-offs of its latest contexts.
-BackOffs& kept_back_offs(uint64_t model, Bits context) {
-  thread_local std::array<BackOffs, 256> kept;
+// A search asks one context for many words in a short time, soon after it found the context: each thread keeps the back-offs
+// of its latest contexts.
+BackOffs& kept_back_offs(uint64_t model, Bits context) noexcept {
+  static constinit thread_local std::array<BackOffs, 512> kept;
   const uint64_t mixed = hash_of(std::bit_cast<ModelState>(context)) * 0x9E3779B97F4A7C15u + model;
   return kept[mixed >> 32 & (kept.size() - 1)];
 }
@@ -59,18 +60,22 @@ class ModelOf final : public Model {
 
   Scored score(const ModelState& state, uint32_t word) const noexcept override {
     const Context before = context(state);
-    const Found found = longest_match(before, known(word));
+    std::array<float, most_order - 1> passed;  // the back-offs of the contexts that end in the word
+    const Found found = longest_match(before, known(word), passed);
     float sum = found.log_prob;
     if (before.front() != 0) {
       const BackOffs& back_offs = back_offs_of(before);
       // In the order in which KenLM adds them.
       for (int k = found.matched; k <= back_offs.count; ++k) sum += back_offs.values[static_cast<size_t>(k - 1)];
     }
-    return {in_nats(sum), joined(before, known(word), found.kept)};
+    const ModelState next = joined(before, known(word), found.kept);
+    keep_back_offs(next, passed, found.kept);
+    return {in_nats(sum), next};
   }
 
   int matched(const ModelState& state, uint32_t word) const noexcept override {
-    return longest_match(context(state), known(word)).matched;
+    std::array<float, most_order - 1> passed;
+    return longest_match(context(state), known(word), passed).matched;
   }
 
   std::shared_ptr<const NGram> listed() const override { return listed_model(*this, tables_); }
@@ -84,10 +89,11 @@ class ModelOf final : public Model {
     int kept;     // the words of the state after it
   };
 
-  Found longest_match(Context before, uint32_t word) const noexcept {
+  Found longest_match(Context before, uint32_t word, std::array<float, most_order - 1>& passed) const noexcept {
     Node node;
     Weights weights = tables_.unigram(word, node);
     Found found = {weights.log_prob, 1, ends_context(weights.back_off) ? 0 : 1};
+    passed[0] = weights.back_off;
     for (int length = 2; length <= header_.order() && weights.is_end_of_longer; ++length) {
       const uint64_t next = before.front();
       if (next == 0) break;
@@ -99,30 +105,32 @@ class ModelOf final : public Model {
       if (!tables_.longer(length, known(next - 1), node, weights)) break;
       found.log_prob = weights.log_prob;
       found.matched = length;
+      passed[static_cast<size_t>(length - 1)] = weights.back_off;
       if (!ends_context(weights.back_off)) found.kept = length;
     }
     return found;
   }
 
-  const BackOffs& back_offs_of(Context before) const noexcept {
-    BackOffs& found = kept_back_offs(number_, before.words);
-    if (found.model == number_ && found.context == before.words) return found;
-    found.model = number_;
-    found.context = before.words;
-    found.count = 0;
-    Node node;
-    Weights weights{};
-    for (int length = 1; before.front() != 0; ++length) {
-      const uint32_t word = known(before.front() - 1);
-      before.pop();
-      if (length == 1) {
-        weights = tables_.unigram(word, node);
-      } else if (!weights.is_end_of_longer || !tables_.longer(length, word, node, weights)) {
-        break;
-      }
-      found.values[static_cast<size_t>(found.count++)] = weights.back_off;
-    }
-    return found;
+  void keep_back_offs(const ModelState& state, const std::array<float, most_order - 1>& values,
+                      int count) const noexcept {
+    if (count == 0) return;
+    BackOffs& kept = kept_back_offs(number_, std::bit_cast<Bits>(state));
+    kept.model = number_;
+    kept.context = std::bit_cast<Bits>(state);
+    kept.count = count;
+    for (size_t k = 0; k < static_cast<size_t>(count); ++k) kept.values[k] = values[k];
+  }
+
+  const BackOffs& back_offs_of(const Context& before) const noexcept {
+    BackOffs& kept = kept_back_offs(number_, before.words);
+    if (kept.model == number_ && kept.context == before.words) return kept;
+    // The walk from the last word over the words before it.
+    Context rest = before;
+    rest.pop();
+    std::array<float, most_order - 1> passed;
+    const Found found = longest_match(rest, known(before.front() - 1), passed);
+    keep_back_offs(std::bit_cast<ModelState>(before.words), passed, std::min(found.matched, header_.order() - 1));
+    return kept;
   }
 
   Tables tables_;

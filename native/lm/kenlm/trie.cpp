@@ -36,6 +36,7 @@ Trie::Trie(const Header& header, Sections& sections) : levels_(header.counts.siz
     const bool longest = k + 1 == levels_.size();
     level.count = header.counts[k + 1];
     level.children = longest ? 0 : header.counts[k + 2];
+    level.words = header.counts[0];
     level.word_bits = static_cast<unsigned>(std::bit_width(header.counts[0]));
     if (!header.is_quantized()) {
       level.log_prob_bits = 31;
@@ -117,16 +118,20 @@ void Trie::check_children(const Header& header) const {
   }
 }
 
-// Searches siblings. Words are spread evenly, so a few steps of interpolation shorten a long list; then by halves, without
-// branches. Few steps suffice for any content.
+// Searches siblings. Words are spread evenly, so a few steps of interpolation shorten a long list; by halves, if not. In a
+// short list, the place that interpolation gives is a few entries off: the search goes on from there, entry by entry, which
+// reads less memory than halves do. Few steps suffice for any content.
 uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexcept {
   constexpr uint64_t few = 64;
-  uint64_t first = node.first, last = node.last;              // the word is at [first, last), if at all
-  uint64_t least = 0, most = uint64_t{1} << level.word_bits;  // words there are at least `least` and below `most`
-  if (wanted >= most) return missing;
+  uint64_t first = node.first, last = node.last;     // the word is at [first, last), if at all
+  uint64_t least = 0, most = level.words;            // words there are at least `least` and below `most`
+  if (wanted >= most || first == last) return missing;
+  const auto expected = [&] {
+    const float share = static_cast<float>(wanted - least) / static_cast<float>(most - least);
+    return std::min(first + static_cast<uint64_t>(share * static_cast<float>(last - first)), last - 1);
+  };
   for (int step = 0; step < 4 && last - first > few; ++step) {
-    const double share = static_cast<double>(wanted - least) / static_cast<double>(most - least);
-    const uint64_t place = std::min(first + static_cast<uint64_t>(share * static_cast<double>(last - first)), last - 1);
+    const uint64_t place = expected();
     const uint32_t found = word(level, place);
     if (found == wanted) return place;
     if (found < wanted) {
@@ -137,13 +142,16 @@ uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexc
       most = found;
     }
   }
-  if (first == last) return missing;
-  for (uint64_t left = last - first; left > 1;) {
-    const uint64_t half = left / 2;
-    first += word(level, first + half - 1) < wanted ? half : 0;
-    left -= half;
+  while (last - first > few) {
+    const uint64_t middle = first + (last - first) / 2;
+    (word(level, middle) <= wanted ? first : last) = middle;
   }
-  return word(level, first) == wanted ? first : missing;
+  if (first == last) return missing;
+  uint64_t place = expected();
+  uint32_t found = word(level, place);
+  while (found < wanted && place + 1 < last) found = word(level, ++place);
+  while (found > wanted && place > first) found = word(level, --place);
+  return found == wanted ? place : missing;
 }
 
 float Trie::log_prob(const Level& level, uint64_t bit) noexcept {

@@ -56,7 +56,7 @@ class Trie {
 
   // The n-grams of one order.
   struct Level {
-    uint64_t count, children;  // n-grams of this order, of the next one
+    uint64_t words, count, children;  // words, n-grams of this order, of the next one
     const std::byte* entries;
     unsigned word_bits, back_off_bits, log_prob_bits, child_bits, entry_bits;
     const std::byte *log_probs, *back_offs;  // the values; null if not quantized
