@@ -43,7 +43,7 @@ constexpr uint64_t packed_bytes(uint64_t count, unsigned width) noexcept {
 // A vector of bits in memory, at most 2³², with numbers that speed up counting (rank) and finding (select):
 //   the bits, in blocks of 256,
 //   for each block, the uint32 number of ones before it,
-//   for each 256 zeros, the uint32 number of the block with the first of them.
+//   for each 128 zeros, the uint32 number of the block with the first of them.
 // A run is the ones between two adjacent zeros. So a vector also stands for the lengths of runs, or for the sorted numbers
 // of the runs that its ones are in.
 //
@@ -90,15 +90,26 @@ class BitVector {
   }
 
  private:
-  static constexpr uint64_t block_bits = 256, block_words = 4, block_bytes = 32, hint_zeros = 256;
+  static constexpr uint64_t block_bits = 256, block_words = 4, block_bytes = 32, hint_zeros = 128;
+  static constexpr uint64_t each_byte = 0x0101010101010101u;
 
   static constexpr uint64_t blocks(uint64_t bits) noexcept { return bits / block_bits + 1; }
   static constexpr uint64_t hints(uint64_t zeros) noexcept { return zeros / hint_zeros + 1; }
   // Not std::popcount: without an instruction for it, that is a call.
-  static uint64_t count(uint64_t word) noexcept {
+  static uint64_t counts_of_bytes(uint64_t word) noexcept {
     word -= word >> 1 & 0x5555555555555555u;
     word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
-    return ((word + (word >> 4)) & 0x0F0F0F0F0F0F0F0Fu) * 0x0101010101010101u >> 56;
+    return (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+  }
+  static uint64_t count(uint64_t word) noexcept { return counts_of_bytes(word) * each_byte >> 56; }
+  // The place of the one with this number, for a number below count(word).
+  static uint64_t place(uint64_t word, uint64_t number) noexcept {
+    const uint64_t sums = counts_of_bytes(word) * each_byte;  // in each byte, of itself and those before it
+    const uint64_t reached = ((sums | 0x80 * each_byte) - (number + 1) * each_byte) & 0x80 * each_byte;
+    const auto bit = static_cast<unsigned>(std::countr_zero(reached)) & ~7u;
+    word >>= bit;
+    for (uint64_t left = number - (sums << 8 >> bit & 255); left > 0; --left) word &= word - 1;
+    return bit + static_cast<uint64_t>(std::countr_zero(word));
   }
   uint64_t word(uint64_t k) const noexcept { return word_at(words_ + k * sizeof(uint64_t)); }
   uint64_t rank(uint64_t block) const noexcept { return loaded<uint32_t>(ranks_ + block * sizeof(uint32_t)); }
@@ -110,14 +121,9 @@ class BitVector {
     while (block + 1 < blocks_ && (block + 1) * block_bits - rank(block + 1) <= number) ++block;
     uint64_t left = number - (block * block_bits - rank(block));
     for (uint64_t k = block * block_words; k < (block + 1) * block_words; ++k) {
-      uint64_t zeros = ~word(k);
-      const uint64_t here = count(zeros);
-      if (left >= here) {
-        left -= here;
-        continue;
-      }
-      for (; left > 0; --left) zeros &= zeros - 1;
-      return k * 64 + static_cast<uint64_t>(std::countr_zero(zeros));
+      const uint64_t zeros = ~word(k), here = count(zeros);
+      if (left < here) return k * 64 + place(zeros, left);
+      left -= here;
     }
     return bits_;
   }
