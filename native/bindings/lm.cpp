@@ -169,8 +169,9 @@ void bind_lm(nb::module_& m) {
       .def_prop_ro("fingerprint", &Kenlm::fingerprint)
       .def("listed", &Kenlm::listed, nb::call_guard<nb::gil_scoped_release>());
   m.def("kenlm_from_file", &Kenlm::load, "path"_a, "words"_a, nb::call_guard<nb::gil_scoped_release>());
-  own_model<NGram>(m, "NGram").def("arpa", &arpa).def(
-      "compacted", &ctckit::compacted, "bits"_a, nb::call_guard<nb::gil_scoped_release>());
+  own_model<NGram>(m, "NGram")
+      .def("arpa", &arpa)
+      .def("compacted", &ctckit::compacted, "bits"_a, nb::call_guard<nb::gil_scoped_release>());
   own_model<Compact>(m, "CompactNGram").def("expanded", &ctckit::expanded, nb::call_guard<nb::gil_scoped_release>());
   m.def("ngram_from_file", &ctckit::ngram_from_file, "path"_a);
   m.def(

@@ -146,7 +146,8 @@ inline void BitVector::index(std::byte* at, uint64_t bits, uint64_t zeros) noexc
       ones += count(word_at(at + block * block_bytes + k * sizeof(uint64_t)));
     }
     const uint64_t zeros_so_far = (block + 1) * block_bits - ones;
-    for (; hint < hints(zeros) && hint * hint_zeros < zeros_so_far; ++hint) put(hints_at + hint * sizeof(uint32_t), block);
+    for (; hint < hints(zeros) && hint * hint_zeros < zeros_so_far; ++hint)
+      put(hints_at + hint * sizeof(uint32_t), block);
   }
 }
 

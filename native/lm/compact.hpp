@@ -62,7 +62,9 @@ class CompactNGram final : public LanguageModel {
 
     uint64_t entries() const noexcept;  // all n-grams
     uint64_t longer() const noexcept { return entries() - words; }
-    uint64_t owners() const noexcept { return order > 1 ? entries() - counts[order - 1] : 0; }  // below the highest order
+    uint64_t owners() const noexcept {
+      return order > 1 ? entries() - counts[order - 1] : 0;
+    }  // below the highest order
     uint64_t linked() const noexcept { return states - first[2]; }
     uint64_t runs() const noexcept { return (states * words >> low_bits) + 1; }  // of the high parts of keys
   };
@@ -106,7 +108,9 @@ class CompactNGram final : public LanguageModel {
 
   // For conversions: the n-grams by their places among all, the words first.
   float log_prob(uint64_t place) const noexcept { return value(log_probs_, place); }
-  float back_off(uint32_t state) const noexcept { return value(back_offs_, uint64_t{state} - 1); }  // of state 1 or more
+  float back_off(uint32_t state) const noexcept {
+    return value(back_offs_, uint64_t{state} - 1);
+  }  // of state 1 or more
   // The state that an n-gram has for itself; 0: none.
   uint32_t own_state(uint64_t place) const noexcept {
     if (place >= owners_.size() || !owners_[place]) return 0;
@@ -140,12 +144,11 @@ class CompactNGram final : public LanguageModel {
   }
   uint32_t shorter(uint32_t state) const noexcept {
     if (state < header_->first[2]) return 0;
-    const uint64_t link = bits_at(links_, (state - header_->first[2]) * uint64_t{header_->link_bits}, header_->link_bits);
+    const uint64_t link =
+        bits_at(links_, (state - header_->first[2]) * uint64_t{header_->link_bits}, header_->link_bits);
     return link < state ? static_cast<uint32_t>(link) : 0;
   }
-  uint64_t low(uint64_t place) const noexcept {
-    return bits_at(lows_, place * header_->low_bits, header_->low_bits);
-  }
+  uint64_t low(uint64_t place) const noexcept { return bits_at(lows_, place * header_->low_bits, header_->low_bits); }
   BitVector::Run keys_with(uint64_t high) const noexcept {
     const BitVector::Run run = highs_.run(high);
     const uint64_t last = std::min(run.last, longer_);

@@ -56,8 +56,8 @@ class FloatCoder {
     size_t last = 0;
     for (size_t first = 0; first < stored_.size(); ++first) {
       last = std::max(last, first);
-      while (last < stored_.size() && uint64_t{stored_[last] - stored_[first]} + stored_.size() - (last - first) <=
-                                          uint64_t{1} << bits) {
+      while (last < stored_.size() &&
+             uint64_t{stored_[last] - stored_[first]} + stored_.size() - (last - first) <= uint64_t{1} << bits) {
         ++last;
       }
       if (last - first > best.last - best.first) best = {first, last};
@@ -124,8 +124,9 @@ class Compactor {
     header_.back_offs = back_offs.floats();
     header_.link_bits = static_cast<uint32_t>(std::bit_width(links_.empty() ? 0 : *std::ranges::max_element(links_)));
     const uint64_t room = header_.states * header_.words;
-    header_.low_bits = std::min(most_bits, keys_.empty() ? static_cast<unsigned>(std::bit_width(room))
-                                                         : static_cast<unsigned>(std::bit_width(room / keys_.size())) - 1);
+    header_.low_bits =
+        std::min(most_bits, keys_.empty() ? static_cast<unsigned>(std::bit_width(room))
+                                          : static_cast<unsigned>(std::bit_width(room / keys_.size())) - 1);
     if (keys_.size() + header_.runs() > BitVector::most_bits || log_probs_.size() > BitVector::most_bits ||
         header_.name_bytes + header_.words > BitVector::most_bits) {
       throw FormatError("the model is too large for ctckit's own format.");
@@ -268,7 +269,8 @@ class Expander {
     words_.resize(end);
     words_[end - 1] = word;
     auto before = static_cast<uint32_t>(context);
-    for (int k = 2; k <= length; ++k, before = last_[before].context) words_[end - static_cast<size_t>(k)] = last_[before].word;
+    for (int k = 2; k <= length; ++k, before = last_[before].context)
+      words_[end - static_cast<size_t>(k)] = last_[before].word;
     log_probs_.push_back(model_.log_prob(place));
     back_offs_.push_back(back_off(state));
   }

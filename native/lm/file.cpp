@@ -132,11 +132,14 @@ std::shared_ptr<const LanguageModel> ngram_from_file(const std::string& path) {
   return in_memory(std::move(file.memory), file.bytes, path);
 }
 
-std::shared_ptr<const NGram> ngram_from_bytes(std::string_view bytes) {
+std::shared_ptr<const LanguageModel> ngram_from_bytes(std::string_view bytes) {
   const std::shared_ptr<std::byte> memory = zeroed_memory(bytes.size());
   std::memcpy(memory.get(), bytes.data(), bytes.size());
-  const auto model = std::dynamic_pointer_cast<const NGram>(in_memory(memory, bytes.size(), {}));
-  if (!model || !is_intact(*model)) throw FormatError("the model is damaged.");
+  auto model = in_memory(memory, bytes.size(), {});
+  const auto* const fast = dynamic_cast<const NGram*>(model.get());
+  if (!(fast ? is_intact(*fast) : is_intact(dynamic_cast<const CompactNGram&>(*model)))) {
+    throw FormatError("the model is damaged.");
+  }
   return model;
 }
 

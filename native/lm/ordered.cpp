@@ -37,7 +37,8 @@ Ordered ordered(const NGram& model) {
       return NGram::key(found.ranks[Ordered::context(*each)], Ordered::word(*each));
     };
     std::ranges::sort(n_grams, {}, place);
-    for (const NGram::Slot* each : n_grams) take_state(each->state, length, {Ordered::context(*each), Ordered::word(*each)});
+    for (const NGram::Slot* each : n_grams)
+      take_state(each->state, length, {Ordered::context(*each), Ordered::word(*each)});
   }
   if (found.states.size() != states) damaged_model();
   return found;

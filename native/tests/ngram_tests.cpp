@@ -1,9 +1,10 @@
-// Random language models compared with dictionaries, then damaged files: ARPA, ctckit's own, and KenLM's from the tests'
+// Random language models compared with dictionaries, then damaged files: ARPA, ctckit's own in both layouts, and KenLM's from the tests'
 // golden folder. Runs under the sanitizers.
 #include <unistd.h>
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,8 +14,10 @@
 #include <map>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "core/checksum.hpp"
 #include "lm/io.hpp"
 #include "lm/kenlm/model.hpp"
 #include "lm/ngram.hpp"
@@ -22,6 +25,8 @@
 
 namespace {
 
+using ctckit::CompactNGram;
+using ctckit::LanguageModel;
 using ctckit::NGram;
 using Words = std::vector<std::string>;
 using Model = std::shared_ptr<const NGram>;
@@ -144,33 +149,83 @@ void check_queries(Random& random, const Dictionary& dictionary, const NGram& mo
   expect(model.word(model.find(vocabulary.back())) == vocabulary.back(), "a word's name");
 }
 
+// The compact layout gives the same log-probabilities as the other one, to the bit; quantized, nearly the same.
+void check_compact(Random& random, const NGram& model, const CompactNGram& compact, double tolerance) {
+  expect(compact.counts() == model.counts() && compact.size() == model.size(), "counts in the compact layout");
+  expect(compact.unknown() == model.unknown() && compact.begin() == model.begin() && compact.end() == model.end(),
+         "special words in the compact layout");
+  for (uint32_t word = 0; word < model.size(); ++word) {
+    expect(compact.word(word) == model.word(word) && compact.find(model.word(word)) == word,
+           "a word in the compact layout");
+    expect(std::abs(compact.unigram(word) - model.unigram(word)) <= tolerance, "a 1-gram in the compact layout");
+  }
+  expect(compact.find("never seen") == compact.unknown(), "an unknown word in the compact layout");
+  ctckit::ModelState state = model.first_state(), same = compact.first_state();
+  for (int i = 0; i < 500; ++i) {
+    if (random.chance(0.1)) state = same = {};
+    const auto word =
+        static_cast<uint32_t>(random.chance(0.95) ? random.below(model.size()) : random.below(1ull << 32));
+    expect(compact.matched(same, word) == model.matched(state, word), "an n-gram in the compact layout");
+    const auto right = model.score(state, word), found = compact.score(same, word);
+    expect(found.log_prob == right.log_prob || std::abs(found.log_prob - right.log_prob) <= tolerance,
+           "a score in the compact layout is " + std::to_string(found.log_prob) + ", not " +
+               std::to_string(right.log_prob));
+    state = right.state;
+    same = found.state;
+  }
+}
+
+void check_compact(Random& random, const NGram& model) {
+  const auto compact = ctckit::compacted(model);
+  check_compact(random, model, *compact, 0);
+  const Model again = ctckit::expanded(*compact);
+  expect(ctckit::arpa_text(*again) == ctckit::arpa_text(model), "a model that was compacted and expanded");
+  // The values of these models are up to log 10⁴ apart, and at most six of them make a score.
+  const int bits = 6 + static_cast<int>(random.below(4));
+  check_compact(random, model, *ctckit::compacted(model, bits), 6 * std::log(1e4) / (1 << bits));
+}
+
 // Calls every query with any state: answers may be wrong, but nothing is read outside of the memory.
-void use(Random& random, const NGram& model) {
-  uint32_t state = model.start();
+void use(Random& random, const LanguageModel& model) {
+  ctckit::ModelState state = model.first_state();
   for (int i = 0; i < 200; ++i) {
     const uint64_t words = random.chance(0.9) ? model.size() : uint64_t{1} << 32;
     const auto word = static_cast<uint32_t>(random.below(words));
-    if (random.chance(0.1)) state = static_cast<uint32_t>(random.below(1ull << 32));
-    model.prefetch(state, word);
-    state = model.query(state, word).state;
+    if (random.chance(0.1)) state.parts[0] = static_cast<uint32_t>(random.below(1ull << 32));
+    if (const auto* const fast = dynamic_cast<const NGram*>(&model)) fast->prefetch(state.parts[0], word);
+    state = model.score(state, word).state;
     (void)model.unigram(word);
     (void)model.look_ahead(word);
-    (void)model.match(state, word);
+    const int matched = model.matched(state, word);
+    expect(matched >= 1 && matched <= NGram::max_order + 1, "the length of an n-gram");
     const std::string name(model.word(word));
     (void)model.find(name);
     (void)model.find(std::string(1 + random.below(9), 'x'));
   }
   try {
-    (void)ctckit::arpa_text(model);
+    if (const auto* const fast = dynamic_cast<const NGram*>(&model)) {
+      (void)ctckit::arpa_text(*fast);
+      (void)ctckit::compacted(*fast);
+    } else if (const auto* const compact = dynamic_cast<const CompactNGram*>(&model)) {
+      (void)ctckit::arpa_text(*ctckit::expanded(*compact));
+    }
   } catch (const ctckit::FormatError&) {
   }
 }
 
-std::string file_of(const NGram& model) {
-  const NGram::Header header = ctckit::file_header(model, "{}");
+template <class Stored>
+std::string file_of(const Stored& model) {
+  const auto header = ctckit::file_header(model, "{}");
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
   return bytes.append(reinterpret_cast<const char*>(model.data()) + sizeof header,
                       model.header().bytes - sizeof header);
+}
+
+template <class Stored>
+std::shared_ptr<const Stored> as(const std::shared_ptr<const LanguageModel>& model) {
+  auto found = std::dynamic_pointer_cast<const Stored>(model);
+  expect(found != nullptr, "the layout of a file");
+  return found;
 }
 
 class TemporaryFile {
@@ -182,7 +237,7 @@ class TemporaryFile {
     expect(file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() && !std::fclose(file), "writing");
     return path_;
   }
-  Model load(const std::string& bytes) { return ctckit::ngram_from_file(write(bytes)); }
+  std::shared_ptr<const LanguageModel> load(const std::string& bytes) { return ctckit::ngram_from_file(write(bytes)); }
 
  private:
   char path_[32] = "/tmp/ctckit-ngram-XXXXXX";
@@ -202,16 +257,52 @@ void damage_text(Random& random, std::string text) {
   }
 }
 
+template <class Stored>
 void damage_file(Random& random, TemporaryFile& file, const std::string& whole) {
   std::string bytes = whole;
   for (uint64_t i = 0; i <= random.below(40); ++i) {
     const size_t at = sizeof(NGram::Header) + random.below(bytes.size() - sizeof(NGram::Header));
     bytes[at] = static_cast<char>(random.chance(0.3) ? 0xff : random.below(256));
   }
-  if (random.chance(0.1)) std::memset(bytes.data() + sizeof(NGram::Header), 0x11, bytes.size() - sizeof(NGram::Header));
-  const Model model = file.load(bytes);
+  if (random.chance(0.1)) {
+    const char with = random.chance(0.5) ? '\x11' : '\xff';
+    std::memset(bytes.data() + sizeof(NGram::Header), with, bytes.size() - sizeof(NGram::Header));
+  }
+  const auto model = as<Stored>(file.load(bytes));
   use(random, *model);
   expect(bytes == whole || !ctckit::is_intact(*model), "damage is found");  // a byte may be replaced by itself
+}
+
+// Changes numbers of a header and gives it the right checksum. The body remains.
+template <class Stored>
+void damage_header(Random& random, TemporaryFile& file, const std::string& whole) {
+  std::string bytes = whole;
+  typename Stored::Header header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  constexpr size_t front = offsetof(typename Stored::Header, bytes), end = offsetof(typename Stored::Header, note);
+  for (uint64_t i = 0; i <= random.below(3); ++i) {
+    const size_t size = random.chance(0.5) ? 4 : 8, at = front + random.below((end - front) / 4) * 4;
+    const std::array<uint64_t, 4> numbers{0, ~uint64_t{0}, random.below(100), random.below(1ull << random.below(60))};
+    std::memcpy(reinterpret_cast<char*>(&header) + at, &numbers[random.below(numbers.size())],
+                std::min(size, end - at));
+  }
+  header.header_checksum = 0;
+  header.header_checksum = ctckit::checksum(reinterpret_cast<const std::byte*>(&header), sizeof header);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  try {
+    use(random, *file.load(bytes));
+  } catch (const ctckit::FormatError&) {
+  }
+}
+
+template <class Stored>
+void check_file(Random& random, TemporaryFile& file, const Stored& model) {
+  const std::string bytes = file_of(model);
+  expect(ctckit::is_intact(*as<Stored>(file.load(bytes))), "a file as it was written");
+  for (int i = 0; i < 5; ++i) damage_file<Stored>(random, file, bytes);
+  if constexpr (std::is_same_v<Stored, CompactNGram>) {
+    for (int i = 0; i < 20; ++i) damage_header<Stored>(random, file, bytes);
+  }
 }
 
 // --- files of KenLM
@@ -315,6 +406,7 @@ void check_training(Random& random, int order) {
   trainer.add(text, characters ? ctckit::Unit::characters : ctckit::Unit::words, "|");
   std::vector<ctckit::Discounts> discounts;
   const Model model = trainer.train(discounts);
+  check_compact(random, *model, *ctckit::compacted(*model), 0);
   const Model again = ctckit::ngram_from_arpa(ctckit::arpa_text(*model));
   uint32_t state = model->start(), same = again->start();
   for (int i = 0; i < 20; ++i) {
@@ -351,12 +443,11 @@ int main(int argc, char** argv) {
     const std::string text = arpa(dictionary, order);
     const Model model = ctckit::ngram_from_arpa(text);
     check_queries(random, dictionary, *model, order);
-    const std::string bytes = file_of(*model);
-    const Model loaded = file.load(bytes);
-    expect(ctckit::is_intact(*loaded), "a file as it was written");
-    check_queries(random, dictionary, *loaded, order);
+    check_queries(random, dictionary, *as<NGram>(file.load(file_of(*model))), order);
+    check_compact(random, *model);
     for (int i = 0; i < 10; ++i) damage_text(random, text);
-    for (int i = 0; i < 5; ++i) damage_file(random, file, bytes);
+    check_file(random, file, *model);
+    check_file(random, file, *ctckit::compacted(*model, random.chance(0.5) ? 0 : 5));
     check_training(random, order);
   }
   std::printf("%d random language models: all as expected\n", rounds);

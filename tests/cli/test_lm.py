@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from ctckit import NGramModel
 from ctckit.cli import app
-from tests.language_models.test_ngram import TEXT
+from tests.language_models.test_ngram import TEXT, arpa
 from tests.support.tolerances import LM_LOG10
 
 runner = CliRunner()
@@ -47,7 +47,7 @@ def test_train_takes_the_options(tmp_path, text):
     loaded = NGramModel.load(tmp_path / "m.ctclm")
     assert (loaded.unit, loaded.space, loaded.order, loaded.counts) == ("char", "_", 6, expected.counts)
     assert "\ufeff" not in loaded
-    assert loaded.native.arpa() == expected.native.arpa()
+    assert arpa(loaded) == arpa(expected)
 
 
 def test_info_says_what_is_there(tmp_path, text):
@@ -63,7 +63,7 @@ def test_info_finds_damage(tmp_path, text):
     path = tmp_path / "m.ctclm"
     invoke("train", text, "--out", path)
     content = bytearray(path.read_bytes())
-    content[5000] ^= 1
+    content[-5] ^= 1
     path.write_bytes(content)
     result = invoke("info", path)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -77,6 +77,23 @@ def test_convert_there_and_back(tmp_path, text):
     result = invoke("convert", tmp_path / "b.ctclm", tmp_path / "c.arpa")
     assert "c.arpa: order 3, 13 tokens" in result.stdout
     assert NGramModel.load(tmp_path / "c.arpa").counts == NGramModel.load(tmp_path / "a.arpa").counts
+
+
+def test_convert_to_each_layout(tmp_path, text):
+    invoke("train", text, "--out", tmp_path / "a.arpa")
+    sizes = []
+    for options in (["--layout", "fast"], [], ["--quantize", "4"]):
+        result = invoke("convert", tmp_path / "a.arpa", tmp_path / "b.ctclm", *options)
+        assert re.search(r"b\.ctclm: order 3, 13 words, \d+ n-grams, 0\.0 MB\n", result.stdout), result.output
+        sizes.append((tmp_path / "b.ctclm").stat().st_size)
+        close = 1.0 if "--quantize" in options else LM_LOG10
+        model, right = NGramModel.load(tmp_path / "b.ctclm"), NGramModel.load(tmp_path / "a.arpa")
+        assert model.log_prob("the cat") == pytest.approx(right.log_prob("the cat"), abs=close)
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
+    result = invoke("convert", tmp_path / "a.arpa", tmp_path / "c.arpa", "--quantize", "4")
+    assert result.exit_code == 2
+    assert "c.arpa is ARPA" in result.stderr
 
 
 def test_score_gives_the_perplexity(tmp_path, text):

@@ -16,7 +16,7 @@ import pytest
 
 from ctckit import NGramModel, errors
 from ctckit.errors import DataError, InvalidInputError
-from ctckit.language_models import LanguageModel
+from ctckit.language_models import LanguageModel, files
 from tests.support import ngram_oracle as oracle
 from tests.support.paths import SHARED
 from tests.support.tolerances import ARPA_LOG10, DOUBLE, LM_LOG10, LM_NATS, LM_READ, LM_SUM
@@ -86,6 +86,11 @@ def test_equal_contexts_are_equal_states(tmp_path):
     assert model.score(model.empty, "a")[1] == after_a  # <s> a has no continuation of its own
 
 
+def arpa(model):
+    """Return the ARPA text of a model in any layout."""
+    return files.automaton(model.native).arpa()
+
+
 @pytest.mark.parametrize("suffix", ["m.arpa", "m.arpa.gz", "m.arpa.xz", "m.ctclm"])
 @pytest.mark.parametrize("order", [1, 2, 5])
 def test_what_was_saved_is_loaded(tmp_path, suffix, order):
@@ -120,6 +125,96 @@ def test_our_file_keeps_what_arpa_cannot_say(tmp_path):
     assert NGramModel.load(tmp_path / "m.arpa").space == "|"
 
 
+def walk(model, entries):
+    """Return the log-probabilities of entries, and how many words each time were matched, from the start on."""
+    native, state, found = model.native, model.native.start, []
+    for entry in entries:
+        log_prob, after = native.query(state, native.find(entry))
+        found.append((log_prob, native.match(state, native.find(entry))))
+        state = after if len(found) % 11 else native.empty
+    return found
+
+
+@pytest.mark.parametrize(("unit", "order"), [("char", 1), ("char", 6), ("word", 2), ("word", 3), ("char", 16)])
+def test_the_compact_layout_gives_the_same_bits(tmp_path, unit, order):
+    model = NGramModel.train(TEXT, order=order, unit=unit)
+    for layout in ("compact", "fast"):
+        model.save(tmp_path / layout, layout=layout)
+    model.save(tmp_path / "default")
+    assert (tmp_path / "default").read_bytes() == (tmp_path / "compact").read_bytes()
+    fast, compact = NGramModel.load(tmp_path / "fast"), NGramModel.load(tmp_path / "compact")
+    draw = random.Random(order)
+    entries = draw.choices([*model, "never seen"], k=3000)
+    assert walk(compact, entries) == walk(fast, entries) == walk(model, entries)
+    ids = [0, 1, 4, len(model), 2**32 - 1]
+    assert [compact.native.unigram(k) for k in ids] == [fast.native.unigram(k) for k in ids]
+    assert [compact.native.look_ahead(k) for k in ids] == [fast.native.look_ahead(k) for k in ids]
+    assert list(compact) == list(model)
+    assert arpa(compact) == arpa(fast) == arpa(model)
+    compact.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "compact").read_bytes()
+    compact.save(tmp_path / "again", layout="fast")
+    assert walk(NGramModel.load(tmp_path / "again"), entries) == walk(model, entries)
+    compact.save(tmp_path / "again.arpa")
+    assert (tmp_path / "again.arpa").read_bytes() == arpa(model)
+
+
+def test_the_compact_layout_is_small(tmp_path):
+    draw = random.Random(5)
+    words = [f"word{k}" for k in range(300)]
+    model = NGramModel.train([draw.choices(words, k=12) for _ in range(2000)], order=3)
+    sizes = {}
+    for name, how in {"fast": {"layout": "fast"}, "compact": {}, "quantized": {"quantize": 8}}.items():
+        model.save(tmp_path / name, **how)
+        sizes[name] = (tmp_path / name).stat().st_size
+    assert sizes["compact"] < sizes["fast"] / 5
+    assert sizes["quantized"] < sizes["fast"] / 8
+
+
+@pytest.mark.parametrize(("bits", "most"), [(16, 0.0), (8, 0.1), (4, 2.0)])
+def test_quantized_files_are_close(tmp_path, bits, most):
+    model = NGramModel.train(TEXT, order=3, unit="char")
+    model.save(tmp_path / "m.ctclm", quantize=bits)
+    again = NGramModel.load(tmp_path / "m.ctclm")
+    entries = random.Random(bits).choices([*model, "never seen"], k=2000)
+    pairs = list(zip(walk(model, entries), walk(again, entries), strict=True))
+    assert [each[1] for each, _ in pairs] == [each[1] for _, each in pairs]  # the same n-grams
+    assert max(abs(a[0] - b[0]) for a, b in pairs) <= most
+    assert (again.counts, list(again)) == (model.counts, list(model))
+    assert len({again.native.unigram(k) for k in range(len(again))}) <= 2**bits
+
+
+def test_a_quantized_file_keeps_zero_and_minus_infinity(tmp_path):
+    entries = "".join(f"-{k / 7:.4f}\tw{k}\t-{k / 9:.4f}\n" for k in range(1, 40))
+    text = (
+        "\\data\\\nngram 1=43\nngram 2=1\n\n\\1-grams:\n-2\t<unk>\n0\t<s>\n-inf\t</s>\n-1\ta\t-0.5\n"
+        f"{entries}\n\\2-grams:\n0\ta </s>\n\n\\end\\\n"
+    )
+    model = load_text(tmp_path, text)
+    model.save(tmp_path / "m.ctclm", quantize=3)
+    again = NGramModel.load(tmp_path / "m.ctclm")
+    assert again.log_prob([], bos=False) == -math.inf
+    assert again.score(again.score(again.empty, "a")[1], "</s>")[0] == 0.0
+    assert abs(again.log_prob(["w20"], eos=False) - model.log_prob(["w20"], eos=False)) < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("m.ctclm", {"layout": "small"}, "layout is 'small'"),
+        ("m.ctclm", {"quantize": 1}, "quantize is 1; expected 2 to 16 bits"),
+        ("m.ctclm", {"quantize": 17}, "quantize is 17; expected 2 to 16 bits"),
+        ("m.ctclm", {"quantize": True}, "quantize"),
+        ("m.ctclm", {"quantize": 8, "layout": "fast"}, 'm.ctclm is layout "fast"; only layout "compact" is quantized'),
+        ("m.arpa", {"quantize": 8}, r"m\.arpa is ARPA; only layout"),
+    ],
+)
+def test_wrong_arguments_of_save(tmp_path, name, wrong, message):
+    with pytest.raises(errors.InvalidInputError, match=message):
+        NGramModel.train(TEXT, order=2).save(tmp_path / name, **wrong)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_may_be_saved_over_the_one_it_was_loaded_from(tmp_path):
     NGramModel.train(TEXT, order=2).save(tmp_path / "m.ctclm")
     first = NGramModel.load(tmp_path / "m.ctclm")
@@ -134,7 +229,7 @@ def test_a_model_can_be_sent_to_another_process():
     model = NGramModel.train(["ab ba"], order=3, unit="char", space="_")
     again = pickle.loads(pickle.dumps(model))
     assert (again.unit, again.space, again.discounts) == (model.unit, model.space, model.discounts)
-    assert again.native.arpa() == model.native.arpa()
+    assert arpa(again) == arpa(model)
     assert copy.deepcopy(model) is model  # a model never changes
     restore, (content,) = copyreg.dispatch_table[type(model.native)](model.native)
     for damaged, message in [(content[:5000], "Is it truncated"), (content[:-70] + bytes(70), "is damaged"), (b"", "")]:
@@ -152,20 +247,20 @@ def test_a_mapped_model_is_pickled_as_its_path(tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     again = pickle.loads(content)
     assert (again.unit, again.space) == ("token", model.space)
-    assert again.native.arpa() == trained.native.arpa()
+    assert arpa(again) == arpa(trained)
     assert pickle.dumps(again) == content
 
     trained.save(tmp_path / "m.arpa")
     read = NGramModel.load(tmp_path / "m.arpa")
     sent = pickle.dumps(read)
     (tmp_path / "m.arpa").unlink()
-    assert pickle.loads(sent).native.arpa() == read.native.arpa()
+    assert arpa(pickle.loads(sent)) == arpa(read)
 
     NGramModel.train(TEXT[1:], order=3).save(path)
     with pytest.raises(errors.ModelFormatError, match=r"the file .*m\.ctclm, which has changed since"):
         pickle.loads(content)
     trained.save(path)
-    assert pickle.loads(content).native.arpa() == trained.native.arpa()
+    assert arpa(pickle.loads(content)) == arpa(trained)
     path.write_bytes(path.read_bytes()[:-64])
     with pytest.raises(errors.ModelFormatError, match=r"m\.ctclm, which cannot be mapped here: .*Is it truncated"):
         pickle.loads(content)

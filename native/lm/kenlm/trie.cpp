@@ -123,8 +123,8 @@ void Trie::check_children(const Header& header) const {
 // reads less memory than halves do. Few steps suffice for any content.
 uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexcept {
   constexpr uint64_t few = 64;
-  uint64_t first = node.first, last = node.last;     // the word is at [first, last), if at all
-  uint64_t least = 0, most = level.words;            // words there are at least `least` and below `most`
+  uint64_t first = node.first, last = node.last;  // the word is at [first, last), if at all
+  uint64_t least = 0, most = level.words;         // words there are at least `least` and below `most`
   if (wanted >= most || first == last) return missing;
   const auto expected = [&] {
     const float share = static_cast<float>(wanted - least) / static_cast<float>(most - least);

@@ -21,6 +21,13 @@ ORDERS = {"word": 3, "char": 6, "token": 3}
 app = typer.Typer(help="Train, inspect, convert and test n-gram language models.", no_args_is_help=True)
 
 
+class Layout(str, Enum):
+    """The layout of ctckit's own format."""
+
+    compact = "compact"
+    fast = "fast"
+
+
 class Unit(str, Enum):
     """The unit of a model's entries."""
 
@@ -116,11 +123,25 @@ def convert(
     out: Annotated[Path, typer.Argument(help="The model to write; the ending of its name gives the format.")],
     unit: UnitOfModel = None,
     unigrams: Unigrams = None,
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            help="The layout of a .ctclm: compact, or fast, which is several times as large and a little faster."
+        ),
+    ] = Layout.compact,
+    quantize: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=16,
+            help="Round log-probabilities and back-offs to 2^QUANTIZE values each, for a smaller .ctclm; usual is 8.",
+        ),
+    ] = None,
 ) -> None:
     """Convert a model to another format: ARPA, or ctckit's own .ctclm, which is memory-mapped."""
     loaded = _load(model, unit, unigrams)
-    loaded.save(out)
-    typer.echo(f"{out}: {_described(loaded)}")
+    loaded.save(out, layout=layout.value, quantize=quantize)
+    typer.echo(f"{out}: {_described(loaded)}, {out.stat().st_size / 1e6:,.1f} MB")
 
 
 @app.command()

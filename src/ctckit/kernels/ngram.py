@@ -1,4 +1,4 @@
-"""N-gram models in the C++ core: the automaton, KenLM's files, own files, training. Models can be pickled."""
+"""N-gram models in the C++ core: the automaton in two layouts, KenLM's files, own files, training. They can be pickled."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ __all__ = [
 ]
 
 
-def _reduce(model: NGram) -> tuple[Any, ...]:
+def _reduce(model: NGram | CompactNGram) -> tuple[Any, ...]:
     """Pickle a model as its mapped file, or as the content of a file."""
     if model.path:
         return _restore_mapped, (model.path, None, model.fingerprint)
     return _restore, (model.header(model.note) + model.body().tobytes(),)
 
 
-def _restore(content: bytes) -> NGram:
+def _restore(content: bytes) -> NGram | CompactNGram:
     try:
         return ngram_from_bytes(content)
     except FormatError as error:
@@ -54,8 +54,9 @@ def _reduce_kenlm(model: KenlmModel) -> tuple[Any, ...]:
     return _restore_mapped, (model.path, words, model.fingerprint)
 
 
-def _restore_mapped(path: str, words: list[str] | None, fingerprint: int) -> NGram | KenlmModel:
+def _restore_mapped(path: str, words: list[str] | None, fingerprint: int) -> LanguageModel:
     """Map a file of ctckit's own format (words: None) or of KenLM's; the fingerprint tells it from other files."""
+    model: NGram | CompactNGram | KenlmModel
     try:
         model = ngram_from_file(path) if words is None else kenlm_from_file(path, words)
     except FormatError as error:
@@ -71,4 +72,5 @@ def _restore_mapped(path: str, words: list[str] | None, fingerprint: int) -> NGr
 
 
 copyreg.pickle(NGram, _reduce)
+copyreg.pickle(CompactNGram, _reduce)
 copyreg.pickle(KenlmModel, _reduce_kenlm)

@@ -97,13 +97,13 @@ def expect_names(native: kernel.LanguageModel) -> None:
 
 
 def automaton(native: kernel.LanguageModel) -> kernel.NGram:
-    """Return the automaton of a model; the one of a KenLM file is made of all its n-grams."""
+    """Return the automaton of a model; the one of a file in another layout is made of all its n-grams."""
     if isinstance(native, kernel.NGram):
         return native
-    assert isinstance(native, kernel.KenlmModel)
+    assert isinstance(native, kernel.CompactNGram | kernel.KenlmModel)
     expect_names(native)
     try:
-        return native.listed()
+        return native.expanded() if isinstance(native, kernel.CompactNGram) else native.listed()
     except kernel.FormatError as error:
         raise ModelFormatError(f"{native.path}: {error}") from None
 

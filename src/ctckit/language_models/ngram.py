@@ -6,8 +6,8 @@ weight b for their contexts:
     p(w | v₁ … v_k) = p*(v₁ … v_k w)                            if the model holds v₁ … v_k w
                     = b(v₁ … v_k) · p(w | v₂ … v_k)             otherwise
 
-Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp; a file of KenLM in
-native/lm/kenlm/), which also estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
+Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp; in few bits,
+native/lm/compact.hpp; a file of KenLM in native/lm/kenlm/), which also estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
 
     p(w | v₁ … v_k) = (a(v₁ … v_k w) − D) / Σ a(v₁ … v_k ·) + γ(v₁ … v_k) · p(w | v₂ … v_k)
 
@@ -37,6 +37,8 @@ UNKNOWN = "<unk>"
 SPECIAL = ("<s>", "</s>", UNKNOWN)
 SPACES = ("<space>", "<SPACE>", "[space]")  # names of the space in character models of other programs
 MAX_ORDER = 16
+LAYOUTS = ("compact", "fast")
+QUANTIZED_BITS = range(2, 17)
 
 _BRACKETED = re.compile(r"<.+>|\[.+\]")
 
@@ -203,22 +205,36 @@ class NGramModel(LanguageModel[int]):
         model.discounts = tuple(Discounts(*each) for each in discounts)
         return model
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, layout: str = "compact", quantize: int | None = None) -> None:
         """Write the model as ARPA if the name ends in .arpa, .arpa.gz or .arpa.xz, else in ctckit's own format.
 
         Names of files in ctckit's format usually end in .ctclm. The file is written atomically: if writing fails, an
         older file of that name is unchanged.
 
+        Args:
+            path: The file.
+            layout: The layout of ctckit's own format. "compact" packs all numbers into few bits: the file of a word
+                3-gram is a sixth of a "fast" one, and a beam search with it takes 2 % to 4 % longer, with a model of
+                characters 30 %. Both are memory-mapped, and both give exactly the log-probabilities of this model.
+            quantize: A number of bits, 2 to 16, usually 8, for layout "compact": log-probabilities and back-offs are
+                replaced by the nearest of 2^quantize values each, so that the file is smaller still. With 8 bits, they
+                change by less than 0.05 nats. By default, nothing changes.
+
         Raises:
+            InvalidInputError: If ``layout`` or ``quantize`` is out of range, or ``quantize`` is given with another
+                format.
             DataError: If it cannot be written.
         """
         path = Path(path)
+        _checks.choice(layout, "layout", LAYOUTS)
+        bits = _expect_bits(quantize, layout, path)
         native = _files_of_models.automaton(self.native)
         try:
             if _files_of_models.is_arpa_name(path):
                 _files.write_atomically(path, _files_of_models.compressed(native.arpa(), path))
             else:
-                _files.write_atomically(path, native.header(self._note), native.body().data)
+                stored = native.compacted(bits) if layout == "compact" else native
+                _files.write_atomically(path, stored.header(self._note), stored.body().data)
         except (OSError, kernel.FormatError) as error:
             raise DataError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}).") from error
 
@@ -240,7 +256,8 @@ class NGramModel(LanguageModel[int]):
             ModelFormatError: If the content of the file is damaged.
         """
         if self._unverified is not None:
-            if isinstance(self._native, kernel.NGram) and not self._native.is_intact():
+            native = self._native
+            if isinstance(native, kernel.NGram | kernel.CompactNGram) and not native.is_intact():
                 raise ModelFormatError(
                     f"{self._unverified}: the content is damaged: its checksum is not the one it was written with. "
                     "Write it again (ctckit lm convert MODEL.arpa MODEL.ctclm)."
@@ -348,6 +365,20 @@ def _expect_order(order: int) -> None:
     _checks.positive_integer(order, "order")
     if order > MAX_ORDER:
         raise InvalidInputError(f"order is {order}; expected 1 to {MAX_ORDER}.")
+
+
+def _expect_bits(quantize: int | None, layout: str, path: Path) -> int:
+    if quantize is None:
+        return 0
+    _checks.positive_integer(quantize, "quantize")
+    if quantize not in QUANTIZED_BITS:
+        raise InvalidInputError(
+            f"quantize is {quantize}; expected {QUANTIZED_BITS.start} to {QUANTIZED_BITS.stop - 1} bits."
+        )
+    if layout != "compact" or _files_of_models.is_arpa_name(path):
+        other = "ARPA" if _files_of_models.is_arpa_name(path) else f'layout "{layout}"'
+        raise InvalidInputError(f'quantize is {quantize}, but {path} is {other}; only layout "compact" is quantized.')
+    return quantize
 
 
 def _expect_space(space: str) -> None:
