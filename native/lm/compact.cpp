@@ -23,6 +23,7 @@ CompactNGram::Sections CompactNGram::sections(const Header& header) noexcept {
   found.log_probs = section(packed_bytes(header.entries(), header.log_probs.bits));
   found.back_offs = section(packed_bytes(header.states, header.back_offs.bits));
   found.links = section(packed_bytes(header.linked(), header.link_bits));
+  found.filters = section(header.filters);
   found.lows = section(packed_bytes(header.longer(), header.low_bits));
   found.highs = section(BitVector::bytes(header.longer() + header.runs(), header.runs()));
   found.owners = section(BitVector::bytes(header.owners(), 0));
@@ -40,6 +41,7 @@ CompactNGram::CompactNGram(std::shared_ptr<const std::byte> memory, std::string 
   log_probs_ = {header_->log_probs, base + at.stored, base + at.log_probs};
   back_offs_ = {header_->back_offs, base + at.stored + header_->log_probs.stored * sizeof(float), base + at.back_offs};
   links_ = base + at.links;
+  filters_ = header_->filters > 0 ? reinterpret_cast<const uint8_t*>(base + at.filters) : nullptr;
   lows_ = base + at.lows;
   highs_ = {base + at.highs, header_->longer() + header_->runs(), header_->runs()};
   owners_ = {base + at.owners, header_->owners(), 0};
@@ -75,6 +77,7 @@ uint32_t CompactNGram::find(std::string_view name) const noexcept {
 }
 
 uint64_t CompactNGram::lookup(uint32_t state, uint32_t word) const noexcept {
+  if (filters_ && !(filters_[state] & by_bit(word))) return missing;
   const uint64_t key = uint64_t{state} * words_ + word;
   auto [first, last] = keys_with(key >> header_->low_bits);
   const uint64_t wanted = key & ((uint64_t{1} << header_->low_bits) - 1);

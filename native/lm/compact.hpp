@@ -7,6 +7,7 @@
 //   log p of each n-gram
 //   back-off of each state from 1 on
 //   link of each state of two words or more: its longest proper suffix that is a state
+//   filter of each state, in models of few words: the bits by_bit of all words that follow
 //   keys of the n-grams from order 2 on, sorted: state · words + word. A bit vector holds their high parts, one run for
 //     each value, and an array the low parts (Elias and Fano 1974)
 //   a bit for each n-gram below the highest order: whether it has its own state
@@ -48,6 +49,7 @@ class CompactNGram final : public LanguageModel {
     uint64_t body_checksum;    // of everything after the header
     uint64_t bytes;            // header and body
     uint64_t states;
+    uint64_t filters;  // as many as states, or none
     uint64_t name_bytes;
     uint32_t words;
     uint32_t order;
@@ -58,7 +60,7 @@ class CompactNGram final : public LanguageModel {
     Floats log_probs, back_offs;
     std::array<uint64_t, max_order> counts;     // n-grams of each order
     std::array<uint32_t, max_order + 1> first;  // the first state of each context length
-    std::array<char, 3788> note;                // JSON from Python
+    std::array<char, 3780> note;                // JSON from Python
 
     uint64_t entries() const noexcept;  // all n-grams
     uint64_t longer() const noexcept { return entries() - words; }
@@ -71,9 +73,10 @@ class CompactNGram final : public LanguageModel {
   static_assert(sizeof(Header) == 4096);
 
   struct Sections {
-    size_t stored, log_probs, back_offs, links, lows, highs, owners, name_ends, sorted, names, bytes;
+    size_t stored, log_probs, back_offs, links, filters, lows, highs, owners, name_ends, sorted, names, bytes;
   };
   static Sections sections(const Header& header) noexcept;
+  static uint8_t by_bit(uint32_t word) noexcept { return static_cast<uint8_t>(1u << (word & 7)); }
   // The bits of a word's number.
   static unsigned word_bits(const Header& header) noexcept {
     return static_cast<unsigned>(std::bit_width(header.words - 1));
@@ -163,6 +166,7 @@ class CompactNGram final : public LanguageModel {
   const Header* header_;
   Codes log_probs_, back_offs_;
   const std::byte *links_, *lows_, *sorted_;
+  const uint8_t* filters_;  // null if there are none
   BitVector highs_, owners_, name_ends_;
   const char* names_;
   uint64_t states_, longer_;

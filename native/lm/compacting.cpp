@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <span>
 
 #include "core/huge_pages.hpp"
 #include "lm/builder.hpp"
@@ -13,6 +14,8 @@ namespace ctckit {
 namespace {
 
 constexpr unsigned most_bits = 57;  // of one packed number
+// Models of at most as many words get filters: those of characters and tokens, which a search asks often.
+constexpr uint32_t few_words = 1 << 13;
 
 // Finds the codes of floats that take the fewest bits in all, see CompactNGram::Floats.
 class FloatCoder {
@@ -108,6 +111,8 @@ class Compactor {
     header_.begin = model.begin();
     header_.end = model.end();
     header_.states = n_grams_.states.size();
+    if (header_.words <= few_words) filters_.resize(header_.states);
+    header_.filters = filters_.size();
     header_.first[1] = 1;
     for (uint32_t word = 0; word < model.size(); ++word) header_.name_bytes += model.word(word).size();
     take_n_grams();
@@ -138,6 +143,7 @@ class Compactor {
     write_floats(log_probs, at.stored, log_probs_, at.log_probs);
     write_floats(back_offs, at.stored + log_probs.stored().size() * sizeof(float), back_offs_, at.back_offs);
     write_packed(at.links, links_, header_.link_bits);
+    std::ranges::copy(std::as_bytes(std::span(filters_)), memory_.get() + at.filters);
     write_keys(at);
     for (size_t i = 0; i < owners_.size(); ++i) put_bits(memory_.get() + at.owners, i, owners_[i]);
     BitVector::index(memory_.get() + at.owners, header_.owners(), 0);
@@ -168,6 +174,7 @@ class Compactor {
         const uint64_t key = uint64_t{context} * model_.size() + Ordered::word(*each);
         if (!keys_.empty() && key <= keys_.back()) damaged_model();
         keys_.push_back(key);
+        if (!filters_.empty()) filters_[context] |= CompactNGram::by_bit(Ordered::word(*each));
         take(each->log_prob, each->state);
       }
       end_level(length, n_grams_.n_grams[length].size());
@@ -226,6 +233,7 @@ class Compactor {
   std::vector<uint64_t> keys_;
   std::vector<bool> owners_;
   std::vector<uint32_t> links_;
+  std::vector<uint8_t> filters_;
   std::shared_ptr<std::byte> memory_;
 };
 

@@ -1,4 +1,4 @@
-"""N-gram models in the C++ core: the automaton in two layouts, KenLM's files, own files, training. They can be pickled."""
+"""N-gram models in the C++ core: two layouts, KenLM's files, own files, training. Models can be pickled."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ weight b for their contexts:
                     = b(v₁ … v_k) · p(w | v₂ … v_k)             otherwise
 
 Entries are words, characters or tokens. The model itself lives in the C++ core (native/lm/ngram.hpp; in few bits,
-native/lm/compact.hpp; a file of KenLM in native/lm/kenlm/), which also estimates it (native/lm/train.cpp): interpolated modified Kneser-Ney smoothing,
+native/lm/compact.hpp; a file of KenLM in native/lm/kenlm/), which also estimates it (native/lm/train.cpp): interpolated
+modified Kneser-Ney smoothing,
 
     p(w | v₁ … v_k) = (a(v₁ … v_k w) − D) / Σ a(v₁ … v_k ·) + γ(v₁ … v_k) · p(w | v₂ … v_k)
 
