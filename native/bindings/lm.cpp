@@ -171,8 +171,12 @@ void bind_lm(nb::module_& m) {
   m.def("kenlm_from_file", &Kenlm::load, "path"_a, "words"_a, nb::call_guard<nb::gil_scoped_release>());
   own_model<NGram>(m, "NGram")
       .def("arpa", &arpa)
-      .def("compacted", &ctckit::compacted, "bits"_a, nb::call_guard<nb::gil_scoped_release>());
-  own_model<Compact>(m, "CompactNGram").def("expanded", &ctckit::expanded, nb::call_guard<nb::gil_scoped_release>());
+      .def(
+          "compacted", [](const NGram& model, int bits) { return ctckit::compacted(model, {.quantized_bits = bits}); },
+          "bits"_a, nb::call_guard<nb::gil_scoped_release>());
+  own_model<Compact>(m, "CompactNGram")
+      .def_prop_ro("log_prob_bits", [](const Compact& model) { return model.header().log_probs.bits; })
+      .def("expanded", &ctckit::expanded, nb::call_guard<nb::gil_scoped_release>());
   m.def("ngram_from_file", &ctckit::ngram_from_file, "path"_a);
   m.def(
       "ngram_from_bytes",

@@ -174,9 +174,12 @@ class CompactNGram final : public LanguageModel {
   unsigned word_bits_;
 };
 
-// The same model in the compact layout: the same log-probabilities, to the bit. With `bits`, log-probabilities and
-// back-offs are replaced by the nearest of 2^bits values each.
-std::shared_ptr<const CompactNGram> compacted(const NGram& model, int bits = 0);
+struct Compacting {
+  int quantized_bits = 0;  // if above 0, the nearest of 2^bits values replace log-probabilities and back-offs
+  uint32_t most_filtered = 1u << 13;  // words of a model with filters: those of characters and tokens are asked often
+};
+// The same model in the compact layout: unless quantized, with the same log-probabilities, to the bit.
+std::shared_ptr<const CompactNGram> compacted(const NGram& model, const Compacting& how = {});
 // The model in the layout of ngram.hpp.
 std::shared_ptr<const NGram> expanded(const CompactNGram& model);
 

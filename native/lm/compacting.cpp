@@ -14,8 +14,6 @@ namespace ctckit {
 namespace {
 
 constexpr unsigned most_bits = 57;  // of one packed number
-// Models of at most as many words get filters: those of characters and tokens, which a search asks often.
-constexpr uint32_t few_words = 1 << 13;
 
 // Finds the codes of floats that take the fewest bits in all, see CompactNGram::Floats.
 class FloatCoder {
@@ -104,22 +102,22 @@ void quantize(std::vector<float>& values, int bits) {
 
 class Compactor {
  public:
-  Compactor(const NGram& model, int bits) : model_(model), n_grams_(ordered(model)) {
+  Compactor(const NGram& model, const Compacting& how) : model_(model), n_grams_(ordered(model)) {
     header_.order = static_cast<uint32_t>(model.order());
     header_.words = model.size();
     header_.unknown = model.unknown();
     header_.begin = model.begin();
     header_.end = model.end();
     header_.states = n_grams_.states.size();
-    if (header_.words <= few_words) filters_.resize(header_.states);
+    if (header_.words <= how.most_filtered) filters_.resize(header_.states);
     header_.filters = filters_.size();
     header_.first[1] = 1;
     for (uint32_t word = 0; word < model.size(); ++word) header_.name_bytes += model.word(word).size();
     take_n_grams();
     take_states();
-    if (bits > 0) {
-      quantize(log_probs_, bits);
-      quantize(back_offs_, bits);
+    if (how.quantized_bits > 0) {
+      quantize(log_probs_, how.quantized_bits);
+      quantize(back_offs_, how.quantized_bits);
     }
   }
 
@@ -304,7 +302,9 @@ class Expander {
 
 }  // namespace
 
-std::shared_ptr<const CompactNGram> compacted(const NGram& model, int bits) { return Compactor(model, bits).result(); }
+std::shared_ptr<const CompactNGram> compacted(const NGram& model, const Compacting& how) {
+  return Compactor(model, how).result();
+}
 
 std::shared_ptr<const NGram> expanded(const CompactNGram& model) { return Expander(model).result(); }
 

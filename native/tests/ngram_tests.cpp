@@ -176,13 +176,13 @@ void check_compact(Random& random, const NGram& model, const CompactNGram& compa
 }
 
 void check_compact(Random& random, const NGram& model) {
-  const auto compact = ctckit::compacted(model);
+  const auto compact = ctckit::compacted(model, {.most_filtered = random.chance(0.5) ? 0 : model.size()});
   check_compact(random, model, *compact, 0);
   const Model again = ctckit::expanded(*compact);
   expect(ctckit::arpa_text(*again) == ctckit::arpa_text(model), "a model that was compacted and expanded");
   // The values of these models are up to log 10⁴ apart, and at most six of them make a score.
   const int bits = 6 + static_cast<int>(random.below(4));
-  check_compact(random, model, *ctckit::compacted(model, bits), 6 * std::log(1e4) / (1 << bits));
+  check_compact(random, model, *ctckit::compacted(model, {.quantized_bits = bits}), 6 * std::log(1e4) / (1 << bits));
 }
 
 // Calls every query with any state: answers may be wrong, but nothing is read outside of the memory.
@@ -447,7 +447,8 @@ int main(int argc, char** argv) {
     check_compact(random, *model);
     for (int i = 0; i < 10; ++i) damage_text(random, text);
     check_file(random, file, *model);
-    check_file(random, file, *ctckit::compacted(*model, random.chance(0.5) ? 0 : 5));
+    check_file(random, file,
+               *ctckit::compacted(*model, {random.chance(0.5) ? 0 : 5, random.chance(0.5) ? 0 : model->size()}));
     check_training(random, order);
   }
   std::printf("%d random language models: all as expected\n", rounds);

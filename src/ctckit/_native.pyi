@@ -116,6 +116,7 @@ class NGram(LanguageModel):
     def compacted(self, bits: int) -> CompactNGram: ...
 
 class CompactNGram(LanguageModel):
+    log_prob_bits: int
     path: str
     fingerprint: int
     note: builtins.bytes

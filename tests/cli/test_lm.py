@@ -57,6 +57,11 @@ def test_info_says_what_is_there(tmp_path, text):
     assert result.stdout.startswith(f"{tmp_path / 'm.ctclm'}: order 3, 13 words, {sum(counts)} n-grams")
     for order, count in enumerate(counts, 1):
         assert re.search(rf"{order}-grams +{count}\n", result.stdout)
+    assert re.search(r"format +compact, mapped; \d+ bits for each log p\n", result.stdout)
+    invoke("convert", tmp_path / "m.ctclm", tmp_path / "q.ctclm", "--quantize", "2")
+    assert "; 2 bits for each" in invoke("info", tmp_path / "q.ctclm").stdout
+    invoke("convert", tmp_path / "m.ctclm", tmp_path / "f.ctclm", "--layout", "fast")
+    assert "compact" not in invoke("info", tmp_path / "f.ctclm").stdout
 
 
 def test_info_finds_damage(tmp_path, text):

@@ -159,6 +159,15 @@ def test_the_compact_layout_gives_the_same_bits(tmp_path, unit, order):
     assert (tmp_path / "again.arpa").read_bytes() == arpa(model)
 
 
+def test_the_compact_layout_of_many_words(tmp_path):
+    draw = random.Random(6)
+    words = [f"word{k}" for k in range(9000)]  # too many for filters of the words that follow
+    model = NGramModel.train([words, *(draw.choices(words[:50], k=12) for _ in range(300))], order=3)
+    model.save(tmp_path / "m.ctclm")
+    entries = draw.choices(words[:60], k=3000)
+    assert walk(NGramModel.load(tmp_path / "m.ctclm"), entries) == walk(model, entries)
+
+
 def test_the_compact_layout_is_small(tmp_path):
     draw = random.Random(5)
     words = [f"word{k}" for k in range(300)]

@@ -107,12 +107,16 @@ def train(
 @app.command()
 def info(model: Model, unit: UnitOfModel = None, unigrams: Unigrams = None) -> None:
     """Check a whole model and print its order, its size and its counts."""
+    from ctckit.kernels.ngram import CompactNGram
+
     loaded = _load(model, unit, unigrams)
     typer.echo(f"{model}: {_described(loaded)}")
     for order, count in enumerate(loaded.counts, 1):
         typer.echo(f"{order:>6}-grams  {count:>13,}")
     if loaded.source is not None:
         typer.echo("format         KenLM's binary file, mapped")
+    elif isinstance(loaded.native, CompactNGram):
+        typer.echo(f"format         compact, mapped; {loaded.native.log_prob_bits} bits for each log p")
     typer.echo(f"in memory      {loaded.native.bytes / 1e6:>10.1f} MB")
     typer.echo(f"log p(<unk>)   {loaded.unknown_log_prob:>10.2f}")
 
