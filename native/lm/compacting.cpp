@@ -70,6 +70,29 @@ class FloatCoder {
   CompactNGram::Floats floats_{};
 };
 
+// Evenly spaced values. Those far from all others, such as the log p of words that never occur, are apart.
+std::vector<float> first_means(const std::vector<float>& sorted, size_t wanted) {
+  std::vector<float> distinct = sorted, means;
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  size_t first = 0, last = distinct.size();
+  const auto step = [&] { return (distinct[last - 1] - distinct[first]) / static_cast<float>(wanted - means.size()); };
+  while (means.size() < wanted / 4 && last - first > 2) {
+    if (distinct[first + 1] - distinct[first] > 2 * step()) {
+      means.push_back(distinct[first++]);
+    } else if (distinct[last - 1] - distinct[last - 2] > 2 * step()) {
+      means.push_back(distinct[--last]);
+    } else {
+      break;
+    }
+  }
+  const float width = step();
+  for (size_t k = 0; means.size() < wanted; ++k) {
+    means.push_back(distinct[first] + (static_cast<float>(k) + 0.5f) * width);
+  }
+  std::ranges::sort(means);
+  return means;
+}
+
 // Replaces finite values but 0 by the nearest of 2^bits − 2 values: evenly spaced ones at first, then, round by round, the
 // means of the values that they replace (Lloyd 1982, Least squares quantization in PCM).
 void quantize(std::vector<float>& values, int bits) {
@@ -82,9 +105,7 @@ void quantize(std::vector<float>& values, int bits) {
   if (sorted.size() <= wanted) return;
   std::vector<double> sums(1);  // of the first values
   for (const float each : sorted) sums.push_back(sums.back() + static_cast<double>(each));
-  std::vector<float> means(wanted), borders(wanted - 1);
-  const float step = (sorted.back() - sorted.front()) / static_cast<float>(wanted);
-  for (size_t k = 0; k < wanted; ++k) means[k] = sorted.front() + (static_cast<float>(k) + 0.5f) * step;
+  std::vector<float> means = first_means(sorted, wanted), borders(wanted - 1);
   for (int round = 0; round < rounds; ++round) {
     for (size_t k = 0; k + 1 < wanted; ++k) borders[k] = means[k] + (means[k + 1] - means[k]) / 2;
     size_t first = 0;

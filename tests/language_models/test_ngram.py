@@ -193,6 +193,20 @@ def test_quantized_files_are_close(tmp_path, bits, most):
     assert len({again.native.unigram(k) for k in range(len(again))}) <= 2**bits
 
 
+def test_words_that_never_occur_do_not_make_a_quantized_file_coarse(tmp_path):
+    model = NGramModel.train(TEXT, order=3, unit="char")
+    model.save(tmp_path / "m.arpa")
+    text = re.sub(r"\n[-.0-9]+\t<s>", "\n-99\t<s>", (tmp_path / "m.arpa").read_text())
+    model = load_text(tmp_path, text, unit="char")
+    assert model.native.unigram(model.native.begin) < -200
+    model.save(tmp_path / "m.ctclm", quantize=6)
+    again = NGramModel.load(tmp_path / "m.ctclm")
+    entries = random.Random(7).choices([each for each in model if each != "<s>"], k=2000)
+    pairs = zip(walk(model, entries), walk(again, entries), strict=True)
+    assert max(abs(a[0] - b[0]) for a, b in pairs) < 0.3
+    assert again.native.unigram(again.native.begin) == model.native.unigram(model.native.begin)
+
+
 def test_a_quantized_file_keeps_zero_and_minus_infinity(tmp_path):
     entries = "".join(f"-{k / 7:.4f}\tw{k}\t-{k / 9:.4f}\n" for k in range(1, 40))
     text = (

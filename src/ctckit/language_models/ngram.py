@@ -216,10 +216,11 @@ class NGramModel(LanguageModel[int]):
             path: The file.
             layout: The layout of ctckit's own format. "compact" packs all numbers into few bits: the file of a word
                 3-gram is a sixth of a "fast" one, and a beam search with it takes 2 % to 5 % longer, with a model of
-                characters 15 % to 30 %. Both are memory-mapped, and both give exactly the log-probabilities of this model.
+                characters 15 % to 30 %. Both are memory-mapped, and both give exactly the log-probabilities of this
+                model.
             quantize: A number of bits, 2 to 16, usually 8, for layout "compact": log-probabilities and back-offs are
                 replaced by the nearest of 2^quantize values each, so that the file is smaller still. With 8 bits, they
-                change by less than 0.05 nats. By default, nothing changes.
+                usually change by less than 0.05 nats. By default, nothing changes.
 
         Raises:
             InvalidInputError: If ``layout`` or ``quantize`` is out of range, or ``quantize`` is given with another
