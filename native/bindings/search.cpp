@@ -2,6 +2,7 @@
 #include "bindings/bindings.hpp"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -142,20 +143,58 @@ ctckit::Border border_of(nb::handle border) {
   return result;
 }
 
-template <class Logit>
-nb::tuple cut(const Array<const Logit, nb::ndim<2>>& input, const List<int32_t>& tokens, int blank, nb::handle before,
-              int64_t frame, size_t closed, size_t agreed) {
+// The log-probabilities of a stream: late frames as they came, and blocks of early ones, (classes, values) each.
+class FrameInput {
+ public:
+  FrameInput(const FrameArray& late, const nb::list& early, int blank) : late_(rows_of<float>(late, blank)) {
+    for (const nb::handle each : early) {
+      const auto pair = nb::cast<ClassesAndValues>(each);
+      const std::span<const int32_t> classes{pair.first.data(), pair.first.shape(0)};
+      if (pair.second.shape(1) != classes.size() + 1)
+        throw nb::value_error("a block has a column for each of its classes, and one for all others");
+      if (std::ranges::any_of(classes, [&](int32_t each) { return each < 0 || each >= late_.classes; }))
+        throw nb::value_error("a block has classes from 0 to C - 1");
+      const int64_t first = blocks_.empty() ? 0 : blocks_.back().first + blocks_.back().count;
+      blocks_.push_back({first, static_cast<int64_t>(pair.second.shape(0)), classes, pair.second.data()});
+      kept_.push_back(pair);
+    }
+  }
+
+  ctckit::Frames frames() const { return {late_, blocks_}; }
+
+ private:
+  using ClassesAndValues = std::pair<List<int32_t>, Array<const float, nb::ndim<2>, nb::c_contig>>;
+
+  ctckit::Rows<float> late_;
+  std::vector<ctckit::Block> blocks_;
+  std::vector<ClassesAndValues> kept_;  // their memory
+};
+
+template <class AnyFrames>
+nb::tuple cut_of(const AnyFrames& frames, const List<int32_t>& tokens, nb::handle before, int64_t frame, size_t closed,
+                 size_t agreed) {
   const ctckit::Border border = border_of(before);
-  const ctckit::Rows<Logit> rows = rows_of(input, blank);
-  if (frame < 0 || frame > rows.count || closed > agreed || agreed > tokens.shape(0))
+  if (frame < 0 || frame > frames.count || closed > agreed || agreed > tokens.shape(0))
     throw nb::value_error("a cut needs 0 ≤ frame ≤ T and closed ≤ agreed ≤ N");
   ctckit::Border result;
   {
     const nb::gil_scoped_release released;
-    result = ctckit::cut(border, rows, {tokens.data(), tokens.shape(0)}, frame, closed, agreed);
+    result = ctckit::cut(border, frames, {tokens.data(), tokens.shape(0)}, frame, closed, agreed);
   }
   return nb::make_tuple(array_of<int32_t>(result.tokens), array_of<double>(result.column), result.fixed,
                         result.log_mass);
+}
+
+template <class Logit>
+nb::tuple cut(const Array<const Logit, nb::ndim<2>>& input, const List<int32_t>& tokens, int blank, nb::handle before,
+              int64_t frame, size_t closed, size_t agreed) {
+  return cut_of(rows_of(input, blank), tokens, before, frame, closed, agreed);
+}
+
+nb::tuple cut_frames(const FrameArray& late, const nb::list& early, const List<int32_t>& tokens, int blank,
+                     nb::handle before, int64_t frame, size_t closed, size_t agreed) {
+  const FrameInput input(late, early, blank);
+  return cut_of(input.frames(), tokens, before, frame, closed, agreed);
 }
 
 template <class Logit>
@@ -167,15 +206,15 @@ double log_prob_after(const Array<const Logit, nb::ndim<2>>& input, const List<i
   return ctckit::log_prob_after(border, rows, {tokens.data(), tokens.shape(0)});
 }
 
-nb::list ranked(const ctckit::Decoder& decoder, OwnSearch& own, const FrameArray& input, const List<int32_t>& past,
-                int64_t first, int64_t n_best, nb::handle border) {
-  const ctckit::Frames frames = rows_of(input, decoder.scorers()->plan().blank);
+nb::list ranked(const ctckit::Decoder& decoder, OwnSearch& own, const FrameArray& late, const nb::list& early,
+                const List<int32_t>& past, int64_t first, int64_t n_best, nb::handle border) {
+  const FrameInput input(late, early, decoder.scorers()->plan().blank);
   ctckit::Past before{{past.data(), past.shape(0)}, static_cast<size_t>(first)};
   before.border = border_of(border);
   std::vector<ctckit::Decoded> texts;
   own.use([&](ctckit::Search& search) {
     const nb::gil_scoped_release released;
-    texts = ctckit::ranked(search, *decoder.scorers(), frames, before, static_cast<size_t>(n_best));
+    texts = ctckit::ranked(search, *decoder.scorers(), input.frames(), before, static_cast<size_t>(n_best));
   });
   return decoded_list(texts);
 }
@@ -203,31 +242,33 @@ nb::list found_list(const std::vector<ctckit::Found>& texts) {
   return result;
 }
 
-nb::tuple refined(const ctckit::Decoder& decoder, const FrameArray& input, const List<int32_t>& tokens,
-                  const List<int32_t>& past, int64_t first, int64_t last, nb::handle border) {
-  const ctckit::Frames frames = rows_of(input, decoder.scorers()->plan().blank);
+nb::tuple refined(const ctckit::Decoder& decoder, const FrameArray& late, const nb::list& early,
+                  const List<int32_t>& tokens, const List<int32_t>& past, int64_t first, int64_t last,
+                  nb::handle border) {
+  const FrameInput input(late, early, decoder.scorers()->plan().blank);
   const ctckit::Past before{
       {past.data(), past.shape(0)}, static_cast<size_t>(first), static_cast<size_t>(last), border_of(border)};
   ctckit::Decoded text;
   {
     const nb::gil_scoped_release released;
-    text = ctckit::refined(copied(tokens), *decoder.scorers(), frames, before);
+    text = ctckit::refined(copied(tokens), *decoder.scorers(), input.frames(), before);
   }
   return decoded_tuple(text);
 }
 
-nb::tuple rescored(const FrameArray& input, List<int32_t> tokens, int blank, nb::handle before) {
+nb::tuple rescored(const FrameArray& late, const nb::list& early, List<int32_t> tokens, int blank, nb::handle before) {
+  const FrameInput input(late, early, blank);
   const ctckit::Border border = before.is_none() ? ctckit::Border{} : border_of(before);
   ctckit::Rescored rescored;
   {
     const nb::gil_scoped_release released;
-    rescored = ctckit::rescore(rows_of(input, blank), {tokens.data(), tokens.shape(0)}, border);
+    rescored = ctckit::rescore(input.frames(), {tokens.data(), tokens.shape(0)}, border);
   }
   return rescored_tuple(rescored);
 }
 
 nb::list find_refinements(const FrameArray& input, List<int32_t> tokens, int blank) {
-  const ctckit::Frames frames = rows_of(input, blank);
+  const ctckit::Frames frames = rows_of<float>(input, blank);
   const std::span<const int32_t> text{tokens.data(), tokens.shape(0)};
   std::vector<ctckit::Refinement> refinements;
   {
@@ -239,14 +280,25 @@ nb::list find_refinements(const FrameArray& input, List<int32_t> tokens, int bla
   return result;
 }
 
-Result<double> confidences(const FrameArray& input, List<int32_t> tokens, List<int64_t> starts, List<int64_t> ends,
-                           int blank) {
+nb::tuple aligned(const FrameArray& late, const nb::list& early, List<int32_t> tokens, int blank) {
+  const FrameInput input(late, early, blank);
+  ctckit::Alignment alignment;
+  {
+    const nb::gil_scoped_release released;
+    alignment = ctckit::align(input.frames(), {tokens.data(), tokens.shape(0)});
+  }
+  return nb::make_tuple(array_of<int64_t>(alignment.starts), array_of<int64_t>(alignment.ends));
+}
+
+Result<double> confidences(const FrameArray& late, const nb::list& early, List<int32_t> tokens, List<int64_t> starts,
+                           List<int64_t> ends, int blank) {
+  const FrameInput input(late, early, blank);
   const size_t count = tokens.shape(0);
   std::vector<double> result(count);
   {
     const nb::gil_scoped_release released;
-    ctckit::confidences_of_many(rows_of(input, blank), {tokens.data(), count},
-                                {{starts.data(), count}, {ends.data(), count}}, result);
+    ctckit::confidences_of_many(input.frames(), {tokens.data(), count}, {{starts.data(), count}, {ends.data(), count}},
+                                result);
   }
   return array_of<double>(result);
 }
@@ -280,10 +332,10 @@ void bind_search(nb::module_& m) {
             return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
           },
           "tokens"_a.noconvert())
-      .def("ranked", &ranked, "search"_a, "log_probs"_a.noconvert(), "past"_a.noconvert(), "first"_a, "n_best"_a,
-           "border"_a)
-      .def("refined", &refined, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "past"_a.noconvert(), "first"_a,
-           "last"_a, "border"_a);
+      .def("ranked", &ranked, "search"_a, "log_probs"_a.noconvert(), "early"_a, "past"_a.noconvert(), "first"_a,
+           "n_best"_a, "border"_a)
+      .def("refined", &refined, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "past"_a.noconvert(),
+           "first"_a, "last"_a, "border"_a);
   nb::class_<OwnSearch>(m, "Search")
       .def(
           "__init__", [](OwnSearch* self, const ctckit::Decoder& decoder) { new (self) OwnSearch(decoder.scorers()); },
@@ -302,6 +354,12 @@ void bind_search(nb::module_& m) {
            [](OwnSearch& own) {
              return own.use([](ctckit::Search& search) { return nb::tuple(nb::cast(search.stable())); });
            })
+      .def(
+          "recent",
+          [](OwnSearch& own, size_t count) {
+            return own.use([&](ctckit::Search& search) { return array_of<int32_t>(search.recent(count)); });
+          },
+          "count"_a)
       .def(
           "forget",
           [](OwnSearch& own, int64_t count) {
@@ -324,9 +382,13 @@ void bind_search(nb::module_& m) {
       },
       "log_probs"_a.noconvert(), "lengths"_a.noconvert(), "most"_a);
   m.def("find_refinements", &find_refinements, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a);
-  m.def("rescore", &rescored, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "blank"_a, "border"_a.none());
+  m.def("rescore", &rescored, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "blank"_a,
+        "border"_a.none());
   bind_borders<float>(m);
   bind_borders<double>(m);
-  m.def("confidences", &confidences, "log_probs"_a.noconvert(), "tokens"_a.noconvert(), "starts"_a.noconvert(),
-        "ends"_a.noconvert(), "blank"_a);
+  m.def("align_text", &aligned, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "blank"_a);
+  m.def("cut_frames", &cut_frames, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "blank"_a, "border"_a,
+        "frame"_a, "closed"_a, "agreed"_a);
+  m.def("confidences", &confidences, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(),
+        "starts"_a.noconvert(), "ends"_a.noconvert(), "blank"_a);
 }

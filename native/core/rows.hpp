@@ -14,6 +14,4 @@ struct Rows {
   const Logit* frame(int64_t t) const { return log_probs + t * stride; }
 };
 
-using Frames = Rows<float>;
-
 }  // namespace ctckit

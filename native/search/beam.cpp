@@ -241,6 +241,20 @@ std::vector<int32_t> Beam::stable() {
   return result;
 }
 
+std::vector<int32_t> Beam::recent(size_t count) const {
+  std::vector<int32_t> result;
+  for (size_t i = 0; i < static_cast<size_t>(count_) && count > 0; ++i) {
+    if (token_[i] != blank_) result.push_back(token_[i]);  // the blank: the empty text
+    int32_t node = node_[i] == PrefixTree::root ? PrefixTree::none : parent_[i];
+    for (size_t k = 1; k < count && node > PrefixTree::root; ++k, node = tree_[node].parent)
+      result.push_back(tree_[node].token);
+  }
+  std::ranges::sort(result);
+  const auto repeated = std::ranges::unique(result);
+  result.erase(repeated.begin(), repeated.end());
+  return result;
+}
+
 void Beam::forget(size_t count) {
   if (count_ == 0) return;
   const int32_t depth = tree_[PrefixTree::root].depth + static_cast<int32_t>(count);

@@ -86,6 +86,8 @@ class Beam {
   // The tokens since the last forget(): of one entry, and those that all entries share.
   void append_tokens(int entry, std::vector<int32_t>& tokens) const;
   std::vector<int32_t> stable();
+  // The different tokens among the last `count` ones of all entries, ascending.
+  std::vector<int32_t> recent(size_t count) const;
   void forget(size_t count);
   void keep_only(std::span<const int32_t> prefix, size_t closed, int64_t frames);
 

@@ -26,7 +26,7 @@ class TokenGap {
     // Masses: blanks only; the token and blanks after it; another token and blanks after it.
     double before = 1, own = 0, other = 0;
     for (int64_t t = from; t < to; ++t) {
-      beam_kernels().exponentials(frames_.frame(t), frames_.classes, probs_.data());
+      beam_kernels().exponentials(frames_.frame(t, frame_), frames_.classes, probs_.data());
       const double blank = static_cast<double>(probs_[static_cast<size_t>(frames_.blank)]);
       const double own_leaving = static_cast<double>(mass(token));
       const double leaving = static_cast<double>(
@@ -62,6 +62,7 @@ class TokenGap {
 
   const Frames& frames_;
   std::vector<float> probs_;  // of one frame, relative to its best class
+  std::vector<float> frame_;  // a buffer
   std::vector<float> on_;     // by class: mass of the alignments that emit this token now
 };
 

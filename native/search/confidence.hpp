@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <span>
 
-#include "core/rows.hpp"
+#include "search/frames.hpp"
 
 namespace ctckit {
 

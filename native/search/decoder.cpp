@@ -14,7 +14,7 @@ Decoder::Decoder(SearchPlan plan) : scorers_(std::make_shared<const Scorers>(std
 Decoder::Decoder(const Decoder& other, const Ragged& hotwords, const std::vector<float>& weights)
     : scorers_(std::make_shared<const Scorers>(*other.scorers_, hotwords, weights)) {}
 
-std::vector<Decoded> Decoder::decode_item(const Frames& frames, size_t n_best) const {
+std::vector<Decoded> Decoder::decode_item(const Rows<float>& frames, size_t n_best) const {
   std::unique_ptr<Search> search;
   {
     const std::lock_guard lock(mutex_);
@@ -45,8 +45,8 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
                    [&](int64_t a, int64_t b) { return posteriors.lengths[a] > posteriors.lengths[b]; });
   parallel_for(posteriors.items, [&](int64_t k) {
     const int64_t b = order[static_cast<size_t>(k)];
-    const Frames frames{posteriors.frame(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes,
-                        plan.blank};
+    const Rows<float> frames{posteriors.frame(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes,
+                             plan.blank};
     results[static_cast<size_t>(b)] = decode_item(frames, n_best);
   });
   return results;

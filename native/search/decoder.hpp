@@ -32,7 +32,7 @@ class Decoder {
   std::vector<std::vector<Decoded>> decode(const Posteriors& posteriors, size_t n_best) const;
 
  private:
-  std::vector<Decoded> decode_item(const Frames& frames, size_t n_best) const;
+  std::vector<Decoded> decode_item(const Rows<float>& frames, size_t n_best) const;
 
   std::shared_ptr<const Scorers> scorers_;
   // Finished searches, kept for reuse of their memory.

@@ -99,7 +99,7 @@ KnownText::Window* KnownText::window_around(size_t from, size_t to, bool surely)
 // Whether nearly all alignments emit this token in one of its frames.
 bool KnownText::is_sure(size_t token) {
   for (int64_t t = alignment().starts[token]; t < alignment().ends[token]; ++t)
-    if (scorer_.frames().frame(t)[tokens_[token]] >= sure) return true;
+    if (scorer_.frames().at(t, tokens_[token]) >= sure) return true;
   return false;
 }
 

@@ -51,11 +51,11 @@ void Passes::find_emissions() {
   const auto rows = static_cast<size_t>(frames_.count),
              width = static_cast<size_t>(whole_blocks(static_cast<int>(classes_)));
   emissions_.resize(rows * classes_);
-  std::vector<float> scores(classes_), exponentials(width);
+  std::vector<float> all_scores(rows * classes_), exponentials(width);
+  frames_.gather(classes, all_scores.data());
   for (size_t t = 0; t < rows; ++t) {
-    const float* const frame = frames_.frame(static_cast<int64_t>(t));
-    for (size_t k = 0; k < classes_; ++k) scores[k] = frame[classes[k]];
-    const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(classes_), exponentials.data());
+    const float* const scores = &all_scores[t * classes_];
+    const float top = beam_kernels().exponentials(scores, static_cast<int>(classes_), exponentials.data());
     top_.push_back(std::isinf(top) ? 0 : static_cast<double>(top));
     for (size_t k = 0; k < classes_; ++k)
       emissions_[t * classes_ + k] = exact_if_zero(exponentials[k], scores[k] - top);
@@ -68,8 +68,8 @@ const std::vector<double>& Passes::emissions_of(int32_t token) {
   if (known != columns_.end()) return known->emissions;
   const size_t rows = top_.size();
   std::vector<float> scores(rows), exponentials(static_cast<size_t>(whole_blocks(static_cast<int>(rows))));
-  for (size_t t = 0; t < rows; ++t)
-    scores[t] = frames_.frame(static_cast<int64_t>(t))[token] - static_cast<float>(top_[t]);
+  frames_.gather({&token, 1}, scores.data());
+  for (size_t t = 0; t < rows; ++t) scores[t] -= static_cast<float>(top_[t]);
   const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(rows), exponentials.data());
   const double factor = std::isinf(top) ? 0 : std::exp(static_cast<double>(top));
   std::vector<double>& column = columns_.emplace_back(token, std::vector<double>(rows)).emissions;

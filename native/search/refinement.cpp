@@ -27,7 +27,7 @@ class TokenSlot {
     std::fill(after_.begin(), after_.end(), 0.0);
     before_ = 1;
     for (int64_t t = from; t < to; ++t) {
-      step(frames_.frame(t));
+      step(frames_.frame(t, frame_));
       if (t == from && left >= 0) on_[static_cast<size_t>(left)] = 0;  // it would only prolong the left neighbor
     }
     if (right >= 0) on_[static_cast<size_t>(right)] = 0;
@@ -63,6 +63,7 @@ class TokenSlot {
 
   static constexpr double small = 1e-150, large = 1e150;  // for scaling: only ratios matter
   const Frames& frames_;
+  std::vector<float> frame_;  // a buffer
   std::vector<float> probs_;
   std::vector<double> on_, after_;  // masses by class: of the class itself, of the blanks after it
   double before_ = 1;               // blanks only

@@ -19,8 +19,7 @@ constexpr float impossible = -std::numeric_limits<float>::infinity();
 }  // namespace
 
 Passes TextScorer::passes(std::span<const int32_t> tokens, int64_t start, int64_t end) const {
-  Frames window = frames_;
-  window.log_probs = frames_.frame(start), window.count = end - start;
+  const Frames window = frames_.part(start, end);
   return start == 0 ? Passes(window, border_.closed(), tokens, border_.column)
                     : Passes(window, {}, tokens, Border{}.column);
 }
@@ -31,16 +30,18 @@ Alignment align(const Frames& frames, std::span<const int32_t> tokens) {
   Alignment result = no_alignment(tokens.size());
   const int count = static_cast<int>(tokens.size()), width = whole_blocks(count + 1);
   const auto size = static_cast<size_t>(width);
-  std::vector<int32_t> labels(size, frames.blank);
+  const TextFrames own(frames, tokens);
+  const Rows<float>& rows = own.rows();
+  std::vector<int32_t> labels(size, rows.blank);
   std::vector<float> skip(size, 0), scores(4 * (size + beam_block));
-  std::copy(tokens.begin(), tokens.end(), labels.begin());
+  std::ranges::copy(own.tokens(), labels.begin());
   for (size_t i = 1; i < tokens.size(); ++i)
     if (tokens[i] == tokens[i - 1]) skip[i] = impossible;
   std::vector<uint8_t> choices(static_cast<size_t>(frames.count) * size);
-  PathProblem problem{frames.log_probs,
-                      frames.stride,
-                      static_cast<int>(frames.count),
-                      frames.blank,
+  PathProblem problem{rows.log_probs,
+                      rows.stride,
+                      static_cast<int>(rows.count),
+                      rows.blank,
                       count,
                       width,
                       labels.data(),
@@ -79,7 +80,7 @@ namespace {
 
 double mean_log_prob(const Frames& frames, int32_t token, int64_t start, int64_t end) {
   double sum = 0;
-  for (int64_t t = start; t < end; ++t) sum += static_cast<double>(frames.frame(t)[token]);
+  for (int64_t t = start; t < end; ++t) sum += static_cast<double>(frames.at(t, token));
   return sum / static_cast<double>(end - start);
 }
 

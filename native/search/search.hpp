@@ -67,6 +67,8 @@ class Search {
 
   // Returns the common first tokens of all texts in the beam, since the last forget().
   std::vector<int32_t> stable() { return beam_.stable(); }
+  // Returns the different tokens among the last `count` ones of each text in the beam, ascending.
+  std::vector<int32_t> recent(size_t count) const { return beam_.recent(count); }
   // Removes the first `count` tokens of stable() from all later results.
   void forget(size_t count) { beam_.forget(count); }
   // Drops all texts that do not begin with these tokens, counted from the last forget(). Then drops those whose tokens
