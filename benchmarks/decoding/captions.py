@@ -61,7 +61,7 @@ def caption(decoder: BeamDecoder, log_probs: Array, commit_after: float | None) 
         partial_ms.append((time.perf_counter() - pushed) * 1e3)
         push_ms.append((pushed - begin) * 1e3)
         stable_at += [stream.frames] * (len(partial.stable_words) - len(stable_at))
-        kept = max(kept, sum(map(len, stream._kept)))
+        kept = max(kept, len(stream._kept))
     words = stream.finish().words
     stable_at += [len(log_probs)] * (len(words) - len(stable_at))
     delays = [(frame - word.end) * STRIDE for frame, word in zip(stable_at, words, strict=True)]

@@ -2,7 +2,7 @@
 //
 // A long stream keeps many frames. With thousands of classes, nearly all of them matter in none of a few frames. So
 // early frames may come in blocks: a block has the log-probabilities of some classes, and one for each of the others,
-// the logarithm of their mean probability. Which classes these are, kernels/search/kept_frames.py decides.
+// the logarithm of their mean probability. Which classes these are, ctckit/decoding/kept_frames.py decides.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -1,4 +1,5 @@
 import builtins
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -145,6 +146,7 @@ def ngram_from_file(path: str) -> NGram | CompactNGram: ...
 def ngram_from_bytes(content: builtins.bytes) -> NGram | CompactNGram: ...
 def ngram_from_arpa(text: npt.NDArray[np.uint8]) -> NGram: ...
 
+_Block = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]  # classes, values
 _Rescored = tuple[float, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 _Parts = tuple[float, float, int, int, float, tuple[int, ...]]
 _Decoded = tuple[npt.NDArray[np.int32], _Rescored, _Parts]
@@ -163,6 +165,7 @@ class Decoder:
         self,
         search: Search,
         log_probs: npt.NDArray[np.float32],
+        early: Sequence[_Block],
         past: npt.NDArray[np.int32],
         first: int,
         n_best: int,
@@ -171,6 +174,7 @@ class Decoder:
     def refined(
         self,
         log_probs: npt.NDArray[np.float32],
+        early: Sequence[_Block],
         tokens: npt.NDArray[np.int32],
         past: npt.NDArray[np.int32],
         first: int,
@@ -186,6 +190,7 @@ class Search:
     def push(self, log_probs: npt.NDArray[np.float32]) -> None: ...
     def best(self, n: int, ended: bool) -> list[tuple[tuple[int, ...], float]]: ...
     def stable(self) -> tuple[int, ...]: ...
+    def recent(self, count: int) -> npt.NDArray[np.int32]: ...
     def forget(self, count: int) -> None: ...
     def keep_only(self, prefix: list[int], closed: int, frames: int) -> None: ...
 
@@ -194,8 +199,25 @@ def find_refinements(
 ) -> list[tuple[int, int]]: ...
 def plausible(log_probs: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64], most: float) -> bool: ...
 def rescore(
-    log_probs: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32], blank: int, border: object | None
+    log_probs: npt.NDArray[np.float32],
+    early: Sequence[_Block],
+    tokens: npt.NDArray[np.int32],
+    blank: int,
+    border: object | None,
 ) -> _Rescored: ...
+def align_text(
+    log_probs: npt.NDArray[np.float32], early: Sequence[_Block], tokens: npt.NDArray[np.int32], blank: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
+def cut_frames(
+    log_probs: npt.NDArray[np.float32],
+    early: Sequence[_Block],
+    tokens: npt.NDArray[np.int32],
+    blank: int,
+    border: object,
+    frame: int,
+    closed: int,
+    agreed: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], int, float]: ...
 def cut(
     log_probs: npt.NDArray[Any],
     tokens: npt.NDArray[np.int32],
@@ -208,6 +230,7 @@ def cut(
 def log_prob_after(log_probs: npt.NDArray[Any], tokens: npt.NDArray[np.int32], blank: int, border: object) -> float: ...
 def confidences(
     log_probs: npt.NDArray[np.float32],
+    early: Sequence[_Block],
     tokens: npt.NDArray[np.int32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],

@@ -308,7 +308,7 @@ class BeamDecoder:
         return scores, lengths
 
     def _decode_long(self, log_probs: npt.NDArray[Any], n_best: int) -> list[Hypothesis]:
-        stream = self.stream()
+        stream = streaming.DecodeStream(self._search, self.vocabulary, self._word_names, packs=False)
         stream.push_checked(log_probs)
         return stream.finish_all(n_best)
 

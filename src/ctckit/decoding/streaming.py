@@ -47,10 +47,12 @@ from ctckit.decoding.continuing import CONTEXT_TOKENS, ended_words, search_after
 from ctckit.decoding.cuts import ended, frame_before, is_mark, nearly_all, whole_words
 from ctckit.decoding.endpointing import EndpointRules, Reason
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.decoding.kept_frames import LATE, KeptFrames
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.native import plausible
+from ctckit.kernels.search.packed import PackedFrames
 from ctckit.kernels.search.plan import Border, Decoded, Rescoring
 from ctckit.vocabulary import Vocabulary
 
@@ -59,6 +61,7 @@ R = TypeVar("R")
 
 WINDOW = 2048  # frames: later frames are assumed to say nothing about where a token is
 MIN_WINDOW = 512
+RECENT_TOKENS = LATE  # in the frames since those that are packed, and some of these
 PAST_TOKENS = 256  # closed tokens that the language models see when later ones are refined
 WINDOW_NUMBERS = 1 << 22  # log-probabilities in a window: with thousands of classes the window is shorter
 
@@ -113,6 +116,8 @@ class DecodeStream:
         word_names: tuple[str, ...] | None,
         commits: Commits | None = None,
         rules: EndpointRules | None = None,
+        *,
+        packs: bool = True,
     ) -> None:
         self._lock = threading.RLock()
         self._decoder = decoder
@@ -121,6 +126,7 @@ class DecodeStream:
         self._word_names = word_names
         self._commits = commits
         self._rules = rules
+        self._packs = packs  # whether to keep the frames in little memory
         self._window = window_of(self._plan.classes)
         if commits is not None:
             self._window = min(self._window, commits.window)
@@ -130,7 +136,8 @@ class DecodeStream:
     def _begin(self, past: npt.NDArray[np.int32]) -> None:
         """Begin with an empty text at the next frame; the language models have seen ``past``."""
         self._search = search_after(self._decoder, past[-CONTEXT_TOKENS:])
-        self._kept: list[npt.NDArray[Any]] = [self._decoder.prepare(np.zeros((0, self._plan.classes), np.float32))]
+        none = self._decoder.prepare(np.zeros((0, self._plan.classes), np.float32))
+        self._kept = KeptFrames(none, self._plan.blank, packs=self._packs)
         self._began_at = self._first_kept = self._frames
         self._border = Border()  # before the kept frames
         self._closed = ClosedText()
@@ -147,7 +154,7 @@ class DecodeStream:
         return {
             **{name: value for name, value in self.__dict__.items() if name != "_lock"},
             "_search": copy.copy(self._search),
-            "_kept": list(self._kept),
+            "_kept": self._kept.copy(),
             "_closed": self._closed.copy(),
             "_stable": self._stable.copy(),
         }
@@ -195,11 +202,15 @@ class DecodeStream:
                 continue
             if self._commits is not None:
                 room = min(room, self._commits.frames_to_next(self._frames))
+            if (to_pack := self._kept.room) is not None:
+                room = min(room, to_pack)
             part = scores[at : at + room]
             self._search.push(part)
-            self._kept.append(part.copy())
+            self._kept.append(part)
             self._frames += len(part)
             at += len(part)
+            if self._kept.room == 0:
+                self._kept.pack(self._search.recent(RECENT_TOKENS))
             if self._commits is not None and self._commits.due(self._frames):
                 self._cut(self._frames - self._first_kept - self._commits.after, only_words=True)
 
@@ -226,22 +237,14 @@ class DecodeStream:
 
     def _place(self, tokens: tuple[int, ...]) -> Places:
         """Return where the tokens of a text since the last cut are."""
-        kept = Kept(self._last_kept, self._first_kept, self._frames, self._began)
-        self._places = self._places.moved(tokens, kept, self._decoder.rescore)
+        kept = Kept(self._kept.last, self._first_kept, self._frames, self._began)
+        self._places = self._places.moved(tokens, kept, self._decoder)
         return self._places
 
     def _places_from(self, first: int, tokens: tuple[int, ...]) -> Places:
         """Return where the tokens of a text since the last cut are, and the closed ones; those from ``first`` on."""
         placed, ahead = self._place(tokens), first - self._closed.count
         return placed.without(tokens[:ahead]) if ahead > 0 else placed.after(self._closed.places(-ahead))
-
-    def _last_kept(self, count: int) -> npt.NDArray[Any]:
-        """Return the last frames."""
-        first, found = len(self._kept), 0
-        while found < count:
-            first -= 1
-            found += len(self._kept[first])
-        return np.concatenate([self._kept[0][:0], *self._kept[first:]])[found - count :]
 
     def _newly_stable(self, stable: tuple[int, ...]) -> tuple[int, ...]:
         """Return the stable tokens that no partial result has had yet; ``stable`` are those that are not closed."""
@@ -311,7 +314,7 @@ class DecodeStream:
         self._expect_open()
         n_best = _checks.positive_integer(n_best, "n_best")
         self._finished = True
-        kept = self._kept_frames()
+        kept = self._kept.frames
         past = np.concatenate([self._taken, self._closed.tokens])
         found = self._decoder.ranked(self._search, kept, n_best, past=past, first=self._final, border=self._border)
         return [self._hypothesis(self._whole_text(each)) for each in found or [self._incomplete(kept)]]
@@ -321,22 +324,14 @@ class DecodeStream:
         """How many first tokens of the search a partial result has called stable."""
         return max(0, len(self._stable.tokens) - self._closed.count)
 
-    @property
-    def _fixed(self) -> tuple[int, ...]:
-        """The first tokens of the search that texts cannot be without; see ``Border``."""
-        return tuple(self._border.tokens[len(self._border.closed) :].tolist())
-
-    def _incomplete(self, kept: npt.NDArray[Any]) -> Decoded:
+    def _incomplete(self, kept: PackedFrames) -> Decoded:
         """Return the stable tokens and no more: the result where no text of the beam is possible."""
-        tokens = max(self._stable.tokens[self._closed.count :], self._fixed, key=len)
+        tokens = max(self._stable.tokens[self._closed.count :], self._border.required, key=len)
         return as_it_is(self._decoder, kept, tokens, self._border)
 
     def _expect_open(self) -> None:
         if self._finished:
             raise InvalidInputError("the stream is finished. Start another one: decoder.stream().")
-
-    def _kept_frames(self) -> npt.NDArray[Any]:
-        return self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept)
 
     def _cut(self, window: int, *, only_words: bool = False) -> None:
         """Close the beginning of the text; see the top of this file.
@@ -347,7 +342,7 @@ class DecodeStream:
         """
         if window <= 0:
             return
-        kept = self._kept_frames()
+        kept = self._kept.frames
         tokens, rescoring = self._best_placed(kept)
         find_end = whole_words if only_words else nearly_all
         count = find_end(tokens, rescoring, window, self._plan)
@@ -366,20 +361,20 @@ class DecodeStream:
         self._places = self._places.without(tokens[:count])
         self._search.forget(count)
         self._border = border
-        self._kept = [kept[frame:].copy()]  # no view, which would keep all
+        self._kept.drop(frame)
         self._first_kept += frame
 
-    def _best_placed(self, kept: npt.NDArray[Any]) -> tuple[tuple[int, ...], Rescoring]:
+    def _best_placed(self, kept: PackedFrames) -> tuple[tuple[int, ...], Rescoring]:
         """Return the best text of the beam that has an alignment in the kept frames."""
         for n in (1, self._plan.beam_width):
             for each in self._search.best(n, ended=False):
                 rescoring = self._decoder.rescore(kept, each.tokens, self._border)
                 if not each.tokens or rescoring.ends[-1] > 0:
                     return each.tokens, rescoring
-        return self._fixed, self._decoder.rescore(kept, self._fixed, self._border)
+        return self._border.required, self._decoder.rescore(kept, self._border.required, self._border)
 
     def _closable(
-        self, kept: npt.NDArray[Any], tokens: tuple[int, ...], count: int, window: int
+        self, kept: PackedFrames, tokens: tuple[int, ...], count: int, window: int
     ) -> tuple[int, Decoded, int]:
         """Return how many tokens of a text to close, the text after their refinement, and how many they are there.
 
@@ -441,7 +436,7 @@ class DecodeStream:
 
 
 def as_it_is(
-    decoder: Any, log_probs: npt.NDArray[Any], tokens: Sequence[int] = (), border: Border | None = None
+    decoder: Any, log_probs: npt.NDArray[Any] | PackedFrames, tokens: Sequence[int] = (), border: Border | None = None
 ) -> Decoded:
     """Return tokens with their scores, the empty text by default: the result where no text of the beam is possible."""
     return Decoded(

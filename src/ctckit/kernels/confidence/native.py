@@ -116,4 +116,4 @@ def confidences(
     """Return (N,) the posterior of each token against its alternatives; see ``reference.confidences``."""
     classes = np.ascontiguousarray(tokens, dtype=np.int32)
     first, behind = (np.ascontiguousarray(each, dtype=np.int64) for each in (starts, ends))
-    return _native.confidences(single(log_probs), classes, first, behind, blank)
+    return _native.confidences(single(log_probs), [], classes, first, behind, blank)

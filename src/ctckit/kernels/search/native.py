@@ -13,7 +13,10 @@ import numpy.typing as npt
 import ctckit._native as _native
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import single, single_or_double
+from ctckit.kernels.search.packed import Block, PackedFrames
 from ctckit.kernels.search.plan import Border, Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
+
+AnyFrames = npt.NDArray[Any] | PackedFrames
 
 
 class Decoder:
@@ -58,7 +61,7 @@ class Decoder:
     def cut(
         self,
         border: Border,
-        log_probs: npt.NDArray[Any],
+        log_probs: AnyFrames,
         tokens: Sequence[int],
         *,
         frame: int,
@@ -66,12 +69,14 @@ class Decoder:
         agreed: int,
     ) -> Border:
         """Cut an item before a frame; see ``cut``."""
-        return cut(border, log_probs, tokens, self.plan.blank, frame=frame, closed=closed, agreed=agreed)
+        text = np.asarray(tokens, dtype=np.int32)
+        late, early = _parts(log_probs)
+        return Border(*_native.cut_frames(late, early, text, self.plan.blank, border, frame, closed, agreed))
 
     def ranked(
         self,
         search: Search,
-        log_probs: npt.NDArray[Any],
+        log_probs: AnyFrames,
         n_best: int,
         *,
         past: Sequence[int] = (),
@@ -80,12 +85,12 @@ class Decoder:
     ) -> list[Decoded]:
         """Return the n best texts of a search by their exact scores; see ``reference.Decoder.ranked``."""
         before = np.asarray(past, dtype=np.int32)
-        found = self._core.ranked(search.core, single(log_probs), before, first, n_best, border or Border())
+        found = self._core.ranked(search.core, *_parts(log_probs), before, first, n_best, border or Border())
         return [_decoded(text) for text in found]
 
     def refined(
         self,
-        log_probs: npt.NDArray[Any],
+        log_probs: AnyFrames,
         tokens: Sequence[int],
         *,
         past: Sequence[int],
@@ -95,15 +100,26 @@ class Decoder:
     ) -> Decoded:
         """Return one text after refinement; see ``reference.Decoder.refined``."""
         text, before = (np.asarray(each, dtype=np.int32) for each in (tokens, past))
-        return _decoded(self._core.refined(single(log_probs), text, before, first, last, border or Border()))
+        return _decoded(self._core.refined(*_parts(log_probs), text, before, first, last, border or Border()))
 
     def score_parts(self, tokens: Sequence[int]) -> Parts:
         """Return the terms of the fusion score of a text."""
         return Parts(*self._core.parts(np.asarray(tokens, dtype=np.int32)))
 
-    def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int], border: Border | None = None) -> Rescoring:
+    def rescore(self, log_probs: AnyFrames, tokens: Sequence[int], border: Border | None = None) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank, border)
+
+    def align(self, log_probs: AnyFrames, tokens: Sequence[int]) -> tuple[Int64, Int64]:
+        """Return where the tokens of a text are; see ``align``."""
+        return align(log_probs, tokens, self.plan.blank)
+
+    def confidences(
+        self, log_probs: AnyFrames, tokens: Sequence[int], starts: Int64, ends: Int64
+    ) -> npt.NDArray[np.float64]:
+        """Return the confidence of each token of an alignment."""
+        text = np.asarray(tokens, dtype=np.int32)
+        return _native.confidences(*_parts(log_probs), text, starts, ends, self.plan.blank)
 
 
 class Search:
@@ -130,6 +146,10 @@ class Search:
     def stable(self) -> tuple[int, ...]:
         """Return the tokens that all texts of the beam begin with, since the last ``forget``."""
         return self.core.stable()
+
+    def recent(self, count: int) -> npt.NDArray[np.int32]:
+        """Return the different tokens among the last ``count`` ones of all texts; see ``reference.Search.recent``."""
+        return self.core.recent(count)
 
     def forget(self, count: int) -> None:
         """Remove the first ``count`` stable tokens from all texts."""
@@ -163,9 +183,21 @@ def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
     return _native.plausible(single(log_probs), lengths, most)
 
 
-def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int, border: Border | None = None) -> Rescoring:
+def rescore(log_probs: AnyFrames, tokens: Sequence[int], blank: int, border: Border | None = None) -> Rescoring:
     """Score a text exactly on its (T, C) frames; see ``reference.rescore``."""
-    return Rescoring(*_native.rescore(single(log_probs), np.asarray(tokens, dtype=np.int32), blank, border))
+    return Rescoring(*_native.rescore(*_parts(log_probs), np.asarray(tokens, dtype=np.int32), blank, border))
+
+
+def align(log_probs: AnyFrames, tokens: Sequence[int], blank: int) -> tuple[Int64, Int64]:
+    """Return where the tokens of a text are; see ``reference.align``."""
+    return _native.align_text(*_parts(log_probs), np.asarray(tokens, dtype=np.int32), blank)
+
+
+def _parts(log_probs: AnyFrames) -> tuple[npt.NDArray[np.float32], list[Block]]:
+    """Return late frames with all classes, and the blocks before them."""
+    if isinstance(log_probs, PackedFrames):
+        return single(log_probs.late), list(log_probs.early)
+    return single(log_probs), []
 
 
 def log_prob_after(border: Border, log_probs: npt.NDArray[Any], tokens: npt.ArrayLike, blank: int) -> float:

@@ -292,6 +292,11 @@ class Border:
         """The tokens that are closed."""
         return self.tokens[: len(self.tokens) - self.fixed]
 
+    @property
+    def required(self) -> tuple[int, ...]:
+        """The tokens that are not closed: those that every text after the border begins with."""
+        return tuple(self.tokens[len(self.closed) :].tolist())
+
 
 @dataclass(frozen=True, eq=False)
 class Decoded:

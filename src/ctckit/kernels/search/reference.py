@@ -34,11 +34,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit.kernels.confidence.reference import confidences
 from ctckit.kernels.search.plan import Border, Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
 from ctckit.kernels.search.reference_ranking import Ranking
+from ctckit.kernels.search.reference_rescoring import align, log_add, rescore
 from ctckit.kernels.search.reference_rescoring import cut as cut
 from ctckit.kernels.search.reference_rescoring import log_prob_after as log_prob_after
-from ctckit.kernels.search.reference_rescoring import log_sum, rescore
 from ctckit.kernels.search.reference_rescoring import propose_refinements as propose_refinements
 from ctckit.kernels.search.reference_scorers import Context, Scorers
 from ctckit.topology import IMPOSSIBLE, frames_needed
@@ -69,7 +70,7 @@ class Entry:
     @property
     def total(self) -> float:
         """The log of the text's whole mass."""
-        return log_sum(self.blank, self.token)
+        return log_add(self.blank, self.token)
 
 
 class Search:
@@ -109,6 +110,14 @@ class Search:
         low, high = min(texts, default=()), max(texts, default=())  # what these two share, all between them share
         return low[: next((n for n, pair in enumerate(zip(low, high, strict=False)) if pair[0] != pair[1]), len(low))]
 
+    def recent(self, count: int) -> npt.NDArray[np.int32]:
+        """Return the different tokens among the last ``count`` ones of each text, ascending.
+
+        The very last token counts also where it was forgotten.
+        """
+        tokens = {token for each in self._beam for token in (*each.tokens[-count:], each.last)} - {NO_TOKEN}
+        return np.array(sorted(tokens), dtype=np.int32)
+
     def forget(self, count: int) -> None:
         """Remove the first ``count`` stable tokens from all texts."""
         self._beam = [replace(each, tokens=each.tokens[count:]) for each in self._beam]
@@ -144,7 +153,7 @@ class Search:
                 fusion, context = self._extension(each, token)
                 source = each.blank if token == each.last else each.total
                 target = reached.setdefault(extended, Entry(extended, token, context))
-                target.token = log_sum(target.token, source + log_prob + fusion)
+                target.token = log_add(target.token, source + log_prob + fusion)
         self._beam = self._pruned(list(reached.values()))
 
     def _extension(self, entry: Entry, token: int) -> tuple[float, Context]:
@@ -210,6 +219,17 @@ class Decoder:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank, border)
 
+    def align(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> tuple[Int64, Int64]:
+        """Return where the tokens of a text are; see ``align``."""
+        return align(log_probs, tokens, self.plan.blank)
+
+    def confidences(
+        self, log_probs: npt.NDArray[Any], tokens: Sequence[int], starts: Int64, ends: Int64
+    ) -> npt.NDArray[np.float64]:
+        """Return the confidence of each token of an alignment."""
+        scores = np.asarray(log_probs, dtype=np.float64)
+        return confidences(scores, np.asarray(tokens, dtype=np.int64), starts, ends, blank=self.plan.blank)
+
     def cut(
         self,
         border: Border,
@@ -221,7 +241,7 @@ class Decoder:
         agreed: int,
     ) -> Border:
         """Cut an item before a frame; see ``cut``."""
-        return cut(border, log_probs, tokens, self.plan.blank, frame=frame, closed=closed, agreed=agreed)
+        return cut(border, np.asarray(log_probs), tokens, self.plan.blank, frame=frame, closed=closed, agreed=agreed)
 
     def ranked(
         self,

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit.kernels.search.plan import Border, Candidate, Decoded, Rescoring
-from ctckit.kernels.search.reference_rescoring import log_prob_after, log_sum, propose_refinements, rescore
+from ctckit.kernels.search.reference_rescoring import log_add, log_prob_after, propose_refinements, rescore
 from ctckit.kernels.search.reference_scorers import Scorers
 from ctckit.topology import IMPOSSIBLE
 
@@ -124,7 +124,7 @@ class Ranking:
         """Return the log-probability of a text: of these tokens, and of the others in the beam."""
         for other in () if text is None else text.variants:
             if other != tokens:
-                log_prob = log_sum(log_prob, self._log_prob(other))
+                log_prob = log_add(log_prob, self._log_prob(other))
         return log_prob
 
     def _fusion_score(self, tokens: Tokens) -> float:
