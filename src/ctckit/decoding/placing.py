@@ -7,8 +7,8 @@ long as its neighbors stay where they are. In a long pause, only the frames that
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from ctckit.kernels.search.plan import Float64, Int64
 Tokens = tuple[int, ...]
 
 LOOK_AHEAD = 64  # frames
+REMEMBERED = 512  # confidences
 
 
 class Kept(NamedTuple):
@@ -37,6 +38,16 @@ class Kept(NamedTuple):
     began: int | None
 
 
+class Gap(NamedTuple):
+    """What the confidence of a token depends on: its neighbors (None: there is none), and the frames between them."""
+
+    left: int | None
+    token: int
+    right: int | None
+    first: int
+    past: int
+
+
 @dataclass(frozen=True, eq=False)
 class Places:
     """Tokens and where they are.
@@ -47,6 +58,7 @@ class Places:
         ends: (N,) int64 one past their last frames.
         confidences: (N,) float64; NaN where there is none.
         frames: The number of frames that have been aligned, from the beginning of the stream.
+        computed: The confidences that were computed, for tokens of the next text in the same gaps.
     """
 
     tokens: Tokens = ()
@@ -54,14 +66,21 @@ class Places:
     ends: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     confidences: Float64 = field(default_factory=lambda: np.zeros(0))
     frames: int = 0
+    computed: Mapping[Gap, float] = field(default_factory=dict)
 
     def without(self, first: Tokens) -> Places:
         """Return the places without those of the first tokens; none if the text begins with others."""
         count = len(first)
         if self.tokens[:count] != first:
-            return Places()
+            return Places(computed=self.computed)
         rest = slice(count, None)
-        return Places(self.tokens[rest], self.starts[rest], self.ends[rest], self.confidences[rest], self.frames)
+        return replace(
+            self,
+            tokens=self.tokens[rest],
+            starts=self.starts[rest],
+            ends=self.ends[rest],
+            confidences=self.confidences[rest],
+        )
 
     def after(self, others: Places) -> Places:
         """Return other places and then these."""
@@ -91,22 +110,21 @@ class Places:
         known = sure + 1 if sure else 0  # the first aligned token stays
         starts = np.concatenate([self.starts[:known], first[known - sure :] + begin])
         ends = np.concatenate([self.ends[:known], past[known - sure :] + begin])
-        new = self._first_changed(tokens, starts, ends, known)
-        confidences = np.concatenate([self.confidences[:new], _confidences(tokens, starts, ends, new, kept, decoder)])
+        gaps = _gaps(tokens, starts, ends, known, kept)
+        new, computed = self._confidences_of(gaps, decoder, kept)
+        confidences = np.append(self.confidences[:known], new)
         if not sure and kept.began is not None and len(starts) and starts[0] == kept.first:
             starts[0] = kept.began
-        return Places(tokens, starts, ends, confidences, kept.now)
+        return Places(tokens, starts, ends, confidences, kept.now, computed)
 
-    def _first_changed(self, tokens: Tokens, starts: Int64, ends: Int64, known: int) -> int:
-        """Return the first token whose confidence has changed: it depends on the neighbors and the frames between."""
-        count = min(len(self.tokens), len(tokens))
-        places = zip(
-            zip(self.tokens, self.starts.tolist(), self.ends.tolist(), strict=True),
-            zip(tokens, starts.tolist(), ends.tolist(), strict=True),
-            strict=False,
-        )
-        same = next((n for n, (before, now) in enumerate(places) if before != now), count)
-        return max(known, min(same, count) - 1)
+    def _confidences_of(self, gaps: Sequence[Gap], decoder: Any, kept: Kept) -> tuple[list[float], Mapping[Gap, float]]:
+        """Return the confidences of tokens that follow each other, and those to remember."""
+        computed = dict(self.computed)
+        missing = [k for k, gap in enumerate(gaps) if gap not in computed]
+        for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if missing else []:
+            some = gaps[run[0] : run[-1] + 1]
+            computed |= zip(some, _computed(some, decoder, kept), strict=True)
+        return [computed[gap] for gap in gaps], dict(list(computed.items())[-REMEMBERED:])
 
     def _sure(self, tokens: Tokens) -> int:
         """Return a token, such that it and all before it are at their places."""
@@ -116,19 +134,30 @@ class Places:
         return max(0, min(same, ended) - 1)
 
 
-def _confidences(tokens: Tokens, starts: Int64, ends: Int64, new: int, kept: Kept, decoder: Any) -> Float64:
-    """Return the confidences of the tokens from ``new`` on."""
-    if new == len(tokens):
-        return np.zeros(0)
-    left = max(0, new - 1)  # the neighbor
-    begin = max(kept.first, int(starts[left] if new else starts[0] - LOOK_AHEAD))
-    end = min(kept.now, int(ends[-1]) + LOOK_AHEAD)
-    near_starts, near_ends = starts[left:] - begin, ends[left:] - begin
-    near_ends[:-1] = np.maximum(near_ends[:-1], near_starts[1:] - LOOK_AHEAD)
-    near_starts[1:] = np.minimum(near_starts[1:], ends[left:-1] - begin + LOOK_AHEAD)
+def _gaps(tokens: Tokens, starts: Int64, ends: Int64, begin: int, kept: Kept) -> tuple[Gap, ...]:
+    """Return the gap of each token from ``begin`` on."""
+    first = np.maximum(kept.first, starts[begin:] - LOOK_AHEAD)
+    past = np.minimum(kept.now, ends[begin:] + LOOK_AHEAD)
+    after = first[1:] if begin == 0 else first
+    after[:] = np.maximum(after, ends[max(0, begin - 1) : -1])
+    past[:-1] = np.minimum(past[:-1], starts[begin + 1 :])
+    lefts = (None, *tokens)[begin:]
+    return tuple(map(Gap, lefts, tokens[begin:], (*tokens[begin + 1 :], None), first.tolist(), past.tolist()))
+
+
+def _computed(gaps: Sequence[Gap], decoder: Any, kept: Kept) -> list[float]:
+    """Return the confidences of tokens that follow each other."""
+    begin, end = gaps[0].first, gaps[-1].past
+    # A gap is between the end of the token before it and the start of the next one. Those of the neighbors are empty.
+    firsts, pasts = [each.first for each in gaps], [each.past for each in gaps]
+    tokens, ends, starts = [each.token for each in gaps], [*firsts[1:], end], [begin, *pasts[:-1]]
+    if gaps[0].left is not None:
+        tokens, ends, starts = [gaps[0].left, *tokens], [firsts[0], *ends], [begin, *starts]
+    if gaps[-1].right is not None:
+        tokens, ends, starts = [*tokens, gaps[-1].right], [*ends, end], [*starts, pasts[-1]]
     frames = kept.last(kept.now - begin).first(end - begin)
-    confidences: Float64 = decoder.confidences(frames, tokens[left:], near_starts, near_ends)[new - left :]
-    return confidences
+    found: list[float] = decoder.confidences(frames, tokens, np.array(starts) - begin, np.array(ends) - begin).tolist()
+    return found[gaps[0].left is not None :][: len(gaps)]
 
 
 def _nowhere(tokens: Tokens, frame: int) -> Places:
