@@ -332,6 +332,12 @@ void bind_search(nb::module_& m) {
             return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
           },
           "tokens"_a.noconvert())
+      .def(
+          "likeliest_word",
+          [](const ctckit::Decoder& self, List<int32_t> letters) {
+            return self.scorers()->likeliest_word({letters.data(), letters.shape(0)});
+          },
+          "letters"_a.noconvert())
       .def("ranked", &ranked, "search"_a, "log_probs"_a.noconvert(), "early"_a, "past"_a.noconvert(), "first"_a,
            "n_best"_a, "border"_a)
       .def("refined", &refined, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "past"_a.noconvert(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "lm/model.hpp"
 
@@ -26,6 +27,7 @@ Lexicon::Lexicon(const SearchPlan& plan)
       word_bonus_(static_cast<float>(plan.word_bonus)) {
   for (uint32_t node = 1; node < trie_.size(); ++node) letters_[node] = letters_[trie_.parent(node)] + 1;
   if (plan.word_lm) find_potentials(plan);
+  if (plan.word_names.size() > 0) find_likeliest(plan);
   for (uint32_t node = 0; node < trie_.size(); ++node) {
     if (node != Trie::root) changes_[node].entering = change(potential_[trie_.parent(node)], potential_[node]);
     changes_[node].leaving = change(potential_[node], outside_potential(letters_[node] + 1));
@@ -53,6 +55,29 @@ void Lexicon::find_potentials(const SearchPlan& plan) {
     potential_[node] = std::max(potential_[node], oov[node] - oov_charge_ * static_cast<float>(letters_[node]));
   }
   potential_[Trie::root] = 0;
+}
+
+void Lexicon::find_likeliest(const SearchPlan& plan) {
+  likeliest_.assign(trie_.size(), -1);
+  std::vector<float> log_probs(plan.words.size(), 0);
+  for (size_t word = 0; plan.word_lm && word < log_probs.size(); ++word)
+    log_probs[word] = plan.word_lm->look_ahead(static_cast<uint32_t>(plan.word_ids[word]));
+  const auto offer = [&](uint32_t node, int32_t word) {
+    int32_t& best = likeliest_[node];
+    const auto rank = [&](int32_t each) { return std::pair(-log_probs[static_cast<size_t>(each)], each); };
+    if (best < 0 || rank(word) < rank(best)) best = word;
+  };
+  for (uint32_t node = trie_.size() - 1; node != Trie::root; --node) {  // children before their parents
+    for (const int32_t word : trie_.lists_at(node)) offer(node, word);
+    offer(trie_.parent(node), likeliest_[node]);
+  }
+}
+
+int32_t Lexicon::likeliest(std::span<const int32_t> letters) const {
+  uint32_t node = Trie::root;
+  for (const int32_t letter : letters)
+    if (node != outside) node = trie_.child(node, letter);
+  return node == outside || likeliest_.empty() ? -1 : likeliest_[node];
 }
 
 float Lexicon::bound_of_end(float potential) const {

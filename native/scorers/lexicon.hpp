@@ -28,6 +28,9 @@ class Lexicon {
   }
   // Whether a word, a position in SearchPlan::words, is in vocabulary.
   bool is_known(int32_t word) const { return word >= 0 && static_cast<size_t>(word) < known_words_; }
+  // The likeliest word below or at the node of these letters, by its log-probability without context, else by its
+  // position; −1: there is none.
+  int32_t likeliest(std::span<const int32_t> letters) const;
   // The words that end at this node: positions in SearchPlan::words.
   std::span<const int32_t> words_at(uint32_t node) const {
     return node == outside ? std::span<const int32_t>{} : trie_.lists_at(node);
@@ -35,6 +38,7 @@ class Lexicon {
 
  private:
   void find_potentials(const SearchPlan& plan);
+  void find_likeliest(const SearchPlan& plan);
   float bound_of_end(float potential) const;
   float outside_potential(int32_t letters) const {
     return unknown_potential_ - oov_charge_ * static_cast<float>(letters);
@@ -52,6 +56,7 @@ class Lexicon {
     float ending_bound;
   };
   std::vector<Change> changes_;
+  std::vector<int32_t> likeliest_;  // of each node, see likeliest(); only where words have names
   float unknown_potential_ = 0, oov_charge_, oov_letter_factor_, word_bonus_;
 };
 

@@ -131,6 +131,10 @@ class Scorers {
   Parts end(Context context) const;
   // The weighted sum of the parts of this number of tokens, nats.
   double fusion_score(const Parts& parts, size_t tokens) const;
+  // See Lexicon.
+  int32_t likeliest_word(std::span<const int32_t> letters) const {
+    return lexicon_ ? lexicon_->likeliest(letters) : -1;
+  }
 
   // Whether different tokens may be written as the same text.
   bool ambiguous() const { return ambiguous_; }

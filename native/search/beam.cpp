@@ -231,12 +231,21 @@ void Beam::append_tokens(int entry, std::vector<int32_t>& tokens) const {
   tokens.push_back(token_[i]);
 }
 
+// Walks up from each entry, as far as no walk before it.
 std::vector<int32_t> Beam::stable() {
   std::vector<int32_t> result;
   if (count_ == 0) return result;
+  enum : uint8_t { unseen, on_first, elsewhere };  // on_first: on the way up from the first entry
   int32_t common = node_of(0);
-  for (size_t i = 1; i < static_cast<size_t>(count_); ++i)
-    common = tree_.common(common, node_[i] == PrefixTree::none ? parent_[i] : node_[i]);
+  std::vector<uint8_t> seen(tree_.size(), unseen);
+  for (int32_t node = common; node != PrefixTree::none; node = tree_[node].parent)
+    seen[static_cast<size_t>(node)] = on_first;
+  for (size_t i = 1; i < static_cast<size_t>(count_); ++i) {
+    int32_t node = node_[i] == PrefixTree::none ? parent_[i] : node_[i];
+    for (; seen[static_cast<size_t>(node)] == unseen; node = tree_[node].parent)
+      seen[static_cast<size_t>(node)] = elsewhere;
+    if (seen[static_cast<size_t>(node)] == on_first && tree_[node].depth < tree_[common].depth) common = node;
+  }
   tree_.append_tokens(PrefixTree::root, common, result);
   return result;
 }

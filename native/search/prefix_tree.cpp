@@ -35,17 +35,6 @@ int32_t PrefixTree::ancestor(int32_t node, int32_t depth) const {
   return node;
 }
 
-int32_t PrefixTree::common(int32_t a, int32_t b) const {
-  const int32_t depth = std::min((*this)[a].depth, (*this)[b].depth);
-  a = ancestor(a, depth);
-  b = ancestor(b, depth);
-  while (a != b) {
-    a = (*this)[a].parent;
-    b = (*this)[b].parent;
-  }
-  return a;
-}
-
 void PrefixTree::append_tokens(int32_t from, int32_t node, std::vector<int32_t>& tokens) const {
   const auto start = static_cast<std::ptrdiff_t>(tokens.size());
   for (; node != from; node = (*this)[node].parent) tokens.push_back((*this)[node].token);

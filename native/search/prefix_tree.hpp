@@ -31,8 +31,6 @@ class PrefixTree {
   int32_t add(int32_t parent, int32_t token, int32_t entry);
   int32_t child(int32_t parent, int32_t token) const;  // or none
 
-  // The longest common prefix.
-  int32_t common(int32_t a, int32_t b) const;
   // The prefix of `node` that has `depth` tokens.
   int32_t ancestor(int32_t node, int32_t depth) const;
   // The tokens between the prefix `from` and its continuation `node`.

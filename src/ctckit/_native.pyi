@@ -161,6 +161,7 @@ class Decoder:
     def decode(
         self, log_probs: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64], n_best: int
     ) -> list[list[_Decoded]]: ...
+    def likeliest_word(self, letters: npt.NDArray[np.int32]) -> int: ...
     def ranked(
         self,
         search: Search,

@@ -80,7 +80,9 @@ class KeptFrames:
         """Add frames, at most as many as there is room for."""
         count = self._count + len(rows)
         if count > len(self._rows):
-            room = max(count, len(self._rows) * 5 // 4) if self._late is None else self._late + BLOCK
+            room = max(count, len(self._rows) * 9 // 8)
+            if self._late is not None:
+                room = min(room, self._late + BLOCK)
             larger = np.empty((room, rows.shape[1]), rows.dtype)
             larger[: self._count] = self._rows[: self._count]
             self._rows = larger
@@ -102,8 +104,7 @@ class KeptFrames:
         rest = self.frames.without(count)
         self._early = list(rest.early)
         self._drop_rows(self._count - len(rest.late))
-        if self._late is None:
-            self._rows = self._rows[: self._count].copy()
+        self._rows = self._rows[: self._count].copy()  # without the room that it had
 
     def _drop_rows(self, count: int) -> None:
         self._rows[: self._count - count] = self._rows[count : self._count]

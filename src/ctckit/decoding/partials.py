@@ -32,7 +32,8 @@ class Partial:
     Attributes:
         stable: Text that will not change any more.
         tentative: The rest of the best text at the moment. With a lexicon that has spellings of its own, a word in
-            progress is there only if its tokens so far are a word.
+            progress is a guess: the word that its tokens so far spell; else the likeliest of the words that begin so,
+            by the model of words without context, or the first of them in the lexicon; none if no word begins so.
         stable_tokens: The classes of ``stable``.
         tentative_tokens: The classes of the rest of the best text.
         stable_words: The whole words of the stable text.
@@ -154,7 +155,7 @@ class StableText:
         plan: The plan of the search.
         vocabulary: Writes the tokens.
         word_names: The words of the lexicon, if it has spellings of its own.
-        score_parts: Gives the terms of the fusion score of tokens.
+        decoder: Gives the terms of the fusion score of tokens, and the likeliest word that begins with some letters.
     """
 
     def __init__(
@@ -162,13 +163,13 @@ class StableText:
         plan: SearchPlan,
         vocabulary: Vocabulary,
         word_names: tuple[str, ...] | None,
-        score_parts: Callable[[Tokens], Parts],
+        decoder: Any,
     ) -> None:
         self.tokens: Tokens = ()
         self._plan = plan
         self._vocabulary = vocabulary
         self._names = word_names
-        self._score_parts = score_parts
+        self._decoder = decoder
         self._written = Written()
         self._words: list[PlacedWord] = []
         self._spans: list[WordSpan] = []  # of the first words, which stay where they are
@@ -256,7 +257,9 @@ class StableText:
         begin, known = self._context()
         tokens = self.tokens[begin:] + tentative
         spelled = words_of(tokens, self._vocabulary)[known:]
-        entries = self._score_parts(tokens).word_indices[known:] if self._names is not None else [-1] * len(spelled)
+        entries = (
+            self._decoder.score_parts(tokens).word_indices[known:] if self._names is not None else [-1] * len(spelled)
+        )
         found = [
             PlacedWord(
                 entry,
@@ -270,8 +273,15 @@ class StableText:
         rest = found[complete:]
         in_progress = bool(rest) and self._plan.letters[tokens[-1]][-1:] != (BOUNDARY,)
         if self._names is not None and in_progress and rest[-1].entry < 0:
-            rest.pop()
+            rest[-1:] = self._guesses(rest[-1], tokens)
         return rest
+
+    def _guesses(self, begun: PlacedWord, tokens: Tokens) -> list[PlacedWord]:
+        """Return the word in progress at the end of some tokens; none if no word begins so."""
+        letters = [letter for token in tokens for letter in self._plan.letters[token]]
+        last = max((n for n, letter in enumerate(letters) if letter == BOUNDARY), default=-1)
+        entry = self._decoder.likeliest_word(letters[last + 1 :])
+        return [] if self._names is None or entry < 0 else [begun._replace(entry=entry, text=self._names[entry])]
 
     def _context(self) -> tuple[int, int]:
         """Return a token that begins a word before the new ones, and the number of named words from there on."""

@@ -119,7 +119,7 @@ class Places:
 
     def _confidences_of(self, gaps: Sequence[Gap], decoder: Any, kept: Kept) -> tuple[list[float], Mapping[Gap, float]]:
         """Return the confidences of tokens that follow each other, and those to remember."""
-        computed = dict(self.computed)
+        computed = {gap: confidence for gap, confidence in self.computed.items() if gap.past > kept.first}
         missing = [k for k, gap in enumerate(gaps) if gap not in computed]
         for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if missing else []:
             some = gaps[run[0] : run[-1] + 1]

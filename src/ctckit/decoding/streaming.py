@@ -145,7 +145,7 @@ class DecodeStream:
         self._began: int | None = None  # the first frame of a token that began before the kept frames
         self._speech: int | None = None  # the end of the last token that was closed, marks aside
         self._places = Places()  # of the best text of the last partial result
-        self._stable = StableText(self._plan, self._vocabulary, self._word_names, self._decoder.score_parts)
+        self._stable = StableText(self._plan, self._vocabulary, self._word_names, self._decoder)
         self._finished = False
 
     @_one_at_a_time

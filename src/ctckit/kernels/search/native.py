@@ -106,6 +106,10 @@ class Decoder:
         """Return the terms of the fusion score of a text."""
         return Parts(*self._core.parts(np.asarray(tokens, dtype=np.int32)))
 
+    def likeliest_word(self, letters: Sequence[int]) -> int:
+        """Return the likeliest word that begins with these letters; see ``reference.Decoder.likeliest_word``."""
+        return self._core.likeliest_word(np.asarray(letters, dtype=np.int32))
+
     def rescore(self, log_probs: AnyFrames, tokens: Sequence[int], border: Border | None = None) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank, border)

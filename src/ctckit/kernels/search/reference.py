@@ -215,6 +215,19 @@ class Decoder:
         """Return the terms of the fusion score of a text."""
         return self._scorers.parts(tokens)
 
+    def likeliest_word(self, letters: Sequence[int]) -> int:
+        """Return the likeliest known word that begins with these letters, −1 if there is none.
+
+        By its log-probability without context; the first one of those that are equally likely. For words with names.
+        """
+        plan, model, begin = self.plan, self.plan.word_lm, tuple(letters)
+        log_probs = {
+            word: 0.0 if model is None else model.look_ahead(int(plan.word_lm_ids[word]))
+            for word, spelling in enumerate(plan.words.lists())
+            if len(plan.word_names) > 0 and spelling[: len(begin)] == begin
+        }
+        return max(log_probs, key=lambda word: log_probs[word], default=-1)
+
     def rescore(self, log_probs: npt.NDArray[Any], tokens: Sequence[int], border: Border | None = None) -> Rescoring:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank, border)
