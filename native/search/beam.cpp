@@ -14,7 +14,7 @@ namespace {
 // largest number, and dropped masses are at least 2^100 times smaller than the largest.
 constexpr float unit = 0x1p30f, highest = Beam::highest, lowest = Beam::lowest;
 constexpr double ln2 = 0.69314718055994530942;
-constexpr size_t tidy_step = 1 << 16;
+constexpr size_t tidy_step = 1 << 12;
 
 }  // namespace
 

@@ -52,7 +52,7 @@ Search::Search(std::shared_ptr<const Scorers> scorers)
       choice_(plan_.beam_width) {
   const Bounds none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
   if (weighted_) bounds_.assign(scorers_->kinds().size(), none);
-  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 15, {{}, nothing, {}});
+  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 14, {{}, nothing, {}});
   if (scorers_->has_hotwords()) hotword_memory_.assign(1 << 12, {{}, nothing, {}});
   if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {{}, nothing, {}});
   reset();

@@ -1,13 +1,13 @@
 """The frames that a stream keeps, to score its texts: in little memory, also where there are thousands of classes.
 
-Of the last frames, all classes are kept. Earlier frames are packed, 32 at a time: the classes that matter in them keep
+Of the last frames, all classes are kept. Earlier frames are packed, 16 at a time: the classes that matter in them keep
 their log-probabilities, and each other class has the mean of their probabilities. These classes matter:
 
 -   the blank;
 -   the last tokens of the texts in the beam, as it is when the frames are packed;
 -   those that come nearest to the best class of a frame.
 
-So log p of a text is exact, but for paths that emit a token more than 64 frames before the search found it, where the
+So log p of a text is exact, but for paths that emit a token more than 48 frames before the search found it, where the
 class was not among the best. With up to 256 classes nothing is packed.
 """
 
@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from ctckit.kernels.search.packed import Block, Frames, PackedFrames, packed
 
-BLOCK = 32  # frames
-KEPT = 160  # classes in a block
-RECENT = 96  # of them, the most that are there for texts of the beam
+BLOCK = 16  # frames
+KEPT = 128  # classes in a block
+RECENT = 80  # of them, the most that are there for texts of the beam
 FEW_CLASSES = 256
-LATE = 64  # frames; more where these are less than
+LATE = 48  # frames; more where these are less than
 LATE_NUMBERS = 1 << 18  # log-probabilities
 
 
