@@ -16,7 +16,7 @@ from ctckit.decoding import EndpointRules, beam
 from ctckit.decoding.partials import Partial
 from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search.plan import Rescoring
+from ctckit.kernels.search.packed import PackedFrames
 from tests.decoding.test_streaming import chunks, speech
 from tests.support.search_problems import ENGINES, LETTERS, UNMARKED, model
 
@@ -248,18 +248,24 @@ def test_words_have_the_places_of_the_final_result(after, text):
 def test_a_confidence_is_that_with_the_token_before():
     """The token with which a later alignment begins keeps its own."""
 
-    def align(frames, tokens):
-        """Place a token in each tenth frame; the first one's confidence is 0, for want of a token before it."""
-        starts = np.arange(len(tokens)) * 10
-        confidences = np.append(0.0, np.full(len(tokens), 0.9))[: len(tokens)]
-        return Rescoring(0.0, starts, starts + 1, np.zeros(len(tokens)), confidences)
+    class Decoder:
+        @staticmethod
+        def align(frames, tokens):
+            """Place a token in each tenth frame."""
+            return np.arange(len(tokens)) * 10, np.arange(len(tokens)) * 10 + 1
+
+        @staticmethod
+        def confidences(frames, tokens, starts, ends):
+            """The first one's confidence is 0, for want of a token before it."""
+            assert len(frames) >= max(ends)
+            return np.append(0.0, np.full(len(tokens), 0.9))[: len(tokens)]
 
     def last(count):
-        return np.zeros((count, 4))
+        return PackedFrames((), np.zeros((count, 4)))
 
     places = Places()
     for now in range(10, 400, 10):
-        places = places.moved((1,) * (now // 10), Kept(last, 0, now, None), align)
+        places = places.moved((1,) * (now // 10), Kept(last, 0, now, None), Decoder)
         assert places.starts.tolist() == list(range(0, now, 10))
         assert places.confidences.tolist() == [0.0] + [0.9] * (now // 10 - 1)
 

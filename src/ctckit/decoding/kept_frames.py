@@ -4,11 +4,12 @@ Of the last frames, all classes are kept. Earlier frames are packed, 16 at a tim
 their log-probabilities, and each other class has the mean of their probabilities. These classes matter:
 
 -   the blank;
--   the last tokens of the texts in the beam, as it is when the frames are packed;
+-   the tokens that the search was in, in these frames and the 16 after them, if a text of the beam still has them when
+    the frames are packed;
 -   those that come nearest to the best class of a frame.
 
-So log p of a text is exact, but for paths that emit a token more than 48 frames before the search found it, where the
-class was not among the best. With up to 256 classes nothing is packed.
+So log p of a text is exact, but for paths that emit a token far from where the search found it, in frames in which its
+class is not among the best. With up to 256 classes nothing is packed.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import copy
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ctckit.kernels.search.packed import Block, Frames, PackedFrames, packed
+from ctckit.kernels.search.plan import Int32
 
 BLOCK = 16  # frames
 KEPT = 128  # classes in a block
@@ -34,24 +35,28 @@ class KeptFrames:
 
     Args:
         none: (0, C) frames, of the type to keep.
+        first: The number of the first frame.
         blank: The class of the blank.
         packs: Whether to pack frames at all.
     """
 
-    def __init__(self, none: Frames, blank: int, *, packs: bool = True) -> None:
+    def __init__(self, none: Frames, first: int, blank: int, *, packs: bool = True) -> None:
         classes = none.shape[1]
         self._blank = blank
         self._early: list[Block] = []
         self._rows = none  # the late frames, and room for more
         self._count = 0
-        self._late = max(LATE, LATE_NUMBERS // classes) if packs and classes > FEW_CLASSES else None
+        self._first = first  # the number of the first of these frames
+        self._recent: list[Int32] = []  # for each of their blocks that is complete: the last tokens of the beam
+        self._late = max(LATE, LATE_NUMBERS // classes // BLOCK * BLOCK) if packs and classes > FEW_CLASSES else None
 
     def __len__(self) -> int:
         return sum(len(each.values) for each in self._early) + self._count
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all; what later calls change is copied."""
-        return {**self.__dict__, "_early": list(self._early), "_rows": self._rows[: self._count].copy()}
+        changing = {"_early": list(self._early), "_recent": list(self._recent)}
+        return {**self.__dict__, **changing, "_rows": self._rows[: self._count].copy()}
 
     def copy(self) -> KeptFrames:
         """Return the same frames; neither changes with the other."""
@@ -73,31 +78,38 @@ class KeptFrames:
 
     @property
     def room(self) -> int | None:
-        """How many frames can be added before some must be packed; None: any number."""
-        return None if self._late is None else self._late + BLOCK - self._count
+        """How many frames can be added before a block ends; None: any number."""
+        return None if self._late is None else BLOCK - (self._first + self._count) % BLOCK
 
     def append(self, rows: Frames) -> None:
         """Add frames, at most as many as there is room for."""
         count = self._count + len(rows)
         if count > len(self._rows):
-            room = max(count, len(self._rows) * 9 // 8)
-            if self._late is not None:
-                room = min(room, self._late + BLOCK)
-            larger = np.empty((room, rows.shape[1]), rows.dtype)
+            larger = np.empty((max(count, len(self._rows) * 9 // 8), rows.shape[1]), rows.dtype)
             larger[: self._count] = self._rows[: self._count]
             self._rows = larger
         self._rows[self._count : count] = rows
         self._count = count
 
-    def pack(self, recent: npt.NDArray[np.int32]) -> None:
-        """Pack the first frames that have all classes.
+    def end_block(self, search: Any) -> None:
+        """Pack frames, if there are enough. Where there is room for some frames only, this follows each block of them.
 
         Args:
-            recent: The last tokens of the texts in the beam, without repeats.
+            search: The search after these frames.
         """
-        rows = self._rows[:BLOCK]
-        self._early.append(packed(rows, _classes_that_matter(rows, recent, self._blank)))
-        self._drop_rows(BLOCK)
+        if self._late is None:
+            return
+        self._recent.append(search.recent(BLOCK + 1))
+        while self._count - self._first_block >= self._late:
+            rows = self._rows[: self._first_block]
+            recent = np.intersect1d(np.concatenate(self._recent[:2]), search.recent(self._late + 2 * BLOCK))
+            self._early.append(packed(rows, _classes_that_matter(rows, recent, self._blank)))
+            self._drop_rows(self._first_block)
+
+    @property
+    def _first_block(self) -> int:
+        """The number of rows up to the end of the first block."""
+        return BLOCK - self._first % BLOCK
 
     def drop(self, count: int) -> None:
         """Remove the first frames."""
@@ -107,11 +119,13 @@ class KeptFrames:
         self._rows = self._rows[: self._count].copy()  # without the room that it had
 
     def _drop_rows(self, count: int) -> None:
+        self._recent = self._recent[(self._first + count) // BLOCK - self._first // BLOCK :]
+        self._first += count
         self._rows[: self._count - count] = self._rows[count : self._count]
         self._count -= count
 
 
-def _classes_that_matter(rows: Frames, recent: npt.NDArray[np.int32], blank: int) -> npt.NDArray[np.int32]:
+def _classes_that_matter(rows: Frames, recent: Int32, blank: int) -> Int32:
     """Return the classes that a block of these frames keeps, ascending."""
     least_behind = (rows - rows.max(axis=1, keepdims=True)).max(axis=0)
     kept = np.zeros(rows.shape[1], dtype=bool)

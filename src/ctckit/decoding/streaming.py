@@ -47,7 +47,7 @@ from ctckit.decoding.continuing import CONTEXT_TOKENS, ended_words, search_after
 from ctckit.decoding.cuts import ended, frame_before, is_mark, nearly_all, whole_words
 from ctckit.decoding.endpointing import EndpointRules, Reason
 from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.decoding.kept_frames import LATE, KeptFrames
+from ctckit.decoding.kept_frames import KeptFrames
 from ctckit.decoding.partials import Partial, StableText
 from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
@@ -61,7 +61,6 @@ R = TypeVar("R")
 
 WINDOW = 2048  # frames: later frames are assumed to say nothing about where a token is
 MIN_WINDOW = 512
-RECENT_TOKENS = LATE  # in the frames since those that are packed, and some of these
 PAST_TOKENS = 256  # closed tokens that the language models see when later ones are refined
 WINDOW_NUMBERS = 1 << 22  # log-probabilities in a window: with thousands of classes the window is shorter
 
@@ -137,7 +136,7 @@ class DecodeStream:
         """Begin with an empty text at the next frame; the language models have seen ``past``."""
         self._search = search_after(self._decoder, past[-CONTEXT_TOKENS:])
         none = self._decoder.prepare(np.zeros((0, self._plan.classes), np.float32))
-        self._kept = KeptFrames(none, self._plan.blank, packs=self._packs)
+        self._kept = KeptFrames(none, self._frames, self._plan.blank, packs=self._packs)
         self._began_at = self._first_kept = self._frames
         self._border = Border()  # before the kept frames
         self._closed = ClosedText()
@@ -202,15 +201,15 @@ class DecodeStream:
                 continue
             if self._commits is not None:
                 room = min(room, self._commits.frames_to_next(self._frames))
-            if (to_pack := self._kept.room) is not None:
-                room = min(room, to_pack)
+            block = self._kept.room
+            room = room if block is None else min(room, block)
             part = scores[at : at + room]
             self._search.push(part)
             self._kept.append(part)
             self._frames += len(part)
             at += len(part)
-            if self._kept.room == 0:
-                self._kept.pack(self._search.recent(RECENT_TOKENS))
+            if len(part) == block:
+                self._kept.end_block(self._search)
             if self._commits is not None and self._commits.due(self._frames):
                 self._cut(self._frames - self._first_kept - self._commits.after, only_words=True)
 
