@@ -246,8 +246,8 @@ def test_recent_tokens(forgotten):
 def short_blocks(monkeypatch):
     """Nearly everything is packed."""
     monkeypatch.setattr(kept_frames, "LATE_NUMBERS", 0)
-    monkeypatch.setattr(kept_frames, "KEPT", 24)
-    monkeypatch.setattr(kept_frames, "RECENT", 16)
+    monkeypatch.setattr(kept_frames, "KEPT", 48)
+    monkeypatch.setattr(kept_frames, "RECENT", 40)
 
 
 def streamed(decoder, log_probs, seed, n_best=1, commit_after=None):
@@ -309,7 +309,7 @@ def test_improbable_tokens_of_a_text_are_kept(short_blocks):
     expected = decoder.decode(log_probs)[0][0]
     assert found.text == expected.text == word
     assert found.log_prob == pytest.approx(expected.log_prob, abs=PACKED_NATS)
-    assert all(len(each.classes) == 24 for each in stream._kept.frames.early)
+    assert all(len(each.classes) == 48 for each in stream._kept.frames.early)
 
 
 def test_copies_with_many_classes(short_blocks):
