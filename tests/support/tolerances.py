@@ -83,7 +83,7 @@ STREAM_SILENCE = 1e-3
 CUTS_NATS = 0.05
 # Confidences beside a cut: the frames between the neighbors of a token end at the cut.
 STREAM_CONFIDENCE = 1e-2
-# log p of a stream that keeps 128 of 1,000 classes, for some hundred frames: paths through classes that were not kept.
+# log p of a stream that keeps 160 of 1,000 classes, for some hundred frames: paths through classes that were not kept.
 PACKED_NATS = 1e-3
 # Confidences of such a stream: alternatives that were not kept have the mean of their probabilities.
 PACKED_CONFIDENCES = 1e-3

@@ -23,8 +23,8 @@ from ctckit.kernels.search.packed import Block, Frames, PackedFrames, packed
 from ctckit.kernels.search.plan import Int32
 
 BLOCK = 16  # frames
-KEPT = 128  # classes in a block
-RECENT = 80  # of them, the most that are there for texts of the beam
+KEPT = 160  # classes in a block
+RECENT = 128  # of them, the most that are there for texts of the beam
 FEW_CLASSES = 256
 LATE = 48  # frames; more where these are less than
 LATE_NUMBERS = 1 << 18  # log-probabilities
