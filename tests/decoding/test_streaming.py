@@ -268,6 +268,58 @@ def test_partial_results_in_words_of_a_lexicon(tmp_path):
     assert stream.finish().text == "two two"
 
 
+SOUNDS = Vocabulary(("", "_", "k", "a", "t", "b"), separator="_")
+SPELLED = {
+    "cat": "kat",
+    "catkin": "katkat",
+    "cab": "kab",
+    "at": "at",
+    "tack": "tak",
+    "tat": [["t", "a", "t"]],
+    "act": "akt",
+}
+
+
+def so_far(decoder, *classes):
+    """The tentative text after these classes, one in each frame."""
+    probs = np.full((len(classes), 6), 1e-4)
+    probs[range(len(classes)), classes] = 1.0
+    stream = decoder.stream()
+    stream.push(np.log(probs / probs.sum(axis=1, keepdims=True)))
+    return stream.partial()
+
+
+@pytest.mark.parametrize("oov_charge", [None, 0.1])
+@pytest.mark.parametrize("modelled", [False, True])
+def test_a_word_in_progress_is_the_likeliest_that_begins_so(tmp_path, modelled, oov_charge):
+    """By the definition: of the words whose spelling begins so, the first with the largest log p without context."""
+    words = list(SPELLED)
+    lm = model(tmp_path, words, "word", seed=5) if modelled else None
+    decoder = BeamDecoder(
+        SOUNDS, lexicon=SPELLED, language_model=lm, oov_charge=oov_charge, lm_weight=0.1, beam_width=9
+    )
+    spelled = {word: "".join(np.ravel(spelling)) for word, spelling in SPELLED.items()}
+    seen = set()
+    for begun in ("k", "ka", "kat", "katk", "kab", "t", "ta", "a", "ak", "at", "tab"):
+        fitting = [word for word in words if spelled[word].startswith(begun)]
+        whole = [word for word in words if spelled[word] == begun]
+        likely = max(fitting, key=lambda word: lm.native.look_ahead(lm.native.find(word)) if lm else 0.0, default="")
+        found = so_far(decoder, 2, 3, 4, 1, *(SOUNDS.tokens.index(letter) for letter in begun))
+        if oov_charge is None and not fitting:
+            continue  # the search finds another text
+        assert found.words[0].text == "cat"
+        assert [word.text for word in found.words[1:]] == (whole or [likely] if fitting else [])
+        assert found.text == "cat" + "".join(f" {word}" for word in (whole or [likely] if fitting else []))
+        seen.add(found.text)
+    assert len(seen) > 4
+
+
+def test_a_word_in_progress_has_its_frames():
+    decoder = BeamDecoder(SOUNDS, lexicon=SPELLED, oov_charge=None)
+    word = so_far(decoder, 0, 0, 2, 2, 3).tentative_words[0]
+    assert (word.text, word.start, word.end) == ("cat", 2, 5)
+
+
 def test_texts_that_differ_too_long_ago_are_dropped():
     """Two texts for the first frame stay equally likely: at the first cut one of them is dropped."""
     log_probs = np.log(np.tile([0.97, 0.01, 0.01, 0.01], (3 * W, 1)))

@@ -19,7 +19,7 @@ from ctckit.kernels.search.plan import Float64, Int64
 Tokens = tuple[int, ...]
 
 LOOK_AHEAD = 64  # frames
-REMEMBERED = 512  # confidences
+REMEMBERED = 256  # confidences
 
 
 class Kept(NamedTuple):
@@ -128,8 +128,9 @@ class Places:
 
     def _sure(self, tokens: Tokens) -> int:
         """Return a token, such that it and all before it are at their places."""
-        pairs = enumerate(zip(self.tokens, tokens, strict=False))
-        same = next((n for n, (a, b) in pairs if a != b), min(len(self.tokens), len(tokens)))
+        same = min(len(self.tokens), len(tokens))
+        if self.tokens[:same] != tokens[:same]:
+            same = next(n for n, (a, b) in enumerate(zip(self.tokens, tokens, strict=False)) if a != b)
         ended = int(np.searchsorted(self.ends, self.frames - LOOK_AHEAD))
         return max(0, min(same, ended) - 1)
 
