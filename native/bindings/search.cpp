@@ -8,6 +8,8 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <string>
 
 #include "core/exclusive.hpp"
@@ -280,12 +282,15 @@ nb::list find_refinements(const FrameArray& input, List<int32_t> tokens, int bla
   return result;
 }
 
-nb::tuple aligned(const FrameArray& late, const nb::list& early, List<int32_t> tokens, int blank) {
+nb::tuple aligned(const FrameArray& late, const nb::list& early, List<int32_t> tokens, int blank, nb::handle before) {
   const FrameInput input(late, early, blank);
+  const std::optional<ctckit::Border> border = before.is_none() ? std::nullopt : std::optional(border_of(before));
   ctckit::Alignment alignment;
   {
     const nb::gil_scoped_release released;
-    alignment = ctckit::align(input.frames(), {tokens.data(), tokens.shape(0)});
+    const std::span<const int32_t> text{tokens.data(), tokens.shape(0)};
+    const bool possible = !border || !std::isinf(ctckit::log_prob_after(*border, input.frames(), text));
+    alignment = possible ? ctckit::align(input.frames(), text) : ctckit::no_alignment(text.size());
   }
   return nb::make_tuple(array_of<int64_t>(alignment.starts), array_of<int64_t>(alignment.ends));
 }
@@ -392,7 +397,8 @@ void bind_search(nb::module_& m) {
         "border"_a.none());
   bind_borders<float>(m);
   bind_borders<double>(m);
-  m.def("align_text", &aligned, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "blank"_a);
+  m.def("align_text", &aligned, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "blank"_a,
+        "border"_a.none());
   m.def("cut_frames", &cut_frames, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(), "blank"_a, "border"_a,
         "frame"_a, "closed"_a, "agreed"_a);
   m.def("confidences", &confidences, "log_probs"_a.noconvert(), "early"_a, "tokens"_a.noconvert(),

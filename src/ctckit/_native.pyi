@@ -207,7 +207,11 @@ def rescore(
     border: object | None,
 ) -> _Rescored: ...
 def align_text(
-    log_probs: npt.NDArray[np.float32], early: Sequence[_Block], tokens: npt.NDArray[np.int32], blank: int
+    log_probs: npt.NDArray[np.float32],
+    early: Sequence[_Block],
+    tokens: npt.NDArray[np.int32],
+    blank: int,
+    border: object | None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 def cut_frames(
     log_probs: npt.NDArray[np.float32],

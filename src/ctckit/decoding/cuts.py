@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctckit.kernels.search.plan import BOUNDARY, Rescoring, SearchPlan
+from ctckit.kernels.search.plan import BOUNDARY, Alignment, SearchPlan
 
 Tokens = tuple[int, ...]
 
@@ -21,37 +21,37 @@ def between_words(tokens: Tokens, count: int, plan: SearchPlan) -> bool:
     return BOUNDARY in last + first
 
 
-def ended(rescoring: Rescoring, window: int) -> int:
+def ended(alignment: Alignment, window: int) -> int:
     """Return the number of tokens that end in the window, with a frame to spare for a blank after them."""
-    return int(np.searchsorted(rescoring.ends, window, side="left"))
+    return int(np.searchsorted(alignment.ends, window, side="left"))
 
 
-def frame_before(count: int, rescoring: Rescoring, window: int) -> int:
+def frame_before(count: int, alignment: Alignment, window: int) -> int:
     """Return the frame in the window where a cut closes ``count`` tokens.
 
     It is before the next token begins; or, if that is in the first quarter of the window, within that token.
     """
-    if count == len(rescoring.starts) or rescoring.ends[-1] == 0:  # 0: there is no alignment
+    if count == len(alignment.starts) or alignment.ends[-1] == 0:  # 0: there is no alignment
         return window
-    start, end = int(rescoring.starts[count]), int(rescoring.ends[count])
+    start, end = int(alignment.starts[count]), int(alignment.ends[count])
     frame = start if window <= 4 * start else max(1, end - 1)
     return min(window, frame)
 
 
-def nearly_all(tokens: Tokens, rescoring: Rescoring, window: int, plan: SearchPlan) -> int:
+def nearly_all(tokens: Tokens, alignment: Alignment, window: int, plan: SearchPlan) -> int:
     """Return how many tokens to close, so that most of the window can be dropped: whole words if possible."""
-    count = ended(rescoring, window)
+    count = ended(alignment, window)
     for fewer in range(count, 0, -1):
-        if not plan.has_words or 4 * frame_before(fewer, rescoring, window) < window:
+        if not plan.has_words or 4 * frame_before(fewer, alignment, window) < window:
             break
         if between_words(tokens, fewer, plan):
             return fewer
     return count
 
 
-def whole_words(tokens: Tokens, rescoring: Rescoring, window: int, plan: SearchPlan) -> int:
+def whole_words(tokens: Tokens, alignment: Alignment, window: int, plan: SearchPlan) -> int:
     """Return how many tokens to close, so that they are whole words; where there are no words, all in the window."""
-    count = ended(rescoring, window)
+    count = ended(alignment, window)
     if not plan.has_words:
         return count
     return next((fewer for fewer in range(count, 0, -1) if between_words(tokens, fewer, plan)), 0)

@@ -53,7 +53,7 @@ from ctckit.decoding.placing import Kept, Places
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.native import plausible
 from ctckit.kernels.search.packed import PackedFrames
-from ctckit.kernels.search.plan import Border, Decoded, Rescoring
+from ctckit.kernels.search.plan import Alignment, Border, Decoded, Rescoring
 from ctckit.vocabulary import Vocabulary
 
 P = ParamSpec("P")
@@ -342,14 +342,14 @@ class DecodeStream:
         if window <= 0:
             return
         kept = self._kept.frames
-        tokens, rescoring = self._best_placed(kept)
+        tokens, alignment = self._best_placed(kept)
         find_end = whole_words if only_words else nearly_all
-        count = find_end(tokens, rescoring, window, self._plan)
+        count = find_end(tokens, alignment, window, self._plan)
         if only_words and count == 0:
             return
         count, text, closed = self._closable(kept, tokens, count, window)
         agreed = min(closed + max(0, len(self._search.stable()) - count), len(text.tokens))
-        frame = frame_before(closed, text.rescoring, window)
+        frame = frame_before(closed, text.rescoring.alignment, window)
         border = self._decoder.cut(self._border, kept, text.tokens, frame=frame, closed=closed, agreed=agreed)
         with_mark = only_words and count < len(tokens) and is_mark(tokens[count], self._plan)
         certain = count + max(border.fixed, with_mark)
@@ -363,14 +363,14 @@ class DecodeStream:
         self._kept.drop(frame)
         self._first_kept += frame
 
-    def _best_placed(self, kept: PackedFrames) -> tuple[tuple[int, ...], Rescoring]:
+    def _best_placed(self, kept: PackedFrames) -> tuple[tuple[int, ...], Alignment]:
         """Return the best text of the beam that has an alignment in the kept frames."""
         for n in (1, self._plan.beam_width):
             for each in self._search.best(n, ended=False):
-                rescoring = self._decoder.rescore(kept, each.tokens, self._border)
-                if not each.tokens or rescoring.ends[-1] > 0:
-                    return each.tokens, rescoring
-        return self._border.required, self._decoder.rescore(kept, self._border.required, self._border)
+                alignment: Alignment = self._decoder.align(kept, each.tokens, self._border)
+                if not each.tokens or alignment.ends[-1] > 0:
+                    return each.tokens, alignment
+        return self._border.required, self._decoder.align(kept, self._border.required, self._border)
 
     def _closable(
         self, kept: PackedFrames, tokens: tuple[int, ...], count: int, window: int
@@ -383,7 +383,7 @@ class DecodeStream:
         while True:
             text = self._decoder.refined(kept, tokens, past=past, first=self._final, last=count, border=self._border)
             closed = len(text.tokens) - (len(tokens) - count)
-            fitting = min(closed, ended(text.rescoring, window))
+            fitting = min(closed, ended(text.rescoring.alignment, window))
             if fitting == closed:
                 return count, text, closed
             count -= closed - fitting

@@ -14,7 +14,17 @@ import ctckit._native as _native
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.batch import single, single_or_double
 from ctckit.kernels.search.packed import Block, PackedFrames
-from ctckit.kernels.search.plan import Border, Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
+from ctckit.kernels.search.plan import (
+    Alignment,
+    Border,
+    Candidate,
+    Decoded,
+    Int64,
+    Parts,
+    Ragged,
+    Rescoring,
+    SearchPlan,
+)
 
 AnyFrames = npt.NDArray[Any] | PackedFrames
 
@@ -114,9 +124,9 @@ class Decoder:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank, border)
 
-    def align(self, log_probs: AnyFrames, tokens: Sequence[int]) -> tuple[Int64, Int64]:
+    def align(self, log_probs: AnyFrames, tokens: Sequence[int], border: Border | None = None) -> Alignment:
         """Return where the tokens of a text are; see ``align``."""
-        return align(log_probs, tokens, self.plan.blank)
+        return align(log_probs, tokens, self.plan.blank, border)
 
     def confidences(
         self, log_probs: AnyFrames, tokens: Sequence[int], starts: Int64, ends: Int64
@@ -192,9 +202,9 @@ def rescore(log_probs: AnyFrames, tokens: Sequence[int], blank: int, border: Bor
     return Rescoring(*_native.rescore(*_parts(log_probs), np.asarray(tokens, dtype=np.int32), blank, border))
 
 
-def align(log_probs: AnyFrames, tokens: Sequence[int], blank: int) -> tuple[Int64, Int64]:
+def align(log_probs: AnyFrames, tokens: Sequence[int], blank: int, border: Border | None = None) -> Alignment:
     """Return where the tokens of a text are; see ``reference.align``."""
-    return _native.align_text(*_parts(log_probs), np.asarray(tokens, dtype=np.int32), blank)
+    return Alignment(*_native.align_text(*_parts(log_probs), np.asarray(tokens, dtype=np.int32), blank, border))
 
 
 def _parts(log_probs: AnyFrames) -> tuple[npt.NDArray[np.float32], list[Block]]:

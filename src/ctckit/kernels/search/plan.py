@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -238,6 +238,13 @@ class Parts:
         )
 
 
+class Alignment(NamedTuple):
+    """The likeliest alignment of a text: token k has the frames [starts[k], ends[k]); [0, 0) where there is none."""
+
+    starts: Int64
+    ends: Int64
+
+
 @dataclass(frozen=True, eq=False)
 class Rescoring:
     """The exact acoustic score of a text, with the frames and the confidence of each token.
@@ -259,6 +266,11 @@ class Rescoring:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log_prob", self.log_prob + 0.0)  # −0.0 becomes 0.0
+
+    @property
+    def alignment(self) -> Alignment:
+        """Where the tokens are."""
+        return Alignment(self.starts, self.ends)
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit.kernels.confidence.reference import confidences
-from ctckit.kernels.search.plan import Border, Candidate, Decoded, Int64, Parts, Ragged, Rescoring, SearchPlan
+from ctckit.kernels.search.plan import (
+    Alignment,
+    Border,
+    Candidate,
+    Decoded,
+    Int64,
+    Parts,
+    Ragged,
+    Rescoring,
+    SearchPlan,
+)
 from ctckit.kernels.search.reference_ranking import Ranking
 from ctckit.kernels.search.reference_rescoring import align, log_add, rescore
 from ctckit.kernels.search.reference_rescoring import cut as cut
@@ -232,9 +242,9 @@ class Decoder:
         """Score a text exactly; see ``rescore``."""
         return rescore(log_probs, tokens, self.plan.blank, border)
 
-    def align(self, log_probs: npt.NDArray[Any], tokens: Sequence[int]) -> tuple[Int64, Int64]:
+    def align(self, log_probs: npt.NDArray[Any], tokens: Sequence[int], border: Border | None = None) -> Alignment:
         """Return where the tokens of a text are; see ``align``."""
-        return align(log_probs, tokens, self.plan.blank)
+        return align(log_probs, tokens, self.plan.blank, border)
 
     def confidences(
         self, log_probs: npt.NDArray[Any], tokens: Sequence[int], starts: Int64, ends: Int64

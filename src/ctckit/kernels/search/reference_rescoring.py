@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ctckit.kernels.confidence.reference import alternative_masses, confidences
 from ctckit.kernels.loss import reference
-from ctckit.kernels.search.plan import Border, Int64, Rescoring
+from ctckit.kernels.search.plan import Alignment, Border, Rescoring
 from ctckit.topology import IMPOSSIBLE, Topology, ctc_topology
 
 NEGLIGIBLE = -60.0  # log of a share
@@ -126,26 +126,31 @@ def rescore(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int, bord
     text = np.asarray(tokens, dtype=np.int64)
     log_prob = log_prob_after(border or Border(), scores, tokens, blank)
     count = len(text)
-    starts, ends = align(scores, text, blank) if log_prob > IMPOSSIBLE else _nowhere(count)
+    starts, ends = align(scores, tokens, blank, border or Border())
     if count > 0 and ends[-1] == 0:  # impossible, or all paths come from before the border
         return Rescoring(log_prob, starts, ends, np.full(count, IMPOSSIBLE), np.zeros(count))
     means = [float(scores[start:end, token].mean()) for token, start, end in zip(text, starts, ends, strict=True)]
     return Rescoring(log_prob, starts, ends, np.array(means), confidences(scores, text, starts, ends, blank=blank))
 
 
-def align(log_probs: npt.NDArray[Any], tokens: Sequence[int] | Int64, blank: int) -> tuple[Int64, Int64]:
-    """Return the spans of the tokens in the likeliest alignment; [0, 0) where no alignment exists."""
+def align(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int, border: Border | None = None) -> Alignment:
+    """Return the spans of the tokens in the likeliest alignment.
+
+    Args:
+        log_probs: (T, C) natural log-probabilities.
+        tokens: (N,) the text.
+        blank: The class of the blank.
+        border: A border before the frames. A text that is impossible after it has no alignment.
+    """
     scores, text = np.asarray(log_probs, dtype=np.float64), np.asarray(tokens, dtype=np.int64)
+    starts, ends = np.zeros(len(text), dtype=np.int64), np.zeros(len(text), dtype=np.int64)
+    if border is not None and log_prob_after(border, scores, tokens, blank) == IMPOSSIBLE:
+        return Alignment(starts, ends)
     path, _ = reference.viterbi(scores, ctc_topology(text, blank=blank))
-    starts, ends = _nowhere(len(text))
     for k in range(len(text) if len(path) == len(scores) > 0 else 0):
         frames = np.flatnonzero(path == 2 * k + 1)
         starts[k], ends[k] = frames[0], frames[-1] + 1
-    return starts, ends
-
-
-def _nowhere(count: int) -> tuple[Int64, Int64]:
-    return np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    return Alignment(starts, ends)
 
 
 def propose_refinements(log_probs: npt.NDArray[Any], tokens: Sequence[int], blank: int) -> list[tuple[int, int]]:
