@@ -222,6 +222,24 @@ def embedded(name: str, classes: int, items: int) -> DataSet:
     return DataSet(title, np.concatenate(pieces), whole.offsets, tuple(names), 0, space, references)
 
 
+def spread(log_probs: Array, classes: int, seed: int = 0) -> tuple[Array, Array]:
+    """Return (T, C') the same frames among more classes, and the places of the old ones.
+
+    About 1 % of the probability of a frame is that of the new classes, log-normally over frames, and over classes with
+    a long tail.
+    """
+    frames, few = log_probs.shape
+    rng = np.random.default_rng(seed)
+    places = np.sort(rng.choice(classes, few, replace=False))
+    outside = np.clip(np.exp(rng.normal(np.log(0.01), 1, (frames, 1))), None, 0.5)
+    result = rng.standard_normal((frames, classes), dtype=np.float32)
+    result += rng.normal(0, 2.5, classes).astype(np.float32)
+    result[:, places] = -np.inf
+    result += np.log(outside) - np.logaddexp.reduce(result, axis=1, keepdims=True)
+    result[:, places] = log_probs + np.log1p(-outside)
+    return result, places
+
+
 SETS: dict[str, Callable[[], DataSet]] = {
     "ocr_ppv4": lambda: lines("ocr_ppv4"),
     "ocr_ppv6": lambda: lines("ocr_ppv6"),

@@ -3,21 +3,27 @@
 A stream gets the recordings of ``asr_hama``, three times one after another (112 s), in chunks of 0.2 s, with the word
 model and those of its words that the dictionary has. For each word of the final text, its delay is the time from its
 end in the likeliest alignment until it is a stable word of a partial result.
+
+Then the 191 classes are spread over 5,000, for the memory of a stream, and the time of partial results without a model.
 """
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from benchmarks.common import machine, pages, results
 from benchmarks.common.arrays import Array
-from benchmarks.common.posteriors import read
+from benchmarks.common.memory import peak, start_peak
+from benchmarks.common.posteriors import read, spread
+from benchmarks.common.tables import markdown_table
 from benchmarks.decoding.exact import edits_of_words
 from benchmarks.decoding.files import Files
 from ctckit import BeamDecoder, NGramModel, Vocabulary
@@ -27,6 +33,9 @@ STRIDE = 0.02  # seconds
 CHUNK = 10  # frames
 TIMES = 3
 DELAYS = (None, 1.0, 1.5, 2.0, 3.0)
+WIDE = 5000  # classes
+STREAMS = 8  # of which the mean memory is measured
+RESULTS = pages.RESULTS / "decoding-streams.json"
 
 
 @dataclass(frozen=True)
@@ -68,15 +77,18 @@ def caption(decoder: BeamDecoder, log_probs: Array, commit_after: float | None) 
     return Captions([word.text for word in words], np.array(delays), np.array(partial_ms), np.array(push_ms), kept)
 
 
-def main(
-    dictionary: Annotated[Path, typer.Option(help="A pronouncing dictionary in CMU's format.")],
-    beam_width: Annotated[int, typer.Option(help="The width of the beam.")] = 100,
-) -> None:
-    """Measure the delays, the errors and the times of streams."""
+def recordings() -> tuple[dict[str, Any], Array, list[str]]:
+    """Return the description, the frames and the tokens of the recordings."""
     about, log_probs, _ = read("asr_hama")
-    log_probs = np.concatenate([log_probs] * TIMES)
+    log_probs = np.concatenate([log_probs] * TIMES).astype(np.float32)
+    log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+    return about, log_probs, ["" if k == about["blank"] else token for k, token in enumerate(about["labels"])]
+
+
+def delays(dictionary: Path, beam_width: int) -> list[dict[str, Any]]:
+    """Measure streams with a word model and a dictionary."""
+    about, log_probs, tokens = recordings()
     said = " ".join(item["text"] for item in about["items"] * TIMES).split()
-    tokens = ["" if k == about["blank"] else token for k, token in enumerate(about["labels"])]
     vocabulary = Vocabulary(tuple(tokens), about["blank"], separator=tokens[about["word_boundary"]])
     spoken = PronouncingDictionary(dictionary, vocabulary)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,13 +104,123 @@ def main(
         lm_boundary=False,
         beam_width=beam_width,
     )
-    print("commit_after, delay in s: median, 95 %, longest; WER in %; partial() and push() in ms: median, 95 %; frames")
+    measured = []
     for commit_after in DELAYS:
         found = caption(decoder, log_probs, commit_after)
-        wer = 100 * edits_of_words([(word,) for word in found.words], [(word,) for word in said]) / len(said)
-        late = np.percentile(found.delays, [50, 95, 100])
-        times = np.percentile([found.partial_ms, found.push_ms], [50, 95], axis=1).T
-        print(commit_after, late.round(2), round(wer, 2), times.round(2).tolist(), found.kept, flush=True)
+        errors = edits_of_words([(word,) for word in found.words], [(word,) for word in said])
+        measured.append(
+            {
+                "commit_after": commit_after,
+                "delay": np.percentile(found.delays, [50, 95, 100]).round(2).tolist(),
+                "wer": round(errors / len(said), 4),
+                "partial_ms": np.percentile(found.partial_ms, [50, 95]).round(3).tolist(),
+                "push_ms": np.percentile(found.push_ms, [50, 95]).round(3).tolist(),
+                "frames": found.kept,
+            }
+        )
+    return measured
+
+
+def wide_stream() -> tuple[BeamDecoder, Array]:
+    """Return a decoder of 5,000 classes, and the recordings."""
+    about, few, tokens = recordings()
+    log_probs, places = spread(few, WIDE)
+    names = [f"<{k}>" for k in range(WIDE)]
+    for place, token in zip(places.tolist(), tokens, strict=True):
+        names[place] = token
+    separator = tokens[about["word_boundary"]]
+    return BeamDecoder(Vocabulary(tuple(names), int(places[about["blank"]]), separator=separator)), log_probs
+
+
+def wide() -> list[dict[str, Any]]:
+    """Measure streams with 5,000 classes, without a model."""
+    decoder, log_probs = wide_stream()
+    whole = decoder.decode(log_probs)[0][0]
+    measured = []
+    for commit_after in (None, 2.0):
+        stream = decoder.stream(commit_after=commit_after, stride=STRIDE)
+        before, partial_ms = start_peak(), []
+        fullest = stream
+        for at in range(0, len(log_probs), CHUNK):
+            stream.push(log_probs[at : at + CHUNK])
+            begin = time.perf_counter()
+            stream.partial()
+            partial_ms.append((time.perf_counter() - begin) * 1e3)
+            if stream._kept.nbytes > fullest._kept.nbytes:
+                fullest = copy.copy(stream)
+        most = peak() - before
+        found = stream.finish()
+        before = start_peak()
+        streams = [copy.copy(fullest) for _ in range(STREAMS)]
+        mean = (start_peak() - before) / len(streams)
+        measured.append(
+            {
+                "commit_after": commit_after,
+                "partial_ms": np.percentile(partial_ms, [50, 95, 100]).round(3).tolist(),
+                "megabytes": round(mean / 1e6, 2),
+                "peak_megabytes": round(most / 1e6, 2),
+                "frames": max(map(len, (each._kept for each in streams))),
+                "same_text": found.text == whole.text,
+                "log_prob_off": abs(found.log_prob - whole.log_prob),
+            }
+        )
+    return measured
+
+
+def tables(found: results.Results) -> str:
+    """Return the measurements as tables in Markdown."""
+    of_delays = markdown_table(
+        (
+            "`commit_after`",
+            "delay: median",
+            "95 %",
+            "longest",
+            "words wrong",
+            "`partial()`, ms",
+            "`push()`, ms",
+            "frames",
+        ),
+        (
+            (
+                _seconds(each["commit_after"]),
+                *(f"{delay:.1f} s" for delay in each["delay"]),
+                f"{100 * each['wer']:.1f} %",
+                *("{:.2f} / {:.2f}".format(*each[name]) for name in ("partial_ms", "push_ms")),
+                each["frames"],
+            )
+            for each in found["delays"]
+        ),
+    )
+    of_wide = markdown_table(
+        ("`commit_after`", "MB a stream", "frames", "`partial()`, ms", "text of `decode`", "log p off by"),
+        (
+            (
+                _seconds(each["commit_after"]),
+                f"{each['megabytes']:.1f}",
+                each["frames"],
+                "{:.2f} / {:.2f} / {:.2f}".format(*each["partial_ms"]),
+                "yes" if each["same_text"] else "no",
+                f"{each['log_prob_off']:.1g}" if each["same_text"] else "–",
+            )
+            for each in found["wide"]
+        ),
+    )
+    where = f"{found['processor']}, {found['date']}, commit {found['commit']}, load before: {found['load_before']}."
+    return f"{of_delays}\n\nWith {WIDE:,} classes, without a model:\n\n{of_wide}\n\n{where}"
+
+
+def _seconds(commit_after: float | None) -> str:
+    return "None (exact)" if commit_after is None else f"{commit_after:.1f} s"
+
+
+def main(
+    dictionary: Annotated[Path, typer.Option(help="A pronouncing dictionary in CMU's format.")],
+    beam_width: Annotated[int, typer.Option(help="The width of the beam.")] = 100,
+) -> None:
+    """Measure the delays, the errors, the times and the memory of streams."""
+    found = {**machine.about(), "wide": wide(), "delays": delays(dictionary, beam_width)}
+    results.write(found, RESULTS)
+    print(tables(found))
 
 
 if __name__ == "__main__":
