@@ -5,11 +5,11 @@ model and those of its words that the dictionary has. For each word of the final
 end in the likeliest alignment until it is a stable word of a partial result.
 
 Then the 191 classes are spread over 5,000, for the memory of a stream, and the time of partial results without a model.
+All times are those of the processor.
 """
 
 from __future__ import annotations
 
-import copy
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.common import machine, pages, results
 from benchmarks.common.arrays import Array
-from benchmarks.common.memory import peak, start_peak
+from benchmarks.common.memory import start_peak
 from benchmarks.common.posteriors import read, spread
 from benchmarks.common.tables import markdown_table
 from benchmarks.decoding.exact import edits_of_words
@@ -45,8 +45,8 @@ class Captions:
     Attributes:
         words: The words of its final text.
         delays: Seconds for each.
-        partial_ms: The time of each ``partial()``.
-        push_ms: The time of each ``push()``.
+        partial_ms: The processor's time for each ``partial()``.
+        push_ms: The same for each ``push()``.
         kept: The most frames that it kept.
     """
 
@@ -63,11 +63,11 @@ def caption(decoder: BeamDecoder, log_probs: Array, commit_after: float | None) 
     stable_at: list[int] = []
     partial_ms, push_ms, kept = [], [], 0
     for at in range(0, len(log_probs), CHUNK):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         stream.push(log_probs[at : at + CHUNK])
-        pushed = time.perf_counter()
+        pushed = time.thread_time()
         partial = stream.partial()
-        partial_ms.append((time.perf_counter() - pushed) * 1e3)
+        partial_ms.append((time.thread_time() - pushed) * 1e3)
         push_ms.append((pushed - begin) * 1e3)
         stable_at += [stream.frames] * (len(partial.stable_words) - len(stable_at))
         kept = max(kept, len(stream._kept))
@@ -81,7 +81,6 @@ def recordings() -> tuple[dict[str, Any], Array, list[str]]:
     """Return the description, the frames and the tokens of the recordings."""
     about, log_probs, _ = read("asr_hama")
     log_probs = np.concatenate([log_probs] * TIMES).astype(np.float32)
-    log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
     return about, log_probs, ["" if k == about["blank"] else token for k, token in enumerate(about["labels"])]
 
 
@@ -139,32 +138,37 @@ def wide() -> list[dict[str, Any]]:
     measured = []
     for commit_after in (None, 2.0):
         stream = decoder.stream(commit_after=commit_after, stride=STRIDE)
-        before, partial_ms = start_peak(), []
-        fullest = stream
+        partial_ms, kept, fullest = [], [0], 0
         for at in range(0, len(log_probs), CHUNK):
             stream.push(log_probs[at : at + CHUNK])
-            begin = time.perf_counter()
+            begin = time.thread_time()
             stream.partial()
-            partial_ms.append((time.perf_counter() - begin) * 1e3)
-            if stream._kept.nbytes > fullest._kept.nbytes:
-                fullest = copy.copy(stream)
-        most = peak() - before
+            partial_ms.append((time.thread_time() - begin) * 1e3)
+            fullest = at + CHUNK if len(stream._kept) > max(kept) else fullest
+            kept.append(len(stream._kept))
         found = stream.finish()
-        before = start_peak()
-        streams = [copy.copy(fullest) for _ in range(STREAMS)]
-        mean = (start_peak() - before) / len(streams)
         measured.append(
             {
                 "commit_after": commit_after,
                 "partial_ms": np.percentile(partial_ms, [50, 95, 100]).round(3).tolist(),
-                "megabytes": round(mean / 1e6, 2),
-                "peak_megabytes": round(most / 1e6, 2),
-                "frames": max(map(len, (each._kept for each in streams))),
+                "megabytes": round(megabytes(decoder, log_probs[:fullest], commit_after), 2),
+                "frames": max(kept),
                 "same_text": found.text == whole.text,
                 "log_prob_off": abs(found.log_prob - whole.log_prob),
             }
         )
     return measured
+
+
+def megabytes(decoder: BeamDecoder, log_probs: Array, commit_after: float | None) -> float:
+    """Return the memory of a stream after these frames: the mean of some that exist together."""
+    before = start_peak()
+    streams = [decoder.stream(commit_after=commit_after, stride=STRIDE) for _ in range(STREAMS)]
+    for at in range(0, len(log_probs), CHUNK):
+        for stream in streams:
+            stream.push(log_probs[at : at + CHUNK])
+            stream.partial()
+    return (start_peak() - before) / len(streams) / 1e6
 
 
 def tables(found: results.Results) -> str:
@@ -186,7 +190,7 @@ def tables(found: results.Results) -> str:
                 *(f"{delay:.1f} s" for delay in each["delay"]),
                 f"{100 * each['wer']:.1f} %",
                 *("{:.2f} / {:.2f}".format(*each[name]) for name in ("partial_ms", "push_ms")),
-                each["frames"],
+                str(each["frames"]),
             )
             for each in found["delays"]
         ),
@@ -197,7 +201,7 @@ def tables(found: results.Results) -> str:
             (
                 _seconds(each["commit_after"]),
                 f"{each['megabytes']:.1f}",
-                each["frames"],
+                str(each["frames"]),
                 "{:.2f} / {:.2f} / {:.2f}".format(*each["partial_ms"]),
                 "yes" if each["same_text"] else "no",
                 f"{each['log_prob_off']:.1g}" if each["same_text"] else "–",

@@ -7,7 +7,7 @@ from benchmarks.common.pages import capital, fill, items_of
 from benchmarks.common.results import Results, case_of, saved
 from benchmarks.common.tables import markdown_table, number, percent
 from benchmarks.common.workers import REST_SECONDS
-from benchmarks.decoding import held_out, hotwords, measure
+from benchmarks.decoding import captions, held_out, hotwords, hour, measure
 from benchmarks.decoding.figures import (
     EQUAL_GAP,
     Measurement,
@@ -125,6 +125,18 @@ def hotwords_by_number() -> str:
     return "Not measured." if found is None else hotwords.summary(found)
 
 
+def streams() -> str:
+    """Return the delays and the memory of streams."""
+    found = saved(captions.RESULTS)
+    return captions.tables(found) if found else "Not measured."
+
+
+def greedy_hour() -> str:
+    """Return the times of greedy decoding of one hour."""
+    found = saved(hour.RESULTS)
+    return hour.tables(found) if found else "Not measured."
+
+
 def equal_quality(results: Results) -> str:
     """Return the ratio of each library to ctckit at equal quality."""
     cases = [case for name in EQUAL_CASES if (case := case_of(results, name))]
@@ -149,6 +161,8 @@ def page(results: Results) -> str:
         training=training(results),
         hotwords=hotwords_by_number(),
         loading=loading_table(results),
+        streams=streams(),
+        hour=greedy_hour(),
         settings=pages.settings_list(results, PEERS),
         about=pages.about(results),
         equal_gap=EQUAL_GAP,
