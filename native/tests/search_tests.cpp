@@ -11,6 +11,7 @@
 #include <limits>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 std::mt19937 random_bits;
 int seed = 0;
 int forged_searches = 0;  // that could be used: not every forgery is noticed
-int known_gains = 0, unknown_gains = 0;
+int known_gains = 0, unknown_gains = 0, words_found = 0;
 
 int integer(int least, int most) { return std::uniform_int_distribution<int>(least, most)(random_bits); }
 double real(double least, double most) { return std::uniform_real_distribution<double>(least, most)(random_bits); }
@@ -197,7 +198,9 @@ std::map<Text, Masses> dictionary_search(const SearchPlan& plan, const std::vect
   return beam;
 }
 
-ctckit::Frames frames_of(const SearchPlan& plan, const std::vector<float>& emissions) {
+using Rows = ctckit::Rows<float>;
+
+Rows frames_of(const SearchPlan& plan, const std::vector<float>& emissions) {
   return {emissions.data(), plan.classes, static_cast<int64_t>(emissions.size()) / plan.classes, plan.classes,
           plan.blank};
 }
@@ -252,7 +255,7 @@ void masses_are_exact_scores() {
   const std::vector<float> emissions = random_emissions(integer(0, whole ? 4 : 10), plan.classes, plan.blank);
   const ctckit::Decoder decoder(plan);
   ctckit::Search search(decoder.scorers());
-  const ctckit::Frames frames = frames_of(plan, emissions);
+  const Rows frames = frames_of(plan, emissions);
   search.push(frames.log_probs, frames.stride, frames.count);
   std::map<Text, double> masses;  // by what is written
   const auto written = [&](const Text& tokens) {
@@ -309,7 +312,7 @@ void hotwords_of_one_call() {
     shared = std::make_unique<const ctckit::Decoder>(base, plan.hotwords, plan.hotword_weights);
   }
   const std::vector<float> emissions = random_emissions(integer(0, 12), plan.classes, plan.blank);
-  const ctckit::Frames frames = frames_of(plan, emissions);
+  const Rows frames = frames_of(plan, emissions);
   const auto texts = [&](const ctckit::Decoder& each) {
     return each.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 20)[0];
   };
@@ -325,7 +328,7 @@ Text random_text(int classes, int most) {
   return text;
 }
 
-double log_prob_after(const ctckit::Border& border, const ctckit::Frames& frames, const Text& text) {
+double log_prob_after(const ctckit::Border& border, const Rows& frames, const Text& text) {
   return ctckit::log_prob_after(border, frames, std::span<const int32_t>(text));
 }
 
@@ -336,13 +339,13 @@ bool same_log_prob(double a, double b) { return a == b || std::abs(a - b) < 1e-4
 void cuts_keep_the_sum() {
   const int classes = integer(2, 5);
   const std::vector<float> emissions = random_emissions(integer(1, 60), classes, 0);
-  const ctckit::Frames frames{emissions.data(), classes, static_cast<int64_t>(emissions.size()) / classes, classes, 0};
+  const Rows frames{emissions.data(), classes, static_cast<int64_t>(emissions.size()) / classes, classes, 0};
   const Text text = random_text(classes, chance(0.9) ? static_cast<int>(frames.count) / 2 : 70);
   Text longer = text;
   for (int32_t each : random_text(classes, 3)) longer.push_back(each);
   const double whole = log_prob_after({}, frames, text), whole_longer = log_prob_after({}, frames, longer);
   ctckit::Border border;
-  ctckit::Frames rest = frames;
+  Rows rest = frames;
   double mass = 0;
   size_t closed = 0;
   for (int cuts = integer(1, 3); cuts > 0; --cuts) {
@@ -382,6 +385,110 @@ void cuts_keep_the_sum() {
          "α and β give the log-probability after a change");
 }
 
+// Frames in blocks give the results of the same frames with all classes.
+void blocks_of_frames() {
+  const int classes = integer(2, 12);
+  const auto width = static_cast<size_t>(classes);
+  const std::vector<float> emissions = random_emissions(integer(1, 60), classes, 0);
+  const Rows all{emissions.data(), classes, static_cast<int64_t>(emissions.size() / width), classes, 0};
+  std::vector<float> whole;
+  std::vector<Text> names;
+  std::vector<std::vector<float>> values;
+  std::vector<int64_t> counts;
+  int64_t first = 0;
+  while (first < all.count && chance(0.7)) {
+    counts.push_back(integer(1, static_cast<int>(std::min<int64_t>(all.count - first, 16))));
+    Text& kept = names.emplace_back();
+    for (int32_t c = 0; c < classes; ++c)
+      if (chance(0.4)) kept.push_back(c);
+    std::vector<float>& packed = values.emplace_back();
+    for (int64_t t = first; t < first + counts.back(); ++t) {
+      for (const int32_t c : kept) packed.push_back(all.frame(t)[c]);
+      packed.push_back(static_cast<float>(integer(-9, -1)));
+      for (int32_t c = 0; c < classes; ++c)
+        whole.push_back(std::ranges::binary_search(kept, c) ? all.frame(t)[c] : packed.back());
+    }
+    first += counts.back();
+  }
+  std::vector<ctckit::Block> blocks;
+  int64_t at = 0;
+  for (size_t k = 0; k < counts.size(); at += counts[k++])
+    blocks.push_back({at, counts[k], names[k], values[k].data()});
+  whole.insert(whole.end(), all.frame(first), all.frame(first) + (all.count - first) * classes);
+  const Rows dense{whole.data(), classes, all.count, classes, 0};
+  Rows late = all;
+  late.log_probs = all.frame(first), late.count -= first;
+  const ctckit::Frames frames(late, blocks);
+  expect(frames.count == all.count && frames.is_plain() == blocks.empty(), "all frames are there");
+
+  const int64_t start = integer(0, static_cast<int>(all.count)),
+                end = integer(static_cast<int>(start), static_cast<int>(all.count));
+  const ctckit::Frames part = frames.part(start, end);
+  std::vector<float> buffer, columns(static_cast<size_t>(part.count) * 2);
+  const Text wanted = {integer(0, classes - 1), integer(0, classes - 1)};
+  part.gather(wanted, columns.data());
+  for (int64_t t = 0; t < part.count; ++t) {
+    const float* const expected = dense.frame(start + t);
+    expect(std::equal(expected, expected + classes, part.frame(t, buffer)), "the classes of a frame");
+    for (size_t k = 0; k < 2; ++k)
+      expect(part.at(t, wanted[k]) == expected[wanted[k]] &&
+                 columns[2 * static_cast<size_t>(t) + k] == expected[wanted[k]],
+             "one class");
+  }
+
+  const Text text = random_text(classes, static_cast<int>(all.count) / 2);
+  expect(same_log_prob(ctckit::log_prob_after({}, frames, text), log_prob_after({}, dense, text)), "log p in blocks");
+  const ctckit::Alignment found = ctckit::align(frames, text), expected = ctckit::align(dense, text);
+  expect(found.starts == expected.starts && found.ends == expected.ends, "the alignment in blocks");
+  const auto closed = static_cast<size_t>(integer(0, static_cast<int>(text.size())));
+  const ctckit::Border cut = ctckit::cut({}, frames, text, start, closed, closed),
+                       same = ctckit::cut({}, dense, std::span<const int32_t>(text), start, closed, closed);
+  expect(cut.tokens == same.tokens && cut.fixed == same.fixed, "the tokens of a cut in blocks");
+  expect(same_log_prob(cut.log_mass, same.log_mass), "the mass of a cut in blocks");
+  const Text left(text.begin() + static_cast<std::ptrdiff_t>(closed), text.end());
+  expect(same_log_prob(ctckit::log_prob_after(cut, frames.part(start, all.count), left),
+                       ctckit::log_prob_after(same, ctckit::Frames(dense).part(start, all.count), left)),
+         "log p after a border in blocks");
+}
+
+// The likeliest word that begins with some letters, against all words; and the last tokens of the beam.
+void words_that_begin_so() {
+  SearchPlan plan = random_plan(integer(1, 20));
+  const ctckit::Scorers scorers(plan);
+  Text letters;
+  for (int n = integer(1, 3); n > 0; --n) letters.push_back(integer(1, 3));
+  int32_t best = -1;
+  const auto log_prob = [&](int32_t word) {
+    return plan.word_lm ? plan.word_lm->look_ahead(static_cast<uint32_t>(plan.word_ids[static_cast<size_t>(word)])) : 0;
+  };
+  for (int32_t word = 0;
+       plan.has_lexicon && plan.word_names.size() > 0 && word < static_cast<int32_t>(plan.words.size()); ++word) {
+    const std::span<const int32_t> spelling = plan.words[static_cast<size_t>(word)];
+    if (spelling.size() < letters.size() || !std::equal(letters.begin(), letters.end(), spelling.begin())) continue;
+    if (best < 0 || log_prob(word) > log_prob(best)) best = word;
+  }
+  expect(scorers.likeliest_word(letters) == best, "the likeliest word that begins so");
+  words_found += best >= 0;
+
+  const std::vector<float> emissions = random_emissions(integer(0, 12), plan.classes, plan.blank);
+  const Rows frames = frames_of(plan, emissions);
+  ctckit::Search search(std::make_shared<ctckit::Scorers>(plan));
+  search.push(frames.log_probs, frames.stride, frames.count);
+  const auto count = static_cast<size_t>(integer(1, 6));
+  std::set<int32_t> recent;
+  Text common;
+  bool is_first = true;
+  for (const ctckit::Found& each : search.best(1000, false)) {
+    const Text& tokens = each.tokens;
+    recent.insert(tokens.end() - static_cast<std::ptrdiff_t>(std::min(count, tokens.size())), tokens.end());
+    common.resize(static_cast<size_t>(std::ranges::mismatch(common, tokens).in1 - common.begin()));
+    if (is_first) common = tokens;
+    is_first = false;
+  }
+  expect(search.recent(count) == Text(recent.begin(), recent.end()), "the last tokens of the beam");
+  expect(search.stable() == common, "the tokens that all texts begin with");
+}
+
 // The change of the score by another token, or by none, against scores of the whole texts.
 void changes_of_one_token() {
   const SearchPlan plan = random_plan(1);
@@ -418,7 +525,7 @@ void confidences_stand_alone() {
   const SearchPlan plan = random_plan(integer(1, 5));
   const std::vector<float> emissions = random_emissions(integer(1, 40), plan.classes, plan.blank);
   const ctckit::Decoder decoder(plan);
-  const ctckit::Frames frames = frames_of(plan, emissions);
+  const Rows frames = frames_of(plan, emissions);
   const auto items = decoder.decode({frames.log_probs, 0, frames.stride, 1, &frames.count}, 1);
   for (const auto& each : items[0]) {
     const auto& rescored = each.rescored;
@@ -701,6 +808,8 @@ int main(int count, char** arguments) {
       masses_are_exact_scores();
       hotwords_of_one_call();
       cuts_keep_the_sum();
+      blocks_of_frames();
+      words_that_begin_so();
       changes_of_one_token();
       confidences_stand_alone();
       chunks_and_forgetting();
@@ -713,6 +822,7 @@ int main(int count, char** arguments) {
     bounded_memory();
   }
   expect(rounds < 10 || forged_searches > rounds, "some forgeries are within all ranges, and run");
+  expect(rounds < 100 || words_found > 0, "some words begin so");
   expect(known_gains > 2 * unknown_gains, "most changes are possible, and not too improbable");
   std::printf("search_tests: %d rounds on each instruction set\n", rounds);
 }
