@@ -21,6 +21,9 @@ with a cut. The places of the cuts therefore do not depend on the sizes of the c
 A token that lasts most of the kept frames leaves no place for a cut. Then the first W frames are dropped, the token
 stays in the rest, and its first frame is remembered.
 
+With more than 256 classes, the kept frames are in little memory (kept_frames.py): most classes of early frames have one
+number together. Then log p and confidences are those of all frames up to small differences, not to the last bit.
+
 What ``partial()`` has called stable is not refined any more: it stays as it is. So a stream whose partial results were
 read may end with a text that has one token less refined here and there.
 
