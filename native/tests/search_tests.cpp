@@ -454,6 +454,9 @@ void blocks_of_frames() {
 // The likeliest word that begins with some letters, against all words; and the last tokens of the beam.
 void words_that_begin_so() {
   SearchPlan plan = random_plan(integer(1, 20));
+  for (int32_t word = 0; plan.has_lexicon && word < static_cast<int32_t>(plan.words.size()); ++word)
+    append(plan.word_names, Text{word + 1});
+  for (int c = 0; plan.has_lexicon && c < plan.classes; ++c) append(plan.class_names, Text{c + 1});
   const ctckit::Scorers scorers(plan);
   Text letters;
   for (int n = integer(1, 3); n > 0; --n) letters.push_back(integer(1, 3));
