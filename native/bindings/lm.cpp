@@ -25,7 +25,7 @@ using namespace nb::literals;
 
 namespace {
 
-using ctckit::LanguageModel;
+using ctckit::BackoffModel;
 using ctckit::ModelState;
 using ctckit::NGram;
 using Compact = ctckit::CompactNGram;
@@ -58,13 +58,13 @@ ModelState state_of(const nb::int_& number) {
   throw nb::type_error("a state has at most 128 bits.");
 }
 
-nb::tuple query(const LanguageModel& model, const nb::int_& state, uint32_t word) {
-  const LanguageModel::Scored scored = model.score(state_of(state), word);
+nb::tuple query(const BackoffModel& model, const nb::int_& state, uint32_t word) {
+  const BackoffModel::Scored scored = model.score(state_of(state), word);
   return nb::make_tuple(scored.log_prob, number_of(scored.state));
 }
 
 // The words may be any bytes.
-nb::str word(const LanguageModel& model, uint32_t id) {
+nb::str word(const BackoffModel& model, uint32_t id) {
   const std::string_view found = model.word(id);
   return nb::steal<nb::str>(PyUnicode_DecodeUTF8(found.data(), static_cast<Py_ssize_t>(found.size()), "replace"));
 }
@@ -98,8 +98,8 @@ nb::bytes arpa(const NGram& model) {
 
 // What both layouts of ctckit's own files have.
 template <class Model>
-nb::class_<Model, LanguageModel> own_model(nb::module_& m, const char* name) {
-  return nb::class_<Model, LanguageModel>(m, name)
+nb::class_<Model, BackoffModel> own_model(nb::module_& m, const char* name) {
+  return nb::class_<Model, BackoffModel>(m, name)
       .def_prop_ro("note", [](const Model& model) { return nb::bytes(model.note().data(), model.note().size()); })
       .def_prop_ro("path", &Model::path)
       .def_prop_ro("fingerprint", &Model::fingerprint)
@@ -124,11 +124,11 @@ std::tuple<std::shared_ptr<const NGram>, std::vector<Amounts>> train(Trainer& ow
   return {model, amounts};
 }
 
-double log_prob(const LanguageModel& model, const std::vector<std::string_view>& words, bool bos, bool eos) {
+double log_prob(const BackoffModel& model, const std::vector<std::string_view>& words, bool bos, bool eos) {
   double sum = 0;
   ModelState state = bos ? model.first_state() : ModelState{};
   for (const std::string_view word : words) {
-    const LanguageModel::Scored step = model.score(state, model.find(word));
+    const BackoffModel::Scored step = model.score(state, model.find(word));
     sum += step.log_prob;
     state = step.state;
   }
@@ -139,29 +139,30 @@ double log_prob(const LanguageModel& model, const std::vector<std::string_view>&
 
 void bind_lm(nb::module_& m) {
   nb::exception<ctckit::FormatError>(m, "FormatError", PyExc_ValueError);
-  nb::class_<LanguageModel>(m, "LanguageModel")
-      .def_prop_ro("start", [](const LanguageModel& model) { return number_of(model.first_state()); })
-      .def_prop_ro("empty", [](const LanguageModel&) { return 0; })
-      .def_prop_ro("unknown", &LanguageModel::unknown)
-      .def_prop_ro("begin", &LanguageModel::begin)
-      .def_prop_ro("end", &LanguageModel::end)
-      .def_prop_ro("order", &LanguageModel::order)
-      .def_prop_ro("counts", &LanguageModel::counts)
-      .def_prop_ro("bytes", &LanguageModel::bytes)
-      .def("__len__", &LanguageModel::size)
-      .def("unigram", &LanguageModel::unigram, "word"_a)
-      .def("find", &LanguageModel::find, "word"_a)
+  nb::class_<BackoffModel>(m, "LanguageModel")
+      .def("session", [](const nb::object& model) { return model; })  // any number of searches can ask it
+      .def_prop_ro("start", [](const BackoffModel& model) { return number_of(model.first_state()); })
+      .def_prop_ro("empty", [](const BackoffModel&) { return 0; })
+      .def_prop_ro("unknown", &BackoffModel::unknown)
+      .def_prop_ro("begin", &BackoffModel::begin)
+      .def_prop_ro("end", &BackoffModel::end)
+      .def_prop_ro("order", &BackoffModel::order)
+      .def_prop_ro("counts", &BackoffModel::counts)
+      .def_prop_ro("bytes", &BackoffModel::bytes)
+      .def("__len__", &BackoffModel::size)
+      .def("unigram", &BackoffModel::unigram, "word"_a)
+      .def("find", &BackoffModel::find, "word"_a)
       .def("word", &word, "id"_a)
       .def("query", &query, "state"_a, "word"_a)
       .def(
           "match",
-          [](const LanguageModel& model, const nb::int_& state, uint32_t word) {
+          [](const BackoffModel& model, const nb::int_& state, uint32_t word) {
             return model.matched(state_of(state), word);
           },
           "state"_a, "word"_a)
-      .def("look_ahead", &LanguageModel::look_ahead, "word"_a)
+      .def("look_ahead", &BackoffModel::look_ahead, "word"_a)
       .def("log_prob", &log_prob, "words"_a, "bos"_a, "eos"_a);
-  nb::class_<Kenlm, LanguageModel>(m, "KenlmModel")
+  nb::class_<Kenlm, BackoffModel>(m, "KenlmModel")
       .def_prop_ro("path", &Kenlm::path)
       .def_prop_ro("file_has_words", &Kenlm::file_has_words)
       .def_prop_ro("has_names", &Kenlm::has_names)

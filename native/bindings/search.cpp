@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "bindings/python_model.hpp"
 #include "core/exclusive.hpp"
 #include "lm/model.hpp"
 #include "search/decoder.hpp"
@@ -41,9 +44,12 @@ ctckit::Ragged ragged(nb::handle lists) {
           copied(nb::cast<List<int64_t>>(lists.attr("offsets")))};
 }
 
-using Model = std::shared_ptr<ctckit::LanguageModel>;
-
-Model model(nb::handle value) { return value.is_none() ? nullptr : nb::cast<Model>(value); }
+std::shared_ptr<const ctckit::LanguageModel> model(nb::handle value) {
+  using Backoff = ctckit::BackoffModel;
+  if (value.is_none()) return nullptr;
+  if (nb::isinstance<Backoff>(value)) return nb::cast<std::shared_ptr<Backoff>>(value);
+  return std::make_shared<const ctckit::PythonModel>(nb::borrow(value));
+}
 
 // Converts the SearchPlan of kernels/search/plan.py.
 ctckit::SearchPlan plan_of(nb::handle plan) {
@@ -120,12 +126,25 @@ ctckit::Posteriors posteriors_of(const Batch& log_probs, const List<int64_t>& le
           lengths.data()};
 }
 
+// Rethrows an exception, one from Python with a note that names the item.
+[[noreturn]] void rethrow(const ctckit::ItemError& error) {
+  try {
+    std::rethrow_exception(error.cause);
+  } catch (nb::python_error& raised) {
+    if (nb::hasattr(raised.value(), "add_note"))
+      raised.value().attr("add_note")("In item " + std::to_string(error.item) + " of log_probs.");
+    throw;
+  }
+}
+
 nb::list decode(const ctckit::Decoder& decoder, const Batch& log_probs, const List<int64_t>& lengths, int64_t n_best) {
   const ctckit::Posteriors posteriors = posteriors_of(log_probs, lengths);
   std::vector<std::vector<ctckit::Decoded>> items;
-  {
+  try {
     const nb::gil_scoped_release released;
     items = decoder.decode(posteriors, static_cast<size_t>(n_best));
+  } catch (const ctckit::ItemError& error) {
+    rethrow(error);
   }
   nb::list results;
   for (const auto& item : items) results.append(decoded_list(item));
@@ -216,13 +235,34 @@ nb::list ranked(const ctckit::Decoder& decoder, OwnSearch& own, const FrameArray
   std::vector<ctckit::Decoded> texts;
   own.use([&](ctckit::Search& search) {
     const nb::gil_scoped_release released;
-    texts = ctckit::ranked(search, *decoder.scorers(), input.frames(), before, static_cast<size_t>(n_best));
+    texts = ctckit::ranked(search, *search.scorers(), input.frames(), before, static_cast<size_t>(n_best));
   });
   return decoded_list(texts);
 }
 
-void restore(OwnSearch* self, const ctckit::Decoder& decoder, const nb::bytes& state) {
-  new (self) OwnSearch(decoder.scorers(), ctckit::state_from_bytes({state.c_str(), state.size()}, *decoder.scorers()));
+// `sessions`: those of the search that was saved, for language models in Python; else None.
+void restore(OwnSearch* self, const ctckit::Decoder& decoder, const nb::bytes& state, nb::object token_session,
+             nb::object word_session) {
+  const auto session = [](nb::object given) -> std::shared_ptr<ctckit::Session> {
+    return given.is_none() ? nullptr : std::make_shared<ctckit::PythonSession>(std::move(given));
+  };
+  auto scorers = decoder.scorers();
+  if (!token_session.is_none() || !word_session.is_none())
+    scorers = std::make_shared<const ctckit::Scorers>(*scorers, session(token_session), session(word_session));
+  new (self) OwnSearch(scorers, ctckit::state_from_bytes({state.c_str(), state.size()}, *scorers));
+}
+
+nb::object session_object(const std::shared_ptr<ctckit::Session>& session) {
+  const auto* const found = dynamic_cast<const ctckit::PythonSession*>(session.get());
+  return found ? found->object() : nb::none();
+}
+
+nb::tuple sessions(OwnSearch& own) {
+  return own.use([](ctckit::Search& search) {
+    search.tidy_sessions();
+    return nb::make_tuple(session_object(search.scorers()->token_session()),
+                          session_object(search.scorers()->word_session()));
+  });
 }
 
 nb::bytes state(OwnSearch& own) {
@@ -253,7 +293,7 @@ nb::tuple refined(const ctckit::Decoder& decoder, const FrameArray& late, const 
   ctckit::Decoded text;
   {
     const nb::gil_scoped_release released;
-    text = ctckit::refined(copied(tokens), *decoder.scorers(), input.frames(), before);
+    text = ctckit::refined(copied(tokens), *ctckit::Scorers::for_one_search(decoder.scorers()), input.frames(), before);
   }
   return decoded_tuple(text);
 }
@@ -334,7 +374,8 @@ void bind_search(nb::module_& m) {
       .def(
           "parts",
           [](const ctckit::Decoder& self, List<int32_t> tokens) {
-            return parts_tuple(self.scorers()->parts({tokens.data(), tokens.shape(0)}));
+            const auto scorers = ctckit::Scorers::for_one_search(self.scorers());
+            return parts_tuple(scorers->parts({tokens.data(), tokens.shape(0)}));
           },
           "tokens"_a.noconvert())
       .def(
@@ -351,8 +392,9 @@ void bind_search(nb::module_& m) {
       .def(
           "__init__", [](OwnSearch* self, const ctckit::Decoder& decoder) { new (self) OwnSearch(decoder.scorers()); },
           "decoder"_a)
-      .def("__init__", &restore, "decoder"_a, "state"_a)
+      .def("__init__", &restore, "decoder"_a, "state"_a, "token_session"_a.none(), "word_session"_a.none())
       .def("state", &state)
+      .def_prop_ro("sessions", &sessions)
       .def("push", &push, "log_probs"_a.noconvert())
       .def(
           "best",

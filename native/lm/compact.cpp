@@ -93,7 +93,7 @@ uint64_t CompactNGram::lookup(uint32_t state, uint32_t word) const noexcept {
   return missing;
 }
 
-LanguageModel::Scored CompactNGram::score(const ModelState& before, uint32_t word) const noexcept {
+BackoffModel::Scored CompactNGram::score(const ModelState& before, uint32_t word) const noexcept {
   if (word >= words_) word = unknown_;
   uint32_t state = before.parts[0] < states_ ? before.parts[0] : 0;
   float back_off = 0;

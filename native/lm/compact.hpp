@@ -30,7 +30,7 @@
 
 namespace ctckit {
 
-class CompactNGram final : public LanguageModel {
+class CompactNGram final : public BackoffModel {
  public:
   static constexpr int max_order = NGram::max_order;
 

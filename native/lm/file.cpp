@@ -104,7 +104,7 @@ std::shared_ptr<const Model> checked(std::shared_ptr<const std::byte> memory, si
   return std::make_shared<const Model>(std::move(memory), path);
 }
 
-std::shared_ptr<const LanguageModel> in_memory(std::shared_ptr<const std::byte> memory, size_t bytes,
+std::shared_ptr<const BackoffModel> in_memory(std::shared_ptr<const std::byte> memory, size_t bytes,
                                                const std::string& path) {
   check_front(memory.get(), bytes);
   if (loaded<Front>(memory.get()).version == version<NGram>) return checked<NGram>(std::move(memory), bytes, path);
@@ -128,12 +128,12 @@ typename Model::Header header_of(const Model& model, std::string_view note) {
 
 }  // namespace
 
-std::shared_ptr<const LanguageModel> ngram_from_file(const std::string& path) {
+std::shared_ptr<const BackoffModel> ngram_from_file(const std::string& path) {
   MappedFile file = mapped_file(path);
   return in_memory(std::move(file.memory), file.bytes, path);
 }
 
-std::shared_ptr<const LanguageModel> ngram_from_bytes(std::string_view bytes) {
+std::shared_ptr<const BackoffModel> ngram_from_bytes(std::string_view bytes) {
   const std::shared_ptr<std::byte> memory = zeroed_memory(bytes.size());
   std::memcpy(memory.get(), bytes.data(), bytes.size());
   auto model = in_memory(memory, bytes.size(), {});

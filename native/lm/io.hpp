@@ -14,9 +14,9 @@ std::shared_ptr<const NGram> ngram_from_arpa(std::string_view text);
 std::string arpa_text(const NGram& model);
 
 // Maps a binary file: an NGram or a CompactNGram. Checks its header and its length, not its body.
-std::shared_ptr<const LanguageModel> ngram_from_file(const std::string& path);
+std::shared_ptr<const BackoffModel> ngram_from_file(const std::string& path);
 // Copies a model from memory and checks its body too.
-std::shared_ptr<const LanguageModel> ngram_from_bytes(std::string_view bytes);
+std::shared_ptr<const BackoffModel> ngram_from_bytes(std::string_view bytes);
 // Whether the body has the checksum of the header.
 bool is_intact(const NGram& model);
 bool is_intact(const CompactNGram& model);

@@ -30,7 +30,7 @@
 
 namespace ctckit {
 
-class NGram final : public LanguageModel {
+class NGram final : public BackoffModel {
  public:
   static constexpr int max_order = 16;
 

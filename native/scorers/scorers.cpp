@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace ctckit {
 
 Scorers::Scorers(SearchPlan plan)
     : owned_plan_(std::make_shared<const SearchPlan>(std::move(plan))),
       plan_(*owned_plan_),
+      token_lm_(plan_.token_lm.get()),
+      word_lm_(plan_.word_lm.get()),
       token_factor_(factor_of(plan_.token_bonus)) {
   if (plan_.has_lexicon) lexicon_ = std::make_shared<const Lexicon>(plan_);
   find_ambiguity();
@@ -19,6 +22,22 @@ Scorers::Scorers(const Scorers& others, const Ragged& hotwords, const std::vecto
   set_hotwords(hotwords, weights);
 }
 
+Scorers::Scorers(const Scorers& others, std::shared_ptr<Session> token_lm, std::shared_ptr<Session> word_lm)
+    : Scorers(others) {
+  token_session_ = std::move(token_lm);
+  word_session_ = std::move(word_lm);
+  if (token_session_) token_lm_ = token_session_.get();
+  if (word_session_) word_lm_ = word_session_.get();
+}
+
+std::shared_ptr<const Scorers> Scorers::for_one_search(const std::shared_ptr<const Scorers>& shared) {
+  if (shared->has_sessions()) return shared;
+  const auto session = [](const LanguageModel* model) { return model ? model->session() : nullptr; };
+  std::shared_ptr<Session> token_lm = session(shared->token_lm_), word_lm = session(shared->word_lm_);
+  if (!token_lm && !word_lm) return shared;
+  return std::make_shared<const Scorers>(*shared, std::move(token_lm), std::move(word_lm));
+}
+
 void Scorers::set_hotwords(const Ragged& patterns, const std::vector<float>& weights) {
   hotwords_.reset();
   if (patterns.size() > 0) {
@@ -27,7 +46,7 @@ void Scorers::set_hotwords(const Ragged& patterns, const std::vector<float>& wei
     hotwords_.emplace(patterns, weights, most_letters);
   }
   find_kinds();
-  const bool words_count = plan_.has_words && (plan_.has_lexicon || plan_.word_lm || plan_.word_bonus != 0);
+  const bool words_count = plan_.has_words && (plan_.has_lexicon || word_lm_ || plan_.word_bonus != 0);
   any_ = has_token_lm() || words_count || has_hotwords() || plan_.token_bonus != 0;
 }
 
@@ -75,8 +94,8 @@ float Scorers::token_bound(const Kind& kind) const {
 
 Context Scorers::start() const {
   Context context;
-  if (plan_.token_lm && plan_.lm_boundary) context.token_lm = plan_.token_lm->first_state();
-  if (plan_.word_lm && plan_.lm_boundary) context.word = plan_.word_lm->first_state();
+  if (token_lm_ && plan_.lm_boundary) context.token_lm = token_lm_->first_state();
+  if (word_lm_ && plan_.lm_boundary) context.word = word_lm_->first_state();
   if (hotwords_ && plan_.has_words) context.hotword = hotwords_->step(Trie::root, boundary);
   return context;
 }
@@ -92,7 +111,7 @@ Step Scorers::token_lm_step(ModelState state, int token, bool inside) const {
   double log_prob = 0;
   for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
     if (id == plan_.token_lm_space && !inside) continue;
-    const LanguageModel::Scored step = plan_.token_lm->score(state, static_cast<uint32_t>(id));
+    const LanguageModel::Scored step = token_lm_->score(state, static_cast<uint32_t>(id));
     log_prob += step.log_prob;
     state = step.state;
     inside = id != plan_.token_lm_space;
@@ -116,15 +135,15 @@ Scorers::Word Scorers::best_word(const Context& context) const {
   if (lexicon_)
     for (int32_t position : lexicon_->words_at(context.node)) {
       Word word = {0, context.word, position};
-      if (plan_.word_lm) {
+      if (word_lm_) {
         const auto id = static_cast<uint32_t>(plan_.word_ids[static_cast<size_t>(position)]);
-        const LanguageModel::Scored step = plan_.word_lm->score(context.word, id);
+        const LanguageModel::Scored step = word_lm_->score(context.word, id);
         word = {step.log_prob, step.state, position};
       }
       if (best.position < 0 || word_value(context.letters, word) > word_value(context.letters, best)) best = word;
     }
-  if (best.position < 0 && plan_.word_lm) {
-    const LanguageModel::Scored step = plan_.word_lm->score(context.word, plan_.word_lm->unknown());
+  if (best.position < 0 && word_lm_) {
+    const LanguageModel::Scored step = word_lm_->score(context.word, word_lm_->unknown());
     best = {step.log_prob, step.state, -1};
   }
   return best;
@@ -174,13 +193,11 @@ float Scorers::letters(Context& context, int token, const Step* ended) const {
 }
 
 double Scorers::token_lm_end(const ModelState& state) const {
-  const LanguageModel* const model = plan_.token_lm.get();
-  return model && plan_.lm_boundary ? model->score(state, model->end()).log_prob : 0;
+  return token_lm_ && plan_.lm_boundary ? token_lm_->score(state, token_lm_->end()).log_prob : 0;
 }
 
 double Scorers::word_lm_end(const ModelState& state) const {
-  const LanguageModel* const model = plan_.word_lm.get();
-  return model && plan_.lm_boundary ? model->score(state, model->end()).log_prob : 0;
+  return word_lm_ && plan_.lm_boundary ? word_lm_->score(state, word_lm_->end()).log_prob : 0;
 }
 
 double Scorers::finish(const Context& context) const {
@@ -216,11 +233,11 @@ void Scorers::close_word(Context& context, Parts& parts) const {
 template <class EndWord>
 void Scorers::walk(Context& context, int token, Parts& parts, EndWord&& end_word) const {
   const bool inside = context.letters > 0;
-  if (plan_.token_lm) {
+  if (token_lm_) {
     bool within = inside;
     for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
       if (id == plan_.token_lm_space && !within) continue;
-      const LanguageModel::Scored step = plan_.token_lm->score(context.token_lm, static_cast<uint32_t>(id));
+      const LanguageModel::Scored step = token_lm_->score(context.token_lm, static_cast<uint32_t>(id));
       parts.token_lm_log_prob += step.log_prob;
       context.token_lm = step.state;
       within = id != plan_.token_lm_space;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "lm/model.hpp"
+#include "lm/session.hpp"
 #include "scorers/hotwords.hpp"
 #include "scorers/lexicon.hpp"
 #include "scorers/plan.hpp"
@@ -77,6 +77,17 @@ class Scorers {
   explicit Scorers(SearchPlan plan);
   // Scorers with other hotwords. They share the plan and the lexicon, so this costs as much as the hotwords alone.
   Scorers(const Scorers& others, const Ragged& hotwords, const std::vector<float>& weights);
+  // The same scorers, which ask the language models in these sessions; null: they ask the model itself.
+  Scorers(const Scorers& others, std::shared_ptr<Session> token_lm, std::shared_ptr<Session> word_lm);
+
+  // Scorers for one search: these, or where a language model is asked in sessions, the same ones with a new session.
+  static std::shared_ptr<const Scorers> for_one_search(const std::shared_ptr<const Scorers>& shared);
+  bool has_sessions() const { return token_session_ || word_session_; }
+  const std::shared_ptr<Session>& token_session() const { return token_session_; }
+  const std::shared_ptr<Session>& word_session() const { return word_session_; }
+  // Calls `use`, which drops all results, until the sessions know all answers that it needs. They ask for many at once.
+  template <class Use>
+  void ask_ahead(const Use& use) const;
 
   const SearchPlan& plan() const { return plan_; }
   // Whether any factor can differ from 1.
@@ -96,7 +107,7 @@ class Scorers {
   // The upper bound of a factor is the product of this, hotword_bound, and end_word_bound or more_letters_bound.
   float token_bound(const Kind& kind) const;
   float hotword_bound(uint32_t state, const Kind& kind) const { return hotwords_->bound(state, kind.letters); }
-  bool has_token_lm() const { return plan_.token_lm != nullptr; }
+  bool has_token_lm() const { return token_lm_ != nullptr; }
   bool has_hotwords() const { return hotwords_.has_value(); }
 
   Context start() const;
@@ -165,6 +176,8 @@ class Scorers {
 
   std::shared_ptr<const SearchPlan> owned_plan_;
   const SearchPlan& plan_;
+  const LanguageModel *token_lm_, *word_lm_;                // those of the plan, or the sessions
+  std::shared_ptr<Session> token_session_, word_session_;  // or null
   std::shared_ptr<const Lexicon> lexicon_;  // or null
   std::optional<Hotwords> hotwords_;
   std::vector<Kind> kinds_;
@@ -172,5 +185,30 @@ class Scorers {
   float token_factor_;
   bool any_ = false, boundaries_first_ = true, ambiguous_ = false;
 };
+
+template <class Use>
+void Scorers::ask_ahead(const Use& use) const {
+  // An exception ends the noting as well.
+  struct Noting {
+    explicit Noting(const Session* session) : session(session) {
+      if (session) session->begin_noting();
+    }
+    ~Noting() {
+      if (session) session->end_noting();
+    }
+    Noting(const Noting&) = delete;
+    Noting& operator=(const Noting&) = delete;
+    const Session* const session;
+  };
+  for (bool more = has_sessions(); more;) {
+    {
+      const Noting tokens(token_session_.get()), words(word_session_.get());
+      use();
+    }
+    more = false;
+    for (const Session* session : {token_session_.get(), word_session_.get()})
+      if (session && session->ask_noted()) more = true;
+  }
+}
 
 }  // namespace ctckit

@@ -71,7 +71,7 @@ const std::vector<WordOption>& Scorers::options(const ModelState& state, const W
   std::vector<WordOption>& found = shared ? known.of[{state, end.node}] : known.unknown;
   if (shared && !found.empty()) return found;
   found.clear();
-  const LanguageModel* const model = plan_.word_lm.get();
+  const LanguageModel* const model = word_lm_;
   const auto add = [&](int32_t word, uint32_t id) {
     const LanguageModel::Scored step = model ? model->score(state, id) : LanguageModel::Scored{0, state};
     const Word scored = {step.log_prob, step.state, word};

@@ -29,7 +29,8 @@ std::vector<Decoded> Decoder::decode_item(const Rows<float>& frames, size_t n_be
     search = std::make_unique<Search>(scorers_);
   }
   search->push(frames.log_probs, frames.stride, frames.count);
-  std::vector<Decoded> result = ranked(*search, *scorers_, frames, {}, n_best);
+  std::vector<Decoded> result = ranked(*search, *search->scorers(), frames, {}, n_best);
+  if (search->scorers()->has_sessions()) return result;  // a session ends with its item
   const std::lock_guard lock(mutex_);
   spare_.push_back(std::move(search));
   return result;
@@ -46,8 +47,12 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
   parallel_for(posteriors.items, [&](int64_t k) {
     const int64_t b = order[static_cast<size_t>(k)];
     const Rows<float> frames{posteriors.frame(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes,
-                             plan.blank};
-    results[static_cast<size_t>(b)] = decode_item(frames, n_best);
+                        plan.blank};
+    try {
+      results[static_cast<size_t>(b)] = decode_item(frames, n_best);
+    } catch (...) {
+      throw ItemError{b, std::current_exception()};
+    }
   });
   return results;
 }

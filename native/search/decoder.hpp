@@ -1,6 +1,7 @@
 // The decoder: searches a batch and rescores the texts it finds; one item is one task.
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -20,6 +21,12 @@ struct Posteriors {
   const float* frame(int64_t b, int64_t t) const { return log_probs + b * item_stride + t * frame_stride; }
 };
 
+// What stopped decode(), and in which item.
+struct ItemError {
+  int64_t item;
+  std::exception_ptr cause;
+};
+
 class Decoder {
  public:
   explicit Decoder(SearchPlan plan);
@@ -28,7 +35,7 @@ class Decoder {
 
   const std::shared_ptr<const Scorers>& scorers() const { return scorers_; }
 
-  // Returns the n best texts of the beam for each item, sorted by exact scores.
+  // Returns the n best texts of the beam for each item, sorted by exact scores. Throws an ItemError.
   std::vector<std::vector<Decoded>> decode(const Posteriors& posteriors, size_t n_best) const;
 
  private:

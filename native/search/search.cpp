@@ -18,6 +18,7 @@ namespace {
 uint64_t hash_of(uint32_t state) { return state; }  // of hotwords
 
 constexpr float smallest = 0x1p-100f;           // masses below this are dropped; the largest is above 2^16
+constexpr size_t most_known = 20000;            // answers of language models, when frames are added
 constexpr uint32_t nothing = ~uint32_t{0} - 1;  // no token, and no node of a lexicon
 
 // Treats subnormal numbers as zeros: they do not matter, and they are slow.
@@ -38,8 +39,8 @@ class FlushSubnormals {
 
 }  // namespace
 
-Search::Search(std::shared_ptr<const Scorers> scorers)
-    : scorers_(std::move(scorers)),
+Search::Search(const std::shared_ptr<const Scorers>& scorers)
+    : scorers_(Scorers::for_one_search(scorers)),
       plan_(scorers_->plan()),
       weighted_(scorers_->any()),
       beam_factor_(static_cast<float>(std::exp(plan_.beam_threshold))),
@@ -52,15 +53,48 @@ Search::Search(std::shared_ptr<const Scorers> scorers)
       choice_(plan_.beam_width) {
   const Bounds none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
   if (weighted_) bounds_.assign(scorers_->kinds().size(), none);
-  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 14, {{}, nothing, {}});
   if (scorers_->has_hotwords()) hotword_memory_.assign(1 << 12, {{}, nothing, {}});
-  if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {{}, nothing, {}});
+  clear_caches();
   reset();
+}
+
+// Of the language models: afterwards, no state is remembered but those in the beam.
+void Search::clear_caches() {
+  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 14, {{}, nothing, {}});
+  if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {{}, nothing, {}});
 }
 
 void Search::push(const float* log_probs, int64_t frame_stride, int64_t frames) {
   const FlushSubnormals flush;
+  if (scorers_->has_sessions()) return push_in_sessions(log_probs, frame_stride, frames);
   for (int64_t t = 0; t < frames && beam_.count() > 0; ++t) frame(log_probs + t * frame_stride);
+}
+
+void Search::push_in_sessions(const float* log_probs, int64_t frame_stride, int64_t frames) {
+  size_t known = 0;
+  for (const Session* session : {scorers_->token_session().get(), scorers_->word_session().get()})
+    if (session) known += session->known();
+  if (known > most_known) tidy_sessions();
+  const Beam::State before = beam_.state();
+  try {
+    for (int64_t t = 0; t < frames && beam_.count() > 0; ++t) frame(log_probs + t * frame_stride);
+  } catch (...) {
+    beam_.restore(before);
+    throw;
+  }
+}
+
+void Search::tidy_sessions() {
+  if (!scorers_->has_sessions()) return;
+  std::vector<ModelState> token_lm, word;
+  for (int i = 0; i < beam_.count(); ++i) {
+    token_lm.push_back(beam_[i].context.token_lm);
+    word.push_back(beam_[i].context.word);
+    if (beam_[i].ended.factor >= 0) word.push_back(beam_[i].ended.state);
+  }
+  if (scorers_->token_session()) scorers_->token_session()->keep_only(token_lm);
+  if (scorers_->word_session()) scorers_->word_session()->keep_only(word);
+  clear_caches();
 }
 
 // Probabilities are relative to the best class of the frame, and so those of very improbable classes are zeros. If no
@@ -256,11 +290,15 @@ float Search::score_pending(float threshold) {
   for (const bool first : {true, false}) {
     const float least = first && !all ? std::max(threshold, likeliest.threshold()) : threshold;
     const int found = beam_kernels().above(pending_.values.data(), pending_.count, least, order_.data());
-    for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
-      const auto at = static_cast<size_t>(order_[k]);
-      if (first || !(pending_.values[at] > likeliest.threshold()))
-        score_one(pending_.entries[at], pending_.tokens[at], threshold);
-    }
+    const auto for_each = [&](const auto& use) {
+      for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
+        const auto at = static_cast<size_t>(order_[k]);
+        if (first || !(pending_.values[at] > likeliest.threshold())) use(pending_.entries[at], pending_.tokens[at]);
+      }
+    };
+    if (scorers_->has_sessions())
+      scorers_->ask_ahead([&] { for_each([&](int32_t entry, int32_t token) { ask(entry, token); }); });
+    for_each([&](int32_t entry, int32_t token) { score_one(entry, token, threshold); });
     if (beam_.count() + candidates_.count > plan_.beam_width) threshold = prune(threshold);
     if (all) break;
   }
@@ -273,6 +311,15 @@ void Search::score_one(int32_t entry, int32_t token, float threshold) {
   Context unused;
   const float mass = from * prob(token) * factor(entry, token, unused);
   if (mass > threshold) candidates_.add(mass, entry, token);
+}
+
+// Asks the language models for what factor() will need.
+void Search::ask(int32_t entry, int32_t token) const {
+  const Beam::Entry& each = beam_[entry];
+  const bool inside = each.context.letters > 0;
+  if (scorers_->has_token_lm()) scorers_->token_lm_step(each.context.token_lm, token, inside);
+  if (plan_.has_words && inside && each.ended.factor < 0 && scorers_->kind_of(token).ends_it_at_once)
+    scorers_->end_word(each.context);
 }
 
 // Drops the candidates that will not be among the best. Returns the threshold for new ones.
@@ -351,6 +398,10 @@ float Search::factor(int entry, int token, Context& after) {
 
 std::vector<Ending> Search::endings(bool ended) const {
   std::vector<Ending> result;
+  if (ended)
+    scorers_->ask_ahead([&] {
+      for (int i = 0; i < beam_.count(); ++i) scorers_->finish(beam_[i].context);
+    });
   for (int i = 0; i < beam_.count(); ++i) {
     const double end = weighted_ && ended ? scorers_->finish(beam_[i].context) : 0;
     const double score = std::log(static_cast<double>(beam_.total(i))) + beam_.log_scale() + end;

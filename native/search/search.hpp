@@ -40,20 +40,23 @@ struct Ending {
 
 class Search {
  public:
-  explicit Search(std::shared_ptr<const Scorers> scorers);
+  explicit Search(const std::shared_ptr<const Scorers>& scorers);
 
   // Continues from a state, which the caller has checked (state.hpp): with the same bits.
-  Search(std::shared_ptr<const Scorers> scorers, const Beam::State& state) : Search(std::move(scorers)) {
+  Search(const std::shared_ptr<const Scorers>& scorers, const Beam::State& state) : Search(scorers) {
     beam_.restore(state);
   }
 
   const SearchPlan& plan() const { return plan_; }
+  // Those that this search asks: where language models are asked in sessions, with its own.
+  const std::shared_ptr<const Scorers>& scorers() const { return scorers_; }
   Beam::State state() const { return beam_.state(); }
 
   // Restarts with the empty text at frame 0.
   void reset() { beam_.reset(scorers_->start()); }
 
-  // Adds frames, (frames, classes) with classes contiguous; values are finite or −∞.
+  // Adds frames, (frames, classes) with classes contiguous; values are finite or −∞. If a language model throws, none of
+  // the frames is used.
   void push(const float* log_probs, int64_t frame_stride, int64_t frames);
 
   // Returns the possible texts, best first: as if the text ended here (`ended`), or by mass alone.
@@ -79,6 +82,9 @@ class Search {
 
   size_t nodes() const { return beam_.nodes(); }
 
+  // Lets the sessions with language models forget all but the states of the texts in the beam.
+  void tidy_sessions();
+
  private:
   struct Bounds {
     std::vector<float> values;  // of each entry
@@ -94,6 +100,9 @@ class Search {
   using CachedStep = Cached<Step, ModelState>;
   using CachedHotwords = Cached<HotwordStep, uint32_t>;
 
+  void push_in_sessions(const float* log_probs, int64_t frame_stride, int64_t frames);
+  void clear_caches();
+  void ask(int32_t entry, int32_t token) const;
   void frame(const float* log_probs);
   float exponentials_below(const float* log_probs, float reference);
   bool step(double scale, float token_bound);

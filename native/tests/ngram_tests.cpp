@@ -26,7 +26,7 @@
 namespace {
 
 using ctckit::CompactNGram;
-using ctckit::LanguageModel;
+using ctckit::BackoffModel;
 using ctckit::NGram;
 using Words = std::vector<std::string>;
 using Model = std::shared_ptr<const NGram>;
@@ -186,7 +186,7 @@ void check_compact(Random& random, const NGram& model) {
 }
 
 // Calls every query with any state: answers may be wrong, but nothing is read outside of the memory.
-void use(Random& random, const LanguageModel& model) {
+void use(Random& random, const BackoffModel& model) {
   ctckit::ModelState state = model.first_state();
   for (int i = 0; i < 200; ++i) {
     const uint64_t words = random.chance(0.9) ? model.size() : uint64_t{1} << 32;
@@ -222,7 +222,7 @@ std::string file_of(const Stored& model) {
 }
 
 template <class Stored>
-std::shared_ptr<const Stored> as(const std::shared_ptr<const LanguageModel>& model) {
+std::shared_ptr<const Stored> as(const std::shared_ptr<const BackoffModel>& model) {
   auto found = std::dynamic_pointer_cast<const Stored>(model);
   expect(found != nullptr, "the layout of a file");
   return found;
@@ -237,7 +237,7 @@ class TemporaryFile {
     expect(file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() && !std::fclose(file), "writing");
     return path_;
   }
-  std::shared_ptr<const LanguageModel> load(const std::string& bytes) { return ctckit::ngram_from_file(write(bytes)); }
+  std::shared_ptr<const BackoffModel> load(const std::string& bytes) { return ctckit::ngram_from_file(write(bytes)); }
 
  private:
   char path_[32] = "/tmp/ctckit-ngram-XXXXXX";

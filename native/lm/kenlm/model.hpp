@@ -29,7 +29,7 @@ namespace ctckit::kenlm {
 
 __extension__ using Bits = unsigned __int128;
 
-class Model : public LanguageModel {
+class Model : public BackoffModel {
  public:
   // Maps a file. If it does not hold its words, `words` are their names.
   static std::shared_ptr<const Model> load(const std::string& path, const std::vector<std::string>& words);

@@ -33,7 +33,7 @@ from ctckit.decoding.search_plan import (
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search.plan import Decoded, SearchPlan
-from ctckit.language_models.ngram import NGramModel
+from ctckit.language_models.base import LanguageModelLike
 from ctckit.vocabulary import Vocabulary
 
 Hotwords = Iterable[str] | Mapping[str, float | None]
@@ -67,7 +67,8 @@ class BeamDecoder:
         vocabulary: A ``Vocabulary``, or its C tokens, with "" for the blank.
         blank: The class of the blank, if tokens are given; 0 by default.
         beam_width: The number of texts kept from frame to frame.
-        language_model: An ``NGramModel``; or two, one of words and one of characters or tokens.
+        language_model: An ``NGramModel``, or an object with the methods of ``language_models.LanguageModel``; or two
+            models, one of words and one of characters or tokens.
         lm_weight: The weight of its log-probability, 0..60; for two models, a weight for each. A model with weight 0 is
             not used at all: its words are not known words, and words have no bonus by default.
         lm_boundary: True: an item is a whole text, which begins and ends like the texts that the models were trained on
@@ -109,7 +110,7 @@ class BeamDecoder:
         *,
         blank: int | None = None,
         beam_width: int = 100,
-        language_model: NGramModel | Sequence[NGramModel] | None = None,
+        language_model: LanguageModelLike | Sequence[LanguageModelLike] | None = None,
         lm_weight: float | Sequence[float] = defaults.LM_WEIGHT,
         lm_boundary: bool = True,
         word_bonus: float | None = None,
@@ -162,7 +163,7 @@ class BeamDecoder:
         return plan
 
     @property
-    def language_models(self) -> tuple[NGramModel, ...]:
+    def language_models(self) -> tuple[LanguageModelLike, ...]:
         """The language models, in the order given."""
         return self._models.given
 

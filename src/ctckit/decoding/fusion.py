@@ -20,10 +20,13 @@ from ctckit._unicode import TextIndex
 from ctckit.decoding.lexicon import Lexicon
 from ctckit.decoding.settings import MAX_WEIGHT
 from ctckit.errors import InvalidInputError
-from ctckit.kernels.search.plan import Ragged
-from ctckit.language_models.base import LanguageModel
+from ctckit.kernels.search.plan import Model, Ragged
+from ctckit.language_models.base import SPACE, UNITS, LanguageModelLike
 from ctckit.language_models.ngram import NGramModel
+from ctckit.language_models.numbered import NumberedModel
 from ctckit.vocabulary import Vocabulary
+
+METHODS = ("begin", "score", "end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +37,18 @@ class FusionModels:
         given: In the order in which the user gave them; their weights have the same order.
     """
 
-    given: tuple[NGramModel, ...]
+    given: tuple[LanguageModelLike, ...]
+
+    def __deepcopy__(self, memo: Any) -> FusionModels:
+        return self  # models never change
 
     @property
-    def word_lm(self) -> NGramModel | None:
+    def word_lm(self) -> LanguageModelLike | None:
         """The model of words."""
         return next((model for model in self.given if model.unit == "word"), None)
 
     @property
-    def token_lm(self) -> NGramModel | None:
+    def token_lm(self) -> LanguageModelLike | None:
         """The model of characters or tokens."""
         return next((model for model in self.given if model.unit != "word"), None)
 
@@ -71,14 +77,13 @@ def fusion_models(given: Any) -> FusionModels:
     """Return the language models that a user gives: none, one, or one of each kind.
 
     Raises:
-        InvalidInputError: If one is not an ``NGramModel``, or two are of the same kind.
+        InvalidInputError: If one lacks a method or the unit of a language model, or two are of the same kind.
     """
-    models = (given,) if isinstance(given, LanguageModel) else () if given is None else given
-    if not isinstance(models, Iterable) or isinstance(models, str):
-        models = [given]
-    models = tuple(models)
+    models = () if given is None else given
+    alone = not isinstance(models, Iterable) or isinstance(models, str) or len(_missing(given)) < len(METHODS)
+    models = (given,) if alone else tuple(models)
     for n, model in enumerate(models):
-        _expect_ngrams(model, "language_model" if models == (given,) else f"language_model[{n}]")
+        _expect_model(model, "language_model" if alone else f"language_model[{n}]")
     kinds = ["word" if model.unit == "word" else "token" for model in models]
     if len(set(kinds)) < len(kinds):
         units = ", ".join(f'"{model.unit}"' for model in models)
@@ -88,18 +93,47 @@ def fusion_models(given: Any) -> FusionModels:
     return FusionModels(models)
 
 
-def _expect_ngrams(model: Any, name: str) -> None:
-    if isinstance(model, NGramModel):
-        return
-    if isinstance(model, LanguageModel):
+def _missing(model: Any) -> list[str]:
+    """Return the methods that an object lacks to be a language model."""
+    return [name for name in METHODS if not callable(getattr(model, name, None))]
+
+
+def _expect_model(model: Any, name: str) -> None:
+    missing = _missing(model)
+    if isinstance(model, type) or len(missing) == len(METHODS):
         raise InvalidInputError(
-            f"{name} is a {type(model).__name__}; BeamDecoder takes only one kind of LanguageModel yet, an NGramModel."
+            f"{name} is {model!r}; expected a language model. Load one: NGramModel.load(path), or make an object with "
+            "the methods of ctckit.language_models.LanguageModel."
         )
-    raise InvalidInputError(f"{name} is {model!r}; expected an NGramModel. Load one: NGramModel.load(path).")
+    if missing:
+        raise InvalidInputError(
+            f"{name} is a {type(model).__name__} without {' and '.join(missing)}; expected the methods "
+            f"{', '.join(METHODS)}, as in ctckit.language_models.LanguageModel."
+        )
+    unit = getattr(model, "unit", None)
+    if unit not in UNITS:
+        raise InvalidInputError(
+            f"{name} is a {type(model).__name__} with unit = {unit!r}; expected what its entries are: "
+            f"{', '.join(map(repr, UNITS))}."
+        )
 
 
-def token_lm_ids_of(model: NGramModel, vocabulary: Vocabulary) -> tuple[Ragged, int]:
+def numbered(model: LanguageModelLike) -> Model:
+    """Return the model as the search asks it: an ``NGramModel`` in the C++ core, any other one in Python."""
+    if isinstance(model, NGramModel) and all(
+        getattr(type(model), name) is getattr(NGramModel, name) for name in METHODS
+    ):
+        return model.native
+    return NumberedModel(model)
+
+
+def token_lm_ids_of(model: LanguageModelLike, native: Model, vocabulary: Vocabulary) -> tuple[Ragged, int]:
     """Return the entries that a model of characters or tokens is asked for, for each class.
+
+    Args:
+        model: The model.
+        native: The same, ``numbered``.
+        vocabulary: The tokens.
 
     Returns:
         The entries as numbers; and the number of the entry for the boundary between words, −1 if there is none.
@@ -107,9 +141,11 @@ def token_lm_ids_of(model: NGramModel, vocabulary: Vocabulary) -> tuple[Ragged, 
     Raises:
         InvalidInputError: If the model knows no token, or has no entry for the boundary between words.
     """
-    ids_of = _ids_of_tokens if model.unit == "token" else _ids_of_characters
-    ids, space = ids_of(model, vocabulary)
-    unknown = model.native.unknown
+    if model.unit == "token":
+        ids, space = _ids_of_tokens(native, vocabulary), -1
+    else:
+        ids, space = _ids_of_characters(native, getattr(model, "space", SPACE), vocabulary)
+    unknown = native.unknown
     if all(each in (unknown, space) for one in ids for each in one):
         example = next((token for token in vocabulary.tokens if token), "")
         raise InvalidInputError(
@@ -119,23 +155,23 @@ def token_lm_ids_of(model: NGramModel, vocabulary: Vocabulary) -> tuple[Ragged, 
     return Ragged.of(ids), space
 
 
-def _ids_of_tokens(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
+def _ids_of_tokens(native: Model, vocabulary: Vocabulary) -> list[list[int]]:
     spoken = (token and token not in vocabulary.silent for token in vocabulary.tokens)
     pairs = zip(vocabulary.tokens, spoken, strict=True)
-    return [[model.native.find(token)] if each else [] for token, each in pairs], -1
+    return [[native.find(token)] if each else [] for token, each in pairs]
 
 
-def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
+def _ids_of_characters(native: Model, written_space: str, vocabulary: Vocabulary) -> tuple[list[list[int]], int]:
     """Return the entries of the characters of each token.
 
     Where the model writes the space as another character, that character itself counts as unknown; so does a character
     whose bytes are several tokens.
     """
-    native, unknown = model.native, model.native.unknown
-    space = native.find(model.space)
+    unknown = native.unknown
+    space = native.find(written_space)
     if vocabulary.has_words and space == unknown:
         raise InvalidInputError(
-            f"language_model has no entry {model.space!r} for the boundary between words. Train it on texts with "
+            f"language_model has no entry {written_space!r} for the boundary between words. Train it on texts with "
             'spaces, or use a vocabulary without marks of words. If it has another entry for the space, such as "_" or '
             '"▁", name it: NGramModel.load(path, space="_").'
         )
@@ -143,7 +179,7 @@ def _ids_of_characters(model: NGramModel, vocabulary: Vocabulary) -> tuple[list[
     def find(character: str) -> int:
         if character == " ":
             return space
-        return unknown if character == model.space else native.find(character)
+        return unknown if character == written_space else native.find(character)
 
     ids = []
     for first, *others in vocabulary.word_parts:
@@ -159,16 +195,20 @@ def _characters(part: str) -> str:
     return re.sub("[\udcc0-\udcff]", "\ufffd", re.sub("[\udc80-\udcbf]", "", part))
 
 
-def word_lm_ids_of(model: NGramModel | None, lexicon: Lexicon) -> npt.NDArray[np.int32]:
-    """Return the (W,) entries of the lexicon's words in a model of words; −1 without a model."""
-    if model is None:
+def word_lm_ids_of(
+    model: LanguageModelLike | None, native: Model | None, lexicon: Lexicon
+) -> npt.NDArray[np.int32]:
+    """Return the (W,) entries of the lexicon's words in a model of words, ``numbered``; −1 without a model."""
+    if isinstance(native, NumberedModel):
+        return np.array(native.find_words(lexicon.words), dtype=np.int32)
+    if native is None or not isinstance(model, NGramModel):
         return np.full(len(lexicon.words), -1, dtype=np.int32)
-    entries = TextIndex(partial(_word_id, model), model if model.has_names else ())
+    entries = TextIndex(partial(_word_id, native), model if model.has_names else ())
     ids = (entries.find(word) for word in lexicon.words)
-    return np.array([model.native.unknown if each is None else each for each in ids], dtype=np.int32)
+    return np.array([native.unknown if each is None else each for each in ids], dtype=np.int32)
 
 
-def _word_id(model: NGramModel, word: str) -> int | None:
+def _word_id(native: Model, word: str) -> int | None:
     """Return the entry of a word; None if there is none."""
-    found: int = model.native.find(word)
-    return None if found == model.native.unknown else found
+    found = native.find(word)
+    return None if found == native.unknown else found

@@ -11,7 +11,8 @@ from ctckit._unicode import decomposed
 from ctckit.decoding.alphabet import Alphabet, Letters, expect_spellable
 from ctckit.errors import InvalidInputError
 from ctckit.kernels.search.plan import Ragged
-from ctckit.language_models.ngram import SPECIAL, NGramModel
+from ctckit.language_models.base import LanguageModelLike
+from ctckit.language_models.ngram import SPECIAL
 from ctckit.vocabulary import Vocabulary
 
 Spellings = Mapping[str, "str | Sequence[str] | Sequence[Sequence[str]]"]
@@ -85,14 +86,23 @@ def lexicon_of(given: Iterable[str] | Spellings, vocabulary: Vocabulary) -> Lexi
     return Lexicon(alphabet, tuple(words), tuple(alphabet.spell(word) for word in words))
 
 
-def lexicon_of_model(model: NGramModel, vocabulary: Vocabulary) -> Lexicon:
+def lexicon_of_model(model: LanguageModelLike, vocabulary: Vocabulary) -> Lexicon:
     """Return the words of a model of words that the vocabulary can write.
 
     Raises:
-        InvalidInputError: If there are none.
+        InvalidInputError: If there are none, or the model cannot list its words.
     """
+    if not isinstance(model, Iterable):
+        raise InvalidInputError(
+            f"language_model is a {type(model).__name__}, which does not list its words (it has no __iter__); expected "
+            "a lexicon: pass lexicon=…, the words that texts may have."
+        )
     alphabet = Alphabet.of(vocabulary)
-    words = [word for word in model if word not in SPECIAL and not alphabet.unknown_in(word)]
+    listed = list(model)
+    for position, word in enumerate(listed):
+        if not isinstance(word, str):
+            raise InvalidInputError(f"language_model lists {word!r} as its word {position}; expected strings.")
+    words = [word for word in listed if word not in SPECIAL and not alphabet.unknown_in(word)]
     if not words:
         raise InvalidInputError(
             "language_model has no word that the vocabulary can write. Is it of another language, or in capitals?"

@@ -243,9 +243,10 @@ class StableText:
 
     def _log_prob(self, words: Tokens) -> float:
         """Return the log-probability of words by the model of words."""
-        model, plan = self._plan.word_lm, self._plan
-        if model is None:
+        plan = self._plan
+        if plan.word_lm is None:
             return 0.0
+        model = plan.word_lm.session()
         total, state = 0.0, model.start if plan.lm_boundary else model.empty
         for word in words:
             log_prob, state = model.query(state, int(plan.word_lm_ids[word]) if word >= 0 else model.unknown)

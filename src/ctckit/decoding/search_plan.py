@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ctckit import _checks
-from ctckit.decoding.fusion import FusionModels, token_lm_ids_of, word_lm_ids_of
+from ctckit.decoding.fusion import FusionModels, numbered, token_lm_ids_of, word_lm_ids_of
 from ctckit.decoding.hotwords import PhraseSpelling, hotwords_of
 from ctckit.decoding.lexicon import Lexicon, Spellings, lexicon_of, lexicon_of_model
 from ctckit.decoding.settings import ON_UNSPELLABLE, plan_fields
@@ -60,23 +60,25 @@ def build_plan(
     Raises:
         InvalidInputError: On the first argument that is wrong or does not fit the others.
     """
-    token_lm, word_lm = models.token_lm, models.word_lm
-    ids, space = (NO_LISTS, -1) if token_lm is None else token_lm_ids_of(token_lm, vocabulary)
+    token_lm, word_lm = (None if each is None else numbered(each) for each in (models.token_lm, models.word_lm))
+    ids, space = NO_LISTS, -1
+    if models.token_lm is not None and token_lm is not None:
+        ids, space = token_lm_ids_of(models.token_lm, token_lm, vocabulary)
     has_words, has_lexicon = vocabulary.has_words, lexicon is not None
     return SearchPlan(
         classes=len(vocabulary),
         blank=vocabulary.blank,
         has_words=has_words,
         letters=spelling.alphabet.of_classes,
-        token_lm=None if token_lm is None else token_lm.native,
+        token_lm=token_lm,
         token_lm_ids=ids,
         token_lm_space=space,
-        word_lm=None if word_lm is None else word_lm.native,
+        word_lm=word_lm,
         has_lexicon=has_lexicon,
         words=NO_LISTS if lexicon is None else Ragged.of(lexicon.spellings),
         word_names=NO_LISTS if lexicon is None else lexicon.names,
         class_names=_class_names(vocabulary) if lexicon is not None and lexicon.own_spellings else NO_LISTS,
-        word_lm_ids=np.zeros(0, dtype=np.int32) if lexicon is None else word_lm_ids_of(word_lm, lexicon),
+        word_lm_ids=np.zeros(0, np.int32) if lexicon is None else word_lm_ids_of(models.word_lm, word_lm, lexicon),
         oov_words=0 if lexicon is None else lexicon.oov_words,
         **_hotword_fields(settings, spelling),
         **plan_fields(settings, models.weights, has_words=has_words, has_lexicon=has_lexicon),

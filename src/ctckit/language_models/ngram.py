@@ -32,9 +32,8 @@ from ctckit._unicode import clusters
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.kernels import ngram as kernel
 from ctckit.language_models import files as _files_of_models
-from ctckit.language_models.base import SPACE, UNITS, LanguageModel
+from ctckit.language_models.base import SPACE, UNITS, UNKNOWN, LanguageModel
 
-UNKNOWN = "<unk>"
 SPECIAL = ("<s>", "</s>", UNKNOWN)
 SPACES = ("<space>", "<SPACE>", "[space]")  # names of the space in character models of other programs
 MAX_ORDER = 16
@@ -338,6 +337,15 @@ class NGramModel(LanguageModel[int]):
         """Return log p(</s> | state) in nats: the log-probability that the text ends in this state."""
         native = self.native
         return native.query(state, native.end)[0]
+
+    def unigram(self, entry: str) -> float:
+        """Return log p(entry) without context in nats. An unknown entry counts as ``<unk>``."""
+        native = self.native
+        return native.unigram(native.find(entry))
+
+    def without_context(self) -> int:
+        """Return the state without any context; the same as ``empty``."""
+        return self._native.empty
 
     def __len__(self) -> int:
         return len(self._native)

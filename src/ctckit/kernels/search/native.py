@@ -146,8 +146,9 @@ class Search:
         self._decoder = Decoder(plan) if decoder is None else decoder
         self.core = _native.Search(self._decoder._core)
 
-    def __reduce__(self) -> tuple[Callable[[Decoder, bytes], Search], tuple[Decoder, bytes]]:
-        return _restored, (self._decoder, self.core.state())
+    def __reduce__(self) -> tuple[Callable[..., Search], tuple[Any, ...]]:
+        sessions = [None if each is None else each.copy() for each in self.core.sessions]
+        return _restored, (self._decoder, self.core.state(), *sessions)
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
         """Continue through (T, C) frames of natural log-probabilities."""
@@ -174,11 +175,11 @@ class Search:
         self.core.keep_only(list(prefix), closed, frames)
 
 
-def _restored(decoder: Decoder, state: bytes) -> Search:
-    """Continue a search from its pickled state, whose bytes are checked."""
+def _restored(decoder: Decoder, state: bytes, token_session: Any = None, word_session: Any = None) -> Search:
+    """Continue a search from its pickled state, whose bytes are checked; sessions are those with models in Python."""
     search = decoder.search()
     try:
-        search.core = _native.Search(decoder._core, state)
+        search.core = _native.Search(decoder._core, state, token_session, word_session)
     except _native.StateError as error:
         raise InvalidInputError(f"a pickled search cannot be restored: {error} Pickle it again.") from None
     return search

@@ -32,8 +32,8 @@ Float64 = npt.NDArray[np.float64]
 BOUNDARY = 0  # the letter between words
 
 
-class NGram(Protocol):
-    """An n-gram model as the search uses it: entries and states are numbers, log-probabilities are in nats."""
+class Session(Protocol):
+    """A language model as one search asks it: entries and states are numbers, log-probabilities are in nats."""
 
     @property
     def start(self) -> int:
@@ -43,26 +43,33 @@ class NGram(Protocol):
     def empty(self) -> int:
         """The state without any context."""
 
-    def query(self, state: int, word: int) -> tuple[float, int]:
-        """Return log p(word | state) and the state after the word."""
-
-    def look_ahead(self, word: int) -> float:
-        """Return log p(word) without context; where that is −∞, log p(<unk>) or 0: a context may allow the word."""
-
-    def find(self, word: str) -> int:
-        """Return the number of an entry, or that of <unk> if the model has no such entry."""
-
     @property
     def unknown(self) -> int:
         """The number of <unk>."""
 
     @property
-    def begin(self) -> int:
-        """The number of <s>."""
-
-    @property
     def end(self) -> int:
         """The number of </s>."""
+
+    def query(self, state: int, word: int) -> tuple[float, int]:
+        """Return log p(word | state) and the state after the word."""
+
+
+class Model(Protocol):
+    """A language model as the plan has it: it begins sessions. An n-gram model of the C++ core is its own session."""
+
+    @property
+    def unknown(self) -> int:
+        """The number of <unk>."""
+
+    def find(self, entry: str) -> int:
+        """Return the number of an entry, or that of <unk> if the model has no such entry."""
+
+    def look_ahead(self, word: int) -> float:
+        """Return log p(word) without context; where that is −∞, log p(<unk>) or 0: a context may allow the word."""
+
+    def session(self) -> Session:
+        """Return what a search asks. It serves one search at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,11 +167,11 @@ class SearchPlan:
     has_words: bool = False
     lm_boundary: bool = True
     letters: Ragged
-    token_lm: NGram | None = None
+    token_lm: Model | None = None
     token_lm_weight: float = 0.0
     token_lm_ids: Ragged = NO_LISTS
     token_lm_space: int = -1
-    word_lm: NGram | None = None
+    word_lm: Model | None = None
     word_lm_weight: float = 0.0
     has_lexicon: bool = False
     words: Ragged = NO_LISTS

@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ctckit.kernels.search.plan import BOUNDARY, NGram, Parts, SearchPlan, weighted
+from ctckit.kernels.search.plan import BOUNDARY, Parts, SearchPlan, Session, weighted
 
 Choice = tuple[float, float, tuple[int, ...]]
 """The score and the log-probability of the words so far, and these words."""
@@ -66,6 +66,8 @@ class Scorers:
 
     def __init__(self, plan: SearchPlan) -> None:
         self.plan = plan
+        self.token_lm = None if plan.token_lm is None else plan.token_lm.session()
+        self.word_lm = None if plan.word_lm is None else plan.word_lm.session()
         self.lexicon = LexiconTrie(plan)
         self.hotwords = HotwordAutomaton(plan)
         self._letters = plan.letters.lists()
@@ -75,15 +77,15 @@ class Scorers:
         """Return the context of the empty text."""
         return Context(
             boundary=True,
-            token_lm_state=self._first_state(self.plan.token_lm),
+            token_lm_state=self._first_state(self.token_lm),
             token_lm_space=True,
-            word_lm_state=self._first_state(self.plan.word_lm),
+            word_lm_state=self._first_state(self.word_lm),
             node=ROOT,
             letters=0,
             hotword=self.hotwords.start,
         )
 
-    def _first_state(self, model: NGram | None) -> int:
+    def _first_state(self, model: Session | None) -> int:
         if model is None:
             return 0
         return model.start if self.plan.lm_boundary else model.empty
@@ -132,11 +134,10 @@ class Scorers:
             gained += Parts(hotwords=self.hotwords.step(context.hotword, BOUNDARY)[1])
         if not self.plan.lm_boundary:
             return gained
-        word_lm, token_lm = self.plan.word_lm, self.plan.token_lm
-        if word_lm is not None:
-            gained += Parts(word_lm_log_prob=word_lm.query(word_lm_state, word_lm.end)[0])
-        if token_lm is not None:
-            gained += Parts(token_lm_log_prob=token_lm.query(context.token_lm_state, token_lm.end)[0])
+        if self.word_lm is not None:
+            gained += Parts(word_lm_log_prob=self.word_lm.query(word_lm_state, self.word_lm.end)[0])
+        if self.token_lm is not None:
+            gained += Parts(token_lm_log_prob=self.token_lm.query(context.token_lm_state, self.token_lm.end)[0])
         return gained
 
     def parts(self, tokens: Sequence[int]) -> Parts:
@@ -196,7 +197,7 @@ class Scorers:
 
     def _options(self, state: int, node: int, letters: int) -> list[tuple[float, float, int, int]]:
         """Return log-probability, score, word and next state of the best words that a spelling may be."""
-        model, plan = self.plan.word_lm, self.plan
+        model, plan = self.word_lm, self.plan
         found = []
         for word in self.lexicon.words_at(node) or (-1,):
             log_prob, after = 0.0, state
@@ -214,7 +215,7 @@ class Scorers:
         return self.plan.has_lexicon and (word < 0 or not self.lexicon.is_known(word))
 
     def _end_of_words(self, state: int) -> float:
-        model = self.plan.word_lm
+        model = self.word_lm
         return model.query(state, model.end)[0] if model is not None and self.plan.lm_boundary else 0.0
 
     def written(self, tokens: Sequence[int]) -> tuple[int, ...]:
@@ -232,19 +233,19 @@ class Scorers:
 
     def _ask_token_lm(self, context: Context, token: int) -> tuple[float, int, bool]:
         total, state, after_space = 0.0, context.token_lm_state, context.token_lm_space
-        if self.plan.token_lm is None:
+        if self.token_lm is None:
             return total, state, after_space
         for entry in self._token_lm_ids[token]:
             if entry == self.plan.token_lm_space and after_space:
                 continue
-            log_prob, state = self.plan.token_lm.query(state, entry)
+            log_prob, state = self.token_lm.query(state, entry)
             total += log_prob
             after_space = entry == self.plan.token_lm_space
         return total, state, after_space
 
     def _end_word(self, state: int, node: int, letters: int) -> tuple[Parts, int]:
         """Return what a complete word adds: the likeliest word with this spelling, or an unknown one."""
-        model = self.plan.word_lm
+        model = self.word_lm
         spelled = self.lexicon.words_at(node)
         if model is None:
             return Parts(
