@@ -6,7 +6,9 @@ wrong, where, what was expected and what was found. Where there is a remedy, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -416,3 +418,14 @@ def missing(error: ModuleNotFoundError, what: str, extra: str) -> ImportError:
     """Return the error for a failed import; for a missing optional package, with the command to install it."""
     package = (error.name or "").partition(".")[0]
     return error if package in ("", "ctckit") else MissingDependencyError(what, package, extra)
+
+
+@contextmanager
+def item_of_error(item: int) -> Iterator[None]:
+    """Add a note that names the item to an exception that passes through. Python 3.10 has no notes."""
+    try:
+        yield
+    except Exception as error:
+        if sys.version_info >= (3, 11):
+            error.add_note(f"In item {item} of log_probs.")
+        raise

@@ -10,6 +10,8 @@ from ctckit.kernels import runtime
 from ctckit.kernels.search import native as native_search
 from ctckit.kernels.search import reference as reference_search
 from ctckit.kernels.search.plan import Ragged, SearchPlan
+from ctckit.language_models.numbered import NumberedModel
+from tests.support.open_models import RandomModel
 from tests.support.search_problems import random_arpa
 from tests.support.tolerances import FUSION_TERMS, RESCORED_SINGLE, SEARCH_SINGLE
 
@@ -17,9 +19,11 @@ ENGINES = (native_search, reference_search)
 ROUNDS = 80
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
+@pytest.fixture(scope="module", params=["n-grams", "in Python"])
+def models(request, tmp_path_factory):
     """Little models of the entries "1", "2", …, by how many there are."""
+    if request.param == "in Python":
+        return {count: open_model(count) for count in range(1, 9)}
     folder = tmp_path_factory.mktemp("models")
     found = {}
     for count in range(1, 9):
@@ -27,6 +31,13 @@ def models(tmp_path_factory):
         path.write_text(random_arpa([str(n + 1) for n in range(count)], count), encoding="utf-8")
         found[count] = NGramModel.load(path, unit="token").native
     return found
+
+
+def open_model(count):
+    model = RandomModel("token", count, order=1 + count % 3, hashable=count % 2 == 0, impossible=0.1)
+    numbered = NumberedModel(model)
+    numbered.find_words([str(n + 1) for n in range(count)])
+    return numbered
 
 
 def random_letters(rng, classes, letters, *, has_words):

@@ -61,7 +61,8 @@ class BeamDecoder:
     between a token's neighbors give another token, or none, a higher posterior, the text with that change takes its
     place if its exact score is better. So errors of one token that come from a narrow beam are corrected.
 
-    A decoder can be pickled and copied, and used by several threads at once.
+    A decoder can be pickled and copied, and used by several threads at once. A copy has the same language models; a
+    pickle contains them.
 
     Args:
         vocabulary: A ``Vocabulary``, or its C tokens, with "" for the blank.
@@ -230,7 +231,9 @@ class BeamDecoder:
 
         Raises:
             InvalidInputError: On a wrong rank, type, length or number of classes; and within the lengths on NaN, values
-                above 0 and frames without any possible class.
+                above 0 and frames without any possible class. Also if a language model in Python returns something
+                else than log-probabilities.
+            Exception: What a language model in Python raises, with a note (Python 3.11) that names the item.
         """
         if hotwords is not None:
             return self.with_settings(hotwords=hotwords).decode(log_probs, input_lengths, n_best=n_best)
@@ -241,7 +244,8 @@ class BeamDecoder:
         found = self._search.decode_batch(scores, together, n_best)
         result = [self._hypotheses(each, scores[b, : together[b]]) for b, each in enumerate(found)]
         for b in np.flatnonzero(lengths > window).tolist():
-            result[b] = self._decode_long(scores[b, : lengths[b]], n_best)
+            with _checks.item_of_error(b):
+                result[b] = self._decode_long(scores[b, : lengths[b]], n_best)
         return result
 
     def stream(

@@ -195,9 +195,7 @@ def _characters(part: str) -> str:
     return re.sub("[\udcc0-\udcff]", "\ufffd", re.sub("[\udc80-\udcbf]", "", part))
 
 
-def word_lm_ids_of(
-    model: LanguageModelLike | None, native: Model | None, lexicon: Lexicon
-) -> npt.NDArray[np.int32]:
+def word_lm_ids_of(model: LanguageModelLike | None, native: Model | None, lexicon: Lexicon) -> npt.NDArray[np.int32]:
     """Return the (W,) entries of the lexicon's words in a model of words, ``numbered``; −1 without a model."""
     if isinstance(native, NumberedModel):
         return np.array(native.find_words(lexicon.words), dtype=np.int32)

@@ -182,6 +182,8 @@ class DecodeStream:
         Raises:
             InvalidInputError: On a wrong rank, type or number of classes; on NaN, values above 0 and frames without any
                 possible class: then none of the frames is used. Also after ``finish``.
+            Exception: What a language model in Python raises. Then ``frames`` says how many frames were used before it;
+                push the others again to go on.
         """
         self._expect_open()
         scores = _checks.floats(_checks.as_array(log_probs, "log_probs"), "log_probs", "(T, C)")
@@ -295,10 +297,11 @@ class DecodeStream:
         Frames are counted on. The frames before say nothing about the new text.
 
         Args:
-            keep_lm_state: Whether the language models go on from the text so far; the new text begins a new word.
-                False: they begin anew.
+            keep_lm_state: Whether the language models go on from the text so far (its last 64 tokens, in whole words);
+                the new text begins a new word. False: they begin anew.
         """
         ended = self.finish()
+        self._finished = False
         if not keep_lm_state:
             self._begin(np.zeros(0, dtype=np.int32))
             return ended
@@ -315,11 +318,12 @@ class DecodeStream:
         """Return the n best texts, best first, and close the stream. All begin with the text closed so far."""
         self._expect_open()
         n_best = _checks.positive_integer(n_best, "n_best")
-        self._finished = True
         kept = self._kept.frames
         past = np.concatenate([self._taken, self._closed.tokens])
         found = self._decoder.ranked(self._search, kept, n_best, past=past, first=self._final, border=self._border)
-        return [self._hypothesis(self._whole_text(each)) for each in found or [self._incomplete(kept)]]
+        result = [self._hypothesis(self._whole_text(each)) for each in found or [self._incomplete(kept)]]
+        self._finished = True
+        return result
 
     @property
     def _final(self) -> int:

@@ -50,9 +50,8 @@ class LanguageModel(ABC, Generic[State]):
     decoded at once, or several threads decode, several threads call the methods: what they change in the model needs a
     lock.
 
-    A model of words lists its words with ``__iter__``, or ``BeamDecoder`` is given a lexicon. The optional methods
-    ``score_many``, ``unigram`` and ``without_context`` make a model faster, the search better, and ``lm_boundary=False``
-    exact.
+    A model of words lists its words with ``__iter__``, or ``BeamDecoder`` is given a lexicon. Three methods are
+    optional: ``score_many`` for speed, ``unigram`` for a better search, ``without_context`` for ``lm_boundary=False``.
 
     Attributes:
         unit: What an entry is: "word", "char" (a character) or "token" (a token of the vocabulary). It decides when the

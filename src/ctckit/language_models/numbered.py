@@ -28,8 +28,8 @@ class NumberedModel:
         model: A ``LanguageModel``, or an object with its methods.
 
     Attributes:
-        unigrams: (E,) float64 log p without context of the entries that ``find_words`` was asked for, and of "<unk>"; 0
-            for others, and for models that cannot tell.
+        unigrams: (E,) float64 log p without context, for the look-ahead: of the entries that ``find_words`` was asked
+            for, and of "<unk>". 0 for other entries, and where the model cannot tell; later entries count as 0.
 
     Example:
         >>> from ctckit import NGramModel
@@ -73,6 +73,8 @@ class NumberedModel:
 
     def look_ahead(self, entry: int) -> float:
         """Return log p(entry) without context; where that is −∞, that of "<unk>" or 0."""
+        if entry >= len(self.unigrams):
+            return 0.0
         found = (float(self.unigrams[number]) for number in (entry, UNKNOWN_ENTRY))
         return next((each for each in found if each > -math.inf), 0.0)
 
@@ -178,11 +180,10 @@ class Session:
 
     def _number(self, state: Any) -> int:
         """Return the number of a state, a new one if no equal state has one."""
-        number = self._next
         try:
-            number = self._numbers.setdefault(state, number)
+            number = self._numbers.setdefault(state, self._next)
         except TypeError:  # not hashable
-            pass
+            number = self._next
         if number == self._next:
             self._states[number] = state
             self._next += 1

@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit import _checks
 from ctckit.kernels.confidence.reference import confidences
 from ctckit.kernels.search.plan import (
     Alignment,
@@ -219,7 +220,10 @@ class Decoder:
             lengths: (B,) int64 frames of each item; frames beyond them are not read.
             n_best: The largest number of texts for an item.
         """
-        return [self._decode(each[:length], n_best) for each, length in zip(log_probs, lengths, strict=True)]
+        return [
+            self._decode(b, each[:length], n_best)
+            for b, (each, length) in enumerate(zip(log_probs, lengths, strict=True))
+        ]
 
     def score_parts(self, tokens: Sequence[int]) -> Parts:
         """Return the terms of the fusion score of a text."""
@@ -302,10 +306,11 @@ class Decoder:
         """Return one text after refinement of its tokens [first, last); see ``ranked``."""
         return Ranking(self._scorers, log_probs, tuple(past), first, last, border).refined(tuple(tokens))
 
-    def _decode(self, log_probs: npt.NDArray[Any], n_best: int) -> list[Decoded]:
-        search = self.search()
-        search.push(log_probs)
-        return self.ranked(search, log_probs, n_best)
+    def _decode(self, item: int, log_probs: npt.NDArray[Any], n_best: int) -> list[Decoded]:
+        with _checks.item_of_error(item):
+            search = self.search()
+            search.push(log_probs)
+            return self.ranked(search, log_probs, n_best)
 
 
 def plausible(log_probs: npt.NDArray[Any], lengths: Int64, most: float) -> bool:
