@@ -77,7 +77,6 @@ PythonSession::PythonSession(nb::object session)
 std::vector<LanguageModel::Scored> PythonSession::ask(std::span<const Query> queries) const {
   const nb::gil_scoped_acquire held;
   const PythonFloats floats;
-  if (PyErr_CheckSignals() != 0) throw nb::python_error();  // Ctrl-C
   nb::list states, entries;
   for (const Query& each : queries) {
     states.append(number_of(each.state));
