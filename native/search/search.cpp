@@ -43,6 +43,7 @@ Search::Search(const std::shared_ptr<const Scorers>& scorers)
     : scorers_(Scorers::for_one_search(scorers)),
       plan_(scorers_->plan()),
       weighted_(scorers_->any()),
+      in_sessions_(scorers_->has_sessions()),
       beam_factor_(static_cast<float>(std::exp(plan_.beam_threshold))),
       beam_(plan_.beam_width, plan_.classes, plan_.blank),
       probs_(static_cast<size_t>(whole_blocks(plan_.classes)), 0),
@@ -66,7 +67,7 @@ void Search::clear_caches() {
 
 void Search::push(const float* log_probs, int64_t frame_stride, int64_t frames) {
   const FlushSubnormals flush;
-  if (scorers_->has_sessions()) return push_in_sessions(log_probs, frame_stride, frames);
+  if (in_sessions_) return push_in_sessions(log_probs, frame_stride, frames);
   for (int64_t t = 0; t < frames && beam_.count() > 0; ++t) frame(log_probs + t * frame_stride);
 }
 
@@ -85,7 +86,7 @@ void Search::push_in_sessions(const float* log_probs, int64_t frame_stride, int6
 }
 
 void Search::tidy_sessions() {
-  if (!scorers_->has_sessions()) return;
+  if (!in_sessions_) return;
   std::vector<ModelState> token_lm, word;
   for (int i = 0; i < beam_.count(); ++i) {
     token_lm.push_back(beam_[i].context.token_lm);
@@ -290,15 +291,17 @@ float Search::score_pending(float threshold) {
   for (const bool first : {true, false}) {
     const float least = first && !all ? std::max(threshold, likeliest.threshold()) : threshold;
     const int found = beam_kernels().above(pending_.values.data(), pending_.count, least, order_.data());
-    const auto for_each = [&](const auto& use) {
-      for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
-        const auto at = static_cast<size_t>(order_[k]);
-        if (first || !(pending_.values[at] > likeliest.threshold())) use(pending_.entries[at], pending_.tokens[at]);
-      }
-    };
-    if (scorers_->has_sessions())
-      scorers_->ask_ahead([&] { for_each([&](int32_t entry, int32_t token) { ask(entry, token); }); });
-    for_each([&](int32_t entry, int32_t token) { score_one(entry, token, threshold); });
+    const float most = first ? std::numeric_limits<float>::infinity() : likeliest.threshold();
+    if (in_sessions_) ask_ahead({order_.data(), static_cast<size_t>(found)}, most);
+    for (size_t k = 0; k < static_cast<size_t>(found); ++k) {
+      const auto at = static_cast<size_t>(order_[k]);
+      if (pending_.values[at] > most) continue;
+      const int32_t entry = pending_.entries[at], token = pending_.tokens[at];
+      const float from = beam_.token(entry) == token ? beam_.blank_part(entry) : beam_.total(entry);
+      Context unused;
+      const float mass = from * prob(token) * factor(entry, token, unused);
+      if (mass > threshold) candidates_.add(mass, entry, token);
+    }
     if (beam_.count() + candidates_.count > plan_.beam_width) threshold = prune(threshold);
     if (all) break;
   }
@@ -306,20 +309,20 @@ float Search::score_pending(float threshold) {
   return threshold;
 }
 
-void Search::score_one(int32_t entry, int32_t token, float threshold) {
-  const float from = beam_.token(entry) == token ? beam_.blank_part(entry) : beam_.total(entry);
-  Context unused;
-  const float mass = from * prob(token) * factor(entry, token, unused);
-  if (mass > threshold) candidates_.add(mass, entry, token);
-}
-
-// Asks the language models for what factor() will need.
-void Search::ask(int32_t entry, int32_t token) const {
-  const Beam::Entry& each = beam_[entry];
-  const bool inside = each.context.letters > 0;
-  if (scorers_->has_token_lm()) scorers_->token_lm_step(each.context.token_lm, token, inside);
-  if (plan_.has_words && inside && each.ended.factor < 0 && scorers_->kind_of(token).ends_it_at_once)
-    scorers_->end_word(each.context);
+// Asks the language models for what factor() will need: of these pending candidates, those with bounds up to `most`.
+void Search::ask_ahead(std::span<const int32_t> candidates, float most) const {
+  scorers_->ask_ahead([&] {
+    for (int32_t candidate : candidates) {
+      const auto at = static_cast<size_t>(candidate);
+      if (pending_.values[at] > most) continue;
+      const Beam::Entry& entry = beam_[pending_.entries[at]];
+      const int32_t token = pending_.tokens[at];
+      const bool inside = entry.context.letters > 0;
+      if (scorers_->has_token_lm()) scorers_->token_lm_step(entry.context.token_lm, token, inside);
+      if (plan_.has_words && inside && entry.ended.factor < 0 && scorers_->kind_of(token).ends_it_at_once)
+        scorers_->end_word(entry.context);
+    }
+  });
 }
 
 // Drops the candidates that will not be among the best. Returns the threshold for new ones.

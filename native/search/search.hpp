@@ -102,7 +102,7 @@ class Search {
 
   void push_in_sessions(const float* log_probs, int64_t frame_stride, int64_t frames);
   void clear_caches();
-  void ask(int32_t entry, int32_t token) const;
+  void ask_ahead(std::span<const int32_t> candidates, float most) const;
   void frame(const float* log_probs);
   float exponentials_below(const float* log_probs, float reference);
   bool step(double scale, float token_bound);
@@ -117,7 +117,6 @@ class Search {
   float extend_by(int token, float threshold);
   void repeat(float threshold, float token_bound);
   float score_pending(float threshold);
-  void score_one(int32_t entry, int32_t token, float threshold);
   float prune(float threshold);
   void replace(Selection selection, float top);
   Beam::Entry carried(int entry, int token, float& factor);
@@ -127,7 +126,8 @@ class Search {
 
   std::shared_ptr<const Scorers> scorers_;
   const SearchPlan& plan_;
-  const bool weighted_;  // whether there are scorers
+  const bool weighted_;     // whether there are scorers
+  const bool in_sessions_;  // whether they ask a language model in sessions
   const float beam_factor_;
   Beam beam_;
 

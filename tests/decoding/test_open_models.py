@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 import ctckit
-from ctckit import BeamDecoder, NGramModel, Vocabulary
+from ctckit import BeamDecoder, NGramModel
 from ctckit.decoding import beam, streaming
 from ctckit.errors import InvalidInputError
-from ctckit.language_models import LanguageModel
 from tests.support.open_models import Delegating, Minimal, RandomModel
 from tests.support.search_problems import ENGINES, LETTERS, PIECES, UNMARKED, model
 from tests.support.tolerances import SEARCH_SINGLE
