@@ -12,6 +12,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "core/checksum.hpp"
 #include "core/threads.hpp"
 #include "lm/io.hpp"
+#include "lm/session.hpp"
 #include "scorers/fusion_path.hpp"
 #include "search/candidates.hpp"
 #include "search/decoder.hpp"
@@ -73,6 +75,58 @@ std::shared_ptr<const ctckit::NGram> random_model(int words) {
                                  "\n\\2-grams:\n" + bigrams + "\n\\end\\\n");
 }
 
+// A model that is asked in sessions. Its answers are those of an n-gram model.
+class AskedInSessions : public ctckit::LanguageModel {
+ public:
+  explicit AskedInSessions(std::shared_ptr<const ctckit::NGram> model) : model_(std::move(model)) {}
+
+  static inline int left = -1;  // queries until one throws
+  static inline size_t asked = 0, together = 0;
+
+  uint32_t unknown() const noexcept override { return model_->unknown(); }
+  uint32_t end() const noexcept override { return model_->end(); }
+  double unigram(uint32_t word) const noexcept override { return model_->unigram(word); }
+  ctckit::ModelState first_state() const noexcept override { return model_->first_state(); }
+  Scored score(const ctckit::ModelState& state, uint32_t word) const override { return model_->score(state, word); }
+  std::shared_ptr<ctckit::Session> session() const override { return std::make_shared<Asking>(*this); }
+
+ private:
+  class Asking : public ctckit::Session {
+   public:
+    explicit Asking(const AskedInSessions& model) : model_(model.model_) {}
+
+    uint32_t unknown() const noexcept override { return model_->unknown(); }
+    uint32_t end() const noexcept override { return model_->end(); }
+    double unigram(uint32_t word) const noexcept override { return model_->unigram(word); }
+    ctckit::ModelState first_state() const noexcept override { return model_->first_state(); }
+
+   private:
+    std::vector<Scored> ask(std::span<const Query> queries) const override {
+      std::vector<Scored> answers;
+      for (const Query& each : queries) {
+        if (left >= 0 && left-- == 0) throw std::runtime_error("the model fails");
+        expect(seen_.emplace(each.state.parts, each.word).second, "each query is asked once");
+        answers.push_back(model_->score(each.state, each.word));
+      }
+      asked += queries.size();
+      if (queries.size() > 1) together += queries.size();
+      return answers;
+    }
+    void keep_states(std::span<const ctckit::ModelState>) const override { seen_.clear(); }
+
+    const std::shared_ptr<const ctckit::NGram> model_;
+    mutable std::set<std::pair<std::array<uint32_t, 4>, uint32_t>> seen_;
+  };
+
+  const std::shared_ptr<const ctckit::NGram> model_;
+};
+
+// The n-gram model, or the same asked in sessions.
+std::shared_ptr<const ctckit::LanguageModel> maybe_in_sessions(const std::shared_ptr<const ctckit::NGram>& model) {
+  if (chance(0.7)) return model;
+  return std::make_shared<const AskedInSessions>(model);
+}
+
 std::vector<int32_t> random_word(int letters) {
   std::vector<int32_t> word(static_cast<size_t>(integer(1, 3)));
   for (int32_t& each : word) each = integer(1, letters);
@@ -100,10 +154,11 @@ void add_words(SearchPlan& plan, int letters) {
   for (int word = 0; word < words; ++word) append(plan.words, random_word(letters));
   plan.word_ids.assign(plan.words.size(), -1);
   if (chance(0.3)) return;
-  plan.word_lm = random_model(words);
+  const auto model = random_model(words);
+  plan.word_lm = maybe_in_sessions(model);
   plan.word_lm_weight = real(0, 1.5);
   for (size_t word = 0; word < plan.word_ids.size(); ++word)
-    plan.word_ids[word] = static_cast<int32_t>(plan.word_lm->find(std::to_string(word + 1)));
+    plan.word_ids[word] = static_cast<int32_t>(model->find(std::to_string(word + 1)));
 }
 
 void add_hotwords(SearchPlan& plan, int letters) {
@@ -139,11 +194,11 @@ SearchPlan random_plan(int beam_width) {
   if (chance(0.5)) add_hotwords(plan, letters);
   if (chance(0.4)) plan.token_bonus = real(-1, 1);
   if (chance(0.5)) {
-    plan.token_lm = random_model(plan.classes);
+    const auto model = random_model(plan.classes);
+    plan.token_lm = maybe_in_sessions(model);
     plan.token_lm_weight = real(0, 1.5);
     for (int c = 0; c < plan.classes; ++c)
-      append(plan.token_lm_ids,
-             c == plan.blank ? Text{} : Text{static_cast<int32_t>(plan.token_lm->find(std::to_string(c)))});
+      append(plan.token_lm_ids, c == plan.blank ? Text{} : Text{static_cast<int32_t>(model->find(std::to_string(c)))});
   }
   return plan;
 }
@@ -623,6 +678,49 @@ void saved_and_restored() {
          "a restored search continues with the same bits");
 }
 
+// The same bits with the n-gram models asked in sessions and directly. A model that throws leaves the search as it was.
+void sessions_change_nothing() {
+  SearchPlan plan = random_plan(integer(1, 20));
+  const auto unigram_model = random_model(plan.classes);
+  plan.token_lm_ids = {};
+  plan.token_lm_weight = 1;
+  for (int c = 0; c < plan.classes; ++c) {
+    Text asked;
+    for (int n = c == plan.blank ? 0 : integer(1, 3); n > 0; --n)
+      asked.push_back(static_cast<int32_t>(unigram_model->find(std::to_string(integer(1, plan.classes)))));
+    append(plan.token_lm_ids, asked);
+  }
+  SearchPlan in_sessions = plan;
+  plan.token_lm = unigram_model;
+  in_sessions.token_lm = std::make_shared<const AskedInSessions>(unigram_model);
+  const std::vector<float> emissions = random_emissions(integer(1, 40), plan.classes, plan.blank);
+  const int64_t frames = static_cast<int64_t>(emissions.size()) / plan.classes;
+  ctckit::Search direct(std::make_shared<ctckit::Scorers>(plan));
+  ctckit::Search asking(std::make_shared<ctckit::Scorers>(in_sessions));
+  expect(asking.scorers()->has_sessions(), "the search has a session");
+  int failures = 0;
+  for (int64_t t = 0; t < frames;) {
+    const int64_t count = std::min<int64_t>(integer(1, 7), frames - t);
+    const float* const at = emissions.data() + t * plan.classes;
+    AskedInSessions::left = chance(0.3) ? integer(0, 20) : -1;
+    const std::string before = ctckit::state_bytes(asking);
+    try {
+      asking.push(at, plan.classes, count);
+    } catch (const std::runtime_error&) {
+      ++failures;
+      expect(ctckit::state_bytes(asking) == before, "a model that throws leaves the search as it was");
+      if (chance(0.5)) asking.tidy_sessions();
+      continue;  // the same frames again
+    }
+    direct.push(at, plan.classes, count);
+    t += count;
+    if (chance(0.2)) asking.tidy_sessions();
+    expect(failures > 0 || same(asking.best(50, false), direct.best(50, false)), "sessions change nothing");
+  }
+  AskedInSessions::left = -1;
+  expect(same(asking.best(50, true), direct.best(50, true)), "sessions change nothing at the end");
+}
+
 std::string damaged(std::string bytes) {
   for (int n = integer(1, 3); n > 0; --n) {
     const auto at = static_cast<size_t>(integer(0, static_cast<int>(bytes.size()) - 1));
@@ -817,6 +915,7 @@ int main(int count, char** arguments) {
       confidences_stand_alone();
       chunks_and_forgetting();
       saved_and_restored();
+      sessions_change_nothing();
       damaged_states();
       damage_is_named();
       batches_and_threads();
@@ -826,6 +925,7 @@ int main(int count, char** arguments) {
   }
   expect(rounds < 10 || forged_searches > rounds, "some forgeries are within all ranges, and run");
   expect(rounds < 100 || words_found > 0, "some words begin so");
+  expect(AskedInSessions::together > AskedInSessions::asked / 2, "most queries are asked together");
   expect(known_gains > 2 * unknown_gains, "most changes are possible, and not too improbable");
   std::printf("search_tests: %d rounds on each instruction set\n", rounds);
 }

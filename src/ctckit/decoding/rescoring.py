@@ -1,7 +1,7 @@
-"""``rescore``: rank the texts of n-best lists again, with a model that the search cannot use.
+"""``rescore``: rank the texts of n-best lists again, with a model that is too slow for the search.
 
-The search asks an n-gram model thousands of times for each item. A neural network, or a model behind a web service, is
-too slow for that. But it can score the few texts of an n-best list, all in one call.
+The search asks a language model thousands of times for each item. A large neural network, or a model behind a web
+service, is too slow for that. But it can score the few texts of an n-best list, all in one call.
 """
 
 from __future__ import annotations
