@@ -13,7 +13,11 @@ import pytest
 import ctckit
 from ctckit.compat import kenlm, pyctcdecode
 from ctckit.compat.pyctcdecode import Alphabet, BeamSearchDecoderCTC, LanguageModel, build_ctcdecoder
-from ctckit.compat.pyctcdecode.language_model import MultiLanguageModel, load_unigram_set_from_arpa
+from ctckit.compat.pyctcdecode.language_model import (
+    AbstractLanguageModel,
+    MultiLanguageModel,
+    load_unigram_set_from_arpa,
+)
 from ctckit.errors import DataError, InvalidInputError
 from tests.support import pyctcdecode_cases as cases
 from tests.support.paths import GOLDEN_FILES
@@ -322,6 +326,29 @@ def test_several_models_are_averaged(arpa):
     assert decoder.decode(peaked("bagu be")) == "bagu be"
     with pytest.raises(InvalidInputError, match="has 1 entries; expected two or more"):
         MultiLanguageModel([one])
+
+
+def test_a_model_of_the_users_own(arpa):
+    """With ``strict``, any ``AbstractLanguageModel``; without, the message names the way to ``BeamDecoder``."""
+    inner = LanguageModel(kenlm.Model(arpa), cases.vocabulary())
+
+    class Own(AbstractLanguageModel):
+        order = 3
+
+        def get_start_state(self):
+            return inner.get_start_state()
+
+        def score_partial_token(self, partial_token):
+            return inner.score_partial_token(partial_token)
+
+        def score(self, prev_state, word, is_last_word=False):
+            return inner.score(prev_state, word, is_last_word)
+
+    alphabet = Alphabet(LETTERS, False)
+    found, expected = (BeamSearchDecoderCTC(alphabet, each, strict=True) for each in (Own(), inner))
+    assert found.decode_beams(peaked("bagu be")) == expected.decode_beams(peaked("bagu be"))
+    with pytest.raises(InvalidInputError, match=r"A Own needs strict=True: .* BeamDecoder takes any object with begin,"):
+        BeamSearchDecoderCTC(alphabet, Own()).decode(peaked("bagu be"))
 
 
 def test_unknown_beginnings_are_charged_by_their_length(arpa):
