@@ -17,6 +17,7 @@ from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit._padding import pad_frames
 from ctckit.decoding import streaming
 from tests.fuzz.rounds import Rounds, expect, shown
+from tests.support.open_models import Delegating
 from tests.support.tolerances import LATTICE_DOUBLE, SEARCH_SINGLE
 
 LETTERS = "abcdeéß한का"
@@ -117,9 +118,12 @@ def random_spellings(rng, vocabulary):
 
 
 def model_of(rng, vocabulary, unit):
+    """Return a model, in the core or in Python, and its weight."""
     lines = [" ".join(random_words(rng, vocabulary)) for _ in range(5)]
     model = NGramModel.train(lines, order=int(rng.integers(1, 4)), unit=unit)
     weight = (0.0, float(rng.uniform(0.05, 2)))[rng.random() < 0.9]
+    if rng.random() < 0.3:
+        model = Delegating(model)
     return {"language_model": model, "lm_weight": weight, "lm_boundary": bool(rng.integers(2))}
 
 
