@@ -85,8 +85,7 @@ std::vector<LanguageModel::Scored> PythonSession::ask(std::span<const Query> que
   const nb::object answers = session_->attr("ask")(states, entries);
   std::vector<Scored> result;
   result.reserve(queries.size());
-  for (nb::handle each : answers)
-    result.push_back({nb::cast<double>(each[0]), state_of(nb::cast<uint64_t>(each[1]))});
+  for (nb::handle each : answers) result.push_back({nb::cast<double>(each[0]), state_of(nb::cast<uint64_t>(each[1]))});
   if (result.size() != queries.size()) throw std::logic_error("a session gives one answer to each query.");
   return result;
 }

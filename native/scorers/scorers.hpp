@@ -176,9 +176,9 @@ class Scorers {
 
   std::shared_ptr<const SearchPlan> owned_plan_;
   const SearchPlan& plan_;
-  const LanguageModel *token_lm_, *word_lm_;                // those of the plan, or the sessions
+  const LanguageModel *token_lm_, *word_lm_;               // those of the plan, or the sessions
   std::shared_ptr<Session> token_session_, word_session_;  // or null
-  std::shared_ptr<const Lexicon> lexicon_;  // or null
+  std::shared_ptr<const Lexicon> lexicon_;                 // or null
   std::optional<Hotwords> hotwords_;
   std::vector<Kind> kinds_;
   std::vector<uint16_t> kind_;  // of each class

@@ -347,7 +347,9 @@ def test_a_model_of_the_users_own(arpa):
     alphabet = Alphabet(LETTERS, False)
     found, expected = (BeamSearchDecoderCTC(alphabet, each, strict=True) for each in (Own(), inner))
     assert found.decode_beams(peaked("bagu be")) == expected.decode_beams(peaked("bagu be"))
-    with pytest.raises(InvalidInputError, match=r"A Own needs strict=True: .* BeamDecoder takes any object with begin,"):
+    with pytest.raises(
+        InvalidInputError, match=r"A Own needs strict=True: .* BeamDecoder takes any object with begin,"
+    ):
         BeamSearchDecoderCTC(alphabet, Own()).decode(peaked("bagu be"))
 
 

@@ -171,8 +171,8 @@ def model_of_words(model: Any) -> Any:
     if None in weights or not hasattr(model, "kenlm_model"):
         raise only_strict(
             f"A {type(model).__name__}",
-            "only a LanguageModel works with ctckit's own search here. BeamDecoder takes any object with begin, score and "
-            "end (ctckit.language_models.LanguageModel).",
+            "only a LanguageModel works with ctckit's own search here. BeamDecoder takes any object with begin, score "
+            "and end (ctckit.language_models.LanguageModel).",
         )
     if not model.score_boundary:
         raise only_strict("lm_score_boundary=False", "ctckit's own search treats a text as a sentence.")
