@@ -544,6 +544,7 @@ def test_ctrl_c_ends_a_search(threads):
     frames = random_frames(np.random.default_rng(0), 3, 4000, sharpness=0.5)
     before = ctckit.num_threads()
     ctckit.set_num_threads(threads)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores the signal
     timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
     timer.start()
     try:
@@ -552,5 +553,6 @@ def test_ctrl_c_ends_a_search(threads):
     finally:
         timer.cancel()
         timer.join()
+        signal.signal(signal.SIGINT, handler)
         ctckit.set_num_threads(before)
     assert len(decoder.decode(frames[:5])) == 1
