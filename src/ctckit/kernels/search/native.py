@@ -139,7 +139,8 @@ class Decoder:
 class Search:
     """The search in one item, frame by frame; see ``reference.Search``.
 
-    A pickle has the decoder, and the state of the search as bytes, which are checked.
+    A pickle has the decoder, and the state of the search as bytes, which are checked; with language models in Python, the
+    states of these as well.
     """
 
     def __init__(self, plan: SearchPlan, decoder: Decoder | None = None) -> None:
@@ -148,7 +149,8 @@ class Search:
 
     def __reduce__(self) -> tuple[Callable[..., Search], tuple[Any, ...]]:
         sessions = [None if each is None else each.copy() for each in self.core.sessions]
-        return _restored, (self._decoder, self.core.state(), *sessions)
+        kept = sessions if any(sessions) else ()
+        return _restored, (self._decoder, self.core.state(), *kept)
 
     def push(self, log_probs: npt.NDArray[Any]) -> None:
         """Continue through (T, C) frames of natural log-probabilities."""
