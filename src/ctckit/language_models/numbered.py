@@ -37,7 +37,7 @@ class NumberedModel:
         >>> session = model.session()
         >>> log_prob, state = session.query(model.start, model.find("a"))
         >>> round(log_prob, 3), round(session.query(state, model.end)[0], 3)
-        (-0.669, -2.079)
+        (-0.431, -2.303)
     """
 
     unknown, end = UNKNOWN_ENTRY, END_ENTRY
