@@ -139,8 +139,8 @@ class Decoder:
 class Search:
     """The search in one item, frame by frame; see ``reference.Search``.
 
-    A pickle has the decoder, and the state of the search as bytes, which are checked. With language models in Python, it
-    has their states as well.
+    A pickle has the decoder, and the state of the search as bytes, which are checked. With language models in
+    Python, it has their states as well.
     """
 
     def __init__(self, plan: SearchPlan, decoder: Decoder | None = None) -> None:
