@@ -105,7 +105,7 @@ std::shared_ptr<const Model> checked(std::shared_ptr<const std::byte> memory, si
 }
 
 std::shared_ptr<const BackoffModel> in_memory(std::shared_ptr<const std::byte> memory, size_t bytes,
-                                               const std::string& path) {
+                                              const std::string& path) {
   check_front(memory.get(), bytes);
   if (loaded<Front>(memory.get()).version == version<NGram>) return checked<NGram>(std::move(memory), bytes, path);
   return checked<CompactNGram>(std::move(memory), bytes, path);

@@ -47,7 +47,7 @@ std::vector<std::vector<Decoded>> Decoder::decode(const Posteriors& posteriors, 
   parallel_for(posteriors.items, [&](int64_t k) {
     const int64_t b = order[static_cast<size_t>(k)];
     const Rows<float> frames{posteriors.frame(b, 0), posteriors.frame_stride, posteriors.lengths[b], plan.classes,
-                        plan.blank};
+                             plan.blank};
     try {
       results[static_cast<size_t>(b)] = decode_item(frames, n_best);
     } catch (...) {
