@@ -16,7 +16,7 @@ from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.batches import LineBatches
 from ctckit.ocr.data.images import MAX_WIDTH
 from ctckit.ocr.data.lines import LineSet, charset_of, check_lines, leave_out_narrow, load_lines, split_lines
-from ctckit.ocr.data.sources import Skipped
+from ctckit.ocr.data.pairs import Skipped
 from ctckit.ocr.data.texts import is_right_to_left, show_characters
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
 from ctckit.ocr.networks import build, type_of

@@ -6,6 +6,7 @@ transparent pixels as paper, deep gray levels scaled by their range.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,25 @@ from ctckit.errors import DataError, MissingFileError
 
 GrayImage = npt.NDArray[np.uint8]
 
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
 MAX_WIDTH = 8192  # pixels at the network's height: about 400 characters; a batch is as wide as its widest line
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that scanners and cameras store in 16 or 32
 _LEAST_CONTRAST = 16  # gray levels between ink and paper, of 255
 
 
-def load_image(path: str | Path) -> Image.Image:
+def load_image(path: str | Path, *, upright: bool = True) -> Image.Image:
     """Return an image file in gray levels; transparent pixels become white.
+
+    Args:
+        path: The file.
+        upright: Turn it as its EXIF orientation says; or leave it as it is stored.
 
     Raises:
         DataError: If the file is missing or is not an image that Pillow can read.
     """
     try:
         with Image.open(path) as opened:
-            return to_gray(opened)
+            return to_gray(opened, upright=upright)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: there is no such image file. Check the path.") from None
     except IsADirectoryError:
@@ -45,8 +51,27 @@ def _unreadable(error: Exception) -> str:
     return f"cannot be read as an image ({said}). Convert it to PNG, or remove it."
 
 
-def to_gray(image: Image.Image) -> Image.Image:
-    """Return the image in gray levels (mode ``L``), upright as its EXIF orientation says.
+def image_from_bytes(content: bytes, name: str) -> Image.Image:
+    """Return an image that is the content of a file, in gray levels.
+
+    Args:
+        content: The content.
+        name: Where it is, for messages.
+
+    Raises:
+        DataError: If it is not an image that Pillow can read.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            return to_gray(opened)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    except Exception as error:  # as above
+        raise DataError(f"{name}: {_unreadable(error)}") from error
+
+
+def to_gray(image: Image.Image, *, upright: bool = True) -> Image.Image:
+    """Return the image in gray levels (mode ``L``), upright as its EXIF orientation says, or else as it is stored.
 
     Transparent pixels become white. If nothing can be seen then, as with white ink on a transparent ground, the ground
     becomes black and the levels are inverted. Deep levels are scaled by the smallest usual range that holds them: 8,
@@ -56,7 +81,7 @@ def to_gray(image: Image.Image) -> Image.Image:
         DataError: If the image is closed or empty, or its levels are negative or NaN.
     """
     try:
-        return _to_gray(ImageOps.exif_transpose(image))
+        return _to_gray(ImageOps.exif_transpose(image) if upright else image)
     except DataError:
         raise
     except Exception as error:  # it is closed, or is read only now

@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from ctckit.errors import CharsetError, DataError, MissingFileError
+from ctckit.ocr.data.folders import TEXT_SUFFIX as TEXT_SUFFIX
+from ctckit.ocr.data.images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from ctckit.ocr.data.images import MAX_WIDTH, TooWideError
 from ctckit.ocr.data.images import GrayImage as GrayImage
 from ctckit.ocr.data.images import load_image as load_image
 from ctckit.ocr.data.images import scale_to_height as scale_to_height
 from ctckit.ocr.data.images import to_gray as to_gray
-from ctckit.ocr.data.sources import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from ctckit.ocr.data.sources import TEXT_SUFFIX as TEXT_SUFFIX
-from ctckit.ocr.data.sources import Pair, Skipped, find_pairs
+from ctckit.ocr.data.pairs import Pair, Skipped
+from ctckit.ocr.data.sources import find_pairs
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
@@ -122,9 +123,9 @@ def load_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WID
 
 
 def _line(pair: Pair, height: int, max_width: int) -> Line | Skipped:
-    name = str(pair.image)
+    name = pair.picture.name
     try:
-        return Line(scale_to_height(load_image(pair.image), height, max_width=max_width), pair.text, name)
+        return Line(scale_to_height(pair.picture.load(), height, max_width=max_width), pair.text, name)
     except MissingFileError as error:
         return Skipped(name, "the image is missing", str(error))
     except TooWideError as error:

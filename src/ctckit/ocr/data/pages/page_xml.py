@@ -1,0 +1,103 @@
+"""PAGE XML, 2013 to 2019, as Transkribus, eScriptorium, kraken and OCR-D write it (https://github.com/PRImA-Research-Lab)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ctckit.ocr.data.pages.layout import Page, PageLine, Points
+from ctckit.ocr.data.pages.xml import child, children, inside, kind, number, points
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+ROOT = "PcGts"
+_GROUPS = ("OrderedGroup", "UnorderedGroup", "OrderedGroupIndexed", "UnorderedGroupIndexed")
+_REFERENCES = ("RegionRef", "RegionRefIndexed")
+
+
+def read(root: _Element) -> list[Page]:
+    """Return the pages of a PAGE file, usually one.
+
+    The text of a line is its TextEquiv, that of the lowest index if there are several; without one, the texts of its
+    words. Regions are in the order of ReadingOrder, then of the file; a region inside of another comes after the lines
+    of the outer one.
+    """
+    return [_page(page) for page in children(root, "Page")]
+
+
+def _page(page: _Element) -> Page:
+    lines = tuple(_line(line, n) for n, line in enumerate(text_lines(page)))
+    return Page(page.get("imageFilename", "").strip(), number(page, "imageWidth"), number(page, "imageHeight"), lines)
+
+
+def text_lines(page: _Element) -> list[_Element]:
+    """Return the TextLine elements of a Page in reading order."""
+    order: dict[str, int] = {}
+    reading = child(page, "ReadingOrder")
+    if reading is not None:
+        for reference in _references(reading):
+            order.setdefault(reference, len(order))
+    lines = list(inside(page, "TextLine"))
+    places = [_place(line, order) for line in lines]
+    return [line for _, line in sorted(zip(places, lines, strict=True), key=lambda pair: pair[0])]
+
+
+def _references(group: _Element) -> Iterator[str]:
+    """Yield the IDs of the regions of a group in its order: by index where there is one."""
+    members = list(children(group, *_GROUPS, *_REFERENCES))
+    if kind(group) in ("OrderedGroup", "OrderedGroupIndexed"):
+        members.sort(key=lambda each: number(each, "index"))
+    for member in members:
+        if member.get("regionRef"):
+            yield member.get("regionRef", "")
+        if kind(member) in _GROUPS:
+            yield from _references(member)
+
+
+def _place(line: _Element, order: dict[str, int]) -> int:
+    """Return the place of the region around a line, the innermost that has one; the others come last."""
+    around = (each.get("id", "") for each in line.iterancestors())
+    return next((order[name] for name in around if name in order), len(order))
+
+
+def _line(line: _Element, index: int) -> PageLine:
+    outline = _points_of(child(line, "Coords"))
+    baseline = _points_of(child(line, "Baseline"))
+    return PageLine(
+        name=line.get("id") or f"line {index + 1}",
+        text=_text(line),
+        outline=outline if len(outline) >= 3 else _corners(outline),
+        baseline=baseline if len(baseline) >= 2 else (),
+        turned=next((-number(each, "orientation") for each in line.iterancestors() if each.get("orientation")), 0.0),
+    )
+
+
+def _points_of(element: _Element | None) -> Points:
+    """Return the points of Coords or Baseline: an attribute; until 2010, Point elements."""
+    if element is None:
+        return ()
+    if element.get("points") is not None:
+        return points(element.get("points"))
+    return tuple((number(each, "x"), number(each, "y")) for each in children(element, "Point"))
+
+
+def _corners(outline: Points) -> Points:
+    """Return the corners of a box that is given by two points."""
+    if len(outline) != 2 or outline[0][0] == outline[1][0] or outline[0][1] == outline[1][1]:
+        return ()
+    (left, top), (right, bottom) = outline
+    return (left, top), (right, top), (right, bottom), (left, bottom)
+
+
+def _text(element: _Element) -> str | None:
+    equivalents = list(children(element, "TextEquiv"))
+    for each in sorted(equivalents, key=lambda each: number(each, "index", -1.0)):
+        written = child(each, "Unicode")
+        if written is None:
+            written = child(each, "PlainText")
+        if written is not None:
+            return "".join(written.itertext())
+    words = [_text(word) for word in children(element, "Word")]
+    known = [word for word in words if word]
+    return " ".join(known) if known else None
