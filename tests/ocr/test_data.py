@@ -74,7 +74,11 @@ def test_a_csv_table_with_quotes_and_a_byte_order_mark(tmp_path):
         ("lines.tsv", "path\ttext\n", r"the table has no rows"),
         ("lines.tsv", "", r"the table has no rows"),
         ("lines.tsv", "a.png\t \n", r"lines\.tsv, line 1: the text is empty"),
-        ("lines.txt", "a.png\tb\n", r"expected a folder, a \.tsv \(tabs\) or a \.csv \(commas\) table, a page .*; found '\.txt'"),
+        (
+            "lines.txt",
+            "a.png\tb\n",
+            r"expected a folder, a \.tsv \(tabs\) or a \.csv \(commas\) table, a page .*; found '\.txt'",
+        ),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, name, content, message):

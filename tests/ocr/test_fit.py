@@ -133,19 +133,16 @@ def test_characters_without_a_picture_are_shown_by_number(data, tmp_path):
 
 
 @pytest.mark.parametrize("text", [HEBREW, "\u0633\u0644\u0627\u0645", f"12 {HEBREW}"])
-def test_right_to_left_texts_get_a_warning(data, tmp_path, text):
+def test_right_to_left_texts_are_told(data, tmp_path, text):
     write_line(data, "x", text, image=bars("ababab").image)
     _, told = printed(data, tmp_path / "m")
-    message = "1 of 10 texts are written from right to left. The network reads from left to right"
-    assert f"Warning: {message}" in told
-    with pytest.warns(UserWarning, match=message):
-        fit(data, tmp_path / "n")
+    assert "1 of 10 texts are of a right-to-left script. They are learned in display order" in told
 
 
-def test_a_quoted_word_of_hebrew_needs_no_warning(data, tmp_path):
+def test_a_quoted_word_of_hebrew_needs_no_note(data, tmp_path):
     write_line(data, "x", f"he said {HEBREW}", image=np.tile(bars("ab").image, (1, 8)))
     _, told = printed(data, tmp_path / "m")
-    assert "right to left" not in told
+    assert "right-to-left" not in told
 
 
 # --- the summary

@@ -99,7 +99,7 @@ def change_a_text(folder):
 
 
 def change_an_image(folder):
-    write_line(folder, "003", TEXTS[3], image=255 - bars(TEXTS[3]).image)
+    write_line(folder, "003", TEXTS[3], image=bars(TEXTS[3][::-1]).image)
 
 
 def remove_a_line(folder):

@@ -27,6 +27,33 @@ class Precision(str, Enum):
     half = "16-mixed"
 
 
+class Form(str, Enum):
+    """The normalization form of texts."""
+
+    nfc = "NFC"
+    nfd = "NFD"
+    nfkc = "NFKC"
+    nfkd = "NFKD"
+    none = "none"
+
+
+class Direction(str, Enum):
+    """Where texts run."""
+
+    auto = "auto"
+    rightward = "ltr"
+    leftward = "rtl"
+    none = "none"
+
+
+class Inversion(str, Enum):
+    """Whether ink is lighter than its ground."""
+
+    auto = "auto"
+    yes = "yes"
+    no = "no"
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """How to train."""
@@ -50,6 +77,14 @@ class TrainingOptions:
     strict: Annotated[
         bool, typer.Option("--strict", help="A line that cannot be used is an error; by default it is left out.")
     ] = False
+    unicode: Annotated[Form, typer.Option(help="The normalization form of the texts.")] = Form.nfc
+    keep_spaces: Annotated[
+        bool, typer.Option("--keep-spaces", help="Keep white space as it is; by default it becomes single spaces.")
+    ] = False
+    direction: Annotated[Direction, typer.Option(help="Where the texts run; by default where most of them do.")] = (
+        Direction.auto
+    )
+    invert: Annotated[Inversion, typer.Option(help="Whether the ink is light and the ground dark.")] = Inversion.auto
     distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True
     seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
     device: DeviceOption = Device.auto
@@ -58,8 +93,11 @@ class TrainingOptions:
 
     def config(self) -> FitConfig:
         """Return these options as ``fit_lines`` takes them."""
+        from ctckit.ocr.data.rules import LineRules
         from ctckit.ocr.fit import FitConfig
 
+        spaces = "keep" if self.keep_spaces else "single"
+        rules = LineRules(self.unicode.value, spaces, self.direction.value, self.invert.value)
         return FitConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -70,6 +108,7 @@ class TrainingOptions:
             strict=self.strict,
             max_width=self.max_width,
             charset=self.charset,
+            rules=rules,
             network=self.network,
             accelerator=self.device.value,
             devices=self.devices,
@@ -81,7 +120,8 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            help="A folder of images, with name.gt.txt beside name.png; or a .tsv or .csv table of path and text."
+            help="A folder of images, with name.gt.txt beside name.png; pages, ALTO or PAGE XML beside their images; a "
+            ".tsv or .csv table of path and text; or Parquet with images and texts."
         ),
     ],
     *,

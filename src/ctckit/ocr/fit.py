@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,8 +15,17 @@ from ctckit._files import locked, make_folder, write_atomically
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.batches import LineBatches
 from ctckit.ocr.data.images import MAX_WIDTH
-from ctckit.ocr.data.lines import LineSet, charset_of, check_lines, leave_out_narrow, load_lines, split_lines
+from ctckit.ocr.data.lines import (
+    LineSet,
+    charset_of,
+    check_lines,
+    in_display_order,
+    leave_out_narrow,
+    load_lines,
+    split_lines,
+)
 from ctckit.ocr.data.pairs import Skipped
+from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.texts import is_right_to_left, show_characters
 from ctckit.ocr.model_folder import RECORD_FILE, save_model
 from ctckit.ocr.networks import build, type_of
@@ -56,6 +65,7 @@ class FitConfig:
         devices: The number of devices.
         precision: Lightning Fabric's name of the number format, such as ``"32-true"``.
         max_width: The most columns of a line at the height of the network.
+        rules: The form of the texts, and how the images are seen.
         strict: A line that cannot be used is an error; or it is left out.
     """
 
@@ -71,6 +81,7 @@ class FitConfig:
     devices: int = 1
     precision: str = "32-true"
     max_width: int = MAX_WIDTH
+    rules: LineRules = field(default_factory=LineRules)
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -165,11 +176,14 @@ def fit_lines(
         shape = build(
             config.network, {"num_classes": 2}
         )  # tells the height and the frames before the classes are known
-        found = leave_out_narrow(load_lines(data, height=shape.height, max_width=config.max_width), shape)
+        lines = load_lines(data, height=shape.height, max_width=config.max_width, rules=config.rules)
+        found = leave_out_narrow(lines, shape)
         (found.expect_all if config.strict else found.expect_lines)(data)
+        rules = config.rules.for_texts([line.text for line in found.lines])
+        found = in_display_order(found, rules)
         vocabulary = Vocabulary.from_characters(charset_of(found.lines) if config.charset is None else config.charset)
         check_lines(found.lines, vocabulary, shape)
-        return _fit(found, out, vocabulary, config, resume=resume, console=console)
+        return _fit(found, out, vocabulary, replace(config, rules=rules), resume=resume, console=console)
 
 
 def _fit(
@@ -187,7 +201,7 @@ def _fit(
             checkpoint.unlink(missing_ok=True)
         _write_skipped(found.skipped, out / SKIPPED_FILE)
     summary = f"{len(training)} training lines, {len(validation)} held-out lines; {_show_charset(vocabulary)}"
-    _tell([*_notes(found, out / SKIPPED_FILE), summary], console)
+    _tell([*_notes(found, config.rules, out / SKIPPED_FILE), summary], console)
     record = train(
         model,
         source,
@@ -197,10 +211,10 @@ def _fit(
         checkpoint=checkpoint,
         resume=resume,
         progress=TrainingProgress(console, quiet=console is None),
-        settings={"validation": config.validation},
+        settings={"validation": config.validation, **config.rules.to_dict()},
     )
     if in_first_process(config.devices):
-        save_model(out, model, vocabulary, record=record)
+        save_model(out, model, vocabulary, record=record, rules=config.rules)
         checkpoint.unlink(missing_ok=True)
     return FitResult(out, record, len(training), len(validation), found.skipped)
 
@@ -241,7 +255,7 @@ def _tell(notes: Sequence[str], console: Console | None) -> None:
             warnings.warn(note.removeprefix(_WARNING), stacklevel=4)
 
 
-def _notes(found: LineSet, listed: Path) -> Iterator[str]:
+def _notes(found: LineSet, rules: LineRules, listed: Path) -> Iterator[str]:
     """Yield what a user may not expect of the lines."""
     if found.skipped:
         total = len(found.skipped) + len(found.lines)
@@ -250,13 +264,13 @@ def _notes(found: LineSet, listed: Path) -> Iterator[str]:
     if len(found.skipped) > _SHOWN:
         yield f"  … and {len(found.skipped) - _SHOWN} more"
     if found.normalized:
-        yield f"{found.normalized} texts were normalized: white space, invisible characters, Unicode NFC."
+        yield f"{found.normalized} texts were normalized: white space, invisible characters, Unicode {rules.unicode}."
     leftward = sum(is_right_to_left(line.text) for line in found.lines)
-    if leftward:
+    if leftward and rules.direction != "none":
+        runs = "right to left" if rules.direction == "rtl" else "left to right"
         yield (
-            f"{_WARNING}{leftward} of {len(found.lines)} texts are written from right to left. The network reads from "
-            "left to right, and learns them only in this order: reverse these texts before training, and the readings "
-            "after it."
+            f"{leftward} of {len(found.lines)} texts are of a right-to-left script. They are learned in display order, "
+            f"and read in logical order; the whole text runs from {runs}."
         )
 
 

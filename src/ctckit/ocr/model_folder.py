@@ -20,6 +20,7 @@ import torch
 
 from ctckit._files import locked, make_folder, remove_abandoned, sync_folder, temporaries_of, write_temporary
 from ctckit.errors import DataError, MissingModelError, ModelFormatError
+from ctckit.ocr.data.rules import BEFORE, LineRules
 from ctckit.ocr.networks import NETWORKS, Network, build, name_of, shapes_of
 from ctckit.ocr.tensor_file import expect_alike, read_tensors, tensor_bytes
 from ctckit.ocr.training.record import TrainingRecord
@@ -44,15 +45,22 @@ class SavedModel:
         model: The network, in eval mode.
         vocabulary: Its classes.
         record: Its training record; None if it was saved without one.
+        rules: The form of its texts, and how it sees images.
     """
 
     model: Network
     vocabulary: Vocabulary
     record: TrainingRecord | None
+    rules: LineRules = BEFORE
 
 
 def save_model(
-    folder: str | Path, model: Network, vocabulary: Vocabulary, *, record: TrainingRecord | None = None
+    folder: str | Path,
+    model: Network,
+    vocabulary: Vocabulary,
+    *,
+    record: TrainingRecord | None = None,
+    rules: LineRules = BEFORE,
 ) -> Path:
     """Save a model into a folder; a model that is already there is replaced atomically, or stays.
 
@@ -61,6 +69,7 @@ def save_model(
         model: The network, of a registered kind.
         vocabulary: Its classes, as many as the network has.
         record: Its training record.
+        rules: The form of its texts, and how it sees images.
 
     Returns:
         The folder.
@@ -71,7 +80,7 @@ def save_model(
     """
     folder = Path(folder)
     make_folder(folder)
-    description = json.dumps(_describe(model, vocabulary, record), ensure_ascii=False, indent=2, sort_keys=True)
+    description = json.dumps(_describe(model, vocabulary, record, rules), ensure_ascii=False, indent=2, sort_keys=True)
     content = {RECORD_FILE: description.encode(), WEIGHTS_FILE: tensor_bytes(model.state_dict(), description)}
     with locked(folder, _LOCK_FILE, doing="is saving a model into it", wait=_LONGEST_SAVE):
         _replace(folder, content)
@@ -154,13 +163,16 @@ def _being_saved(folder: Path, embedded: Any) -> dict[str, Any] | None:
     return None
 
 
-def _describe(model: Network, vocabulary: Vocabulary, record: TrainingRecord | None) -> dict[str, Any]:
+def _describe(
+    model: Network, vocabulary: Vocabulary, record: TrainingRecord | None, rules: LineRules
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "tokens": list(vocabulary.tokens),
         "blank": vocabulary.blank,
         "image": {"height": model.height, "levels": _LEVELS, "frame_pixels": model.frame_pixels},
+        "lines": rules.to_dict(),
         "network_name": name_of(model),
         "network": asdict(model.config),
         "training": None if record is None else record.to_dict(),
@@ -199,6 +211,7 @@ def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torc
         vocabulary = Vocabulary(_strings(description["tokens"]), blank=description["blank"])
         training = description["training"]
         record = None if training is None else TrainingRecord.from_dict(training)
+        rules = LineRules.from_dict(description["lines"]) if "lines" in description else BEFORE
     except Exception as error:  # a file can hold anything, and the network may be somebody else's
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelFormatError(f"{folder}: the model is damaged ({said}). Save the model again.") from error
@@ -206,7 +219,7 @@ def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torc
         raise ModelFormatError(
             f"{folder}: {len(vocabulary)} tokens for {model.num_classes} classes; the two must be equal."
         )
-    return SavedModel(model, vocabulary, record)
+    return SavedModel(model, vocabulary, record, rules)
 
 
 def _network(name: str, config: Any, weights: Mapping[str, torch.Tensor]) -> Network:

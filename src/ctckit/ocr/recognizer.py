@@ -18,6 +18,7 @@ from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, is_blank, load_image, scale_to_height, to_gray
+from ctckit.ocr.data.rules import BEFORE, LineRules
 from ctckit.ocr.model_folder import load_model
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.evaluation import compute_log_probs
@@ -67,9 +68,9 @@ class Reading:
     """One text that was read in an image.
 
     Attributes:
-        text: The text.
+        text: The text, in logical order.
         log_prob: ln P(text | image), summed over all alignments.
-        spans: The place of each character.
+        spans: The place of each character, from left to right in the picture.
         confidence: P(text | image) as a geometric mean per character, 0..1: comparable between short and long lines.
             0 for an empty text: nothing was read.
         score: The number that the decoder ranks by, in nats: ``log_prob`` plus the terms of the language models, the
@@ -93,6 +94,7 @@ class Recognizer:
         model: The network.
         vocabulary: Its classes.
         record: How it was trained, if known.
+        rules: The form of its texts, and how it sees images.
 
     Example:
         ::
@@ -102,10 +104,18 @@ class Recognizer:
                 print(reading.text, f"{reading.confidence:.0%}")
     """
 
-    def __init__(self, model: Network, vocabulary: Vocabulary, *, record: TrainingRecord | None = None) -> None:
+    def __init__(
+        self,
+        model: Network,
+        vocabulary: Vocabulary,
+        *,
+        record: TrainingRecord | None = None,
+        rules: LineRules = BEFORE,
+    ) -> None:
         self.model = model.eval()
         self.vocabulary = vocabulary
         self.record = record
+        self.rules = rules
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> Recognizer:
@@ -126,7 +136,7 @@ class Recognizer:
             model = saved.model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise InvalidInputError(f'device="{device}" cannot be used here ({error}). Use device="cpu".') from error
-        return cls(model, saved.vocabulary, record=saved.record)
+        return cls(model, saved.vocabulary, record=saved.record, rules=saved.rules)
 
     def prepare(self, image: ImageLike, *, name: str = "image", max_width: int = MAX_WIDTH) -> LineImage:
         """Return an image in gray levels, scaled to the model's height.
@@ -146,9 +156,10 @@ class Recognizer:
         where = str(image) if isinstance(image, (str, Path)) else name
         gray = _gray(image, name)
         try:
-            return LineImage(scale_to_height(gray, self.model.height, max_width=max_width), gray.width)
+            levels = scale_to_height(gray, self.model.height, max_width=max_width)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
+        return LineImage(self.rules.seen(levels), gray.width)
 
     def read(
         self,
@@ -161,8 +172,8 @@ class Recognizer:
         """Read line images.
 
         Args:
-            images: Paths, PIL images, or uint8 arrays (height, width) or (height, width, 3); each with one text line,
-                dark on light; or what :meth:`prepare` returns.
+            images: Paths, PIL images, or uint8 arrays (height, width) or (height, width, 3); each with one text line;
+                or what :meth:`prepare` returns.
             batch_size: The most images at once; of very wide ones fewer.
             decoder: A beam decoder over the tokens of ``vocabulary``, for example with a language model. By default
                 the best path is read.
@@ -250,7 +261,7 @@ class Recognizer:
         if not hypothesis.text.strip():  # a picture does not show spaces alone
             return replace(_NOTHING, log_prob=log_prob, score=hypothesis.score)
         return Reading(
-            text=hypothesis.text,
+            text=self.rules.displayed(hypothesis.text),
             log_prob=log_prob,
             spans=self._spans(hypothesis, scaled_width, width),
             confidence=math.exp(log_prob / len(hypothesis.tokens)),

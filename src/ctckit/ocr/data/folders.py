@@ -9,7 +9,7 @@ from pathlib import Path
 from ctckit.errors import DataError
 from ctckit.ocr.data.images import IMAGE_SUFFIXES
 from ctckit.ocr.data.page_lines import pages_among
-from ctckit.ocr.data.pairs import Found, ImageFile, Pair, Skipped, pair
+from ctckit.ocr.data.pairs import Found, ImageFile, Pair, Skipped
 from ctckit.ocr.data.parquet import PARQUET_SUFFIX, pairs_in_parquet
 from ctckit.ocr.data.texts import read_text
 
@@ -79,7 +79,7 @@ def _pair_in_folder(image: Path, text: Path | None) -> Found:
         expected = _text_files(image)[-1].name
         return Skipped(str(image), "no text file", f"{image}: no text file. Expected {expected} beside {image.name}.")
     try:
-        return pair(ImageFile(image), read_text(text), str(text))
+        return Pair(ImageFile(image), read_text(text), str(text))
     except DataError as error:
         return Skipped(str(text), "the text cannot be read", str(error))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from ctckit.errors import DataError, MissingFileError
 
@@ -20,6 +20,7 @@ GrayImage = npt.NDArray[np.uint8]
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
 MAX_WIDTH = 8192  # pixels at the network's height: about 400 characters; a batch is as wide as its widest line
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that scanners and cameras store in 16 or 32
+_LEAST_SKEW = 0.3  # of dark ink on paper: below -1
 _LEAST_CONTRAST = 16  # gray levels between ink and paper, of 255
 
 
@@ -138,6 +139,26 @@ def _contrast(image: Image.Image) -> int:
 def is_blank(image: GrayImage) -> bool:
     """Return whether no ink can be seen: all gray levels are nearly equal."""
     return int(image.max(initial=0)) - int(image.min(initial=255)) < _LEAST_CONTRAST
+
+
+def has_light_ink(image: GrayImage) -> bool:
+    """Return whether an image of a line has light ink on a dark ground.
+
+    Ink covers less of a line than the ground does. So the differences of the pixels from the mean of their
+    surroundings, a square as high as the line, are skewed towards the ink. Shadows change that mean as well.
+    """
+    if min(image.shape) < 2 or is_blank(image):
+        return False
+    levels = np.asarray(image, dtype=np.float64)
+    around = Image.fromarray(image).filter(ImageFilter.BoxBlur(max(2, image.shape[0] // 2)))
+    differences = levels - np.asarray(around, dtype=np.float64)
+    spread = float(differences.std())
+    return spread > 0 and float((differences**3).mean()) / spread**3 > _LEAST_SKEW
+
+
+def inverted(image: GrayImage) -> GrayImage:
+    """Return an image with black and white exchanged."""
+    return np.uint8(255) - image
 
 
 def scale_to_height(image: Image.Image, height: int, *, max_width: int = MAX_WIDTH) -> GrayImage:

@@ -2,7 +2,7 @@
 
 :mod:`~ctckit.ocr.data.sources` tells which folders and tables are supported, :mod:`~ctckit.ocr.data.images` which
 images, and :mod:`~ctckit.ocr.data.texts` how texts are normalized. Images are converted to gray levels and scaled to
-the network's height; their proportions stay. Dark ink on light paper is expected.
+the network's height; their proportions stay. Light ink on a dark ground is found, and inverted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from ctckit.ocr.data.images import load_image as load_image
 from ctckit.ocr.data.images import scale_to_height as scale_to_height
 from ctckit.ocr.data.images import to_gray as to_gray
 from ctckit.ocr.data.pairs import Pair, Skipped
+from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.sources import find_pairs
+from ctckit.ocr.data.texts import unusable_because
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
@@ -95,13 +97,16 @@ class LineSet:
             raise DataError("\n  ".join([f"{source}: {count} ({self.counts}):", *details]))
 
 
-def load_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH) -> LineSet:
+def load_lines(
+    source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH, rules: LineRules | None = None
+) -> LineSet:
     """Return the lines of a data set, and those that cannot be used.
 
     Args:
-        source: A folder with ``*.gt.txt`` files, or a ``.tsv`` or ``.csv`` table.
+        source: See :mod:`ctckit.ocr.data.sources`.
         height: Every line is scaled to this height in pixels.
         max_width: The most columns of a line at this height.
+        rules: The form of the texts, and how the images are seen; None is the defaults. Texts stay in logical order.
 
     Returns:
         The lines: of a folder ordered by path, of a table in its order.
@@ -109,29 +114,35 @@ def load_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WID
     Raises:
         DataError: If there is no such folder or table, or nothing in it.
     """
+    rules = rules or LineRules()
     lines: list[Line] = []
     skipped: list[Skipped] = []
     normalized = 0
     for found in find_pairs(Path(source)):
-        each = found if isinstance(found, Skipped) else _line(found, height, max_width)
+        each = found if isinstance(found, Skipped) else _line(found, height, max_width, rules)
         if isinstance(each, Skipped):
             skipped.append(each)
         else:
             lines.append(each)
-            normalized += isinstance(found, Pair) and found.written.strip() != found.text
+            normalized += isinstance(found, Pair) and found.written.strip() != each.text
     return LineSet(tuple(lines), tuple(skipped), normalized)
 
 
-def _line(pair: Pair, height: int, max_width: int) -> Line | Skipped:
+def _line(pair: Pair, height: int, max_width: int, rules: LineRules) -> Line | Skipped:
+    reason = unusable_because(pair.written)
+    if reason is not None:
+        kind = reason.partition(".")[0].partition(":")[0].partition(";")[0]
+        return Skipped(pair.where, kind, f"{pair.where}: {reason}")
     name = pair.picture.name
     try:
-        return Line(scale_to_height(pair.picture.load(), height, max_width=max_width), pair.text, name)
+        image = scale_to_height(pair.picture.load(), height, max_width=max_width)
     except MissingFileError as error:
         return Skipped(name, "the image is missing", str(error))
     except TooWideError as error:
         return Skipped(name, "the image is too wide", f"{name}: {error}")
     except DataError as error:
         return Skipped(name, "the image cannot be read", str(error))
+    return Line(rules.seen(image), rules.normalized(pair.written), name)
 
 
 def read_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH) -> list[Line]:
@@ -231,6 +242,12 @@ def leave_out_narrow(found: LineSet, config: FrameCounter) -> LineSet:
     skipped = [Skipped(line.name, reason, f"{_too_narrow(line, config)}. {remedy}") for line in narrow]
     kept = tuple(line for line in found.lines if not _is_narrow(line, config))
     return LineSet(kept, (*found.skipped, *skipped), found.normalized)
+
+
+def in_display_order(found: LineSet, rules: LineRules) -> LineSet:
+    """Return the lines of a set with their texts in the order in which a network reads them."""
+    lines = tuple(Line(line.image, rules.displayed(line.text), line.name) for line in found.lines)
+    return LineSet(lines, found.skipped, found.normalized)
 
 
 def frames_needed(text: str) -> int:

@@ -12,7 +12,7 @@ from ctckit.errors import DataError, MissingFileError
 from ctckit.ocr.data.pages.cutting import cut_line
 from ctckit.ocr.data.pages.files import PAGE_SUFFIX, find_image, load_page, read_pages
 from ctckit.ocr.data.pages.layout import Page, PageLine
-from ctckit.ocr.data.pairs import Found, Skipped, pair
+from ctckit.ocr.data.pairs import Found, Pair, Skipped
 
 
 @dataclass(frozen=True)
@@ -97,4 +97,4 @@ def _of_page(path: Path, page: Page, images: set[Path]) -> Iterator[Found]:
         yield Skipped(str(path), "the page has no lines", f"{path}: the page has no lines. Draw them, or remove it.")
     for line in page.lines:
         picture = LineOnPage(path, image, (page.width, page.height), line)
-        yield pair(picture, line.text or "", picture.name)
+        yield Pair(picture, line.text or "", picture.name)

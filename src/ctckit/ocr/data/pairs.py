@@ -9,7 +9,6 @@ from typing import Protocol
 from PIL import Image
 
 from ctckit.ocr.data.images import load_image
-from ctckit.ocr.data.texts import normalize_text, unusable_because
 
 
 class Picture(Protocol):
@@ -64,27 +63,13 @@ class Pair:
 
     Attributes:
         picture: The picture.
-        text: Its text, normalized.
         written: Its text as it is in the file.
+        where: Where the text is, for messages.
     """
 
     picture: Picture
-    text: str
     written: str
+    where: str
 
 
 Found = Pair | Skipped
-
-
-def pair(picture: Picture, written: str, where: str) -> Found:
-    """Return the pair of a picture and its text; what is skipped, if the text cannot be the text of a line.
-
-    Args:
-        picture: The picture.
-        written: The text as it is in the file.
-        where: Where the text is, for messages.
-    """
-    reason = unusable_because(written)
-    if reason is not None:
-        return Skipped(where, reason.partition(".")[0].partition(":")[0].partition(";")[0], f"{where}: {reason}")
-    return Pair(picture, normalize_text(written), written)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ctckit.errors import DataError, MissingDependencyError
 from ctckit.ocr.data.images import image_from_bytes
-from ctckit.ocr.data.pairs import Found, Skipped, pair
+from ctckit.ocr.data.pairs import Found, Pair, Skipped
 from ctckit.ocr.data.tables import columns_of_paths, columns_of_texts
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def pairs_in_parquet(path: Path) -> Iterator[Found]:
             if text is None:
                 yield Skipped(picture.name, "the text is empty", f"{picture.name}: the row has no text. Remove it.")
             else:
-                yield pair(picture, text, picture.name)
+                yield Pair(picture, text, picture.name)
 
 
 def _columns(path: Path, file: pyarrow.parquet.ParquetFile) -> tuple[str, str]:

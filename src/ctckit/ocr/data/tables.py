@@ -12,7 +12,7 @@ from typing import Any
 
 from ctckit.errors import DataError
 from ctckit.ocr.data.images import IMAGE_SUFFIXES
-from ctckit.ocr.data.pairs import Found, ImageFile, Skipped, pair
+from ctckit.ocr.data.pairs import Found, ImageFile, Pair, Skipped
 from ctckit.ocr.data.texts import read_text
 
 TABLE_SUFFIXES = (".tsv", ".csv")
@@ -51,7 +51,7 @@ def pairs_in_table(table: Path) -> Iterator[Found]:
         if len(cells) != count:
             yield Skipped(where, "another number of columns", f"{where}: {_wrong_count(table, len(cells), count)}")
         else:
-            yield pair(ImageFile(_image_of(table, cells[path].strip())), cells[text], where)
+            yield Pair(ImageFile(_image_of(table, cells[path].strip())), cells[text], where)
 
 
 def _wrong_count(table: Path, found: int, expected: int) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from pathlib import Path
 
-from ctckit.errors import DataError
+from ctckit.errors import DataError, MissingDependencyError
 
 # they change no picture of a text; U+200C and U+200D do, in Persian and in Indic scripts
 _INVISIBLE = dict.fromkeys(
     map(ord, "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
 )
+FORMS = ("NFC", "NFD", "NFKC", "NFKD", "none")
+_LEFTWARD = ("R", "AL", "AN")
+_JOINER = "\u034f"  # the combining grapheme joiner: no picture, and the direction of what it follows
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -32,18 +36,26 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
 
 
-def normalize_text(text: str) -> str:
-    r"""Return a text as a picture of it can be read: Unicode NFC, single spaces, nothing invisible.
+def normalize_text(text: str, *, form: str = "NFC", single_spaces: bool = True) -> str:
+    r"""Return a text as a picture of it can be read: in one Unicode form, single spaces, nothing invisible.
 
-    White space of any kind and length, such as tabs, two spaces or a no-break space, becomes one space; at both ends it
-    is removed. Soft hyphens, zero-width spaces, byte order marks and marks of direction are removed. Joiners (U+200C,
-    U+200D) stay, because they change the picture.
+    Soft hyphens, zero-width spaces, byte order marks and marks of direction are removed. Joiners (U+200C, U+200D) stay,
+    because they change the picture.
+
+    Args:
+        text: The text.
+        form: "NFC", "NFD", "NFKC", "NFKD", or "none".
+        single_spaces: White space of any kind and length, such as tabs, two spaces or a no-break space, becomes one
+            space; at both ends it is removed. Otherwise only line ends are removed.
 
     Example:
         >>> normalize_text(" to\u00a0 be\u200b ")
         'to be'
     """
-    return " ".join(unicodedata.normalize("NFC", text).translate(_INVISIBLE).split())
+    if form != "none":
+        text = unicodedata.normalize(form, text)  # type: ignore[arg-type] # one of FORMS
+    text = text.translate(_INVISIBLE)
+    return " ".join(text.split()) if single_spaces else text.strip("\r\n")
 
 
 def unusable_because(text: str) -> str | None:
@@ -63,6 +75,38 @@ def unusable_because(text: str) -> str | None:
         named = ", ".join(f"U+{ord(character):04X}" for character in controls)
         return f"the text has control characters: {named}. Remove them, or save the text as UTF-8."
     return None
+
+
+def display_order(text: str, *, rightward: bool = True) -> str:
+    """Return the characters of a text as they stand in a picture of it, from left to right.
+
+    The same function brings them back in logical order, except in rare mixtures of directions. The order is that of the
+    Unicode Bidirectional Algorithm; mirrored characters, such as brackets, are those that are seen.
+
+    Args:
+        text: The text.
+        rightward: Whether the whole text runs from left to right.
+
+    Raises:
+        MissingDependencyError: If python-bidi is not installed, and the text needs it.
+
+    Example:
+        >>> display_order("(\u05d0\u05d1) 12", rightward=False) == "12 (\u05d1\u05d0)"
+        True
+    """
+    if not any(unicodedata.bidirectional(character) in _LEFTWARD for character in text):
+        return text
+    try:
+        from bidi import get_display
+        from bidi.mirror import MIRRORED
+    except ImportError:
+        raise MissingDependencyError("right-to-left text", "python-bidi", "ocr") from None
+    # The library reorders, but does not mirror. A joiner after each mirrored character stands before it afterwards,
+    # where the text runs to the left.
+    marked = "".join(each + _JOINER if each in MIRRORED else each for each in text)
+    shown = str(get_display(marked, base_dir="L" if rightward else "R"))
+    leftward, others = f"{_JOINER}(.)", f"([{re.escape(''.join(MIRRORED))}]){_JOINER}"
+    return re.sub(f"{leftward}|{others}", lambda found: MIRRORED[found[1]] if found[1] else found[2], shown)
 
 
 def is_right_to_left(text: str) -> bool:
