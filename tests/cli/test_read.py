@@ -16,6 +16,7 @@ from ctckit.cli.options import SearchOptions, WordMarks
 from ctckit.ocr.model_folder import save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
+from tests.support.page_files import page_xml, write_page
 from tests.support.search_problems import random_arpa
 
 runner = CliRunner()
@@ -158,3 +159,85 @@ def test_names_and_texts_that_the_output_cannot_encode_are_printed(files, tmp_pa
     else:
         assert len(printed.splitlines()) == 2
         assert printed.splitlines()[0].partition("\t")[0].rpartition("/")[2] in (r"caf\udce9.png", "caf?.png")
+
+
+# --- pages and folders
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """A folder with two pages and an image of a line."""
+    write_page(tmp_path / "in" / "book", name="one", texts=("ab", "b"))
+    write_page(tmp_path / "in" / "book", page_xml, name="two", texts=("a",))
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (32, 90)).astype(np.uint8)).save(
+        tmp_path / "in" / "x.png"
+    )
+    return tmp_path / "in"
+
+
+def test_a_page_alone_prints_its_lines(files, pages):
+    result = run(files, pages / "book" / "one.xml")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_a_folder_prints_the_names_of_its_lines(files, pages):
+    result = run(files, pages)
+    assert result.exit_code == 0, result.output
+    names = [line.split("\t")[0] for line in result.stdout.splitlines()]
+    book = pages / "book"
+    assert names == [
+        f"{book / 'one.xml'}, l0",
+        f"{book / 'one.xml'}, l1",
+        f"{book / 'two.xml'}, l0",
+        str(pages / "x.png"),
+    ]
+
+
+def test_json_of_pages(files, pages):
+    both = json.loads(run(files, pages, "--json").stdout)
+    lines = [json.loads(line) for line in run(files, pages, "--jsonl").stdout.splitlines()]
+    assert both == lines
+    assert [each.get("line") for each in both] == ["l0", "l1", "l0", None]
+    assert set(both[0]["words"][0]) == {"text", "confidence", "outline"}
+    assert [len(each["readings"]) for each in json.loads(run(files, pages, "--json", "--n-best", 2).stdout)] == [2] * 4
+
+
+def test_pages_are_written_into_a_folder(files, pages, tmp_path):
+    before = (pages / "book" / "one.xml").read_bytes()
+    result = run(files, pages, "--out", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")) == [
+        "book/one.xml",
+        "book/two.xml",
+        "x.txt",
+    ]
+    assert (pages / "book" / "one.xml").read_bytes() == before
+    printed = run(files, pages / "x.png").stdout
+    assert (tmp_path / "out" / "x.txt").read_text() == printed
+    assert b"<Glyph " in (tmp_path / "out" / "book" / "one.xml").read_bytes()
+
+
+def test_results_never_replace_what_they_come_from(files, pages, tmp_path):
+    result = run(files, pages, "--out", pages)
+    assert result.exit_code == 2
+    assert "would replace" in result.stderr
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.png").write_bytes((pages / "x.png").read_bytes())
+    result = run(files, pages / "x.png", tmp_path / "other" / "x.png", "--out", tmp_path / "out")
+    assert "would both be written to" in result.stderr
+
+
+def test_one_bad_page_does_not_stop_the_others(files, pages):
+    (pages / "book" / "two.png").unlink()
+    (pages / "broken.xml").write_text("<alto>")
+    result = run(files, pages)
+    assert result.exit_code == 2
+    assert len(result.stdout.splitlines()) == 3
+    assert "ctckit: 2 of 5 lines and pages cannot be read:" in result.stderr
+    assert "two.xml: there is no image of this page" in result.stderr
+
+
+def test_an_empty_folder_is_told(files, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no images and no pages in this folder" in run(files, tmp_path / "empty").stderr

@@ -12,7 +12,7 @@ from tests.support.page_files import box, differ, draw_page, turned
 
 def cut(image, line, *, baseline=True, outline=True, turned=0.0):
     found = PageLine("l", line.text, line.outline if outline else (), line.baseline if baseline else (), turned)
-    return cut_line(image, with_outlines((found,))[0])
+    return cut_line(image, with_outlines((found,))[0]).image
 
 
 def straight(image, line):
@@ -91,7 +91,9 @@ def test_a_line_without_a_baseline_or_without_an_outline():
     image, lines = draw_page()
     line = lines[0]
     assert differ(cut(image, line, baseline=False), cut(image, line)) < 1.0
-    found = cut_line(image, with_outlines(tuple(PageLine("l", each.text, (), each.baseline) for each in lines))[0])
+    found = cut_line(
+        image, with_outlines(tuple(PageLine("l", each.text, (), each.baseline) for each in lines))[0]
+    ).image
     assert (np.asarray(found) < 100).sum() > 0.9 * (np.asarray(straight(image, line)) < 100).sum()
 
 

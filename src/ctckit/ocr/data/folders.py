@@ -28,7 +28,7 @@ def pairs_in_folder(folder: Path) -> list[Found]:
     pages = pages_among(files)
     rows = [row for path in files if path.suffix.lower() == PARQUET_SUFFIX for row in _rows(path)]
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES and path not in pages.images]
-    if not images and not pages.found and not rows:
+    if not images and not pages.pages and not pages.broken and not rows:
         raise DataError(
             f"{folder}: no images in this folder (looked for {', '.join(IMAGE_SUFFIXES)}). "
             f"Expected name.png beside name{TEXT_SUFFIX}, or pages: ALTO or PAGE XML beside their images."
@@ -46,7 +46,7 @@ def pairs_in_folder(folder: Path) -> list[Found]:
             used[text] = image
         found.append(_pair_in_folder(image, text))
     alone = sorted([*found, *_without_image(texts, used)], key=_place)
-    return [*alone, *pages.found, *rows]
+    return [*alone, *pages.pairs(), *rows]
 
 
 def _rows(path: Path) -> Iterator[Found]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from ctckit.errors import DataError, MissingFileError
-from ctckit.ocr.data.pages.cutting import cut_line
+from ctckit.ocr.data.pages.cutting import CutLine, cut_line
 from ctckit.ocr.data.pages.files import PAGE_SUFFIX, find_image, load_page, read_pages
 from ctckit.ocr.data.pages.layout import Page, PageLine
 from ctckit.ocr.data.pairs import Found, Pair, Skipped
@@ -38,40 +39,70 @@ class LineOnPage:
 
     def load(self) -> Image.Image:
         """Return the image in gray levels (mode ``L``), upright and straight."""
+        return self.cut().image
+
+    def cut(self) -> CutLine:
+        """Return the image of the line, and where it is on the page in pixels.
+
+        Raises:
+            DataError: If the page cannot be read, or the line has no usable coordinates.
+        """
         page = load_page(self.image, *self.size)
-        width, height = self.size
-        in_pixels = self.line.scaled(page.width / width, page.height / height) if width and height else self.line
+        x, y = self.pixels(page)
         try:
-            return cut_line(page, in_pixels)
+            return cut_line(page, self.line.scaled(x, y))
         except DataError as error:
             raise DataError(f"{self.name}: {error}") from error
 
+    def pixels(self, page: Image.Image) -> tuple[float, float]:
+        """Return the pixels of a unit of the coordinates, in x and y."""
+        width, height = self.size
+        return (page.width / width, page.height / height) if width and height else (1.0, 1.0)
+
 
 @dataclass(frozen=True)
-class PagesInFolder:
-    """The pages of a folder.
+class Pages:
+    """The pages among some files.
 
     Attributes:
-        found: Their lines, and what cannot be used.
+        pages: The pages, with their files, ordered by path; XML files of other kinds are passed over.
         images: The images of the pages, which are not images of lines.
+        broken: The XML files that cannot be read.
     """
 
-    found: tuple[Found, ...]
+    pages: tuple[tuple[Path, Page], ...]
     images: frozenset[Path]
+    broken: tuple[Skipped, ...]
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The files of the pages."""
+        return frozenset(path for path, _ in self.pages)
+
+    def pairs(self) -> Iterator[Found]:
+        """Yield the lines of all pages, and what cannot be used."""
+        yield from self.broken
+        for path, page in self.pages:
+            yield from _of_page(path, page)
 
 
-def pages_among(files: Iterable[Path]) -> PagesInFolder:
-    """Return the lines of the pages among files, ordered by path; XML files that are no pages are passed over."""
-    found: list[Found] = []
-    images: set[Path] = set()
+def pages_among(files: Iterable[Path]) -> Pages:
+    """Return the pages among files."""
+    pages: list[tuple[Path, Page]] = []
+    broken: list[Skipped] = []
     for path in sorted(files):
         if path.suffix.lower() == PAGE_SUFFIX:
             try:
-                for page in read_pages(path):
-                    found += _of_page(path, page, images)
+                pages += [(path, page) for page in read_pages(path)]
             except DataError as error:
-                found.append(Skipped(str(path), "the page cannot be read", str(error)))
-    return PagesInFolder(tuple(found), frozenset(images))
+                broken.append(Skipped(str(path), "the page cannot be read", str(error)))
+    return Pages(tuple(pages), frozenset(_images(pages)), tuple(broken))
+
+
+def _images(pages: Iterable[tuple[Path, Page]]) -> Iterator[Path]:
+    for path, page in pages:
+        with suppress(MissingFileError):  # told where the page is read
+            yield find_image(path, page.image)
 
 
 def pairs_of_page(path: Path) -> list[Found]:
@@ -83,16 +114,15 @@ def pairs_of_page(path: Path) -> list[Found]:
     pages = read_pages(path)
     if not pages:
         raise DataError(f"{path}: is neither ALTO nor PAGE XML. Export the page in one of these formats.")
-    return [each for page in pages for each in _of_page(path, page, set())]
+    return [each for page in pages for each in _of_page(path, page)]
 
 
-def _of_page(path: Path, page: Page, images: set[Path]) -> Iterator[Found]:
+def _of_page(path: Path, page: Page) -> Iterator[Found]:
     try:
         image = find_image(path, page.image)
     except MissingFileError as error:
         yield Skipped(str(path), "the image of the page is missing", str(error))
         return
-    images.add(image)
     if not page.lines:
         yield Skipped(str(path), "the page has no lines", f"{path}: the page has no lines. Draw them, or remove it.")
     for line in page.lines:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ctckit.ocr.data.pages.layout import Page, PageLine, Points
-from ctckit.ocr.data.pages.xml import child, children, inside, kind, number, points
+from ctckit.ocr.data.pages.layout import Page, PageLine, Points, Word
+from ctckit.ocr.data.pages.xml import add, box, child, children, inside, kind, new, number, points, replace_children
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 ROOT = "alto"
+_WITH_GLYPHS = ("/ns-v4#", "/ns-v5#")  # namespaces
 
 
 def read(root: _Element) -> list[Page]:
@@ -92,3 +93,21 @@ def _text(line: _Element) -> str | None:
     words = [each.get("CONTENT", "") for each in strings if kind(each) == "String"]
     hyphen = "".join(each.get("CONTENT", "") for each in strings if kind(each) == "HYP")
     return " ".join(words) + hyphen
+
+
+def set_words(line: _Element, words: Sequence[Word]) -> None:
+    """Replace the text of a TextLine: a String for each word, with its box and confidence, and in ALTO 4 its glyphs."""
+    strings: list[_Element] = []
+    for word in words:
+        if strings:
+            strings.append(new(line, "SP"))
+        string = new(line, "String", CONTENT=word.text, **_position(word.outline), WC=f"{word.confidence:.4f}")
+        if any(mark in str(line.tag) for mark in _WITH_GLYPHS):
+            for glyph in word.glyphs:
+                add(string, "Glyph", CONTENT=glyph.text, **_position(glyph.outline), GC=f"{glyph.confidence:.4f}")
+        strings.append(string)
+    replace_children(line, ("String", "SP", "HYP"), strings or [new(line, "String", CONTENT="")])
+
+
+def _position(outline: Points) -> dict[str, str]:
+    return dict(zip(("HPOS", "VPOS", "WIDTH", "HEIGHT"), map(str, box(outline)), strict=True))

@@ -8,24 +8,54 @@ Outside of the outline the cut-out has the color of the paper.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from ctckit.errors import DataError
-from ctckit.ocr.data.pages.layout import PageLine
+from ctckit.ocr.data.pages.layout import PageLine, Points
 
 Array = npt.NDArray[np.float64]
 
+_CUBIC = Image.Resampling.BICUBIC
 _STEP = 8.0  # pixels between two points of the curve
 _SMOOTH = 0.5  # standard deviation of the smoothing, in heights of the line
 _LARGEST = 32_767  # pixels of a cut-out in one direction
 _ABOVE, _BELOW = 0.8, 0.3  # of the distance between lines, for a line with a baseline alone
 
 
-def cut_line(page: Image.Image, line: PageLine) -> Image.Image:
+@dataclass(frozen=True)
+class CutLine:
+    """The image of a line, and where it was on its page.
+
+    Attributes:
+        image: The image in gray levels (mode ``L``).
+        columns: (n,) columns of the image, ascending from 0 to its width.
+        upper: (n, 2) the points of the page at the upper ends of these columns.
+        lower: (n, 2) those at their lower ends.
+    """
+
+    image: Image.Image
+    columns: npt.NDArray[np.int64]
+    upper: Array
+    lower: Array
+
+    def outline(self, left: float, right: float) -> Points:
+        """Return the polygon on the page that holds the columns ``[left, right)`` of the image."""
+        inner = self.columns[(self.columns > left) & (self.columns < right)].astype(np.float64)
+        columns = np.array([left, *inner, right], dtype=np.float64)
+        around = np.concatenate([self._at(columns, self.upper), self._at(columns, self.lower)[::-1]])
+        return tuple((float(x), float(y)) for x, y in around)
+
+    def _at(self, columns: Array, edge: Array) -> Array:
+        return np.stack([np.interp(columns, self.columns, edge[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def cut_line(page: Image.Image, line: PageLine) -> CutLine:
     """Return the image of a line: upright, straight, and with nothing of the lines around it.
 
     Args:
@@ -46,12 +76,18 @@ def cut_line(page: Image.Image, line: PageLine) -> Image.Image:
         raise DataError(f"the line is {width} × {height} pixels; expected 1 to {_LARGEST}. Check its coordinates.")
     upper, lower = curve + top * ups, curve - bottom * ups
     corner, masked = _masked(page, outline, np.concatenate([upper, lower]))
-    upper, lower = upper - corner, lower - corner
-    mesh = [
+    image = masked.transform(
+        (width, height), Image.Transform.MESH, _mesh(columns, upper - corner, lower - corner, height), _CUBIC
+    )
+    return CutLine(image, columns, upper, lower)
+
+
+def _mesh(columns: npt.NDArray[np.int64], upper: Array, lower: Array, height: int) -> list[Any]:
+    """Return the boxes between two columns, with their four corners on the page, as Pillow takes them."""
+    return [
         ((left, 0, right, height), (*upper[n], *lower[n], *lower[n + 1], *upper[n + 1]))
         for n, (left, right) in enumerate(pairwise(columns.tolist()))
     ]
-    return masked.transform((width, height), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
 
 
 def _without_repeats(points: Array) -> Array:

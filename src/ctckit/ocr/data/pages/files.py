@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
@@ -13,11 +14,14 @@ from ctckit.errors import DataError, MissingFileError
 from ctckit.ocr.data.images import IMAGE_SUFFIXES, load_image
 from ctckit.ocr.data.pages import alto, page_xml
 from ctckit.ocr.data.pages.cutting import with_outlines
-from ctckit.ocr.data.pages.layout import Page
-from ctckit.ocr.data.pages.xml import kind, parse
+from ctckit.ocr.data.pages.layout import Page, Word
+from ctckit.ocr.data.pages.xml import inside, kind, parse
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 PAGE_SUFFIX = ".xml"
-_READERS = {alto.ROOT: alto.read, page_xml.ROOT: page_xml.read}
+_FORMATS = {alto.ROOT: alto, page_xml.ROOT: page_xml}
 _ABOVE = 3  # folders above the file in which its image may be
 _BESIDE = ("images", "image", "img", "imgs", "pages")  # folders beside the file, or above it, that may hold its image
 _ALIKE = 0.02  # two ratios of width and height that differ by less are the same
@@ -30,8 +34,22 @@ def read_pages(path: Path) -> list[Page]:
         DataError: If it cannot be read, or is not valid XML.
     """
     root = parse(path).getroot()
-    reader = _READERS.get(kind(root))
-    return [replace(page, lines=with_outlines(page.lines)) for page in reader(root)] if reader else []
+    form = _FORMATS.get(kind(root))
+    return [replace(page, lines=with_outlines(page.lines)) for page in form.read(root)] if form else []
+
+
+def set_words(root: _Element, words: Mapping[tuple[int, int], Sequence[Word]]) -> None:
+    """Replace the texts of lines in the tree of a file.
+
+    Args:
+        root: Its root.
+        words: The words of a line, by the number of its page in the file and its number in that page.
+    """
+    form = _FORMATS[kind(root)]
+    for n, page in enumerate(inside(root, "Page")):
+        for number, line in enumerate(form.text_lines(page)):
+            if (n, number) in words:
+                form.set_words(line, words[n, number])
 
 
 def find_image(path: Path, named: str) -> Path:

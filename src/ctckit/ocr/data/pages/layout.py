@@ -6,6 +6,7 @@ image's size to the size that the file gives the page.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 Point = tuple[float, float]
@@ -52,13 +53,46 @@ class Page:
     height: float
     lines: tuple[PageLine, ...]
 
-    def in_pixels(self, width: int, height: int) -> Page:
-        """Return the page with its coordinates in pixels of an image of this size."""
-        if not self.width or not self.height or (self.width, self.height) == (width, height):
-            return replace(self, width=width, height=height)
-        x, y = width / self.width, height / self.height
-        return replace(self, width=width, height=height, lines=tuple(line.scaled(x, y) for line in self.lines))
-
 
 def _scaled(points: Points, x: float, y: float) -> Points:
     return tuple((x * px, y * py) for px, py in points)
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A character that was read on a page.
+
+    Attributes:
+        text: The character.
+        outline: The polygon around it, in the unit of the file.
+        confidence: Its probability, 0..1.
+    """
+
+    text: str
+    outline: Points
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that was read on a page.
+
+    Attributes:
+        text: The word, in logical order.
+        glyphs: Its characters from left to right, at least one.
+    """
+
+    text: str
+    glyphs: tuple[Glyph, ...]
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the probabilities of its characters, 0..1."""
+        return math.prod(glyph.confidence for glyph in self.glyphs) ** (1.0 / len(self.glyphs))
+
+    @property
+    def outline(self) -> Points:
+        """The polygon around it: the upper edges of its characters, then the lower ones."""
+        upper = [point for glyph in self.glyphs for point in glyph.outline[: len(glyph.outline) // 2]]
+        lower = [point for glyph in reversed(self.glyphs) for point in glyph.outline[len(glyph.outline) // 2 :]]
+        return tuple(upper + lower)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ctckit.ocr.data.pages.layout import Page, PageLine, Points
-from ctckit.ocr.data.pages.xml import child, children, inside, kind, number, points
+from ctckit.ocr.data.pages.layout import Page, PageLine, Points, Word
+from ctckit.ocr.data.pages.xml import add, child, children, inside, kind, new, number, points, replace_children
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 ROOT = "PcGts"
+_AFTER = ("TextEquiv", "TextStyle", "UserDefined", "Labels")  # what comes after the words of a line, in this order
 _GROUPS = ("OrderedGroup", "UnorderedGroup", "OrderedGroupIndexed", "UnorderedGroupIndexed")
 _REFERENCES = ("RegionRef", "RegionRefIndexed")
 
@@ -101,3 +102,35 @@ def _text(element: _Element) -> str | None:
     words = [_text(word) for word in children(element, "Word")]
     known = [word for word in words if word]
     return " ".join(known) if known else None
+
+
+def set_words(line: _Element, words: Sequence[Word]) -> None:
+    """Replace the text of a TextLine: a Word for each word with its glyphs, and the text of the line."""
+    name = line.get("id") or "line"
+    replace_children(
+        line, ("Word",), [_word(line, word, f"{name}_w{n + 1}") for n, word in enumerate(words)], before=_AFTER
+    )
+    equivalent = new(line, "TextEquiv")
+    if words:
+        equivalent.set("conf", f"{sum(word.confidence for word in words) / len(words):.4f}")
+    add(equivalent, "Unicode").text = " ".join(word.text for word in words)
+    replace_children(line, ("TextEquiv",), [equivalent], before=_AFTER[1:])
+
+
+def _word(line: _Element, word: Word, name: str) -> _Element:
+    element = new(line, "Word", id=name)
+    add(element, "Coords", points=_written(word.outline))
+    for n, glyph in enumerate(word.glyphs):
+        inner = add(element, "Glyph", id=f"{name}_g{n + 1}")
+        add(inner, "Coords", points=_written(glyph.outline))
+        _add_text(inner, glyph.text, glyph.confidence)
+    _add_text(element, word.text, word.confidence)
+    return element
+
+
+def _add_text(element: _Element, text: str, confidence: float) -> None:
+    add(add(element, "TextEquiv", conf=f"{confidence:.4f}"), "Unicode").text = text
+
+
+def _written(outline: Points) -> str:
+    return " ".join(f"{max(0, round(x))},{max(0, round(y))}" for x, y in outline)

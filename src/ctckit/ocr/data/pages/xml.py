@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,3 +84,57 @@ def points(text: str | None) -> Points:
     if not all(map(math.isfinite, values)):
         return ()
     return tuple(zip(values[::2], values[1::2], strict=False))
+
+
+def replace_children(
+    element: _Element, kinds: Sequence[str], new: Sequence[_Element], *, before: Sequence[str] = ()
+) -> None:
+    """Replace the children of these kinds. The new ones come before the first child of the kinds ``before``, or last.
+
+    White space between elements, and everything else, stays.
+    """
+    old = list(children(element, *kinds))
+    tail = old[-1].tail if old else element.text
+    for each in old:
+        element.remove(each)
+    place = next((n for n, each in enumerate(element) if kind(each) in before), len(element))
+    for each in reversed(new):
+        each.tail = tail
+        element.insert(place, each)
+
+
+def add(parent: _Element, name: str, **attributes: str) -> _Element:
+    """Append a child in the namespace of its parent, and return it."""
+    from lxml import etree
+
+    return etree.SubElement(parent, qualified(parent, name), attributes)
+
+
+def new(like: _Element, name: str, **attributes: str) -> _Element:
+    """Return an element in the namespace of another one."""
+    from lxml import etree
+
+    return etree.Element(qualified(like, name), attributes)
+
+
+def qualified(element: _Element, name: str) -> str:
+    """Return the name in the namespace of an element, as lxml writes it."""
+    namespace, closing, _ = str(element.tag).rpartition("}")
+    return namespace + closing + name
+
+
+def content(tree: _ElementTree[_Element]) -> bytes:
+    """Return the bytes of a file, in the encoding that it had."""
+    from lxml import etree
+
+    encoding = tree.docinfo.encoding or "UTF-8"
+    declaration = f'<?xml version="{tree.docinfo.xml_version or "1.0"}" encoding="{encoding}"?>\n'
+    text = etree.tostring(tree, encoding="unicode")
+    return (declaration + text).encode(encoding, "xmlcharrefreplace")
+
+
+def box(points: Points) -> tuple[int, int, int, int]:
+    """Return the smallest box of whole units around points: left, top, width, height."""
+    left, top = (math.floor(min(each[axis] for each in points)) for axis in (0, 1))
+    right, bottom = (math.ceil(max(each[axis] for each in points)) for axis in (0, 1))
+    return max(0, left), max(0, top), right - max(0, left), bottom - max(0, top)
