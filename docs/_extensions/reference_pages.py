@@ -73,6 +73,7 @@ PAGES = (
             "ctckit.ocr.training.config",
             "ctckit.ocr.training.interruption",
             "ctckit.ocr.training.evaluation",
+            "ctckit.ocr.page_reader",
             "ctckit.ocr.model_folder",
         ),
     ),

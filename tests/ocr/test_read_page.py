@@ -11,7 +11,7 @@ from ctckit.errors import DataError
 from ctckit.ocr.data.pages.files import read_pages
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
-from ctckit.ocr.pages import read_page
+from ctckit.ocr.page_reader import read_page
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.vocabulary import Vocabulary
 from tests.support.line_files import TINY

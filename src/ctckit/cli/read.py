@@ -19,7 +19,7 @@ from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
     from ctckit import BeamDecoder
-    from ctckit.ocr.pages import ReadLine, ReadPage
+    from ctckit.ocr.page_reader import ReadLine, ReadPage
     from ctckit.ocr.recognizer import LineImage, Reading, Recognizer
 
 _AT_ONCE = 256  # line images in memory
@@ -184,7 +184,7 @@ class _Reader:
             yield each.path, [_Line(each.path, readings)]
 
     def _page(self, each: Input) -> list[_Line]:
-        from ctckit.ocr.pages import read_page
+        from ctckit.ocr.page_reader import read_page
 
         try:
             page: ReadPage = read_page(

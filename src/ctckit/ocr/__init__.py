@@ -6,12 +6,14 @@
 Read in this order:
 
     networks/       the networks by name; base (the protocol of a network), crnn
-    data/           sources (folders and tables), images, texts, lines, batches, synthetic (the demo's digit strings)
+    data/           sources (folders, pages, tables, Parquet), images, texts, rules, lines, batches, synthetic
+                    (the demo's digit strings); pages/ reads ALTO and PAGE files and cuts their lines out
     training/       config, loop, curves, checkpoint, interruption, devices, evaluation, record, progress
     tensor_file     tensors in a file
     model_folder    saves and loads models
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
-    recognizer      reads images
+    recognizer      reads images of lines
+    page_reader     reads pages, and writes them with their texts
     demo/           ``make demo``: run, report, report_page, drawings
 
 This package needs ``pip install "ctckit[ocr]"``. A module is imported when one of its names is first used.
@@ -25,19 +27,34 @@ from typing import TYPE_CHECKING, Any
 from ctckit.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from ctckit.ocr.data.rules import LineRules
     from ctckit.ocr.fit import FitConfig, fit_lines
     from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+    from ctckit.ocr.page_reader import ReadPage, read_page
     from ctckit.ocr.recognizer import Reading, Recognizer
 
-__all__ = ["CRNN", "CRNNConfig", "FitConfig", "Reading", "Recognizer", "fit_lines"]
+__all__ = [
+    "CRNN",
+    "CRNNConfig",
+    "FitConfig",
+    "LineRules",
+    "ReadPage",
+    "Reading",
+    "Recognizer",
+    "fit_lines",
+    "read_page",
+]
 
 _MODULES = {
     "CRNN": "networks.crnn",
     "CRNNConfig": "networks.crnn",
     "FitConfig": "fit",
+    "LineRules": "data.rules",
+    "ReadPage": "page_reader",
     "Reading": "recognizer",
     "Recognizer": "recognizer",
     "fit_lines": "fit",
+    "read_page": "page_reader",
 }
 
 
