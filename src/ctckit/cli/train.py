@@ -74,6 +74,17 @@ class TrainingOptions:
     max_width: Annotated[
         int, typer.Option(min=1, help="The most columns of a line, scaled to the height of the network.")
     ] = 8192
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache",
+            help="Prepare the lines in a file in the model folder: they need little memory, and the next run only "
+            "prepares lines that have changed.",
+        ),
+    ] = False
+    workers: Annotated[
+        int, typer.Option(min=0, help="The number of processes that make the batches; 0 is a background thread.")
+    ] = 0
     strict: Annotated[
         bool, typer.Option("--strict", help="A line that cannot be used is an error; by default it is left out.")
     ] = False
@@ -106,6 +117,8 @@ class TrainingOptions:
             validation=self.validation,
             distort=self.distort,
             strict=self.strict,
+            cache=self.cache,
+            workers=self.workers,
             max_width=self.max_width,
             charset=self.charset,
             rules=rules,

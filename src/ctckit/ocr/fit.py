@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.progress import Progress
 
 from ctckit._files import locked, make_folder, write_atomically
 from ctckit.errors import DataError, InvalidInputError
@@ -38,6 +39,7 @@ from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 SKIPPED_FILE = "skipped.tsv"
+CACHE_FILE = "lines.sqlite"
 _LOCK_FILE = "training.lock"
 _UNREAD_CER = 0.9  # above it, nothing is read: an empty text has a CER of 1
 _WARNING = "Warning: "
@@ -66,6 +68,9 @@ class FitConfig:
         precision: Lightning Fabric's name of the number format, such as ``"32-true"``.
         max_width: The most columns of a line at the height of the network.
         rules: The form of the texts, and how the images are seen.
+        cache: Prepare the lines in a file in the model folder: they need little memory, and the next run only prepares
+            lines that have changed.
+        workers: The number of processes that make the batches; 0 is a background thread.
         strict: A line that cannot be used is an error; or it is left out.
     """
 
@@ -82,6 +87,8 @@ class FitConfig:
     precision: str = "32-true"
     max_width: int = MAX_WIDTH
     rules: LineRules = field(default_factory=LineRules)
+    cache: bool = False
+    workers: int = 0
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -176,7 +183,15 @@ def fit_lines(
         shape = build(
             config.network, {"num_classes": 2}
         )  # tells the height and the frames before the classes are known
-        lines = load_lines(data, height=shape.height, max_width=config.max_width, rules=config.rules)
+        with _loading(console) as done:
+            lines = load_lines(
+                data,
+                height=shape.height,
+                max_width=config.max_width,
+                rules=config.rules,
+                cache=out / CACHE_FILE if config.cache else None,
+                done=done,
+            )
         found = leave_out_narrow(lines, shape)
         (found.expect_all if config.strict else found.expect_lines)(data)
         rules = config.rules.for_texts([line.text for line in found.lines])
@@ -233,6 +248,14 @@ def _reserved(out: Path, devices: int) -> Iterator[None]:
     finally:
         if is_new and not any(out.iterdir()):
             out.rmdir()
+
+
+@contextmanager
+def _loading(console: Console | None) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while the lines are loaded, in a terminal; yields what moves it."""
+    with Progress(console=console, transient=True, disable=console is None or not console.is_terminal) as progress:
+        task = progress.add_task("loading lines", total=None)
+        yield lambda ready, total: progress.update(task, completed=ready, total=total)
 
 
 def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
@@ -300,5 +323,6 @@ def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:
         accelerator=config.accelerator,
         devices=config.devices,
         precision=config.precision,
+        workers=config.workers,
         validate_every=max(per_epoch, steps // _VALIDATIONS),
     )

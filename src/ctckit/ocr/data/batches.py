@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageFilter
 
-from ctckit.ocr.data.lines import GrayImage, Line, describe_lines, frames_needed
+from ctckit.ocr.data.lines import GrayImage, Line, TextLine, describe_lines, frames_needed
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
 
@@ -65,7 +66,7 @@ def pad_images(images: Sequence[GrayImage]) -> tuple[torch.Tensor, torch.Tensor]
     return (255.0 - torch.from_numpy(padded).float()) / 255.0, torch.tensor(widths)
 
 
-def make_batch(lines: Sequence[Line], vocabulary: Vocabulary) -> Batch:
+def make_batch(lines: Sequence[TextLine], vocabulary: Vocabulary) -> Batch:
     """Return a batch of the lines, padded, with their texts encoded."""
     images, widths = pad_images([line.image for line in lines])
     encoded = [torch.tensor(vocabulary.encode(line.text), dtype=torch.int64) for line in lines]
@@ -145,7 +146,7 @@ class LineBatches:
 
     def __init__(
         self,
-        lines: Sequence[Line],
+        lines: Sequence[TextLine],
         vocabulary: Vocabulary,
         config: FrameCounter,
         *,
@@ -160,7 +161,7 @@ class LineBatches:
         self._seed = seed
         self._distort = distort
         self._order = lru_cache(maxsize=2)(self._epoch_order)
-        self._widths = np.array([line.image.shape[1] for line in self._lines], dtype=np.int64)
+        self._widths = np.array([line.width for line in self._lines], dtype=np.int64)
         self._wide_batches = group_by_width(np.sort(self._widths[self._widths > WIDE]).tolist(), batch_size)
 
     @property
@@ -196,7 +197,7 @@ class LineBatches:
         batches += [wide[part] for part in self._wide_batches]
         return [batches[index] for index in rng.permutation(len(batches))]
 
-    def _distorted(self, line: Line, rng: np.random.Generator) -> Line:
+    def _distorted(self, line: TextLine, rng: np.random.Generator) -> TextLine:
         image = distort_image(line.image, rng)
         if self._config.frames(image.shape[1]) < frames_needed(line.text):
             return line
@@ -232,8 +233,19 @@ def distort_image(image: GrayImage, rng: np.random.Generator) -> GrayImage:
     return levels.clip(0.0, 255.0).round().astype(np.uint8)
 
 
-def prefetch(source: BatchSource, steps: Sequence[int], *, ahead: int = 12) -> Iterator[Batch]:
-    """Yield the batches of the steps in order; a background thread makes up to ``ahead`` of them in advance."""
+def prefetch(source: BatchSource, steps: Sequence[int], *, ahead: int = 12, workers: int = 0) -> Iterator[Batch]:
+    """Yield the batches of the steps in order; up to about ``ahead`` of them are made in advance.
+
+    Args:
+        source: The batches.
+        steps: The steps.
+        ahead: Batches in advance.
+        workers: The number of processes that make them; 0 is a background thread of this process.
+    """
+    return _by_processes(source, steps, ahead, workers) if workers else _by_a_thread(source, steps, ahead)
+
+
+def _by_a_thread(source: BatchSource, steps: Sequence[int], ahead: int) -> Iterator[Batch]:
     pending: deque[Future[Batch]] = deque()
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ctckit-batches")
     try:
@@ -244,3 +256,35 @@ def prefetch(source: BatchSource, steps: Sequence[int], *, ahead: int = 12) -> I
                 yield pending.popleft().result()
     finally:
         worker.shutdown(wait=True, cancel_futures=True)
+
+
+class _Steps(torch.utils.data.Dataset[Batch]):
+    """The batches of steps, as torch's loader takes them."""
+
+    def __init__(self, source: BatchSource, steps: Sequence[int]) -> None:
+        self._source = source
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._source.batch(self._steps[index])
+
+
+def _by_processes(source: BatchSource, steps: Sequence[int], ahead: int, workers: int) -> Iterator[Batch]:
+    return iter(
+        torch.utils.data.DataLoader(
+            _Steps(source, steps),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=max(1, ahead // workers),
+            worker_init_fn=_leave_signals_to_the_parent,
+        )
+    )
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ignore Ctrl-C, which reaches all processes of a terminal: the training process stops its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -9,30 +9,58 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ctckit.errors import CharsetError, DataError, MissingFileError
+from ctckit.errors import CharsetError, DataError
 from ctckit.ocr.data.folders import TEXT_SUFFIX as TEXT_SUFFIX
 from ctckit.ocr.data.images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from ctckit.ocr.data.images import MAX_WIDTH, TooWideError
+from ctckit.ocr.data.images import MAX_WIDTH
 from ctckit.ocr.data.images import GrayImage as GrayImage
 from ctckit.ocr.data.images import load_image as load_image
 from ctckit.ocr.data.images import scale_to_height as scale_to_height
 from ctckit.ocr.data.images import to_gray as to_gray
-from ctckit.ocr.data.pairs import Pair, Skipped
+from ctckit.ocr.data.pairs import Skipped
+from ctckit.ocr.data.preparing import Done, counted, prepare_all, prepare_in
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.sources import find_pairs
-from ctckit.ocr.data.texts import unusable_because
+from ctckit.ocr.data.store import Prepared, StoredLine
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
 
 _SHOWN = 5  # a message names so many files and counts the rest
+
+
+class TextLine(Protocol):
+    """A line to train on: in memory, or in a file (:class:`~ctckit.ocr.data.store.StoredLine`)."""
+
+    @property
+    def image(self) -> GrayImage:
+        """(height, width) uint8, 0 black and 255 white."""
+
+    @property
+    def width(self) -> int:
+        """The columns of the image."""
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+
+    @property
+    def name(self) -> str:
+        """Its source, for messages."""
+
+    @property
+    def digest(self) -> bytes:
+        """What tells its image from others."""
+
+    def with_text(self, text: str) -> TextLine:
+        """Return the line with another text."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,20 @@ class Line:
     text: str
     name: str
 
+    @property
+    def width(self) -> int:
+        """The columns of the image."""
+        return int(self.image.shape[1])
+
+    @property
+    def digest(self) -> bytes:
+        """What tells its image from others."""
+        return hashlib.sha256(repr(self.image.shape).encode() + self.image.tobytes()).digest()
+
+    def with_text(self, text: str) -> Line:
+        """Return the line with another text."""
+        return Line(self.image, text, self.name)
+
 
 @dataclass(frozen=True)
 class LineSet:
@@ -60,7 +102,7 @@ class LineSet:
         normalized: The number of lines whose text was changed: white space, invisible characters, Unicode NFC.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
     skipped: tuple[Skipped, ...] = ()
     normalized: int = 0
 
@@ -98,54 +140,53 @@ class LineSet:
 
 
 def load_lines(
-    source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH, rules: LineRules | None = None
+    source: str | Path,
+    *,
+    height: int = 32,
+    max_width: int = MAX_WIDTH,
+    rules: LineRules | None = None,
+    cache: str | Path | None = None,
+    done: Done = lambda ready, total: None,
 ) -> LineSet:
     """Return the lines of a data set, and those that cannot be used.
+
+    All cores load them. With ``cache``, the lines are prepared in a file: they need little memory, and the next time
+    only lines whose content has changed are prepared again.
 
     Args:
         source: See :mod:`ctckit.ocr.data.sources`.
         height: Every line is scaled to this height in pixels.
         max_width: The most columns of a line at this height.
         rules: The form of the texts, and how the images are seen; None is the defaults. Texts stay in logical order.
+        cache: The file; it is made if it does not exist.
+        done: Is called with the number of lines that are ready, and of all.
 
     Returns:
         The lines: of a folder ordered by path, of a table in its order.
 
     Raises:
-        DataError: If there is no such folder or table, or nothing in it.
+        DataError: If there is no such folder or table, or nothing in it; if the cache cannot be used.
     """
+    found = find_pairs(Path(source))
     rules = rules or LineRules()
-    lines: list[Line] = []
+    lines: list[TextLine] = []
     skipped: list[Skipped] = []
     normalized = 0
-    for found in find_pairs(Path(source)):
-        each = found if isinstance(found, Skipped) else _line(found, height, max_width, rules)
-        if isinstance(each, Skipped):
-            skipped.append(each)
-        else:
-            lines.append(each)
-            normalized += isinstance(found, Pair) and found.written.strip() != each.text
+    items: Iterable[Prepared | StoredLine | Skipped]
+    if cache is None:
+        items = counted(prepare_all(found, height=height, max_width=max_width, rules=rules), done, len(found))
+    else:
+        items = prepare_in(Path(cache), found, height=height, max_width=max_width, rules=rules, done=done)
+    for item in items:
+        if isinstance(item, Skipped):
+            skipped.append(item)
+            continue
+        normalized += item.normalized
+        lines.append(Line(item.image, item.text, item.name) if isinstance(item, Prepared) else item)
     return LineSet(tuple(lines), tuple(skipped), normalized)
 
 
-def _line(pair: Pair, height: int, max_width: int, rules: LineRules) -> Line | Skipped:
-    reason = unusable_because(pair.written)
-    if reason is not None:
-        kind = reason.partition(".")[0].partition(":")[0].partition(";")[0]
-        return Skipped(pair.where, kind, f"{pair.where}: {reason}")
-    name = pair.picture.name
-    try:
-        image = scale_to_height(pair.picture.load(), height, max_width=max_width)
-    except MissingFileError as error:
-        return Skipped(name, "the image is missing", str(error))
-    except TooWideError as error:
-        return Skipped(name, "the image is too wide", f"{name}: {error}")
-    except DataError as error:
-        return Skipped(name, "the image cannot be read", str(error))
-    return Line(rules.seen(image), rules.normalized(pair.written), name)
-
-
-def read_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH) -> list[Line]:
+def read_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WIDTH) -> list[TextLine]:
     """Return the lines of a data set, all of which must be usable.
 
     Args:
@@ -164,7 +205,7 @@ def read_lines(source: str | Path, *, height: int = 32, max_width: int = MAX_WID
     return list(found.lines)
 
 
-def describe_lines(lines: Sequence[Line], kind: str) -> dict[str, Any]:
+def describe_lines(lines: Sequence[TextLine], kind: str) -> dict[str, Any]:
     """Return what tells a set of lines from another one, for the settings of a run: their number, texts and images.
 
     Args:
@@ -175,21 +216,22 @@ def describe_lines(lines: Sequence[Line], kind: str) -> dict[str, Any]:
         >>> describe_lines([], "held-out")["held-out lines"]
         0
     """
+    texts = (hashlib.sha256(line.text.encode("utf-8", "surrogatepass")).digest() for line in lines)
     return {
         f"{kind} lines": len(lines),
-        f"{kind} texts": _digest(lines, lambda line: line.text.encode("utf-8", "surrogatepass")),
-        f"{kind} images": _digest(lines, lambda line: repr(line.image.shape).encode() + line.image.tobytes()),
+        f"{kind} texts": _digest(texts),
+        f"{kind} images": _digest(line.digest for line in lines),
     }
 
 
-def _digest(lines: Sequence[Line], content: Callable[[Line], bytes]) -> str:
+def _digest(digests: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for line in lines:
-        digest.update(hashlib.sha256(content(line)).digest())
+    for each in digests:
+        digest.update(each)
     return digest.hexdigest()[:16]
 
 
-def charset_of(lines: Iterable[Line]) -> str:
+def charset_of(lines: Iterable[TextLine]) -> str:
     """Return all characters of the texts, sorted.
 
     Example:
@@ -199,7 +241,7 @@ def charset_of(lines: Iterable[Line]) -> str:
     return "".join(sorted({character for line in lines for character in line.text}))
 
 
-def check_lines(lines: Sequence[Line], vocabulary: Vocabulary, config: FrameCounter) -> None:
+def check_lines(lines: Sequence[TextLine], vocabulary: Vocabulary, config: FrameCounter) -> None:
     """Check that a model can be trained on the lines.
 
     Args:
@@ -246,7 +288,7 @@ def leave_out_narrow(found: LineSet, config: FrameCounter) -> LineSet:
 
 def in_display_order(found: LineSet, rules: LineRules) -> LineSet:
     """Return the lines of a set with their texts in the order in which a network reads them."""
-    lines = tuple(Line(line.image, rules.displayed(line.text), line.name) for line in found.lines)
+    lines = tuple(line.with_text(rules.displayed(line.text)) for line in found.lines)
     return LineSet(lines, found.skipped, found.normalized)
 
 
@@ -260,11 +302,11 @@ def frames_needed(text: str) -> int:
     return len(text) + adjacent_repeats(list(text))
 
 
-def _is_narrow(line: Line, config: FrameCounter) -> bool:
-    return config.frames(line.image.shape[1]) < frames_needed(line.text)
+def _is_narrow(line: TextLine, config: FrameCounter) -> bool:
+    return config.frames(line.width) < frames_needed(line.text)
 
 
-def _too_narrow(line: Line, config: FrameCounter) -> str:
+def _too_narrow(line: TextLine, config: FrameCounter) -> str:
     height, width = line.image.shape
     repeats = adjacent_repeats(list(line.text))
     return (
@@ -279,7 +321,7 @@ def _some(items: Iterable[str], separator: str = ", ") -> str:
     return separator.join(items[:_SHOWN]) + more
 
 
-def split_lines(lines: Sequence[Line], share: float, *, seed: int) -> tuple[list[Line], list[Line]]:
+def split_lines(lines: Sequence[TextLine], share: float, *, seed: int) -> tuple[list[TextLine], list[TextLine]]:
     """Split into training and validation lines; the same seed gives the same split.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -13,7 +14,7 @@ from ctckit.errors import DataError, MissingFileError
 from ctckit.ocr.data.pages.cutting import CutLine, cut_line
 from ctckit.ocr.data.pages.files import PAGE_SUFFIX, find_image, load_page, read_pages
 from ctckit.ocr.data.pages.layout import Page, PageLine
-from ctckit.ocr.data.pairs import Found, Pair, Skipped
+from ctckit.ocr.data.pairs import Found, Pair, Skipped, file_digest
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,25 @@ class LineOnPage:
         except DataError as error:
             raise DataError(f"{self.name}: {error}") from error
 
+    def digest(self) -> bytes:
+        """Return a digest of the image of the page, and of the line on it."""
+        page = _digest_of_page(self.image, self.image.stat().st_mtime_ns if self.image.exists() else 0)
+        return page + repr((self.size, self.line)).encode("utf-8", "surrogatepass")
+
+    @property
+    def shared(self) -> Path:
+        """The image of the page."""
+        return self.image
+
     def pixels(self, page: Image.Image) -> tuple[float, float]:
         """Return the pixels of a unit of the coordinates, in x and y."""
         width, height = self.size
         return (page.width / width, page.height / height) if width and height else (1.0, 1.0)
+
+
+@lru_cache(maxsize=64)
+def _digest_of_page(image: Path, changed: int) -> bytes:
+    return file_digest(image)
 
 
 @dataclass(frozen=True)

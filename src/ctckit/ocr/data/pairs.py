@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
 
+from ctckit.errors import DataError
 from ctckit.ocr.data.images import load_image
 
 
@@ -25,6 +27,29 @@ class Picture(Protocol):
             DataError: If it cannot be read.
         """
 
+    def digest(self) -> bytes:
+        """Return what tells its content from others, without decoding it.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+
+    @property
+    def shared(self) -> object:
+        """What it is a part of, such as a page that is loaded as a whole; None if it stands alone."""
+
+
+def file_digest(path: Path) -> bytes:
+    """Return a digest of the content of a file.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+
 
 @dataclass(frozen=True)
 class ImageFile:
@@ -40,6 +65,15 @@ class ImageFile:
     def load(self) -> Image.Image:
         """Return the image in gray levels (mode ``L``)."""
         return load_image(self.path)
+
+    def digest(self) -> bytes:
+        """Return a digest of the file."""
+        return file_digest(self.path)
+
+    @property
+    def shared(self) -> None:
+        """None: it stands alone."""
+        return None
 
 
 @dataclass(frozen=True)

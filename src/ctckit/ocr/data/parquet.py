@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,15 +47,27 @@ class ImageInParquet:
 
     def load(self) -> Image.Image:
         """Return the image in gray levels (mode ``L``)."""
+        return image_from_bytes(self._content(), self.name)
+
+    def digest(self) -> bytes:
+        """Return a digest of the image file."""
+        return hashlib.blake2b(self._content(), digest_size=16).digest()
+
+    @property
+    def shared(self) -> tuple[Path, int]:
+        """The row group."""
+        return self.path, self.group
+
+    def _content(self) -> bytes:
         content = _images(self.path, self.column, self.group)[self.row].as_py()
         if isinstance(content, dict):
             content = content.get("bytes")
         if not content:
             raise DataError(f"{self.name}: the row has no image. Expected the bytes of an image file.")
-        return image_from_bytes(content, self.name)
+        return bytes(content)
 
 
-@lru_cache(maxsize=2)  # rows come one after the other
+@lru_cache(maxsize=8)  # rows come one after the other
 def _images(path: Path, column: str, group: int) -> Any:
     return _opened(path).read_row_group(group, columns=[column]).column(column)
 

@@ -12,6 +12,7 @@ from ctckit.errors import InvalidInputError
 
 _WHOLE = ("steps", "devices", "report_every", "validate_every", "patience")
 _REAL = ("learning_rate", "clip_norm", "save_seconds")
+_FREE = ("save_seconds", "workers")  # a run may resume with others
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -54,6 +55,7 @@ class TrainingConfig:
         report_every: Steps between two points of the curves.
         validate_every: Steps between two validations; each also writes a checkpoint.
         save_seconds: The most seconds between two checkpoints, about; a run may resume with another number.
+        workers: The number of processes that make the batches; 0 is a background thread.
         patience: If the loss does not fall in so many steps, a diagnosis is shown.
     """
 
@@ -69,6 +71,7 @@ class TrainingConfig:
     report_every: int = 10
     validate_every: int = 100
     save_seconds: float = 60.0
+    workers: int = 0
     patience: int = PATIENCE
 
     def __post_init__(self) -> None:
@@ -76,6 +79,8 @@ class TrainingConfig:
         expect_positive(self, whole=_WHOLE, real=_REAL)
         if not 0.0 <= self.warmup < 1.0:
             raise InvalidInputError(f"warmup is {self.warmup}; expected a share of the steps, 0 <= warmup < 1.")
+        if not isinstance(self.workers, int) or self.workers < 0:
+            raise InvalidInputError(f"workers is {self.workers!r}; expected a number of processes, 0 or more.")
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -87,4 +92,4 @@ class TrainingConfig:
 
     def of_the_run(self) -> dict[str, Any]:
         """Return the settings that must be the same when the run resumes."""
-        return {name: value for name, value in asdict(self).items() if name != "save_seconds"}
+        return {name: value for name, value in asdict(self).items() if name not in _FREE}

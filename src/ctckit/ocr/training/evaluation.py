@@ -13,10 +13,12 @@ import torch
 from ctckit import _checks
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.ocr.data.batches import group_by_width, pad_images
-from ctckit.ocr.data.lines import GrayImage, Line
+from ctckit.ocr.data.lines import GrayImage, TextLine
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.training.record import Evaluation
 from ctckit.vocabulary import Vocabulary
+
+_IN_MEMORY = 1024  # lines whose images and log-probabilities are in memory at once
 
 
 def compute_log_probs(model: Network, images: Sequence[GrayImage], *, batch_size: int = 64) -> list[torch.Tensor]:
@@ -46,7 +48,7 @@ def compute_log_probs(model: Network, images: Sequence[GrayImage], *, batch_size
     return results
 
 
-def evaluate(model: Network, vocabulary: Vocabulary, lines: Sequence[Line], *, batch_size: int = 64) -> Evaluation:
+def evaluate(model: Network, vocabulary: Vocabulary, lines: Sequence[TextLine], *, batch_size: int = 64) -> Evaluation:
     """Return how well a network reads lines: greedy readings compared with the known texts.
 
     Args:
@@ -57,9 +59,11 @@ def evaluate(model: Network, vocabulary: Vocabulary, lines: Sequence[Line], *, b
     """
     start = time.perf_counter()
     reads = []
-    for log_probs in compute_log_probs(model, [line.image for line in lines], batch_size=batch_size):
-        (hypothesis,) = greedy_decode(log_probs, blank=vocabulary.blank)
-        reads.append(vocabulary.decode(hypothesis.tokens))
+    for first in range(0, len(lines), _IN_MEMORY):
+        images = [line.image for line in lines[first : first + _IN_MEMORY]]
+        for log_probs in compute_log_probs(model, images, batch_size=batch_size):
+            (hypothesis,) = greedy_decode(log_probs, blank=vocabulary.blank)
+            reads.append(vocabulary.decode(hypothesis.tokens))
     seconds = time.perf_counter() - start
     truths = [line.text for line in lines]
     exact = sum(truth == read for truth, read in zip(truths, reads, strict=True)) / len(lines)

@@ -21,7 +21,7 @@ from ctckit.diagnosis.watch import TrainingWatch
 from ctckit.errors import InvalidInputError
 from ctckit.loss import ctc_loss
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
-from ctckit.ocr.data.lines import Line, describe_lines
+from ctckit.ocr.data.lines import TextLine, describe_lines
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.tensor_file import Tensors
 from ctckit.ocr.training.checkpoint import Checkpoint, damaged, expect_matching, load_checkpoint, save_checkpoint
@@ -42,7 +42,7 @@ def train(
     vocabulary: Vocabulary,
     *,
     config: TrainingConfig,
-    validation: Sequence[Line] = (),
+    validation: Sequence[TextLine] = (),
     checkpoint: Path | None = None,
     resume: bool = False,
     progress: TrainingProgress | None = None,
@@ -97,7 +97,7 @@ class _Run:
         source: BatchSource,
         vocabulary: Vocabulary,
         config: TrainingConfig,
-        validation: Sequence[Line],
+        validation: Sequence[TextLine],
         checkpoint: Path | None,
         progress: TrainingProgress,
         settings: Mapping[str, Any],
@@ -134,7 +134,8 @@ class _Run:
 
     def _batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
-        batches = prefetch(self.source, [step * ranks + rank for step in range(first, last)])
+        steps = [step * ranks + rank for step in range(first, last)]
+        batches = prefetch(self.source, steps, workers=self.config.workers)
         return zip(range(first, last), batches, strict=True)
 
     def _after(self, done: int, last: int, stop: Interruption | None) -> None:

@@ -97,7 +97,7 @@ def _stems(path: Path) -> Iterator[str]:
         yield stem
 
 
-@lru_cache(maxsize=2)  # the lines of a page come one after the other
+@lru_cache(maxsize=8)  # the lines of a page come one after the other, in each thread those of another page
 def load_page(image: Path, width: float, height: float) -> Image.Image:
     """Return the image of a page in gray levels.
 
