@@ -105,6 +105,18 @@ def test_two_equal_lines_stay_two(tmp_path):
     assert len(load_lines(table, cache=tmp_path / "y").lines) == 2
 
 
+def test_a_row_at_the_top_of_a_table_changes_no_other(data, tmp_path, prepared):
+    rows = "".join(f"{n:03}.png\t{text}\n" for n, text in enumerate(TEXTS))
+    table = data / "t.tsv"
+    table.write_text(rows)
+    load_lines(table, cache=tmp_path / "x")
+    table.write_text(f"000.png\tb\n{rows}")
+    prepared.clear()
+    found = load_lines(table, cache=tmp_path / "x")
+    assert prepared == ["000.png"]
+    same(found, load_lines(table))
+
+
 def test_what_was_prepared_before_an_interruption_stays(data, tmp_path, prepared, monkeypatch):
     monkeypatch.setattr("ctckit.ocr.data.store._AT_ONCE", 2)
     monkeypatch.setattr(preparing, "num_threads", lambda: 1)

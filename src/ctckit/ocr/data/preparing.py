@@ -103,7 +103,8 @@ def _key(found: Found, how: bytes) -> bytes:
         content = found.picture.digest()
     except DataError as error:  # the same error again is the same line again
         content = _encoded(str(error))
-    return key_of(b"line", how, content, *map(_encoded, (found.picture.name, found.written, found.where)))
+    where = found.where if unusable_because(found.written) else ""  # told in the reason; it moves as a table grows
+    return key_of(b"line", how, content, *map(_encoded, (found.picture.name, found.written, where)))
 
 
 def _encoded(text: str) -> bytes:
