@@ -225,3 +225,31 @@ def test_a_distortion_is_light_and_seeded():
     np.testing.assert_array_equal(first, second)
     assert first.shape[0] == 32
     assert 90 <= first.shape[1] <= 110
+
+
+def named(*names):
+    return [Line(np.zeros((32, 9), np.uint8), "a", name) for name in names]
+
+
+def test_documents_stay_together():
+    lines = named(*(f"will_{document}-{page}_{n:03}.jpg" for document in range(6) for page in (1, 2) for n in range(5)))
+    for seed in range(5):
+        train, validation = split_lines(lines, 0.2, seed=seed, by="document")
+        sides = [{each.name.split("-")[0] for each in side} for side in (train, validation)]
+        assert not sides[0] & sides[1]
+        assert len(sides[1]) == 2
+        assert (len(train), len(validation)) == (40, 20)
+        assert split_lines(lines, 0.2, seed=seed, by="document") == (train, validation)
+    assert split_lines(lines, 0.0, seed=0, by="document") == (lines, [])
+
+
+def test_one_document_is_always_left_to_train_on():
+    lines = named("a_1-1_1.png", "b_1-1_1.png", "b_1-1_2.png")
+    train, validation = split_lines(lines, 0.6, seed=0, by="document")
+    assert train
+    assert validation
+
+
+def test_lines_of_one_document_cannot_be_split_by_documents():
+    with pytest.raises(DataError, match=r"all 2 lines are of one document by their names, 'page1'. Split them by line"):
+        split_lines(named("page1_01.png", "page1_02.png"), 0.5, seed=0, by="document")

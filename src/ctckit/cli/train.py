@@ -46,6 +46,13 @@ class Direction(str, Enum):
     none = "none"
 
 
+class Split(str, Enum):
+    """What is held out together."""
+
+    line = "line"
+    document = "document"
+
+
 class Inversion(str, Enum):
     """Whether ink is lighter than its ground."""
 
@@ -65,6 +72,9 @@ class TrainingOptions:
         typer.Option(help="The characters that the model can read. By default those of the texts.", show_default=False),
     ] = None
     validation: Annotated[float, typer.Option(help="The share of held-out lines, which choose the best weights.")] = 0.1
+    split: Annotated[
+        Split, typer.Option(help="Hold out single lines, or whole documents, which are told by the names of the files.")
+    ] = Split.line
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the lines. By default enough for 1,500 steps, and at least 10."),
@@ -115,6 +125,7 @@ class TrainingOptions:
             learning_rate=self.lr,
             seed=self.seed,
             validation=self.validation,
+            split=self.split.value,
             distort=self.distort,
             strict=self.strict,
             cache=self.cache,

@@ -12,11 +12,13 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from ctckit import _checks
 from ctckit._files import locked, make_folder, write_atomically
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.batches import LineBatches
 from ctckit.ocr.data.images import MAX_WIDTH
 from ctckit.ocr.data.lines import (
+    SPLITS,
     LineSet,
     charset_of,
     check_lines,
@@ -60,6 +62,8 @@ class FitConfig:
         learning_rate: The highest learning rate.
         seed: Seeds the split, the order, the distortions, the first weights and the dropout.
         validation: Share of held-out lines, which choose the best weights, 0..1.
+        split: What is held out: single lines, "line", or all lines of some documents, "document". Documents are told
+            by the names of the files, as :func:`ctckit.ocr.data.lines.documents_of` says.
         distort: Distort the lines slightly, differently in each epoch.
         charset: The characters that the model can read; None is those of the texts.
         network: The name of the network in ``ctckit.ocr.networks.NETWORKS``.
@@ -79,6 +83,7 @@ class FitConfig:
     learning_rate: float = 2e-3
     seed: int = 0
     validation: float = 0.1
+    split: str = "line"
     distort: bool = True
     charset: str | None = None
     network: str = "crnn"
@@ -96,6 +101,7 @@ class FitConfig:
         expect_positive(self, whole=("batch_size", "devices", "max_width"), real=("learning_rate",))
         if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
+        _checks.choice(self.split, "split", SPLITS)
         type_of(self.network)
 
 
@@ -204,7 +210,7 @@ def fit_lines(
 def _fit(
     found: LineSet, out: Path, vocabulary: Vocabulary, config: FitConfig, *, resume: bool, console: Console | None
 ) -> FitResult:
-    training, validation = split_lines(found.lines, config.validation, seed=config.seed)
+    training, validation = split_lines(found.lines, config.validation, seed=config.seed, by=config.split)
     torch.manual_seed(config.seed)
     model = build(config.network, {"num_classes": len(vocabulary)})
     source = LineBatches(
@@ -226,7 +232,7 @@ def _fit(
         checkpoint=checkpoint,
         resume=resume,
         progress=TrainingProgress(console, quiet=console is None),
-        settings={"validation": config.validation, **config.rules.to_dict()},
+        settings={"validation": config.validation, "split": config.split, **config.rules.to_dict()},
     )
     if in_first_process(config.devices):
         save_model(out, model, vocabulary, record=record, rules=config.rules)

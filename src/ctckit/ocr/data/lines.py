@@ -8,6 +8,7 @@ the network's height; their proportions stay. Light ink on a dark ground is foun
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from ctckit.ocr.data.images import GrayImage as GrayImage
 from ctckit.ocr.data.images import load_image as load_image
 from ctckit.ocr.data.images import scale_to_height as scale_to_height
 from ctckit.ocr.data.images import to_gray as to_gray
+from ctckit.ocr.data.pages.files import PAGE_SUFFIX
 from ctckit.ocr.data.pairs import Skipped
 from ctckit.ocr.data.preparing import Done, counted, prepare_all, prepare_in
 from ctckit.ocr.data.rules import LineRules
@@ -33,6 +35,8 @@ from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
 
+SPLITS = ("line", "document")
+_NUMBER_AT_END = re.compile(r"[-_ .]*\d+$")
 _SHOWN = 5  # a message names so many files and counts the rest
 
 
@@ -321,16 +325,45 @@ def _some(items: Iterable[str], separator: str = ", ") -> str:
     return separator.join(items[:_SHOWN]) + more
 
 
-def split_lines(lines: Sequence[TextLine], share: float, *, seed: int) -> tuple[list[TextLine], list[TextLine]]:
+def documents_of(names: Sequence[str]) -> list[str]:
+    """Return the document that each line is of, by the names of the lines.
+
+    A name without the number of its line is that of its page, and without the number of the page that of its document.
+    If there is only one document then, pages count as documents.
+
+    Example:
+        >>> documents_of(["will_64-4_040.jpg", "will_64-5_001.jpg", "will_65-1.xml, line_7"])
+        ['will_64', 'will_64', 'will_65']
+        >>> documents_of(["page1_01.png", "page1_02.png", "page2_01.png"])
+        ['page1', 'page1', 'page2']
+    """
+    pages = [_page_of(name) for name in names]
+    documents = [_NUMBER_AT_END.sub("", page) or page for page in pages]
+    return documents if len(set(documents)) > 1 else pages
+
+
+def _page_of(name: str) -> str:
+    file, _, line = name.rpartition(", ")
+    if line and file.lower().endswith(PAGE_SUFFIX):
+        return Path(file).name.partition(".")[0]
+    stem = Path(name).name.partition(".")[0]
+    return _NUMBER_AT_END.sub("", stem) or stem
+
+
+def split_lines(
+    lines: Sequence[TextLine], share: float, *, seed: int, by: str = "line"
+) -> tuple[list[TextLine], list[TextLine]]:
     """Split into training and validation lines; the same seed gives the same split.
 
     Args:
         lines: The lines.
         share: Share for validation, 0 <= share < 1; above 0, at least one line.
         seed: Seeds the random choice.
+        by: "line", or "document": all lines of a document (see :func:`documents_of`) are on the same side. Then the
+            error rate is that of documents, and of hands, that training has not seen.
 
     Raises:
-        DataError: If the share is out of range or leaves no line to train on.
+        DataError: If the share is out of range or leaves no line to train on, or all lines are of one document.
     """
     if not 0.0 <= share < 1.0:
         raise DataError(f"the validation share is {share}; expected 0 <= share < 1.")
@@ -339,6 +372,28 @@ def split_lines(lines: Sequence[TextLine], share: float, *, seed: int) -> tuple[
         raise DataError(
             f"{len(lines)} lines with a validation share of {share} leave none to train on. Add lines, or use 0."
         )
-    chosen = set(np.random.default_rng(seed).permutation(len(lines))[:count].tolist())
+    order = np.random.default_rng(seed)
+    chosen = _some_documents(lines, count, order) if by == "document" else _some_lines(lines, count, order)
     train = [line for index, line in enumerate(lines) if index not in chosen]
     return train, [lines[index] for index in sorted(chosen)]
+
+
+def _some_lines(lines: Sequence[TextLine], count: int, rng: np.random.Generator) -> set[int]:
+    return set(rng.permutation(len(lines))[:count].tolist())
+
+
+def _some_documents(lines: Sequence[TextLine], count: int, rng: np.random.Generator) -> set[int]:
+    """Return the lines of random documents, together about ``count``, but not those of all documents."""
+    documents: dict[str, list[int]] = {}
+    for index, document in enumerate(documents_of([line.name for line in lines])):
+        documents.setdefault(document, []).append(index)
+    if len(documents) < 2 and count:
+        raise DataError(
+            f"all {len(lines)} lines are of one document by their names, {next(iter(documents))!r}. Split them by line."
+        )
+    chosen: set[int] = set()
+    for document in rng.permutation(sorted(documents))[:-1]:
+        if len(chosen) >= count:
+            break
+        chosen.update(documents[document])
+    return chosen
