@@ -23,8 +23,12 @@ COUNTING_PAGES = [*PAGES, *sorted((ROOT / "benchmarks" / "notes").glob("*.md"))]
 NOT_OURS = {
     "benchmarks/results/gpu.json",  # `python -m benchmarks.gpu` writes it on a machine with a GPU
     "build/",
+    "images/",
     "lines/",
     "model/",
+    "others/",
+    "read/",
+    "transcribed/",
 }
 PLACEHOLDER = re.compile(r"NAME|…")  # `networks/NAME.py` in a recipe stands for a file that the reader adds
 
