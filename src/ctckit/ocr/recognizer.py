@@ -221,10 +221,12 @@ class Recognizer:
         outputs = self.compute_log_probs([line.levels for line in lines], batch_size=batch_size)
         if decoder is None and n_best > 1:
             decoder = BeamDecoder(self.vocabulary)
-        return [
-            [_NOTHING] if is_blank(line.levels) else self._read(log_probs, line, decoder, n_best)
-            for log_probs, line in zip(outputs, lines, strict=True)
-        ]
+        inked = [n for n, line in enumerate(lines) if not is_blank(line.levels)]
+        readings = [[_NOTHING] for _ in lines]
+        decoded = self._decode([outputs[n] for n in inked], decoder, n_best)
+        for n, found in zip(inked, decoded, strict=True):
+            readings[n] = self._interpret_all(found, lines[n])
+        return readings
 
     def _prepare_all(self, images: Sequence[ImageLike], max_width: int) -> list[LineImage]:
         prepared, errors = [], []
@@ -243,18 +245,22 @@ class Recognizer:
         """Return log-probabilities (T, C) float32 of lines that already have the model's height."""
         return compute_log_probs(self.model, lines, batch_size=batch_size)
 
-    def _read(
-        self, log_probs: torch.Tensor, line: LineImage, decoder: BeamDecoder | None, n_best: int
-    ) -> list[Reading]:
-        found = self._decode(log_probs, decoder, n_best)
+    def _interpret_all(self, found: Sequence[Hypothesis], line: LineImage) -> list[Reading]:
         readings = [self._interpret(each, line.levels.shape[1], line.width) for each in found]
         empty = [reading for reading in readings if not reading.text]
         return [reading for reading in readings if reading.text or reading is empty[0]]
 
-    def _decode(self, log_probs: torch.Tensor, decoder: BeamDecoder | None, n_best: int) -> list[Hypothesis]:
+    def _decode(
+        self, outputs: Sequence[torch.Tensor], decoder: BeamDecoder | None, n_best: int
+    ) -> list[list[Hypothesis]]:
+        """Return the texts of lines, all decoded in one call: by all threads."""
+        if not outputs:
+            return []
         if decoder is not None:
-            return decoder.decode(log_probs, n_best=n_best)[0]
-        return greedy_decode(log_probs, blank=self.vocabulary.blank, vocabulary=self.vocabulary)
+            return decoder.decode(list(outputs), n_best=n_best)
+        return [
+            [best] for best in greedy_decode(list(outputs), blank=self.vocabulary.blank, vocabulary=self.vocabulary)
+        ]
 
     def _interpret(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> Reading:
         log_prob = min(0.0, hypothesis.log_prob)  # rounding in float32 can give a number slightly above 0
