@@ -24,7 +24,7 @@ from benchmarks.common.turns import PATIENCE, Entry, Settings, take_turns
 from benchmarks.common.workers import WorkerError, WorkerProcess
 from benchmarks.decoding import measure
 from benchmarks.decoding.cases import CASES, Case
-from benchmarks.decoding.files import Files, TrainingError
+from benchmarks.decoding.files import Files, ModelError
 from benchmarks.decoding.judge import Judge
 from benchmarks.decoding.loading import measure_loading
 from benchmarks.decoding.peers import PEERS
@@ -82,7 +82,7 @@ class Run(results.Recorder):
         with commands.progress_bar(progress, case.name, self.settings.rounds + 1) as tick:
             try:
                 task = self.files.task(case)
-            except TrainingError as error:
+            except ModelError as error:
                 self.refuse("ctckit", case.name, error)
                 return
             data = self.files.data(case, self.settings.items)

@@ -22,6 +22,7 @@ LIBRARIES = (
 OF_LONG = tuple(name for name in LIBRARIES if name != "pyctcdecode e⁻¹⁰")
 OF_LARGE = tuple(name for name in LIBRARIES if name not in ("pyctcdecode e⁻¹⁰", "flashlight 10"))
 OF_WORDS = ("greedy", "ctckit", "ctckit AVX2", "pyctcdecode", "ctc-beam-decoder", "flashlight 5", "flashlight 10")
+OF_BINARIES = ("ctckit", "pyctcdecode", "ctc-beam-decoder", "flashlight 5")
 OF_CHARACTERS = ("greedy", "ctckit", "ctckit AVX2", "flashlight 5", "flashlight 10")
 OF_LEXICA = ("greedy", "ctckit", "flashlight 5", "flashlight 10")
 OF_FLAT = ("greedy", "ctckit", "pyctcdecode", "ctc-beam-decoder", "fast-ctc-decode", "fast-ctc-decode 5e-4")
@@ -82,7 +83,10 @@ CASES = (
     Case("large", "text lines among 6,625 classes", "large", OF_LARGE),
     Case("huge", "text lines among 18,710 classes", "huge", OF_LARGE, memory=True),
     Case("words", "text lines in lower case, word 3-gram", "lower", OF_WORDS, model="word3", memory=True),
+    Case("words probing", "the same, KenLM's probing file", "lower", OF_BINARIES, model="word3.probing", memory=True),
+    Case("words trie", "the same, KenLM's trie file", "lower", OF_BINARIES, model="word3.trie", memory=True),
     Case("characters", "text lines, PP-OCRv4, character 6-gram", "ocr_ppv4", OF_CHARACTERS, model="char6"),
+    Case("characters trie", "the same, KenLM's trie file", "ocr_ppv4", ("ctckit", "flashlight 5"), model="char6.trie"),
     Case("characters v6", "text lines, PP-OCRv6, character 6-gram", "ocr_ppv6", OF_CHARACTERS, model="char6"),
     Case("trained", "text lines, PP-OCRv4, `ctckit lm train`", "ocr_ppv4", ("greedy", "ctckit"), model="trained"),
     Case("lexicon", "text lines in lower case, a lexicon of 58,000 words", "lower", OF_LEXICA, lexicon=True),

@@ -18,13 +18,21 @@ from benchmarks.decoding.cases import Case
 from benchmarks.decoding.peers.base import Task
 from benchmarks.decoding.peers.flashlight import words_of_arpa
 
-UNITS = {"word3": "word", "char6": "char", "trained": "char"}
+UNITS = {
+    "word3": "word",
+    "word3.probing": "word",
+    "word3.trie": "word",
+    "char6": "char",
+    "char6.trie": "char",
+    "trained": "char",
+}
+BUILD_BINARY = "build_binary"  # KenLM's own program, in the path
 SHORTEST_HOTWORD = 4
 SEED = 4
 
 
-class TrainingError(Exception):
-    """``ctckit lm train`` failed."""
+class ModelError(Exception):
+    """A language model cannot be made: ``ctckit lm train`` failed, or KenLM's program did or is missing."""
 
 
 class Files:
@@ -65,7 +73,13 @@ class Files:
         )
 
     def model(self, name: str) -> Path:
-        """Return the path of an uncompressed ARPA file; not every library reads compressed ones."""
+        """Return the path of an uncompressed ARPA file, or of a binary file of KenLM: "word3.trie".
+
+        Not every library reads compressed ARPA files.
+        """
+        arpa, _, kind = name.partition(".")
+        if kind:
+            return self.binary(self.model(arpa), kind)
         path = self.folder / f"{name}.arpa"
         if path.exists():
             return path
@@ -73,6 +87,18 @@ class Files:
             self.train(path)
         else:
             unpack(FOLDER / f"{name}.arpa.xz", path)
+        return path
+
+    def binary(self, arpa: Path, kind: str) -> Path:
+        """Return the path of a binary file that KenLM makes of an ARPA file."""
+        path = arpa.with_suffix(f".{kind}.bin")
+        program = shutil.which(BUILD_BINARY)
+        if program is None:
+            raise ModelError(f"KenLM's program {BUILD_BINARY} is not in the path")
+        if not path.exists():
+            done = subprocess.run([program, kind, arpa, path], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ModelError(f"{BUILD_BINARY} failed with status {done.returncode}")
         return path
 
     def train(self, path: Path) -> None:
@@ -84,7 +110,7 @@ class Files:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.training_seconds = round(time.perf_counter() - start, 2)
         if done.returncode:
-            raise TrainingError(f"ctckit lm train failed with status {done.returncode}")
+            raise ModelError(f"ctckit lm train failed with status {done.returncode}")
 
     @cached_property
     def words(self) -> list[str]:

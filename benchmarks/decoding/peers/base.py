@@ -21,7 +21,7 @@ class Task:
 
     Attributes:
         beam: The beam width.
-        model: The ARPA file of a language model, or "".
+        model: The file of a language model, ARPA or a binary file of KenLM, or "".
         unit: The unit of the model: "word" or "char". A character model writes a space as "|".
         lexicon: A file with one word a line, or "". Only these words are allowed.
         hotwords: Words to boost.
@@ -40,6 +40,12 @@ class Task:
     def words(self) -> list[str]:
         """Return the words of the lexicon."""
         return Path(self.lexicon).read_text(encoding="utf-8").split("\n")
+
+
+def arpa_of(model: str) -> str:
+    """Return the ARPA file that a model was made from: ``word3.arpa`` beside ``word3.trie.bin``."""
+    path = Path(model)
+    return str(path.with_name(path.name.partition(".")[0] + ".arpa"))
 
 
 class Decoder(Library):

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.common.arrays import Array
 from benchmarks.common.posteriors import NO_SPACE, DataSet
-from benchmarks.decoding.peers.base import Decoder, Task
+from benchmarks.decoding.peers.base import Decoder, Task, arpa_of
 
 # torchaudio's defaults except the beam width; all tokens are tried (None → C).
 DEFAULTS = {"beam_size_token": None, "beam_threshold": 50.0, "log_add": False}
@@ -50,7 +50,7 @@ class Flashlight(Decoder):
 
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
         """Load a file by KenLM, with a dictionary: the classes, or the words of the file."""
-        names = tokens_in_model(data) if unit == "char" else words_of_arpa(path)
+        names = tokens_in_model(data) if unit == "char" else words_of_arpa(arpa_of(path))
         entries = self.dictionary.Dictionary()
         for name in names:
             entries.add_entry(name)
@@ -87,7 +87,7 @@ class Flashlight(Decoder):
             options = self.module.LexiconFreeDecoderOptions(**shared)
             self.decoder = self.module.LexiconFreeDecoder(options, model, self.space, data.blank, [])
             return
-        words = task.words() if task.lexicon else words_of_arpa(task.model)
+        words = task.words() if task.lexicon else words_of_arpa(arpa_of(task.model))
         trie = self.trie(data, task, words, model, entries, glue)
         unknown = entries.get_index("<unk>") if entries else -1
         options = self.module.LexiconDecoderOptions(**shared, word_score=chosen["word_score"], unk_score=-math.inf)

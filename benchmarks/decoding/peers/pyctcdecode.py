@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 from benchmarks.common.arrays import Array
 from benchmarks.common.posteriors import DataSet
-from benchmarks.decoding.peers.base import Task
+from benchmarks.decoding.peers.base import Task, arpa_of
 from benchmarks.decoding.peers.texts import TextDecoder
 
 
 class PyCTCDecode(TextDecoder):
     """pyctcdecode: ``decode`` of log-probabilities, which the library normalizes again.
 
-    KenLM reads the language model from the ARPA file; pyctcdecode reads the words from the same file. In cases without
+    KenLM reads the language model from its file; pyctcdecode reads the words from the ARPA file. In cases without
     words, the space is given as an ordinary character. As a space it would be dropped at the ends of the text and
     merged with its neighbors, and the text would differ from the one that the search found.
     """
@@ -45,7 +45,8 @@ class PyCTCDecode(TextDecoder):
     def load_model(self, path: str, unit: str, data: DataSet) -> None:
         """Build a decoder with the model; the library has no other way to load one."""
         del unit
-        self.models[path] = self.module.build_ctcdecoder(self.spell(data), kenlm_model_path=path)
+        words = None if path.endswith(".arpa") else self.module.decoder.load_unigram_set_from_arpa(arpa_of(path))
+        self.models[path] = self.module.build_ctcdecoder(self.spell(data), kenlm_model_path=path, unigrams=words)
 
     def build(self, data: DataSet, task: Task) -> None:
         """Build a decoder, or change the weights of the one that has the model."""
@@ -87,7 +88,7 @@ class CTCBeamDecoder(PyCTCDecode):
         arguments: dict[str, Any] = {}
         if task.model:
             if task.model not in self.models:
-                self.models[task.model] = self.module._unigrams_from_arpa(task.model)
+                self.models[task.model] = self.module._unigrams_from_arpa(arpa_of(task.model))
             arguments = {"kenlm_model_path": task.model, "unigrams": self.models[task.model], **task.parameters}
         self.decoder = self.module.build_ctcdecoder(labels, **arguments)
         self.arguments = {"beam_width": task.beam, **self.options}
