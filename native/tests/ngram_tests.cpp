@@ -25,8 +25,8 @@
 
 namespace {
 
-using ctckit::CompactNGram;
 using ctckit::BackoffModel;
+using ctckit::CompactNGram;
 using ctckit::NGram;
 using Words = std::vector<std::string>;
 using Model = std::shared_ptr<const NGram>;
