@@ -61,7 +61,7 @@ Search::Search(const std::shared_ptr<const Scorers>& scorers)
 
 // Of the language models: afterwards, no state is remembered but those in the beam.
 void Search::clear_caches() {
-  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 14, {{}, nothing, {}});
+  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 13, {{}, nothing, {}});
   if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {{}, nothing, {}});
 }
 
