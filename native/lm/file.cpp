@@ -70,6 +70,7 @@ bool is_sound(const CompactNGram::Header& header) {
       !std::ranges::is_sorted(header.first) || header.first.back() > header.states) {
     return false;
   }
+  if (header.states > header.entries() + 1) return false;  // there is an n-gram for each state but the first
   if (header.filters != 0 && header.filters != header.states) return false;
   if (header.low_bits > most_bits || header.link_bits > 32 || !is_packed(header.log_probs) ||
       !is_packed(header.back_offs)) {

@@ -295,6 +295,27 @@ void damage_header(Random& random, TemporaryFile& file, const std::string& whole
   }
 }
 
+// A header that claims more states than there are n-grams, whatever the bits that they take, would cost their memory.
+void claim_states(TemporaryFile& file, std::string bytes) {
+  CompactNGram::Header header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  header.states = 0xfffffffe;
+  header.filters = header.back_offs.bits = header.link_bits = 0;
+  header.low_bits = 57;
+  header.bytes = CompactNGram::sections(header).bytes;
+  header.header_checksum = 0;
+  header.header_checksum = ctckit::checksum(reinterpret_cast<const std::byte*>(&header), sizeof header);
+  bytes.resize(header.bytes);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  bool refused = false;
+  try {
+    file.load(bytes);
+  } catch (const ctckit::FormatError&) {
+    refused = true;
+  }
+  expect(refused, "a header with more states than n-grams is refused");
+}
+
 template <class Stored>
 void check_file(Random& random, TemporaryFile& file, const Stored& model) {
   const std::string bytes = file_of(model);
@@ -302,6 +323,7 @@ void check_file(Random& random, TemporaryFile& file, const Stored& model) {
   for (int i = 0; i < 5; ++i) damage_file<Stored>(random, file, bytes);
   if constexpr (std::is_same_v<Stored, CompactNGram>) {
     for (int i = 0; i < 20; ++i) damage_header<Stored>(random, file, bytes);
+    claim_states(file, bytes);
   }
 }
 
