@@ -19,6 +19,7 @@ import torch
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.networks.base import FrameCounter, Network
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks.pretrained import PretrainedConfig, PretrainedNetwork
 
 __all__ = ["NETWORKS", "FrameCounter", "Network", "NetworkType", "build", "name_of", "shapes_of", "type_of"]
 
@@ -37,7 +38,10 @@ class NetworkType:
 
 
 #: The networks by the names that ``ctckit train --network`` and ``model.json`` use.
-NETWORKS: dict[str, NetworkType] = {"crnn": NetworkType(CRNNConfig, CRNN)}
+NETWORKS: dict[str, NetworkType] = {
+    "crnn": NetworkType(CRNNConfig, CRNN),
+    "pretrained": NetworkType(PretrainedConfig, PretrainedNetwork),
+}
 
 
 def type_of(name: str) -> NetworkType:
