@@ -14,6 +14,7 @@ from ctckit.cli.requirements import need_ocr
 
 if TYPE_CHECKING:
     from ctckit.ocr.fit import FitConfig
+    from ctckit.ocr.starting import StartConfig
 
 _SIGNALED = 128  # plus the number of the signal: what shells report; 130 for Ctrl-C
 INTERRUPTED = 130
@@ -22,6 +23,7 @@ INTERRUPTED = 130
 class Precision(str, Enum):
     """The number format of training."""
 
+    auto = "auto"
     full = "32-true"
     bfloat = "bf16-mixed"
     half = "16-mixed"
@@ -61,12 +63,46 @@ class Inversion(str, Enum):
     no = "no"
 
 
+class Characters(str, Enum):
+    """The characters of a model that starts from another one."""
+
+    union = "union"
+    data = "data"
+    keep = "keep"
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """How to train."""
 
     panel: ClassVar[str] = "Training"
-    network: Annotated[str, typer.Option(help="The name of the network to train.")] = "crnn"
+    network: Annotated[
+        str, typer.Option(help="The name of the network to train; with --from it is that of the model.")
+    ] = "crnn"
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help='Start from another model: a model folder, an ONNX file, or "ppocr-v6-small" '
+            '(pip install "ctckit\\[pretrained]").',
+            show_default=False,
+        ),
+    ] = None
+    characters: Annotated[
+        Characters | None,
+        typer.Option(
+            help="With --from, the characters of the new model: those of the texts, of the model, or both. By default "
+            '"data" for an ONNX file, and "union" for a model folder.',
+            show_default=False,
+        ),
+    ] = None
+    carried_rate: Annotated[
+        float, typer.Option(help="With --from, the share of the learning rate for all but the last layer.")
+    ] = 0.25
+    freeze_steps: Annotated[
+        int, typer.Option(min=0, help="With --from, the steps at the beginning that only train the last layer.")
+    ] = 0
     charset: Annotated[
         str | None,
         typer.Option(help="The characters that the model can read. By default those of the texts.", show_default=False),
@@ -110,7 +146,12 @@ class TrainingOptions:
     seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
     device: DeviceOption = Device.auto
     devices: Annotated[int, typer.Option(min=1, help="The number of devices.")] = 1
-    precision: Annotated[Precision, typer.Option(help="The number format.")] = Precision.full
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="The number format; by default 32-true, or bf16-mixed for a network from ONNX where the CPU has it."
+        ),
+    ] = Precision.auto
 
     def config(self) -> FitConfig:
         """Return these options as ``fit_lines`` takes them."""
@@ -134,10 +175,22 @@ class TrainingOptions:
             charset=self.charset,
             rules=rules,
             network=self.network,
+            start=self._start(),
             accelerator=self.device.value,
             devices=self.devices,
             precision=self.precision.value,
         )
+
+    def _start(self) -> StartConfig | None:
+        from ctckit.errors import InvalidInputError
+        from ctckit.ocr.starting import StartConfig
+
+        if self.start is not None:
+            characters = None if self.characters is None else self.characters.value
+            return StartConfig(self.start, characters, self.carried_rate, self.freeze_steps)
+        if self.characters is not None or self.freeze_steps:
+            raise InvalidInputError("--characters and --freeze-steps need --from, the model to start from.")
+        return None
 
 
 def train(

@@ -30,10 +30,12 @@ from ctckit.ocr.data.lines import (
 from ctckit.ocr.data.pairs import Skipped
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.texts import is_right_to_left, show_characters
-from ctckit.ocr.model_folder import RECORD_FILE, save_model
-from ctckit.ocr.networks import build, type_of
+from ctckit.ocr.model_folder import RECORD_FILE, Stage, save_model
+from ctckit.ocr.networks import Network, build, type_of
+from ctckit.ocr.networks.pretrained import PretrainedNetwork
+from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
-from ctckit.ocr.training.devices import in_first_process
+from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
 from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
@@ -66,10 +68,12 @@ class FitConfig:
             by the names of the files, as :func:`ctckit.ocr.data.lines.documents_of` says.
         distort: Distort the lines slightly, differently in each epoch.
         charset: The characters that the model can read; None is those of the texts.
-        network: The name of the network in ``ctckit.ocr.networks.NETWORKS``.
+        network: The name of the network in ``ctckit.ocr.networks.NETWORKS``; with ``start``, it is not used.
+        start: The model to start from; None starts from random weights.
         accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
         devices: The number of devices.
-        precision: Lightning Fabric's name of the number format, such as ``"32-true"``.
+        precision: Lightning Fabric's name of the number format, such as ``"32-true"``. "auto" is ``"bf16-mixed"`` for a
+            network of kind "pretrained" on a CPU that computes in bfloat16, and ``"32-true"`` otherwise.
         max_width: The most columns of a line at the height of the network.
         rules: The form of the texts, and how the images are seen.
         cache: Prepare the lines in a file in the model folder: they need little memory, and the next run only prepares
@@ -87,9 +91,10 @@ class FitConfig:
     distort: bool = True
     charset: str | None = None
     network: str = "crnn"
+    start: StartConfig | None = None
     accelerator: str = "cpu"
     devices: int = 1
-    precision: str = "32-true"
+    precision: str = "auto"
     max_width: int = MAX_WIDTH
     rules: LineRules = field(default_factory=LineRules)
     cache: bool = False
@@ -103,6 +108,8 @@ class FitConfig:
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
         _checks.choice(self.split, "split", SPLITS)
         type_of(self.network)
+        if self.charset is not None and self.start is not None and self.start.characters is not None:
+            raise InvalidInputError(f"charset and characters={self.start.characters!r} are both given; expected one.")
 
 
 @dataclass(frozen=True)
@@ -186,9 +193,9 @@ def fit_lines(
     with _reserved(out, config.devices):  # fails before the lines are read and trained on, not after it
         if not resume and not overwrite:
             _expect_free(out)
-        shape = build(
-            config.network, {"num_classes": 2}
-        )  # tells the height and the frames before the classes are known
+        start = None if config.start is None else load_start(config.start)
+        # tells the height and the frames before the classes are known
+        shape = build(config.network, {"num_classes": 2}) if start is None else start.network
         with _loading(console) as done:
             lines = load_lines(
                 data,
@@ -202,17 +209,37 @@ def fit_lines(
         (found.expect_all if config.strict else found.expect_lines)(data)
         rules = config.rules.for_texts([line.text for line in found.lines])
         found = in_display_order(found, rules)
-        vocabulary = Vocabulary.from_characters(charset_of(found.lines) if config.charset is None else config.charset)
+        vocabulary = _vocabulary(found, config, start)
         check_lines(found.lines, vocabulary, shape)
-        return _fit(found, out, vocabulary, replace(config, rules=rules), resume=resume, console=console)
+        config = replace(config, rules=rules)
+        return _fit(found, Path(data).name, out, vocabulary, config, start, resume=resume, console=console)
+
+
+def _vocabulary(found: LineSet, config: FitConfig, start: Start | None) -> Vocabulary:
+    if start is not None and config.charset is None:
+        return Vocabulary(("", *start.characters_for(charset_of(found.lines))))
+    return Vocabulary.from_characters(charset_of(found.lines) if config.charset is None else config.charset)
 
 
 def _fit(
-    found: LineSet, out: Path, vocabulary: Vocabulary, config: FitConfig, *, resume: bool, console: Console | None
+    found: LineSet,
+    data: str,
+    out: Path,
+    vocabulary: Vocabulary,
+    config: FitConfig,
+    start: Start | None,
+    *,
+    resume: bool,
+    console: Console | None,
 ) -> FitResult:
     training, validation = split_lines(found.lines, config.validation, seed=config.seed, by=config.split)
     torch.manual_seed(config.seed)
-    model = build(config.network, {"num_classes": len(vocabulary)})
+    if start is None:
+        model = build(config.network, {"num_classes": len(vocabulary)})
+        carried: frozenset[str] = frozenset()
+    else:
+        model = with_classes(start.network, start.vocabulary, vocabulary)
+        carried = frozenset(model.state_dict()) - class_parameters(model)
     source = LineBatches(
         training, vocabulary, model, batch_size=config.batch_size, seed=config.seed, distort=config.distort
     )
@@ -227,15 +254,22 @@ def _fit(
         model,
         source,
         vocabulary,
-        config=_training_config(config, source),
+        config=_training_config(config, source, model),
         validation=validation,
         checkpoint=checkpoint,
         resume=resume,
         progress=TrainingProgress(console, quiet=console is None),
-        settings={"validation": config.validation, "split": config.split, **config.rules.to_dict()},
+        settings={
+            "validation": config.validation,
+            "split": config.split,
+            "from": None if config.start is None else config.start.source,
+            **config.rules.to_dict(),
+        },
+        carried=carried,
     )
     if in_first_process(config.devices):
-        save_model(out, model, vocabulary, record=record, rules=config.rules)
+        history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))
+        save_model(out, model, vocabulary, record=record, rules=config.rules, history=history)
         checkpoint.unlink(missing_ok=True)
     return FitResult(out, record, len(training), len(validation), found.skipped)
 
@@ -318,7 +352,7 @@ def _expect_free(out: Path) -> None:
         )
 
 
-def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:
+def _training_config(config: FitConfig, source: LineBatches, model: Network) -> TrainingConfig:
     per_epoch = source.batches_per_epoch
     epochs = config.epochs or max(_EPOCHS, -(-_STEPS // per_epoch))
     steps = epochs * per_epoch
@@ -328,7 +362,16 @@ def _training_config(config: FitConfig, source: LineBatches) -> TrainingConfig:
         seed=config.seed,
         accelerator=config.accelerator,
         devices=config.devices,
-        precision=config.precision,
+        precision=_precision(config, model),
         workers=config.workers,
+        carried_rate=1.0 if config.start is None else config.start.carried_rate,
+        freeze_steps=0 if config.start is None else config.start.freeze_steps,
         validate_every=max(per_epoch, steps // _VALIDATIONS),
     )
+
+
+def _precision(config: FitConfig, model: Network) -> str:
+    if config.precision != "auto":
+        return config.precision
+    is_large = isinstance(model, PretrainedNetwork)
+    return "bf16-mixed" if is_large and config.accelerator == "cpu" and computes_bfloat16() else "32-true"

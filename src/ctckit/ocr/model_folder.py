@@ -1,25 +1,26 @@
 """The model folder: ``weights.safetensors`` and ``model.json``, saved atomically, never pickled.
 
 ``model.json`` holds the format version, the charset, the blank, the image geometry, the network's name and
-configuration, and the training record. The header of ``weights.safetensors`` holds the same text. So one rename
-replaces a model: first the weights are renamed, then ``model.json``. Between the two renames, also if the process dies
-there, the complete new ``model.json`` exists under its temporary name, and loading finds it. A reader that finds files
-of two models while another process saves one reads again.
+configuration, the training record, and the history: what the model started from, and what it was trained on. The header
+of ``weights.safetensors`` holds the same text. So one rename replaces a model: first the weights are renamed, then
+``model.json``. Between the two renames, also if the process dies there, the complete new ``model.json`` exists under its
+temporary name, and loading finds it. A reader that finds files of two models while another process saves one reads
+again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctckit._files import locked, make_folder, remove_abandoned, sync_folder, temporaries_of, write_temporary
-from ctckit.errors import DataError, MissingModelError, ModelFormatError
+from ctckit.errors import DataError, InvalidInputError, MissingModelError, ModelFormatError
 from ctckit.ocr.data.rules import BEFORE, LineRules
 from ctckit.ocr.networks import NETWORKS, Network, build, name_of, shapes_of
 from ctckit.ocr.tensor_file import expect_alike, read_tensors, tensor_bytes
@@ -38,6 +39,32 @@ _READINGS = 100  # of a folder that is saved again and again
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stage in the history of a model: a model that it started from, or data that it was trained on.
+
+    Attributes:
+        kind: "model" or "data".
+        name: The name of the model, or of the folder or file with the data.
+        license: Its license; "" if it is not known.
+        sha256: The digest of the model's file; "" if it is not a single file.
+        lines: The number of lines trained on; 0 for a model.
+    """
+
+    kind: str
+    name: str
+    license: str = ""
+    sha256: str = ""
+    lines: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not (int if field.name == "lines" else str):
+                raise InvalidInputError(f"{field.name} of a stage is {str(value)[:60]!r}; expected a text or a number.")
+
+
+@dataclass(frozen=True)
 class SavedModel:
     """The content of a model folder.
 
@@ -46,12 +73,14 @@ class SavedModel:
         vocabulary: Its classes.
         record: Its training record; None if it was saved without one.
         rules: The form of its texts, and how it sees images.
+        history: The models that it started from, and the data that it was trained on, the first stage first.
     """
 
     model: Network
     vocabulary: Vocabulary
     record: TrainingRecord | None
     rules: LineRules = BEFORE
+    history: tuple[Stage, ...] = ()
 
 
 def save_model(
@@ -61,6 +90,7 @@ def save_model(
     *,
     record: TrainingRecord | None = None,
     rules: LineRules = BEFORE,
+    history: Sequence[Stage] = (),
 ) -> Path:
     """Save a model into a folder; a model that is already there is replaced atomically, or stays.
 
@@ -70,6 +100,7 @@ def save_model(
         vocabulary: Its classes, as many as the network has.
         record: Its training record.
         rules: The form of its texts, and how it sees images.
+        history: The models that it started from, and the data that it was trained on, the first stage first.
 
     Returns:
         The folder.
@@ -80,7 +111,8 @@ def save_model(
     """
     folder = Path(folder)
     make_folder(folder)
-    description = json.dumps(_describe(model, vocabulary, record, rules), ensure_ascii=False, indent=2, sort_keys=True)
+    described = _describe(model, vocabulary, record, rules, history)
+    description = json.dumps(described, ensure_ascii=False, indent=2, sort_keys=True)
     content = {RECORD_FILE: description.encode(), WEIGHTS_FILE: tensor_bytes(model.state_dict(), description)}
     with locked(folder, _LOCK_FILE, doing="is saving a model into it", wait=_LONGEST_SAVE):
         _replace(folder, content)
@@ -164,7 +196,7 @@ def _being_saved(folder: Path, embedded: Any) -> dict[str, Any] | None:
 
 
 def _describe(
-    model: Network, vocabulary: Vocabulary, record: TrainingRecord | None, rules: LineRules
+    model: Network, vocabulary: Vocabulary, record: TrainingRecord | None, rules: LineRules, history: Sequence[Stage]
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -176,6 +208,7 @@ def _describe(
         "network_name": name_of(model),
         "network": asdict(model.config),
         "training": None if record is None else record.to_dict(),
+        "history": [asdict(stage) for stage in history],
     }
 
 
@@ -212,6 +245,7 @@ def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torc
         training = description["training"]
         record = None if training is None else TrainingRecord.from_dict(training)
         rules = LineRules.from_dict(description["lines"]) if "lines" in description else BEFORE
+        history = tuple(Stage(**stage) for stage in description.get("history", ()))
     except Exception as error:  # a file can hold anything, and the network may be somebody else's
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelFormatError(f"{folder}: the model is damaged ({said}). Save the model again.") from error
@@ -219,7 +253,7 @@ def _build(folder: Path, description: dict[str, Any], weights: Mapping[str, torc
         raise ModelFormatError(
             f"{folder}: {len(vocabulary)} tokens for {model.num_classes} classes; the two must be equal."
         )
-    return SavedModel(model, vocabulary, record, rules)
+    return SavedModel(model, vocabulary, record, rules, history)
 
 
 def _network(name: str, config: Any, weights: Mapping[str, torch.Tensor]) -> Network:

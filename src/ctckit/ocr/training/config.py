@@ -56,6 +56,8 @@ class TrainingConfig:
         validate_every: Steps between two validations; each also writes a checkpoint.
         save_seconds: The most seconds between two checkpoints, about; a run may resume with another number.
         workers: The number of processes that make the batches; 0 is a background thread.
+        carried_rate: The learning rate of parameters that come from another model, as a share of that of others, 0..1.
+        freeze_steps: The number of steps at the beginning in which these parameters do not change.
         patience: If the loss does not fall in so many steps, a diagnosis is shown.
     """
 
@@ -72,6 +74,8 @@ class TrainingConfig:
     validate_every: int = 100
     save_seconds: float = 60.0
     workers: int = 0
+    carried_rate: float = 1.0
+    freeze_steps: int = 0
     patience: int = PATIENCE
 
     def __post_init__(self) -> None:
@@ -89,6 +93,10 @@ class TrainingConfig:
             return self.learning_rate * (step + 1) / rising
         share = (step - rising) / max(1, self.steps - rising)
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+
+    def carried_rate_at(self, step: int) -> float:
+        """Return the share of the learning rate of a step for the parameters that come from another model."""
+        return self.carried_rate if step >= self.freeze_steps else 0.0
 
     def of_the_run(self) -> dict[str, Any]:
         """Return the settings that must be the same when the run resumes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -43,3 +44,9 @@ def _remedy(accelerator: str, devices: int) -> str:
     if devices > 1:
         return "Use devices=1."
     return 'Use precision="32-true".' if accelerator == "cpu" else 'Use accelerator="cpu".'
+
+
+def computes_bfloat16() -> bool:
+    """Return whether the processor has instructions for products of bfloat16; elsewhere they are slow."""
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in known)

@@ -1,9 +1,9 @@
 """``PretrainedNetwork``: a network that began as an ONNX file, as a module whose parameters can be trained.
 
-**A batch equals its items.** Such networks average over whole lines, and look at whole lines by attention, so padding would
-change what they compute. In eval mode the width of each line is rounded up by a rule that knows only this line, the new
-columns repeat its last one, and lines of equal rounded width are one batch. In training mode all lines are as wide as the
-widest.
+**A batch equals its items.** Such networks average over whole lines, and look at whole lines by attention, so padding
+would change what they compute. In eval mode the width of each line is rounded up by a rule that knows only this line,
+the new columns repeat its last one, and lines of equal rounded width are one batch. In training mode all lines are as
+wide as the widest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PretrainedConfig:
 
     Attributes:
         num_classes: C, the blank included.
-        graph: The operations from images to features; also the values of ``dataclasses.asdict``.
+        graph: The operations from images to features; also as a mapping of its fields, from JSON.
         height: Height in pixels of the lines that it reads.
         features: F, the features of a frame.
         frame_pixels: Pixel columns of the line for each frame.
@@ -50,8 +50,9 @@ class PretrainedConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not isinstance(self.graph, Graph):
-            object.__setattr__(self, "graph", Graph.from_dict(self.graph))
+        given: Any = self.graph
+        if not isinstance(given, Graph):
+            object.__setattr__(self, "graph", Graph.from_dict(given))
         for name, largest in _LARGEST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
@@ -118,7 +119,7 @@ class PretrainedNetwork(nn.Module):
         rounded = torch.tensor([self._rounded(width) for width in widths.tolist()], device=widths.device)
         frames = int(lengths.max())
         logits: Tensor | None = None
-        for columns in rounded.unique().tolist():
+        for columns in sorted(set(rounded.tolist())):
             group = (rounded == columns).nonzero()[:, 0]
             part = self._logits(images[group], widths[group], columns)[:, :frames]
             if logits is None:
@@ -161,8 +162,8 @@ class PretrainedNetwork(nn.Module):
             raise InvalidInputError(f"images has shape {tuple(images.shape)}; expected (B, 1, {self.height}, W).")
         if widths.shape != images.shape[:1] or not len(widths):
             raise InvalidInputError(
-                f"widths has shape {tuple(widths.shape)} but images holds {images.shape[0]} lines; expected at least one, "
-                f"and ({images.shape[0]},)."
+                f"widths has shape {tuple(widths.shape)} but images holds {images.shape[0]} lines; expected at least "
+                f"one, and ({images.shape[0]},)."
             )
         if int(widths.min()) < 1 or int(widths.max()) > images.shape[3]:
             raise InvalidInputError(

@@ -35,8 +35,7 @@ def _cast(x: Tensor, *, to: int) -> Tensor:
 def _numbers(value: Tensor | Sizes | None) -> list[int] | None:
     if value is None:
         return None
-    numbers = value.tolist() if isinstance(value, Tensor) else value
-    return list(map(int, numbers)) if isinstance(numbers, (list, tuple)) else [int(numbers)]
+    return list(map(int, value.reshape(-1).tolist() if isinstance(value, Tensor) else value))
 
 
 def _around(x: Tensor, kernel: Sizes, strides: Sizes, dilations: Sizes, pads: Sizes, auto_pad: str) -> list[int]:
@@ -219,7 +218,7 @@ def _gather(x: Tensor, indices: Tensor, *, axis: int = 0) -> Tensor:
 def _parts(x: Tensor, sizes: Tensor | Sizes | None = None, *, axis: int = 0, part: int, parts: int) -> Tensor:
     """Return one part of a ``Split``: each output is an operation of its own."""
     given = _numbers(sizes)
-    return x.split(-(-x.shape[axis] // parts) if given is None else given, axis)[part]
+    return torch.split(x, -(-x.shape[axis] // parts) if given is None else given, axis)[part]
 
 
 def _concat(*parts: Tensor, axis: int) -> Tensor:
@@ -227,7 +226,7 @@ def _concat(*parts: Tensor, axis: int) -> Tensor:
 
 
 def _expand(x: Tensor, shape: Tensor) -> Tensor:
-    return x.expand(torch.broadcast_shapes(x.shape, tuple(_numbers(shape) or ())))
+    return x * torch.ones(_numbers(shape) or [], dtype=x.dtype, device=x.device)
 
 
 def _softmax(x: Tensor, *, axis: int = -1) -> Tensor:

@@ -44,7 +44,9 @@ class Draft:
     def replace_value(self, old: str, new: str) -> None:
         """Let all operations use another value."""
         self.operations = [
-            Operation(each.kind, tuple(new if name == old else name for name in each.inputs), each.output, each.attributes)
+            Operation(
+                each.kind, tuple(new if name == old else name for name in each.inputs), each.output, each.attributes
+            )
             for each in self.operations
         ]
         self.output = new if self.output == old else self.output
@@ -89,7 +91,9 @@ class Matcher:
 
     def find(self, operation: Operation, pattern: Pattern) -> Match | None:
         """Return a match that ends in this operation, and of which no other operation uses a value; or None."""
-        return next((match for match in self._match(operation.output, pattern, Match()) if self._is_closed(match)), None)
+        return next(
+            (match for match in self._match(operation.output, pattern, Match()) if self._is_closed(match)), None
+        )
 
     def _is_closed(self, match: Match) -> bool:
         inner = {each.output: each for each in match.operations[1:]}

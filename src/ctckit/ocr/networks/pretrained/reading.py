@@ -46,10 +46,10 @@ class OnnxRecognizer:
 def read_onnx(path: str | Path) -> OnnxRecognizer:
     """Read a CTC recognizer of text lines from an ONNX file.
 
-    The file must follow the conventions of PP-OCR: an image (B, 3 or 1, height, W) with (level / 255 - 0.5) / 0.5, where
-    255 is white; output (B, T, C); class 0 is the blank; the other characters are in the metadata, under "character", or
-    in a text file of the same name (``x.txt`` beside ``x.onnx``), one on each line. If there is one class more, it is the
-    space.
+    The file must follow the conventions of PP-OCR. Its input is an image (B, 3 or 1, height, W) with levels
+    (level / 255 - 0.5) / 0.5, where 255 is white. Its output has the shape (B, T, C); class 0 is the blank. The other
+    characters are in the metadata, under "character", or in a text file of the same name (``x.txt`` beside ``x.onnx``),
+    one on each line. If there is one class more, it is the space.
 
     Args:
         path: The file.
@@ -132,7 +132,9 @@ def _add(draft: Draft, node: onnx.NodeProto, unknown: set[str]) -> None:
         draft.constants[output] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
         return
     if node.op_type == "Clip":  # before version 11 of ONNX, its limits were attributes
-        inputs += [_constant(draft, f"{output}.{name}", attributes.pop(name)) for name in ("min", "max") if name in attributes]
+        inputs += [
+            _constant(draft, f"{output}.{name}", attributes.pop(name)) for name in ("min", "max") if name in attributes
+        ]
     parts = list(node.output) if node.op_type == "Split" else [output]
     for n, part in enumerate(parts):
         more = {"part": n, "parts": len(parts)} if node.op_type == "Split" else {}
@@ -185,7 +187,9 @@ def _take_classes(draft: Draft) -> tuple[torch.Tensor, torch.Tensor]:
         last = makers.get(last.inputs[0])
     if last is None or last.kind != "Linear":
         found = "nothing" if last is None else last.kind
-        raise DataError(f"its last operation is {found}; expected a linear layer to the classes, and a softmax or none.")
+        raise DataError(
+            f"its last operation is {found}; expected a linear layer to the classes, and a softmax or none."
+        )
     features, *names = last.inputs
     weight, *bias = (draft.constants[name] for name in names)
     draft.output = features
@@ -205,8 +209,7 @@ def _config(draft: Draft, height: int, num_classes: int) -> PretrainedConfig:
             shapes[name] = tuple(value.shape)
     graph = Graph(tuple(draft.operations), shapes, constants, draft.image, channels, draft.output)
     draft.constants = {name: draft.constants[name] for name in shapes}
-    config = PretrainedConfig(num_classes, graph, height, features=1, frame_pixels=1)
-    return replace(config, **_geometry(config))
+    return _with_geometry(PretrainedConfig(num_classes, graph, height, features=1, frame_pixels=1))
 
 
 def _gray(draft: Draft) -> int:
@@ -221,8 +224,8 @@ def _gray(draft: Draft) -> int:
     return 1
 
 
-def _geometry(config: PretrainedConfig) -> dict[str, int]:
-    """Return the features of a frame, and how many frames lines give, found by computing shapes."""
+def _with_geometry(config: PretrainedConfig) -> PretrainedConfig:
+    """Return a configuration with the features of a frame and the frames of lines, found by computing shapes."""
     with torch.device("meta"):
         network = PretrainedNetwork(config)
 
@@ -242,8 +245,10 @@ def _geometry(config: PretrainedConfig) -> dict[str, int]:
         frames = [each[1] if len(each) == 3 and each[0] == 2 else 0 for each in shapes]
         more = frames[0] - _FRAMES
         if frames[0] and frames == [width // stride + more for width in widths]:
-            return {"features": shapes[0][2], "frame_pixels": stride, "more_frames": more}
-    raise DataError(f"its output has shape {shapes[0]} for two lines; expected (2, T, C) with T growing with the width.")
+            return replace(config, features=shapes[0][2], frame_pixels=stride, more_frames=more)
+    raise DataError(
+        f"its output has shape {shapes[0]} for two lines; expected (2, T, C) with T growing with the width."
+    )
 
 
 def _height(model: onnx.ModelProto) -> int:
@@ -262,7 +267,7 @@ def _tokens(path: Path, model: onnx.ModelProto, num_classes: int) -> Mapping[str
     if text is None:
         if not beside.is_file():
             raise DataError(
-                f"{path}: its characters are not known. Expected them in the metadata, under \"character\", or in "
+                f'{path}: its characters are not known. Expected them in the metadata, under "character", or in '
                 f"{beside}, one on each line."
             )
         text = beside.read_text("utf-8-sig")
@@ -272,8 +277,8 @@ def _tokens(path: Path, model: onnx.ModelProto, num_classes: int) -> Mapping[str
         characters.append(" ")
     if len(characters) != num_classes - 1:
         raise DataError(
-            f"{path}: {len(characters)} characters for {num_classes} classes; expected {num_classes - 1}, or one less if "
-            "the last class is the space."
+            f"{path}: {len(characters)} characters for {num_classes} classes; expected {num_classes - 1}, or one less "
+            "if the last class is the space."
         )
     tokens = {"": 0}
     for position, character in enumerate(characters, 1):

@@ -1,6 +1,6 @@
 """A graph is simplified: constants are computed, and operations that belong together become one.
 
-Exporters write a layer norm as nine operations, and a GELU as five. Run one by one, they take most of the time of training.
+Exporters write a layer norm as nine operations, and a GELU as five. One by one, they are slow and need much memory.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ Rule = Callable[[Draft, Match, str], "Operation | str | None"]
 
 _DEVIATION = ("Sub", "x", ("ReduceMean", "x"))
 _SQUARES = (("Pow", _DEVIATION, 2.0), ("Mul", _DEVIATION, _DEVIATION))
-_ERF = tuple(
-    ("Add", ("Erf", part), 1.0) for part in (("Div", "x", math.sqrt(2.0)), ("Mul", "x", math.sqrt(0.5)))
-)
+_ERF = tuple(("Add", ("Erf", part), 1.0) for part in (("Div", "x", math.sqrt(2.0)), ("Mul", "x", math.sqrt(0.5))))
 _RELU6 = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
 _KEYS = ("Transpose", "key")
 
@@ -153,9 +151,7 @@ def _into_convolution(draft: Draft, match: Match, output: str) -> Operation | No
 
 
 def _change(draft: Draft, match: Match, *, channels: int) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Return the factor and the offset of each channel, in float64 rounded to single precision; None if they differ
-    by place.
-    """
+    """Return the factor and the offset of each channel; None if they differ by place."""
     values = [draft.constants[name] for key, name in match.names.items() if key in _CHANNEL_VALUES]
     if any(value.numel() not in (1, channels) for value in values):
         return None
