@@ -373,5 +373,6 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
 def _precision(config: FitConfig, model: Network) -> str:
     if config.precision != "auto":
         return config.precision
-    is_large = isinstance(model, PretrainedNetwork)
-    return "bf16-mixed" if is_large and config.accelerator == "cpu" and computes_bfloat16() else "32-true"
+    on_cpu = config.accelerator == "cpu" or (config.accelerator == "auto" and not torch.accelerator.is_available())
+    gains = isinstance(model, PretrainedNetwork) and on_cpu and computes_bfloat16()
+    return "bf16-mixed" if gains else "32-true"

@@ -3,8 +3,8 @@
 ``model.json`` holds the format version, the charset, the blank, the image geometry, the network's name and
 configuration, the training record, and the history: what the model started from, and what it was trained on. The header
 of ``weights.safetensors`` holds the same text. So one rename replaces a model: first the weights are renamed, then
-``model.json``. Between the two renames, also if the process dies there, the complete new ``model.json`` exists under its
-temporary name, and loading finds it. A reader that finds files of two models while another process saves one reads
+``model.json``. Between the two renames, also if the process dies there, the complete new ``model.json`` exists under
+its temporary name, and loading finds it. A reader that finds files of two models while another process saves one reads
 again.
 """
 

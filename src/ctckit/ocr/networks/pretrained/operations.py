@@ -212,7 +212,7 @@ def _gather(x: Tensor, indices: Tensor, *, axis: int = 0) -> Tensor:
     indices = torch.where(indices < 0, indices + x.shape[axis], indices)
     taken = x.index_select(axis, indices.reshape(-1).to(x.device))
     axis %= x.ndim
-    return taken.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return taken.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 def _parts(x: Tensor, sizes: Tensor | Sizes | None = None, *, axis: int = 0, part: int, parts: int) -> Tensor:

@@ -135,6 +135,8 @@ def _add(draft: Draft, node: onnx.NodeProto, unknown: set[str]) -> None:
         inputs += [
             _constant(draft, f"{output}.{name}", attributes.pop(name)) for name in ("min", "max") if name in attributes
         ]
+    if node.op_type == "ReduceMean" and len(inputs) == 2 and inputs[1] in draft.constants:  # since version 18, an input
+        attributes["axes"] = as_tuples(draft.constants[inputs.pop()].tolist())
     parts = list(node.output) if node.op_type == "Split" else [output]
     for n, part in enumerate(parts):
         more = {"part": n, "parts": len(parts)} if node.op_type == "Split" else {}
