@@ -73,6 +73,8 @@ PAGES = (
             "ctckit.ocr.training.config",
             "ctckit.ocr.training.interruption",
             "ctckit.ocr.training.evaluation",
+            "ctckit.ocr.starting",
+            "ctckit.ocr.networks.pretrained.reading",
             "ctckit.ocr.page_reader",
             "ctckit.ocr.model_folder",
         ),

@@ -322,6 +322,11 @@ def test_a_batch_equals_its_items(small):
             assert (alone - item[:length]).abs().max() < 1e-5
 
 
+def test_a_batch_of_nothing(small):
+    logits, lengths = small.network(torch.zeros(0, 1, HEIGHT, 8), torch.zeros(0, dtype=torch.int64))
+    assert (tuple(logits.shape), tuple(lengths.shape)) == ((0, 0, 3), (0,))
+
+
 def test_training_computes_gradients_of_all_parameters(small):
     network = build(
         "pretrained", {name: getattr(small.network.config, name) for name in PretrainedConfig.__dataclass_fields__}
@@ -337,7 +342,7 @@ def test_training_computes_gradients_of_all_parameters(small):
 @pytest.mark.parametrize(
     ("shape", "widths", "message"),
     [
-        ((1, 1, 15, 40), [40], r"images has shape \(1, 1, 15, 40\); expected \(B, 1, 16, W\)"),
+        ((1, 1, 15, 40), [40], r"images has height 15, this PretrainedNetwork reads lines 16 pixels high"),
         ((1, 3, 16, 40), [40], r"images has shape"),
         ((2, 1, 16, 40), [40], r"widths has shape \(1,\) but images holds 2 lines"),
         ((1, 1, 16, 40), [41], r"widths lie in 41\.\.41; images 40 pixels wide hold lines of 1\.\.40"),

@@ -271,6 +271,11 @@ def test_a_damaged_history_is_an_error(model, history):
         load_model(model)
 
 
+def test_a_network_from_a_file_needs_the_file():
+    with pytest.raises(InvalidInputError, match=r'network="pretrained" needs start, the model that has the network'):
+        FitConfig(network="pretrained")
+
+
 # --- the command
 
 

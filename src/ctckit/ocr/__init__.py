@@ -5,12 +5,13 @@
 
 Read in this order:
 
-    networks/       the networks by name; base (the protocol of a network), crnn
+    networks/       the networks by name; base (the protocol of a network), crnn; pretrained/ runs the graphs of ONNX files
     data/           sources (folders, pages, tables, Parquet), images, texts, rules, lines, batches, synthetic
                     (the demo's digit strings); pages/ reads ALTO and PAGE files and cuts their lines out
     training/       config, loop, curves, checkpoint, interruption, devices, evaluation, record, progress
     tensor_file     tensors in a file
     model_folder    saves and loads models
+    starting        the model that a training starts from
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
     recognizer      reads images of lines
     page_reader     reads pages, and writes them with their texts
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
     from ctckit.ocr.page_reader import ReadPage, read_page
     from ctckit.ocr.recognizer import Reading, Recognizer
+    from ctckit.ocr.starting import StartConfig
 
 __all__ = [
     "CRNN",
@@ -41,6 +43,7 @@ __all__ = [
     "ReadPage",
     "Reading",
     "Recognizer",
+    "StartConfig",
     "fit_lines",
     "read_page",
 ]
@@ -53,6 +56,7 @@ _MODULES = {
     "ReadPage": "page_reader",
     "Reading": "recognizer",
     "Recognizer": "recognizer",
+    "StartConfig": "starting",
     "fit_lines": "fit",
     "read_page": "page_reader",
 }

@@ -108,6 +108,8 @@ class FitConfig:
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
         _checks.choice(self.split, "split", SPLITS)
         type_of(self.network)
+        if self.network == "pretrained" and self.start is None:
+            raise InvalidInputError('network="pretrained" needs start, the model that has the network (--from).')
         if self.charset is not None and self.start is not None and self.start.characters is not None:
             raise InvalidInputError(f"charset and characters={self.start.characters!r} are both given; expected one.")
 

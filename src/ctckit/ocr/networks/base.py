@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
+from ctckit.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from typing_extensions import Self
@@ -78,3 +80,58 @@ class Network(FrameCounter, Protocol):
 
     def cpu(self) -> Self:
         """Move the network to the CPU."""
+
+
+class ConfiguredNetwork(nn.Module):
+    """What networks have in common: the values of their configuration, and the check of their input.
+
+    Attributes:
+        config: A frozen dataclass with ``num_classes``, ``height``, ``frame_pixels`` and ``frames``.
+    """
+
+    config: Any
+
+    @property
+    def num_classes(self) -> int:
+        """C, the blank included."""
+        return int(self.config.num_classes)
+
+    @property
+    def height(self) -> int:
+        """Height in pixels of the lines that it reads."""
+        return int(self.config.height)
+
+    @property
+    def frame_pixels(self) -> int:
+        """Pixel columns of the line for each frame."""
+        return int(self.config.frame_pixels)
+
+    def frames(self, width: int) -> int:
+        """Return the number of frames T of a line of ``width`` pixels, exactly."""
+        return int(self.config.frames(width))
+
+    def check(self, images: torch.Tensor, widths: torch.Tensor) -> None:
+        """Check the arguments of ``forward``.
+
+        Raises:
+            InvalidInputError: If a shape or a width is wrong.
+        """
+        if images.ndim != 4 or images.shape[1] != 1:
+            raise InvalidInputError(
+                f"images has shape {tuple(images.shape)}; expected (B, 1, {self.height}, W): one gray channel."
+            )
+        if images.shape[2] != self.height:
+            raise InvalidInputError(
+                f"images has height {images.shape[2]}, this {type(self).__name__} reads lines {self.height} pixels "
+                "high. Scale the lines (ctckit.ocr.data.lines.scale_to_height)."
+            )
+        if widths.shape != images.shape[:1]:
+            raise InvalidInputError(
+                f"widths has shape {tuple(widths.shape)} but images holds {images.shape[0]} lines; expected "
+                f"({images.shape[0]},)."
+            )
+        if len(widths) and (int(widths.min()) < 1 or int(widths.max()) > images.shape[3]):
+            raise InvalidInputError(
+                f"widths lie in {int(widths.min())}..{int(widths.max())}; images {images.shape[3]} pixels wide hold "
+                f"lines of 1..{images.shape[3]} pixels."
+            )

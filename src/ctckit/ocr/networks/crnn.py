@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from ctckit.errors import InvalidInputError
+from ctckit.ocr.networks.base import ConfiguredNetwork
 
 # far beyond what can be trained; a configuration from a file may claim anything
 _LARGEST = {"num_classes": 2**20, "height": 1024, "hidden": 2**16, "layers": 64, "channels": 2**14, "strides": 64}
@@ -150,7 +151,7 @@ class _FeatureDropout(nn.Module):
         return states * (kept.to(states.dtype) / (1.0 - self.share))
 
 
-class CRNN(nn.Module):
+class CRNN(ConfiguredNetwork):
     """Maps a batch of text lines to logits: images (B, 1, height, W) to (B, T, C).
 
     Args:
@@ -165,7 +166,7 @@ class CRNN(nn.Module):
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config: CRNNConfig = config
         inputs = (1, *config.channels[:-1])
         self.convolutions = nn.ModuleList(
             _Convolution(i, o, s) for i, o, s in zip(inputs, config.channels, config.strides, strict=True)
@@ -174,25 +175,6 @@ class CRNN(nn.Module):
         self.lstms = nn.ModuleList(_BidirectionalLSTM(width, config.hidden) for width in widths)
         self.dropout = _FeatureDropout(config.dropout)
         self.classes = nn.Linear(2 * config.hidden, config.num_classes)
-
-    @property
-    def num_classes(self) -> int:
-        """C, the blank included."""
-        return self.config.num_classes
-
-    @property
-    def height(self) -> int:
-        """Height in pixels of the lines that it reads."""
-        return self.config.height
-
-    @property
-    def frame_pixels(self) -> int:
-        """Pixel columns of the line for each frame."""
-        return self.config.frame_pixels
-
-    def frames(self, width: int) -> int:
-        """Return the number of frames T of a line of ``width`` pixels, exactly."""
-        return self.config.frames(width)
 
     @property
     def parameter_count(self) -> int:
@@ -209,7 +191,7 @@ class CRNN(nn.Module):
         Returns:
             Slices (B, T, 256) from left to right, zero in the padding, and input_lengths (B,) int64.
         """
-        self._check(images, widths)
+        self.check(images, widths)
         columns, lengths = images.shape[3], widths
         padded = bool((widths < columns).any())
         result = images * _column_mask(widths, columns, images) if padded else images
@@ -227,28 +209,6 @@ class CRNN(nn.Module):
         for lstm in self.lstms:
             states = self.dropout(lstm(states, reversal))
         return self.classes(states), lengths
-
-    def _check(self, images: torch.Tensor, widths: torch.Tensor) -> None:
-        if images.ndim != 4 or images.shape[1] != 1:
-            raise InvalidInputError(
-                f"images has shape {tuple(images.shape)}; expected (B, 1, {self.config.height}, W): one gray channel."
-            )
-        if images.shape[2] != self.config.height:
-            raise InvalidInputError(
-                f"images has height {images.shape[2]}, this CRNN reads lines {self.config.height} pixels high. "
-                f"Scale the lines (ctckit.ocr.data.lines.scale_to_height), or build "
-                f"CRNNConfig(height={images.shape[2]})."
-            )
-        if widths.shape != images.shape[:1]:
-            raise InvalidInputError(
-                f"widths has shape {tuple(widths.shape)} but images holds {images.shape[0]} lines; expected "
-                f"({images.shape[0]},)."
-            )
-        if len(widths) and (int(widths.min()) < 1 or int(widths.max()) > images.shape[3]):
-            raise InvalidInputError(
-                f"widths lie in {int(widths.min())}..{int(widths.max())}; images {images.shape[3]} pixels wide hold "
-                f"lines of 1..{images.shape[3]} pixels."
-            )
 
 
 def _column_mask(lengths: torch.Tensor, columns: int, like: torch.Tensor) -> torch.Tensor:

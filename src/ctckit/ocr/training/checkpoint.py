@@ -76,7 +76,7 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
     tensors, header = read_tensors(path, remedy=_REMEDY, what="the checkpoint ")
     if not isinstance(header, dict) or not isinstance(header.get("settings"), dict):
         raise damaged(path, "its header has no settings")
-    made_with = {**_FIRST_SETTINGS, **header["settings"]}
+    made_with = {"network": "CRNN", **header["settings"]}  # the only network when checkpoints did not name theirs
     _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
     step, progress = header.get("step"), header.get("progress")
     if not isinstance(step, int) or isinstance(step, bool) or step < 0 or not isinstance(progress, dict):
@@ -89,7 +89,6 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
 
 
 _REMEDY = "Start without resuming."
-_FIRST_SETTINGS = {"network": "CRNN", "carried_rate": 1.0, "freeze_steps": 0}  # when checkpoints did not name theirs
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps for each parameter, besides the number of steps
 
 

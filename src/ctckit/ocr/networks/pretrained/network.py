@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ctckit.errors import InvalidInputError
+from ctckit.ocr.networks.base import ConfiguredNetwork
 from ctckit.ocr.networks.pretrained.graph import Graph, Operation
 from ctckit.ocr.networks.pretrained.operations import OPERATIONS
 
@@ -66,7 +67,7 @@ class PretrainedConfig:
         return max(1, -(-width // self.frame_pixels) + self.more_frames)
 
 
-class PretrainedNetwork(nn.Module):
+class PretrainedNetwork(ConfiguredNetwork):
     """Maps a batch of text lines to logits: images (B, 1, height, W) to (B, T, C).
 
     The last layer, ``classes``, is a linear layer from features to classes.
@@ -77,7 +78,7 @@ class PretrainedNetwork(nn.Module):
 
     def __init__(self, config: PretrainedConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config: PretrainedConfig = config
         self._keys = dict(zip(config.graph.shapes, _keys(config.graph.shapes), strict=True))
         self.weights = nn.ParameterDict(
             {self._keys[name]: nn.Parameter(torch.empty(shape)) for name, shape in config.graph.shapes.items()}
@@ -86,25 +87,6 @@ class PretrainedNetwork(nn.Module):
         self._constants = {name: constant(value) for name, value in config.graph.constants.items()}
         self._operations = tuple(config.graph.last_uses())
 
-    @property
-    def num_classes(self) -> int:
-        """C, the blank included."""
-        return self.config.num_classes
-
-    @property
-    def height(self) -> int:
-        """Height in pixels of the lines that it reads."""
-        return self.config.height
-
-    @property
-    def frame_pixels(self) -> int:
-        """Pixel columns of the line for each frame."""
-        return self.config.frame_pixels
-
-    def frames(self, width: int) -> int:
-        """Return the number of frames T of a line of ``width`` pixels, exactly."""
-        return self.config.frames(width)
-
     def forward(self, images: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, T, C) and input_lengths (B,).
 
@@ -112,7 +94,9 @@ class PretrainedNetwork(nn.Module):
             images: (B, 1, height, W) float; ink 1, paper 0; columns at or beyond ``widths[b]`` are padding.
             widths: (B,) int64, the width of each line in pixels, 1..W.
         """
-        self._check(images, widths)
+        self.check(images, widths)
+        if not len(images):
+            return images.new_zeros(0, 0, self.num_classes), widths
         lengths = torch.tensor([self.frames(width) for width in widths.tolist()], device=widths.device)
         if self.training:
             return self._logits(images, widths, self._rounded(int(widths.max()))), lengths
@@ -156,20 +140,6 @@ class PretrainedNetwork(nn.Module):
             for name in unneeded:
                 del values[name]
         return values[self.config.graph.features]
-
-    def _check(self, images: Tensor, widths: Tensor) -> None:
-        if images.ndim != 4 or images.shape[1:3] != (1, self.height):
-            raise InvalidInputError(f"images has shape {tuple(images.shape)}; expected (B, 1, {self.height}, W).")
-        if widths.shape != images.shape[:1] or not len(widths):
-            raise InvalidInputError(
-                f"widths has shape {tuple(widths.shape)} but images holds {images.shape[0]} lines; expected at least "
-                f"one, and ({images.shape[0]},)."
-            )
-        if int(widths.min()) < 1 or int(widths.max()) > images.shape[3]:
-            raise InvalidInputError(
-                f"widths lie in {int(widths.min())}..{int(widths.max())}; images {images.shape[3]} pixels wide hold "
-                f"lines of 1..{images.shape[3]} pixels."
-            )
 
 
 def constant(value: Any) -> Tensor:
