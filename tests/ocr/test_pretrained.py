@@ -322,6 +322,21 @@ def test_a_batch_equals_its_items(small):
             assert (alone - item[:length]).abs().max() < 1e-5
 
 
+def test_a_network_that_gives_fewer_frames(tmp_path):
+    graph = GraphBuilder()
+    x = graph.convolution("x", 3, 4, pads=[1, 1, 1, 1], strides=[2, 2])
+    x = graph.add("AveragePool", x, kernel_shape=[8, 12], strides=[8, 1])
+    found = read_onnx(graph.save(tmp_path / "m.onnx", classify(graph, x, 4, 4))).network
+    assert (found.frame_pixels, found.config.more_frames) == (2, -11)
+    given = [1, 22, 24, 40]
+    images, widths = ink(given)
+    logits, lengths = found(images, widths)
+    assert lengths.tolist() == [1, 1, 1, 9]
+    for image, width, item, length in zip(images, given, logits, lengths.tolist(), strict=True):
+        (alone,), _ = found(image[None, :, :, :width], torch.tensor([width]))
+        assert (alone - item[:length]).abs().max() < 1e-5
+
+
 def test_a_batch_of_nothing(small):
     logits, lengths = small.network(torch.zeros(0, 1, HEIGHT, 8), torch.zeros(0, dtype=torch.int64))
     assert (tuple(logits.shape), tuple(lengths.shape)) == ((0, 0, 3), (0,))
@@ -403,6 +418,14 @@ def test_output_that_does_not_grow_with_the_width(tmp_path):
         read_onnx(graph.save(tmp_path / "m.onnx", classify(graph, x, 4, 4)))
 
 
+def test_constants_that_do_not_fit(tmp_path):
+    def block(graph, x):
+        return graph.add("Add", x, graph.add("Add", graph.constant([1.0, 2.0]), graph.constant([1.0, 2.0, 3.0])))
+
+    with pytest.raises(DataError, match=r"its operations do not fit together \(.*\)\. Export it again"):
+        read_onnx(with_a_block(tmp_path / "m.onnx", block))
+
+
 def test_a_network_of_a_fixed_width(tmp_path):
     graph = GraphBuilder()
     x = graph.add("AveragePool", graph.convolution("x", 3, 4), kernel_shape=[14, 1], strides=[1, 1])
@@ -436,6 +459,12 @@ def test_characters_of_the_metadata(tmp_path):
 
 def test_characters_of_a_file_beside_it(tmp_path):
     assert tokens(tmp_path, None, 4, "a\r\n\u3000\n") == ("", "a", "\u3000", " ")
+
+
+def test_a_file_of_characters_that_is_no_text(tmp_path):
+    (tmp_path / "m.txt").write_bytes(b"\xff\xfe\xfd")
+    with pytest.raises(DataError, match=r"m\.txt: cannot be read as UTF-8 text"):
+        tokens(tmp_path, None, 4)
 
 
 def test_of_a_character_that_is_there_twice_the_first_stays(tmp_path):

@@ -119,8 +119,8 @@ class PretrainedNetwork(ConfiguredNetwork):
                 self.weights[key].copy_(tensors[name])
 
     def _rounded(self, width: int) -> int:
-        step = _ROUNDING * self.config.frame_pixels
-        return -(-width // step) * step
+        frames = max(-(-width // self.config.frame_pixels), 1 - self.config.more_frames)
+        return -(-frames // _ROUNDING) * _ROUNDING * self.config.frame_pixels
 
     def _logits(self, images: Tensor, widths: Tensor, columns: int) -> Tensor:
         """Return the logits of lines that are filled up to some columns with their last ones."""

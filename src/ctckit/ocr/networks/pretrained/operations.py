@@ -238,10 +238,11 @@ def _log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
 
 
 def _hard_sigmoid(x: Tensor, *, alpha: float = 0.2, beta: float = 0.5) -> Tensor:
-    return F.hardsigmoid(x) if _is_sixth(alpha, beta) else (alpha * x + beta).clamp(0.0, 1.0)
+    return F.hardsigmoid(x) if is_usual_slope(alpha, beta) else (alpha * x + beta).clamp(0.0, 1.0)
 
 
-def _is_sixth(alpha: float, beta: float) -> bool:
+def is_usual_slope(alpha: float, beta: float) -> bool:
+    """Return whether a hard sigmoid is that of torch: (x + 3) / 6 between 0 and 1."""
     return abs(alpha - 1 / 6) < 1e-6 and beta == 0.5
 
 

@@ -68,6 +68,8 @@ def read_onnx(path: str | Path) -> OnnxRecognizer:
         config = _config(draft, _height(model), len(weight))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:  # a file can hold anything
+        raise DataError(f"{path}: its operations do not fit together ({error}). Export it again.") from error
     tokens = _tokens(path, model, len(weight))
     network = PretrainedNetwork(replace(config, num_classes=len(tokens)))
     network.load_features(draft.constants)
@@ -272,7 +274,10 @@ def _tokens(path: Path, model: onnx.ModelProto, num_classes: int) -> Mapping[str
                 f'{path}: its characters are not known. Expected them in the metadata, under "character", or in '
                 f"{beside}, one on each line."
             )
-        text = beside.read_text("utf-8-sig")
+        try:
+            text = beside.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{beside}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
     characters = text.removesuffix("\n").split("\n")
     characters = [each.removesuffix("\r") for each in characters]
     if len(characters) == num_classes - 2:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from ctckit.ocr.networks.pretrained.graph import Operation
-from ctckit.ocr.networks.pretrained.operations import OPERATIONS
+from ctckit.ocr.networks.pretrained.operations import OPERATIONS, is_usual_slope
 from ctckit.ocr.networks.pretrained.patterns import Draft, Match, Matcher, Pattern
 
 Rule = Callable[[Draft, Match, str], "Operation | str | None"]
@@ -22,8 +22,6 @@ _SQUARES = (("Pow", _DEVIATION, 2.0), ("Mul", _DEVIATION, _DEVIATION))
 _ERF = tuple(("Add", ("Erf", part), 1.0) for part in (("Div", "x", math.sqrt(2.0)), ("Mul", "x", math.sqrt(0.5))))
 _RELU6 = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
 _KEYS = ("Transpose", "key")
-
-
 _WITHOUT_EFFECT = (
     ("Identity", "x"),
     ("Dropout", "x"),
@@ -89,13 +87,13 @@ def _hard_sigmoid(draft: Draft, match: Match, output: str) -> Operation:
 
 def _hard_swish(draft: Draft, match: Match, output: str) -> Operation | None:
     (found,) = match.attributes("HardSigmoid")
-    is_sixth = abs(found.get("alpha", 0.2) - 1 / 6) < 1e-6 and found.get("beta", 0.5) == 0.5
-    return Operation("HardSwish", (match.names["x"],), output) if is_sixth else None
+    usual = is_usual_slope(found.get("alpha", 0.2), found.get("beta", 0.5))
+    return Operation("HardSwish", (match.names["x"],), output) if usual else None
 
 
 def _layer_norm(draft: Draft, match: Match, output: str) -> Operation | None:
     names = match.names
-    if any(tuple(each.get("axes", ())) != (-1,) for each in match.attributes("ReduceMean")):
+    if any(each.get("axes") != (-1,) or not each.get("keepdims", 1) for each in match.attributes("ReduceMean")):
         return None
     if draft.constants[names["Weight"]].ndim != 1 or draft.constants[names["Bias"]].ndim != 1:
         return None
