@@ -18,7 +18,7 @@ from ctckit.ocr.training.config import TrainingConfig
 from ctckit.ocr.training.interruption import Interruption, TrainingInterrupted
 from ctckit.ocr.training.loop import train
 from ctckit.vocabulary import Vocabulary
-from tests.support.line_files import TEXTS, bars, register_tiny, write_line, write_lines
+from tests.support.line_files import TEXTS, bars, register_tiny, stopping_at_a_checkpoint, write_line, write_lines
 
 pytestmark = pytest.mark.usefixtures("signals_as_usual")
 
@@ -45,16 +45,8 @@ def interrupted(data, tmp_path, monkeypatch):
 
 
 def stop_after_saving(monkeypatch, data, out, **options):
-    save = loop.save_checkpoint
-
-    def save_and_stop(*arguments, **settings):
-        save(*arguments, **settings)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "save_checkpoint", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            fit_lines(data, out, config=config(), **options)
+    with stopping_at_a_checkpoint(monkeypatch):
+        fit_lines(data, out, config=config(), **options)
     assert (out / CHECKPOINT_FILE).is_file()
 
 

@@ -19,7 +19,7 @@ from ctckit.ocr.recognizer import Recognizer
 from ctckit.ocr.starting import BUNDLED, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training import loop
 from ctckit.vocabulary import Vocabulary
-from tests.support.line_files import TEXTS, TINY, bars, register_tiny, write_line, write_lines
+from tests.support.line_files import TEXTS, TINY, bars, register_tiny, stopping_at_a_checkpoint, write_line, write_lines
 
 OLD = Vocabulary(("e", "", "a", "ﬁ", "f"), blank=1)
 
@@ -169,16 +169,8 @@ def test_the_rate_of_what_is_carried_over(data, model, tmp_path, monkeypatch):
 def test_a_resumed_run_gives_the_same_weights(data, model, tmp_path, monkeypatch):
     options = {"epochs": 4, "batch_size": 4, "start": {"freeze_steps": 2}}
     fit(data, tmp_path / "whole", model, **options)
-    save = loop.save_checkpoint
-
-    def save_and_stop(*arguments, **settings):
-        save(*arguments, **settings)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "save_checkpoint", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            fit(data, tmp_path / "new", model, **options)
+    with stopping_at_a_checkpoint(monkeypatch):
+        fit(data, tmp_path / "new", model, **options)
     with pytest.raises(DataError, match=r"freeze_steps was 2, now 0"):
         fit_lines(
             data, tmp_path / "new", config=FitConfig(start=StartConfig(str(model)), epochs=4, batch_size=4), resume=True

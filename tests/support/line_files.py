@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ctckit.ocr.data.lines import Line
 from ctckit.ocr.networks import NETWORKS, NetworkType
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.training import loop
 
 TEXTS = ("a", "b", "ab", "ba", "aab", "abb", "bab", "bb", "aba")
 
@@ -47,6 +50,21 @@ def write_lines(folder, texts=TEXTS):
     for n, text in enumerate(texts):
         write_line(folder, f"{n:03}", text)
     return folder
+
+
+@contextmanager
+def stopping_at_a_checkpoint(monkeypatch):
+    """Let a training stop after its first checkpoint."""
+    save = loop.save_checkpoint
+
+    def save_and_stop(*arguments, **settings):
+        save(*arguments, **settings)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "save_checkpoint", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 def start_command(*arguments, **environment):
