@@ -2,7 +2,7 @@
 
 The network keeps its weights, and gets the classes of the new vocabulary. A class that the other model has keeps its
 row of the last layer; a character that it lacks takes the row of its base character (é that of e) if there is one, or
-else the mean of all rows.
+else zeros.
 """
 
 from __future__ import annotations
@@ -190,5 +190,5 @@ def _rows(old: Vocabulary, new: Vocabulary) -> list[int | None]:
 
 
 def _carry(tensor: torch.Tensor, rows: Sequence[int | None]) -> torch.Tensor:
-    mean = tensor.mean(dim=0)
-    return torch.stack([mean if row is None else tensor[row] for row in rows])
+    zeros = torch.zeros_like(tensor[0])
+    return torch.stack([zeros if row is None else tensor[row] for row in rows])
