@@ -117,6 +117,8 @@ def test_from_an_onnx_file(data, onnx_file, tmp_path):
     description = json.loads((tmp_path / "new" / "model.json").read_text(encoding="utf-8"))
     assert description["history"][0]["sha256"] == first.sha256
     assert description["network_name"] == "pretrained"
+    kernels = [weight for weight in saved.model.parameters() if weight.ndim == 4]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
     (reading,) = Recognizer.load(tmp_path / "new").read([bars("ab").image])
     assert set(reading.text) <= set("ab")
 
@@ -164,6 +166,17 @@ def test_the_rate_of_what_is_carried_over(data, model, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.torch.optim, "AdamW", Recording)
     fit(data, tmp_path / "new", model, epochs=3, start={"carried_rate": 0.1, "freeze_steps": 1})
     assert [rate[True] / rate[False] for rate in rates] == pytest.approx([0.0, 0.1, 0.1])
+
+
+def test_a_run_that_makes_it_worse_keeps_the_first_weights(data, onnx_file, tmp_path):
+    good = write_lines(tmp_path / "more", TEXTS * 4)
+    options = {"distort": False, "precision": "32-true", "validation": 0.2}
+    fit(good, tmp_path / "good", onnx_file, epochs=60, learning_rate=2e-2, **options)
+    start = {"characters": "keep", "carried_rate": 1.0}
+    result = fit(data, tmp_path / "bad", tmp_path / "good", learning_rate=1.0, start=start, **options)
+    assert result.record.validation_steps[0] == result.record.best_step == 0
+    assert result.record.validation_cer[0] == 0.0 < result.record.validation_cer[-1]
+    assert moved(tmp_path / "good", tmp_path / "bad") == set()
 
 
 def test_a_resumed_run_gives_the_same_weights(data, model, tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def train(
         settings: What else must be the same when the run resumes, JSON-ready, by name. The configuration, the network,
             the vocabulary, the validation lines and, if it has such an attribute, ``source.settings`` are included.
         carried: The names of the parameters that come from another model, for ``config.carried_rate`` and
-            ``config.freeze_steps``.
+            ``config.freeze_steps``. If there are any, the validation lines are also read before the first step.
 
     Returns:
         The curves and results of the run.
@@ -118,6 +118,7 @@ class _Run:
         self.raw, self.source, self.vocabulary, self.config = model, source, vocabulary, config
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
         self.settings = self._all_settings(settings)
+        self.starts_from_a_model = bool(carried)
         self.fabric = make_fabric(config.accelerator, config.devices, config.precision)
         self.fabric.launch()
         # convolutions in channels-last format are a tenth to a fifth faster here, on CPUs and on GPUs
@@ -137,6 +138,8 @@ class _Run:
         last = self.config.steps if stop_after is None else min(stop_after, self.config.steps)
         self.saved = time.perf_counter()
         with self.progress.running(first, self.config.steps):
+            if self.starts_from_a_model and self.validation and first == 0:
+                self._validate(0)  # the result is never worse than the model that it started from
             self.model.train()
             clock = time.perf_counter()
             for step, batch in self._batches(first, last):
