@@ -1,7 +1,8 @@
 """Networks that read line images, by name.
 
-``base`` says what a network is, ``crnn`` is one, and ``pretrained`` has those that began as an ONNX file. To add a network, write a module with its configuration (a frozen
-dataclass with a field ``num_classes``, and defaults for all others) and its class, and register both in ``NETWORKS``::
+``base`` says what a network is, ``crnn`` is one, and ``pretrained`` has those that began as an ONNX file. To add a
+network, write a module with its configuration (a frozen dataclass with a field ``num_classes``, and defaults for all
+others) and its class, and register both in ``NETWORKS``::
 
     NETWORKS = {"crnn": NetworkType(CRNNConfig, CRNN), "mine": NetworkType(MyConfig, MyNetwork)}
 
