@@ -126,6 +126,14 @@ def locked(folder: Path, name: str, *, doing: str, wait: float = 0.0) -> Iterato
         os.close(descriptor)
 
 
+def _is_open(descriptor: int, path: Path) -> bool:
+    """Return whether a descriptor is that of the file that has this path now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _lock(path: Path) -> int | None:
     """Return the descriptor of the locked file, or None if another holds the lock."""
     import fcntl
@@ -134,7 +142,7 @@ def _lock(path: Path) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            if _is_open(descriptor, path):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()} on {_host()}".encode())
                 return descriptor
