@@ -15,7 +15,7 @@ from ctckit.ocr.page_reader import read_page
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.vocabulary import Vocabulary
 from tests.support.line_files import TINY
-from tests.support.page_files import alto, page_xml, write_page
+from tests.support.page_files import page_xml, write_page
 
 VOCABULARY = Vocabulary.from_characters(" abc\u05d0\u05d1")
 
@@ -147,6 +147,15 @@ def test_page_is_written_back(tmp_path):
     assert [line.text for line in read_pages(tmp_path / "again.xml")[0].lines] == ["ab", "a c", ""]
 
 
+def test_a_file_with_prefixed_names_keeps_its_prefix(tmp_path):
+    path = write_page(tmp_path, page_xml)
+    content = re.sub(r"<(/?)(\w+)", r"<\1pc:\2", path.read_text().replace("xmlns=", "xmlns:pc="))
+    path.write_text(content)
+    written = read_page(speller(["ab", "a c", "b"]), path).xml()
+    assert b"<pc:Unicode>a c</pc:Unicode>" in written
+    assert written.count(b"xmlns") == 1
+
+
 def test_written_pages_are_read_again(tmp_path):
     path = write_page(tmp_path)
     path.write_bytes(read_page(speller(["ab", "a c", "b b"]), path).xml())
@@ -195,4 +204,3 @@ def test_what_is_no_page_is_an_error(tmp_path):
     path.with_suffix(".png").unlink()
     with pytest.raises(DataError, match="there is no image of this page"):
         read_page(speller([]), path)
-    assert alto

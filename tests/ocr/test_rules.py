@@ -1,5 +1,6 @@
 """The rules of a model: the form of texts, their direction, and light ink."""
 
+import json
 import unicodedata
 
 import numpy as np
@@ -14,7 +15,7 @@ from ctckit.ocr.data.images import has_light_ink
 from ctckit.ocr.data.lines import Line, LineSet, in_display_order, load_lines
 from ctckit.ocr.data.rules import BEFORE, LineRules
 from ctckit.ocr.fit import FitConfig, fit_lines
-from ctckit.ocr.model_folder import load_model, save_model
+from ctckit.ocr.model_folder import _build, load_model, save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.vocabulary import Vocabulary
@@ -143,11 +144,7 @@ def test_a_model_without_rules_reads_as_before(tmp_path):
 
 
 def test_damaged_rules_are_told(tmp_path):
-    from ctckit.ocr.model_folder import _build
-
     save_model(tmp_path, CRNN(CRNNConfig(num_classes=3, **TINY)), Vocabulary.from_characters("ab"))
-    import json
-
     description = json.loads((tmp_path / "model.json").read_text())
     with pytest.raises(ModelFormatError, match="the rules are"):
         _build(tmp_path, {**description, "lines": [1]}, load_model(tmp_path).model.state_dict())

@@ -49,7 +49,7 @@ def turned(image, lines, quarters):
     return image, lines
 
 
-def alto(lines, *, size, image="page.png", extra=""):
+def alto(lines, *, size, image="page.png"):
     """Return an ALTO file."""
     written = "".join(
         f'<TextLine ID="l{n}" BASELINE="{_points(line.baseline)}">'
@@ -59,7 +59,7 @@ def alto(lines, *, size, image="page.png", extra=""):
     return ALTO.format(
         f"<Description><MeasurementUnit>pixel</MeasurementUnit><sourceImageInformation><fileName>{image}</fileName>"
         f'</sourceImageInformation></Description><Layout><Page WIDTH="{size[0]}" HEIGHT="{size[1]}"><PrintSpace>'
-        f"<TextBlock>{written}</TextBlock></PrintSpace></Page></Layout>{extra}"
+        f"<TextBlock>{written}</TextBlock></PrintSpace></Page></Layout>"
     )
 
 

@@ -167,7 +167,7 @@ def fit_lines(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> FitResult:
-    """Train a recognizer on a folder or a table of lines, and save it.
+    """Train a recognizer on a data set of lines, and save it.
 
     Until the run is done, its checkpoint is in the model folder. A signal (Ctrl-C) stops the run with a checkpoint, as
     :func:`~ctckit.ocr.training.loop.train` says. Lines that cannot be used are left out, and are listed in

@@ -1,7 +1,7 @@
-"""Text lines: read from a folder or a table, and checked.
+"""Text lines: read from a data set, and checked.
 
-:mod:`~ctckit.ocr.data.sources` tells which folders and tables are supported, :mod:`~ctckit.ocr.data.images` which
-images, and :mod:`~ctckit.ocr.data.texts` how texts are normalized. Images are converted to gray levels and scaled to
+:mod:`~ctckit.ocr.data.sources` tells which data sets are supported, :mod:`~ctckit.ocr.data.images` which images, and
+:mod:`~ctckit.ocr.data.texts` how texts are normalized. Images are converted to gray levels and scaled to
 the network's height; their proportions stay. Light ink on a dark ground is found, and inverted.
 """
 
