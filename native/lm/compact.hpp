@@ -106,6 +106,7 @@ class CompactNGram final : public BackoffModel {
     return static_cast<double>(log_prob(word < words_ ? word : unknown_));
   }
   ModelState first_state() const noexcept override { return {{own_state(header_->begin), 0, 0, 0}}; }
+  bool has_short_states() const noexcept override { return true; }
   Scored score(const ModelState& state, uint32_t word) const noexcept override;
   int matched(const ModelState& state, uint32_t word) const noexcept override;
 

@@ -57,6 +57,8 @@ class LanguageModel {
   virtual double unigram(uint32_t word) const noexcept = 0;  // log p without context; nats
 
   virtual ModelState first_state() const noexcept = 0;  // after <s>
+  // Whether all states are numbers of 32 bits.
+  virtual bool has_short_states() const noexcept { return false; }
   // Returns log p(word | state) and the state after the word. A session may throw, other models do not.
   virtual Scored score(const ModelState& state, uint32_t word) const = 0;
 

@@ -105,6 +105,7 @@ class NGram final : public BackoffModel {
     return static_cast<double>(unigrams_[word < words_ ? word : unknown_].log_prob);
   }
   ModelState first_state() const noexcept override { return {{start(), 0, 0, 0}}; }
+  bool has_short_states() const noexcept override { return true; }
   Scored score(const ModelState& state, uint32_t word) const noexcept override {
     const Step step = query(state.parts[0], word);
     return {static_cast<double>(step.log_prob), {{step.state, 0, 0, 0}}};

@@ -119,7 +119,7 @@ Step Scorers::token_lm_step(ModelState state, int token, bool inside) const {
   return {factor_of(weighted(plan_.token_lm_weight, log_prob)), state};
 }
 
-HotwordStep Scorers::hotword_step(uint32_t state, int token, bool inside) const {
+ShortStep Scorers::hotword_step(uint32_t state, int token, bool inside) const {
   double gain = -hotwords_->potential(state);
   for (int32_t letter : plan_.letters[static_cast<size_t>(token)]) {
     if (letter == boundary && !inside) continue;

@@ -27,15 +27,14 @@ struct Context {
   bool operator==(const Context&) const = default;
 };
 
-// A factor and the next state: of a language model, or of the hotwords.
-struct Step {
+// A factor and the next state.
+template <class State>
+struct StepOf {
   float factor;
-  ModelState state;
+  State state;
 };
-struct HotwordStep {
-  float factor;
-  uint32_t state;
-};
+using Step = StepOf<ModelState>;     // of a language model
+using ShortStep = StepOf<uint32_t>;  // of the hotwords, or of a model with short states
 
 // The parts of a text's score without its CTC log-probability; nats, without weights.
 struct Parts {
@@ -117,7 +116,7 @@ class Scorers {
   // Factors that depend on one state each, so that the caller can cache them. `inside`: within a word, not after a
   // boundary.
   Step token_lm_step(ModelState state, int token, bool inside) const;
-  HotwordStep hotword_step(uint32_t state, int token, bool inside) const;
+  ShortStep hotword_step(uint32_t state, int token, bool inside) const;
   // The end of the current word. Depends only on the model's state and on the node in the lexicon.
   Step end_word(const Context& context) const;
   // An upper bound of the factor of the word's end, now or after more letters; at least 1.

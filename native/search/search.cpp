@@ -15,11 +15,8 @@ namespace ctckit {
 
 namespace {
 
-uint64_t hash_of(uint32_t state) { return state; }  // of hotwords
-
-constexpr float smallest = 0x1p-100f;           // masses below this are dropped; the largest is above 2^16
-constexpr size_t most_known = 20000;            // answers of language models, when frames are added
-constexpr uint32_t nothing = ~uint32_t{0} - 1;  // no token, and no node of a lexicon
+constexpr float smallest = 0x1p-100f;  // masses below this are dropped; the largest is above 2^16
+constexpr size_t most_known = 20000;   // answers of language models, when frames are added
 
 // Treats subnormal numbers as zeros: they do not matter, and they are slow.
 class FlushSubnormals {
@@ -54,15 +51,17 @@ Search::Search(const std::shared_ptr<const Scorers>& scorers)
       choice_(plan_.beam_width) {
   const Bounds none = {std::vector<float>(static_cast<size_t>(whole_blocks(plan_.beam_width)), 0), 0};
   if (weighted_) bounds_.assign(scorers_->kinds().size(), none);
-  if (scorers_->has_hotwords()) hotword_memory_.assign(1 << 12, {{}, nothing, {}});
+  if (scorers_->has_hotwords()) hotword_memory_.clear(1 << 12);
   clear_caches();
   reset();
 }
 
 // Of the language models: afterwards, no state is remembered but those in the beam.
 void Search::clear_caches() {
-  if (scorers_->has_token_lm()) token_lm_memory_.assign(1 << 13, {{}, nothing, {}});
-  if (weighted_ && plan_.has_words) word_memory_.assign(1 << 13, {{}, nothing, {}});
+  const auto is_short = [](const auto& model) { return !model || model->has_short_states(); };
+  const bool short_tokens = is_short(plan_.token_lm);
+  if (scorers_->has_token_lm()) token_lm_memory_.clear(short_tokens ? 1 << 15 : 1 << 13, short_tokens);
+  if (weighted_ && plan_.has_words) word_memory_.clear(1 << 13, is_short(plan_.word_lm));
 }
 
 void Search::push(const float* log_probs, int64_t frame_stride, int64_t frames) {
@@ -288,6 +287,7 @@ float Search::score_pending(float threshold) {
     likeliest = choice_.select(beam_.staying(), beam_.count(), pending_, plan_.beam_width, threshold, top);
   }
   const bool all = likeliest.least == 0;
+  Context unused;
   for (const bool first : {true, false}) {
     const float least = first && !all ? std::max(threshold, likeliest.threshold()) : threshold;
     const int found = beam_kernels().above(pending_.values.data(), pending_.count, least, order_.data());
@@ -298,7 +298,6 @@ float Search::score_pending(float threshold) {
       if (pending_.values[at] > most) continue;
       const int32_t entry = pending_.entries[at], token = pending_.tokens[at];
       const float from = beam_.token(entry) == token ? beam_.blank_part(entry) : beam_.total(entry);
-      Context unused;
       const float mass = from * prob(token) * factor(entry, token, unused);
       if (mass > threshold) candidates_.add(mass, entry, token);
     }
@@ -359,15 +358,6 @@ Beam::Entry Search::carried(int entry, int token, float& of_token) {
 
 // --- scorers ---------------------------------------------------------------------------------------------------------
 
-template <class Result, class State, class Compute>
-Result Search::cached_step(std::vector<Cached<Result, State>>& memory, const State& state, uint32_t entry,
-                           Compute&& compute) {
-  const uint64_t mixed = (hash_of(state) ^ uint64_t{entry} << 32) * 0x9E3779B97F4A7C15u;
-  Cached<Result, State>& place = memory[(mixed ^ (mixed >> 32)) & (memory.size() - 1)];
-  if (place.entry != entry || place.state != state) place = {state, entry, compute()};
-  return place.step;
-}
-
 // Returns e^(score of the scorers) for a token after an entry, and sets the context after it.
 float Search::factor(int entry, int token, Context& after) {
   Beam::Entry& each = beam_[entry];
@@ -376,22 +366,22 @@ float Search::factor(int entry, int token, Context& after) {
   after = each.context;
   float result = scorers_->token_factor();
   if (scorers_->has_token_lm()) {
-    const Step step = cached_step(token_lm_memory_, after.token_lm, token_inside,
-                                  [&] { return scorers_->token_lm_step(after.token_lm, token, inside); });
-    result *= step.factor;
-    after.token_lm = step.state;
+    const ModelState before = after.token_lm;
+    result *= token_lm_memory_.step(after.token_lm, token_inside,
+                                    [&] { return scorers_->token_lm_step(before, token, inside); });
   }
   if (scorers_->has_hotwords()) {
-    const HotwordStep step = cached_step(hotword_memory_, after.hotword, token_inside,
-                                         [&] { return scorers_->hotword_step(after.hotword, token, inside); });
+    const ShortStep step = hotword_memory_.step(after.hotword, token_inside,
+                                                [&] { return scorers_->hotword_step(after.hotword, token, inside); });
     result *= step.factor;
     after.hotword = step.state;
   }
   if (!plan_.has_words) return std::min(result, largest_factor);
   const bool ends_word = inside && scorers_->kind_of(token).ends_it_at_once;
   if (ends_word && each.ended.factor < 0) {
-    each.ended = cached_step(word_memory_, each.context.word, each.context.node,
-                             [&] { return scorers_->end_word(each.context); });
+    each.ended.state = each.context.word;
+    each.ended.factor =
+        word_memory_.step(each.ended.state, each.context.node, [&] { return scorers_->end_word(each.context); });
     if (scorers_->boundaries_first()) each.ending_bound = std::max(each.ended.factor, 1.0f);
   }
   return std::min(result * scorers_->letters(after, token, ends_word ? &each.ended : nullptr), largest_factor);

@@ -24,6 +24,7 @@
 #include "scorers/scorers.hpp"
 #include "search/beam.hpp"
 #include "search/candidates.hpp"
+#include "search/step_memory.hpp"
 
 namespace ctckit {
 
@@ -90,15 +91,6 @@ class Search {
     std::vector<float> values;  // of each entry
     float most;
   };
-  // A cache of scorer results for a state and an entry; both say the place.
-  template <class Result, class State>
-  struct Cached {
-    State state;
-    uint32_t entry;
-    Result step;
-  };
-  using CachedStep = Cached<Step, ModelState>;
-  using CachedHotwords = Cached<HotwordStep, uint32_t>;
 
   void push_in_sessions(const float* log_probs, int64_t frame_stride, int64_t frames);
   void clear_caches();
@@ -121,8 +113,6 @@ class Search {
   void replace(Selection selection, float top);
   Beam::Entry carried(int entry, int token, float& factor);
   float factor(int entry, int token, Context& after);
-  template <class Result, class State, class Compute>
-  Result cached_step(std::vector<Cached<Result, State>>& memory, const State& state, uint32_t entry, Compute&& compute);
 
   std::shared_ptr<const Scorers> scorers_;
   const SearchPlan& plan_;
@@ -143,8 +133,8 @@ class Search {
   Choice choice_;
   std::vector<Beam::Arrival> arrivals_;
   std::vector<Beam::Entry> carried_;  // one for each arrival
-  std::vector<CachedStep> token_lm_memory_, word_memory_;
-  std::vector<CachedHotwords> hotword_memory_;
+  ModelStepMemory token_lm_memory_, word_memory_;
+  StepMemory<uint32_t> hotword_memory_;
 };
 
 }  // namespace ctckit
