@@ -329,7 +329,7 @@ def test_several_models_are_averaged(arpa):
 
 
 def test_a_model_of_the_users_own(arpa):
-    """With ``strict``, any ``AbstractLanguageModel``; without, the message names the way to ``BeamDecoder``."""
+    """With ``strict``, any ``AbstractLanguageModel``; without, the message names the interface that works."""
     inner = LanguageModel(kenlm.Model(arpa), cases.vocabulary())
 
     class Own(AbstractLanguageModel):
@@ -347,9 +347,7 @@ def test_a_model_of_the_users_own(arpa):
     alphabet = Alphabet(LETTERS, False)
     found, expected = (BeamSearchDecoderCTC(alphabet, each, strict=True) for each in (Own(), inner))
     assert found.decode_beams(peaked("bagu be")) == expected.decode_beams(peaked("bagu be"))
-    with pytest.raises(
-        InvalidInputError, match=r"A Own needs strict=True: .* BeamDecoder takes any object with begin,"
-    ):
+    with pytest.raises(InvalidInputError, match=r"A Own needs strict=True: .* any object with begin, score and end"):
         BeamSearchDecoderCTC(alphabet, Own()).decode(peaked("bagu be"))
 
 

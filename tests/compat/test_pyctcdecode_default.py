@@ -274,7 +274,7 @@ def test_models_of_the_kenlm_package_are_taken(strict, arpa, tmp_path):
 @pytest.mark.difference(
     "pyctcdecode",
     "`lm_start_state`, `partial_decode_beams`, `lm_score_boundary=False`, a negative `alpha`, "
-    "`MultiLanguageModel`, own language models, a language model without spaces among the labels",
+    "`MultiLanguageModel`, own `AbstractLanguageModel`s, a language model without spaces among the labels",
     "yes",
     "an error that names `strict=True`",
 )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
+from ctckit.compat.pyctcdecode._own_model import OwnModel
 from ctckit.errors import DataError, InvalidInputError, MissingFileError
 
 ORIGINAL_SUFFIXES = (".arpa", ".bin", ".binary")  # of the models that the original reads
@@ -139,7 +140,8 @@ def state_maker(model: Any) -> Callable[[], Any]:
     state: Callable[[], Any] | None = getattr(module, "State", None)
     if missing or state is None:
         raise InvalidInputError(
-            f"kenlm_model is {model!r}; expected an NGramModel, a ctckit.compat.kenlm.Model or a kenlm.Model."
+            f"kenlm_model is {model!r}; expected an NGramModel, a ctckit.compat.kenlm.Model, a kenlm.Model, or an "
+            "object with the methods of ctckit.language_models.LanguageModel."
         )
     return state
 
@@ -171,8 +173,8 @@ def model_of_words(model: Any) -> Any:
     if None in weights or not hasattr(model, "kenlm_model"):
         raise only_strict(
             f"A {type(model).__name__}",
-            "only a LanguageModel works with ctckit's own search here. BeamDecoder takes any object with begin, score "
-            "and end (ctckit.language_models.LanguageModel).",
+            "ctckit's own search takes a LanguageModel here, or any object with begin, score and end "
+            "(ctckit.language_models.LanguageModel).",
         )
     if not model.score_boundary:
         raise only_strict("lm_score_boundary=False", "ctckit's own search treats a text as a sentence.")
@@ -204,6 +206,25 @@ def unigrams_for(path: str, unigrams: list[str] | None) -> list[str]:
             "words it was built from. Only strict=True works without them."
         )
     return unigrams
+
+
+def words_for(words: Any, unigrams: Any) -> Any:
+    """Return the words that a model of the user's own can be asked for: those that it lists, or else the unigrams."""
+    found = unigrams if words is None else words
+    if not found:
+        raise InvalidInputError(
+            "The language model lists no words (__iter__), and no unigrams are given; expected unigrams=[…]. Only "
+            "strict=True works without them."
+        )
+    return found
+
+
+def has_file(model: Any) -> None:
+    """A model can be copied into a folder."""
+    if isinstance(model, OwnModel):
+        raise InvalidInputError(
+            f"The language model is a {type(model.given).__name__}, which has no file to save. Pickle the decoder."
+        )
 
 
 def has_model(kept: bool) -> None:

@@ -14,7 +14,7 @@ token_min_logp     token_threshold
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from ctckit.alignment.spans import words_of
 from ctckit.compat import kenlm
 from ctckit.compat.pyctcdecode import _checks
 from ctckit.compat.pyctcdecode._beams import OutputBeam, WordFrames
+from ctckit.compat.pyctcdecode._own_model import OwnModel
 from ctckit.compat.pyctcdecode._strict_search import Pruning
 from ctckit.compat.pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from ctckit.compat.pyctcdecode.constants import AVG_TOKEN_LEN, LOG_BASE_CHANGE_FACTOR
@@ -90,17 +91,21 @@ class DefaultSearch:
         if model is None:
             return BeamDecoder(vocabulary)
         _checks.words_end(vocabulary.has_words)
-        ngrams = ngrams_of(model)
-        return BeamDecoder(vocabulary, language_model=ngrams, lexicon=_lexicon(ngrams, model.unigrams, vocabulary))
+        given = model.kenlm_model
+        if isinstance(given, OwnModel):
+            found, words = given.given, _checks.words_for(given.words, model.unigrams)
+        else:
+            found = words = ngrams_of(model)
+        return BeamDecoder(vocabulary, language_model=found, lexicon=_lexicon(words, model.unigrams, vocabulary))
 
 
-def _lexicon(ngrams: NGramModel, unigrams: Sequence[str] | None, vocabulary: Vocabulary) -> Lexicon:
-    """Return the words of the model: those of a list of unigrams are known, the others are charged.
+def _lexicon(model: Iterable[str], unigrams: Sequence[str] | None, vocabulary: Vocabulary) -> Lexicon:
+    """Return the words of a model: those of a list of unigrams are known, the others are charged.
 
     Without a list, or with an empty one, all words of the model are known.
     """
     letters = _letters_of(vocabulary)
-    words = [word for word in ngrams if word != kenlm.UNKNOWN and letters.issuperset(word)]
+    words = [word for word in model if word != kenlm.UNKNOWN and letters.issuperset(word)]
     known = set(unigrams or words)
     return lexicon_with_oov(
         [word for word in words if word in known], [word for word in words if word not in known], vocabulary

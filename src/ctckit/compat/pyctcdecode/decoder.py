@@ -44,6 +44,7 @@ from ctckit.compat.pyctcdecode.language_model import (
     load_model,
     load_unigram_set_from_arpa,
 )
+from ctckit.language_models.base import LanguageModelLike
 
 __all__ = [
     "EMPTY_START_BEAM",
@@ -73,7 +74,8 @@ class BeamSearchDecoderCTC(DecoderFiles):
 
     Args:
         alphabet: The labels.
-        language_model: A model of words, or None.
+        language_model: A model of words, or None. An object with the methods of
+            ``ctckit.language_models.LanguageModel`` gets the default weights; ``LanguageModel(object, …)`` sets others.
         strict: Whether to search like the original.
 
     Example:
@@ -88,14 +90,19 @@ class BeamSearchDecoderCTC(DecoderFiles):
     model_container: ClassVar[dict[bytes, AbstractLanguageModel | None]] = {}
 
     def __init__(
-        self, alphabet: Alphabet, language_model: AbstractLanguageModel | None = None, *, strict: bool = False
+        self,
+        alphabet: Alphabet,
+        language_model: AbstractLanguageModel | LanguageModelLike | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
         self._alphabet = alphabet
         self._labels = Labels(alphabet)
         self._model_key = os.urandom(16)
         self._default_search = DefaultSearch(alphabet)
         self.strict = strict
-        BeamSearchDecoderCTC.model_container[self._model_key] = language_model
+        model: Any = LanguageModel(language_model) if hasattr(language_model, "begin") else language_model
+        BeamSearchDecoderCTC.model_container[self._model_key] = model
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
@@ -342,7 +349,7 @@ def _usable(pool: Any) -> Any:
 
 def build_ctcdecoder(
     labels: Sequence[str],
-    kenlm_model_path: str | os.PathLike[str] | None = None,
+    kenlm_model_path: str | os.PathLike[str] | LanguageModelLike | None = None,
     unigrams: Collection[str] | None = None,
     alpha: float = DEFAULT_ALPHA,
     beta: float = DEFAULT_BETA,
@@ -355,7 +362,8 @@ def build_ctcdecoder(
 
     Args:
         labels: One for each class; "" or "<pad>" is the blank, " " or "|" the space. A missing blank is appended.
-        kenlm_model_path: An ARPA file, a binary file of KenLM, or ctckit's own model file.
+        kenlm_model_path: An ARPA file, a binary file of KenLM, or ctckit's own model file; or a model of words, an
+            object with the methods of ``ctckit.language_models.LanguageModel``.
         unigrams: The known words; None: the words of the ARPA file, if its name ends in ".arpa".
         alpha: Weight of the language model.
         beta: Nats for each word.
@@ -379,9 +387,11 @@ def build_ctcdecoder(
         if unigrams is not None:
             logger.warning("Unigrams are not used without a language model.")
         return BeamSearchDecoderCTC(alphabet, strict=strict)
-    model = load_model(kenlm_model_path)
-    if unigrams is None and os.fspath(kenlm_model_path).endswith(".arpa"):
-        unigrams = load_unigram_set_from_arpa(kenlm_model_path)
+    model: Any = kenlm_model_path
+    if isinstance(kenlm_model_path, (str, os.PathLike)):
+        model = load_model(kenlm_model_path)
+        if unigrams is None and os.fspath(kenlm_model_path).endswith(".arpa"):
+            unigrams = load_unigram_set_from_arpa(kenlm_model_path)
     if unigrams is not None:
         verify_alphabet_coverage(alphabet, unigrams)
     language_model = LanguageModel(model, unigrams, alpha, beta, unk_score_offset, lm_score_boundary)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ctckit.compat import kenlm
 from ctckit.compat.pyctcdecode import _checks, _files
+from ctckit.compat.pyctcdecode._own_model import with_kenlm_methods
 from ctckit.compat.pyctcdecode.constants import (
     AVG_TOKEN_LEN,
     DEFAULT_ALPHA,
@@ -25,7 +26,6 @@ from ctckit.compat.pyctcdecode.constants import (
     LOG_BASE_CHANGE_FACTOR,
 )
 from ctckit.language_models.files import is_kenlm_file
-from ctckit.language_models.ngram import NGramModel
 
 MIN_KNOWN = 0.1  # share of the unigrams that the model knows; below it, the languages probably differ
 NEVER = r"(?!)"  # a pattern without matches
@@ -169,7 +169,8 @@ class LanguageModel(AbstractLanguageModel):
     A word w after a context scores alpha · (ln p(w | context) + [w is unknown] · unk_score_offset · ln 10) + beta nats.
 
     Args:
-        kenlm_model: An ``NGramModel``, a ``ctckit.compat.kenlm.Model``, or a ``Model`` of the kenlm package.
+        kenlm_model: An ``NGramModel``, a ``ctckit.compat.kenlm.Model``, a ``Model`` of the kenlm package, or a model of
+            words of your own, an object with the methods of ``ctckit.language_models.LanguageModel``.
         unigrams: The known words, without those that the model does not know. None: all words that the model knows.
         alpha: Weight of the model.
         beta: Nats for each word.
@@ -196,7 +197,7 @@ class LanguageModel(AbstractLanguageModel):
         unk_score_offset: float = DEFAULT_UNK_LOGP_OFFSET,
         score_boundary: bool = DEFAULT_SCORE_LM_BOUNDARY,
     ) -> None:
-        self._kenlm_model = kenlm.Model(kenlm_model) if isinstance(kenlm_model, NGramModel) else kenlm_model
+        self._kenlm_model = with_kenlm_methods(kenlm_model)
         self._new_state = _checks.state_maker(self._kenlm_model)
         self._unigram_set = set() if unigrams is None else _known(unigrams, self._kenlm_model)
         self._sorted_unigrams = None if unigrams is None else sorted(self._unigram_set)
@@ -274,6 +275,7 @@ class LanguageModel(AbstractLanguageModel):
 
     def save_to_dir(self, filepath: str | os.PathLike[str], unigram_encoding: str | None = None) -> None:
         """Write attrs.json, unigrams.txt and the model's ARPA or KenLM file into an empty folder."""
+        _checks.has_file(self._kenlm_model)
         folder = Path(filepath)
         unigrams = "".join(f"{word}\n" for word in self._sorted_unigrams or ())
         _files.write_text(folder / self._ATTRS_SERIALIZED_FILENAME, json.dumps(self.serializable_attrs))
