@@ -73,6 +73,7 @@ PAGES = (
             "ctckit.ocr.training.config",
             "ctckit.ocr.training.interruption",
             "ctckit.ocr.training.evaluation",
+            "ctckit.ocr.training.observing",
             "ctckit.ocr.starting",
             "ctckit.ocr.networks.pretrained.reading",
             "ctckit.ocr.page_reader",

@@ -3,52 +3,18 @@ import io
 import json
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
-from ctckit.ocr.data.batches import LineBatches
-from ctckit.ocr.data.lines import Line
-from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks.crnn import CRNN
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
 from ctckit.ocr.training.loop import TrainingConfig, train
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
-
-VOCABULARY = Vocabulary.from_characters("ab")
-TINY = CRNNConfig(num_classes=3, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8, dropout=0.1)
-CONFIG = TrainingConfig(steps=12, learning_rate=1e-2, validate_every=4, report_every=2, seed=5)
-
-
-def bars(text, *, width=8):
-    """A line in which "a" is a bar at the top and "b" one at the bottom."""
-    image = np.full((32, width * (2 * len(text) + 1)), 255, np.uint8)
-    for index, character in enumerate(text):
-        rows = slice(2, 14) if character == "a" else slice(18, 30)
-        image[rows, width * (2 * index + 1) : width * (2 * index + 2)] = 0
-    return Line(image, text, text)
-
-
-LINES = [bars(text) for text in ("a", "b", "ab", "ba", "aab", "abb", "bab", "aaa", "bb", "abab", "baab", "bbba")]
-
-
-def source(*, distort=True):
-    return LineBatches(LINES, VOCABULARY, TINY, batch_size=4, seed=1, distort=distort)
-
-
-def run(config=CONFIG, **options):
-    torch.manual_seed(0)
-    model = CRNN(TINY)
-    record = train(model, source(), VOCABULARY, config=config, **options)
-    return model, record
-
-
-def assert_same_weights(left, right):
-    for name, tensor in left.state_dict().items():
-        assert torch.equal(tensor, right.state_dict()[name]), name
+from tests.support.tiny_training import CONFIG, LINES, TINY, VOCABULARY, assert_same_weights, run, source
 
 
 def test_a_tiny_model_learns_to_read():

@@ -37,6 +37,7 @@ from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
 from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
 from ctckit.ocr.training.loop import train
+from ctckit.ocr.training.observing import TrainingObserver
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
@@ -166,6 +167,7 @@ def fit_lines(
     resume: bool = False,
     overwrite: bool = False,
     console: Console | None = None,
+    observers: Sequence[TrainingObserver] = (),
 ) -> FitResult:
     """Train a recognizer on a data set of lines, and save it.
 
@@ -181,6 +183,7 @@ def fit_lines(
         overwrite: Replace a model, or an interrupted run, that is already in ``out``. The checkpoint of an interrupted
             run is removed; a model stays until the new one is saved.
         console: Shows the progress; None is silent.
+        observers: They are told of the progress, as :class:`~ctckit.ocr.training.observing.TrainingObserver` says.
 
     Raises:
         DataError: If no line can be used, or, with ``config.strict``, if one cannot (the message names all and says
@@ -214,7 +217,7 @@ def fit_lines(
         vocabulary = _vocabulary(found, config, start)
         check_lines(found.lines, vocabulary, shape)
         config = replace(config, rules=rules)
-        return _fit(found, Path(data).name, out, vocabulary, config, start, resume=resume, console=console)
+        return _fit(found, Path(data).name, out, vocabulary, config, start, observers, resume=resume, console=console)
 
 
 def _vocabulary(found: LineSet, config: FitConfig, start: Start | None) -> Vocabulary:
@@ -230,6 +233,7 @@ def _fit(
     vocabulary: Vocabulary,
     config: FitConfig,
     start: Start | None,
+    observers: Sequence[TrainingObserver],
     *,
     resume: bool,
     console: Console | None,
@@ -268,6 +272,7 @@ def _fit(
             **config.rules.to_dict(),
         },
         carried=carried,
+        observers=observers,
     )
     if in_first_process(config.devices):
         history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))

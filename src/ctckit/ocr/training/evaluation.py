@@ -37,7 +37,7 @@ def compute_log_probs(model: Network, images: Sequence[GrayImage], *, batch_size
     width_of = [image.shape[1] for image in images]
     order = np.argsort(width_of, kind="stable")
     results: list[torch.Tensor] = [torch.empty(0)] * len(images)
-    with _eval_mode(model), torch.inference_mode():
+    with eval_mode(model), torch.inference_mode():
         for part in group_by_width(sorted(width_of), batch_size):
             positions = order[part]
             padded, widths = pad_images([images[position] for position in positions])
@@ -87,7 +87,8 @@ def compare_characters(truths: Sequence[str], reads: Sequence[str]) -> jiwer.Cha
 
 
 @contextmanager
-def _eval_mode(model: Network) -> Iterator[None]:
+def eval_mode(model: Network) -> Iterator[None]:
+    """Keep a network in eval mode while the block runs."""
     training = model.training
     model.eval()
     try:

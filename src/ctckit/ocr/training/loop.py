@@ -29,8 +29,9 @@ from ctckit.ocr.training.config import TrainingConfig as TrainingConfig
 from ctckit.ocr.training.curves import Curves
 from ctckit.ocr.training.devices import in_first_process as in_first_process
 from ctckit.ocr.training.devices import make_fabric
-from ctckit.ocr.training.evaluation import character_error_rate, evaluate
+from ctckit.ocr.training.evaluation import character_error_rate, eval_mode, evaluate
 from ctckit.ocr.training.interruption import Interruption, TrainingInterrupted
+from ctckit.ocr.training.observing import CurvePoint, Observers, TrainingObserver, Validation
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 from ctckit.vocabulary import Vocabulary
@@ -49,6 +50,7 @@ def train(
     stop_after: int | None = None,
     settings: Mapping[str, Any] | None = None,
     carried: Set[str] = frozenset(),
+    observers: Sequence[TrainingObserver] = (),
 ) -> TrainingRecord:
     """Train a network in place, and return the record of the run.
 
@@ -72,6 +74,7 @@ def train(
             the vocabulary, the validation lines and, if it has such an attribute, ``source.settings`` are included.
         carried: The names of the parameters that come from another model, for ``config.carried_rate`` and
             ``config.freeze_steps``. If there are any, the validation lines are also read before the first step.
+        observers: They are told of points of the curves, validations, and the end, in the first process only.
 
     Returns:
         The curves and results of the run.
@@ -87,7 +90,7 @@ def train(
         )
     shown = progress or TrainingProgress(quiet=True)
     with Interruption() if checkpoint else nullcontext() as stop:
-        run = _Run(model, source, vocabulary, config, validation, checkpoint, shown, settings or {}, carried)
+        run = _Run(model, source, vocabulary, config, validation, checkpoint, shown, settings or {}, carried, observers)
         return run.execute(resume=resume, stop_after=stop_after, stop=stop)
 
 
@@ -114,6 +117,7 @@ class _Run:
         progress: TrainingProgress,
         settings: Mapping[str, Any],
         carried: Set[str],
+        observers: Sequence[TrainingObserver],
     ) -> None:
         self.raw, self.source, self.vocabulary, self.config = model, source, vocabulary, config
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
@@ -129,6 +133,7 @@ class _Run:
             groups, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
         self.model, self.optimizer = self.fabric.setup(module, optimizer)
+        self.observers = Observers(observers if self.fabric.is_global_zero else ())
         self.curves = Curves()
         self.best: Tensors = {}
         self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
@@ -137,6 +142,7 @@ class _Run:
         first = self.watch.step = self._restore() if resume else 0
         last = self.config.steps if stop_after is None else min(stop_after, self.config.steps)
         self.saved = time.perf_counter()
+        self.observers.start(first, self.curves.record)
         with self.progress.running(first, self.config.steps):
             if self.starts_from_a_model and self.validation and first == 0:
                 self._validate(0)  # the result is never worse than the model that it started from
@@ -147,7 +153,7 @@ class _Run:
                 self.curves.counters.seconds += time.perf_counter() - clock
                 clock = time.perf_counter()
                 self._after(step + 1, last, stop)
-        return self._finish()
+        return self._finish(complete=last == self.config.steps)
 
     def _batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
@@ -231,14 +237,36 @@ class _Run:
             for hypothesis in greedy_decode(log_probs, lengths.cpu(), blank=self.vocabulary.blank)
         ]
         self.curves.add_point(step + 1, character_error_rate(batch.texts, reads), learning_rate)
+        self.observers.point(self._point())
         self.progress.show(step + 1, self.curves.record)
 
+    def _point(self) -> CurvePoint:
+        record = self.curves.record
+        return CurvePoint(
+            step=record.steps[-1],
+            loss=record.loss[-1],
+            cer=record.cer[-1],
+            learning_rate=record.learning_rate[-1],
+            seconds=record.seconds,
+            lines_per_second=record.lines_per_second,
+        )
+
     def _validate(self, step: int) -> None:
-        if not self.validation:
+        if self.validation:
+            self._read_validation(step)
+        else:
             self.curves.keep_last(step)
-        elif self.curves.add_validation(step, self._evaluate(step)):
-            self.best = {name: tensor.detach().clone() for name, tensor in self.raw.state_dict().items()}
         self.progress.show(step, self.curves.record)
+
+    def _read_validation(self, step: int) -> None:
+        evaluation = self._evaluate(step)
+        best = self.curves.add_validation(step, evaluation)
+        if best:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.raw.state_dict().items()}
+        with eval_mode(self.raw):
+            self.observers.validation(
+                Validation(step, best, self.curves.record, evaluation, self.validation, self.raw, self.vocabulary)
+            )
 
     def _evaluate(self, step: int) -> Evaluation:
         try:
@@ -291,8 +319,10 @@ class _Run:
         self.best = state.best
         return state.step
 
-    def _finish(self) -> TrainingRecord:
+    def _finish(self, *, complete: bool) -> TrainingRecord:
         if self.best:
             self.raw.load_state_dict(self.best)
         self.raw.cpu().eval()
+        if complete:
+            self.observers.end(self.curves.record)
         return self.curves.record
