@@ -39,14 +39,13 @@ from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
 from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.observing import TrainingObserver
 from ctckit.ocr.training.progress import TrainingProgress
-from ctckit.ocr.training.record import TrainingRecord
+from ctckit.ocr.training.record import UNREAD_CER, TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 SKIPPED_FILE = "skipped.tsv"
 CACHE_FILE = "lines.sqlite"
 _LOCK_FILE = "training.lock"
-_UNREAD_CER = 0.9  # above it, nothing is read: an empty text has a CER of 1
 _WARNING = "Warning: "
 _SHOWN = 5  # lines that are named; all are in SKIPPED_FILE
 _GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, was too short
@@ -153,7 +152,7 @@ def _last_index(values: Sequence[float], value: float) -> int:
 
 
 def _advice(curve: Sequence[float]) -> str:
-    if min(curve) > _UNREAD_CER:
+    if min(curve) > UNREAD_CER:
         return " The model reads nothing yet: check that texts and images match, or train for more epochs."
     still_falling = curve[-1] > _GOOD_CER and len(curve) > 1 and curve[-1] < min(curve[:-1])
     return " The error was still falling: more epochs will help." if still_falling else ""

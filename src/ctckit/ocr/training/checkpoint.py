@@ -1,15 +1,15 @@
 """Checkpoints of a training run: one safetensors file, written atomically, never pickled.
 
-It holds the weights, the optimizer's state, the best weights so far and, in its header, the step, the curves and the
-settings, which must be the same when the run resumes. Nothing else is needed: the step number and the seed determine
-the batch, the learning rate and the dropout of a step.
+It holds the weights, the optimizer's state, the averaged weights, the best weights so far and, in its header, the step,
+the curves and the settings, which must be the same when the run resumes. Nothing else is needed: the step number and
+the seed determine the batch, the learning rate and the dropout of a step.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Checkpoint:
         best: The best weights so far; empty before the first validation.
         optimizer: The optimizer's state dict; only its ``state`` is kept, the settings determine the rest.
         progress: JSON-ready curves and counters of the run so far.
+        average: The averaged weights; empty if the run has none.
     """
 
     step: int
@@ -37,6 +38,7 @@ class Checkpoint:
     best: Tensors
     optimizer: dict[str, Any]
     progress: dict[str, Any]
+    average: Tensors = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: Mapping[str, Any]) -> None:
@@ -52,6 +54,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, settings: Mapping[str
     """
     tensors = {f"weights/{name}": tensor for name, tensor in checkpoint.weights.items()}
     tensors |= {f"best/{name}": tensor for name, tensor in checkpoint.best.items()}
+    tensors |= {f"average/{name}": tensor for name, tensor in checkpoint.average.items()}
     for index, state in checkpoint.optimizer["state"].items():
         tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
     header = {"step": checkpoint.step, "progress": checkpoint.progress, "settings": dict(settings)}
@@ -85,7 +88,8 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
         optimizer = {"state": _by_parameter(_under("optimizer/", tensors))}
     except ValueError as error:
         raise damaged(path, error) from error
-    return Checkpoint(step, _under("weights/", tensors), _under("best/", tensors), optimizer, progress)
+    weights, best, average = (_under(part, tensors) for part in ("weights/", "best/", "average/"))
+    return Checkpoint(step, weights, best, optimizer, progress, average)
 
 
 _REMEDY = "Start without resuming."
@@ -113,6 +117,8 @@ def expect_matching(path: Path, checkpoint: Checkpoint, weights: Mapping[str, An
         expect_alike(checkpoint.weights, weights, what="the weight")
         if checkpoint.best:
             expect_alike(checkpoint.best, weights, what="the best weight")
+        if checkpoint.average:
+            expect_alike(checkpoint.average, weights, what="the averaged weight")
         for index, state in checkpoint.optimizer["state"].items():
             if not 0 <= index < len(parameters):
                 raise ModelFormatError(f"the optimizer has no parameter {index}")

@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ctckit.ocr.training.record import Evaluation, TrainingRecord, numbers_of
+from ctckit.ocr.training.record import UNREAD_CER, Evaluation, TrainingRecord, numbers_of
 
 
 @dataclass
 class Counters:
-    """What a run counts: time, and the losses since the last point of the curves."""
+    """What a run counts: time, and the losses since the last point of the curves.
 
+    Attributes:
+        elapsed: Seconds of all that the run did.
+        seconds: Seconds of steps.
+        loss_seconds: Seconds of these in the loss.
+        lines: Training lines.
+        loss_sum: The sum of the losses since the last point.
+        loss_count: Their number.
+    """
+
+    elapsed: float = 0.0
     seconds: float = 0.0
     loss_seconds: float = 0.0
     lines: int = 0
@@ -66,6 +76,14 @@ class Curves:
             best_step=step if best else record.best_step,
         )
         return best
+
+    @property
+    def stale(self) -> int:
+        """The number of latest validations without a lower CER than before them; 0 while nothing is read yet."""
+        curve = self._record.validation_cer
+        if not curve or min(curve) > UNREAD_CER:
+            return 0
+        return len(curve) - 1 - curve.index(min(curve))
 
     def keep_last(self, step: int) -> None:
         """Without validation: the weights of this step are those to keep."""

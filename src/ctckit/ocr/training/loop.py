@@ -1,14 +1,16 @@
-"""Training of a network with Lightning Fabric: AdamW, warm-up and cosine, gradient clipping, checkpoints.
+"""Training of a network with Lightning Fabric: AdamW, warm-up and cosine, averaged weights, checkpoints.
 
 All random numbers of step ``s`` (its batch, its dropout) are drawn from ``(seed, s)``. Therefore, on a CPU, two runs
 with the same seed give the same weights, and a run that was stopped and resumed gives the weights of one that was not.
+A run whose time is limited is different: the number of its steps, and their learning rates, depend on the speed of the
+machine.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +26,8 @@ from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
 from ctckit.ocr.data.lines import TextLine, describe_lines
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.tensor_file import Tensors
+from ctckit.ocr.training.averaging import AveragedWeights
+from ctckit.ocr.training.budget import Budget
 from ctckit.ocr.training.checkpoint import Checkpoint, damaged, expect_matching, load_checkpoint, save_checkpoint
 from ctckit.ocr.training.config import TrainingConfig as TrainingConfig
 from ctckit.ocr.training.curves import Curves
@@ -51,10 +55,15 @@ def train(
     settings: Mapping[str, Any] | None = None,
     carried: Set[str] = frozenset(),
     observers: Sequence[TrainingObserver] = (),
+    clock: Callable[[], float] = time.monotonic,
 ) -> TrainingRecord:
     """Train a network in place, and return the record of the run.
 
-    With validation lines, the weights with the lowest validation CER are kept; without them, the last weights.
+    With validation lines, the weights with the lowest validation CER are kept; without them, the last weights. With
+    ``config.average``, the averaged weights take part in this choice.
+
+    With ``config.minutes``, the run ends in this time, the last validation and checkpoint included. If it is resumed,
+    the time before counts, too. The time before ``train`` is called, to load the lines for example, does not count.
 
     With ``checkpoint``, in the main thread, SIGINT (Ctrl-C), SIGTERM and SIGHUP stop the run after the step it is in,
     with a checkpoint; a second signal stops it at once.
@@ -75,6 +84,7 @@ def train(
         carried: The names of the parameters that come from another model, for ``config.carried_rate`` and
             ``config.freeze_steps``. If there are any, the validation lines are also read before the first step.
         observers: They are told of points of the curves, validations, and the end, in the first process only.
+        clock: The time in seconds, for ``config.minutes``; it must never go back.
 
     Returns:
         The curves and results of the run.
@@ -90,7 +100,9 @@ def train(
         )
     shown = progress or TrainingProgress(quiet=True)
     with Interruption() if checkpoint else nullcontext() as stop:
-        run = _Run(model, source, vocabulary, config, validation, checkpoint, shown, settings or {}, carried, observers)
+        run = _Run(
+            model, source, vocabulary, config, validation, checkpoint, shown, settings or {}, carried, observers, clock
+        )
         return run.execute(resume=resume, stop_after=stop_after, stop=stop)
 
 
@@ -118,6 +130,7 @@ class _Run:
         settings: Mapping[str, Any],
         carried: Set[str],
         observers: Sequence[TrainingObserver],
+        clock: Callable[[], float],
     ) -> None:
         self.raw, self.source, self.vocabulary, self.config = model, source, vocabulary, config
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
@@ -133,6 +146,9 @@ class _Run:
             groups, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
         self.model, self.optimizer = self.fabric.setup(module, optimizer)
+        self.averaged = AveragedWeights(model) if config.average and validation else None
+        seconds = None if config.minutes is None else 60.0 * config.minutes
+        self.budget = Budget(config.steps, seconds, clock=clock, agree=self._as_in_the_first_process)
         self.observers = Observers(observers if self.fabric.is_global_zero else ())
         self.curves = Curves()
         self.best: Tensors = {}
@@ -140,37 +156,66 @@ class _Run:
 
     def execute(self, *, resume: bool, stop_after: int | None, stop: Interruption | None) -> TrainingRecord:
         first = self.watch.step = self._restore() if resume else 0
-        last = self.config.steps if stop_after is None else min(stop_after, self.config.steps)
+        last = self.budget.last_step if stop_after is None else min(stop_after, self.budget.last_step)
+        self.budget.resume(self.curves.counters.elapsed)
         self.saved = time.perf_counter()
         self.observers.start(first, self.curves.record)
-        with self.progress.running(first, self.config.steps):
+        share = None if self.config.minutes is None else self.budget.share
+        with self.progress.running(first, self.config.steps, share=share):
             if self.starts_from_a_model and self.validation and first == 0:
                 self._validate(0)  # the result is never worse than the model that it started from
-            self.model.train()
-            clock = time.perf_counter()
-            for step, batch in self._batches(first, last):
+            over = self._is_over(first)
+            if not over:
+                over = self._take_steps(first, last, stop)
+        return self._finish(complete=over)
+
+    def _take_steps(self, first: int, last: int, stop: Interruption | None) -> bool:
+        """Train from one step to another; return whether the run is over, or only these steps."""
+        over = False
+        self.model.train()
+        clock = time.perf_counter()
+        for step, batch in self._batches(first, last):
+            with self.budget.measure("step"):
                 self._learn(step, batch)
-                self.curves.counters.seconds += time.perf_counter() - clock
-                clock = time.perf_counter()
-                self._after(step + 1, last, stop)
-        return self._finish(complete=last == self.config.steps)
+            self.curves.counters.seconds += time.perf_counter() - clock
+            over = self._after(step + 1, last, stop)
+            clock = time.perf_counter()
+            if over:
+                break
+        return over
+
+    def _is_over(self, done: int) -> bool:
+        """Return whether the run ends after these steps."""
+        patience = self.config.early_stopping
+        return self.budget.is_over(done) or (patience is not None and self.curves.stale >= patience)
+
+    def _as_in_the_first_process(self, value: float) -> float:
+        return value if self.fabric.world_size == 1 else float(self.fabric.broadcast(value))
 
     def _batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
-        steps = [step * ranks + rank for step in range(first, last)]
+        steps = range(first * ranks + rank, last * ranks + rank, ranks)
         batches = prefetch(self.source, steps, workers=self.config.workers)
         return zip(range(first, last), batches, strict=True)
 
-    def _after(self, done: int, last: int, stop: Interruption | None) -> None:
-        """Validate and save after a step, when it is time to; stop the run if a signal has come."""
-        due = done % self.config.validate_every == 0 or done == self.config.steps
+    def _after(self, done: int, last: int, stop: Interruption | None) -> bool:
+        """Validate and save after a step, when it is time to; stop the run if a signal has come.
+
+        Returns:
+            Whether the run is over.
+        """
+        due = self.budget.is_over(done) or self.budget.is_validation_due(done, self.config.validate_every)
         if due:
             self._validate(done)
-        stopped = self._stopped(stop) if done < last else None
+        over = self._is_over(done)
+        stopped = self._stopped(stop) if done < last and not over else None
         if due or done == last or stopped or time.perf_counter() - self.saved > self.config.save_seconds:
             self._keep(done)
         if stopped:
             raise TrainingInterrupted(done, stopped)
+        if over and not self.budget.is_over(done):
+            self.progress.tell(f"Stopped after step {done}: {self.curves.stale} validations without a lower CER.")
+        return over
 
     def _stopped(self, stop: Interruption | None) -> int:
         """Return the number of the signal that came, to this process or to one that trains with it; 0 if none did."""
@@ -181,7 +226,7 @@ class _Run:
 
     def _learn(self, step: int, batch: Batch) -> None:
         torch.manual_seed(self.config.seed * 1_000_003 + step * self.fabric.world_size + self.fabric.global_rank)
-        learning_rate = self.config.learning_rate_at(step)
+        learning_rate = self.config.learning_rate_at(step, self.budget.time_share)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * (self.config.carried_rate_at(step) if group["carried"] else 1.0)
         device = self.fabric.device
@@ -198,18 +243,13 @@ class _Run:
         # after a gradient that is not finite the next loss is not finite either, and that error names the remedy
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False)
         self.optimizer.step()
+        if self.averaged:
+            self.averaged.update(self.raw)
         self._count(step, batch, logits.detach(), lengths, value, learning_rate)
 
     def _loss(self, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor:
         try:
-            return ctc_loss(  # always on the CPU, where ctckit's core computes
-                logits.float().cpu(),
-                batch.targets,
-                lengths.cpu(),
-                batch.target_lengths,
-                blank=self.vocabulary.blank,
-                infeasible="error",
-            )
+            return compute_loss(logits, batch, lengths, blank=self.vocabulary.blank)
         except InvalidInputError:
             self.watch.step += 1
             reason = "the loss cannot be computed"
@@ -229,7 +269,7 @@ class _Run:
         counters.lines += len(batch.texts) * self.fabric.world_size
         counters.loss_sum += loss
         counters.loss_count += 1
-        if (step + 1) % self.config.report_every and step + 1 != self.config.steps:
+        if (step + 1) % self.config.report_every and not self.budget.is_over(step + 1):
             return
         log_probs = logits.float().log_softmax(dim=2).cpu()
         reads = [
@@ -253,24 +293,38 @@ class _Run:
 
     def _validate(self, step: int) -> None:
         if self.validation:
-            self._read_validation(step)
+            with self.budget.measure("validation"):
+                self._read_validation(step)
         else:
             self.curves.keep_last(step)
         self.progress.show(step, self.curves.record)
 
     def _read_validation(self, step: int) -> None:
-        evaluation = self._evaluate(step)
+        """Read the held-out lines with the weights of the step and with the averaged ones; take the better ones."""
+        networks = [self.averaged.network, self.raw] if self.averaged and step else [self.raw]
+        evaluations = [self._evaluate(network, step) for network in networks]
+        evaluation = min(evaluations, key=lambda each: each.cer)
+        network = networks[evaluations.index(evaluation)]
         best = self.curves.add_validation(step, evaluation)
         if best:
-            self.best = {name: tensor.detach().clone() for name, tensor in self.raw.state_dict().items()}
-        with eval_mode(self.raw):
+            self.best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        with eval_mode(network):
             self.observers.validation(
-                Validation(step, best, self.curves.record, evaluation, self.validation, self.raw, self.vocabulary)
+                Validation(
+                    step=step,
+                    best=best,
+                    averaged=network is not self.raw,
+                    record=self.curves.record,
+                    evaluation=evaluation,
+                    lines=self.validation,
+                    model=network,
+                    vocabulary=self.vocabulary,
+                )
             )
 
-    def _evaluate(self, step: int) -> Evaluation:
+    def _evaluate(self, network: Network, step: int) -> Evaluation:
         try:
-            return evaluate(self.raw, self.vocabulary, self.validation)
+            return evaluate(network, self.vocabulary, self.validation)
         except InvalidInputError as error:  # the lines were checked before: the network's output is wrong
             raise self._diverged("the network's output is not finite", step) from error
 
@@ -292,13 +346,23 @@ class _Run:
         }
 
     def _keep(self, step: int) -> None:
-        if self.checkpoint is None or not self.fabric.is_global_zero:
+        if self.checkpoint is None:
             return
-        state = Checkpoint(
-            step, dict(self.raw.state_dict()), self.best, self.optimizer.state_dict(), self.curves.to_dict()
-        )
-        save_checkpoint(self.checkpoint, state, settings=self.settings)
+        with self.budget.measure("saving"):
+            self.curves.counters.elapsed = self.budget.spent
+            if self.fabric.is_global_zero:
+                save_checkpoint(self.checkpoint, self._state(step), settings=self.settings)
         self.saved = time.perf_counter()
+
+    def _state(self, step: int) -> Checkpoint:
+        return Checkpoint(
+            step=step,
+            weights=dict(self.raw.state_dict()),
+            best=self.best,
+            optimizer=self.optimizer.state_dict(),
+            progress=self.curves.to_dict(),
+            average=dict(self.averaged.network.state_dict()) if self.averaged else {},
+        )
 
     def _restore(self) -> int:
         path = self.checkpoint
@@ -308,7 +372,7 @@ class _Run:
         groups = self.optimizer.state_dict()["param_groups"]
         parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
         expect_matching(path, state, self.raw.state_dict(), parameters)
-        if state.step > self.config.steps:
+        if self.config.steps is not None and state.step > self.config.steps:
             raise damaged(path, f"it was made after step {state.step} of {self.config.steps}")
         try:
             self.curves = Curves.from_dict(state.progress)
@@ -317,6 +381,8 @@ class _Run:
         self.raw.load_state_dict(state.weights)
         self.optimizer.load_state_dict({**state.optimizer, "param_groups": groups})
         self.best = state.best
+        if self.averaged:
+            self.averaged.restore(state.average, state.step)
         return state.step
 
     def _finish(self, *, complete: bool) -> TrainingRecord:
@@ -326,3 +392,28 @@ class _Run:
         if complete:
             self.observers.end(self.curves.record)
         return self.curves.record
+
+
+_DEVICES_OF_THE_LOSS = ("cpu", "cuda")
+
+
+def compute_loss(logits: torch.Tensor, batch: Batch, lengths: torch.Tensor, *, blank: int) -> torch.Tensor:
+    """Return the loss of a batch, computed on the device of the logits; on the CPU if the loss has no kernels for it.
+
+    Args:
+        logits: (B, T, C) of any floating-point type, on any device.
+        batch: The batch, on the CPU.
+        lengths: (B,) frames.
+        blank: The class of the blank.
+
+    Returns:
+        The loss, on the device where it was computed.
+
+    Raises:
+        InvalidInputError: If a text does not fit into its frames, or a shape is wrong.
+    """
+    device = logits.device if logits.device.type in _DEVICES_OF_THE_LOSS else torch.device("cpu")
+    targets, target_lengths = batch.targets.to(device), batch.target_lengths.to(device)
+    return ctc_loss(
+        logits.float().to(device), targets, lengths.to(device), target_lengths, blank=blank, infeasible="error"
+    )

@@ -45,6 +45,7 @@ class Validation:
     Attributes:
         step: The completed steps; 0 is before the first.
         best: Whether no validation before it had a lower CER.
+        averaged: Whether the weights are the averaged ones; or they are those of the step.
         record: The record of the run up to now, with this validation.
         evaluation: The readings of the lines, in their order.
         lines: The held-out lines.
@@ -55,6 +56,7 @@ class Validation:
 
     step: int
     best: bool
+    averaged: bool
     record: TrainingRecord
     evaluation: Evaluation
     lines: Sequence[TextLine]

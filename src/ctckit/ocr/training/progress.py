@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -17,6 +16,8 @@ from rich.progress import (
 )
 
 from ctckit.ocr.training.record import TrainingRecord
+
+_ROUNDING = 1e-9  # of ten sums of a tenth
 
 
 class TrainingProgress:
@@ -32,38 +33,52 @@ class TrainingProgress:
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._steps = 0
+        self._steps: int | None = None
+        self._share: Callable[[int], float] = float
         self._next_line = 0.0
 
     @contextmanager
-    def running(self, first: int, steps: int) -> Iterator[None]:
-        """Show the bar while the block runs; ``first`` of ``steps`` steps are already done."""
-        self._steps, self._next_line = steps, first + steps / 10
+    def running(self, first: int, steps: int | None, *, share: Callable[[int], float] | None = None) -> Iterator[None]:
+        """Show the bar while the block runs.
+
+        Args:
+            first: The steps that are already done.
+            steps: The number of steps; None if it is not known.
+            share: Returns the share of the run that is done after a step, 0..1; None if the steps tell.
+        """
+        self._steps = steps
+        self._share = share or (lambda done: done / steps if steps else 0.0)
+        self._next_line = self._share(first) + 0.1
         if self._quiet or not self._console.is_terminal:
             yield
             return
         columns = (
             TextColumn("training"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[step]}"),
             TextColumn("{task.fields[figures]}"),
         )
         with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._console) as self._bar:
-            self._task = self._bar.add_task("training", total=steps, completed=first, figures="")
+            self._task = self._bar.add_task("training", total=1.0, step=self._name(first), figures="")
+            self._bar.update(self._task, completed=self._share(first))
             yield
         self._bar = self._task = None
+
+    def _name(self, step: int) -> str:
+        return f"{step}" if self._steps is None else f"{step}/{self._steps}"
 
     def show(self, step: int, record: TrainingRecord) -> None:
         """Show the state of the run after a step, counted from 1."""
         if self._quiet:
             return
+        share, name = self._share(step), self._name(step)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=step, figures=figures(record))
-        elif not self._console.is_terminal and step >= self._next_line:
-            while self._next_line <= step:
-                self._next_line += self._steps / 10
+            self._bar.update(self._task, completed=share, step=name, figures=figures(record))
+        elif not self._console.is_terminal and share >= self._next_line - _ROUNDING:
+            while self._next_line <= share + _ROUNDING:
+                self._next_line += 0.1
             self._console.print(
-                f"step {step}/{self._steps}  {figures(record)}  {record.seconds:.0f} s", highlight=False, soft_wrap=True
+                f"step {name}  {figures(record)}  {record.seconds:.0f} s", highlight=False, soft_wrap=True
             )
 
     def tell(self, text: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+UNREAD_CER = 0.9  # above it, nothing is read: an empty text has a CER of 1
+
 
 @dataclass(frozen=True)
 class TrainingRecord:
