@@ -15,6 +15,7 @@ from ctckit.cli.requirements import need_ocr
 if TYPE_CHECKING:
     from ctckit.ocr.fit import FitConfig
     from ctckit.ocr.starting import StartConfig
+    from ctckit.ocr.training.observing import TrainingObserver
 
 _SIGNALED = 128  # plus the number of the signal: what shells report; 130 for Ctrl-C
 INTERRUPTED = 130
@@ -113,7 +114,41 @@ class TrainingOptions:
     ] = Split.line
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the lines. By default enough for 1,500 steps, and at least 10."),
+        typer.Option(
+            min=1,
+            help="Passes over the lines. By default enough for 1,500 steps, and at least 10; with --minutes, no limit.",
+        ),
+    ] = None
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Train for this time on the clock, with validations and saving, but without the loading of the lines. "
+            "With --epochs too, the run ends when the first of them is used up. With --resume, the time before counts.",
+            show_default=False,
+        ),
+    ] = None
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop after this number of validations without a lower CER. By default the run does not stop early.",
+            show_default=False,
+        ),
+    ] = None
+    average: Annotated[
+        bool,
+        typer.Option(
+            help="Average the weights over the latest steps, and keep the averaged ones if they read the held-out "
+            "lines better."
+        ),
+    ] = True
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help='Also write the curves for TensorBoard into this folder (pip install "ctckit\\[tensorboard]").',
+            show_default=False,
+        ),
     ] = None
     batch_size: Annotated[int, typer.Option(min=1, help="The most lines per step; of very wide lines fewer.")] = 16
     lr: Annotated[float, typer.Option(help="The highest learning rate.")] = 2e-3
@@ -162,6 +197,9 @@ class TrainingOptions:
         rules = LineRules(self.unicode.value, spaces, self.direction.value, self.invert.value)
         return FitConfig(
             epochs=self.epochs,
+            minutes=self.minutes,
+            patience=self.patience,
+            average=self.average,
             batch_size=self.batch_size,
             learning_rate=self.lr,
             seed=self.seed,
@@ -180,6 +218,14 @@ class TrainingOptions:
             devices=self.devices,
             precision=self.precision.value,
         )
+
+    def observers(self) -> list[TrainingObserver]:
+        """Return what else is told of the progress."""
+        if self.tensorboard is None:
+            return []
+        from ctckit.ocr.training.tensorboard import TensorBoardCurves
+
+        return [TensorBoardCurves(self.tensorboard)]
 
     def _start(self) -> StartConfig | None:
         from ctckit.errors import InvalidInputError
@@ -223,7 +269,15 @@ def train(
     first = in_first_process(config.devices)
     console = Console(stderr=True, quiet=not first)
     try:
-        result = fit_lines(data, out, config=config, resume=resume, overwrite=overwrite, console=console)
+        result = fit_lines(
+            data,
+            out,
+            config=config,
+            resume=resume,
+            overwrite=overwrite,
+            console=console,
+            observers=training.observers(),
+        )
     except TrainingInterrupted as stop:
         typer.echo(f"\nInterrupted after step {stop.step}. {_advice(overwrite=overwrite)}", err=True)
         raise typer.Exit(_SIGNALED + stop.signal) from None

@@ -36,6 +36,7 @@ from ctckit.ocr.networks.pretrained import PretrainedNetwork
 from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
 from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
+from ctckit.ocr.training.log import TrainingLog
 from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.observing import TrainingObserver
 from ctckit.ocr.training.progress import TrainingProgress
@@ -44,6 +45,7 @@ from ctckit.vocabulary import Vocabulary
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 SKIPPED_FILE = "skipped.tsv"
+LOG_FILE = "training.jsonl"
 CACHE_FILE = "lines.sqlite"
 _LOCK_FILE = "training.lock"
 _WARNING = "Warning: "
@@ -59,7 +61,15 @@ class FitConfig:
     """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.config.TrainingConfig`.
 
     Attributes:
-        epochs: Passes over the lines; None is enough for 1,500 steps, and at least 10.
+        epochs: Passes over the lines; None is enough for 1,500 steps, and at least 10, or, with ``minutes``, without a
+            limit.
+        minutes: The time of training, on the clock; it includes validations and saving, but not the loading of the
+            lines. None is without a limit. With ``epochs`` too, the run ends when the first of them is used up. A run
+            whose time is limited cannot be repeated bit for bit.
+        patience: Stop after this number of validations without a lower CER; None never stops early. The learning rate
+            falls to zero at the end of a run, where the CER often falls once more: so do not make it small.
+        average: Average the weights over the latest steps, and keep the averaged ones where they read the held-out
+            lines better; without held-out lines it has no effect.
         batch_size: The most lines per step; of very wide lines fewer.
         learning_rate: The highest learning rate.
         seed: Seeds the split, the order, the distortions, the first weights and the dropout.
@@ -83,6 +93,9 @@ class FitConfig:
     """
 
     epochs: int | None = None
+    minutes: float | None = None
+    patience: int | None = None
+    average: bool = True
     batch_size: int = 16
     learning_rate: float = 2e-3
     seed: int = 0
@@ -103,7 +116,12 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        expect_positive(self, whole=("batch_size", "devices", "max_width"), real=("learning_rate",))
+        expect_positive(
+            self,
+            whole=("batch_size", "devices", "max_width", "patience"),
+            real=("learning_rate", "minutes"),
+            limits=("patience", "minutes"),
+        )
         if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
         _checks.choice(self.split, "split", SPLITS)
@@ -172,7 +190,8 @@ def fit_lines(
 
     Until the run is done, its checkpoint is in the model folder. A signal (Ctrl-C) stops the run with a checkpoint, as
     :func:`~ctckit.ocr.training.loop.train` says. Lines that cannot be used are left out, and are listed in
-    ``skipped.tsv`` in the model folder, with the reasons.
+    ``skipped.tsv`` in the model folder, with the reasons. ``training.jsonl`` in this folder is the log of the run, as
+    :class:`~ctckit.ocr.training.log.TrainingLog` describes it.
 
     Args:
         data: See :mod:`ctckit.ocr.data.sources`.
@@ -271,7 +290,7 @@ def _fit(
             **config.rules.to_dict(),
         },
         carried=carried,
-        observers=observers,
+        observers=(TrainingLog(out / LOG_FILE), *observers),
     )
     if in_first_process(config.devices):
         history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))
@@ -363,7 +382,10 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
     epochs = config.epochs or max(_EPOCHS, -(-_STEPS // per_epoch))
     steps = epochs * per_epoch
     return TrainingConfig(
-        steps=steps,
+        steps=steps if config.epochs or config.minutes is None else None,
+        minutes=config.minutes,
+        average=config.average,
+        early_stopping=config.patience,
         learning_rate=config.learning_rate,
         seed=config.seed,
         accelerator=config.accelerator,

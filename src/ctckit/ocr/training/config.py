@@ -10,25 +10,29 @@ from typing import Any
 from ctckit.diagnosis.watch import PATIENCE
 from ctckit.errors import InvalidInputError
 
-_WHOLE = ("devices", "report_every", "validate_every", "patience")
-_REAL = ("learning_rate", "clip_norm", "save_seconds")
+_WHOLE = ("steps", "devices", "report_every", "validate_every", "patience", "early_stopping")
+_REAL = ("minutes", "learning_rate", "clip_norm", "save_seconds")
+_LIMITS = ("steps", "minutes", "early_stopping")  # None is no limit
 _FREE = ("save_seconds", "workers")  # a run may resume with others
 _LARGEST_SEED = 2**32 - 1
 
 
-def expect_positive(config: Any, *, whole: Sequence[str], real: Sequence[str]) -> None:
+def expect_positive(config: Any, *, whole: Sequence[str], real: Sequence[str], limits: Sequence[str] = ()) -> None:
     """Check fields of a configuration: numbers above 0, and a seed of 32 bits.
 
     Args:
         config: The configuration; its field ``seed`` is checked too.
         whole: The names of the fields that are whole numbers.
         real: The names of the fields that are any numbers.
+        limits: The names of those that may also be None.
 
     Raises:
         InvalidInputError: If one is wrong.
     """
     for name in (*whole, *real):
         value, kinds = getattr(config, name), (int,) if name in whole else (int, float)
+        if value is None and name in limits:
+            continue
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise InvalidInputError(f"{name} is {value!r}; expected a {'whole ' if name in whole else ''}number.")
         if not value > 0:  # NaN neither
@@ -92,8 +96,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        whole = [name for name in ("steps", "early_stopping") if getattr(self, name) is not None]
-        expect_positive(self, whole=(*_WHOLE, *whole), real=_REAL if self.minutes is None else (*_REAL, "minutes"))
+        expect_positive(self, whole=_WHOLE, real=_REAL, limits=_LIMITS)
         if self.steps is None and self.minutes is None:
             raise InvalidInputError("steps and minutes are both None; expected at least one, or the run has no end.")
         if not 0.0 <= self.warmup < 1.0:
