@@ -63,7 +63,11 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(data, interrupt
     fit_lines(data, tmp_path / "whole", config=config())
     whole = weights(tmp_path / "whole")
     assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(interrupted).items())
-    assert sorted(path.name for path in interrupted.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in interrupted.iterdir()) == [
+        "model.json",
+        "training.jsonl",
+        "weights.safetensors",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import math
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.ocr.networks.crnn import CRNN
+from ctckit.ocr.training import loop
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
 from ctckit.ocr.training.loop import TrainingConfig, train
 from ctckit.ocr.training.progress import TrainingProgress
@@ -148,3 +150,55 @@ def test_an_evaluation_lists_its_errors():
     assert result.exact == 1 - len(result.errors) / len(LINES)
     assert result.cer == character_error_rate(result.truths, result.reads)
     assert result.lines_per_second > 0
+
+
+# --- where the loss is computed
+
+
+def test_the_loss_is_computed_where_the_logits_are(monkeypatch):
+    """Tensors without data cannot be copied to the CPU: a copy would be an error."""
+    seen = []
+
+    def note(logits, targets, input_lengths, target_lengths, **options):
+        seen.extend((logits, targets, input_lengths, target_lengths))
+        return logits.sum()
+
+    monkeypatch.setattr(loop, "ctc_loss", note)
+    monkeypatch.setattr(loop, "_DEVICES_OF_THE_LOSS", ("cpu", "meta"))
+    batch = source().batch(0)
+    logits = torch.zeros(4, 9, 3, device="meta", dtype=torch.bfloat16)
+    loop.compute_loss(logits, batch, torch.full((4,), 9, device="meta"), blank=0)
+    assert [each.device.type for each in seen] == ["meta"] * 4
+    assert seen[0].dtype == torch.float32
+
+
+def test_the_loss_of_a_device_without_kernels_is_computed_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(loop, "_DEVICES_OF_THE_LOSS", ())
+    batch = source().batch(0)
+    loss = loop.compute_loss(torch.zeros(4, 20, 3), batch, torch.full((4,), 20), blank=0)
+    assert loss.device.type == "cpu"
+    assert math.isfinite(loss)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_the_loss_needs_no_copy_of_the_logits(monkeypatch):
+    batch = source().batch(0)
+    logits = torch.randn(4, 20, 3, generator=torch.Generator().manual_seed(0))
+    lengths = torch.full((4,), 20)
+    expected = loop.compute_loss(logits, batch, lengths, blank=0)
+    on_device = logits.cuda().requires_grad_()
+    copy = torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: pytest.fail("copied") if tensor.ndim == 3 else copy(tensor))
+    loss = loop.compute_loss(on_device, batch, lengths.cuda(), blank=0)
+    loss.backward()
+    assert loss.device.type == on_device.grad.device.type == "cuda"
+    torch.testing.assert_close(copy(loss.detach()), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_training_on_a_gpu():
+    _, record = run(dataclasses.replace(CONFIG, accelerator="cuda"), validation=LINES[:5])
+    _, on_cpu = run(dataclasses.replace(CONFIG, steps=12), validation=LINES[:5])
+    assert record.loss[0] == pytest.approx(on_cpu.loss[0], rel=0.05)

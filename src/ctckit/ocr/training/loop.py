@@ -382,6 +382,8 @@ class _Run:
         self.optimizer.load_state_dict({**state.optimizer, "param_groups": groups})
         self.best = state.best
         if self.averaged:
+            if not state.average:
+                raise damaged(path, "it has no averaged weights")
             self.averaged.restore(state.average, state.step)
         return state.step
 
