@@ -10,6 +10,7 @@ from rich.console import Console
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.fit import FitConfig, fit_lines
 from ctckit.ocr.model_folder import load_model
+from ctckit.ocr.networks.crnn import CRNN
 from ctckit.ocr.training import loop
 from ctckit.ocr.training.budget import Budget
 from ctckit.ocr.training.config import TrainingConfig
@@ -80,6 +81,19 @@ def test_the_last_validation_is_in_the_time(seconds):
     assert record.validation_steps[-1] == record.steps[-1]
     assert len(record.validation_steps) <= 21
     assert seconds * len(record.validation_steps) <= 0.2 * 60.0 + 2 * seconds  # a tenth, and the first and the last one
+
+
+def test_the_curves_go_up_to_the_last_step(monkeypatch):
+    clock, forward = Clock(step=0.0), CRNN.forward
+
+    def forward_slowly(network, *batch):
+        clock.now += 1.0 if network.training else 0.0
+        return forward(network, *batch)
+
+    monkeypatch.setattr(CRNN, "forward", forward_slowly)
+    _, record = run_by(clock, dataclasses.replace(MINUTE, minutes=0.5, report_every=8), validation=LINES[:3])
+    assert record.steps == (8, 16, 24, 30)
+    assert record.validation_steps[-1] == 30
 
 
 def test_saving_is_in_the_time(tmp_path, monkeypatch):

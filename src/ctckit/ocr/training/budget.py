@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _VALIDATIONS = 20  # in a run with a limit of time, at most
-_VALIDATION_SHARE = 0.1  # of this time, at most, about
+_VALIDATION_SHARE = 0.1  # of this time, at most, about; the checkpoint after each validation included
 _ENDLESS = 2**40  # steps
 
 
@@ -22,7 +22,7 @@ class Budget:
         seconds: The time; None is without a limit.
         spent: The seconds that the run took before it was resumed.
         clock: Returns the time in seconds; it never goes back.
-        agree: Returns the same time in all processes that train together.
+        agree: Returns the same time in all processes that train together; called if the time is limited.
 
     Attributes:
         spent: The seconds that the run has taken, when they were last read.
@@ -38,7 +38,7 @@ class Budget:
         agree: Callable[[float], float] = float,
     ) -> None:
         self._steps, self._seconds = steps, seconds
-        self._clock, self._agree = clock, agree
+        self._clock, self._agree = clock, float if seconds is None else agree
         self.resume(spent)
 
     def resume(self, spent: float) -> None:
@@ -93,8 +93,10 @@ class Budget:
         """
         if self._seconds is None:
             return done % every == 0
-        least = self._took["validation"] * (1.0 / _VALIDATION_SHARE - 1.0)
-        return self.spent - self._validated >= max(self._seconds / _VALIDATIONS, least)
+        cost = self._took["validation"] + self._took["saving"]
+        pause = max(self._seconds / _VALIDATIONS, cost * (1.0 / _VALIDATION_SHARE - 1.0))
+        left = self._seconds - self._ending - self.spent - cost  # shortly before the end, wait for it
+        return self.spent - self._validated >= pause and left >= pause / 2
 
     @property
     def _ending(self) -> float:

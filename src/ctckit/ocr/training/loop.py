@@ -209,13 +209,16 @@ class _Run:
             self._validate(done)
         over = self._is_over(done)
         stopped = self._stopped(stop) if done < last and not over else None
-        if due or done == last or stopped or time.perf_counter() - self.saved > self.config.save_seconds:
+        if due or done == last or stopped or self._is_long_unsaved():
             self._keep(done)
         if stopped:
             raise TrainingInterrupted(done, stopped)
         if over and not self.budget.is_over(done):
             self.progress.tell(f"Stopped after step {done}: {self.curves.stale} validations without a lower CER.")
         return over
+
+    def _is_long_unsaved(self) -> bool:
+        return self._as_in_the_first_process(time.perf_counter() - self.saved) > self.config.save_seconds
 
     def _stopped(self, stop: Interruption | None) -> int:
         """Return the number of the signal that came, to this process or to one that trains with it; 0 if none did."""
@@ -269,6 +272,7 @@ class _Run:
         counters.lines += len(batch.texts) * self.fabric.world_size
         counters.loss_sum += loss
         counters.loss_count += 1
+        self.budget.read()
         if (step + 1) % self.config.report_every and not self.budget.is_over(step + 1):
             return
         log_probs = logits.float().log_softmax(dim=2).cpu()
