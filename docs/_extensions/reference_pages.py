@@ -74,6 +74,8 @@ PAGES = (
             "ctckit.ocr.training.interruption",
             "ctckit.ocr.training.evaluation",
             "ctckit.ocr.training.observing",
+            "ctckit.ocr.training.log",
+            "ctckit.ocr.training.tensorboard",
             "ctckit.ocr.starting",
             "ctckit.ocr.networks.pretrained.reading",
             "ctckit.ocr.page_reader",
