@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
 from ctckit.ocr.networks.crnn import CRNN
-from ctckit.ocr.training import loop
+from ctckit.ocr.training import batch_loss
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
 from ctckit.ocr.training.loop import TrainingConfig, train
 from ctckit.ocr.training.progress import TrainingProgress
@@ -163,19 +163,19 @@ def test_the_loss_is_computed_where_the_logits_are(monkeypatch):
         seen.extend((logits, targets, input_lengths, target_lengths))
         return logits.sum()
 
-    monkeypatch.setattr(loop, "ctc_loss", note)
-    monkeypatch.setattr(loop, "_DEVICES_OF_THE_LOSS", ("cpu", "meta"))
+    monkeypatch.setattr(batch_loss, "ctc_loss", note)
+    monkeypatch.setattr(batch_loss, "_DEVICES", ("cpu", "meta"))
     batch = source().batch(0)
     logits = torch.zeros(4, 9, 3, device="meta", dtype=torch.bfloat16)
-    loop.compute_loss(logits, batch, torch.full((4,), 9, device="meta"), blank=0)
+    batch_loss.compute_loss(logits, batch, torch.full((4,), 9, device="meta"), blank=0)
     assert [each.device.type for each in seen] == ["meta"] * 4
     assert seen[0].dtype == torch.float32
 
 
 def test_the_loss_of_a_device_without_kernels_is_computed_on_the_cpu(monkeypatch):
-    monkeypatch.setattr(loop, "_DEVICES_OF_THE_LOSS", ())
+    monkeypatch.setattr(batch_loss, "_DEVICES", ())
     batch = source().batch(0)
-    loss = loop.compute_loss(torch.zeros(4, 20, 3), batch, torch.full((4,), 20), blank=0)
+    loss = batch_loss.compute_loss(torch.zeros(4, 20, 3), batch, torch.full((4,), 20), blank=0)
     assert loss.device.type == "cpu"
     assert math.isfinite(loss)
 
@@ -186,11 +186,11 @@ def test_on_a_gpu_the_loss_needs_no_copy_of_the_logits(monkeypatch):
     batch = source().batch(0)
     logits = torch.randn(4, 20, 3, generator=torch.Generator().manual_seed(0))
     lengths = torch.full((4,), 20)
-    expected = loop.compute_loss(logits, batch, lengths, blank=0)
+    expected = batch_loss.compute_loss(logits, batch, lengths, blank=0)
     on_device = logits.cuda().requires_grad_()
     copy = torch.Tensor.cpu
     monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: pytest.fail("copied") if tensor.ndim == 3 else copy(tensor))
-    loss = loop.compute_loss(on_device, batch, lengths.cuda(), blank=0)
+    loss = batch_loss.compute_loss(on_device, batch, lengths.cuda(), blank=0)
     loss.backward()
     assert loss.device.type == on_device.grad.device.type == "cuda"
     torch.testing.assert_close(copy(loss.detach()), expected, rtol=1e-5, atol=1e-5)

@@ -54,6 +54,7 @@ _GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, wa
 _STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it reads anything
 _EPOCHS = 10  # and each line is seen at least this often
 _VALIDATIONS = 40  # in a run, about
+_GENTLE_STEPS = 50  # the learning rate of a model that starts from another rises at least so long: or it forgets
 
 
 @dataclass(frozen=True)
@@ -387,6 +388,7 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
         average=config.average,
         early_stopping=config.patience,
         learning_rate=config.learning_rate,
+        warmup_steps=0 if config.start is None else _gentle_steps(config, steps),
         seed=config.seed,
         accelerator=config.accelerator,
         devices=config.devices,
@@ -396,6 +398,10 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
         freeze_steps=0 if config.start is None else config.start.freeze_steps,
         validate_every=max(per_epoch, steps // _VALIDATIONS),
     )
+
+
+def _gentle_steps(config: FitConfig, steps: int) -> int:
+    return _GENTLE_STEPS if config.minutes is not None else min(_GENTLE_STEPS, steps // 2)
 
 
 def _precision(config: FitConfig, model: Network) -> str:

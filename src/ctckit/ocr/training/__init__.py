@@ -1,5 +1,6 @@
 """Training: ``loop`` runs it.
 
-Its parts are ``config``, ``budget``, ``averaging``, ``curves``, ``checkpoint``, ``interruption``, ``devices``,
-``evaluation``, ``progress`` and ``record``; ``observing`` tells others of the progress: ``log`` and ``tensorboard``.
+Its parts are ``config``, ``budget``, ``batch_loss``, ``averaging``, ``curves``, ``checkpoint``, ``interruption``,
+``devices``, ``evaluation``, ``progress`` and ``record``; ``observing`` tells others of the progress: ``log`` and
+``tensorboard``.
 """

@@ -21,12 +21,12 @@ import torch
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.diagnosis.watch import TrainingWatch
 from ctckit.errors import InvalidInputError
-from ctckit.loss import ctc_loss
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
 from ctckit.ocr.data.lines import TextLine, describe_lines
 from ctckit.ocr.networks.base import Network
 from ctckit.ocr.tensor_file import Tensors
 from ctckit.ocr.training.averaging import AveragedWeights
+from ctckit.ocr.training.batch_loss import compute_loss
 from ctckit.ocr.training.budget import Budget
 from ctckit.ocr.training.checkpoint import Checkpoint, damaged, expect_matching, load_checkpoint, save_checkpoint
 from ctckit.ocr.training.config import TrainingConfig as TrainingConfig
@@ -398,28 +398,3 @@ class _Run:
         if complete:
             self.observers.end(self.curves.record)
         return self.curves.record
-
-
-_DEVICES_OF_THE_LOSS = ("cpu", "cuda")
-
-
-def compute_loss(logits: torch.Tensor, batch: Batch, lengths: torch.Tensor, *, blank: int) -> torch.Tensor:
-    """Return the loss of a batch, computed on the device of the logits; on the CPU if the loss has no kernels for it.
-
-    Args:
-        logits: (B, T, C) of any floating-point type, on any device.
-        batch: The batch, on the CPU.
-        lengths: (B,) frames.
-        blank: The class of the blank.
-
-    Returns:
-        The loss, on the device where it was computed.
-
-    Raises:
-        InvalidInputError: If a text does not fit into its frames, or a shape is wrong.
-    """
-    device = logits.device if logits.device.type in _DEVICES_OF_THE_LOSS else torch.device("cpu")
-    targets, target_lengths = batch.targets.to(device), batch.target_lengths.to(device)
-    return ctc_loss(
-        logits.float().to(device), targets, lengths.to(device), target_lengths, blank=blank, infeasible="error"
-    )
