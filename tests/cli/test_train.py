@@ -1,5 +1,6 @@
 """``ctckit train`` and ``ctckit demo`` in processes of their own: signals, locks, environments, folders in use."""
 
+import json
 import os
 import re
 import signal
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 from ctckit.cli import app
 from ctckit.cli.train import TrainingOptions
-from ctckit.ocr.fit import CHECKPOINT_FILE, FitConfig
+from ctckit.ocr.fit import CHECKPOINT_FILE, LOG_FILE, FitConfig
 from ctckit.ocr.model_folder import load_model
+from ctckit.ocr.training import tensorboard
+from ctckit.ocr.training.observing import TrainingObserver
 from tests.support.line_files import TEXTS, interrupt, start_command, wait_until, write_line, write_lines
 
 runner = CliRunner()
@@ -56,7 +59,7 @@ def test_a_signal_before_the_first_validation_saves_and_the_advice_works(data, t
     assert found == code
     assert re.search(r"Interrupted after step \d+\. Continue: the same command with --resume\.\n", errors)
     assert "Traceback" not in errors
-    assert [path.name for path in out.iterdir()] == [CHECKPOINT_FILE]
+    assert sorted(path.name for path in out.iterdir()) == [CHECKPOINT_FILE, LOG_FILE]
     process = start_command(*command, "--resume")
     started(process, out)
     assert interrupt(process)[0] == 130
@@ -77,7 +80,7 @@ def test_another_training_into_the_folder_is_refused(data, tmp_path):
     process.communicate()
     third = invoke("train", data, "--out", out, "--epochs", 1, "--device", "cpu", "--overwrite")
     assert third.exit_code == 0, third.stderr
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "training.jsonl", "weights.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,35 @@ def test_several_devices_under_slurm_get_a_remedy_that_is_not_set_yet(data, tmp_
     result = invoke("train", data, "--out", tmp_path / "m", "--device", "cpu", "--devices", 2)
     assert result.exit_code == 2
     assert result.stderr.rstrip().endswith("Use devices=1.")
+
+
+def test_a_training_is_limited_and_followed(tmp_path, monkeypatch):
+    told = []
+
+    class Curves(TrainingObserver):
+        def __init__(self, folder):
+            told.append(folder)
+
+        def on_end(self, record):
+            told.append(record.steps[-1])
+
+    monkeypatch.setattr(tensorboard, "TensorBoardCurves", Curves)
+    data, out = write_lines(tmp_path / "lines"), tmp_path / "m"
+    limits = ("--minutes", 60, "--epochs", 4, "--patience", 3, "--no-average")
+    result = invoke("train", data, "--out", out, "--device", "cpu", *limits, "--tensorboard", tmp_path / "runs")
+    assert result.exit_code == 0, result.stderr
+    assert told == [tmp_path / "runs", 4]
+    log = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    assert log[-1]["event"] == "end"
+    assert not any(each.get("averaged") for each in log)
+
+
+@pytest.mark.parametrize("option", [("--minutes", -1), ("--minutes", "nan"), ("--patience", 0)])
+def test_limits_that_are_none(tmp_path, option):
+    result = invoke("train", write_lines(tmp_path / "lines"), "--out", tmp_path / "m", *option)
+    assert result.exit_code == 2
+    assert option[0].strip("-") in result.stderr
+    assert not (tmp_path / "m").exists()
 
 
 def test_bad_lines_do_not_stop_a_training_unless_it_is_strict(tmp_path):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ctckit.cli import app
 from ctckit.errors import CharsetError, DataError, InvalidInputError, MissingDependencyError, ModelFormatError
+from ctckit.ocr import fit as fitting
 from ctckit.ocr import starting
 from ctckit.ocr.fit import FitConfig, fit_lines
 from ctckit.ocr.model_folder import Stage, load_model, save_model
@@ -166,6 +167,22 @@ def test_the_rate_of_what_is_carried_over(data, model, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.torch.optim, "AdamW", Recording)
     fit(data, tmp_path / "new", model, epochs=3, start={"carried_rate": 0.1, "freeze_steps": 1})
     assert [rate[True] / rate[False] for rate in rates] == pytest.approx([0.0, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(("limits", "steps"), [({"epochs": 9}, 13), ({"epochs": 99}, 50), ({"minutes": 1.0}, 50)])
+def test_the_learning_rate_rises_gently(data, model, tmp_path, monkeypatch, limits, steps):
+    """But without a model to start from, as before."""
+    found = []
+
+    def note(*_, config, **__):
+        found.append(config.warmup_steps)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "train", note)
+    for start in (StartConfig(str(model)), None):
+        with pytest.raises(KeyboardInterrupt):
+            fit_lines(data, tmp_path / "m", config=FitConfig(start=start, network="tiny", batch_size=3, **limits))
+    assert found == [steps, 0]
 
 
 def test_a_run_that_makes_it_worse_keeps_the_first_weights(data, onnx_file, tmp_path):
