@@ -22,7 +22,7 @@ from ctckit.vocabulary import Vocabulary
 from tests.support.line_files import TEXTS, bars, register_tiny, write_line, write_lines
 
 HEBREW = "\u05e9\u05dc\u05d5\u05dd"
-UNREAD = "The model reads nothing yet: check that texts and images match, or train for more epochs."
+UNREAD = "The model reads nothing yet: check that texts and images match, or train for longer."
 VOCABULARY = Vocabulary.from_characters("ab")
 CRNN_CONFIG = CRNNConfig(num_classes=3)
 
@@ -153,7 +153,7 @@ def test_a_quoted_word_of_hebrew_needs_no_note(data, tmp_path):
     [
         ((1.0, 1.0, 1.0), UNREAD),
         ((0.99, 0.97, 0.96), UNREAD),
-        ((0.9, 0.5, 0.3), "The error was still falling: more epochs will help."),
+        ((0.9, 0.5, 0.3), "The error was still falling: a longer training will help."),
         ((0.5, 0.3, 0.3), "of the lines exact."),
         ((0.3, 0.3, 0.3), "of the lines exact."),
         ((0.5, 0.3, 0.4), "of the lines exact."),

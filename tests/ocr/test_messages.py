@@ -72,7 +72,7 @@ def test_a_summary_says_what_is_not_known_and_what_would_help():
     assert unknown.summary == ("Trained on 10 lines in 3 s; no lines were held out, so its error rate is not known.")
     curves = {"validation_steps": (1, 2), "validation_exact": (0.0, 0.5), "best_step": 2}
     falling = FitResult(Path("m"), TrainingRecord(validation_cer=(0.9, 0.3), **curves), 10, 2)
-    assert falling.summary.endswith("The error was still falling: more epochs will help.")
+    assert falling.summary.endswith("The error was still falling: a longer training will help.")
     good = FitResult(Path("m"), TrainingRecord(validation_cer=(0.9, 0.01), **curves), 10, 2)
     assert good.summary.endswith("50.0 % of the lines exact.")
 

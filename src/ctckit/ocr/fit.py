@@ -172,9 +172,9 @@ def _last_index(values: Sequence[float], value: float) -> int:
 
 def _advice(curve: Sequence[float]) -> str:
     if min(curve) > UNREAD_CER:
-        return " The model reads nothing yet: check that texts and images match, or train for more epochs."
+        return " The model reads nothing yet: check that texts and images match, or train for longer."
     still_falling = curve[-1] > _GOOD_CER and len(curve) > 1 and curve[-1] < min(curve[:-1])
-    return " The error was still falling: more epochs will help." if still_falling else ""
+    return " The error was still falling: a longer training will help." if still_falling else ""
 
 
 def fit_lines(
