@@ -150,6 +150,7 @@ class _Run:
         seconds = None if config.minutes is None else 60.0 * config.minutes
         self.budget = Budget(config.steps, seconds, clock=clock, agree=self._as_in_the_first_process)
         self.observers = Observers(observers if self.fabric.is_global_zero else ())
+        self.learning_rate = 0.0
         self.curves = Curves()
         self.best: Tensors = {}
         self.watch = TrainingWatch(blank=vocabulary.blank, patience=config.patience, write=progress.tell)
@@ -176,7 +177,9 @@ class _Run:
         clock = time.perf_counter()
         for step, batch in self._batches(first, last):
             with self.budget.measure("step"):
-                self._learn(step, batch)
+                logits, lengths = self._learn(step, batch)
+            if (step + 1) % self.config.report_every == 0 or self.budget.is_over(step + 1):
+                self._report(step + 1, batch, logits, lengths)
             self.curves.counters.seconds += time.perf_counter() - clock
             over = self._after(step + 1, last, stop)
             clock = time.perf_counter()
@@ -227,11 +230,12 @@ class _Run:
             return number
         return int(torch.as_tensor(self.fabric.all_gather(torch.tensor(number))).max())
 
-    def _learn(self, step: int, batch: Batch) -> None:
+    def _learn(self, step: int, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take a step; return the logits and their lengths."""
         torch.manual_seed(self.config.seed * 1_000_003 + step * self.fabric.world_size + self.fabric.global_rank)
-        learning_rate = self.config.learning_rate_at(step, self.budget.time_share)
+        self.learning_rate = self.config.learning_rate_at(step, self.budget.time_share)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * (self.config.carried_rate_at(step) if group["carried"] else 1.0)
+            group["lr"] = self.learning_rate * (self.config.carried_rate_at(step) if group["carried"] else 1.0)
         device = self.fabric.device
         logits, lengths = self.model(batch.images.to(device), batch.widths.to(device))
         start = time.perf_counter()
@@ -248,7 +252,11 @@ class _Run:
         self.optimizer.step()
         if self.averaged:
             self.averaged.update(self.raw)
-        self._count(step, batch, logits.detach(), lengths, value, learning_rate)
+        counters = self.curves.counters
+        counters.lines += len(batch.texts) * self.fabric.world_size
+        counters.loss_sum += value
+        counters.loss_count += 1
+        return logits.detach(), lengths
 
     def _loss(self, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor:
         try:
@@ -259,30 +267,17 @@ class _Run:
             self.watch.explain(reason, logits, batch.targets, lengths, batch.target_lengths)
             raise
 
-    def _count(
-        self,
-        step: int,
-        batch: Batch,
-        logits: torch.Tensor,
-        lengths: torch.Tensor,
-        loss: float,
-        learning_rate: float,
-    ) -> None:
-        counters = self.curves.counters
-        counters.lines += len(batch.texts) * self.fabric.world_size
-        counters.loss_sum += loss
-        counters.loss_count += 1
-        self.budget.read()
-        if (step + 1) % self.config.report_every and not self.budget.is_over(step + 1):
-            return
+    def _report(self, done: int, batch: Batch, logits: torch.Tensor, lengths: torch.Tensor) -> None:
+        """Add a point to the curves."""
         log_probs = logits.float().log_softmax(dim=2).cpu()
         reads = [
             self.vocabulary.decode(hypothesis.tokens)
             for hypothesis in greedy_decode(log_probs, lengths.cpu(), blank=self.vocabulary.blank)
         ]
-        self.curves.add_point(step + 1, character_error_rate(batch.texts, reads), learning_rate)
+        self.curves.add_point(done, character_error_rate(batch.texts, reads), self.learning_rate)
         self.observers.point(self._point())
-        self.progress.show(step + 1, self.curves.record)
+        self.progress.show(done, self.curves.record)
+        self.budget.read()
 
     def _point(self) -> CurvePoint:
         record = self.curves.record
