@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageFilter
 
+from ctckit.ocr.data.distortions import distort_image
 from ctckit.ocr.data.lines import GrayImage, Line, TextLine, describe_lines, frames_needed
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
@@ -202,35 +202,6 @@ class LineBatches:
         if self._config.frames(image.shape[1]) < frames_needed(line.text):
             return line
         return Line(image, line.text, line.name)
-
-
-def distort_image(image: GrayImage, rng: np.random.Generator) -> GrayImage:
-    """Return a slightly distorted line: width ±10 %, slant, a vertical shift, blur, contrast, noise.
-
-    Args:
-        image: (height, width) uint8.
-        rng: Random numbers; the number of draws depends only on the image size.
-
-    Returns:
-        (height, width ±10 %) uint8.
-    """
-    height, width = image.shape
-    stretch, slant, shift = rng.uniform(0.9, 1.1), rng.uniform(-0.12, 0.12), rng.uniform(-0.04, 0.04) * height
-    blur, contrast, light = rng.uniform(-0.6, 0.9), rng.uniform(0.7, 1.0), rng.uniform(0.0, 1.0)
-    zoom, noise = rng.uniform(0.94, 1.06), rng.uniform(0.0, 10.0)
-    new_width = max(1, round(width * stretch))
-    middle = height / 2
-    # Pillow maps output pixels to input pixels: x' = a x + b y + c, y' = d x + e y + f.
-    affine = (width / new_width, slant, -slant * middle, 0.0, zoom, middle * (1.0 - zoom) + shift)
-    picture = Image.fromarray(image).transform(
-        (new_width, height), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR, fillcolor=int(np.median(image))
-    )
-    if blur > 0.2:
-        picture = picture.filter(ImageFilter.GaussianBlur(blur))
-    levels = np.asarray(picture, dtype=np.float32)
-    levels = 255.0 * light * (1.0 - contrast) + contrast * levels
-    levels += np.float32(noise) * rng.standard_normal(levels.shape, dtype=np.float32)
-    return levels.clip(0.0, 255.0).round().astype(np.uint8)
 
 
 def prefetch(source: BatchSource, steps: Sequence[int], *, ahead: int = 12, workers: int = 0) -> Iterator[Batch]:

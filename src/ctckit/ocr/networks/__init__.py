@@ -1,8 +1,8 @@
 """Networks that read line images, by name.
 
-``base`` says what a network is, ``crnn`` is one, and ``pretrained`` has those that began as an ONNX file. To add a
-network, write a module with its configuration (a frozen dataclass with a field ``num_classes``, and defaults for all
-others) and its class, and register both in ``NETWORKS``::
+``base`` says what a network is, ``crnn`` and ``line`` are two, and ``pretrained`` has those that began as an ONNX file.
+To add a network, write a module with its configuration (a frozen dataclass with a field ``num_classes``, and defaults
+for all others) and its class, and register both in ``NETWORKS``::
 
     NETWORKS = {"crnn": NetworkType(CRNNConfig, CRNN), "mine": NetworkType(MyConfig, MyNetwork)}
 
@@ -18,11 +18,22 @@ from typing import Any
 import torch
 
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.networks.base import FrameCounter, Network
+from ctckit.ocr.networks.base import FrameCounter, Network, TwoReadings
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from ctckit.ocr.networks.line import LineConfig, LineNetwork
 from ctckit.ocr.networks.pretrained import PretrainedConfig, PretrainedNetwork
 
-__all__ = ["NETWORKS", "FrameCounter", "Network", "NetworkType", "build", "name_of", "shapes_of", "type_of"]
+__all__ = [
+    "NETWORKS",
+    "FrameCounter",
+    "Network",
+    "NetworkType",
+    "TwoReadings",
+    "build",
+    "name_of",
+    "shapes_of",
+    "type_of",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,7 @@ class NetworkType:
 #: The networks by the names that ``ctckit train --network`` and ``model.json`` use.
 NETWORKS: dict[str, NetworkType] = {
     "crnn": NetworkType(CRNNConfig, CRNN),
+    "line": NetworkType(LineConfig, LineNetwork),
     "pretrained": NetworkType(PretrainedConfig, PretrainedNetwork),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -80,6 +80,22 @@ class Network(FrameCounter, Protocol):
 
     def cpu(self) -> Self:
         """Move the network to the CPU."""
+
+
+@runtime_checkable
+class TwoReadings(Protocol):
+    """A network that reads a line twice in training: the second reading teaches its first layers.
+
+    Attributes:
+        auxiliary_weight: The weight of the loss of the second reading; that of the first is 1.
+    """
+
+    auxiliary_weight: float
+
+    def training_logits(
+        self, images: torch.Tensor, widths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return logits and input_lengths as ``forward`` does, and the logits (B, T, C) of the second reading."""
 
 
 class ConfiguredNetwork(nn.Module):

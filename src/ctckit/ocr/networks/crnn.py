@@ -117,7 +117,7 @@ class _Convolution(nn.Module):
         if self.shortcut:
             result = result + images
         result = torch.relu(result)
-        return result if mask is None else result * mask
+        return result if mask is None else result * mask.to(result.dtype)  # which is lower in mixed precision
 
 
 class _BidirectionalLSTM(nn.Module):
@@ -199,16 +199,25 @@ class CRNN(ConfiguredNetwork):
         for convolution, (_, stride) in zip(self.convolutions, self.config.strides, strict=True):
             columns, lengths = -(-columns // stride), torch.div(lengths + stride - 1, stride, rounding_mode="floor")
             result = convolution(result, _column_mask(lengths, columns, images) if padded else None)
-        return result.permute(0, 3, 1, 2).flatten(2), lengths
+        return self._flattened(result), lengths
 
     def forward(self, images: torch.Tensor, widths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, T, C) and input_lengths (B,); arguments as in :meth:`slices`."""
         slices, lengths = self.slices(images, widths)
+        return self.read(slices, lengths), lengths
+
+    def read(self, slices: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the logits (B, T, C) of slices, with arguments as :meth:`slices` returns them."""
         reversal = _reversal(lengths, slices.shape[1])
         states = self.dropout(slices)
         for lstm in self.lstms:
             states = self.dropout(lstm(states, reversal))
-        return self.classes(states), lengths
+        logits: torch.Tensor = self.classes(states)
+        return logits
+
+    def _flattened(self, features: torch.Tensor) -> torch.Tensor:
+        """Return slices (B, T, F) of features (B, channels, rows, T)."""
+        return features.permute(0, 3, 1, 2).flatten(2)
 
 
 def _column_mask(lengths: torch.Tensor, columns: int, like: torch.Tensor) -> torch.Tensor:

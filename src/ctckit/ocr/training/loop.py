@@ -23,7 +23,7 @@ from ctckit.diagnosis.watch import TrainingWatch
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
 from ctckit.ocr.data.lines import TextLine, describe_lines
-from ctckit.ocr.networks.base import Network
+from ctckit.ocr.networks.base import Network, TwoReadings
 from ctckit.ocr.tensor_file import Tensors
 from ctckit.ocr.training.averaging import AveragedWeights
 from ctckit.ocr.training.batch_loss import compute_loss
@@ -146,6 +146,8 @@ class _Run:
             groups, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
         self.model, self.optimizer = self.fabric.setup(module, optimizer)
+        if isinstance(model, TwoReadings):
+            self.model.mark_forward_method("training_logits")
         self.averaged = AveragedWeights(model) if config.average and validation else None
         seconds = None if config.minutes is None else 60.0 * config.minutes
         self.budget = Budget(config.steps, seconds, clock=clock, agree=self._as_in_the_first_process)
@@ -236,12 +238,14 @@ class _Run:
         self.learning_rate = self.config.learning_rate_at(step, self.budget.time_share)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * (self.config.carried_rate_at(step) if group["carried"] else 1.0)
-        device = self.fabric.device
-        logits, lengths = self.model(batch.images.to(device), batch.widths.to(device))
+        logits, lengths, auxiliary = self._logits(batch)
         start = time.perf_counter()
-        loss = self._loss(logits, batch, lengths).to(device)
-        self.curves.counters.loss_seconds += time.perf_counter() - start
+        loss = self._loss(logits, batch, lengths).to(self.fabric.device)
         value = float(loss.detach())
+        if auxiliary is not None and isinstance(self.raw, TwoReadings):
+            second = self._loss(auxiliary, batch, lengths).to(self.fabric.device)
+            loss = loss + self.raw.auxiliary_weight * second
+        self.curves.counters.loss_seconds += time.perf_counter() - start
         self.watch(value, logits, batch.targets, lengths, batch.target_lengths)
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}", step + 1)
@@ -257,6 +261,14 @@ class _Run:
         counters.loss_sum += value
         counters.loss_count += 1
         return logits.detach(), lengths
+
+    def _logits(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        images, widths = batch.images.to(self.fabric.device), batch.widths.to(self.fabric.device)
+        if isinstance(self.raw, TwoReadings):
+            logits, lengths, auxiliary = self.model.training_logits(images, widths)
+            return logits, lengths, auxiliary
+        logits, lengths = self.model(images, widths)
+        return logits, lengths, None
 
     def _loss(self, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor:
         try:
