@@ -50,7 +50,8 @@ def zoom(places: Places, height: int, rng: np.random.Generator) -> Places:
 
 def elastic(places: Places, height: int, rng: np.random.Generator) -> Places:
     """Move the corners of the mesh at random, by 3 % of the height (standard deviation)."""
-    return places + np.float32(0.03 * height) * rng.standard_normal(places.shape, dtype=np.float32)
+    moves: Places = np.float32(0.03 * height) * rng.standard_normal(places.shape, dtype=np.float32)
+    return places + moves
 
 
 def thickness(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
@@ -60,7 +61,8 @@ def thickness(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
     result = levels.copy()
     result[1:] = choose(levels[1:], levels[:-1])
     result[:, 1:] = choose(result[:, 1:], result[:, :-1])
-    return levels + share * (result - levels)
+    difference: Levels = result - levels
+    return levels + share * difference
 
 
 def blur(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
@@ -188,7 +190,7 @@ def _bent(image: GrayImage, paper: float, rng: np.random.Generator, names: Colle
 def _edges(length: int, height: int) -> list[int]:
     """Return where the cells of the mesh begin and end along an axis, in pixels."""
     cells = max(1, round(length / max(4.0, _CELL * height)))
-    return np.linspace(0, length, cells + 1).round().astype(int).tolist()
+    return [round(length * cell / cells) for cell in range(cells + 1)]
 
 
 def _slow_noise(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Levels:
