@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.texts import is_right_to_left, show_characters
 from ctckit.ocr.model_folder import RECORD_FILE, Stage, save_model
 from ctckit.ocr.networks import Network, build, type_of
+from ctckit.ocr.networks.line import LineNetwork
 from ctckit.ocr.networks.pretrained import PretrainedNetwork
 from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
@@ -84,7 +86,7 @@ class FitConfig:
         accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
         devices: The number of devices.
         precision: Lightning Fabric's name of the number format, such as ``"32-true"``. "auto" is ``"bf16-mixed"`` for a
-            network of kind "pretrained" on a CPU that computes in bfloat16, and ``"32-true"`` otherwise.
+            network of kind "pretrained" or "line" on a CPU that computes in bfloat16, and ``"32-true"`` otherwise.
         max_width: The most columns of a line at the height of the network.
         rules: The form of the texts, and how the images are seen.
         cache: Prepare the lines in a file in the model folder: they need little memory, and the next run only prepares
@@ -186,6 +188,7 @@ def fit_lines(
     overwrite: bool = False,
     console: Console | None = None,
     observers: Sequence[TrainingObserver] = (),
+    clock: Callable[[], float] = time.monotonic,
 ) -> FitResult:
     """Train a recognizer on a data set of lines, and save it.
 
@@ -203,6 +206,7 @@ def fit_lines(
             run is removed; a model stays until the new one is saved.
         console: Shows the progress; None is silent.
         observers: They are told of the progress, as :class:`~ctckit.ocr.training.observing.TrainingObserver` says.
+        clock: The time in seconds, for ``config.minutes``; ``time.process_time`` counts CPU time.
 
     Raises:
         DataError: If no line can be used, or, with ``config.strict``, if one cannot (the message names all and says
@@ -236,7 +240,18 @@ def fit_lines(
         vocabulary = _vocabulary(found, config, start)
         check_lines(found.lines, vocabulary, shape)
         config = replace(config, rules=rules)
-        return _fit(found, Path(data).name, out, vocabulary, config, start, observers, resume=resume, console=console)
+        return _fit(
+            found,
+            Path(data).name,
+            out,
+            vocabulary,
+            config,
+            start,
+            observers,
+            resume=resume,
+            console=console,
+            clock=clock,
+        )
 
 
 def _vocabulary(found: LineSet, config: FitConfig, start: Start | None) -> Vocabulary:
@@ -256,6 +271,7 @@ def _fit(
     *,
     resume: bool,
     console: Console | None,
+    clock: Callable[[], float],
 ) -> FitResult:
     training, validation = split_lines(found.lines, config.validation, seed=config.seed, by=config.split)
     torch.manual_seed(config.seed)
@@ -292,6 +308,7 @@ def _fit(
         },
         carried=carried,
         observers=(TrainingLog(out / LOG_FILE), *observers),
+        clock=clock,
     )
     if in_first_process(config.devices):
         history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))
@@ -408,5 +425,5 @@ def _precision(config: FitConfig, model: Network) -> str:
     if config.precision != "auto":
         return config.precision
     on_cpu = config.accelerator == "cpu" or (config.accelerator == "auto" and not torch.accelerator.is_available())
-    gains = isinstance(model, PretrainedNetwork) and on_cpu and computes_bfloat16()
+    gains = isinstance(model, (PretrainedNetwork, LineNetwork)) and on_cpu and computes_bfloat16()
     return "bf16-mixed" if gains else "32-true"
