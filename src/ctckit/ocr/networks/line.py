@@ -3,7 +3,7 @@
 ::
 
     image    (B, 1, 64, W)     dark ink is 1, paper is 0
-    convolutions               height / 16, width / 4
+    convolutions               height / 16, width / 8
     slices   (B, T, 128)       the maximum of each channel over the rows of a column
     LSTMs    (B, T, 2 x hidden)   left to right and right to left
     logits   (B, T, C)
@@ -35,9 +35,10 @@ class LineConfig(CRNNConfig):
 
     height: int = 64
     channels: tuple[int, ...] = (32, 64, 96, 96, 128, 128)
-    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 1), (1, 1), (2, 1), (1, 1))
+    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (1, 1), (2, 1), (1, 1))
     hidden: int = 192
     layers: int = 2
+    dropout: float = 0.1
     auxiliary: float = 0.3
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class LineNetwork(CRNN):
         >>> model = LineNetwork(LineConfig(num_classes=80)).eval()
         >>> logits, input_lengths = model(torch.zeros(2, 1, 64, 100), torch.tensor([100, 60]))
         >>> tuple(logits.shape), input_lengths.tolist()
-        ((2, 25, 80), [25, 15])
+        ((2, 13, 80), [13, 8])
     """
 
     def __init__(self, config: LineConfig) -> None:
