@@ -9,7 +9,7 @@ CXX_SOURCES := $(wildcard native/*/*.cpp native/*/*.hpp native/*/*/*.cpp native/
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt native/*/*/CMakeLists.txt) $(CXX_SOURCES)
 CXX ?= g++
 
-.PHONY: demo test docs differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-peers bench-page constraints clean
+.PHONY: demo test docs differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-ocr bench-peers bench-peers-ocr bench-page constraints clean
 
 demo: $(RECOGNIZER)
 	$(BIN)/ctckit demo --out demo-report --overwrite
@@ -116,10 +116,20 @@ bench-decoding: $(INSTALLED)
 bench-alignment: $(INSTALLED)
 	$(BIN)/python -m benchmarks.alignment --out benchmarks/results/alignment.json
 
+# Recognizers of handwriting, with one thread each: more than two hours. kraken pins versions that the other peers cannot use.
+BENCH_PEERS_OCR := .venv-bench-ocr
+bench-ocr: $(INSTALLED)
+	CTCKIT_BENCH_PEERS=$(BENCH_PEERS_OCR) $(BIN)/python -m benchmarks.ocr --resume --out benchmarks/results/ocr.json
+
+bench-peers-ocr: benchmarks/requirements-ocr.txt
+	test -x $(BENCH_PEERS_OCR)/bin/python || $(PYTHON) -m venv $(BENCH_PEERS_OCR)
+	$(BENCH_PEERS_OCR)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-ocr.txt
+
 bench-page: $(INSTALLED)
 	$(BIN)/python -m benchmarks.loss.page
 	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
 	test ! -e benchmarks/results/alignment.json || $(BIN)/python -m benchmarks.alignment.page
+	test ! -e benchmarks/results/ocr.json || $(BIN)/python -m benchmarks.ocr.page
 	test ! -e benchmarks/results/gpu.json || $(BIN)/python -m benchmarks.gpu.page
 
 clean:

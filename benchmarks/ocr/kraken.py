@@ -36,7 +36,7 @@ def measure(minutes: float, data: Path, folder: Path) -> Results:
     """
     ketos = python_of(PEERS).with_name("ketos")
     if not ketos.exists():
-        raise WorkerError("not installed: make bench-peers")
+        raise WorkerError("not installed: make bench-peers-ocr")
     if not (folder / _SECONDS_FILE).exists():
         _train(ketos, minutes, data / "train", folder)
     seconds = json.loads((folder / _SECONDS_FILE).read_text(encoding="utf-8"))
