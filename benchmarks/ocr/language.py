@@ -15,9 +15,11 @@ from pathlib import Path
 
 from benchmarks.common.results import Results
 from benchmarks.common.workers import WorkerError
-from benchmarks.ocr.training import HELD_OUT, environment
+from benchmarks.ocr.cases import Case
+from benchmarks.ocr.training import environment
 
 ORDER = 6
+HELD_OUT = Case.held_out
 
 
 def measure(data: Path, model: Path) -> Results:
@@ -57,7 +59,7 @@ def read(data: Path, model: Path) -> Results:
         found = compute_log_probs(saved.model, [line.image for line in lines], batch_size=16)
         return [each.numpy() for each in found]
 
-    training, held_out = split_lines(lines_of("train"), HELD_OUT, seed=0, by="document")
+    training, held_out = split_lines(lines_of("train"), HELD_OUT, seed=0, by="document")  # as the training did
     test = lines_of("test")
     language_model = NGramModel.train([line.text for line in training], order=ORDER, unit="char")
     decoder = ctckit.BeamDecoder(saved.vocabulary, blank=saved.vocabulary.blank, language_model=language_model)

@@ -19,7 +19,6 @@ from benchmarks.common.workers import ROOT, WorkerError
 from benchmarks.ocr.cases import BY_NAME, Case
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-HELD_OUT = 0.05  # of the lines, by documents: they choose the weights
 
 
 def environment() -> dict[str, str]:
@@ -59,7 +58,7 @@ def train(case: Case, data: Path, model: Path) -> Results:
         minutes=case.minutes,
         network="line",
         start=StartConfig(case.start) if case.start else None,
-        validation=HELD_OUT,
+        validation=case.held_out,
         split="document",
         accelerator="cpu",
     )
