@@ -7,6 +7,8 @@ what ``--out`` does not have yet is measured. The models stay in ``--models``.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -80,13 +82,13 @@ def main(
         for case, peer in tasks:
             if case.name in names and run.is_missing(case.name, peer):
                 console.print(f"{case.name}, {peer}: {case.minutes:g} CPU minutes")
-                _try(run, f"{peer}, {case.name}", lambda: run.measure(case, peer))  # noqa: B023 (called at once)
+                _try(run, f"{peer}, {case.name}", partial(run.measure, case, peer))
         if LANGUAGE in names and run.is_missing(LANGUAGE, "ctckit") and (best := _best(run)):
-            _try(run, LANGUAGE, lambda: run.measure_language(best))
+            _try(run, LANGUAGE, partial(run.measure_language, best))
     print_tables(console, found)
 
 
-def _try(run: Run, where: str, measure) -> None:
+def _try(run: Run, where: str, measure: Callable[[], None]) -> None:
     try:
         measure()
     except WorkerError as error:

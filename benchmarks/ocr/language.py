@@ -8,15 +8,14 @@ held out; the errors are counted on the test lines. It runs in a process of its 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common.results import Results
-from benchmarks.common.workers import WorkerError
 from benchmarks.ocr.cases import Case
-from benchmarks.ocr.training import environment
+from benchmarks.ocr.training import run_alone
 
 ORDER = 6
 HELD_OUT = Case.held_out
@@ -32,12 +31,7 @@ def measure(data: Path, model: Path) -> Results:
     Raises:
         WorkerError: If the process fails.
     """
-    result = model.with_suffix(".language.json")
-    command = [sys.executable, "-m", "benchmarks.ocr.language", str(data), str(model), str(result)]
-    done = subprocess.run(command, env=environment(), stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise WorkerError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
-    return dict(json.loads(result.read_text(encoding="utf-8")))
+    return run_alone("benchmarks.ocr.language", model.with_suffix(".language.json"), data, model)
 
 
 def read(data: Path, model: Path) -> Results:
@@ -52,10 +46,10 @@ def read(data: Path, model: Path) -> Results:
 
     saved = load_model(model)
 
-    def lines_of(name: str) -> list:
+    def lines_of(name: str) -> list[Any]:
         return list(load_lines(data / name, height=saved.model.height, max_width=8192, rules=saved.rules).lines)
 
-    def log_probs_of(lines: list) -> list:
+    def log_probs_of(lines: list[Any]) -> list[Any]:
         found = compute_log_probs(saved.model, [line.image for line in lines], batch_size=16)
         return [each.numpy() for each in found]
 

@@ -37,8 +37,21 @@ def measure(case: Case, data: Path, model: Path) -> Results:
     Raises:
         WorkerError: If the process fails.
     """
-    result = model.with_suffix(".json")
-    command = [sys.executable, "-m", "benchmarks.ocr.training", case.name, str(data), str(model), str(result)]
+    return run_alone("benchmarks.ocr.training", model.with_suffix(".json"), case.name, data, model)
+
+
+def run_alone(module: str, result: Path, *arguments: object) -> Results:
+    """Run a module in a process with one thread, and return the results that it writes.
+
+    Args:
+        module: Its name; it takes the arguments and, as the last one, the file of the results.
+        result: The file of the results.
+        arguments: The arguments.
+
+    Raises:
+        WorkerError: If the process fails.
+    """
+    command = [sys.executable, "-m", module, *map(str, arguments), str(result)]
     done = subprocess.run(command, env=environment(), stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise WorkerError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")

@@ -73,13 +73,15 @@ def blur(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
 
 def background(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
     """Give the paper a shadow and stains: up to 25 levels darker or lighter, changing slowly."""
-    return levels + np.float32(rng.uniform(5.0, 25.0)) * _slow_noise(levels.shape, 1.0, rng)
+    shadow: Levels = np.float32(rng.uniform(5.0, 25.0)) * _slow_noise(levels.shape, 1.0, rng)
+    return levels + shadow
 
 
 def show_through(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
     """Add the line itself, mirrored, as if it were on the back of the page, with 10 % to 40 % of its ink."""
     back = np.roll(levels[:, ::-1], rng.integers(levels.shape[0]), axis=0)
-    return levels + np.float32(rng.uniform(0.1, 0.4)) * np.minimum(back - np.float32(paper), 0.0)
+    ink: Levels = np.minimum(back - np.float32(paper), 0.0)
+    return levels + np.float32(rng.uniform(0.1, 0.4)) * ink
 
 
 def contrast(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
@@ -90,8 +92,9 @@ def contrast(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
 
 def fading(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
     """Take ink away in some places: up to 80 % of it, changing slowly."""
-    kept = np.clip(1.0 + _slow_noise(levels.shape, 0.5, rng), 1.0 - np.float32(rng.uniform(0.3, 0.8)), 1.0)
-    return np.float32(paper) + kept * (levels - np.float32(paper))
+    kept: Levels = np.clip(1.0 + _slow_noise(levels.shape, 0.5, rng), 1.0 - np.float32(rng.uniform(0.3, 0.8)), 1.0)
+    result: Levels = np.float32(paper) + kept * (levels - np.float32(paper))
+    return result
 
 
 def gaps(levels: Levels, paper: float, rng: np.random.Generator) -> Levels:
