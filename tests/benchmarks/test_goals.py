@@ -10,6 +10,7 @@ from benchmarks.common import pages, results
 from benchmarks.decoding import figures
 from benchmarks.gpu import page as gpu_page
 from benchmarks.loss.tables import ratio
+from benchmarks.ocr import page as ocr_page
 
 MISSED, REACHED, MOONSHOT, NOT_MEASURED = "missed", "reached", "moonshot", "not measured"
 
@@ -266,6 +267,42 @@ def test_a_wrong_path_misses_the_goal():
     found = saved("alignment.json")
     found["cases"][0]["peers"]["ctckit"]["behind"]["wrong"] = 1
     assert ALIGNMENT["nats below the optimum"].verdict(found) == MISSED
+
+
+# Recognizers of handwriting: character error rates in percent, on lines of other hands.
+def character_errors(case):
+    return lambda found: (each := results.figures_of(found, case, "ctckit")) and 100 * each["cer"]
+
+
+def below_kraken(found):
+    """By how many percent ctckit's errors are fewer than kraken's, after 30 CPU minutes from random weights."""
+    each = [results.figures_of(found, "scratch", peer) for peer in ("ctckit", "kraken")]
+    return 100 * (1 - each[0]["cer"] / each[1]["cer"]) if all(each) else None
+
+
+def saved_by_a_model(found):
+    share = ocr_page.fewer_errors(found)
+    return None if share is None else 100 * share
+
+
+OCR = {
+    "percent below kraken, from random weights": Goal(below_kraken, 100 / 3, more=True),
+    "from random weights, 30 minutes": Goal(character_errors("scratch"), 100, 30),
+    "PP-OCRv6 small, 10 minutes": Goal(character_errors("pretrained"), 18.5, 15),
+    "PP-OCRv6 small, 60 minutes": Goal(character_errors("pretrained, longer"), 16, 11),
+    "PP-OCRv6 small, 100 lines, 5 minutes": Goal(character_errors("100 lines"), 28, 24),
+    "percent of errors saved by a model of characters": Goal(saved_by_a_model, 10, 25, more=True),
+}
+OCR_MISSED = {}
+OCR_MOONSHOTS_REACHED = set()
+OCR_NOT_MEASURED = set()
+
+
+def test_ocr():
+    found = saved("ocr.json")
+    assert misses(OCR, found) == OCR_MISSED
+    assert names(OCR, found, MOONSHOT) == OCR_MOONSHOTS_REACHED
+    assert names(OCR, found, NOT_MEASURED) == OCR_NOT_MEASURED
 
 
 # The loss on a GPU, float32.
