@@ -3,20 +3,14 @@ import torch
 
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+from tests.support.networks import expect_a_batch_to_equal_its_items, with_uneven_norms
 from tests.support.tolerances import CRNN_SINGLE, SMALL_CRNN_SINGLE
 
 
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    network = CRNN(CRNNConfig(num_classes=11))
-    with torch.no_grad():  # batch norms that shift and scale, so that a forgotten mask would show
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.5, 0.5)
-                module.running_var.uniform_(0.5, 2.0)
-                module.bias.uniform_(-0.5, 0.5)
-    return network.eval()
+    return with_uneven_norms(CRNN(CRNNConfig(num_classes=11)))
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 31, 100, 101, 102, 103])
@@ -46,16 +40,7 @@ def test_slices_keep_reading_order(model):
 
 
 def test_a_batch_equals_its_items_whatever_the_padding_holds(model):
-    widths = [77, 33, 120, 5]
-    images = [torch.rand(1, 1, 32, width) for width in widths]
-    batch = torch.full((4, 1, 32, 131), 0.7)
-    for row, image in zip(batch, images, strict=True):
-        row[:, :, : image.shape[3]] = image[0]
-    with torch.no_grad():
-        logits, lengths = model(batch, torch.tensor(widths))
-        for item, image, length, width in zip(logits, images, lengths.tolist(), widths, strict=True):
-            alone, _ = model(image, torch.tensor([width]))
-            torch.testing.assert_close(item[:length], alone[0], rtol=CRNN_SINGLE, atol=CRNN_SINGLE)
+    expect_a_batch_to_equal_its_items(model, 32, CRNN_SINGLE)
 
 
 def test_two_layers_also_start_at_each_items_own_end():

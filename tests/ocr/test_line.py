@@ -12,6 +12,7 @@ from ctckit.ocr.networks.line import LineConfig, LineNetwork
 from ctckit.ocr.starting import with_classes
 from ctckit.ocr.training.loop import TrainingConfig, train
 from ctckit.vocabulary import Vocabulary
+from tests.support.networks import expect_a_batch_to_equal_its_items, with_uneven_norms
 from tests.support.tolerances import CRNN_SINGLE
 
 VOCABULARY = Vocabulary.from_characters("ab")
@@ -21,14 +22,7 @@ SMALL = {"num_classes": 3, "height": 16, "channels": (8, 12), "strides": ((4, 2)
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    network = LineNetwork(LineConfig(num_classes=11))
-    with torch.no_grad():  # batch norms that shift and scale, so that a forgotten mask would show
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.5, 0.5)
-                module.running_var.uniform_(0.5, 2.0)
-                module.bias.uniform_(-0.5, 0.5)
-    return network.eval()
+    return with_uneven_norms(LineNetwork(LineConfig(num_classes=11)))
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 16, 17, 100, 103])
@@ -39,18 +33,13 @@ def test_frames_says_exactly_how_many_frames_a_width_gives(model, width):
     assert model.frames(width) == -(-width // model.frame_pixels)
 
 
-def test_a_batch_equals_its_items_whatever_the_padding_holds(model):
-    widths = [77, 33, 120, 5]
-    images = [torch.rand(1, 1, 64, width) for width in widths]
-    batch = torch.full((4, 1, 64, 131), 0.7)
-    for row, image in zip(batch, images, strict=True):
-        row[:, :, : image.shape[3]] = image[0]
-    with torch.no_grad():
-        logits, lengths, second = model.training_logits(batch, torch.tensor(widths))
-        for item, other, image, length, width in zip(logits, second, images, lengths.tolist(), widths, strict=True):
-            alone, _, alone_second = model.training_logits(image, torch.tensor([width]))
-            torch.testing.assert_close(item[:length], alone[0], rtol=CRNN_SINGLE, atol=CRNN_SINGLE)
-            torch.testing.assert_close(other[:length], alone_second[0], rtol=CRNN_SINGLE, atol=CRNN_SINGLE)
+@pytest.mark.parametrize("reading", ["first", "second"])
+def test_a_batch_equals_its_items_whatever_the_padding_holds(model, reading):
+    def compute(images, widths):
+        first, lengths, second = model.training_logits(images, widths)
+        return {"first": first, "second": second}[reading], lengths
+
+    expect_a_batch_to_equal_its_items(compute, 64, CRNN_SINGLE)
 
 
 def test_a_slice_keeps_what_is_there_and_not_how_high_it_is():

@@ -78,7 +78,7 @@ class TrainingOptions:
 
     panel: ClassVar[str] = "Training"
     network: Annotated[
-        str, typer.Option(help="The name of the network to train; with --from it is that of the model.")
+        str, typer.Option(help='The network: "crnn", or "line" for handwriting; with --from it is that of the model.')
     ] = "crnn"
     start: Annotated[
         str | None,
