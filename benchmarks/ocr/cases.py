@@ -25,7 +25,17 @@ class Case:
     minutes: float
     start: str = PPOCR
     lines: int = 0
-    held_out: float = 0.05
+    held_out: float = 0.02
+
+    @property
+    def batch_size(self) -> int:
+        """The lines of a step. With few minutes, more and smaller steps from a model are slightly better."""
+        return 8 if self.start else 16
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest learning rate."""
+        return 1.4e-3 if self.start else 2e-3
 
 
 CASES = (

@@ -71,6 +71,8 @@ def train(case: Case, data: Path, model: Path) -> Results:
         minutes=case.minutes,
         network="line",
         start=StartConfig(case.start) if case.start else None,
+        batch_size=case.batch_size,
+        learning_rate=case.learning_rate,
         validation=case.held_out,
         split="document",
         accelerator="cpu",

@@ -99,7 +99,7 @@ class PretrainedNetwork(ConfiguredNetwork):
             return images.new_zeros(0, 0, self.num_classes), widths
         lengths = torch.tensor([self.frames(width) for width in widths.tolist()], device=widths.device)
         if self.training:
-            return self._logits(images, widths, self._rounded(int(widths.max()))), lengths
+            return self._logits(images, widths, self._rounded(int(widths.max()), 1)), lengths
         rounded = torch.tensor([self._rounded(width) for width in widths.tolist()], device=widths.device)
         frames = int(lengths.max())
         logits: Tensor | None = None
@@ -118,9 +118,10 @@ class PretrainedNetwork(ConfiguredNetwork):
             for name, key in self._keys.items():
                 self.weights[key].copy_(tensors[name])
 
-    def _rounded(self, width: int) -> int:
+    def _rounded(self, width: int, multiple: int = _ROUNDING) -> int:
+        """Return the columns for a line of this width: they give a whole number of frames, a multiple of some."""
         frames = max(-(-width // self.config.frame_pixels), 1 - self.config.more_frames)
-        return -(-frames // _ROUNDING) * _ROUNDING * self.config.frame_pixels
+        return -(-frames // multiple) * multiple * self.config.frame_pixels
 
     def _logits(self, images: Tensor, widths: Tensor, columns: int) -> Tensor:
         """Return the logits of lines that are filled up to some columns with their last ones."""
