@@ -10,10 +10,11 @@ import torch
 
 from ctckit import _files
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+from ctckit.ocr.comparing import compare_characters
 from ctckit.ocr.data.lines import Line
 from ctckit.ocr.fit import FitConfig, FitResult
 from ctckit.ocr.training.checkpoint import Checkpoint, save_checkpoint
-from ctckit.ocr.training.evaluation import character_error_rate, compare_characters
+from ctckit.ocr.training.evaluation import character_error_rate
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 
 

@@ -58,6 +58,11 @@ VOCABULARY_FILE = typer.Option(
     help="The tokens of the classes: a text with one token a line (or a token, a space and its class), vocab.json, "
     "tokenizer.json, or the .vocab file of SentencePiece.",
 )
+# train and evaluate take the same data sets
+LINES = typer.Argument(
+    help="Lines with their texts: a folder of images, with name.gt.txt beside name.png; pages, ALTO or PAGE XML beside "
+    "their images; a .tsv or .csv table of path and text; or Parquet with images and texts."
+)
 # align needs an acoustic model only for recordings, transcribe always
 ACOUSTIC_MODEL = typer.Option(
     "--model",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from ctckit.cli.options import Device, DeviceOption
+from ctckit.cli.options import LINES, Device, DeviceOption
 from ctckit.cli.requirements import need_ocr
 
 if TYPE_CHECKING:
@@ -240,13 +240,7 @@ class TrainingOptions:
 
 
 def train(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder of images, with name.gt.txt beside name.png; pages, ALTO or PAGE XML beside their images; a "
-            ".tsv or .csv table of path and text; or Parquet with images and texts."
-        ),
-    ],
+    data: Annotated[Path, LINES],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
     resume: Annotated[

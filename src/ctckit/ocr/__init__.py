@@ -15,6 +15,9 @@ Read in this order:
     starting        the model that a training starts from
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
     recognizer      reads images of lines
+    comparing       texts and readings: errors of characters and words, confusions
+    evaluation/     how well a model reads: ``ctckit evaluate``
+    report/         pages to look at
     page_reader     reads pages, and writes them with their texts
     demo/           ``make demo``: run, report, report_page, drawings
 
@@ -30,6 +33,8 @@ from ctckit.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from ctckit.ocr.data.rules import LineRules
+    from ctckit.ocr.evaluation.result import ModelEvaluation
+    from ctckit.ocr.evaluation.run import evaluate_model
     from ctckit.ocr.fit import FitConfig, fit_lines
     from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
     from ctckit.ocr.page_reader import ReadPage, read_page
@@ -41,10 +46,12 @@ __all__ = [
     "CRNNConfig",
     "FitConfig",
     "LineRules",
+    "ModelEvaluation",
     "ReadPage",
     "Reading",
     "Recognizer",
     "StartConfig",
+    "evaluate_model",
     "fit_lines",
     "read_page",
 ]
@@ -54,10 +61,12 @@ _MODULES = {
     "CRNNConfig": "networks.crnn",
     "FitConfig": "fit",
     "LineRules": "data.rules",
+    "ModelEvaluation": "evaluation.result",
     "ReadPage": "page_reader",
     "Reading": "recognizer",
     "Recognizer": "recognizer",
     "StartConfig": "starting",
+    "evaluate_model": "evaluation.run",
     "fit_lines": "fit",
     "read_page": "page_reader",
 }

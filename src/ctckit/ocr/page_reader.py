@@ -136,7 +136,7 @@ def _words(recognizer: Recognizer, reading: Reading, picture: LineOnPage, cut: C
     """Return the words of a reading in logical order, with their places on the page."""
     x, y = picture.pixels(load_page(picture.image, *picture.size))
     shown = []
-    for spans in _between_spaces(reading.spans):
+    for spans in between_spaces(reading.spans):
         glyphs = tuple(Glyph(span.character, _place(cut, span, x, y), math.exp(span.log_prob)) for span in spans)
         shown.append(Word(recognizer.rules.displayed("".join(glyph.text for glyph in glyphs)), glyphs))
     return tuple(_in_order(shown, reading.text.split()))
@@ -146,7 +146,8 @@ def _place(cut: CutLine, span: CharacterSpan, x: float, y: float) -> Points:
     return tuple((px / x, py / y) for px, py in cut.outline(span.left, span.right))
 
 
-def _between_spaces(spans: Sequence[CharacterSpan]) -> Iterator[list[CharacterSpan]]:
+def between_spaces(spans: Sequence[CharacterSpan]) -> Iterator[list[CharacterSpan]]:
+    """Yield the characters of each word, from left to right in the picture."""
     word: list[CharacterSpan] = []
     for span in spans:
         if not span.character.isspace():

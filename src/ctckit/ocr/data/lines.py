@@ -118,7 +118,7 @@ class LineSet:
             >>> LineSet((), (Skipped("a.png", "no text file", "…"), Skipped("b.png", "no text file", "…"))).counts
             '2 × no text file'
         """
-        return ", ".join(f"{n} × {reason}" for reason, n in Counter(each.reason for each in self.skipped).most_common())
+        return count_reasons(self.skipped)
 
     def expect_lines(self, source: str | Path) -> None:
         """Raise an error that lists all skipped lines if there is nothing else.
@@ -135,12 +135,31 @@ class LineSet:
         Raises:
             DataError: If a line cannot be used.
         """
-        details = [each.detail for each in self.skipped]
-        if len(details) == 1:
-            raise DataError(details[0])
-        if details:
-            count = f"{len(details)} of {len(details) + len(self.lines)} lines cannot be used"
-            raise DataError("\n  ".join([f"{source}: {count} ({self.counts}):", *details]))
+        refuse_skipped(self.skipped, len(self.lines), source)
+
+
+def count_reasons(skipped: Iterable[Skipped]) -> str:
+    """Return the number of skipped lines for each reason, the most frequent first."""
+    return ", ".join(f"{n} × {reason}" for reason, n in Counter(each.reason for each in skipped).most_common())
+
+
+def refuse_skipped(skipped: Sequence[Skipped], usable: int, source: str | Path) -> None:
+    """Raise an error that lists all skipped lines, if there are any.
+
+    Args:
+        skipped: The lines that cannot be used.
+        usable: The number of the others.
+        source: The data set.
+
+    Raises:
+        DataError: If a line cannot be used.
+    """
+    details = [each.detail for each in skipped]
+    if len(details) == 1:
+        raise DataError(details[0])
+    if details:
+        count = f"{len(details)} of {len(details) + usable} lines cannot be used"
+        raise DataError("\n  ".join([f"{source}: {count} ({count_reasons(skipped)}):", *details]))
 
 
 def load_lines(

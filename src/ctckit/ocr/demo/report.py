@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -11,31 +10,21 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
-from ctckit._files import make_folder, write_atomically
-from ctckit.errors import DataError
 from ctckit.lattices import lattice
+from ctckit.ocr.comparing import compare_characters
 from ctckit.ocr.data.lines import Line
 from ctckit.ocr.demo import drawings
-from ctckit.ocr.demo.report_page import PAGE
+from ctckit.ocr.demo.report_page import BODY
 from ctckit.ocr.recognizer import Recognizer
-from ctckit.ocr.training.evaluation import compare_characters
+from ctckit.ocr.report.alignment import draw_reading
+from ctckit.ocr.report.curves import draw_curve
+from ctckit.ocr.report.page import Figure, tiles, whole_page, write_page
+from ctckit.ocr.report.svg import image_uri
+from ctckit.ocr.report.texts import draw_alignment
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 
 _SHOWN_LINES = 10
 _SHOWN_ERRORS = 60
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One number at the top of the report.
-
-    Attributes:
-        value: The number, as text.
-        name: Its name.
-    """
-
-    value: str
-    name: str
 
 
 def write_report(
@@ -60,32 +49,24 @@ def write_report(
     Raises:
         DataError: If the file cannot be written.
     """
-    page = Template(PAGE).substitute(
-        tiles="".join(
-            f"<li><b>{escape(figure.value)}</b><span>{escape(figure.name)}</span></li>" for figure in figures
-        ),
+    body = Template(BODY).substitute(
+        tiles=tiles(figures),
         curves=_curves(record),
         readings=_readings(recognizer, lines[:_SHOWN_LINES]),
         confusion=_confusion(recognizer, evaluation),
         errors=_errors(lines, evaluation),
         count=f"{len(lines):,}",
     )
-    make_folder(path.parent)
-    try:
-        write_atomically(path, page.encode())
-    except OSError as error:
-        raise DataError(f"{path}: the report cannot be written ({error.strerror}).") from error
+    write_page(path, whole_page("ctckit demo report", body))
 
 
 def _curves(record: TrainingRecord) -> str:
     if not record.steps:
         return '<p class="quiet">No curve was recorded.</p>'
     charts = [
-        drawings.draw_curve(record.steps, record.loss, title="CTC loss per digit", logarithmic=True),
-        drawings.draw_curve(
-            record.steps, record.cer, title="CER of the training batch", percent=True, logarithmic=True
-        ),
-        drawings.draw_curve(record.steps, record.learning_rate, title="learning rate"),
+        draw_curve(record.steps, record.loss, title="CTC loss per digit", logarithmic=True),
+        draw_curve(record.steps, record.cer, title="CER of the training batch", percent=True, logarithmic=True),
+        draw_curve(record.steps, record.learning_rate, title="learning rate"),
     ]
     return "".join(f"<figure>{chart}</figure>" for chart in charts)
 
@@ -97,7 +78,7 @@ def _readings(recognizer: Recognizer, lines: Sequence[Line]) -> str:
     cards = []
     for line, reading, log_probs in zip(lines, readings, recognizer.compute_log_probs(images), strict=True):
         item = lattice(log_probs.numpy(), np.array(vocabulary.encode(reading.text), np.int64), blank=vocabulary.blank)
-        drawing = drawings.draw_reading(line.image, reading.spans, item, vocabulary.tokens, frame_pixels=pixels)
+        drawing = draw_reading(line.image, reading.spans, item, vocabulary.tokens, frame_pixels=pixels)
         verdict = "" if reading.text == line.text else f' <span class="bad">truth {escape(line.text)}</span>'
         cards.append(
             f'<figure class="card"><figcaption><b class="digits">{escape(reading.text) or "(nothing)"}</b>{verdict}'
@@ -148,25 +129,11 @@ def _errors(lines: Sequence[Line], evaluation: Evaluation) -> str:
     for position in evaluation.errors[:_SHOWN_ERRORS]:
         line, read = lines[position], evaluation.reads[position]
         height, width = line.image.shape
-        truth_marks, read_marks = _marked(line.text, read)
         cards.append(
-            f'<figure class="error"><img alt="{escape(line.text)}" src="{drawings.image_uri(line.image)}" '
+            f'<figure class="error"><img alt="{escape(line.text)}" src="{image_uri(line.image)}" '
             f'width="{round(width * 1.6)}" height="{round(height * 1.6)}"><figcaption class="digits">'
-            f"<span>truth</span>{truth_marks}<br><span>read</span>{read_marks}</figcaption></figure>"
+            f"{draw_alignment(line.text, read)}</figcaption></figure>"
         )
     hidden = len(evaluation.errors) - len(cards)
     rest = f'<p class="quiet">and {hidden} more</p>' if hidden else ""
     return f'<div class="errors">{"".join(cards)}</div>{rest}'
-
-
-def _marked(truth: str, read: str) -> tuple[str, str]:
-    """Return both texts as HTML, padded to one length, with the differences marked."""
-    above, below = [], []
-    for chunk in compare_characters([truth], [read]).alignments[0]:
-        left, right = truth[chunk.ref_start_idx : chunk.ref_end_idx], read[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        length = max(len(left), len(right))
-        left, right = escape(left.ljust(length, "·")), escape(right.ljust(length, "·"))
-        same = chunk.type == "equal"
-        above.append(left if same else f"<mark>{left}</mark>")
-        below.append(right if same else f"<mark>{right}</mark>")
-    return "".join(above), "".join(below)

@@ -18,10 +18,11 @@ from ctckit.errors import DataError
 from ctckit.lattices import lattice
 from ctckit.ocr.data.lines import TEXT_SUFFIX, GrayImage, Line
 from ctckit.ocr.data.synthetic import CHARSET, DigitBatches, held_out_strings, load_digit_slice
-from ctckit.ocr.demo.report import Figure, write_report
+from ctckit.ocr.demo.report import write_report
 from ctckit.ocr.model_folder import save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
+from ctckit.ocr.report.page import Figure
 from ctckit.ocr.training.config import TrainingConfig
 from ctckit.ocr.training.evaluation import evaluate
 from ctckit.ocr.training.loop import train

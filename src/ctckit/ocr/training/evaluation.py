@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import jiwer
 import numpy as np
 import torch
 
 from ctckit import _checks
 from ctckit.decoding.greedy import greedy_decode
+from ctckit.ocr.comparing import compare_characters
 from ctckit.ocr.data.batches import group_by_width, pad_images
 from ctckit.ocr.data.lines import GrayImage, TextLine
 from ctckit.ocr.networks.base import Network
@@ -78,12 +78,6 @@ def character_error_rate(truths: Sequence[str], reads: Sequence[str]) -> float:
         0.125
     """
     return float(compare_characters(truths, reads).cer)
-
-
-def compare_characters(truths: Sequence[str], reads: Sequence[str]) -> jiwer.CharacterOutput:
-    """Return the errors between texts, by character; spaces count as characters, also at the ends."""
-    whole = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
-    return jiwer.process_characters(list(truths), list(reads), reference_transform=whole, hypothesis_transform=whole)
 
 
 @contextmanager
