@@ -10,9 +10,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ctckit.cli import app
-from ctckit.errors import CharsetError, DataError, InvalidInputError, MissingDependencyError, ModelFormatError
+from ctckit.errors import DataError, InvalidInputError, MissingDependencyError, ModelFormatError
 from ctckit.ocr import fit as fitting
 from ctckit.ocr import starting
+from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.fit import FitConfig, fit_lines
 from ctckit.ocr.model_folder import Stage, load_model, save_model
 from ctckit.ocr.networks import build
@@ -210,9 +211,64 @@ def test_a_resumed_run_gives_the_same_weights(data, model, tmp_path, monkeypatch
     assert moved(tmp_path / "whole", tmp_path / "new") == set()
 
 
-def test_kept_characters_refuse_others(data, model, tmp_path):
-    with pytest.raises(CharsetError, match=r"hold characters outside the charset: 'a', in"):
-        fit(data, tmp_path / "new", model, start={"characters": "keep"})
+def test_lines_with_other_characters_than_the_kept_ones_are_left_out(model, tmp_path):
+    data = write_lines(tmp_path / "bc", ("b", "c", "bc", "cb", "bb", "ab", "abba"))
+    result = fit(data, tmp_path / "new", model, start={"characters": "keep"})
+    reason = "characters outside the charset"
+    assert [(each.name.rpartition("/")[2], each.reason) for each in result.skipped] == [
+        ("005.png", reason),
+        ("006.png", reason),
+    ]
+    listed = (tmp_path / "new" / "skipped.tsv").read_text().splitlines()
+    assert len(listed) == 3
+    assert "005.png: characters outside the charset: 'a'. Correct the text, or train a model with a" in listed[1]
+    assert load_model(tmp_path / "new").vocabulary.tokens == ("", "b", "c")
+    with pytest.raises(DataError, match=r"2 of 7 lines cannot be used \(2 × characters outside") as error:
+        fit(data, tmp_path / "strict", model, start={"characters": "keep"}, strict=True)
+    assert "005.png" in str(error.value)
+    assert "006.png" in str(error.value)
+
+
+def test_lines_outside_a_charset_are_left_out(data, tmp_path):
+    write_line(data, "wide", "ba" * 30, image=bars("ab").image)
+    result = fit_lines(data, tmp_path / "new", config=FitConfig(epochs=1, network="tiny", charset="b", validation=0.0))
+    assert result.training_lines == sum(set(text) == {"b"} for text in TEXTS)
+    assert result.skipped[0].reason == "the image is too narrow for its text"
+    with pytest.raises(DataError, match=r"10 of 10 lines cannot be used"):
+        fit_lines(data, tmp_path / "none", config=FitConfig(epochs=1, network="tiny", charset="x"))
+
+
+# --- rules
+
+
+def test_the_rules_of_the_old_model_are_taken_over(data, tmp_path):
+    old = LineRules("NFD", "keep", "rtl", "no")
+    torch.manual_seed(5)
+    network = build("crnn", {"num_classes": 3, **TINY})
+    save_model(tmp_path / "old", network, Vocabulary.from_characters("ab"), rules=old)
+    fit(data, tmp_path / "same", tmp_path / "old")
+    assert load_model(tmp_path / "same").rules == old
+    fit(data, tmp_path / "changed", tmp_path / "old", rules={"unicode": "NFC", "direction": "auto"})
+    assert load_model(tmp_path / "changed").rules == LineRules("NFC", "keep", "ltr", "no")
+    fit(data, tmp_path / "others", tmp_path / "old", rules=LineRules())
+    assert load_model(tmp_path / "others").rules == LineRules(direction="ltr")
+
+
+def test_an_onnx_file_has_no_rules(data, onnx_file, tmp_path):
+    fit(data, tmp_path / "new", onnx_file, rules={"invert": "no"})
+    assert load_model(tmp_path / "new").rules == LineRules(direction="ltr", invert="no")
+
+
+def test_rules_are_checked_at_once():
+    with pytest.raises(InvalidInputError, match=r"expected values of direction, invert, spaces, unicode"):
+        FitConfig(rules={"space": "keep"})
+    with pytest.raises(InvalidInputError, match="unicode"):
+        FitConfig(rules={"unicode": "NFX"})
+
+
+def test_a_network_and_a_model_to_start_from(model):
+    with pytest.raises(InvalidInputError, match=r"network='crnn' and start are both given \(--network and --from\)"):
+        FitConfig(network="crnn", start=StartConfig(str(model)))
 
 
 def test_a_charset_goes_before_the_default_characters(data, model, tmp_path):
@@ -326,6 +382,18 @@ def test_options_that_need_a_model_to_start_from(data, tmp_path):
     result = CliRunner().invoke(app, ["train", str(data), "--out", str(tmp_path / "m"), "--characters", "data"])
     assert result.exit_code != 0
     assert "need --from" in str(result.exception or "") + result.output
+
+
+def test_options_of_the_rules_and_of_the_network(data, model, tmp_path):
+    arguments = ["train", str(data), "--epochs", "1", "--device", "cpu", "--from", str(model)]
+    options = ["--unicode", "NFD", "--keep-spaces", "--invert", "yes"]
+    result = CliRunner().invoke(app, [*arguments, *options, "--out", str(tmp_path / "m")])
+    assert result.exit_code == 0, result.output
+    assert load_model(tmp_path / "m").rules == LineRules("NFD", "keep", "none", "yes")  # the old model has no direction
+    result = CliRunner().invoke(app, [*arguments, "--network", "crnn", "--out", str(tmp_path / "n")])
+    assert result.exit_code == 2
+    assert "network='crnn' and start are both given" in result.stderr
+    assert not (tmp_path / "n").exists()
 
 
 def test_the_characters_are_shown(data, model, tmp_path):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SIGNALED = 128  # plus the number of the signal: what shells report; 130 for Ctrl-C
 INTERRUPTED = 130
+_RULE = "By default {}, or with --from MODEL as in a model folder."
 
 
 class Precision(str, Enum):
@@ -78,8 +79,13 @@ class TrainingOptions:
 
     panel: ClassVar[str] = "Training"
     network: Annotated[
-        str, typer.Option(help='The network: "crnn", or "line" for handwriting; with --from it is that of the model.')
-    ] = "crnn"
+        str | None,
+        typer.Option(
+            help='The network to train: "crnn", the default, or "line", for handwriting. Not with --from: it is that of '
+            "the model.",
+            show_default=False,
+        ),
+    ] = None
     start: Annotated[
         str | None,
         typer.Option(
@@ -169,14 +175,28 @@ class TrainingOptions:
     strict: Annotated[
         bool, typer.Option("--strict", help="A line that cannot be used is an error; by default it is left out.")
     ] = False
-    unicode: Annotated[Form, typer.Option(help="The normalization form of the texts.")] = Form.nfc
+    unicode: Annotated[
+        Form | None,
+        typer.Option(help=f"The normalization form of the texts. {_RULE.format('NFC')}", show_default=False),
+    ] = None
     keep_spaces: Annotated[
-        bool, typer.Option("--keep-spaces", help="Keep white space as it is; by default it becomes single spaces.")
-    ] = False
-    direction: Annotated[Direction, typer.Option(help="Where the texts run; by default where most of them do.")] = (
-        Direction.auto
-    )
-    invert: Annotated[Inversion, typer.Option(help="Whether the ink is light and the ground dark.")] = Inversion.auto
+        bool | None,
+        typer.Option(
+            "--keep-spaces/--single-spaces",
+            help=f"Keep white space as it is, or make it single spaces. {_RULE.format('single spaces')}",
+            show_default=False,
+        ),
+    ] = None
+    direction: Annotated[
+        Direction | None,
+        typer.Option(
+            help=f"Where the texts run; auto is where most of them do. {_RULE.format('auto')}", show_default=False
+        ),
+    ] = None
+    invert: Annotated[
+        Inversion | None,
+        typer.Option(help=f"Whether the ink is light and the ground dark. {_RULE.format('auto')}", show_default=False),
+    ] = None
     distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True
     seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
     device: DeviceOption = Device.auto
@@ -190,11 +210,8 @@ class TrainingOptions:
 
     def config(self) -> FitConfig:
         """Return these options as ``fit_lines`` takes them."""
-        from ctckit.ocr.data.rules import LineRules
         from ctckit.ocr.fit import FitConfig
 
-        spaces = "keep" if self.keep_spaces else "single"
-        rules = LineRules(self.unicode.value, spaces, self.direction.value, self.invert.value)
         return FitConfig(
             epochs=self.epochs,
             minutes=self.minutes,
@@ -211,13 +228,21 @@ class TrainingOptions:
             workers=self.workers,
             max_width=self.max_width,
             charset=self.charset,
-            rules=rules,
+            rules=self._rules(),
             network=self.network,
             start=self._start(),
             accelerator=self.device.value,
             devices=self.devices,
             precision=self.precision.value,
         )
+
+    def _rules(self) -> dict[str, str]:
+        """Return the rules that are given."""
+        given = {"unicode": self.unicode, "direction": self.direction, "invert": self.invert}
+        rules = {name: value.value for name, value in given.items() if value is not None}
+        if self.keep_spaces is not None:
+            rules["spaces"] = "keep" if self.keep_spaces else "single"
+        return rules
 
     def observers(self) -> list[TrainingObserver]:
         """Return what else is told of the progress."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,9 +22,9 @@ from ctckit.ocr.data.lines import (
     SPLITS,
     LineSet,
     charset_of,
-    check_lines,
     in_display_order,
     leave_out_narrow,
+    leave_out_unknown,
     load_lines,
     split_lines,
 )
@@ -45,6 +45,7 @@ from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import UNREAD_CER, TrainingRecord
 from ctckit.vocabulary import Vocabulary
 
+_NETWORK = "crnn"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 SKIPPED_FILE = "skipped.tsv"
 LOG_FILE = "training.jsonl"
@@ -81,14 +82,17 @@ class FitConfig:
             by the names of the files, as :func:`ctckit.ocr.data.lines.documents_of` says.
         distort: Distort the lines slightly, differently in each epoch.
         charset: The characters that the model can read; None is those of the texts.
-        network: The name of the network in ``ctckit.ocr.networks.NETWORKS``; with ``start``, it is not used.
+        network: The name of the network in ``ctckit.ocr.networks.NETWORKS``; None is "crnn", or with ``start`` that of
+            the model. With ``start`` it must be None.
         start: The model to start from; None starts from random weights.
         accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
         devices: The number of devices.
         precision: Lightning Fabric's name of the number format, such as ``"32-true"``. "auto" is ``"bf16-mixed"`` for a
             network of kind "pretrained" or "line" on a CPU that computes in bfloat16, and ``"32-true"`` otherwise.
         max_width: The most columns of a line at the height of the network.
-        rules: The form of the texts, and how the images are seen.
+        rules: The form of the texts, and how the images are seen: all rules; or only some, by their names in
+            :class:`LineRules`. The others are those of the model to start from, if it is a model folder, or the
+            defaults.
         cache: Prepare the lines in a file in the model folder: they need little memory, and the next run only prepares
             lines that have changed.
         workers: The number of processes that make the batches; 0 is a background thread.
@@ -106,13 +110,13 @@ class FitConfig:
     split: str = "line"
     distort: bool = True
     charset: str | None = None
-    network: str = "crnn"
+    network: str | None = None
     start: StartConfig | None = None
     accelerator: str = "cpu"
     devices: int = 1
     precision: str = "auto"
     max_width: int = MAX_WIDTH
-    rules: LineRules = field(default_factory=LineRules)
+    rules: LineRules | Mapping[str, str] = field(default_factory=dict)
     cache: bool = False
     workers: int = 0
     strict: bool = False
@@ -128,11 +132,25 @@ class FitConfig:
         if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
             raise InvalidInputError(f"epochs is {self.epochs}; expected at least 1.")
         _checks.choice(self.split, "split", SPLITS)
-        type_of(self.network)
-        if self.network == "pretrained" and self.start is None:
+        if self.network is not None:
+            type_of(self.network)
+            if self.start is not None:
+                raise InvalidInputError(
+                    f"network={self.network!r} and start are both given (--network and --from); a training that starts "
+                    "from a model has the network of that model."
+                )
+        if self.network == "pretrained":
             raise InvalidInputError('network="pretrained" needs start, the model that has the network (--from).')
+        if not isinstance(self.rules, LineRules):
+            LineRules.from_dict(self.rules)
         if self.charset is not None and self.start is not None and self.start.characters is not None:
             raise InvalidInputError(f"charset and characters={self.start.characters!r} are both given; expected one.")
+
+    def all_rules(self, start: Start | None) -> LineRules:
+        """Return the rules; those that are not given are those of the model to start from, or the defaults."""
+        if isinstance(self.rules, LineRules):
+            return self.rules
+        return replace(LineRules() if start is None else start.rules, **self.rules)
 
 
 @dataclass(frozen=True)
@@ -212,7 +230,6 @@ def fit_lines(
         DataError: If no line can be used, or, with ``config.strict``, if one cannot (the message names all and says
             why); if ``out`` is not free, not writable, or another process trains into it; if the run in it had other
             lines or options.
-        CharsetError: If texts hold characters outside ``config.charset``.
         TrainingInterrupted: If a signal stops the training; it is a ``KeyboardInterrupt``.
     """
     config, out = config or FitConfig(), Path(out)
@@ -223,22 +240,24 @@ def fit_lines(
             _expect_free(out)
         start = None if config.start is None else load_start(config.start)
         # tells the height and the frames before the classes are known
-        shape = build(config.network, {"num_classes": 2}) if start is None else start.network
+        shape = build(config.network or _NETWORK, {"num_classes": 2}) if start is None else start.network
+        rules = config.all_rules(start)
         with _loading(console) as done:
             lines = load_lines(
                 data,
                 height=shape.height,
                 max_width=config.max_width,
-                rules=config.rules,
+                rules=rules,
                 cache=out / CACHE_FILE if config.cache else None,
                 done=done,
             )
         found = leave_out_narrow(lines, shape)
-        (found.expect_all if config.strict else found.expect_lines)(data)
-        rules = config.rules.for_texts([line.text for line in found.lines])
+        found.expect_lines(data)
+        rules = rules.for_texts([line.text for line in found.lines])
         found = in_display_order(found, rules)
         vocabulary = _vocabulary(found, config, start)
-        check_lines(found.lines, vocabulary, shape)
+        found = leave_out_unknown(found, vocabulary)
+        (found.expect_all if config.strict else found.expect_lines)(data)
         config = replace(config, rules=rules)
         return _fit(
             found,
@@ -274,9 +293,10 @@ def _fit(
     clock: Callable[[], float],
 ) -> FitResult:
     training, validation = split_lines(found.lines, config.validation, seed=config.seed, by=config.split)
+    rules = config.all_rules(start)
     torch.manual_seed(config.seed)
     if start is None:
-        model = build(config.network, {"num_classes": len(vocabulary)})
+        model = build(config.network or _NETWORK, {"num_classes": len(vocabulary)})
         carried: frozenset[str] = frozenset()
     else:
         model = with_classes(start.network, start.vocabulary, vocabulary)
@@ -290,7 +310,7 @@ def _fit(
             checkpoint.unlink(missing_ok=True)
         _write_skipped(found.skipped, out / SKIPPED_FILE)
     summary = f"{len(training)} training lines, {len(validation)} held-out lines; {_show_charset(vocabulary)}"
-    _tell([*_notes(found, config.rules, out / SKIPPED_FILE), summary], console)
+    _tell([*_notes(found, rules, out / SKIPPED_FILE), summary], console)
     record = train(
         model,
         source,
@@ -304,7 +324,7 @@ def _fit(
             "validation": config.validation,
             "split": config.split,
             "from": None if config.start is None else config.start.source,
-            **config.rules.to_dict(),
+            **rules.to_dict(),
         },
         carried=carried,
         observers=(TrainingLog(out / LOG_FILE), *observers),
@@ -312,7 +332,7 @@ def _fit(
     )
     if in_first_process(config.devices):
         history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))
-        save_model(out, model, vocabulary, record=record, rules=config.rules, history=history)
+        save_model(out, model, vocabulary, record=record, rules=rules, history=history)
         checkpoint.unlink(missing_ok=True)
     return FitResult(out, record, len(training), len(validation), found.skipped)
 

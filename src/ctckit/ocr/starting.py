@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 
 from ctckit import _checks
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.model_folder import Stage, load_model
 from ctckit.ocr.networks import Network, build, name_of, shapes_of
 from ctckit.vocabulary import Vocabulary
@@ -82,12 +83,14 @@ class Start:
         vocabulary: Its classes.
         history: What is known about it.
         characters: The characters of the new model, as in :class:`StartConfig`.
+        rules: The form of its texts, and how it sees images; of an ONNX file, which does not say them, the defaults.
     """
 
     network: Network
     vocabulary: Vocabulary
     history: tuple[Stage, ...]
     characters: str
+    rules: LineRules = field(default_factory=LineRules)
 
     def characters_for(self, charset: str) -> tuple[str, ...]:
         """Return the tokens of the new model, without the blank, for texts with these characters."""
@@ -112,7 +115,7 @@ def load_start(config: StartConfig) -> Start:
             names = ", ".join(BUNDLED)
             raise DataError(f"{source}: there is no such model. Expected {names}, an ONNX file, or a model folder.")
         saved = load_model(source)
-        return Start(saved.model, saved.vocabulary, saved.history, config.characters or "union")
+        return Start(saved.model, saved.vocabulary, saved.history, config.characters or "union", saved.rules)
     from ctckit.ocr.networks.pretrained.reading import read_onnx
 
     bundled = BUNDLED.get(source)

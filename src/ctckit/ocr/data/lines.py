@@ -309,6 +309,26 @@ def leave_out_narrow(found: LineSet, config: FrameCounter) -> LineSet:
     return LineSet(kept, (*found.skipped, *skipped), found.normalized)
 
 
+def leave_out_unknown(found: LineSet, vocabulary: Vocabulary) -> LineSet:
+    """Return the lines of a set whose characters a model knows; the others are skipped.
+
+    Args:
+        found: The lines.
+        vocabulary: The classes of the model.
+    """
+    known = frozenset(vocabulary.tokens)
+    unknown = {n: sorted(set(line.text) - known) for n, line in enumerate(found.lines)}
+    reason = "characters outside the charset"
+    remedy = "Correct the text, or train a model with a charset that contains them."
+    skipped = [
+        Skipped(line.name, reason, f"{line.name}: {reason}: {' '.join(map(repr, unknown[n]))}. {remedy}")
+        for n, line in enumerate(found.lines)
+        if unknown[n]
+    ]
+    kept = tuple(line for n, line in enumerate(found.lines) if not unknown[n])
+    return LineSet(kept, (*found.skipped, *skipped), found.normalized)
+
+
 def in_display_order(found: LineSet, rules: LineRules) -> LineSet:
     """Return the lines of a set with their texts in the order in which a network reads them."""
     lines = tuple(line.with_text(rules.displayed(line.text)) for line in found.lines)
