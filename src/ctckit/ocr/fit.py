@@ -35,6 +35,7 @@ from ctckit.ocr.model_folder import RECORD_FILE, Stage, save_model
 from ctckit.ocr.networks import Network, build, type_of
 from ctckit.ocr.networks.line import LineNetwork
 from ctckit.ocr.networks.pretrained import PretrainedNetwork
+from ctckit.ocr.report.training import TrainingReport
 from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
 from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
@@ -49,6 +50,7 @@ _NETWORK = "crnn"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 SKIPPED_FILE = "skipped.tsv"
 LOG_FILE = "training.jsonl"
+REPORT_FILE = "report.html"
 CACHE_FILE = "lines.sqlite"
 _LOCK_FILE = "training.lock"
 _WARNING = "Warning: "
@@ -311,6 +313,7 @@ def _fit(
         _write_skipped(found.skipped, out / SKIPPED_FILE)
     summary = f"{len(training)} training lines, {len(validation)} held-out lines; {_show_charset(vocabulary)}"
     _tell([*_notes(found, rules, out / SKIPPED_FILE), summary], console)
+    report = TrainingReport(out / REPORT_FILE, title=out.resolve().name, rules=rules, skipped=found.skipped)
     record = train(
         model,
         source,
@@ -327,7 +330,7 @@ def _fit(
             **rules.to_dict(),
         },
         carried=carried,
-        observers=(TrainingLog(out / LOG_FILE), *observers),
+        observers=(TrainingLog(out / LOG_FILE), report, *observers),
         clock=clock,
     )
     if in_first_process(config.devices):

@@ -13,7 +13,7 @@ from ctckit.ocr.data.images import GrayImage
 from ctckit.ocr.recognizer import CharacterSpan
 from ctckit.ocr.report.svg import image_uri, open_svg
 
-_SCALE = 4  # page pixels for each pixel of a line
+_HEIGHT = 128  # page pixels of a line
 _ROW = 12  # height of a state's row in the trellis
 _MARGIN = 26  # space for the names of the states at the left
 _VISIBLE = 0.004  # occupancies below this are not drawn
@@ -31,11 +31,12 @@ def draw_reading(
         names: (C,) the names of the classes.
         frame_pixels: Pixel columns for each frame.
     """
-    height, width = image.shape[0] * _SCALE, image.shape[1] * _SCALE
+    scale = max(1, round(_HEIGHT / image.shape[0]))  # page pixels for each pixel of the line
+    height, width = image.shape[0] * scale, image.shape[1] * scale
     top = 20 + height + 10
     states = item.topology.num_states
     total = top + states * _ROW + 22
-    cell = frame_pixels * _SCALE
+    cell = frame_pixels * scale
     parts = [open_svg(_MARGIN + width + 8, total, "reading", "a text line, its character spans and its trellis")]
     parts.append(f'<g transform="translate({_MARGIN} 20)">')
     parts.append(f'<image href="{image_uri(image)}" width="{width}" height="{height}" preserveAspectRatio="none"/>')

@@ -32,7 +32,7 @@ def draw_curve(
         return bottom - share * (bottom - top)
 
     def x_of(step: float) -> float:
-        return left + (right - left) * step / steps[-1]
+        return left + (right - left) * step / max(1, steps[-1])
 
     parts = [open_svg(width, height, "chart", title), f'<text class="title" x="{left}" y="16">{escape(title)}</text>']
     for tick in _ticks(low, high, logarithmic=logarithmic):
