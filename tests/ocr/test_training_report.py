@@ -56,7 +56,7 @@ def test_it_is_written_at_each_validation_and_at_the_end(watched):
         assert '<meta http-equiv="refresh" content="10">' in page
     last = watched.pages[-1]
     assert 'http-equiv="refresh"' not in last
-    assert "Trained for 12 steps; the weights after step" in last
+    assert "Trained until step 12; the weights after step" in last
     assert readings(last) == readings(watched.pages[watched.best])
 
 

@@ -56,7 +56,7 @@ def _span_band(span: CharacterSpan, cell: int, image_height: int, bottom: int) -
     return (
         f'<g><title>{title}</title><rect class="span" x="{left}" y="0" width="{width}" height="{image_height}"/>'
         f'<line class="guide" x1="{middle:g}" x2="{middle:g}" y1="{image_height}" y2="{bottom}"/>'
-        f'<text class="read" x="{middle:g}" y="-5" text-anchor="middle">{escape(span.character)}</text></g>'
+        f'<text class="read" x="{middle:g}" y="-5" text-anchor="middle">{escape(span.character.replace(" ", "␣"))}</text></g>'
     )
 
 
@@ -65,7 +65,7 @@ def _trellis(item: Lattice, names: Sequence[str], cell: int) -> list[str]:
     blank = int(item.topology.labels[0])
     parts = [f'<rect class="field" width="{frames * cell}" height="{states * _ROW}" rx="3"/>']
     for state, label in enumerate(item.topology.labels.tolist()):
-        name, kind = ("–", "muted") if label == blank else (names[label], "name")
+        name, kind = ("–", "muted") if label == blank else (names[label].replace(" ", "␣"), "name")
         y = state * _ROW + _ROW / 2 + 4
         parts.append(f'<text class="{kind}" x="-8" y="{y:g}" text-anchor="end">{escape(name)}</text>')
     for t, s in np.argwhere(item.occupancy > _VISIBLE):

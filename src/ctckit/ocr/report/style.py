@@ -25,12 +25,13 @@ p { margin: .2rem 0 1rem; max-width: 44rem; }
 .tiles b { display: block; font-size: 1.25rem; font-weight: 620; font-variant-numeric: tabular-nums; }
 .tiles span { color: var(--quiet); font-size: .85rem; }
 figure { margin: 0; }
-.curves { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
+.curves { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
 .curves figure, .card, .plate { background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
   padding: 1rem; }
 .curves svg { width: 100%; height: auto; }
 .card { margin: 0 0 .9rem; }
-.card figcaption { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: baseline; margin-bottom: .5rem; }
+.card figcaption { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: baseline; margin-bottom: .5rem;
+  overflow-wrap: anywhere; }
 .card figcaption b { font-size: 1.25rem; }
 .card figcaption .quiet { font-size: .85rem; margin-left: auto; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
@@ -69,7 +70,7 @@ svg .right-text { fill: var(--quiet); }
 .aligned i + i { color: var(--quiet); }
 .aligned .wrong { background: var(--wrong); border-radius: 3px; padding: 0 1px; }
 .aligned mark { text-decoration: none; }
-.line figcaption { margin: .7rem 0 0; font-size: .85rem; overflow-wrap: anywhere; }
+.card div + figcaption { margin: .7rem 0 0; font-size: .85rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; max-width: 52rem; }
 th { color: var(--quiet); font-weight: 500; font-size: .85rem; }
 th, td { padding: .28rem .6rem .28rem 0; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }

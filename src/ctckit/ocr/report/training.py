@@ -98,7 +98,7 @@ def _lead(record: TrainingRecord, *, running: bool) -> str:
     step = max((*record.steps[-1:], *record.validation_steps[-1:]), default=0)
     if running:
         return f"Training, step {step:,}. This page loads itself again every {_REFRESH} seconds."
-    return f"Trained for {step:,} steps; the weights after step {record.best_step:,} are kept."
+    return f"Trained until step {step:,}; the weights after step {record.best_step:,} are kept."
 
 
 def _figures(record: TrainingRecord) -> list[Figure]:
@@ -106,9 +106,9 @@ def _figures(record: TrainingRecord) -> list[Figure]:
     if record.validation_cer:
         best = record.validation_cer.index(min(record.validation_cer))
         figures = [
-            Figure(percent(record.validation_cer[-1], 2), "CER of held-out lines, now"),
-            Figure(percent(record.validation_cer[best], 2), "the lowest"),
-            Figure(percent(record.validation_exact[best]), "lines exact then"),
+            Figure(percent(record.validation_cer[-1], 2), "CER of held-out lines, latest"),
+            Figure(percent(record.validation_cer[best], 2), "CER of held-out lines, lowest"),
+            Figure(percent(record.validation_exact[best]), "lines exact there"),
         ]
     return [
         *figures,
