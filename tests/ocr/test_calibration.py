@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.evaluation.calibration import Calibration
-from ctckit.ocr.evaluation.confidences import judge_characters, judge_words
+from ctckit.ocr.judging.calibration import Calibration
+from ctckit.ocr.judging.confidences import judge_characters, judge_words
 from ctckit.ocr.recognizer import CharacterSpan, Reading
 
 

@@ -12,7 +12,7 @@ from ctckit.errors import DataError
 from ctckit.ocr import evaluate_model
 from ctckit.ocr.comparing import Confusion
 from ctckit.ocr.data.rules import LineRules
-from ctckit.ocr.evaluation import run
+from ctckit.ocr.judging import run
 from tests.support import bars_network
 from tests.support.bars_network import draw, write
 from tests.support.page_files import page_xml, write_page

@@ -11,7 +11,7 @@ from PIL import Image
 from ctckit.errors import DataError
 from ctckit.ocr import evaluate_model
 from ctckit.ocr.data.rules import LineRules
-from ctckit.ocr.evaluation.calibration import Calibration
+from ctckit.ocr.judging.calibration import Calibration
 from ctckit.ocr.report.evaluation import write_evaluation
 from ctckit.ocr.report.reliability import draw_reliability
 from ctckit.ocr.report.texts import draw_alignment, show

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ctckit.ocr.comparing import ErrorRates
-    from ctckit.ocr.evaluation.result import ModelEvaluation
+    from ctckit.ocr.judging.result import ModelEvaluation
 
 _SHOWN_DOCUMENTS = 10
 _SHOWN_CONFUSIONS = 8
@@ -54,7 +54,7 @@ def evaluate(
     Lines that cannot be used are left out, and counted by reason.
     """
     need_ocr("ctckit evaluate")
-    from ctckit.ocr.evaluation.run import evaluate_model
+    from ctckit.ocr.judging.run import evaluate_model
     from ctckit.ocr.recognizer import Recognizer
     from ctckit.ocr.report.evaluation import write_evaluation
 

@@ -16,7 +16,7 @@ Read in this order:
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
     recognizer      reads images of lines
     comparing       texts and readings: errors of characters and words, confusions
-    evaluation/     how well a model reads: ``ctckit evaluate``
+    judging/        how well a model reads: ``ctckit evaluate``
     report/         pages to look at
     page_reader     reads pages, and writes them with their texts
     demo/           ``make demo``: run, report, report_page, drawings
@@ -33,9 +33,9 @@ from ctckit.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from ctckit.ocr.data.rules import LineRules
-    from ctckit.ocr.evaluation.result import ModelEvaluation
-    from ctckit.ocr.evaluation.run import evaluate_model
     from ctckit.ocr.fit import FitConfig, fit_lines
+    from ctckit.ocr.judging.result import ModelEvaluation
+    from ctckit.ocr.judging.run import evaluate_model
     from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
     from ctckit.ocr.page_reader import ReadPage, read_page
     from ctckit.ocr.recognizer import Reading, Recognizer
@@ -61,12 +61,12 @@ _MODULES = {
     "CRNNConfig": "networks.crnn",
     "FitConfig": "fit",
     "LineRules": "data.rules",
-    "ModelEvaluation": "evaluation.result",
+    "ModelEvaluation": "judging.result",
     "ReadPage": "page_reader",
     "Reading": "recognizer",
     "Recognizer": "recognizer",
     "StartConfig": "starting",
-    "evaluate_model": "evaluation.run",
+    "evaluate_model": "judging.run",
     "fit_lines": "fit",
     "read_page": "page_reader",
 }

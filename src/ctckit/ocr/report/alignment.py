@@ -52,11 +52,12 @@ def draw_reading(
 def _span_band(span: CharacterSpan, cell: int, image_height: int, bottom: int) -> str:
     left, width = span.start * cell, (span.end - span.start) * cell
     middle = left + width / 2
+    name = escape(span.character.replace(" ", "␣"))
     title = escape(f"{span.character}: frames {span.start}–{span.end - 1}, p = {math.exp(span.log_prob):.3f}")
     return (
         f'<g><title>{title}</title><rect class="span" x="{left}" y="0" width="{width}" height="{image_height}"/>'
         f'<line class="guide" x1="{middle:g}" x2="{middle:g}" y1="{image_height}" y2="{bottom}"/>'
-        f'<text class="read" x="{middle:g}" y="-5" text-anchor="middle">{escape(span.character.replace(" ", "␣"))}</text></g>'
+        f'<text class="read" x="{middle:g}" y="-5" text-anchor="middle">{name}</text></g>'
     )
 
 

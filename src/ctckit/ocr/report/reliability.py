@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ctckit.ocr.evaluation.calibration import Calibration, CalibrationBin
+from ctckit.ocr.judging.calibration import Calibration, CalibrationBin
 from ctckit.ocr.report.page import percent
 from ctckit.ocr.report.svg import open_svg
 

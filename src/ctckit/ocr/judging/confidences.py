@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import jiwer
 
 from ctckit.ocr.comparing import compare_characters
-from ctckit.ocr.evaluation.calibration import Judged
+from ctckit.ocr.judging.calibration import Judged
 from ctckit.ocr.page_reader import between_spaces
 from ctckit.ocr.recognizer import CharacterSpan, Reading
 

@@ -19,9 +19,9 @@ from ctckit.ocr.data.pairs import Skipped
 from ctckit.ocr.data.preparing import Done, counted, prepare_all
 from ctckit.ocr.data.sources import find_pairs
 from ctckit.ocr.data.store import Prepared
-from ctckit.ocr.evaluation.calibration import Calibration, Judged
-from ctckit.ocr.evaluation.confidences import judge_characters, judge_words
-from ctckit.ocr.evaluation.result import ModelEvaluation, PicturedLine
+from ctckit.ocr.judging.calibration import Calibration, Judged
+from ctckit.ocr.judging.confidences import judge_characters, judge_words
+from ctckit.ocr.judging.result import ModelEvaluation, PicturedLine
 from ctckit.ocr.recognizer import LineImage, Recognizer
 
 _AT_ONCE = 256  # line images in memory

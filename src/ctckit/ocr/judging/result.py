@@ -12,7 +12,7 @@ from ctckit.ocr.data.images import GrayImage
 from ctckit.ocr.data.lines import count_reasons
 from ctckit.ocr.data.pairs import Skipped
 from ctckit.ocr.data.rules import LineRules
-from ctckit.ocr.evaluation.calibration import Calibration
+from ctckit.ocr.judging.calibration import Calibration
 
 
 @dataclass(frozen=True)
