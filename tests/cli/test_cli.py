@@ -52,7 +52,8 @@ def test_train_says_what_it_did_and_what_comes_next(model):
     assert "On 1 held-out lines: CER" in result.stdout
     assert f"Model:  {out}" in result.stdout
     assert f"Next:   ctckit read IMAGE... --model {out}" in result.stdout
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", "training.jsonl", "weights.safetensors"]
+    files = ["model.json", "report.html", "training.jsonl", "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == files
 
 
 def test_read_prints_the_text_of_one_image(model, data):

@@ -92,6 +92,14 @@ def test_the_markup_is_balanced(watched):
         assert len(re.findall(rf"<{tag}[ >]", watched.pages[1])) == watched.pages[1].count(f"</{tag}>"), tag
 
 
+def test_it_fits_on_a_phone(chromium, watched):
+    context = chromium.new_context(viewport={"width": 390, "height": 800})
+    window = context.new_page()
+    window.goto(watched._path.as_uri())
+    assert window.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
+
+
 def test_texts_are_shown_in_logical_order(tmp_path):
     """The network learns "ab" for what is written "ba" from right to left: here with Latin letters that are turned."""
 

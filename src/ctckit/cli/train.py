@@ -280,7 +280,7 @@ def train(
     need_ocr("ctckit train")
     from rich.console import Console
 
-    from ctckit.ocr.fit import CHECKPOINT_FILE, fit_lines
+    from ctckit.ocr.fit import CHECKPOINT_FILE, REPORT_FILE, fit_lines
     from ctckit.ocr.training.devices import in_first_process
     from ctckit.ocr.training.interruption import TrainingInterrupted
 
@@ -307,7 +307,7 @@ def train(
         raise typer.Exit(INTERRUPTED) from None
     if first:
         typer.echo(result.summary)
-        typer.echo(f"Model:  {out}\nNext:   ctckit read IMAGE... --model {out}")
+        typer.echo(f"Model:  {out}\nReport: {out / REPORT_FILE}\nNext:   ctckit read IMAGE... --model {out}")
 
 
 def _advice(*, overwrite: bool) -> str:

@@ -312,7 +312,8 @@ def _fit(
             checkpoint.unlink(missing_ok=True)
         _write_skipped(found.skipped, out / SKIPPED_FILE)
     summary = f"{len(training)} training lines, {len(validation)} held-out lines; {_show_charset(vocabulary)}"
-    _tell([*_notes(found, rules, out / SKIPPED_FILE), summary], console)
+    follow = [f"Open {out / REPORT_FILE} in a browser to follow the training."] if validation else []
+    _tell([*_notes(found, rules, out / SKIPPED_FILE), summary, *follow], console)
     report = TrainingReport(out / REPORT_FILE, title=out.resolve().name, rules=rules, skipped=found.skipped)
     record = train(
         model,

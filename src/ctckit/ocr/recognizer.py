@@ -38,6 +38,11 @@ class LineImage:
     levels: GrayImage
     width: int
 
+    @classmethod
+    def seen(cls, levels: GrayImage) -> LineImage:
+        """Return an image that is already as the model sees it, such as a line that was prepared for training."""
+        return cls(levels, levels.shape[1])
+
 
 ImageLike = str | Path | Image.Image | np.ndarray[Any, Any] | LineImage
 

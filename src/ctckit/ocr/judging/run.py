@@ -107,7 +107,7 @@ class _Judge:
     def read(self, lines: Sequence[Prepared]) -> None:
         """Read lines, and compare the readings with the texts."""
         rules, texts = self._recognizer.rules, [line.text for line in lines]
-        images = [LineImage(line.image, line.image.shape[1]) for line in lines]
+        images = [LineImage.seen(line.image) for line in lines]
         readings = self._recognizer.read(images, batch_size=self._batch_size, decoder=self._decoder)
         reads = [rules.normalized(reading.text) for reading in readings]
         for given, line, reading in zip(
