@@ -80,7 +80,8 @@ def test_another_training_into_the_folder_is_refused(data, tmp_path):
     process.communicate()
     third = invoke("train", data, "--out", out, "--epochs", 1, "--device", "cpu", "--overwrite")
     assert third.exit_code == 0, third.stderr
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", "training.jsonl", "weights.safetensors"]
+    files = ["model.json", "report.html", "training.jsonl", "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == files
 
 
 @pytest.mark.parametrize(

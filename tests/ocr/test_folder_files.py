@@ -13,7 +13,7 @@ import torch
 from ctckit import _files
 from ctckit.errors import DataError
 from ctckit.ocr import model_folder
-from ctckit.ocr.fit import LOG_FILE, FitConfig, fit_lines
+from ctckit.ocr.fit import LOG_FILE, REPORT_FILE, FitConfig, fit_lines
 from ctckit.ocr.model_folder import load_model, save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.training import loop
@@ -108,7 +108,12 @@ def test_one_training_at_a_time_writes_into_a_folder(tmp_path, monkeypatch):
     fit_lines(data, tmp_path / "m", config=FitConfig(epochs=1, network="tiny"))
     assert f"{tmp_path / 'm'}: another process (process {os.getpid()} on " in errors[0]
     assert len(errors) == 3
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["model.json", LOG_FILE, "weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        "model.json",
+        REPORT_FILE,
+        LOG_FILE,
+        "weights.safetensors",
+    ]
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
@@ -189,7 +194,7 @@ def test_a_checkpoint_that_is_half_written_is_removed_by_the_next(tmp_path, monk
     out.mkdir()
     (out / f"checkpoint.safetensors.{_files._host()}.{dead_process()}.abc.new").write_bytes(b"half")
     fit_lines(data, out, config=FitConfig(epochs=1, network="tiny"))
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", LOG_FILE, "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", REPORT_FILE, LOG_FILE, "weights.safetensors"]
 
 
 def test_a_failed_save_keeps_the_new_description_of_weights_that_were_renamed(tmp_path, monkeypatch):

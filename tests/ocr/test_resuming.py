@@ -65,6 +65,7 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(data, interrupt
     assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(interrupted).items())
     assert sorted(path.name for path in interrupted.iterdir()) == [
         "model.json",
+        "report.html",
         "training.jsonl",
         "weights.safetensors",
     ]

@@ -182,7 +182,8 @@ def test_the_learning_rate_rises_gently(data, model, tmp_path, monkeypatch, limi
     monkeypatch.setattr(fitting, "train", note)
     for start in (StartConfig(str(model)), None):
         with pytest.raises(KeyboardInterrupt):
-            fit_lines(data, tmp_path / "m", config=FitConfig(start=start, network="tiny", batch_size=3, **limits))
+            network = None if start else "tiny"
+            fit_lines(data, tmp_path / "m", config=FitConfig(start=start, network=network, batch_size=3, **limits))
     assert found == [steps, 0]
 
 
