@@ -181,8 +181,8 @@ def test_the_learning_rate_rises_gently(data, model, tmp_path, monkeypatch, limi
 
     monkeypatch.setattr(fitting, "train", note)
     for start in (StartConfig(str(model)), None):
+        network = None if start else "tiny"
         with pytest.raises(KeyboardInterrupt):
-            network = None if start else "tiny"
             fit_lines(data, tmp_path / "m", config=FitConfig(start=start, network=network, batch_size=3, **limits))
     assert found == [steps, 0]
 
