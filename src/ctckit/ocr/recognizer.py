@@ -6,24 +6,26 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from ctckit import _checks
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
-from ctckit.errors import DataError, InvalidInputError
+from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+from ctckit.ocr.backend import Backend
 from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, is_blank, load_image, scale_to_height, to_gray
 from ctckit.ocr.data.rules import BEFORE, LineRules
-from ctckit.ocr.model_folder import load_model
-from ctckit.ocr.networks.base import Network
-from ctckit.ocr.training.evaluation import compute_log_probs
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ctckit.ocr.networks.base import Network
+
+ONNX_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,10 @@ class Reading:
 
 
 class Recognizer:
-    """Reads text lines with a network.
+    """Reads text lines with a network, in PyTorch or in an ONNX file.
 
     Args:
-        model: The network.
+        model: The network; or another :class:`~ctckit.ocr.backend.Backend`, such as an ONNX file that is open.
         vocabulary: Its classes.
         record: How it was trained, if known.
         rules: The form of its texts, and how it sees images.
@@ -111,37 +113,60 @@ class Recognizer:
 
     def __init__(
         self,
-        model: Network,
+        model: Network | Backend,
         vocabulary: Vocabulary,
         *,
         record: TrainingRecord | None = None,
         rules: LineRules = BEFORE,
     ) -> None:
-        self.model = model.eval()
+        self.model: Any = model
+        self._backend = model if isinstance(model, Backend) else _with_torch(model)
         self.vocabulary = vocabulary
         self.record = record
         self.rules = rules
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "cpu") -> Recognizer:
-        """Load a model folder.
+    def load(cls, model: str | Path, *, device: str = "cpu") -> Recognizer:
+        """Load a model folder, or an ONNX file; the latter without torch.
 
         Args:
-            folder: A folder that ``ctckit train`` or ``ctckit demo`` wrote.
+            model: A folder that ``ctckit train`` or ``ctckit demo`` wrote; or a file ``name.onnx`` that ``ctckit
+                export`` wrote, or that follows the conventions of PP-OCR
+                (see :class:`~ctckit.ocr.onnx.session.OnnxSession`).
             device: A torch device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is a GPU if there is one.
+                For an ONNX file ``"cpu"``, ``"cuda"`` or ``"auto"``.
 
         Raises:
-            ModelFormatError: If the folder is incomplete, damaged, or of an unknown version.
+            ModelFormatError: If the folder is incomplete, damaged, or of an unknown version; if the file is no
+                recognizer.
             InvalidInputError: If the device cannot be used.
+            MissingDependencyError: If a package is not installed that it needs.
         """
+        if str(model).lower().endswith(ONNX_SUFFIX) and not Path(model).is_dir():
+            from ctckit.ocr.onnx.session import OnnxSession
+
+            session = OnnxSession(model, device=device)
+            return cls(session, session.vocabulary, rules=session.description.lines)
+        return cls._load_folder(model, device)
+
+    @classmethod
+    def _load_folder(cls, folder: str | Path, device: str) -> Recognizer:
+        try:
+            import torch
+
+            from ctckit.ocr.model_folder import load_model
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("ctckit"):
+                raise
+            raise MissingDependencyError(f"{folder}, a model folder,", error.name, "ocr") from error
         saved = load_model(folder)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            model = saved.model.to(device)
+            network = saved.model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise InvalidInputError(f'device="{device}" cannot be used here ({error}). Use device="cpu".') from error
-        return cls(model, saved.vocabulary, record=saved.record, rules=saved.rules)
+        return cls(network, saved.vocabulary, record=saved.record, rules=saved.rules)
 
     def prepare(self, image: ImageLike, *, name: str = "image", max_width: int = MAX_WIDTH) -> LineImage:
         """Return an image in gray levels, scaled to the model's height.
@@ -161,7 +186,7 @@ class Recognizer:
         where = str(image) if isinstance(image, (str, Path)) else name
         gray = _gray(image, name)
         try:
-            levels = scale_to_height(gray, self.model.height, max_width=max_width)
+            levels = scale_to_height(gray, self._backend.height, max_width=max_width)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
         return LineImage(self.rules.seen(levels), gray.width)
@@ -246,9 +271,12 @@ class Recognizer:
             raise DataError("\n  ".join([f"{len(errors)} of {len(images)} images cannot be read:", *map(str, errors)]))
         return prepared
 
-    def compute_log_probs(self, lines: Sequence[GrayImage], *, batch_size: int = 32) -> list[torch.Tensor]:
-        """Return log-probabilities (T, C) float32 of lines that already have the model's height."""
-        return compute_log_probs(self.model, lines, batch_size=batch_size)
+    def compute_log_probs(self, lines: Sequence[GrayImage], *, batch_size: int = 32) -> list[Any]:
+        """Return log-probabilities (T, C) float32 of lines that already have the model's height.
+
+        They are torch tensors on the CPU; of an ONNX file NumPy arrays.
+        """
+        return self._backend.compute_log_probs(lines, batch_size=batch_size)
 
     def _interpret_all(self, found: Sequence[Hypothesis], line: LineImage) -> list[Reading]:
         readings = [self._interpret(each, line.levels.shape[1], line.width) for each in found]
@@ -256,7 +284,7 @@ class Recognizer:
         return [reading for reading in readings if reading.text or reading is empty[0]]
 
     def _decode(
-        self, outputs: Sequence[torch.Tensor], decoder: BeamDecoder | None, n_best: int
+        self, outputs: Sequence[Any], decoder: BeamDecoder | None, n_best: int
     ) -> list[list[Hypothesis]]:
         """Return the texts of lines, all decoded in one call: by all threads."""
         if not outputs:
@@ -280,7 +308,7 @@ class Recognizer:
         )
 
     def _spans(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> tuple[CharacterSpan, ...]:
-        columns = self.model.frame_pixels * width / scaled_width  # columns of the given image for each frame
+        columns = self._backend.frame_pixels * width / scaled_width  # columns of the given image for each frame
         return tuple(
             CharacterSpan(
                 character=self.vocabulary.decode([span.token]),
@@ -292,6 +320,12 @@ class Recognizer:
             )
             for span in hypothesis.spans
         )
+
+
+def _with_torch(network: Network) -> Backend:
+    from ctckit.ocr.torch_backend import TorchBackend
+
+    return TorchBackend(network)
 
 
 _NOTHING = Reading(text="", log_prob=0.0, spans=(), confidence=0.0, score=0.0)  # of an image without ink

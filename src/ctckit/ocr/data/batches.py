@@ -16,6 +16,9 @@ import torch
 
 from ctckit.ocr.data.distortions import distort_image
 from ctckit.ocr.data.lines import GrayImage, Line, TextLine, describe_lines, frames_needed
+from ctckit.ocr.data.padding import WIDE as WIDE
+from ctckit.ocr.data.padding import group_by_width as group_by_width
+from ctckit.ocr.data.padding import pad_levels
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
 
@@ -59,11 +62,8 @@ def pad_images(images: Sequence[GrayImage]) -> tuple[torch.Tensor, torch.Tensor]
     Returns:
         Images (B, 1, height, W) float32, with ink 1 and paper 0, and widths (B,) int64.
     """
-    widths = [image.shape[1] for image in images]
-    padded = np.full((len(images), 1, images[0].shape[0], max(widths)), 255, dtype=np.uint8)
-    for row, image in zip(padded, images, strict=True):
-        row[0, :, : image.shape[1]] = image
-    return (255.0 - torch.from_numpy(padded).float()) / 255.0, torch.tensor(widths)
+    padded, widths = pad_levels(images)
+    return (255.0 - torch.from_numpy(padded).float()) / 255.0, torch.from_numpy(widths)
 
 
 def make_batch(lines: Sequence[TextLine], vocabulary: Vocabulary) -> Batch:
@@ -97,36 +97,6 @@ def bucket_by_width(
         part = part[np.argsort(size[part], kind="stable")]
         batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
     return [batches[index] for index in rng.permutation(len(batches))]
-
-
-WIDE = 2048  # columns; a batch of B lines has at most B x WIDE columns, its padding included
-
-
-def group_by_width(widths: Sequence[int], batch_size: int) -> list[slice]:
-    """Group lines, ordered by width, into batches of at most ``batch_size`` lines and ``batch_size * WIDE`` columns.
-
-    A batch is as wide as its widest line; so one wide line must not make a whole batch wide. A line that is wider than
-    all the columns of a batch is a batch of its own.
-
-    Args:
-        widths: The widths in columns, ascending.
-        batch_size: The most lines in a batch.
-
-    Returns:
-        The positions of each batch.
-
-    Example:
-        >>> group_by_width([100, 100, 100, 5000, 5000], 4)
-        [slice(0, 3, None), slice(3, 4, None), slice(4, 5, None)]
-    """
-    batches = []
-    start = 0
-    for end in range(1, len(widths) + 1):
-        full = end - start == batch_size or end == len(widths)
-        if full or (end - start + 1) * widths[end] > batch_size * WIDE:
-            batches.append(slice(start, end))
-            start = end
-    return batches
 
 
 class LineBatches:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -31,9 +31,11 @@ from ctckit.ocr.data.preparing import Done, counted, prepare_all, prepare_in
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.sources import find_pairs
 from ctckit.ocr.data.store import Prepared, StoredLine
-from ctckit.ocr.networks.base import FrameCounter
 from ctckit.topology import adjacent_repeats
 from ctckit.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ctckit.ocr.networks.base import FrameCounter
 
 SPLITS = ("line", "document")
 _NUMBER_AT_END = re.compile(r"[-_ .]*\d+$")

@@ -17,6 +17,7 @@ from ctckit.ocr.networks.pretrained.network import PretrainedConfig, PretrainedN
 from ctckit.ocr.networks.pretrained.operations import OPERATIONS
 from ctckit.ocr.networks.pretrained.patterns import Draft
 from ctckit.ocr.networks.pretrained.simplifying import simplify
+from ctckit.ocr.onnx.metadata import split_characters, with_space
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -278,15 +279,10 @@ def _tokens(path: Path, model: onnx.ModelProto, num_classes: int) -> Mapping[str
             text = beside.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{beside}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
-    characters = text.removesuffix("\n").split("\n")
-    characters = [each.removesuffix("\r") for each in characters]
-    if len(characters) == num_classes - 2:
-        characters.append(" ")
-    if len(characters) != num_classes - 1:
-        raise DataError(
-            f"{path}: {len(characters)} characters for {num_classes} classes; expected {num_classes - 1}, or one less "
-            "if the last class is the space."
-        )
+    try:
+        characters = with_space(split_characters(text), num_classes)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     tokens = {"": 0}
     for position, character in enumerate(characters, 1):
         tokens.setdefault(character, position)
