@@ -283,9 +283,7 @@ class Recognizer:
         empty = [reading for reading in readings if not reading.text]
         return [reading for reading in readings if reading.text or reading is empty[0]]
 
-    def _decode(
-        self, outputs: Sequence[Any], decoder: BeamDecoder | None, n_best: int
-    ) -> list[list[Hypothesis]]:
+    def _decode(self, outputs: Sequence[Any], decoder: BeamDecoder | None, n_best: int) -> list[list[Hypothesis]]:
         """Return the texts of lines, all decoded in one call: by all threads."""
         if not outputs:
             return []

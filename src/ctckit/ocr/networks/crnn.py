@@ -197,7 +197,8 @@ class CRNN(ConfiguredNetwork):
         result = images * _column_mask(widths, columns, images) if padded else images
         result = result.contiguous(memory_format=torch.channels_last)
         for convolution, (_, stride) in zip(self.convolutions, self.config.strides, strict=True):
-            columns, lengths = -(-columns // stride), torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+            # not -(-columns // stride): exported to ONNX, divisions of negative numbers round towards 0
+            columns, lengths = (columns + stride - 1) // stride, (lengths + stride - 1) // stride
             result = convolution(result, _column_mask(lengths, columns, images) if padded else None)
         return self._flattened(result), lengths
 

@@ -21,7 +21,7 @@ from ctckit.ocr.networks.base import ConfiguredNetwork
 from ctckit.ocr.networks.pretrained.graph import Graph, Operation
 from ctckit.ocr.networks.pretrained.operations import OPERATIONS
 
-_ROUNDING = 8  # frames: in eval mode, widths are multiples of so many
+ROUNDING = 8  # frames: in eval mode, widths are multiples of so many
 _LARGEST = {"num_classes": 2**20, "height": 1024, "frame_pixels": 1024, "features": 2**16}
 
 
@@ -118,7 +118,11 @@ class PretrainedNetwork(ConfiguredNetwork):
             for name, key in self._keys.items():
                 self.weights[key].copy_(tensors[name])
 
-    def _rounded(self, width: int, multiple: int = _ROUNDING) -> int:
+    def features(self) -> dict[str, Tensor]:
+        """Return the parameters of the graph, by their names in it."""
+        return {name: self.weights[key] for name, key in self._keys.items()}
+
+    def _rounded(self, width: int, multiple: int = ROUNDING) -> int:
         """Return the columns for a line of this width: they give a whole number of frames, a multiple of some."""
         frames = max(-(-width // self.config.frame_pixels), 1 - self.config.more_frames)
         return -(-frames // multiple) * multiple * self.config.frame_pixels
@@ -135,7 +139,7 @@ class PretrainedNetwork(ConfiguredNetwork):
 
     def _features(self, levels: Tensor) -> Tensor:
         values: dict[str, Tensor] = {self.config.graph.image: levels, **self._constants}
-        values |= {name: self.weights[key] for name, key in self._keys.items()}
+        values |= self.features()
         for operation, unneeded in self._operations:
             values[operation.output] = run(operation, values)
             for name in unneeded:
