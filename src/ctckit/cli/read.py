@@ -14,7 +14,7 @@ import typer
 from ctckit._files import make_folder, write_atomically
 from ctckit.cli.options import Device, DeviceOption, NBest, SearchOptions, WordMarks
 from ctckit.cli.output import echo_json, progress_bar
-from ctckit.cli.requirements import need_ocr
+from ctckit.cli.requirements import need_reading
 from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,12 @@ def read(
         typer.Argument(help="Images of one text line each, ALTO or PAGE XML, or folders of these.", metavar="INPUT..."),
     ],
     *,
-    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder, as ctckit train or demo writes it.")],
+    model: Annotated[
+        Path,
+        typer.Option(
+            "--model", "-m", help="A model folder, as ctckit train writes it; or an ONNX file, which needs no torch."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -86,7 +91,7 @@ def read(
 
     By default the best path is read. With --n-best above 1, or an option of the beam search, that search decodes.
     """
-    need_ocr("ctckit read")
+    need_reading("ctckit read", model)
     from ctckit.ocr.recognizer import Recognizer
 
     recognizer = Recognizer.load(model, device=device.value)

@@ -20,6 +20,7 @@ from ctckit.cli.demo import demo
 from ctckit.cli.diagnose import diagnose
 from ctckit.cli.evaluate import evaluate
 from ctckit.cli.explain import explain
+from ctckit.cli.export import export
 from ctckit.cli.options import expand
 from ctckit.cli.output import accept_all_characters
 from ctckit.cli.read import read
@@ -70,7 +71,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo, train, evaluate, read, decode, tune, transcribe, align, explain, diagnose):
+for _command in (demo, train, evaluate, read, export, decode, tune, transcribe, align, explain, diagnose):
     app.command(epilog=EXIT_CODES)(expand(_command))
 app.add_typer(lm.app, name="lm", epilog=EXIT_CODES)
 

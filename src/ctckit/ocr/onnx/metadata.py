@@ -68,7 +68,7 @@ class Description:
 
 
 def metadata_of(description: Description, vocabulary: Vocabulary) -> dict[str, str]:
-    """Return the metadata of a file.
+    r"""Return the metadata of a file.
 
     Args:
         description: How the file is used.

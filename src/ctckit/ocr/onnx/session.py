@@ -132,13 +132,13 @@ class OnnxSession:
         limit = batch_size if self._most is None else min(batch_size, self._most)
         for part in group_by_width(sorted(widths), limit, step=self.description.same_columns):
             positions = order[part]
-            batch = self._run(self._batch([lines[position] for position in positions]))
+            batch = self._run(self.input_of([lines[position] for position in positions]))
             for position, output in zip(positions, batch, strict=True):
                 results[position] = self._log_probs(output[: self.description.frames(widths[position])])
         return results
 
-    def _batch(self, lines: Sequence[GrayImage]) -> Floats:
-        """Return lines as the input of the network."""
+    def input_of(self, lines: Sequence[GrayImage]) -> Floats:
+        """Return lines as the input of the network: (B, channels, height, W)."""
         columns, step = max(line.shape[1] for line in lines), self.description.same_columns
         if not self._fills_itself:
             columns = -(-columns // step) * step

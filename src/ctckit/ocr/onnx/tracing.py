@@ -58,6 +58,7 @@ def trace(network: Network, order: Sequence[int], output: str) -> onnx.ModelProt
 
 
 def example_of(height: int) -> Tensor:
+    """Return levels that a module is traced with."""
     lines, columns, last = _EXAMPLE
     levels = torch.rand(lines, 1, height, columns, generator=torch.Generator().manual_seed(0)) * 1.8 - 0.9
     levels[-1, :, :, last:] = 0.0
@@ -88,7 +89,7 @@ def export_module(
         import onnx
     except ImportError as error:
         raise MissingDependencyError("the export to ONNX", "onnx", "export") from error
-    content = io.BytesIO()
+    content: Any = io.BytesIO()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             # The exporter that traces needs no other package and makes one operation of an LSTM. It warns that it is
@@ -117,7 +118,7 @@ def widths_of(levels: Tensor) -> Tensor:
     return (used * columns).amax(dim=1).clamp(min=1)
 
 
-def inside(lengths: Tensor, size: Tensor | int) -> Tensor:
+def inside(lengths: Tensor, size: Any) -> Tensor:
     """Return a mask (B, size): whether a column or a frame belongs to the line."""
     return torch.arange(size)[None] < lengths[:, None]
 
@@ -126,6 +127,7 @@ class Before(nn.Module):
     """Levels (B, channels, height, W), paper 1, ink −1, padding 0, to images (B, 1, height, W), paper 0, and widths."""
 
     def forward(self, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images and the widths."""
         widths = widths_of(levels)
         ink = (PAPER - levels.mean(dim=1, keepdim=True)) / (PAPER - INK)
         return ink * inside(widths, levels.shape[3])[:, None, None], widths
@@ -133,6 +135,8 @@ class Before(nn.Module):
 
 class After(nn.Module):
     """Logits (B, T, C) and lengths (B,) to log-probabilities, or probabilities."""
+
+    blank: Tensor
 
     def __init__(self, order: Sequence[int], output: str) -> None:
         super().__init__()
@@ -143,6 +147,7 @@ class After(nn.Module):
         self.register_buffer("blank", blank)
 
     def forward(self, logits: Tensor, lengths: Tensor) -> Tensor:
+        """Return the log-probabilities, or the probabilities."""
         if self.order is not None:
             logits = logits.index_select(2, self.order)
         found = self.normalize(logits, dim=2)
