@@ -264,6 +264,7 @@ def _open(path: Path, device: str, threads: int) -> InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave the processor
     options.log_severity_level = 4  # its errors are raised, too
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDERS[device]])
