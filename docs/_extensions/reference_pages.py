@@ -85,6 +85,8 @@ PAGES = (
             "ctckit.ocr.report.training",
             "ctckit.ocr.networks.pretrained.reading",
             "ctckit.ocr.page_reader",
+            "ctckit.ocr.backend",
+            *_parts("ctckit.ocr.onnx"),
             "ctckit.ocr.model_folder",
         ),
     ),

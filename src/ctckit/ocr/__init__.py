@@ -14,6 +14,8 @@ Read in this order:
     model_folder    saves and loads models
     starting        the model that a training starts from
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
+    backend         what computes log-probabilities: torch_backend, a network in PyTorch; or an ONNX file
+    onnx/           ONNX files: written by ``ctckit export``, read without torch
     recognizer      reads images of lines
     comparing       texts and readings: errors of characters and words, confusions
     judging/        how well a model reads: ``ctckit evaluate``
@@ -21,7 +23,7 @@ Read in this order:
     page_reader     reads pages, and writes them with their texts
     demo/           ``make demo``: run, report, report_page, drawings
 
-This package needs ``pip install "ctckit[ocr]"``. A module is imported when one of its names is first used.
+This package needs ``pip install "ctckit[ocr]"``; reading with ONNX files only ``"ctckit[onnx]"``. A module is imported when one of its names is first used.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ctckit.ocr.judging.result import ModelEvaluation
     from ctckit.ocr.judging.run import evaluate_model
     from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
+    from ctckit.ocr.onnx.exporting import Exported, export_onnx
     from ctckit.ocr.page_reader import ReadPage, read_page
     from ctckit.ocr.recognizer import Reading, Recognizer
     from ctckit.ocr.starting import StartConfig
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CRNN",
     "CRNNConfig",
+    "Exported",
     "FitConfig",
     "LineRules",
     "ModelEvaluation",
@@ -52,6 +56,7 @@ __all__ = [
     "Recognizer",
     "StartConfig",
     "evaluate_model",
+    "export_onnx",
     "fit_lines",
     "read_page",
 ]
@@ -59,6 +64,7 @@ __all__ = [
 _MODULES = {
     "CRNN": "networks.crnn",
     "CRNNConfig": "networks.crnn",
+    "Exported": "onnx.exporting",
     "FitConfig": "fit",
     "LineRules": "data.rules",
     "ModelEvaluation": "judging.result",
@@ -67,6 +73,7 @@ _MODULES = {
     "Recognizer": "recognizer",
     "StartConfig": "starting",
     "evaluate_model": "judging.run",
+    "export_onnx": "onnx.exporting",
     "fit_lines": "fit",
     "read_page": "page_reader",
 }
