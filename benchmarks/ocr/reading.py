@@ -2,8 +2,8 @@
 
     python -m benchmarks.ocr.reading LINES MODEL.onnx [MODEL.onnx …]
 
-The loop is what programs around PP-OCR's files do: scale to the height of the network, at least 320 columns, one line at
-a time, the likeliest class of each frame, collapsed. ctckit reads all lines in one call: log-probabilities, texts,
+The loop is what programs around PP-OCR's files do: scale to the height of the network, at least 320 columns, one line
+at a time, the likeliest class of each frame, collapsed. ctckit reads all lines in one call: log-probabilities, texts,
 confidences and the place of each character. Both have one thread and the same images in memory, and take turns; the
 numbers are the CPU time of the fastest turn.
 """

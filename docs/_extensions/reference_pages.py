@@ -87,6 +87,7 @@ PAGES = (
             "ctckit.ocr.page_reader",
             "ctckit.ocr.backend",
             *_parts("ctckit.ocr.onnx"),
+            *_parts("ctckit.ocr.export"),
             "ctckit.ocr.model_folder",
         ),
     ),

@@ -29,8 +29,8 @@ from tests.support.tolerances import NETWORK_SINGLE
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from ctckit.ocr.export.exporting import Exported, export_onnx  # noqa: E402
 from ctckit.ocr.networks.pretrained.reading import read_onnx  # noqa: E402
-from ctckit.ocr.onnx.exporting import Exported, export_onnx  # noqa: E402
 from ctckit.ocr.onnx.metadata import Description, characters_of, description_of, metadata_of  # noqa: E402
 from ctckit.ocr.onnx.session import OnnxSession  # noqa: E402
 from tests.support.onnx_models import GraphBuilder, classify, recognizer  # noqa: E402

@@ -49,7 +49,7 @@ def export(
     and so does any program with ONNX Runtime: the guide "Leave PyTorch: ONNX" says how.
     """
     need_export("ctckit export")
-    from ctckit.ocr.onnx.exporting import export_onnx
+    from ctckit.ocr.export.exporting import export_onnx
 
     result = export_onnx(model, onnx, output=output.value, int8=int8, lines=lines)
     typer.echo(result.summary)

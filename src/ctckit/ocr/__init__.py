@@ -15,15 +15,17 @@ Read in this order:
     starting        the model that a training starts from
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
     backend         what computes log-probabilities: torch_backend, a network in PyTorch; or an ONNX file
-    onnx/           ONNX files: written by ``ctckit export``, read without torch
+    onnx/           ONNX files as a backend, without torch
     recognizer      reads images of lines
     comparing       texts and readings: errors of characters and words, confusions
     judging/        how well a model reads: ``ctckit evaluate``
     report/         pages to look at
+    export/         models become ONNX files: ``ctckit export``
     page_reader     reads pages, and writes them with their texts
     demo/           ``make demo``: run, report, report_page, drawings
 
-This package needs ``pip install "ctckit[ocr]"``; reading with ONNX files only ``"ctckit[onnx]"``. A module is imported when one of its names is first used.
+This package needs ``pip install "ctckit[ocr]"``; reading with ONNX files needs only ``"ctckit[onnx]"``. A module is
+imported when one of its names is first used.
 """
 
 from __future__ import annotations
@@ -35,11 +37,11 @@ from ctckit.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from ctckit.ocr.data.rules import LineRules
+    from ctckit.ocr.export.exporting import Exported, export_onnx
     from ctckit.ocr.fit import FitConfig, fit_lines
     from ctckit.ocr.judging.result import ModelEvaluation
     from ctckit.ocr.judging.run import evaluate_model
     from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
-    from ctckit.ocr.onnx.exporting import Exported, export_onnx
     from ctckit.ocr.page_reader import ReadPage, read_page
     from ctckit.ocr.recognizer import Reading, Recognizer
     from ctckit.ocr.starting import StartConfig
@@ -64,7 +66,7 @@ __all__ = [
 _MODULES = {
     "CRNN": "networks.crnn",
     "CRNNConfig": "networks.crnn",
-    "Exported": "onnx.exporting",
+    "Exported": "export.exporting",
     "FitConfig": "fit",
     "LineRules": "data.rules",
     "ModelEvaluation": "judging.result",
@@ -73,7 +75,7 @@ _MODULES = {
     "Recognizer": "recognizer",
     "StartConfig": "starting",
     "evaluate_model": "judging.run",
-    "export_onnx": "onnx.exporting",
+    "export_onnx": "export.exporting",
     "fit_lines": "fit",
     "read_page": "page_reader",
 }

@@ -8,12 +8,13 @@ convention of PP-OCR, and its readers find the characters of our files there. Th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ctckit import _checks
 from ctckit.errors import InvalidInputError, ModelFormatError
+from ctckit.ocr.charsets import split_characters
 from ctckit.ocr.data.rules import LineRules
 from ctckit.vocabulary import Vocabulary
 
@@ -131,28 +132,3 @@ def description_of(metadata: Mapping[str, str]) -> Description | None:
 def characters_of(metadata: Mapping[str, str]) -> list[str] | None:
     """Return the characters in the metadata of a file, those of the classes 1, 2, …; None if it has none."""
     return split_characters(metadata[CHARACTERS]) if CHARACTERS in metadata else None
-
-
-def split_characters(text: str) -> list[str]:
-    r"""Return the characters of a text with one on each line.
-
-    Example:
-        >>> split_characters("a\r\nb\n \n")
-        ['a', 'b', ' ']
-    """
-    return [each.removesuffix("\r") for each in text.removesuffix("\n").split("\n")]
-
-
-def with_space(characters: Sequence[str], num_classes: int) -> list[str]:
-    """Return the characters, and the space if there is one class more: the convention of PP-OCR.
-
-    Raises:
-        ModelFormatError: If there are more or fewer classes.
-    """
-    found = [*characters, " "] if len(characters) == num_classes - 2 else list(characters)
-    if len(found) != num_classes - 1:
-        raise ModelFormatError(
-            f"{len(found)} characters for {num_classes} classes; expected {num_classes - 1}, or one less if the last "
-            "class is the space."
-        )
-    return found

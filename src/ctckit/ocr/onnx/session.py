@@ -21,9 +21,10 @@ import numpy.typing as npt
 from ctckit import _checks
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError, MissingFileError, ModelFormatError
 from ctckit.kernels.runtime import num_threads
+from ctckit.ocr.charsets import split_characters, with_space
 from ctckit.ocr.data.images import GrayImage
 from ctckit.ocr.data.padding import group_by_width
-from ctckit.ocr.onnx.metadata import PADDING, Description, characters_of, description_of, split_characters, with_space
+from ctckit.ocr.onnx.metadata import PADDING, Description, characters_of, description_of
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ctckit.errors import DataError, MissingDependencyError, MissingFileError
+from ctckit.ocr.charsets import split_characters, with_space
 from ctckit.ocr.networks.pretrained.graph import Graph, Operation, as_tuples
 from ctckit.ocr.networks.pretrained.network import PretrainedConfig, PretrainedNetwork
 from ctckit.ocr.networks.pretrained.operations import OPERATIONS
 from ctckit.ocr.networks.pretrained.patterns import Draft
 from ctckit.ocr.networks.pretrained.simplifying import simplify
-from ctckit.ocr.onnx.metadata import split_characters, with_space
 from ctckit.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from ctckit._files import make_folder, remove_abandoned, sync_folder, write_temp
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.images import GrayImage
 from ctckit.ocr.data.lines import LineSet, load_lines
+from ctckit.ocr.export.graph_nodes import write_graph
+from ctckit.ocr.export.quantizing import quantize
+from ctckit.ocr.export.tracing import trace
 from ctckit.ocr.model_folder import SavedModel, load_model
 from ctckit.ocr.networks import Network
 from ctckit.ocr.networks.pretrained.network import ROUNDING, PretrainedNetwork
-from ctckit.ocr.onnx.graph_nodes import write_graph
 from ctckit.ocr.onnx.metadata import Description, metadata_of
-from ctckit.ocr.onnx.quantizing import quantize
 from ctckit.ocr.onnx.session import OnnxSession
-from ctckit.ocr.onnx.tracing import trace
 from ctckit.ocr.recognizer import ONNX_SUFFIX, LineImage, Recognizer
 from ctckit.ocr.training.evaluation import character_error_rate, compute_log_probs
 from ctckit.vocabulary import Vocabulary

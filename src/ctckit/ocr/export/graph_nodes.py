@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ctckit.ocr.export.tracing import OPSET, After, example_of, export_module, widths_of
 from ctckit.ocr.networks.pretrained.graph import Operation
 from ctckit.ocr.networks.pretrained.network import ROUNDING, PretrainedConfig, PretrainedNetwork, constant
 from ctckit.ocr.onnx.metadata import INK, PAPER
-from ctckit.ocr.onnx.tracing import OPSET, After, example_of, export_module, widths_of
 
 if TYPE_CHECKING:
     import onnx
@@ -34,7 +34,7 @@ def write_graph(
 
     Args:
         network: The network.
-        order: As for :func:`~ctckit.ocr.onnx.tracing.trace`.
+        order: As for :func:`~ctckit.ocr.export.tracing.trace`.
         output: The same.
         split_gelus: Write a Gelu as five operations, which ONNX Runtime puts together again, and computes twice as fast
             as the Gelu of ONNX; but not between whole numbers of 8 bits.
