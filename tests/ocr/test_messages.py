@@ -81,13 +81,14 @@ def test_a_summary_says_what_is_not_known_and_what_would_help():
 def test_a_missing_package_is_named_with_the_command(monkeypatch):
     import ctckit.ocr
 
-    for module in ("tensor_file", "model_folder"):
+    for module in ("tensor_file", "model_folder", "starting", "fit"):
         monkeypatch.delitem(sys.modules, f"ctckit.ocr.{module}", raising=False)
-    monkeypatch.delitem(sys.modules, "ctckit.ocr.recognizer", raising=False)
-    monkeypatch.delitem(ctckit.ocr.__dict__, "Recognizer", raising=False)
+    monkeypatch.delitem(ctckit.ocr.__dict__, "fit_lines", raising=False)
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(MissingDependencyError, match=r'ctckit\.ocr\.Recognizer needs safetensors.*"ctckit\[ocr\]"'):
-        _ = ctckit.ocr.Recognizer
+    with pytest.raises(MissingDependencyError, match=r'ctckit\.ocr\.fit_lines needs safetensors.*"ctckit\[ocr\]"'):
+        _ = ctckit.ocr.fit_lines
+    with pytest.raises(MissingDependencyError, match=r'a model folder, needs safetensors.*"ctckit\[ocr\]"'):
+        ctckit.ocr.Recognizer.load("model")
     with pytest.raises(AttributeError, match=r"module 'ctckit\.ocr' has no attribute 'Reader'"):
         _ = ctckit.ocr.Reader
 

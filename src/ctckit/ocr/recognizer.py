@@ -284,14 +284,13 @@ class Recognizer:
         return [reading for reading in readings if reading.text or reading is empty[0]]
 
     def _decode(self, outputs: Sequence[Any], decoder: BeamDecoder | None, n_best: int) -> list[list[Hypothesis]]:
-        """Return the texts of lines, all decoded in one call: by all threads."""
+        """Return the texts of lines; a beam decoder gets all in one call, for all of its threads."""
         if not outputs:
             return []
         if decoder is not None:
             return decoder.decode(list(outputs), n_best=n_best)
-        return [
-            [best] for best in greedy_decode(list(outputs), blank=self.vocabulary.blank, vocabulary=self.vocabulary)
-        ]
+        blank, vocabulary = self.vocabulary.blank, self.vocabulary
+        return [greedy_decode(each, blank=blank, vocabulary=vocabulary) for each in outputs]  # one by one: no copies
 
     def _interpret(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> Reading:
         log_prob = min(0.0, hypothesis.log_prob)  # rounding in float32 can give a number slightly above 0

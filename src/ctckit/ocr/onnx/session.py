@@ -167,9 +167,11 @@ class OnnxSession:
             return output if self._kept is None else _log_softmax(output)
         if self.description.output == "logits":
             return _log_softmax(output)
+        if self._kept is not None:
+            output /= output.sum(axis=1, keepdims=True)
+        np.minimum(output, np.float32(1.0), out=output)  # rounding can give a number slightly above 1
         with np.errstate(divide="ignore"):
-            found = np.log(output if self._kept is None else output / output.sum(axis=1, keepdims=True))
-        return np.minimum(found, np.float32(0.0), out=found)
+            return np.log(output, out=output)
 
     def _classes(self, *, ours: bool) -> tuple[Vocabulary, npt.NDArray[np.int64] | None]:
         """Return the vocabulary, and the columns of its classes if a token is there twice: then the first counts."""
