@@ -81,8 +81,8 @@ class TrainingOptions:
     network: Annotated[
         str | None,
         typer.Option(
-            help='The network to train: "crnn", the default, or "line", for handwriting. Not with --from: it is that of '
-            "the model.",
+            help='The network: "crnn", the default, or "line", for handwriting. Not with --from, where it is that of the '
+            "model.",
             show_default=False,
         ),
     ] = None
