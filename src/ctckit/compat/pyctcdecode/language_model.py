@@ -178,6 +178,7 @@ class LanguageModel(AbstractLanguageModel):
         score_boundary: Whether a text is a sentence, which begins after <s> and ends with </s>.
 
     Example:
+        >>> from ctckit import NGramModel
         >>> model = LanguageModel(NGramModel.train(["a rose is a rose"], order=2), ["a", "rose", "is"])
         >>> score, state = model.score(model.get_start_state(), "a")
         >>> score > model.score(state, "tulip")[0]
