@@ -2,7 +2,7 @@
 
 import jiwer
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctckit.ocr.comparing import (
@@ -19,6 +19,7 @@ READ = st.text("abc é", max_size=9).map(lambda text: " ".join(text.split()))
 PAIRS = st.lists(st.tuples(TEXT, READ), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_rates_are_those_of_jiwer(pairs):
     truths, reads = map(list, zip(*pairs, strict=True))
@@ -37,6 +38,7 @@ def test_rates_are_those_of_jiwer(pairs):
         assert line.exact == (truth == read)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_confusions_are_all_errors(pairs):
     truths, reads = map(list, zip(*pairs, strict=True))
@@ -49,6 +51,7 @@ def test_confusions_are_all_errors(pairs):
     assert all(each.true != each.read for each in confusions)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_pieces_are_the_texts(pairs):
     for truth, read in pairs:
