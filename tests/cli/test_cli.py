@@ -143,9 +143,10 @@ def test_wrong_usage_is_code_2(arguments):
 
 
 def test_training_on_texts_outside_the_charset(data, tmp_path):
-    result = invoke("train", data, "--out", tmp_path / "m", "--charset", "b")
+    result = invoke("train", data, "--out", tmp_path / "m", "--charset", "b", "--strict")
     assert result.exit_code == 2
-    assert "7 of 9 texts hold characters outside the charset: 'a', in " in result.stderr
+    assert "7 of 9 lines cannot be used (7 × characters outside the charset):" in result.stderr
+    assert result.stderr.count("characters outside the charset: 'a'. Correct the text") == 7
 
 
 def test_a_missing_package_prints_the_install_command(monkeypatch):
