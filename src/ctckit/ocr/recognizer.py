@@ -126,11 +126,11 @@ class Recognizer:
         self.rules = rules
 
     @classmethod
-    def load(cls, model: str | Path, *, device: str = "cpu") -> Recognizer:
+    def load(cls, folder: str | Path, *, device: str = "cpu") -> Recognizer:
         """Load a model folder, or an ONNX file; the latter without torch.
 
         Args:
-            model: A folder that ``ctckit train`` or ``ctckit demo`` wrote; or a file ``name.onnx`` that ``ctckit
+            folder: A folder that ``ctckit train`` or ``ctckit demo`` wrote; or a file ``name.onnx`` that ``ctckit
                 export`` wrote, or that follows the conventions of PP-OCR
                 (see :class:`~ctckit.ocr.onnx.session.OnnxSession`).
             device: A torch device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is a GPU if there is one.
@@ -142,12 +142,12 @@ class Recognizer:
             InvalidInputError: If the device cannot be used.
             MissingDependencyError: If a package is not installed that it needs.
         """
-        if str(model).lower().endswith(ONNX_SUFFIX) and not Path(model).is_dir():
+        if str(folder).lower().endswith(ONNX_SUFFIX) and not Path(folder).is_dir():
             from ctckit.ocr.onnx.session import OnnxSession
 
-            session = OnnxSession(model, device=device)
+            session = OnnxSession(folder, device=device)
             return cls(session, session.vocabulary, rules=session.description.lines)
-        return cls._load_folder(model, device)
+        return cls._load_folder(folder, device)
 
     @classmethod
     def _load_folder(cls, folder: str | Path, device: str) -> Recognizer:
