@@ -288,8 +288,8 @@ def test_the_package_names_its_verbs_and_nouns():
 def test_without_torch_the_names_say_what_to_install():
     code = (
         "import sys\nsys.modules['torch'] = None\nimport ctckit.ocr\nfrom ctckit.errors import MissingDependencyError\n"
-        "try:\n    ctckit.ocr.Recognizer\nexcept MissingDependencyError as error:\n    print(error)"
+        "try:\n    ctckit.ocr.fit_lines\nexcept MissingDependencyError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "ctckit.ocr.Recognizer needs torch" in done.stdout
+    assert "ctckit.ocr.fit_lines needs torch" in done.stdout
     assert 'pip install "ctckit[ocr]"' in done.stdout

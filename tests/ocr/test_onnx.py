@@ -114,6 +114,43 @@ def test_the_file_of_a_network_from_onnx_computes_what_the_network_does(tmp_path
         assert np.abs(each - expected.numpy()).max() < NETWORK_SINGLE
 
 
+def split(graph, x):
+    parts = graph.add("Split", x, graph.constant([1, 3]), outputs=2, axis=1)
+    return graph.add("Concat", parts[1], parts[0], axis=1)
+
+
+def double(graph, x):
+    return graph.add("Cast", graph.add("Sqrt", graph.add("Abs", graph.add("Cast", x, to=11))), to=1)
+
+
+def centered(graph, x):
+    mean = graph.add("ReduceMean", x, axes=[2, 3]) if graph.opset < 18 else None
+    return graph.add("Sub", x, mean or graph.add("ReduceMean", x, graph.constant([2, 3])))
+
+
+BLOCKS = {
+    "split": split,
+    "cast": double,
+    "mean": centered,
+    "dropout": lambda graph, x: graph.add("Dropout", x),
+    "norm": lambda graph, x: graph.batch_norm(graph.add("Relu", x), 4),
+    "clip": lambda graph, x: graph.add("Clip", x, graph.constant(-0.5), graph.constant(0.5)),
+    "swish": lambda graph, x: graph.swish(x),
+    "gelu": lambda graph, x: graph.gelu(x),
+    "leaky": lambda graph, x: graph.add("LeakyRelu", x, alpha=0.3),
+    "pool": lambda graph, x: graph.add("MaxPool", x, kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1]),
+}
+
+
+@pytest.mark.parametrize(("opset", "kind"), [(13, kind) for kind in BLOCKS] + [(18, "split"), (18, "mean")])
+def test_operations_become_nodes_again(tmp_path, opset, kind):
+    graph = GraphBuilder(opset)
+    x = BLOCKS[kind](graph, graph.convolution("x", 3, 4, pads=[1, 1, 1, 1], strides=[2, 2]))
+    x = graph.add("AveragePool", x, kernel_shape=[8, 1], strides=[8, 1])
+    source = read_onnx(graph.save(tmp_path / "source.onnx", classify(graph, x, 4, 4)))
+    assert export_onnx(saved(source.network, source.vocabulary), tmp_path / "m.onnx").difference < NETWORK_SINGLE
+
+
 def test_a_blank_that_is_not_the_first_class_becomes_it(tmp_path):
     model, vocabulary = crnn(), Vocabulary(("a", "b", " ", ""), blank=3)
     export_onnx(saved(model, vocabulary), tmp_path / "m.onnx")

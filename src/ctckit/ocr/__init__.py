@@ -89,7 +89,8 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("ctckit"):
             raise
-        raise MissingDependencyError(f"ctckit.ocr.{name}", error.name, "ocr") from error
+        extra = "export" if _MODULES[name].startswith("export.") else "ocr"
+        raise MissingDependencyError(f"ctckit.ocr.{name}", error.name, extra) from error
     globals()[name] = value
     return value
 

@@ -80,7 +80,7 @@ def metadata_of(description: Description, vocabulary: Vocabulary) -> dict[str, s
 
     Example:
         >>> metadata_of(Description(32, 4), Vocabulary.from_characters("ab"))["character"]
-        'a\\nb'
+        'a\nb'
     """
     if vocabulary.blank != 0:
         raise InvalidInputError(f"the blank is class {vocabulary.blank}; in an ONNX file it is class 0.")
