@@ -78,7 +78,7 @@ def train(case: Case, data: Path, model: Path) -> Results:
         accelerator="cpu",
     )
     started = time.process_time()
-    result = fit_lines(data / "train", model, config=config, clock=time.process_time)
+    result = fit_lines(data / "train", model, config=config, overwrite=True, clock=time.process_time)
     cpu_seconds = time.process_time() - started
     return {
         "versions": {package: version(package) for package in ("ctckit", "torch")},
