@@ -48,7 +48,7 @@ def test_a_confidence_is_a_share(bad):
 
 def reading(*spans):
     """Return a reading of characters with their confidences."""
-    places = tuple(CharacterSpan(c, 2 * n, 2 * n + 1, 0, 1, math.log(p)) for n, (c, p) in enumerate(spans))
+    places = tuple(CharacterSpan(c, 2 * n, 2 * n + 1, 0, 1, 0, 1, math.log(p)) for n, (c, p) in enumerate(spans))
     return Reading("".join(c for c, _ in spans), 0.0, places, 1.0, 0.0)
 
 

@@ -45,7 +45,7 @@ def test_a_folder_of_images_with_texts_beside_them(tmp_path):
     write(tmp_path / "sub" / "a.gt.txt", "407")
     lines = read_lines(tmp_path)
     assert [each.text for each in lines] == ["caf\u00e9", "407"]
-    assert [each.image.shape for each in lines] == [(32, 80), (32, 80)]
+    assert [each.image.shape[0] for each in lines] == [32, 32]
     assert lines[0].name.endswith("b.png")
 
 
@@ -55,7 +55,7 @@ def test_a_tsv_table(tmp_path, header):
     table = write(tmp_path / "lines.tsv", f'{header}images/one.png\tsay "hi", 5\n\n')
     (found,) = read_lines(table)
     assert found.text == 'say "hi", 5'
-    assert found.image.shape == (32, 80)
+    assert found.image.shape[0] == 32
 
 
 def test_a_csv_table_with_quotes_and_a_byte_order_mark(tmp_path):

@@ -55,7 +55,8 @@ def onnx_file(tmp_path):
 
 
 def fit(data, out, source, *, epochs=1, start=None, **options):
-    config = FitConfig(start=StartConfig(str(source), **(start or {})), epochs=epochs, **options)
+    rules = LineRules(find="no")  # the places of the bars matter
+    config = FitConfig(start=StartConfig(str(source), **(start or {})), epochs=epochs, rules=rules, **options)
     return fit_lines(data, out, config=config)
 
 

@@ -121,9 +121,9 @@ def test_training_that_diverges_says_so():
 def test_a_plateau_after_resuming_is_told_with_its_step(tmp_path):
     config = dataclasses.replace(CONFIG, learning_rate=1e-12, patience=4, clip_norm=1e-12)
     path = tmp_path / "checkpoint.safetensors"
-    run(config, checkpoint=path, stop_after=4)
+    run(config, distort=False, checkpoint=path, stop_after=4)
     shown = io.StringIO()
-    run(config, checkpoint=path, resume=True, progress=TrainingProgress(Console(file=shown)))
+    run(config, distort=False, checkpoint=path, resume=True, progress=TrainingProgress(Console(file=shown)))
     assert "step 8: the loss has not fallen in 4 steps" in shown.getvalue()
     assert shown.getvalue().count("diagnosis: ") == 1
 

@@ -81,8 +81,20 @@ class TrainingOptions:
     network: Annotated[
         str | None,
         typer.Option(
-            help='The network: "crnn", the default, or "line", for handwriting. Not with --from, where it is that of the '
-            "model.",
+            help='The network: "crnn", the default, or "line", for handwriting. With --from, it is that of the model.',
+            show_default=False,
+        ),
+    ] = None
+    height: Annotated[
+        int | None,
+        typer.Option(min=1, help="The height of the lines in pixels; by default the usual one.", show_default=False),
+    ] = None
+    frame_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The pixel columns of a line for each frame. By default the usual number, or fewer if texts have more "
+            "characters than their lines have frames.",
             show_default=False,
         ),
     ] = None
@@ -197,6 +209,15 @@ class TrainingOptions:
         Inversion | None,
         typer.Option(help=f"Whether the ink is light and the ground dark. {_RULE.format('auto')}", show_default=False),
     ] = None
+    find: Annotated[
+        bool | None,
+        typer.Option(
+            "--find/--no-find",
+            help="Find the line in its image: margins, slope and contrast of the image do not matter. "
+            + _RULE.format("on"),
+            show_default=False,
+        ),
+    ] = None
     distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True
     seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
     device: DeviceOption = Device.auto
@@ -230,6 +251,8 @@ class TrainingOptions:
             charset=self.charset,
             rules=self._rules(),
             network=self.network,
+            height=self.height,
+            frame_pixels=self.frame_pixels,
             start=self._start(),
             accelerator=self.device.value,
             devices=self.devices,
@@ -242,6 +265,8 @@ class TrainingOptions:
         rules = {name: value.value for name, value in given.items() if value is not None}
         if self.keep_spaces is not None:
             rules["spaces"] = "keep" if self.keep_spaces else "single"
+        if self.find is not None:
+            rules["find"] = "yes" if self.find else "no"
         return rules
 
     def observers(self) -> list[TrainingObserver]:

@@ -6,8 +6,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -58,6 +59,7 @@ _SHOWN = 5  # lines that are named; all are in SKIPPED_FILE
 _GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, was too short
 _STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it reads anything
 _EPOCHS = 10  # and each line is seen at least this often
+_FEW = 0.005  # of the lines
 _VALIDATIONS = 40  # in a run, about
 _GENTLE_STEPS = 50  # the learning rate of a model that starts from another rises at least so long: or it forgets
 
@@ -86,6 +88,10 @@ class FitConfig:
         charset: The characters that the model can read; None is those of the texts.
         network: The name of the network in ``ctckit.ocr.networks.NETWORKS``; None is "crnn", or with ``start`` that of
             the model. With ``start`` it must be None.
+        height: The height of the lines in pixels, for networks that have a choice, such as "crnn"; None is the usual
+            one.
+        frame_pixels: The pixel columns of a line for each frame, for the same networks; None is the usual number, or
+            fewer if texts have more characters than their lines have frames.
         start: The model to start from; None starts from random weights.
         accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
         devices: The number of devices.
@@ -113,6 +119,8 @@ class FitConfig:
     distort: bool = True
     charset: str | None = None
     network: str | None = None
+    height: int | None = None
+    frame_pixels: int | None = None
     start: StartConfig | None = None
     accelerator: str = "cpu"
     devices: int = 1
@@ -145,6 +153,8 @@ class FitConfig:
             raise InvalidInputError('network="pretrained" needs start, the model that has the network (--from).')
         if not isinstance(self.rules, LineRules):
             LineRules.from_dict(self.rules)
+        if self.start is not None and (self.height is not None or self.frame_pixels is not None):
+            raise InvalidInputError("height and frame_pixels are those of the model to start from; give neither.")
         if self.charset is not None and self.start is not None and self.start.characters is not None:
             raise InvalidInputError(f"charset and characters={self.start.characters!r} are both given; expected one.")
 
@@ -242,7 +252,7 @@ def fit_lines(
             _expect_free(out)
         start = None if config.start is None else load_start(config.start)
         # tells the height and the frames before the classes are known
-        shape = build(config.network or _NETWORK, {"num_classes": 2}) if start is None else start.network
+        shape = _shaped(config, config.frame_pixels) if start is None else start.network
         rules = config.all_rules(start)
         with _loading(console) as done:
             lines = load_lines(
@@ -253,6 +263,9 @@ def fit_lines(
                 cache=out / CACHE_FILE if config.cache else None,
                 done=done,
             )
+        if start is None and config.frame_pixels is None:
+            shape, note = _with_frames_for(lines, shape, config)
+            _tell(note, console)
         found = leave_out_narrow(lines, shape)
         found.expect_lines(data)
         rules = rules.for_texts([line.text for line in found.lines])
@@ -267,6 +280,7 @@ def fit_lines(
             out,
             vocabulary,
             config,
+            shape,
             start,
             observers,
             resume=resume,
@@ -287,6 +301,7 @@ def _fit(
     out: Path,
     vocabulary: Vocabulary,
     config: FitConfig,
+    shape: Network,
     start: Start | None,
     observers: Sequence[TrainingObserver],
     *,
@@ -298,7 +313,7 @@ def _fit(
     rules = config.all_rules(start)
     torch.manual_seed(config.seed)
     if start is None:
-        model = build(config.network or _NETWORK, {"num_classes": len(vocabulary)})
+        model = build(config.network or _NETWORK, {**_fields(shape.config), "num_classes": len(vocabulary)})
         carried: frozenset[str] = frozenset()
     else:
         model = with_classes(start.network, start.vocabulary, vocabulary)
@@ -339,6 +354,50 @@ def _fit(
         save_model(out, model, vocabulary, record=record, rules=rules, history=history)
         checkpoint.unlink(missing_ok=True)
     return FitResult(out, record, len(training), len(validation), found.skipped)
+
+
+def _shaped(config: FitConfig, frame_pixels: int | None) -> Network:
+    """Return a network of the kind, the height and the frames that are asked for; its classes do not matter yet.
+
+    Raises:
+        InvalidInputError: If the network has no such choice.
+    """
+    network = config.network or _NETWORK
+    if config.height is None and frame_pixels is None:
+        return build(network, {"num_classes": 2})
+    usual = type_of(network).config(num_classes=2)
+    if not hasattr(usual, "shaped"):
+        raise InvalidInputError(f"the network {network!r} has no choice of height or frame_pixels; give neither.")
+    return build(network, _fields(usual.shaped(height=config.height, frame_pixels=frame_pixels)))
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    return {each.name: getattr(config, each.name) for each in fields(config)}
+
+
+def _with_frames_for(lines: LineSet, shape: Network, config: FitConfig) -> tuple[Network, list[str]]:
+    """Return the network with the coarsest frames that hold the texts, at most the usual ones; and why, in a line.
+
+    A few texts may be wrong. So finer frames are taken only if a share of the lines needs them.
+    """
+    if not hasattr(shape.config, "shaped"):
+        return shape, []
+    chosen = shape
+    narrow = usually = _count_narrow(lines, shape)
+    choices = [pixels for pixels in shape.config.frame_choices if pixels < shape.frame_pixels]  # type: ignore[attr-defined]
+    for pixels in reversed(choices if narrow else []):
+        finer = _shaped(config, pixels)
+        left = _count_narrow(lines, finer)
+        if narrow - left > _FEW * len(lines.lines):
+            chosen, narrow = finer, left
+    if chosen is shape:
+        return shape, []
+    why = f"{usually - narrow} of {len(lines.lines)} texts do not fit into frames of {shape.frame_pixels}"
+    return chosen, [f"A frame has {chosen.frame_pixels} pixel columns: {why}."]
+
+
+def _count_narrow(lines: LineSet, shape: Network) -> int:
+    return len(leave_out_narrow(lines, shape).skipped) - len(lines.skipped)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
 from ctckit.ocr.backend import Backend
-from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, is_blank, load_image, scale_to_height, to_gray
+from ctckit.ocr.data.finding import Frame, whole
+from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, is_blank, load_image, to_gray
 from ctckit.ocr.data.rules import BEFORE, LineRules
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
@@ -35,15 +36,20 @@ class LineImage:
     Attributes:
         levels: (height, width) uint8, of the model's height.
         width: The columns of the image as it was given.
+        height: Its rows.
+        frame: The place of ``levels`` in it.
     """
 
     levels: GrayImage
     width: int
+    height: int
+    frame: Frame
 
     @classmethod
     def seen(cls, levels: GrayImage) -> LineImage:
         """Return an image that is already as the model sees it, such as a line that was prepared for training."""
-        return cls(levels, levels.shape[1])
+        height, width = levels.shape
+        return cls(levels, width, height, whole(levels))
 
 
 ImageLike = str | Path | Image.Image | np.ndarray[Any, Any] | LineImage
@@ -59,6 +65,8 @@ class CharacterSpan:
         end: One past the last frame: frames ``[start, end)``.
         left: The first pixel column, in the image as it was given, upright.
         right: One past the last column: columns ``[left, right)``.
+        top: The first row of the line at these columns.
+        bottom: One past the last row.
         log_prob: Mean log-probability of the character in these frames.
     """
 
@@ -67,6 +75,8 @@ class CharacterSpan:
     end: int
     left: int
     right: int
+    top: int
+    bottom: int
     log_prob: float
 
 
@@ -169,7 +179,7 @@ class Recognizer:
         return cls(network, saved.vocabulary, record=saved.record, rules=saved.rules)
 
     def prepare(self, image: ImageLike, *, name: str = "image", max_width: int = MAX_WIDTH) -> LineImage:
-        """Return an image in gray levels, scaled to the model's height.
+        """Return the line in an image, in gray levels and scaled to the model's height.
 
         Args:
             image: As for :meth:`read`.
@@ -186,10 +196,10 @@ class Recognizer:
         where = str(image) if isinstance(image, (str, Path)) else name
         gray = _gray(image, name)
         try:
-            levels = scale_to_height(gray, self._backend.height, max_width=max_width)
+            seen = self.rules.view(gray, self._backend.height, max_width=max_width)
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
-        return LineImage(self.rules.seen(levels), gray.width)
+        return LineImage(seen.levels, gray.width, gray.height, seen.frame)
 
     def read(
         self,
@@ -279,7 +289,7 @@ class Recognizer:
         return self._backend.compute_log_probs(lines, batch_size=batch_size)
 
     def _interpret_all(self, found: Sequence[Hypothesis], line: LineImage) -> list[Reading]:
-        readings = [self._interpret(each, line.levels.shape[1], line.width) for each in found]
+        readings = [self._interpret(each, line) for each in found]
         empty = [reading for reading in readings if not reading.text]
         return [reading for reading in readings if reading.text or reading is empty[0]]
 
@@ -292,27 +302,27 @@ class Recognizer:
         blank, vocabulary = self.vocabulary.blank, self.vocabulary
         return [greedy_decode(each, blank=blank, vocabulary=vocabulary) for each in outputs]  # one by one: no copies
 
-    def _interpret(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> Reading:
+    def _interpret(self, hypothesis: Hypothesis, line: LineImage) -> Reading:
         log_prob = min(0.0, hypothesis.log_prob)  # rounding in float32 can give a number slightly above 0
         if not hypothesis.text.strip():  # a picture does not show spaces alone
             return replace(_NOTHING, log_prob=log_prob, score=hypothesis.score)
         return Reading(
             text=self.rules.displayed(hypothesis.text),
             log_prob=log_prob,
-            spans=self._spans(hypothesis, scaled_width, width),
+            spans=self._spans(hypothesis, line),
             confidence=math.exp(log_prob / len(hypothesis.tokens)),
             score=hypothesis.score,
         )
 
-    def _spans(self, hypothesis: Hypothesis, scaled_width: int, width: int) -> tuple[CharacterSpan, ...]:
-        columns = self._backend.frame_pixels * width / scaled_width  # columns of the given image for each frame
+    def _spans(self, hypothesis: Hypothesis, line: LineImage) -> tuple[CharacterSpan, ...]:
+        pixels = line.frame.width / line.levels.shape[1]  # of the image for each column of the line
+        along = self._backend.frame_pixels * pixels
         return tuple(
             CharacterSpan(
-                character=self.vocabulary.decode([span.token]),
-                start=span.start,
-                end=span.end,
-                left=min(width - 1, math.floor(span.start * columns)),
-                right=min(width, math.ceil(span.end * columns)),
+                self.vocabulary.decode([span.token]),
+                span.start,
+                span.end,
+                *_place(line, span.start * along, span.end * along),
                 log_prob=span.log_prob,
             )
             for span in hypothesis.spans
@@ -323,6 +333,21 @@ def _with_torch(network: Network) -> Backend:
     from ctckit.ocr.torch_backend import TorchBackend
 
     return TorchBackend(network)
+
+
+def _place(line: LineImage, start: float, end: float) -> tuple[int, int, int, int]:
+    """Return the first column, one past the last, the first row and one past the last of a part of a line."""
+    frame, middle = line.frame, line.frame.height / 2
+    end = min(end, frame.width)
+    left, right = frame.point(start, middle)[0], frame.point(end, middle)[0]
+    _, top, _, bottom = frame.box(start, end)
+    return *_whole_pixels(left, right, line.width), *_whole_pixels(top, bottom, line.height)
+
+
+def _whole_pixels(start: float, end: float, size: int) -> tuple[int, int]:
+    """Return the pixels that an interval touches, at least one of 0..size − 1; and one past the last."""
+    first = min(size - 1, max(0, math.floor(start + 1e-6)))
+    return first, min(size, max(first + 1, math.ceil(end - 1e-6)))
 
 
 _NOTHING = Reading(text="", log_prob=0.0, spans=(), confidence=0.0, score=0.0)  # of an image without ink

@@ -19,6 +19,7 @@ from ctckit.ocr.data.lines import GrayImage, Line, TextLine, describe_lines, fra
 from ctckit.ocr.data.padding import WIDE as WIDE
 from ctckit.ocr.data.padding import group_by_width as group_by_width
 from ctckit.ocr.data.padding import pad_levels
+from ctckit.ocr.data.scanning import vary_scan
 from ctckit.ocr.networks.base import FrameCounter
 from ctckit.vocabulary import Vocabulary
 
@@ -168,7 +169,7 @@ class LineBatches:
         return [batches[index] for index in rng.permutation(len(batches))]
 
     def _distorted(self, line: TextLine, rng: np.random.Generator) -> TextLine:
-        image = distort_image(line.image, rng)
+        image = distort_image(vary_scan(line.image, rng), rng)
         if self._config.frames(image.shape[1]) < frames_needed(line.text):
             return line
         return Line(image, line.text, line.name)

@@ -172,15 +172,32 @@ def scale_to_height(image: Image.Image, height: int, *, max_width: int = MAX_WID
     Raises:
         DataError: If the result would be wider.
     """
-    width = max(1, round(image.width * height / image.height))
-    if width > max_width:
-        raise TooWideError(
-            f"the image is {image.width} × {image.height} pixels, {width} × {height} when scaled to the height of the "
-            f"model; at most {max_width} columns are read. Cut it into lines, or set a larger max_width."
-        )
+    width = scaled_width(image.width, image.height, height, image, max_width=max_width)
     if image.height != height:
         image = image.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(image, dtype=np.uint8)
+
+
+def scaled_width(width: float, height: float, new_height: int, image: Image.Image, *, max_width: int) -> int:
+    """Return the columns of a line of an image when it is scaled to a height.
+
+    Args:
+        width: Of the line.
+        height: Of the line.
+        new_height: Its new height.
+        image: The image, for the message.
+        max_width: The most columns.
+
+    Raises:
+        DataError: If there would be more.
+    """
+    result = max(1, round(width * new_height / height))
+    if result > max_width:
+        raise TooWideError(
+            f"the image is {image.width} × {image.height} pixels, {result} × {new_height} when scaled to the height of "
+            f"the model; at most {max_width} columns are read. Cut it into lines, or set a larger max_width."
+        )
+    return result
 
 
 class TooWideError(DataError):

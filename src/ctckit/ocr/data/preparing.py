@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ctckit.errors import DataError, MissingFileError
 from ctckit.kernels.runtime import num_threads
-from ctckit.ocr.data.images import TooWideError, scale_to_height
+from ctckit.ocr.data.images import TooWideError
 from ctckit.ocr.data.pairs import Found, Pair, Skipped
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.store import LineStore, Prepared, StoredLine, key_of
@@ -40,7 +40,7 @@ def prepare(pair: Pair, *, height: int, max_width: int, rules: LineRules) -> Pre
         return Skipped(pair.where, kind, f"{pair.where}: {reason}")
     name = pair.picture.name
     try:
-        image = rules.seen(scale_to_height(pair.picture.load(), height, max_width=max_width))
+        image = rules.view(pair.picture.load(), height, max_width=max_width).levels
     except MissingFileError as error:
         return Skipped(name, "the image is missing", str(error))
     except TooWideError as error:

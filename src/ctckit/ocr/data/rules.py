@@ -9,13 +9,32 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from ctckit import _checks
 from ctckit.errors import InvalidInputError
-from ctckit.ocr.data.images import GrayImage, has_light_ink, inverted
+from ctckit.ocr.data.finding import Frame, cut_frame, find_frame, whole
+from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, has_light_ink, inverted, scale_to_height, scaled_width
+from ctckit.ocr.data.paper import without_border
 from ctckit.ocr.data.texts import FORMS, display_order, is_right_to_left, normalize_text
 
 DIRECTIONS = ("auto", "ltr", "rtl", "none")
 INVERSIONS = ("auto", "yes", "no")
+_GLANCE = 96  # rows that are enough to tell light ink from dark
+
+
+@dataclass(frozen=True)
+class SeenLine:
+    """A line as a network sees it.
+
+    Attributes:
+        levels: (height, width) uint8, of the network's height; 0 black and 255 white.
+        frame: Its place in the image that it comes from.
+    """
+
+    levels: GrayImage
+    frame: Frame
 
 
 @dataclass(frozen=True)
@@ -33,12 +52,15 @@ class LineRules:
         direction: "ltr" or "rtl", where the whole text runs; "auto": "rtl" if most texts do, else "ltr"; "none": texts
             are learned in logical order.
         invert: Whether the ink is light and the ground dark: "yes", "no", or "auto", for each image.
+        find: "yes": the line is found in its image, as :mod:`ctckit.ocr.data.finding` says: margins, slope and contrast
+            of the image do not matter; "no": the line is the whole image, as it is.
     """
 
     unicode: str = "NFC"
     spaces: str = "single"
     direction: str = "auto"
     invert: str = "auto"
+    find: str = "yes"
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -46,6 +68,7 @@ class LineRules:
         _checks.choice(self.spaces, "spaces", ("single", "keep"))
         _checks.choice(self.direction, "direction", DIRECTIONS)
         _checks.choice(self.invert, "invert", INVERSIONS)
+        _checks.choice(self.find, "find", ("yes", "no"))
 
     def normalized(self, text: str) -> str:
         r"""Return a text in this form.
@@ -72,6 +95,37 @@ class LineRules:
         light = self.invert == "yes" or (self.invert == "auto" and has_light_ink(image))
         return inverted(image) if light else image
 
+    def view(self, image: Image.Image, height: int, *, max_width: int = MAX_WIDTH) -> SeenLine:
+        """Return the line in an image as a network of this height sees it. Training and reading both use this.
+
+        Args:
+            image: Of mode ``L``.
+            height: The height of the network in pixels.
+            max_width: The most columns of the result.
+
+        Raises:
+            DataError: If the result would be wider.
+
+        Example:
+            >>> LineRules().view(Image.new("L", (200, 50), 255), 32).levels.shape
+            (32, 128)
+        """
+        if self.find == "no":
+            levels = self.seen(scale_to_height(image, height, max_width=max_width))
+            return SeenLine(levels, whole(np.asarray(image)))
+        given = np.asarray(image)
+        dark = inverted(given) if self._is_light(image) else given
+        frame = find_frame(dark)
+        width = scaled_width(frame.width, frame.height, height, image, max_width=max_width)
+        return SeenLine(cut_frame(dark, frame, (width, height)), frame)
+
+    def _is_light(self, image: Image.Image) -> bool:
+        if self.invert != "auto":
+            return self.invert == "yes"
+        glance = image.reduce(max(1, image.height // _GLANCE))
+        levels = without_border(np.asarray(glance, dtype=np.float32))
+        return has_light_ink(levels.round().astype(np.uint8))
+
     def to_dict(self) -> dict[str, str]:
         """Return it as JSON-ready values."""
         return asdict(self)
@@ -86,7 +140,7 @@ class LineRules:
         names = {field.name for field in fields(cls)}
         if not isinstance(values, Mapping) or not names.issuperset(values):
             raise InvalidInputError(f"the rules are {str(values)[:60]}; expected values of {', '.join(sorted(names))}.")
-        return cls(**values)
+        return cls(**{"find": "no", **values})  # rules without it were saved before lines were found
 
 
-BEFORE = LineRules(direction="none", invert="no")  # of models that were saved without rules
+BEFORE = LineRules(direction="none", invert="no", find="no")  # of models that were saved without rules

@@ -155,7 +155,7 @@ def _error_rate(session: OnnxSession, known: LineSet) -> float:
     truths, reads = [], []
     for first in range(0, len(known.lines), _IN_MEMORY):
         part = known.lines[first : first + _IN_MEMORY]
-        reads += [each.text for each in recognizer.read([LineImage(line.image, line.width) for line in part])]
+        reads += [each.text for each in recognizer.read([LineImage.seen(line.image) for line in part])]
         truths += [line.text for line in part]
     return character_error_rate(truths, reads)
 

@@ -15,7 +15,7 @@ starts at each line's own last frame. So, in eval mode, padding changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -82,6 +82,37 @@ class CRNNConfig:
     def frame_pixels(self) -> int:
         """Pixel columns of the line for each frame, 4 by default."""
         return prod(stride for _, stride in self.strides)
+
+    def shaped(self, *, height: int | None = None, frame_pixels: int | None = None) -> CRNNConfig:
+        """Return the configuration with another height, or with finer or coarser frames; None leaves it as it is.
+
+        Args:
+            height: Height in pixels of the lines; a multiple of the product of the vertical strides, 8 by default.
+            frame_pixels: Pixel columns of the line for each frame: 1, 2, 4, … The first layers that reduce the
+                height halve the width as well, as many as needed.
+
+        Raises:
+            InvalidInputError: If there is no such configuration.
+
+        Example:
+            >>> CRNNConfig(num_classes=11).shaped(frame_pixels=2).frames(101)
+            51
+        """
+        strides = self.strides if frame_pixels is None else self._strides_for(frame_pixels)
+        return replace(self, height=self.height if height is None else height, strides=strides)
+
+    @property
+    def frame_choices(self) -> tuple[int, ...]:
+        """The pixel columns that a frame can have: 1, 2, 4, 8 by default."""
+        return tuple(2**count for count in range(1 + sum(vertical > 1 for vertical, _ in self.strides)))
+
+    def _strides_for(self, frame_pixels: int) -> tuple[tuple[int, int], ...]:
+        if frame_pixels not in self.frame_choices:
+            choices = ", ".join(map(str, self.frame_choices))
+            raise InvalidInputError(f"frame_pixels is {frame_pixels!r}; expected one of {choices}.")
+        shrinking = [layer for layer, (vertical, _) in enumerate(self.strides) if vertical > 1]
+        chosen = shrinking[: self.frame_choices.index(frame_pixels)]
+        return tuple((vertical, 2 if layer in chosen else 1) for layer, (vertical, _) in enumerate(self.strides))
 
     def frames(self, width: int) -> int:
         """Return the number of frames T of a line of ``width`` pixels, exactly.

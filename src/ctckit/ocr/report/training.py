@@ -141,7 +141,7 @@ def _draw_alignment(validation: Validation) -> str:
     (log_probs,) = compute_log_probs(validation.model, [line.image])
     (alignment,) = forced_align([log_probs.numpy()], [target], blank=vocabulary.blank)
     spans = [
-        CharacterSpan(vocabulary.decode([span.token]), span.start, span.end, 0, 0, span.log_prob)
+        CharacterSpan(vocabulary.decode([span.token]), span.start, span.end, 0, 0, 0, 0, span.log_prob)
         for span in alignment.spans()
     ]
     drawing = draw_reading(
