@@ -69,7 +69,7 @@ def train(case: Case, data: Path, model: Path) -> Results:
     ctckit.set_num_threads(1)
     config = FitConfig(
         minutes=case.minutes,
-        network="line",
+        network=None if case.start else "line",
         start=StartConfig(case.start) if case.start else None,
         batch_size=case.batch_size,
         learning_rate=case.learning_rate,
