@@ -41,7 +41,9 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("models") / "bars"
-    result = invoke("train", data, "--out", out, "--epochs", 25, "--batch-size", 4, "--lr", 5e-3, "--device", "cpu")
+    result = invoke(
+        "train", data, "--out", out, "--epochs", 25, "--batch-size", 4, "--lr", 5e-3, "--device", "cpu", "--no-find"
+    )
     assert result.exit_code == 0, result.output
     return out, result
 
@@ -72,7 +74,7 @@ def test_read_as_json(model, data):
     assert set(reading) == {"path", "text", "log_prob", "confidence", "spans", "score"}
     assert reading["text"] == "ab"
     assert [span["character"] for span in reading["spans"]] == ["a", "b"]
-    assert set(reading["spans"][0]) == {"character", "start", "end", "left", "right", "log_prob"}
+    assert set(reading["spans"][0]) == {"character", "start", "end", "left", "right", "top", "bottom", "log_prob"}
 
 
 def test_an_interrupted_training_says_how_to_go_on_and_does(data, tmp_path, monkeypatch):
@@ -128,7 +130,7 @@ def test_reading_a_missing_or_unreadable_image(model, tmp_path):
 def test_training_on_an_image_too_narrow_for_its_text(tmp_path):
     bars(tmp_path / "a.png", "a", width=4)
     (tmp_path / "a.gt.txt").write_text("aabb")
-    result = invoke("train", tmp_path, "--out", tmp_path / "m")
+    result = invoke("train", tmp_path, "--out", tmp_path / "m", "--frame-pixels", "4", "--no-find")
     assert result.exit_code == 2
     assert "12 pixels wide at height 32, which gives 3 frames; its 4 characters with 2 adjacent repeats need 6" in (
         result.stderr

@@ -21,7 +21,7 @@ def files(tmp_path, monkeypatch):
     """A model that reads bars, and lines of two documents."""
     bars_network.register(monkeypatch)
     recognizer = bars_network.recognizer(odds=3)
-    rules = LineRules(direction="ltr", invert="no")
+    rules = LineRules(direction="ltr", invert="no", find="no")
     save_model(tmp_path / "model", recognizer.model, recognizer.vocabulary, rules=rules)
     write(tmp_path / "lines", "one-1_1", "ab cab", "ab cac")
     write(tmp_path / "lines", "two-1_1", "ba", "bé")

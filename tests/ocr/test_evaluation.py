@@ -17,7 +17,7 @@ from tests.support import bars_network
 from tests.support.bars_network import draw, write
 from tests.support.page_files import page_xml, write_page
 
-RULES = LineRules(direction="ltr", invert="no")
+RULES = LineRules(direction="ltr", invert="no", find="no")
 #: document, what the picture shows (and the model reads), the text
 LINES = (
     ("will_1-1_01", "ab ba", "ab ba"),
@@ -100,14 +100,16 @@ def test_texts_are_compared_in_the_form_of_the_model(tmp_path):
     assert found.lines[0].read == "ab"  # the model reads the space
     assert found.exact == 1.0
     assert found.normalized == 1
-    kept = evaluate(tmp_path, rules=LineRules(spaces="keep", direction="ltr", invert="no"))
+    kept = evaluate(tmp_path, rules=LineRules(spaces="keep", direction="ltr", invert="no", find="no"))
     assert (kept.lines[0].text, kept.lines[0].read) == ("  ab ", " ab")
 
 
 def test_right_to_left_texts_are_compared_in_logical_order(tmp_path):
     """The picture has "aab c" from left to right, which is read from right to left."""
     write(tmp_path, "x", "aab c", "\u05d2 \u05d1\u05d0\u05d0")
-    found = evaluate(tmp_path, rules=LineRules(direction="rtl", invert="no"), characters="\u05d0\u05d1\u05d2 ")
+    found = evaluate(
+        tmp_path, rules=LineRules(direction="rtl", invert="no", find="no"), characters="\u05d0\u05d1\u05d2 "
+    )
     assert found.lines[0].read == found.lines[0].text == "\u05d2 \u05d1\u05d0\u05d0"
     assert (found.characters.right, found.words.right) == (1.0, 1.0)
     assert found.unknown == {}

@@ -26,7 +26,9 @@ def evaluation(tmp_path_factory):
     write(folder, "one_2", "ab", "ab")
     write(folder, "two_1", "a b", "a\u0301b")
     (folder / "two_2<.gt.txt").write_text("a")
-    return evaluate_model(bars_network.recognizer(odds=20, rules=LineRules(direction="ltr", invert="no")), folder)
+    return evaluate_model(
+        bars_network.recognizer(odds=20, rules=LineRules(direction="ltr", invert="no", find="no")), folder
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +111,7 @@ def test_it_fits_on_a_phone(chromium, path, scheme):
 
 def test_a_perfect_reading_has_a_page_too(tmp_path):
     write(tmp_path, "x", "ab")
-    found = evaluate_model(bars_network.recognizer(rules=LineRules(direction="ltr", invert="no")), tmp_path)
+    found = evaluate_model(bars_network.recognizer(rules=LineRules(direction="ltr", invert="no", find="no")), tmp_path)
     write_evaluation(tmp_path / "report.html", found)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<h1>Evaluation</h1>" in page

@@ -216,7 +216,7 @@ def test_the_metadata_say_how_to_use_the_file(exported):
         "same_columns": 0,
         "int8": False,
         "input": {"paper": 1.0, "ink": -1.0, "padding": 0.0},
-        "lines": {"unicode": "NFC", "spaces": "single", "direction": "ltr", "invert": "auto"},
+        "lines": {"unicode": "NFC", "spaces": "single", "direction": "ltr", "invert": "auto", "find": "yes"},
         "history": [{"kind": "data", "name": "lines", "license": "", "sha256": "", "lines": 3}],
     }
 

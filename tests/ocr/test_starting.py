@@ -54,8 +54,8 @@ def onnx_file(tmp_path):
     return str(recognizer(tmp_path / "m.onnx", characters="ab"))
 
 
-def fit(data, out, source, *, epochs=1, start=None, **options):
-    rules = LineRules(find="no")  # the places of the bars matter
+def fit(data, out, source, *, epochs=1, start=None, rules=None, **options):
+    rules = {"find": "no"} if rules is None else rules  # the places of the bars matter
     config = FitConfig(start=StartConfig(str(source), **(start or {})), epochs=epochs, rules=rules, **options)
     return fit_lines(data, out, config=config)
 
@@ -244,14 +244,14 @@ def test_lines_outside_a_charset_are_left_out(data, tmp_path):
 
 
 def test_the_rules_of_the_old_model_are_taken_over(data, tmp_path):
-    old = LineRules("NFD", "keep", "rtl", "no")
+    old = LineRules("NFD", "keep", "rtl", "no", "no")
     torch.manual_seed(5)
     network = build("crnn", {"num_classes": 3, **TINY})
     save_model(tmp_path / "old", network, Vocabulary.from_characters("ab"), rules=old)
     fit(data, tmp_path / "same", tmp_path / "old")
     assert load_model(tmp_path / "same").rules == old
     fit(data, tmp_path / "changed", tmp_path / "old", rules={"unicode": "NFC", "direction": "auto"})
-    assert load_model(tmp_path / "changed").rules == LineRules("NFC", "keep", "ltr", "no")
+    assert load_model(tmp_path / "changed").rules == LineRules("NFC", "keep", "ltr", "no", "no")
     fit(data, tmp_path / "others", tmp_path / "old", rules=LineRules())
     assert load_model(tmp_path / "others").rules == LineRules(direction="ltr")
 
@@ -262,7 +262,7 @@ def test_an_onnx_file_has_no_rules(data, onnx_file, tmp_path):
 
 
 def test_rules_are_checked_at_once():
-    with pytest.raises(InvalidInputError, match=r"expected values of direction, invert, spaces, unicode"):
+    with pytest.raises(InvalidInputError, match=r"expected values of direction, find, invert, spaces, unicode"):
         FitConfig(rules={"space": "keep"})
     with pytest.raises(InvalidInputError, match="unicode"):
         FitConfig(rules={"unicode": "NFX"})
@@ -391,7 +391,9 @@ def test_options_of_the_rules_and_of_the_network(data, model, tmp_path):
     options = ["--unicode", "NFD", "--keep-spaces", "--invert", "yes"]
     result = CliRunner().invoke(app, [*arguments, *options, "--out", str(tmp_path / "m")])
     assert result.exit_code == 0, result.output
-    assert load_model(tmp_path / "m").rules == LineRules("NFD", "keep", "none", "yes")  # the old model has no direction
+    assert load_model(tmp_path / "m").rules == LineRules(
+        "NFD", "keep", "none", "yes", "no"
+    )  # the old model has no direction
     result = CliRunner().invoke(app, [*arguments, "--network", "crnn", "--out", str(tmp_path / "n")])
     assert result.exit_code == 2
     assert "network='crnn' and start are both given" in result.stderr

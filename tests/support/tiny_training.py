@@ -20,11 +20,11 @@ def source(*, distort=True):
     return LineBatches(LINES, VOCABULARY, TINY, batch_size=4, seed=1, distort=distort)
 
 
-def run(config=CONFIG, **options):
+def run(config=CONFIG, *, distort=True, **options):
     """Train from the same first weights; return the network and the record."""
     torch.manual_seed(0)
     model = CRNN(TINY)
-    record = train(model, source(), VOCABULARY, config=config, **options)
+    record = train(model, source(distort=distort), VOCABULARY, config=config, **options)
     return model, record
 
 
