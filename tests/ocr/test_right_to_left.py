@@ -1,5 +1,6 @@
 """Rendered lines of right-to-left scripts: trained on in logical order, and read in logical order."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_hebrew_is_learned_and_read_in_logical_order(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("CTCKIT_LONG_TESTS"), reason="takes minutes: CTCKIT_LONG_TESTS=1 runs it")
 @pytest.mark.skipif(not features.check("raqm"), reason="Pillow cannot shape Arabic here: it has no raqm")
 def test_shaped_arabic_is_learned_and_read_in_logical_order(tmp_path):
     assert read_after_training(tmp_path, ARABIC, epochs=80) <= 0.05
