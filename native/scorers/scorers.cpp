@@ -12,6 +12,7 @@ Scorers::Scorers(SearchPlan plan)
       plan_(*owned_plan_),
       token_lm_(plan_.token_lm.get()),
       word_lm_(plan_.word_lm.get()),
+      token_ngram_(dynamic_cast<const NGram*>(token_lm_)),
       token_factor_(factor_of(plan_.token_bonus)) {
   if (plan_.has_lexicon) lexicon_ = std::make_shared<const Lexicon>(plan_);
   find_ambiguity();
@@ -111,9 +112,16 @@ Step Scorers::token_lm_step(ModelState state, int token, bool inside) const {
   double log_prob = 0;
   for (int32_t id : plan_.token_lm_ids[static_cast<size_t>(token)]) {
     if (id == plan_.token_lm_space && !inside) continue;
-    const LanguageModel::Scored step = token_lm_->score(state, static_cast<uint32_t>(id));
-    log_prob += step.log_prob;
-    state = step.state;
+    const auto entry = static_cast<uint32_t>(id);
+    if (token_ngram_) {
+      const NGram::Step step = token_ngram_->query(state.parts[0], entry);
+      log_prob += static_cast<double>(step.log_prob);
+      state.parts[0] = step.state;
+    } else {
+      const LanguageModel::Scored step = token_lm_->score(state, entry);
+      log_prob += step.log_prob;
+      state = step.state;
+    }
     inside = id != plan_.token_lm_space;
   }
   return {factor_of(weighted(plan_.token_lm_weight, log_prob)), state};

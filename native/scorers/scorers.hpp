@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "lm/ngram.hpp"
 #include "lm/session.hpp"
 #include "scorers/hotwords.hpp"
 #include "scorers/lexicon.hpp"
@@ -175,7 +176,8 @@ class Scorers {
 
   std::shared_ptr<const SearchPlan> owned_plan_;
   const SearchPlan& plan_;
-  const LanguageModel *token_lm_, *word_lm_;               // those of the plan, or the sessions
+  const LanguageModel *token_lm_, *word_lm_;  // those of the plan, or the sessions
+  const NGram* token_ngram_;                  // token_lm_ if it is one, for calls that are inlined; or null
   std::shared_ptr<Session> token_session_, word_session_;  // or null
   std::shared_ptr<const Lexicon> lexicon_;                 // or null
   std::optional<Hotwords> hotwords_;
