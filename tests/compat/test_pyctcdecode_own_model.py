@@ -79,6 +79,12 @@ def test_it_can_be_given_itself_or_with_weights(ngrams, strict):
     assert texts_and_scores(weighted, "zz be") != texts_and_scores(given, "zz be")
 
 
+def test_the_words_keep_their_order(ngrams):
+    """That of the model: an order by hashes would differ between processes, and decides ties."""
+    words = list(LanguageModel(Listing(ngrams)).kenlm_model.words)
+    assert words == [word for word in ngrams if word != "<unk>"]
+
+
 def test_a_text_without_boundaries(ngrams):
     """Only the strict search has such texts: they begin in the state of no context."""
     own, expected = (LanguageModel(model, score_boundary=False) for model in (Listing(ngrams), ngrams))

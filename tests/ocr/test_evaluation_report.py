@@ -17,6 +17,7 @@ from ctckit.ocr.report.reliability import draw_reliability
 from ctckit.ocr.report.texts import draw_alignment, show
 from tests.support import bars_network
 from tests.support.bars_network import draw, write
+from tests.support.markup import assert_balanced
 
 
 @pytest.fixture(scope="module")
@@ -76,23 +77,7 @@ def test_texts_and_names_are_escaped(page):
 
 
 def test_the_markup_is_balanced(page):
-    for tag in (
-        "svg",
-        "g",
-        "figure",
-        "figcaption",
-        "text",
-        "div",
-        "main",
-        "ul",
-        "li",
-        "p",
-        "mark",
-        "table",
-        "td",
-        "span",
-    ):
-        assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
+    assert_balanced(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,6 +13,7 @@ from ctckit.ocr.report.curves import draw_curve
 from ctckit.ocr.report.training import TrainingReport
 from ctckit.ocr.training.record import TrainingRecord
 from tests.support.line_files import register_tiny, write_lines
+from tests.support.markup import assert_balanced
 from tests.support.tiny_training import LINES, run
 
 SKIPPED = (Skipped("x<.png", "no text file", "x<.png: no text file."),)
@@ -73,23 +74,7 @@ def test_it_has_its_parts(watched):
 
 
 def test_the_markup_is_balanced(watched):
-    for tag in (
-        "svg",
-        "g",
-        "figure",
-        "figcaption",
-        "text",
-        "div",
-        "main",
-        "ul",
-        "li",
-        "p",
-        "mark",
-        "table",
-        "td",
-        "span",
-    ):
-        assert len(re.findall(rf"<{tag}[ >]", watched.pages[1])) == watched.pages[1].count(f"</{tag}>"), tag
+    assert_balanced(watched.pages[1])
 
 
 def test_it_fits_on_a_phone(chromium, watched):

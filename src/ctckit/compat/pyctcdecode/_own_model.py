@@ -58,9 +58,11 @@ class OwnModel:
         return int(getattr(self.given, "order", sys.maxsize))
 
     @cached_property
-    def words(self) -> frozenset[str] | None:
-        """The words that it lists, without ``<unk>``; None if it lists none."""
-        return frozenset(self.given) - {UNKNOWN} if isinstance(self.given, Iterable) else None
+    def words(self) -> dict[str, None] | None:
+        """The words that it lists, in its order, without ``<unk>``; None if it lists none."""
+        return (
+            dict.fromkeys(word for word in self.given if word != UNKNOWN) if isinstance(self.given, Iterable) else None
+        )
 
     def __contains__(self, word: str) -> bool:
         return self.words is None or word in self.words
