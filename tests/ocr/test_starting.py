@@ -11,15 +11,17 @@ from typer.testing import CliRunner
 
 from ctckit.cli import app
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError, ModelFormatError
+from ctckit.ocr import bundled
 from ctckit.ocr import fit as fitting
-from ctckit.ocr import starting
+from ctckit.ocr.bundled import BUNDLED
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.fit import FitConfig, fit_lines
 from ctckit.ocr.model_folder import Stage, load_model, save_model
 from ctckit.ocr.networks import build
 from ctckit.ocr.recognizer import Recognizer
-from ctckit.ocr.starting import BUNDLED, StartConfig, class_parameters, load_start, with_classes
+from ctckit.ocr.starting import StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training import loop
+from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 from tests.support.line_files import TEXTS, TINY, bars, register_tiny, stopping_at_a_checkpoint, write_line, write_lines
 
@@ -280,6 +282,14 @@ def test_a_charset_goes_before_the_default_characters(data, model, tmp_path):
         FitConfig(charset="ab", start=StartConfig("x", "data"))
 
 
+def test_a_training_from_a_model_has_fewer_steps(data, model, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(fitting, "train", lambda *_, config, **__: found.append(config.steps) or TrainingRecord())
+    for start in (None, StartConfig(str(model))):
+        fit_lines(data, tmp_path / f"{len(found)}", config=FitConfig(start=start, rules={"find": "no"}, validation=0.0))
+    assert found == [1500, 400]
+
+
 @pytest.mark.parametrize("supported", [True, False])
 def test_bfloat16_where_the_processor_has_it(data, onnx_file, tmp_path, monkeypatch, supported):
     monkeypatch.setattr("ctckit.ocr.fit.computes_bfloat16", lambda: supported)
@@ -300,7 +310,7 @@ def test_a_model_that_does_not_exist(tmp_path):
 
 
 def test_a_package_that_is_not_installed(monkeypatch):
-    monkeypatch.setattr(starting, "find_spec", lambda name: None)
+    monkeypatch.setattr(bundled, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r'rapidocr .*pip install "ctckit\[pretrained\]"'):
         load_start(StartConfig("ppocr-v6-small"))
 
@@ -314,6 +324,14 @@ def test_a_bundled_model_is_found_without_importing_its_package(onnx_file, tmp_p
     monkeypatch.syspath_prepend(tmp_path / "site")
     (stage,) = load_start(StartConfig("ppocr-v6-small")).history
     assert (stage.name, stage.license) == ("PP-OCRv6 small", "Apache-2.0")
+    pytest.importorskip("onnxruntime")
+    by_path, by_name = (Recognizer.load(name) for name in (onnx_file, "ppocr-v6-small"))
+    image = bars("a").image
+    assert by_name.read([image])[0] == by_path.read([image])[0]
+    (tmp_path / "ppocr-v6-small").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelFormatError):  # the folder of this name comes first
+        Recognizer.load("ppocr-v6-small")
     assert "rapidocr" not in sys.modules
     assert set(BUNDLED) == {"ppocr-v6-small"}
 

@@ -49,7 +49,10 @@ def read(
     model: Annotated[
         Path,
         typer.Option(
-            "--model", "-m", help="A model folder, as ctckit train writes it; or an ONNX file, which needs no torch."
+            "--model",
+            "-m",
+            help="A model folder, as ctckit train writes it; or an ONNX file, which needs no torch; or the name of one "
+            'that a package has: "ppocr-v6-small".',
         ),
     ],
     out: Annotated[

@@ -37,7 +37,10 @@ def need_reading(command: str, model: Path) -> None:
     Raises:
         MissingDependencyError: As above.
     """
-    if model.suffix.lower() == ".onnx" and not model.is_dir():
+    from ctckit.ocr.bundled import path_of_model
+
+    path = path_of_model(model)
+    if path.suffix.lower() == ".onnx" and not path.is_dir():
         _need(command, _READING_PACKAGES, "onnx")
     else:
         need_ocr(command)

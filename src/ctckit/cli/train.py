@@ -134,7 +134,8 @@ class TrainingOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Passes over the lines. By default enough for 1,500 steps, and at least 10; with --minutes, no limit.",
+            help="Passes over the lines. By default enough for 1,500 steps, with --from for 400, and at least 10; with "
+            "--minutes, no limit.",
         ),
     ] = None
     minutes: Annotated[

@@ -12,7 +12,8 @@ Read in this order:
                     record, progress; observing, log, tensorboard
     tensor_file     tensors in a file
     model_folder    saves and loads models
-    starting        the model that a training starts from
+    starting        the model that a training starts from; bundled, those that packages of others have
+    shaping         the height and the frames of a new network
     fit             trains on a folder of lines and writes a model folder: ``ctckit train``
     backend         what computes log-probabilities: torch_backend, a network in PyTorch; or an ONNX file
     onnx/           ONNX files as a backend, without torch

@@ -6,9 +6,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -33,10 +32,9 @@ from ctckit.ocr.data.pairs import Skipped
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.data.texts import is_right_to_left, show_characters
 from ctckit.ocr.model_folder import RECORD_FILE, Stage, save_model
-from ctckit.ocr.networks import Network, build, type_of
-from ctckit.ocr.networks.line import LineNetwork
-from ctckit.ocr.networks.pretrained import PretrainedNetwork
+from ctckit.ocr.networks import Network, build, name_of, type_of
 from ctckit.ocr.report.training import TrainingReport
+from ctckit.ocr.shaping import fields_of, shaped, with_frames_for
 from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
 from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
@@ -58,8 +56,8 @@ _WARNING = "Warning: "
 _SHOWN = 5  # lines that are named; all are in SKIPPED_FILE
 _GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, was too short
 _STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it reads anything
+_STEPS_FROM_A_MODEL = 400  # a model that reads already needs only to learn what is new
 _EPOCHS = 10  # and each line is seen at least this often
-_FEW = 0.005  # of the lines
 _VALIDATIONS = 40  # in a run, about
 _GENTLE_STEPS = 50  # the learning rate of a model that starts from another rises at least so long: or it forgets
 
@@ -69,8 +67,8 @@ class FitConfig:
     """How to train on your own lines; for all other settings see :class:`~ctckit.ocr.training.config.TrainingConfig`.
 
     Attributes:
-        epochs: Passes over the lines; None is enough for 1,500 steps, and at least 10, or, with ``minutes``, without a
-            limit.
+        epochs: Passes over the lines; None is enough for 1,500 steps, from a model 400, and at least 10; or, with
+            ``minutes``, without a limit.
         minutes: The time of training, on the clock; it includes validations and saving, but not the loading of the
             lines. None is without a limit. With ``epochs`` too, the run ends when the first of them is used up. A run
             whose time is limited cannot be repeated bit for bit.
@@ -251,8 +249,9 @@ def fit_lines(
         if not resume and not overwrite:
             _expect_free(out)
         start = None if config.start is None else load_start(config.start)
+        kind = config.network or _NETWORK
         # tells the height and the frames before the classes are known
-        shape = _shaped(config, config.frame_pixels) if start is None else start.network
+        shape = shaped(kind, config.height, config.frame_pixels) if start is None else start.network
         rules = config.all_rules(start)
         with _loading(console) as done:
             lines = load_lines(
@@ -264,7 +263,7 @@ def fit_lines(
                 done=done,
             )
         if start is None and config.frame_pixels is None:
-            shape, note = _with_frames_for(lines, shape, config)
+            shape, note = with_frames_for(lines, shape, kind, config.height)
             _tell(note, console)
         found = leave_out_narrow(lines, shape)
         found.expect_lines(data)
@@ -313,7 +312,7 @@ def _fit(
     rules = config.all_rules(start)
     torch.manual_seed(config.seed)
     if start is None:
-        model = build(config.network or _NETWORK, {**_fields(shape.config), "num_classes": len(vocabulary)})
+        model = build(name_of(shape), {**fields_of(shape.config), "num_classes": len(vocabulary)})
         carried: frozenset[str] = frozenset()
     else:
         model = with_classes(start.network, start.vocabulary, vocabulary)
@@ -354,50 +353,6 @@ def _fit(
         save_model(out, model, vocabulary, record=record, rules=rules, history=history)
         checkpoint.unlink(missing_ok=True)
     return FitResult(out, record, len(training), len(validation), found.skipped)
-
-
-def _shaped(config: FitConfig, frame_pixels: int | None) -> Network:
-    """Return a network of the kind, the height and the frames that are asked for; its classes do not matter yet.
-
-    Raises:
-        InvalidInputError: If the network has no such choice.
-    """
-    network = config.network or _NETWORK
-    if config.height is None and frame_pixels is None:
-        return build(network, {"num_classes": 2})
-    usual = type_of(network).config(num_classes=2)
-    if not hasattr(usual, "shaped"):
-        raise InvalidInputError(f"the network {network!r} has no choice of height or frame_pixels; give neither.")
-    return build(network, _fields(usual.shaped(height=config.height, frame_pixels=frame_pixels)))
-
-
-def _fields(config: Any) -> dict[str, Any]:
-    return {each.name: getattr(config, each.name) for each in fields(config)}
-
-
-def _with_frames_for(lines: LineSet, shape: Network, config: FitConfig) -> tuple[Network, list[str]]:
-    """Return the network with the coarsest frames that hold the texts, at most the usual ones; and why, in a line.
-
-    A few texts may be wrong. So finer frames are taken only if a share of the lines needs them.
-    """
-    if not hasattr(shape.config, "shaped"):
-        return shape, []
-    chosen = shape
-    narrow = usually = _count_narrow(lines, shape)
-    choices = [pixels for pixels in shape.config.frame_choices if pixels < shape.frame_pixels]  # type: ignore[attr-defined]
-    for pixels in reversed(choices if narrow else []):
-        finer = _shaped(config, pixels)
-        left = _count_narrow(lines, finer)
-        if narrow - left > _FEW * len(lines.lines):
-            chosen, narrow = finer, left
-    if chosen is shape:
-        return shape, []
-    why = f"{usually - narrow} of {len(lines.lines)} texts do not fit into frames of {shape.frame_pixels}"
-    return chosen, [f"A frame has {chosen.frame_pixels} pixel columns: {why}."]
-
-
-def _count_narrow(lines: LineSet, shape: Network) -> int:
-    return len(leave_out_narrow(lines, shape).skipped) - len(lines.skipped)
 
 
 @contextmanager
@@ -480,7 +435,8 @@ def _expect_free(out: Path) -> None:
 
 def _training_config(config: FitConfig, source: LineBatches, model: Network) -> TrainingConfig:
     per_epoch = source.batches_per_epoch
-    epochs = config.epochs or max(_EPOCHS, -(-_STEPS // per_epoch))
+    enough = _STEPS if config.start is None else _STEPS_FROM_A_MODEL
+    epochs = config.epochs or max(_EPOCHS, -(-enough // per_epoch))
     steps = epochs * per_epoch
     return TrainingConfig(
         steps=steps if config.epochs or config.minutes is None else None,
@@ -508,5 +464,5 @@ def _precision(config: FitConfig, model: Network) -> str:
     if config.precision != "auto":
         return config.precision
     on_cpu = config.accelerator == "cpu" or (config.accelerator == "auto" and not torch.accelerator.is_available())
-    gains = isinstance(model, (PretrainedNetwork, LineNetwork)) and on_cpu and computes_bfloat16()
+    gains = type_of(name_of(model)).bfloat16 and on_cpu and computes_bfloat16()
     return "bf16-mixed" if gains else "32-true"

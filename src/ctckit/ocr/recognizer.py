@@ -17,6 +17,7 @@ from ctckit.decoding.greedy import greedy_decode
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
 from ctckit.ocr.backend import Backend
+from ctckit.ocr.bundled import path_of_model
 from ctckit.ocr.data.finding import Frame, whole
 from ctckit.ocr.data.images import MAX_WIDTH, GrayImage, is_blank, load_image, to_gray
 from ctckit.ocr.data.rules import BEFORE, LineRules
@@ -142,7 +143,8 @@ class Recognizer:
         Args:
             folder: A folder that ``ctckit train`` or ``ctckit demo`` wrote; or a file ``name.onnx`` that ``ctckit
                 export`` wrote, or that follows the conventions of PP-OCR
-                (see :class:`~ctckit.ocr.onnx.session.OnnxSession`).
+                (see :class:`~ctckit.ocr.onnx.session.OnnxSession`); or a name in ``ctckit.ocr.bundled.BUNDLED``, such
+                as "ppocr-v6-small": an ONNX file that an installed package has. A folder of this name comes first.
             device: A torch device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` is a GPU if there is one.
                 For an ONNX file ``"cpu"``, ``"cuda"`` or ``"auto"``.
 
@@ -152,7 +154,8 @@ class Recognizer:
             InvalidInputError: If the device cannot be used.
             MissingDependencyError: If a package is not installed that it needs.
         """
-        if str(folder).lower().endswith(ONNX_SUFFIX) and not Path(folder).is_dir():
+        folder = path_of_model(folder)
+        if folder.suffix.lower() == ONNX_SUFFIX and not folder.is_dir():
             from ctckit.ocr.onnx.session import OnnxSession
 
             session = OnnxSession(folder, device=device)
@@ -160,7 +163,7 @@ class Recognizer:
         return cls._load_folder(folder, device)
 
     @classmethod
-    def _load_folder(cls, folder: str | Path, device: str) -> Recognizer:
+    def _load_folder(cls, folder: Path, device: str) -> Recognizer:
         try:
             import torch
 

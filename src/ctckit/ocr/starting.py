@@ -10,41 +10,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctckit import _checks
-from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
+from ctckit.errors import DataError, InvalidInputError
+from ctckit.ocr.bundled import BUNDLED, file_of
 from ctckit.ocr.data.rules import LineRules
 from ctckit.ocr.model_folder import Stage, load_model
 from ctckit.ocr.networks import Network, build, name_of, shapes_of
 from ctckit.vocabulary import Vocabulary
 
 CHARACTERS = ("union", "data", "keep")
-
-
-@dataclass(frozen=True)
-class Bundled:
-    """A recognizer inside a package.
-
-    Attributes:
-        title: Its name.
-        license: Its license.
-        package: The package that has it.
-        file: Its file in the package.
-    """
-
-    title: str
-    license: str
-    package: str
-    file: str
-
-
-#: The recognizers that ``ctckit train --from`` knows by name.
-BUNDLED = {"ppocr-v6-small": Bundled("PP-OCRv6 small", "Apache-2.0", "rapidocr", "models/PP-OCRv6_rec_small.onnx")}
 
 
 @dataclass(frozen=True)
@@ -119,19 +98,10 @@ def load_start(config: StartConfig) -> Start:
     from ctckit.ocr.networks.pretrained.reading import read_onnx
 
     bundled = BUNDLED.get(source)
-    path = Path(source) if bundled is None else _find(source, bundled)
+    path = Path(source) if bundled is None else file_of(source)
     found = read_onnx(path)
     stage = Stage("model", bundled.title if bundled else path.name, bundled.license if bundled else "", found.sha256)
     return Start(found.network, found.vocabulary, (stage,), config.characters or "data")
-
-
-def _find(name: str, bundled: Bundled) -> Path:
-    """Return the file of a recognizer inside an installed package, which is not imported."""
-    spec = find_spec(bundled.package)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (path := Path(folder) / bundled.file).is_file():
-            return path
-    raise MissingDependencyError(f"the model {name}", f"{bundled.package} with {bundled.file}", "pretrained")
 
 
 def with_classes(network: Network, old: Vocabulary, new: Vocabulary) -> Network:

@@ -335,7 +335,8 @@ class _Run:
 
     def _evaluate(self, network: Network, step: int) -> Evaluation:
         try:
-            return evaluate(network, self.vocabulary, self.validation)
+            with self.fabric.autocast():
+                return evaluate(network, self.vocabulary, self.validation)
         except InvalidInputError as error:  # the lines were checked before: the network's output is wrong
             raise self._diverged("the network's output is not finite", step) from error
 
