@@ -35,7 +35,7 @@ class Case:
 CASES = (
     Case("scratch", "from random weights", 30.0, start="", held_out=0.05),
     Case("pretrained", "from PP-OCRv6 small", 10.0, batch_size=8, learning_rate=1.4e-3),
-    Case("pretrained, longer", "from PP-OCRv6 small", 60.0, batch_size=8, learning_rate=1.4e-3),
+    Case("pretrained 60", "from PP-OCRv6 small", 60.0, batch_size=8, learning_rate=1.4e-3),
     Case("100 lines", "from PP-OCRv6 small, with the first 100 lines", 5.0, lines=100, held_out=0.0),
 )
 BY_NAME = {case.name: case for case in CASES}

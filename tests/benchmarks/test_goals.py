@@ -289,13 +289,13 @@ OCR = {
     "percent below kraken, from random weights": Goal(below_kraken, 100 / 3, more=True),
     "from random weights, 30 minutes": Goal(character_errors("scratch"), 100, 30),
     "PP-OCRv6 small, 10 minutes": Goal(character_errors("pretrained"), 18.5, 15),
-    "PP-OCRv6 small, 60 minutes": Goal(character_errors("pretrained, longer"), 16, 11),
+    "PP-OCRv6 small, 60 minutes": Goal(character_errors("pretrained 60"), 16, 11),
     "PP-OCRv6 small, 100 lines, 5 minutes": Goal(character_errors("100 lines"), 28, 24),
     "percent of errors saved by a model of characters": Goal(saved_by_a_model, 10, 25, more=True),
 }
-OCR_MISSED = {"PP-OCRv6 small, 100 lines, 5 minutes": 29.6}
+OCR_MISSED = {"PP-OCRv6 small, 60 minutes": 17.3, "PP-OCRv6 small, 100 lines, 5 minutes": 29.6}
 OCR_MOONSHOTS_REACHED = {"from random weights, 30 minutes", "percent of errors saved by a model of characters"}
-OCR_NOT_MEASURED = {"PP-OCRv6 small, 60 minutes"}
+OCR_NOT_MEASURED: set[str] = set()
 
 
 def test_ocr():

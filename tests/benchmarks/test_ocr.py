@@ -4,9 +4,11 @@ import zipfile
 
 import pytest
 
+from benchmarks.common.commands import chosen
 from benchmarks.common.results import saved
 from benchmarks.common.workers import WorkerError
 from benchmarks.ocr import kraken, lines, page
+from benchmarks.ocr.__main__ import NAMES
 
 REPORT = """
 === report ===
@@ -95,3 +97,7 @@ def test_the_page_agrees_with_the_saved_results():
     if found is None:
         pytest.skip("no results in ocr.json")
     assert page.PAGE.read_text(encoding="utf-8") == page.page(found)
+
+
+def test_all_cases_can_be_chosen():
+    assert chosen(",".join(NAMES), tuple(NAMES), "--cases") == NAMES

@@ -59,6 +59,7 @@ _STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it 
 _STEPS_FROM_A_MODEL = 400  # a model that reads already needs only to learn what is new
 _EPOCHS = 10  # and each line is seen at least this often
 _VALIDATIONS = 40  # in a run, about
+_FLAT_START = 400  # steps of a run from random weights, and at most a quarter of them
 _GENTLE_STEPS = 50  # the learning rate of a model that starts from another rises at least so long: or it forgets
 
 
@@ -445,6 +446,7 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
         early_stopping=config.patience,
         learning_rate=config.learning_rate,
         warmup_steps=0 if config.start is None else _gentle_steps(config, steps),
+        flat_start=0 if config.start else min(_FLAT_START, _FLAT_START if config.minutes else steps // 4),
         seed=config.seed,
         accelerator=config.accelerator,
         devices=config.devices,

@@ -70,6 +70,8 @@ class TrainingConfig:
         workers: The number of processes that make the batches; 0 is a background thread.
         carried_rate: The learning rate of parameters that come from another model, as a share of that of others, 0..1.
         freeze_steps: The number of steps at the beginning in which these parameters do not change.
+        flat_start: The number of steps at the beginning in which texts are also taken to lie evenly over their frames,
+            less and less; 0 is none. See :mod:`ctckit.ocr.training.flat_start`.
         patience: If the loss does not fall in so many steps, a diagnosis is shown.
     """
 
@@ -92,6 +94,7 @@ class TrainingConfig:
     workers: int = 0
     carried_rate: float = 1.0
     freeze_steps: int = 0
+    flat_start: int = 0
     patience: int = PATIENCE
 
     def __post_init__(self) -> None:
@@ -101,7 +104,7 @@ class TrainingConfig:
             raise InvalidInputError("steps and minutes are both None; expected at least one, or the run has no end.")
         if not 0.0 <= self.warmup < 1.0:
             raise InvalidInputError(f"warmup is {self.warmup}; expected a share of the run, 0 <= warmup < 1.")
-        for name, of in (("workers", "processes"), ("warmup_steps", "steps")):
+        for name, of in (("workers", "processes"), ("warmup_steps", "steps"), ("flat_start", "steps")):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0:
                 raise InvalidInputError(f"{name} is {value!r}; expected a number of {of}, 0 or more.")

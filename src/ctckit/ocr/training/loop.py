@@ -34,6 +34,7 @@ from ctckit.ocr.training.curves import Curves
 from ctckit.ocr.training.devices import in_first_process as in_first_process
 from ctckit.ocr.training.devices import make_fabric
 from ctckit.ocr.training.evaluation import character_error_rate, eval_mode, evaluate
+from ctckit.ocr.training.flat_start import flat_loss, flat_weight
 from ctckit.ocr.training.interruption import Interruption, TrainingInterrupted
 from ctckit.ocr.training.observing import CurvePoint, Observers, TrainingObserver, Validation
 from ctckit.ocr.training.progress import TrainingProgress
@@ -240,10 +241,12 @@ class _Run:
             group["lr"] = self.learning_rate * (self.config.carried_rate_at(step) if group["carried"] else 1.0)
         logits, lengths, auxiliary = self._logits(batch)
         start = time.perf_counter()
-        loss = self._loss(logits, batch, lengths).to(self.fabric.device)
-        value = float(loss.detach())
+        ctc = self._loss(logits, batch, lengths).to(self.fabric.device)
+        value = float(ctc.detach())
+        loss = ctc + self._flat_loss(step, logits, batch, lengths)
         if auxiliary is not None and isinstance(self.raw, TwoReadings):
             second = self._loss(auxiliary, batch, lengths).to(self.fabric.device)
+            second = second + self._flat_loss(step, auxiliary, batch, lengths)
             loss = loss + self.raw.auxiliary_weight * second
         self.curves.counters.loss_seconds += time.perf_counter() - start
         self.watch(value, logits, batch.targets, lengths, batch.target_lengths)
@@ -278,6 +281,10 @@ class _Run:
             reason = "the loss cannot be computed"
             self.watch.explain(reason, logits, batch.targets, lengths, batch.target_lengths)
             raise
+
+    def _flat_loss(self, step: int, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor | float:
+        weight = flat_weight(step, self.config.flat_start)
+        return weight * flat_loss(logits, batch, lengths, blank=self.vocabulary.blank) if weight else 0.0
 
     def _report(self, done: int, batch: Batch, logits: torch.Tensor, lengths: torch.Tensor) -> None:
         """Add a point to the curves."""
