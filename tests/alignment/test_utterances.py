@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ctckit import Transcript, Vocabulary, align_utterances, forced_align
+from ctckit.alignment import timed_utterances
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from tests.support.alignment_truth import off, recording, text
 from tests.support.tolerances import DOUBLE
@@ -82,6 +83,46 @@ def test_strings_transcripts_and_words():
     assert repr(align_utterances(made.log_probs, tokens)[0]).startswith("UtteranceSpan(7 tokens, ")
 
 
+@pytest.mark.parametrize("kind", ["spike", "midpoint", "occupancy"])
+def test_boundaries_are_those_of_the_alignment(kind):
+    texts = ["oh it's", "said zoe"]
+    made = made_of([Transcript(each, LETTERS).tokens.tolist() for each in texts])
+    found = align_utterances(made.log_probs, texts, LETTERS, boundaries=kind)
+    whole = found[0].alignment
+    edges = np.rint(whole.boundaries(kind)).astype(int)
+    for utterance in found:
+        own = edges[utterance.positions.start : utterance.positions.stop]
+        assert (utterance.start, utterance.end) == (own[0, 0], own[-1, 1])
+        assert (utterance.words[0].start, utterance.words[-1].end) == (utterance.start, utterance.end)
+    spikes = align_utterances(made.log_probs, texts, LETTERS)
+    assert [each.log_prob for each in found] == [each.log_prob for each in spikes]
+    assert (found[0].words == spikes[0].words) == (kind == "spike")
+
+
+def test_times_of_utterances():
+    texts = ["oh — it's", "…", "said zoe", "never"]
+    tokens = [Transcript(each, LETTERS).tokens.tolist() for each in texts[:3]]
+    made = made_of([each for each in tokens if each])
+    found = align_utterances(made.log_probs, texts, LETTERS, absent_below=0.3)
+    assert found[3].absent
+    tiers = timed_utterances(found, LETTERS, 0.5, 10.0, boundaries="midpoint")
+    assert [line.text for line in tiers["lines"]] == texts
+    edges = 0.5 * found[0].alignment.boundaries("midpoint") + 10
+    first, empty, last, missing = tiers["lines"]
+    assert (first.start_seconds, first.end_seconds) == (edges[0, 0], edges[len(tokens[0]) - 1, 1])
+    assert (empty.start_seconds, empty.end_seconds) == (first.end_seconds,) * 2
+    assert (missing.start_seconds, missing.end_seconds) == (last.end_seconds,) * 2
+    words = tiers["words"]
+    assert [word.text for word in words] == ["oh", "—", "it's", "…", "said", "zoe", "never"]
+    assert (words[4].start_seconds, words[5].end_seconds) == (last.start_seconds, last.end_seconds)
+    assert first.confidence == pytest.approx(np.mean([words[0].confidence, words[2].confidence]), rel=DOUBLE)
+    assert words[6].start_seconds == words[6].end_seconds == last.end_seconds
+    assert "".join(token.text for token in tiers["tokens"]) == "ohit'ssaidzoe"
+    numbers = timed_utterances(align_utterances(made.log_probs, tokens), LETTERS, 0.5, 10.0, boundaries="midpoint")
+    assert (numbers["words"], numbers["lines"][0].start_seconds) == ((), first.start_seconds)
+    assert timed_utterances([], LETTERS, 0.5) == {"lines": (), "words": (), "tokens": ()}
+
+
 def test_wildcards_within_utterances():
     starred = Transcript("ab 1984 cd", LETTERS, star=-7)
     pieces = [("text", [1, 2, 28]), ("speech", [5, 9, 5]), ("text", [28, 3, 4])]
@@ -137,6 +178,7 @@ def test_absent_texts_keep_their_scores_and_lose_their_frames():
         ((["ab"],), {}, InvalidInputError, r"utterances\[0\] is a string, but there is no vocabulary"),
         (([[1], [0.5]],), {}, InvalidInputError, r"utterances\[1\] has dtype float64; expected integers"),
         (([[1]],), {"between": 1}, InvalidInputError, r"between is 1; expected True or False"),
+        (([[1]],), {"boundaries": "peak"}, InvalidInputError, r"boundaries is 'peak'; expected one of \('spike', "),
         (([[1]],), {"edges": "yes"}, InvalidInputError, r"edges is 'yes'; expected True or False"),
         (([[1]],), {"absent_below": 2}, InvalidInputError, r"absent_below is 2; expected a number in 0\.\.1"),
         (([[1]],), {"window": 0}, InvalidInputError, r"window is 0; expected a positive integer"),

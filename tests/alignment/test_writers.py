@@ -39,7 +39,7 @@ def test_textgrid_opens_in_praatio(tmp_path):
     path = written(tmp_path, "a.TextGrid", {"words": WORDS, "tokens": TOKENS}, duration_seconds=4000.5)
     for blanks in (False, True):
         grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=blanks, reportingMode="error")
-        assert grid.tierNames == ("words", "words: not found", "tokens")
+        assert grid.tierNames == ("words", "words: not found", "tokens", "words: confidence", "tokens: confidence")
         assert (grid.minTimestamp, grid.maxTimestamp) == (0, 4000.5)
     entries = [tuple(each) for each in grid.getTier("words").entries]
     assert entries[0] == (0, 0.12, "")
@@ -53,25 +53,36 @@ def test_textgrid_opens_in_praatio(tmp_path):
     assert 'text = """Größe"""\n' in path.read_text(encoding="utf-8")  # as Praat requires quotes
     assert [tuple(each) for each in grid.getTier("words: not found").entries] == [(3.5, "über <3")]
     assert [each.label for each in grid.getTier("tokens").entries if each.label] == ["ə", "t͡ʃ"]
+    sure = [tuple(each) for each in grid.getTier("words: confidence").entries if each.label]
+    assert sure == [(0.12, 0.48, "0.93"), (3723.004, 3723.987654, "0.50")]
 
 
 def test_elan_opens_in_pympi(tmp_path):
     elan = pytest.importorskip("pympi.Elan")
     path = written(tmp_path, "a.eaf", {"words": WORDS, "tokens": TOKENS}, media="talk.wav")
     file = elan.Eaf(str(path))
-    assert sorted(file.get_tier_names()) == ["tokens", "words", "words: not found"]
+    assert list(file.get_tier_names()) == [
+        "words",
+        "words: not found",
+        "tokens",
+        "words: confidence",
+        "tokens: confidence",
+    ]
     assert sorted(file.get_annotation_data_for_tier("words")) == [
         (120, 480, '"Größe"'),
         (480, 1000, "R&D"),
         (3723004, 3723988, "百"),
     ]
     assert file.get_annotation_data_for_tier("words: not found") == [(3500, 3501, "über <3")]
+    sure = file.get_ref_annotation_data_for_tier("words: confidence")
+    assert [each[:3] for each in sorted(sure)] == [(120, 480, "0.93"), (3723004, 3723988, "0.50")]
     assert file.get_linked_files()[0]["MEDIA_URL"] == "talk.wav"
 
 
 def test_elan_has_the_order_of_its_schema(tmp_path):
     root = ElementTree.parse(written(tmp_path, "a.eaf", {"words": WORDS}, media="talk.wav")).getroot()
-    assert [child.tag for child in root] == ["HEADER", "TIME_ORDER", "TIER", "TIER", "LINGUISTIC_TYPE"]
+    tags = [child.tag for child in root]
+    assert tags == ["HEADER", "TIME_ORDER", *["TIER"] * 3, *["LINGUISTIC_TYPE"] * 2, "CONSTRAINT"]
     assert root.find("HEADER/MEDIA_DESCRIPTOR").get("MIME_TYPE").startswith("audio/")
     slots = [int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")]
     assert slots == sorted(set(slots))
@@ -103,7 +114,8 @@ def test_webvtt_opens_in_webvtt(tmp_path):
         ("01:02:03.004", "01:02:03.988"),
     ]
     assert cues[1].raw_text == "R&amp;D über &lt;3"
-    assert path.read_text(encoding="utf-8").startswith("WEBVTT\n\n")
+    assert path.read_text(encoding="utf-8").startswith("WEBVTT\n\nNOTE confidence 0.93\n\n00:00:00.120")
+    assert path.read_text(encoding="utf-8").count("NOTE") == 2  # the second cue has none
 
 
 def test_subtitles_have_no_empty_lines_within_and_last_at_least_a_millisecond(tmp_path):

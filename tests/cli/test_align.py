@@ -1,6 +1,10 @@
 """``ctckit align``, on saved posteriors and on recordings with a tiny acoustic model."""
 
+import base64
+import io
 import json
+import re
+import wave
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,7 +14,7 @@ from typer.testing import CliRunner
 from ctckit.alignment import TimedText, write_alignment
 from ctckit.alignment.writers import FORMATS
 from ctckit.cli import app
-from ctckit.cli.align import ONE_TIER
+from ctckit.cli.align.files import ONE_TIER
 from ctckit.errors import InvalidInputError
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import RATE, VOCABULARY, samples_of
@@ -77,7 +81,7 @@ def test_every_kind_of_file(files):
     endings = ("TextGrid", "eaf", "srt", "vtt", "ctm", "txt", "json")
     outputs = [part for ending in endings for part in ("-o", f"out.{ending}")]
     result = invoke(*RECORDING, *outputs)
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, "ctckit: 2 lines, 2 words, mean confidence 1.00.\n")
     content = json.loads((files / "out.json").read_text(encoding="utf-8"))
     assert content["media"] == "talk.wav"
     assert content["duration_seconds"] == 2.6
@@ -93,7 +97,7 @@ def test_every_kind_of_file(files):
     assert (files / "out.txt").read_text(encoding="utf-8").splitlines()[1] == "1.700000\t2.500000\tcab!”"
     assert (files / "out.srt").read_text(encoding="utf-8").splitlines()[2] == "“Bad"
     tiers = [tier.get("TIER_ID") for tier in ElementTree.parse(files / "out.eaf").iter("TIER")]
-    assert tiers == ["lines", "words", "tokens"]
+    assert tiers[:3] == ["lines", "words", "tokens"]
     assert 'name = "tokens"' in (files / "out.TextGrid").read_text(encoding="utf-8")
 
 
@@ -109,7 +113,7 @@ def test_a_text_of_one_line_has_subtitles_too(files):
     (files / "text.txt").write_text("Bad cab.", encoding="utf-8")
     invoke(*RECORDING, "-o", "out.srt", "-o", "out.json")
     assert "Bad cab." in (files / "out.srt").read_text(encoding="utf-8").splitlines()
-    assert list(json.loads((files / "out.json").read_text(encoding="utf-8"))["tiers"]) == ["words", "tokens"]
+    assert list(json.loads((files / "out.json").read_text(encoding="utf-8"))["tiers"]) == ["lines", "words", "tokens"]
 
 
 def test_words_that_cannot_be_spelled_are_named_and_have_a_wildcard(files):
@@ -124,15 +128,133 @@ def test_words_that_cannot_be_spelled_are_named_and_have_a_wildcard(files):
     (files / "spoken.txt").write_text("42\tcab\n", encoding="utf-8")
     (files / "text.txt").write_text("bad 42", encoding="utf-8")
     result = invoke(*RECORDING, "--replacements", "spoken.txt")
-    assert result.stderr == ""
+    assert "spelled" not in result.stderr
     assert [row[3] for row in rows(result)] == ["bad", "42"]
     assert rows(result)[1][:2] == ["1.700", "2.500"]
 
 
 def test_a_text_of_a_part_of_the_recording(files):
     (files / "text.txt").write_text("cab", encoding="utf-8")
-    found = rows(invoke(*RECORDING, "--edges"))
-    assert found[0][:2] == ["1.700", "2.500"]
+    assert rows(invoke(*RECORDING))[0][:2] == ["1.700", "2.500"]
+    assert rows(invoke(*RECORDING, "--no-edges"))[0][:2] != ["1.700", "2.500"]
+
+
+def test_speech_between_two_lines_that_the_text_does_not_have(files):
+    samples = samples_of("bad eeffgg cab", lead=5)
+    np.savez("one.npz", log_probs=tiny_acoustic_model.log_probs(samples))
+    found = rows(invoke(*POSTERIORS, "--boundaries", "spike"))
+    assert [row[:2] for row in found] == [["0.500", "1.300"], ["3.800", "4.600"]]
+    assert rows(invoke(*POSTERIORS, "--boundaries", "spike", "--no-gaps")) != found
+
+
+def test_lines_that_were_not_said_are_told(files):
+    """The summary has their numbers in the file and their times; --fail-below makes them a failure."""
+    (files / "text.txt").write_text("\nfe\nbad\ncab\n", encoding="utf-8")
+    result = invoke(*RECORDING)
+    assert result.exit_code == 0
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("ctckit: 3 lines, 3 words, mean confidence 0.66.")
+    assert lines[1] == "ctckit: 1 suspicious, with a confidence below 0.1:"
+    assert lines[2].startswith("  line 2, 0.")
+    assert lines[2].endswith(" s, 0.00: fe")
+    assert len(lines) == 3
+    assert invoke(*RECORDING, "--fail-below", 0.1).exit_code == 3
+    (files / "text.txt").write_text("bad\ncab\n", encoding="utf-8")
+    assert invoke(*RECORDING, "--fail-below", 0.1).exit_code == 0
+
+
+def test_a_page_of_suspicious_lines(files):
+    """A part of the recording around each, drawn and playable; one file that loads nothing."""
+    (files / "text.txt").write_text("fe & <>\nbad\ncab\n", encoding="utf-8")
+    result = invoke(*RECORDING, "--report", "report.html")
+    assert result.exit_code == 0, result.output
+    page = (files / "report.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="card">') == page.count("<audio ") == page.count('class="sound"') == 1
+    assert "fe &amp; &lt;&gt;" in page
+    assert "talk.wav, line 1 · 0." in page
+    assert not re.findall(r"<script|<link|https?:", page)
+    [sound] = re.findall(r'src="data:audio/wav;base64,([^"]+)"', page)
+    with wave.open(io.BytesIO(base64.b64decode(sound))) as file:
+        assert (file.getframerate(), file.getnchannels()) == (RATE, 1)
+        assert 1.0 < file.getnframes() / RATE <= 2.6
+    assert read_page(page) == ["talk.wav", "Confidences of lines", "Suspicious lines"]
+    assert "report.html" in invoke(*RECORDING, "--report", "nodir/report.html").stderr
+
+
+def read_page(page):
+    return re.findall(r"<h[12]>([^<]*)</h[12]>", page)
+
+
+def test_a_page_without_suspicious_lines_and_of_posteriors(files):
+    assert invoke(*RECORDING, "--report", "report.html").exit_code == 0
+    page = (files / "report.html").read_text(encoding="utf-8")
+    assert '<p class="quiet">None.</p>' in page
+    (files / "text.txt").write_text("fe\nbad\ncab\n", encoding="utf-8")
+    assert invoke(*POSTERIORS, "--report", "report.html").exit_code == 0
+    page = (files / "report.html").read_text(encoding="utf-8")
+    assert (page.count('<figure class="card">'), page.count("<audio ")) == (1, 0)
+
+
+def test_outputs_are_checked_before_the_model_runs(files, monkeypatch):
+    monkeypatch.setattr(tiny_acoustic_model, "log_probs", None)  # a call would fail
+    (files / "folder.srt").mkdir()
+    result = invoke(*RECORDING, "-o", "nodir/x.srt", "-o", "folder.srt", "-o", "ok.TextGrid")
+    assert result.exit_code == 2
+    assert "nodir/x.srt: cannot be written (there is no folder nodir). Make it, or choose another." in result.stderr
+    assert "folder.srt: is a folder; expected the name of a file." in result.stderr
+    assert not (files / "ok.TextGrid").exists()
+    result = invoke(*RECORDING, "--save-emissions", "kept.bin")
+    assert "--save-emissions is kept.bin; expected a file whose name ends in .npz." in result.stderr
+
+
+def test_an_output_that_fails_does_not_take_the_others_along(files):
+    result = invoke(*RECORDING, "--figure", "a.what", "-o", "ok.TextGrid", "-o", "ok.srt")
+    assert result.exit_code == 2
+    assert "a.what: cannot be written" in result.stderr
+    assert (files / "ok.TextGrid").exists()
+    assert (files / "ok.srt").exists()
+
+
+SUBTITLES = "1\n00:00:09,000 --> 00:00:10,000\n<i>Bad</i>\n\n2\n00:00:11,000 --> 00:00:12,000\n- cab!\n"
+
+
+def test_subtitles_get_new_times_and_keep_their_texts(files):
+    (files / "old.srt").write_text(SUBTITLES, encoding="utf-8")
+    result = invoke("talk.wav", "old.srt", *RECORDING[2:], "-o", "new.srt", "-o", "new.vtt", "-o", "new.eaf")
+    assert result.exit_code == 0, result.output
+    assert (files / "new.srt").read_text(encoding="utf-8") == SUBTITLES.replace(
+        "00:00:09,000 --> 00:00:10,000", "00:00:00,500 --> 00:00:01,300"
+    ).replace("00:00:11,000 --> 00:00:12,000", "00:00:01,700 --> 00:00:02,500")
+    again = invoke("talk.wav", "new.eaf", *RECORDING[2:], "-o", "again.srt")
+    assert again.exit_code == 0, again.output
+    assert (files / "again.srt").read_text(encoding="utf-8") == (files / "new.srt").read_text(encoding="utf-8")
+
+
+def test_emissions_are_kept_and_take_the_place_of_the_recording(files, monkeypatch):
+    soundfile = pytest.importorskip("soundfile")
+    first = rows(invoke(*RECORDING, "--save-emissions", "kept.npz"))
+    (files / "alone").mkdir()
+    (files / "kept.npz").rename(files / "alone" / "kept.npz")
+    assert rows(invoke("alone/kept.npz", "text.txt", "--boundaries", "spike")) == first
+    invoke("alone/kept.npz", "text.txt", "-o", "a.json")
+    assert json.loads((files / "a.json").read_text(encoding="utf-8"))["media"] == "talk.wav"
+    monkeypatch.setattr(tiny_acoustic_model, "log_probs", None)  # a call would fail
+    assert rows(invoke(*RECORDING, "--save-emissions", "alone/kept.npz")) == first
+    other = invoke(*RECORDING, "--chunk-seconds", 2, "--save-emissions", "alone/kept.npz")
+    assert "the acoustic model cannot compute" in other.stderr
+    soundfile.write("talk.wav", 0.9 * soundfile.read("talk.wav")[0], RATE)  # of the same size
+    changed = invoke(*RECORDING, "--save-emissions", "alone/kept.npz")
+    assert "the acoustic model cannot compute" in changed.stderr
+    assert "--save-emissions is given, but one.npz is not a" in invoke(*POSTERIORS, "--save-emissions", "k.npz").stderr
+    refused = invoke("alone/kept.npz", "text.txt", "--frame-ms", 5)
+    assert "--frame-ms is given, but alone/kept.npz holds emissions with their vocabulary and times." in refused.stderr
+
+
+def test_emissions_of_a_model_of_sounds_need_it_for_its_spellings(files):
+    (files / "text.txt").write_text("dab bac", encoding="utf-8")
+    model = ("--model", "speller", "--boundaries", "spike")
+    first = rows(invoke("talk.wav", "text.txt", *model, "--save-emissions", "kept.npz"))
+    assert rows(invoke("kept.npz", "text.txt", "--boundaries", "spike")) == first
 
 
 def test_words_as_the_model_and_the_dictionary_spell_them(files):
@@ -222,7 +344,10 @@ def test_a_figure(files, arguments):
         (("talk.wav", "text.txt", "--model", "nobody"), "model is 'nobody'; expected a folder"),
         (("text.txt", "text.txt", "--model", "tiny"), "text.txt: not a recording that libsndfile reads"),
         (("no.wav", "text.txt", "--model", "tiny"), "no.wav: there is no such file."),
+        (("no.wav", "text.txt", "--model", "tiny", "--save-emissions", "a.npz"), "no.wav: there is no such file."),
         (("talk.wav", "no.txt", "--model", "tiny"), "no.txt: there is no such file."),
+        (("talk.wav", "--model", "tiny"), "TEXT is missing; expected a file with the spoken text."),
+        ((*RECORDING, "--workers", 2), "--workers is given, but talk.wav is not a folder."),
         ((*RECORDING, "--dictionary", "no.dict"), "no.dict: there is no such file."),
     ],
 )
@@ -235,8 +360,10 @@ def test_what_cannot_be_done_is_said(files, arguments, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("\n", "text.txt: it contains no text."),
         ("…\n", "text.txt: it contains nothing that can be spelled in the model's tokens."),
         ("bad cab " * 20, "text.txt: the text cannot be emitted: 159 tokens with 0 adjacent repeats need 159 frames"),
+        ("bad cab " * 20, ", there are 26. Are they all of this recording?"),
     ],
 )
 def test_texts_that_cannot_be_aligned(files, text, message):

@@ -82,7 +82,7 @@ def test_subtitles_have_the_times_of_the_decoder(files):
     result = invoke("bad.wav", *TINY, "--format", "srt")
     assert result.stdout == "1\n00:00:00,500 --> 00:00:02,500\nbad cab\n"
     found = invoke("bad.wav", *TINY, "-f", "vtt").stdout
-    assert found == "WEBVTT\n\n00:00:00.500 --> 00:00:02.500\nbad cab\n"
+    assert found == "WEBVTT\n\nNOTE confidence 1.00\n\n00:00:00.500 --> 00:00:02.500\nbad cab\n"
 
 
 def test_json_has_lines_and_words(files):

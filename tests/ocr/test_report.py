@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from ctckit._page.page import Figure
 from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
 from ctckit.ocr.demo.drawings import draw_confusion
 from ctckit.ocr.demo.report import count_confusions, write_report
@@ -16,7 +17,6 @@ from ctckit.ocr.model_folder import load_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.ocr.report.curves import draw_curve
-from ctckit.ocr.report.page import Figure
 from ctckit.ocr.training.evaluation import evaluate
 from ctckit.ocr.training.progress import TrainingProgress, figures
 from ctckit.ocr.training.record import TrainingRecord

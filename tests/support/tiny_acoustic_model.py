@@ -1,5 +1,8 @@
 """An acoustic model for tests that measures loudness: ten frames a second; loudness 0.1 is "a", 0.2 is "b", …"""
 
+import os
+import time
+
 import numpy as np
 
 from ctckit import Vocabulary
@@ -38,6 +41,22 @@ def load_speller(argument):
         return None if argument and word.startswith(argument) else tuple(reversed(word))
 
     return AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, log_probs, spell)
+
+
+calls = []  # what load_counted and its models did
+
+
+def load_counted(argument):
+    """A model that notes in ``calls`` when it is loaded and run. With ``STUCK`` set, its second run does not end."""
+    calls.append("load")
+
+    def counted(samples):
+        if "STUCK" in os.environ and "listen" in calls:
+            time.sleep(60)
+        calls.append("listen")
+        return log_probs(samples)
+
+    return AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, counted)
 
 
 def load_nonsense(argument):

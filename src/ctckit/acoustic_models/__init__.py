@@ -5,6 +5,7 @@
     model.py           AcousticModel; load_model finds one by the name of its plug-in
     audio.py           reads recordings at the sample rate of a model
     chunked.py         listen, listen_in_chunks: run a model on a recording of any length, in chunks that overlap
+    saved.py           save_emissions, load_emissions: the output of a model in a file
     hama.py            the plug-in for the package hama: phonemes
     huggingface.py     the plug-in for folders of Hugging Face models for CTC
 

@@ -22,6 +22,12 @@ def duration_seconds(path: Path) -> float:
         return float(file.frames / file.samplerate)
 
 
+def form(path: Path) -> tuple[float, int, int]:
+    """Return the length of a recording in seconds, its samples per second, and its channels."""
+    with _opened(path) as file:
+        return float(file.frames / file.samplerate), int(file.samplerate), int(file.channels)
+
+
 def blocks(path: Path, rate: int) -> Iterator[Samples]:
     """Yield a recording in pieces: (S,) float32 samples in −1..1 at this rate, the mean of its channels.
 

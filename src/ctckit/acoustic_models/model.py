@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,20 @@ def load_model(name: str) -> AcousticModel:
             "AcousticModel."
         )
     return model
+
+
+def guarded(acoustic: AcousticModel) -> AcousticModel:
+    """Return the model; what its network raises becomes a ``DataError``, so that one recording does not stop all."""
+
+    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        try:
+            return acoustic.log_probs(samples)
+        except Exception as error:
+            raise DataError(
+                f"the acoustic model cannot compute {len(samples)} samples of it ({type(error).__name__}: {error})."
+            ) from error
+
+    return replace(acoustic, log_probs=log_probs)
 
 
 def _loaded(entry: EntryPoint) -> Callable[[str], Any]:

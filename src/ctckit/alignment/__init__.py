@@ -9,10 +9,13 @@
     boundaries.py       where a token begins and ends, by three definitions
     transcript.py       Transcript: from a written text to tokens and back, with spelling.py and characters.py
     utterances.py       align_utterances: a list of texts in one recording
+    lines.py            align_lines: the lines of a written text, with the best pronunciations
+    summary.py          summarize: how well a text fits, and the lines that probably were not said
     pronunciation.py    PronouncingDictionary: the pronunciations of words, in the symbols of a model
     spelling_choice.py  SpellingChoice: words with several pronunciations
     spans.py            TokenSpan, WordSpan (frames), TimedText (seconds)
-    timing.py           timed_tiers: lines, words and tokens in seconds
+    timing.py           timed_tiers, timed_utterances: lines, words and tokens in seconds
+    readers/            texts from plain files, subtitles, TextGrids and ELAN files
     writers/            write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON, formats of other packages
 """
 
@@ -25,16 +28,20 @@ from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of
 
 if TYPE_CHECKING:
     from ctckit.alignment.forced import forced_align
+    from ctckit.alignment.lines import align_lines
     from ctckit.alignment.pronunciation import PronouncingDictionary
     from ctckit.alignment.result import Alignment
     from ctckit.alignment.spelling_choice import SpellingChoice
-    from ctckit.alignment.timing import timed_tiers
+    from ctckit.alignment.summary import AlignmentSummary, NumberedLine, summarize
+    from ctckit.alignment.timing import timed_tiers, timed_utterances
     from ctckit.alignment.transcript import Transcript, TranscriptWord
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances
     from ctckit.alignment.writers import Tiers, subtitle_lines, timed, write_alignment
 
 __all__ = [
     "Alignment",
+    "AlignmentSummary",
+    "NumberedLine",
     "PronouncingDictionary",
     "Runs",
     "SpellingChoice",
@@ -45,28 +52,36 @@ __all__ = [
     "TranscriptWord",
     "UtteranceSpan",
     "WordSpan",
+    "align_lines",
     "align_utterances",
     "forced_align",
     "runs_of_path",
     "subtitle_lines",
+    "summarize",
     "timed",
     "timed_tiers",
+    "timed_utterances",
     "write_alignment",
 ]
 
 _ON_DEMAND = {  # decoders need the spans only
     "Alignment": "result",
+    "AlignmentSummary": "summary",
+    "NumberedLine": "summary",
     "PronouncingDictionary": "pronunciation",
     "SpellingChoice": "spelling_choice",
     "Tiers": "writers",
     "Transcript": "transcript",
     "TranscriptWord": "transcript",
     "UtteranceSpan": "utterances",
+    "align_lines": "lines",
     "align_utterances": "utterances",
     "forced_align": "forced",
     "subtitle_lines": "writers",
+    "summarize": "summary",
     "timed": "writers",
     "timed_tiers": "timing",
+    "timed_utterances": "timing",
     "write_alignment": "writers",
 }
 

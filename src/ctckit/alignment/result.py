@@ -190,7 +190,7 @@ class Alignment:
         Raises:
             InvalidInputError: If the target is not that of the transcript.
         """
-        starts, ends = self._rounded(boundaries)
+        starts, ends = self.borders(boundaries)
         if isinstance(of, Vocabulary):
             spelled = words_of(self.tokens.tolist(), of)
         else:
@@ -199,8 +199,8 @@ class Alignment:
             spelled = [(word.text, list(word.positions)) for word in of.words]
         return word_spans(spelled, starts, ends, self.confidences)
 
-    def _rounded(self, kind: str) -> tuple[Ints, Ints]:
-        """Return borders in whole frames, at least one frame for each token that has any."""
+    def borders(self, kind: str) -> tuple[Ints, Ints]:
+        """Return ``boundaries(kind)`` in whole frames, at least one frame for each token that has any."""
         if kind == "spike":
             return self.starts, self.ends
         edges = np.rint(self.boundaries(kind)).astype(np.int64)

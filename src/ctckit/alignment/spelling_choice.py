@@ -55,12 +55,13 @@ class SpellingChoice:
         known = len(self._asked) <= len(self._chosen)
         return list(found[self._chosen[len(self._asked) - 1] if known else 0])
 
-    def choose(self, transcript: Transcript, alignment: Alignment) -> int:
+    def choose(self, transcript: Transcript, alignment: Alignment, positions: range | None = None) -> int:
         """Choose the best spelling of each word of the text.
 
         Args:
             transcript: The only transcript that was made with this ``spell``.
-            alignment: The alignment of its tokens.
+            alignment: The alignment of its tokens, or of several texts.
+            positions: The positions of its tokens in the alignment; by default all.
 
         Returns:
             The number of words whose first spelling was not chosen.
@@ -68,14 +69,15 @@ class SpellingChoice:
         Raises:
             InvalidInputError: If this object has spelled another transcript too.
         """
-        transcript.expect_tokens(alignment.tokens)
-        places, at = [], 0
+        own = range(len(alignment)) if positions is None else positions
+        transcript.expect_tokens(alignment.tokens[own.start : own.stop])
+        places, at = [], own.start
         for found in self._asked:
-            while at < len(alignment) and self._between(int(alignment.tokens[at])):
+            while at < own.stop and self._between(int(alignment.tokens[at])):
                 at += 1
             places.append(at)
             at += len(found[0])
-        if at > len(alignment) or self._chosen:
+        if at > own.stop or self._chosen:
             raise InvalidInputError("this SpellingChoice has spelled another transcript too; make one for each.")
         self._chosen = [self._best(alignment, at, found) for at, found in zip(places, self._asked, strict=True)]
         self._asked = []

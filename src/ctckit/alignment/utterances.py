@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit._json import Entries, as_json
+from ctckit.alignment.boundaries import expect_kind
 from ctckit.alignment.forced import forced_align, why_impossible
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.spans import (
@@ -43,7 +44,7 @@ class UtteranceSpan:
 
     Attributes:
         text: As it is written; None for a list of tokens.
-        start: First frame of its first token.
+        start: First frame of its first token, by the definition ``boundaries``.
         end: One past the last frame of its last token. An utterance without tokens, or an absent one, has an empty span
             at its place in the order of texts.
         log_prob: Mean log-probability of the path's classes over its frames, nats per frame; None without tokens.
@@ -55,6 +56,7 @@ class UtteranceSpan:
         alignment: The alignment of the recording, which includes this utterance.
         positions: Positions of its tokens in the alignment.
         transcript: Its transcript, if it was given as one or as a string.
+        boundaries: The definition of ``start``, ``end`` and the borders of ``words``, see ``Alignment.boundaries``.
     """
 
     text: str | None
@@ -67,6 +69,7 @@ class UtteranceSpan:
     alignment: Alignment
     positions: range
     transcript: Transcript | None = None
+    boundaries: str = "spike"
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -93,8 +96,8 @@ class UtteranceSpan:
         first = self.positions.start
         there = len(self.positions) > 0
         spelled = [(word.text, [first + k for k in word.positions if there]) for word in self.transcript.words]
-        whole = self.alignment
-        return word_spans(spelled, whole.starts, whole.ends, whole.confidences, self.start)
+        starts, ends = self.alignment.borders(self.boundaries)
+        return word_spans(spelled, starts, ends, self.alignment.confidences, self.start)
 
     def to_dict(self, vocabulary: Vocabulary | None = None) -> dict[str, Any]:
         """Return the utterance as an object that ``json.dumps(…, allow_nan=False)`` takes.
@@ -168,6 +171,7 @@ def align_utterances(
     star_penalty: float = STAR_PENALTY,
     absent_below: float | None = None,
     window: int = WINDOW,
+    boundaries: str = "spike",
 ) -> list[UtteranceSpan]:
     """Align a list of texts to one recording, in their order, and return the frames of each.
 
@@ -185,6 +189,8 @@ def align_utterances(
             aligned again without them. For transcripts with texts that were not said; 0.1 is a good first value. None:
             no utterance is judged to be missing.
         window: Frames for ``worst_log_prob``.
+        boundaries: The definition of the start and the end of an utterance and its words, see
+            ``Alignment.boundaries``; rounded to whole frames. ``timed_utterances`` returns them unrounded, in seconds.
 
     Returns:
         One ``UtteranceSpan`` for each text, in order.
@@ -203,6 +209,7 @@ def align_utterances(
     The same task as ctc-segmentation (Kürzinger et al. 2020), solved with the exact optimum of the CTC score.
     """
     window = _checks.positive_integer(window, "window")
+    expect_kind(boundaries)
     if absent_below is not None:
         _checks.number(absent_below, "absent_below", 0.0, 1.0)
     blank = _blank(_checks.as_array(log_probs, "log_probs").shape, blank, vocabulary)
@@ -211,7 +218,7 @@ def align_utterances(
     texts = [_text(each, vocabulary, n) for n, each in enumerate(utterances)]
     for n, text in enumerate(texts):
         _checks.one_target(text.tokens, np.shape(log_probs)[1], blank, name=f"utterances[{n}]", star=STAR)
-    recording = _Recording(log_probs, blank, _checks.flag(between, "between"), edges, star_penalty, window)
+    recording = _Recording(log_probs, blank, _checks.flag(between, "between"), edges, star_penalty, window, boundaries)
     found = recording.align(texts, [True] * len(texts))
     if absent_below is None:
         return found
@@ -258,6 +265,7 @@ class _Recording:
     edges: bool
     star_penalty: float
     window: int
+    boundaries: str
 
     def align(self, texts: Sequence[_Text], present: Sequence[bool]) -> list[UtteranceSpan]:
         target: list[int] = []
@@ -270,10 +278,10 @@ class _Recording:
             target += tokens
         given = np.array(target, dtype=np.int64)
         found = self._aligned(given)
-        scores = _path_scores(found)
+        scores, borders = _path_scores(found), found.borders(self.boundaries)
         spans, place = [], 0
         for text, where in zip(texts, positions, strict=True):
-            spans.append(self._span(text, where, found, scores, place))
+            spans.append(self._span(text, where, found, scores, borders, place))
             place = spans[-1].end
         return spans
 
@@ -293,10 +301,12 @@ class _Recording:
         separator = None if text.transcript is None else text.transcript.separator
         return ([] if separator is None else [separator]) + [STAR] * self.between
 
-    def _span(self, text: _Text, where: range, found: Alignment, scores: Floats, place: int) -> UtteranceSpan:
+    def _span(
+        self, text: _Text, where: range, found: Alignment, scores: Floats, borders: tuple[Ints, Ints], place: int
+    ) -> UtteranceSpan:
         there = [k for k in where if found.starts[k] < found.ends[k]]
-        start, end = (int(found.starts[there[0]]), int(found.ends[there[-1]])) if there else (place, place)
-        frames = scores[start:end]
+        start, end = (int(borders[0][there[0]]), int(borders[1][there[-1]])) if there else (place, place)
+        frames = scores[int(found.starts[there[0]]) : int(found.ends[there[-1]])] if there else scores[:0]
         frames = frames[~np.isnan(frames)]
         sure = found.confidences[there]
         sure = sure[~np.isnan(sure)]
@@ -311,6 +321,7 @@ class _Recording:
             found,
             where,
             text.transcript,
+            self.boundaries,
         )
 
 
@@ -352,4 +363,5 @@ def _absent(first: UtteranceSpan, second: UtteranceSpan) -> UtteranceSpan:
         second.alignment,
         second.positions,
         first.transcript,
+        first.boundaries,
     )

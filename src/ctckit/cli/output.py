@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def accept_all_characters() -> None:
@@ -37,11 +40,35 @@ def some(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def progress_bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error while the block runs, if that is a terminal; yields what moves it."""
+def progress_bar(what: str, total: float, *, shown: bool = True) -> Iterator[Callable[[float], None]]:
+    """Show on standard error how far the block is: a bar, or without a terminal a line every ten seconds.
+
+    Args:
+        what: What runs.
+        total: The number at its end.
+        shown: Whether to show anything.
+
+    Yields:
+        A function to call with the number reached.
+    """
+    if shown and not sys.stderr.isatty():
+        yield _lines_of_progress(what, total)
+        return
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
         task = progress.add_task(what, total=total)
         yield lambda at: progress.update(task, completed=at)
+
+
+def _lines_of_progress(what: str, total: float) -> Callable[[float], None]:
+    last = time.monotonic()
+
+    def show(at: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            typer.echo(f"ctckit: {what}: {at / max(total, at):.0%}", err=True)
+
+    return show

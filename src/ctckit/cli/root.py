@@ -27,12 +27,14 @@ from ctckit.cli.read import read
 from ctckit.cli.train import train
 from ctckit.cli.transcribe import transcribe
 from ctckit.cli.tune import tune
+from ctckit.cli.validate import validate
 from ctckit.errors import CTCKitError, InputWarning
 
 BAD_INPUT = 2
 EXIT_CODES = (
     "Exit codes: 0 success; 1 an unexpected error (please report it); 2 a wrong option, or a file, image or text that "
-    "cannot be used (the message says which one and what to do); 130 interrupted (129 and 143 by SIGHUP and SIGTERM)."
+    "cannot be used (the message says which one and what to do); "
+    "3 a text does not fit (ctckit align --fail-below); 130 interrupted (129 and 143 by SIGHUP and SIGTERM)."
 )
 
 
@@ -71,7 +73,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo, train, evaluate, read, export, decode, tune, transcribe, align, explain, diagnose):
+for _command in (demo, train, evaluate, read, export, decode, tune, transcribe, validate, align, explain, diagnose):
     app.command(epilog=EXIT_CODES)(expand(_command))
 app.add_typer(lm.app, name="lm", epilog=EXIT_CODES)
 

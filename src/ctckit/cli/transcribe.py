@@ -17,9 +17,6 @@ from ctckit.cli.output import progress_bar, some
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from ctckit import BeamDecoder, Hypothesis, NGramModel
     from ctckit.acoustic_models import AcousticModel
     from ctckit.alignment import TimedText
@@ -176,28 +173,15 @@ def _decoded(
 ) -> tuple[Hypothesis, float]:
     """Return the text and the length of a recording. It is decoded while it is read, in bounded memory."""
     from ctckit.acoustic_models import audio, listen_in_chunks
+    from ctckit.acoustic_models.model import guarded
 
     stream, seconds = decoder.stream(), 0.0
     with progress_bar(f"{count} {recording.name}", audio.duration_seconds(recording)) as show:
-        for chunk in listen_in_chunks(recording, _guarded(acoustic), chunk_seconds=chunk_seconds):
+        for chunk in listen_in_chunks(recording, guarded(acoustic), chunk_seconds=chunk_seconds):
             stream.push(chunk.log_probs)
             seconds = chunk.end_seconds
             show(seconds)
         return stream.finish(), seconds
-
-
-def _guarded(acoustic: AcousticModel) -> AcousticModel:
-    """Return the model; what its network raises becomes a ``DataError``, so that one recording does not stop all."""
-
-    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        try:
-            return acoustic.log_probs(samples)
-        except Exception as error:
-            raise DataError(
-                f"the acoustic model cannot compute {len(samples)} samples of it ({type(error).__name__}: {error})."
-            ) from error
-
-    return replace(acoustic, log_probs=log_probs)
 
 
 def _content(

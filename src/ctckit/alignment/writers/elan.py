@@ -9,7 +9,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 from ctckit.alignment.spans import TimedText
-from ctckit.alignment.writers.tiers import NOT_FOUND, Tiers, found_and_not, milliseconds
+from ctckit.alignment.writers.tiers import CONFIDENCE, NOT_FOUND, Tiers, found_and_not, milliseconds
 from ctckit.errors import InvalidInputError
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -20,12 +20,14 @@ _NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, 
 def eaf(tiers: Tiers) -> str:
     """Return a document with a tier of time-aligned annotations for each tier.
 
-    Texts without frames are annotations of 1 ms in a separate tier.
+    Texts without frames are annotations of 1 ms in a separate tier. The confidences of a tier are a dependent tier.
     """
     named: dict[str, Sequence[tuple[int, int, str]]] = {}
+    sure: dict[str, Sequence[float | None]] = {}
     for name, entries in tiers.disjoint().items():
         found, missing = found_and_not(entries)
         named[name] = [_annotation(each) for each in found]
+        sure[name] = [each.confidence for each in found]
         if missing:
             named[f"{name}: {NOT_FOUND}"] = [_annotation(each) for each in missing]
     for name, timed in named.items():
@@ -37,10 +39,13 @@ def eaf(tiers: Tiers) -> str:
         ElementTree.SubElement(
             header, "MEDIA_DESCRIPTOR", MEDIA_URL=tiers.media, MIME_TYPE=kind, RELATIVE_MEDIA_URL=tiers.media
         )
-    _add_tiers(document, named)
+    numbers = _add_tiers(document, named)
+    added = [_add_confidences(document, name, numbers[name], sure[name]) for name in sure]
     ElementTree.SubElement(
         document, "LINGUISTIC_TYPE", GRAPHIC_REFERENCES="false", LINGUISTIC_TYPE_ID=TYPE, TIME_ALIGNABLE="true"
     )
+    if any(added):
+        _add_dependent_type(document)
     ElementTree.indent(document)
     text = ElementTree.tostring(document, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
@@ -57,17 +62,20 @@ def _document_attributes() -> dict[str, str]:
     }
 
 
-def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[int, int, str]]]) -> None:
+def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[int, int, str]]]) -> dict[str, list[str]]:
+    """Add the tiers and their times; return the identifiers of the annotations of each."""
     order = ElementTree.SubElement(document, "TIME_ORDER")
     times = sorted({at for timed in named.values() for start, end, _ in timed for at in (start, end)})
     slots = {at: f"ts{n}" for n, at in enumerate(times, 1)}
     for at, slot in slots.items():
         ElementTree.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(at))
     count = 0
+    identifiers: dict[str, list[str]] = {name: [] for name in named}
     for name, timed in named.items():
         tier = ElementTree.SubElement(document, "TIER", LINGUISTIC_TYPE_REF=TYPE, TIER_ID=name)
         for start, end, text in timed:
             count += 1
+            identifiers[name].append(f"a{count}")
             place = ElementTree.SubElement(
                 ElementTree.SubElement(tier, "ANNOTATION"),
                 "ALIGNABLE_ANNOTATION",
@@ -76,6 +84,40 @@ def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[in
                 TIME_SLOT_REF2=slots[end],
             )
             ElementTree.SubElement(place, "ANNOTATION_VALUE").text = text.translate(_NOT_IN_XML)
+    return identifiers
+
+
+def _add_confidences(
+    document: ElementTree.Element, name: str, identifiers: Sequence[str], sure: Sequence[float | None]
+) -> bool:
+    """Add the tier of the confidences of a tier; return whether there are any."""
+    known = [(of, value) for of, value in zip(identifiers, sure, strict=True) if value is not None]
+    if not known:
+        return False
+    tier = ElementTree.SubElement(
+        document, "TIER", LINGUISTIC_TYPE_REF=CONFIDENCE, PARENT_REF=name, TIER_ID=f"{name}: {CONFIDENCE}"
+    )
+    for of, value in known:
+        annotation = ElementTree.SubElement(
+            ElementTree.SubElement(tier, "ANNOTATION"), "REF_ANNOTATION", ANNOTATION_ID=f"{of}c", ANNOTATION_REF=of
+        )
+        ElementTree.SubElement(annotation, "ANNOTATION_VALUE").text = f"{value:.2f}"
+    return True
+
+
+def _add_dependent_type(document: ElementTree.Element) -> None:
+    association = "Symbolic_Association"
+    ElementTree.SubElement(
+        document,
+        "LINGUISTIC_TYPE",
+        CONSTRAINTS=association,
+        GRAPHIC_REFERENCES="false",
+        LINGUISTIC_TYPE_ID=CONFIDENCE,
+        TIME_ALIGNABLE="false",
+    )
+    ElementTree.SubElement(
+        document, "CONSTRAINT", DESCRIPTION="1-1 association with a parent annotation", STEREOTYPE=association
+    )
 
 
 def _annotation(entry: TimedText) -> tuple[int, int, str]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ctckit.alignment.spans import TimedText
-from ctckit.alignment.writers.tiers import NOT_FOUND, Tiers, found_and_not
+from ctckit.alignment.writers.tiers import CONFIDENCE, NOT_FOUND, Tiers, found_and_not, with_confidence
 from ctckit.errors import InvalidInputError
 
 
 def textgrid(tiers: Tiers) -> str:
     """Return an interval tier for each tier. Empty intervals fill the time between entries, as Praat requires.
 
-    Texts without frames are points in a separate tier.
+    Texts without frames are points in a separate tier. The confidences of a tier are a tier behind all others.
     """
     if tiers.duration_seconds == 0:
         raise InvalidInputError(f"{tiers.name} lasts 0 s, which Praat does not open; give duration_seconds.")
-    blocks = []
+    blocks, sure = [], []
     for name, entries in tiers.disjoint().items():
         found, missing = found_and_not(entries)
         blocks.append(_block("IntervalTier", name, "intervals", _intervals(found, tiers.duration_seconds), tiers))
         if missing:
             points = [[f"number = {_decimal(each.start_seconds)}", f"mark = {_quoted(each.text)}"] for each in missing]
             blocks.append(_block("TextTier", f"{name}: {NOT_FOUND}", "points", points, tiers))
+        if known := with_confidence(found):
+            numbers = _intervals(known, tiers.duration_seconds)
+            sure.append(_block("IntervalTier", f"{name}: {CONFIDENCE}", "intervals", numbers, tiers))
+    blocks += sure
     items = [line for n, block in enumerate(blocks, 1) for line in (f"    item [{n}]:", *block)]
     head = [
         'File type = "ooTextFile"',

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctckit.alignment.utterances import UtteranceSpan
 
 NOT_FOUND = "not found"  # in the name of the tier for texts without frames
+CONFIDENCE = "confidence"  # in the name of the tier for the confidences of another tier
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,11 @@ def found_and_not(entries: Sequence[TimedText]) -> tuple[list[TimedText], list[T
         else:
             missing.append(each)
     return found, missing
+
+
+def with_confidence(entries: Sequence[TimedText]) -> list[TimedText]:
+    """Return the texts that have a confidence, with it in place of the text: two decimals."""
+    return [replace(each, text=f"{each.confidence:.2f}") for each in entries if each.confidence is not None]
 
 
 def milliseconds(seconds: float) -> int:

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.ocr.report.svg import open_svg
+from ctckit._page.svg import open_svg
 
 
 def draw_confusion(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:

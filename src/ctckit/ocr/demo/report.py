@@ -10,6 +10,7 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
+from ctckit._page.page import Figure, tiles, whole_page, write_page
 from ctckit.lattices import lattice
 from ctckit.ocr.comparing import compare_characters
 from ctckit.ocr.data.lines import Line
@@ -18,8 +19,7 @@ from ctckit.ocr.demo.report_page import BODY
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.ocr.report.alignment import draw_reading
 from ctckit.ocr.report.curves import draw_curve
-from ctckit.ocr.report.page import Figure, tiles, whole_page, write_page
-from ctckit.ocr.report.svg import image_uri
+from ctckit.ocr.report.images import image_uri
 from ctckit.ocr.report.texts import draw_alignment
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctckit._files import locked, make_folder
+from ctckit._page.page import Figure
 from ctckit.errors import DataError
 from ctckit.lattices import lattice
 from ctckit.ocr.data.lines import TEXT_SUFFIX, GrayImage, Line
@@ -22,7 +23,6 @@ from ctckit.ocr.demo.report import write_report
 from ctckit.ocr.model_folder import save_model
 from ctckit.ocr.networks.crnn import CRNN, CRNNConfig
 from ctckit.ocr.recognizer import Recognizer
-from ctckit.ocr.report.page import Figure
 from ctckit.ocr.training.config import TrainingConfig
 from ctckit.ocr.training.evaluation import evaluate
 from ctckit.ocr.training.loop import train

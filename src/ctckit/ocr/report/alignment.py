@@ -8,10 +8,11 @@ from html import escape
 
 import numpy as np
 
+from ctckit._page.svg import open_svg
 from ctckit.lattices import Lattice
 from ctckit.ocr.data.images import GrayImage
 from ctckit.ocr.recognizer import CharacterSpan
-from ctckit.ocr.report.svg import image_uri, open_svg
+from ctckit.ocr.report.images import image_uri
 
 _HEIGHT = 128  # page pixels of a line
 _ROW = 12  # height of a state's row in the trellis

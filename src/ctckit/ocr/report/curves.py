@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from ctckit.ocr.report.svg import open_svg
+from ctckit._page.svg import open_svg
 
 
 def draw_curve(

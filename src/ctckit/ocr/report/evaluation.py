@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from ctckit._page.page import Figure, heading, percent, section, whole_page, write_page
 from ctckit.ocr.judging.calibration import Calibration
 from ctckit.ocr.judging.result import ModelEvaluation
 from ctckit.ocr.report.lines import draw_lines
-from ctckit.ocr.report.page import Figure, heading, percent, section, whole_page, write_page
 from ctckit.ocr.report.reliability import draw_reliability
 from ctckit.ocr.report.tables import draw_confusions, draw_documents, draw_skipped, draw_unknown
 

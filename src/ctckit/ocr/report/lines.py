@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ctckit._page.page import percent
 from ctckit.ocr.comparing import ComparedLine
 from ctckit.ocr.data.images import GrayImage
-from ctckit.ocr.report.page import percent
-from ctckit.ocr.report.svg import image_uri
+from ctckit.ocr.report.images import image_uri
 from ctckit.ocr.report.texts import draw_alignment
 
 

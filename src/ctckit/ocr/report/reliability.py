@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from ctckit._page.page import percent
+from ctckit._page.svg import open_svg
 from ctckit.ocr.judging.calibration import Calibration, CalibrationBin
-from ctckit.ocr.report.page import percent
-from ctckit.ocr.report.svg import open_svg
 
 _WIDTH, _HEIGHT = 400, 290
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 388, 30, 230  # the sides of the diagram

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from ctckit._page.page import percent
 from ctckit.ocr.comparing import Confusion, ErrorRates
 from ctckit.ocr.data.pairs import Skipped
-from ctckit.ocr.report.page import percent
 from ctckit.ocr.report.texts import show
 
 _NONE = '<p class="quiet">None.</p>'

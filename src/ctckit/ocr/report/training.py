@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ctckit._page.page import Figure, heading, percent, section, whole_page, write_page
 from ctckit.alignment.forced import forced_align
 from ctckit.lattices import lattice
 from ctckit.ocr.comparing import compare_lines, find_confusions
@@ -18,7 +19,6 @@ from ctckit.ocr.recognizer import CharacterSpan
 from ctckit.ocr.report.alignment import draw_reading
 from ctckit.ocr.report.curves import draw_curve
 from ctckit.ocr.report.lines import draw_lines
-from ctckit.ocr.report.page import Figure, heading, percent, section, whole_page, write_page
 from ctckit.ocr.report.tables import draw_confusions, draw_skipped
 from ctckit.ocr.training.evaluation import compute_log_probs
 from ctckit.ocr.training.observing import CurvePoint, Validation

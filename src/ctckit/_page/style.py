@@ -36,6 +36,7 @@ figure { margin: 0; }
 .card figcaption .quiet { font-size: .85rem; margin-left: auto; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 .scroll svg { display: block; }
+audio { display: block; width: 100%; max-width: 28rem; margin-top: .6rem; }
 .digits { font-family: ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; letter-spacing: .06em; }
 .bad { color: var(--bad); font-size: .9rem; }
 .plate { display: inline-block; max-width: 100%; overflow-x: auto; }

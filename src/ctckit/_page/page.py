@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 
 from ctckit._files import make_folder, write_atomically
+from ctckit._page.style import STYLE
 from ctckit.errors import DataError
-from ctckit.ocr.report.style import STYLE
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,149 @@
+"""One recording and its text: read, aligned, with its times and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctckit.cli.align.options import OutputOptions, PosteriorOptions, RecordingOptions, TextOptions
+from ctckit.cli.align.sources import Source, Sources
+from ctckit.cli.inputs import read_lines
+from ctckit.errors import DataError, InfeasibleTargetError
+
+if TYPE_CHECKING:
+    from ctckit.alignment import AlignmentSummary, TimedText, UtteranceSpan
+    from ctckit.alignment.readers import TextFile
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """A recording with its text.
+
+    Attributes:
+        source: The log-probabilities.
+        text: The text.
+        lines: Each line in its frames.
+        tiers: Lines, words and tokens with their times.
+        summary: How well the text fits.
+    """
+
+    source: Source
+    text: TextFile
+    lines: list[UtteranceSpan]
+    tiers: dict[str, tuple[TimedText, ...]]
+    summary: AlignmentSummary
+
+    @property
+    def unspelled(self) -> list[str]:
+        """The words with a wildcard, each once."""
+        words = [word.text for line in self.lines if line.transcript for word in line.transcript.unspelled]
+        return list(dict.fromkeys(words))
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """Aligns texts to recordings. The acoustic model and the files of words are loaded once.
+
+    Attributes:
+        recordings: How to run the model.
+        posteriors: How to read posteriors.
+        texts: How to read a text, and what may lie around it.
+        output: Boundaries, offset, and the confidence below which a line is suspicious.
+        show_progress: Whether to show how far the model is in a recording.
+    """
+
+    recordings: RecordingOptions
+    posteriors: PosteriorOptions
+    texts: TextOptions
+    output: OutputOptions
+    show_progress: bool = True
+
+    @property
+    def suspicious_below(self) -> float:
+        """The confidence below which a line is suspicious."""
+        from ctckit.alignment.summary import SUSPICIOUS
+
+        return SUSPICIOUS if self.output.fail_below is None else self.output.fail_below
+
+    def prepare(self) -> None:
+        """Load the model and the files of words, if they are not loaded yet."""
+        _ = self._replacements
+        self._sources.prepare()
+
+    def align(self, recording: Path, text: Path, *, emissions: Path | None = None) -> Aligned:
+        """Return the text with its times.
+
+        Args:
+            recording: The recording.
+            text: Its text.
+            emissions: Where to keep the emissions. If this file is there, it takes the place of the recording.
+
+        Raises:
+            CTCKitError: If the recording or the text cannot be used.
+        """
+        from ctckit.alignment import summarize, timed_utterances
+        from ctckit.alignment.readers import read_lines
+
+        said = read_lines(text, self.texts.text_tier)
+        replacements = self._replacements  # what is wrong there is an error before the model runs
+        source = self._sources.read(recording, emissions)
+        lines = self._lines(source, said, replacements)
+        tiers = timed_utterances(
+            lines,
+            source.vocabulary,
+            source.frame_seconds,
+            self.output.offset,
+            boundaries=self.output.boundaries.value,
+        )
+        tiers["lines"] = as_written(tiers["lines"], said)
+        numbers = [line.number for line in said.lines]
+        summary = summarize(tiers, numbers=numbers, below=self.suspicious_below)
+        return Aligned(source, said, lines, tiers, summary)
+
+    @cached_property
+    def _sources(self) -> Sources:
+        return Sources(self.recordings, self.posteriors, self.texts.dictionary, self.show_progress)
+
+    @cached_property
+    def _replacements(self) -> dict[str, str]:
+        path = self.texts.replacements
+        return {} if path is None else read_replacements(path)
+
+    def _lines(self, source: Source, said: TextFile, replacements: dict[str, str]) -> list[UtteranceSpan]:
+        from ctckit.alignment import align_lines
+
+        try:
+            found = align_lines(
+                source.log_probs,
+                [line.spoken for line in said.lines],
+                source.vocabulary,
+                spellings=source.spellings,
+                replacements=replacements,
+                between=self.texts.gaps,
+                edges=self.texts.edges,
+            )
+        except InfeasibleTargetError as error:
+            why = str(error).partition(": ")[2]
+            raise InfeasibleTargetError(f"{said.path}: the text cannot be emitted: {why}") from None
+        if not any(len(line.positions) for line in found):
+            raise DataError(f"{said.path}: it contains nothing that can be spelled in the model's tokens.")
+        return found
+
+
+def as_written(lines: Sequence[TimedText], said: TextFile) -> tuple[TimedText, ...]:
+    """Return lines with their texts as the file has them, with the markup of subtitles."""
+    return tuple(replace(line, text=each.text) for line, each in zip(lines, said.lines, strict=True))
+
+
+def read_replacements(path: Path) -> dict[str, str]:
+    """Return the words of a file that are spoken differently, and how."""
+    found: dict[str, str] = {}
+    for n, line in enumerate(read_lines(path), 1):
+        word, tab, spoken = line.partition("\t")
+        if not tab or not word.strip() or not spoken.strip():
+            raise DataError(f"{path}: line {n} is {line!r}; expected a word, a tab and the words that are spoken.")
+        found[word.strip()] = spoken.strip()
+    return found

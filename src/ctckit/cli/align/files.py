@@ -1,0 +1,87 @@
+"""The files of an alignment: checked before the work, and written so that one that fails does not lose the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctckit.cli.align.aligner import Aligned
+from ctckit.cli.align.options import OutputOptions, Tier
+from ctckit.errors import CTCKitError, DataError
+
+if TYPE_CHECKING:
+    from ctckit.alignment import TimedText
+
+ONE_TIER = {".srt": "lines", ".vtt": "lines", ".ctm": "words", ".txt": "words"}  # these files hold one tier
+SUBTITLES = (".srt", ".vtt")
+
+
+def expect_writable(paths: Iterable[Path]) -> None:
+    """Raise an error if a file cannot be written.
+
+    Raises:
+        DataError: Lists all files that cannot.
+    """
+    problems = [f"{path}: {why}" for path in paths if (why := _why_not(path)) is not None]
+    if problems:
+        raise DataError("\n  ".join(problems))
+
+
+def _why_not(path: Path) -> str | None:
+    if path.is_dir():
+        return "is a folder; expected the name of a file."
+    if not path.parent.is_dir():
+        return f"cannot be written (there is no folder {path.parent}). Make it, or choose another."
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return "cannot be written (it may not be written by this user). Choose another."
+    return None
+
+
+def write_all(writers: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Write files. Those that can be written are, whatever happens to the others.
+
+    Raises:
+        DataError: Names all files that were not written.
+    """
+    problems = []
+    for path, write in writers.items():
+        try:
+            write(path)
+        except CTCKitError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n  ".join(problems))
+
+
+def write_tiers(path: Path, found: Aligned, output: OutputOptions) -> None:
+    """Write the tiers that the format of a file holds."""
+    from ctckit.alignment import write_alignment
+
+    write_alignment(
+        path,
+        _tiers_for(path, found, output.tier),
+        duration_seconds=output.offset + found.source.duration_seconds,
+        media=found.source.media,
+    )
+
+
+def _tiers_for(path: Path, found: Aligned, tier: Tier | None) -> Mapping[str, Sequence[TimedText]]:
+    one = tier.value if tier else ONE_TIER.get(path.suffix.lower())
+    if one is None:
+        return found.tiers
+    if one == "lines" and path.suffix.lower() in SUBTITLES and not found.text.timed:
+        return {one: _cues(found)}
+    return {one: found.tiers[one]}
+
+
+def _cues(found: Aligned) -> Sequence[TimedText]:
+    """Return the lines of the text, split to the length of subtitles."""
+    from ctckit.alignment import subtitle_lines
+
+    words = iter(found.tiers["words"])
+    cues: list[TimedText] = []
+    for line in found.text.lines:
+        cues += subtitle_lines([next(words) for _ in line.spoken.split()])
+    return cues
