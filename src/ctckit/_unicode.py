@@ -24,6 +24,7 @@ _JOINING = re.compile(f"{_L}|{_V}|{_T}")
 _BASE = re.compile(f"{_HANGUL}|.", re.DOTALL)
 _ACCENTS = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")  # the beginnings of their names
 _SOUND_MARK = 8  # the combining class of the Japanese sound marks
+_READ = frozenset("&%‰@§°+=×÷")
 _MOST_MARKS = 5  # no writing system needs more on one letter
 _MOST_POINTS = 16  # characters of more code points are not searched for names of several of them
 
@@ -46,6 +47,11 @@ def is_spoken(character: str) -> bool:
     """Tell whether a code point is a letter, a digit or a vowel sign, which all have a sound of their own."""
     vowel_sign = is_mark(character) and unicodedata.combining(character) == 0 and not is_accent(character)
     return character.isalnum() or vowel_sign
+
+
+def is_read_aloud(character: str) -> bool:
+    """Tell whether a code point is spoken: letters, digits, vowel signs, and symbols that are words (&, %, €)."""
+    return is_spoken(character) or character in _READ or unicodedata.category(character) == "Sc"
 
 
 def clusters(text: str) -> Iterator[str]:
@@ -73,6 +79,19 @@ def _stands_alone(point: str) -> bool:
 def decomposed(text: str) -> str:
     """Return a text in the encoding that is the same for all equivalent texts (NFD)."""
     return unicodedata.normalize("NFD", text)
+
+
+def without_accents(text: str) -> str:
+    """Return a text without its accents, composed (NFC); other marks, such as vowel signs, stay."""
+    plain = "".join(character for character in decomposed(text) if not is_accent(character))
+    return unicodedata.normalize("NFC", plain)
+
+
+def encodings(text: str) -> tuple[str, ...]:
+    """Return a text as it is, composed (NFC), decomposed (NFD) and without accents, each different one once."""
+    if text.isascii():
+        return (text,)
+    return tuple(dict.fromkeys((text, unicodedata.normalize("NFC", text), decomposed(text), without_accents(text))))
 
 
 class TextIndex(Generic[T]):

@@ -1,16 +1,17 @@
 """Acoustic models: the plug-in mechanism, recordings, chunks, dictionaries, and the two models of ctckit."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ctckit import BeamDecoder, Transcript, Vocabulary, greedy_decode
-from ctckit.acoustic_models import AcousticModel, audio, listen, listen_in_chunks, load_model
+from ctckit.acoustic_models import AcousticModel, audio, listen, listen_in_chunks, load_model, recordings
 from ctckit.alignment import PronouncingDictionary
-from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
-from tests.support import tiny_acoustic_model
+from ctckit.errors import DataError, InputWarning, InvalidInputError, MissingDependencyError
+from tests.support import media_files, tiny_acoustic_model
 from tests.support.tiny_acoustic_model import FRAME_SAMPLES, RATE, VOCABULARY, samples_of
 from tests.support.tolerances import LOUDNESS_16_BITS, NETWORK_SINGLE, RESAMPLED, SAMPLE_16_BITS
 
@@ -71,17 +72,84 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 def test_a_recording_is_read_in_pieces_of_one_channel(tmp_path, monkeypatch):
     left = samples_of("abcd")
-    path = write_wav(tmp_path / "a.wav", np.stack([left, np.zeros_like(left)], axis=1))
-    monkeypatch.setattr(audio, "BLOCK_SECONDS", 1)
+    path = write_wav(tmp_path / "a.wav", np.stack([left, left / 2], axis=1))
+    monkeypatch.setattr(recordings, "BLOCK_SECONDS", 1)
     pieces = list(audio.blocks(path, RATE))
     assert [len(piece) for piece in pieces] == [1000, 200]
-    np.testing.assert_allclose(np.concatenate(pieces), left / 2, atol=SAMPLE_16_BITS)
+    np.testing.assert_allclose(np.concatenate(pieces), 0.75 * left, atol=SAMPLE_16_BITS)
     assert audio.duration_seconds(path) == 1.2
     samples, rate = audio.excerpt(path, 0.3, 0.5)
-    np.testing.assert_allclose(samples, left[300:500] / 2, atol=SAMPLE_16_BITS)
+    np.testing.assert_allclose(samples, 0.75 * left[300:500], atol=SAMPLE_16_BITS)
     assert rate == RATE
     assert len(audio.excerpt(path, -1, 99)[0]) == 1200
     assert len(audio.excerpt(path, 5, 6)[0]) == 0
+
+
+def test_silent_channels_do_not_count_and_channels_may_cancel_each_other(tmp_path):
+    left = samples_of("abcd")
+    silent = write_wav(tmp_path / "silent.wav", np.stack([np.zeros_like(left), left, 0.001 * left], axis=1))
+    inverted = write_wav(tmp_path / "inverted.wav", np.stack([left, -left], axis=1))
+
+    def read(path, channel=None):
+        samples = np.concatenate(list(audio.blocks(path, RATE, channel)))
+        part, _ = audio.excerpt(path, 0, 9, channel)
+        np.testing.assert_array_equal(part, samples)
+        return samples
+
+    np.testing.assert_allclose(read(silent), left, atol=SAMPLE_16_BITS)
+    with pytest.warns(InputWarning, match=r"inverted\.wav: channels 1 and 2 cancel each other, so channel 1 is used\."):
+        np.testing.assert_allclose(read(inverted), left, atol=SAMPLE_16_BITS)
+    np.testing.assert_allclose(read(inverted, 2), -left, atol=SAMPLE_16_BITS)
+    assert not read(silent, 1).any()
+    assert not read(write_wav(tmp_path / "none.wav", np.zeros((50, 2), np.float32))).any()
+    with pytest.raises(InvalidInputError, match=r"channel is 3, but .*inverted\.wav has 2; expected 1\.\.2\."):
+        listen(inverted, tiny_acoustic_model.load(""), channel=3)
+    assert len(listen(inverted, tiny_acoustic_model.load(""), channel=2).log_probs) == 12
+
+
+def test_gsm_which_cannot_be_searched(tmp_path):
+    path, tone = tmp_path / "a.wav", 0.3 * np.sin(np.arange(24000) * 0.2).astype(np.float32)
+    pytest.importorskip("soundfile").write(path, tone, 8000, subtype="GSM610")
+    samples = np.concatenate(list(audio.blocks(path, 8000)))
+    assert np.corrcoef(samples[:24000], tone)[0, 1] > 0.99
+    part, rate = audio.excerpt(path, 1.5, 2.0)
+    assert rate == 8000
+    np.testing.assert_array_equal(part, samples[12000:16000])
+    np.testing.assert_array_equal(audio.excerpt(path, -1, 0.5)[0], samples[:4000])
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "late"), [("a.m4a", 16000, 0), ("a.mp4", 16000, 0.5), ("a.webm", 48000, 0), ("a.aac", 16000, 0)]
+)
+def test_what_libsndfile_does_not_read_is_read_by_av(tmp_path, name, rate, late):
+    seconds = np.arange(2 * rate) / rate
+    tone = 0.3 * np.sin(2 * np.pi * 300 * seconds**2).astype(np.float32)  # rises: its correlation has one peak
+    path = media_files.write(tmp_path / name, np.stack([tone, tone], axis=1), rate, late_seconds=late)
+    samples = np.concatenate(list(audio.blocks(path, rate)))
+    begin = media_files.place_of(tone, samples) / rate
+    delay = 1024 / rate if name == "a.aac" else 0  # the format does not say which samples its encoder has added
+    assert begin == pytest.approx(late + delay, abs=0.002)
+    assert audio.duration_seconds(path) == pytest.approx(2 + late, abs=0.15)
+    part, own_rate = audio.excerpt(path, 1.0, 1.25)
+    assert own_rate == rate
+    np.testing.assert_array_equal(part, samples[rate : rate + rate // 4])
+
+
+def test_a_video_without_sound(tmp_path):
+    path = media_files.write(tmp_path / "a.mp4", None, 16000)
+    with pytest.raises(DataError, match=r"a\.mp4: it has no sound; expected a recording, or a video with a sound"):
+        audio.duration_seconds(path)
+
+
+def test_a_recording_that_needs_av_says_so(tmp_path, monkeypatch):
+    pytest.importorskip("soundfile")
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    for name, error in (("a.mp4", MissingDependencyError), ("a.wav", DataError)):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42")
+        with pytest.raises(
+            error, match=rf"{name}: not a recording that libsndfile reads .*pip install \"ctckit\[media\]"
+        ):
+            audio.duration_seconds(tmp_path / name)
 
 
 def test_a_recording_is_brought_to_the_rate_of_the_model(tmp_path):
@@ -119,7 +187,8 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, package, message):
 
 @pytest.mark.parametrize(("chunk", "context"), [(0.5, 0.2), (0.3, 1.0), (1.0, 0.0), (100.0, 5.0)])
 def test_chunks_give_the_frames_of_the_whole_recording(tmp_path, monkeypatch, chunk, context):
-    monkeypatch.setattr(audio, "BLOCK_SECONDS", 1)
+    for module in (audio, recordings):
+        monkeypatch.setattr(module, "BLOCK_SECONDS", 1)
     samples = np.concatenate([samples_of("bad cab face", lead=7), np.zeros(37, np.float32)])
     longest, done = [], []
     model = AcousticModel(
@@ -393,6 +462,65 @@ def test_a_folder_of_hugging_face(huggingface_folder):
     np.testing.assert_allclose(found.log_probs, expected, atol=NETWORK_SINGLE)
     in_chunks = listen(samples, model, rate=800, chunk_seconds=3, context_seconds=1)
     assert in_chunks.log_probs.shape == found.log_probs.shape
+
+
+def test_batches_of_chunks_give_the_same(huggingface_folder):
+    model = load_model(str(huggingface_folder), device="cpu")
+    samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    options = {"rate": 800, "chunk_seconds": 1, "context_seconds": 0.5}
+    one, sizes = listen(samples, model, **options), []
+
+    def log_probs_of_batch(batch):
+        sizes.append(len(batch))
+        return model.log_probs_of_batch(batch)
+
+    counted = replace(model, log_probs_of_batch=log_probs_of_batch)
+    found = listen(samples, counted, batch_size=4, **options)
+    np.testing.assert_allclose(found.log_probs, one.log_probs, atol=NETWORK_SINGLE)
+    assert sizes == [4, 4]  # and the first and the last chunk alone: they have less context
+    with pytest.raises(InvalidInputError, match=r"batch_size is 2, but the model computes one chunk at a time; exp"):
+        listen(samples, tiny_acoustic_model.load(""), rate=RATE, batch_size=2)
+
+
+def test_the_adapter_of_a_language(huggingface_folder, tmp_path):
+    import torch
+    import transformers
+    from safetensors.torch import save_file
+
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=800).save_pretrained(tmp_path)
+    tokens = {"eng": {"<pad>": 0, "|": 1, "A": 2}, "deu": {"<pad>": 0, "|": 1, "A": 2, "Ä": 3}}
+    (tmp_path / "vocab.json").write_text(json.dumps(tokens))
+    marks = {"bos_token": None, "eos_token": None, "unk_token": "<pad>"}
+    transformers.Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"), target_lang="eng", **marks).save_pretrained(
+        tmp_path
+    )
+    config = transformers.AutoConfig.from_pretrained(huggingface_folder)
+    config.update({"adapter_attn_dim": 4, "vocab_size": 3, "do_stable_layer_norm": True})
+    network = transformers.Wav2Vec2ForCTC(config)
+    network.save_pretrained(tmp_path)
+    adapter = {name: torch.zeros_like(each) for name, each in network._get_adapters().items()}
+    adapter |= {"lm_head.weight": torch.zeros(4, 16), "lm_head.bias": torch.tensor([0.0, 1.0, 2.0, 3.0])}
+    save_file(adapter, tmp_path / "adapter.deu.safetensors")
+    assert load_model(str(tmp_path)).vocabulary.tokens == ("", "|", "A")
+    german = load_model(str(tmp_path), language="deu")
+    assert german.vocabulary.tokens == ("", "|", "A", "Ä")
+    expected = np.arange(4) - np.log(np.exp(np.arange(4)).sum())
+    np.testing.assert_allclose(
+        german.log_probs(np.ones(900, np.float32)), np.tile(expected, (44, 1)), atol=NETWORK_SINGLE
+    )
+    with pytest.raises(
+        DataError, match=r"it has no adapter for the language 'xxx' \(.*\); expected adapter\.xxx\.safeten"
+    ):
+        load_model(str(tmp_path), language="xxx")
+
+
+def test_devices_and_options_that_are_not_there(huggingface_folder, plugins):
+    with pytest.raises(
+        InvalidInputError, match=r"device is 'nowhere', which torch cannot use here \(.*\); expected one"
+    ):
+        load_model(str(huggingface_folder), device="nowhere")
+    with pytest.raises(InvalidInputError, match=r"language is given, which the acoustic model 'tiny' does not have\."):
+        load_model("tiny", language="deu")
 
 
 def test_the_frame_length_is_measured_if_the_configuration_lacks_it(huggingface_folder):

@@ -77,6 +77,17 @@ def test_what_cannot_be_spelled_may_be_a_wildcard():
     assert Transcript("4", LETTERS, star=STAR).tokens.tolist() == [STAR]
 
 
+def test_symbols_that_are_read_aloud_are_not_left_out_silently():
+    transcript = Transcript("R&D: 5 % – €, ok", LETTERS, star=STAR)
+    assert spelled(transcript, LETTERS) == "r*d|*|*|*|ok"
+    assert [word.dropped for word in transcript.words] == ["&", "5", "%", "", "€", ""]
+    assert spelled(Transcript("R&D", LETTERS), LETTERS) == "rd"
+    known = Transcript("R&D & …", spell={"R&D": [1]}, star=STAR)
+    assert known.tokens.tolist() == [1, STAR]
+    assert [word.dropped for word in known.words] == ["", "&", ""]
+    assert Transcript("R&D", Vocabulary.from_characters("rd&")).unspelled == ()
+
+
 def test_pronouncing_dictionaries():
     transcript = Transcript("Hello, hello-WORLD! Zoë?", PHONES, spell=PRONOUNCED)
     assert spelled(transcript, PHONES) == "HHAHLOW<wb>HHAHLOW<wb>WERLD"
@@ -246,6 +257,24 @@ def test_words_are_looked_up_in_any_encoding():
     said = Transcript("(नमस्ते)", LETTERS, replacements={"नमस्ते": "hello"})
     assert spelled(said, LETTERS) == "hello"
     assert spelled(Transcript(unicodedata.normalize("NFD", "l'é't'"), LETTERS), LETTERS) == "l'e't'"
+
+
+def test_functions_are_asked_for_the_encodings_of_a_word_and_then_without_its_accents():
+    nfd = unicodedata.normalize("NFD", "naïve")
+    for known in ("naïve", nfd, "naive"):
+        asked = []
+        transcript = Transcript(f"{nfd}!", spell=lambda word: asked.append(word) or ([1] if word == known else None))  # noqa: B023
+        assert transcript.tokens.tolist() == [1]
+        assert transcript.unspelled == ()
+        assert asked == {"naïve": [nfd, "naïve"], nfd: [nfd], "naive": [nfd, "naïve", "naive"]}[known]
+    assert Transcript(nfd, spell={"naive": [2]}).tokens.tolist() == [2]
+    assert Transcript("NAÏVE", spell={"naive": [2], "naïve": [3]}).tokens.tolist() == [3]
+
+
+def test_marks_that_are_no_accents_are_never_taken_off_a_word():
+    for spell in ({"कत": [1]}, lambda word: [1] if word == "कत" else None):
+        (word,) = Transcript("किता", spell=spell).unspelled
+        assert word.dropped == "किता"
 
 
 @pytest.mark.parametrize("form", FORMS)

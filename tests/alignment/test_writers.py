@@ -30,6 +30,8 @@ TOKENS = (TimedText("ə", 0.12, 0.14, 1.0), TimedText("t͡ʃ", 0.14, 0.16, 0.25)
 
 
 def written(folder, name, tiers, **options):
+    if name.endswith(".smil"):
+        options = {"media": "talk.mp3", **options}
     write_alignment(folder / name, tiers, **options)
     return folder / name
 
@@ -138,12 +140,22 @@ def test_ctm_has_a_line_of_fields(tmp_path):
     rows = [line.split(" ") for line in path.read_text(encoding="utf-8").splitlines()]
     assert rows == [
         ["my_talk", "1", "0.120000", "0.360000", '"Größe"', "0.9300"],
-        ["my_talk", "1", "0.480000", "0.520000", "R&D"],
-        ["my_talk", "1", "3.500000", "0.000000", "über"],
+        ["my_talk", "1", "0.480000", "0.520000", "R&D", "0.0000"],
+        ["my_talk", "1", "3.500000", "0.000000", "über", "0.0000"],
         ["my_talk", "1", "4.000000", "1.000000", "New_York", "0.2500"],
     ]
     path = written(tmp_path, "a.ctm", {"words": WORDS}, media="recordings/x-ray.wav")
     assert path.read_text(encoding="utf-8").startswith("x-ray 1 ")
+
+
+def test_rttm_opens_in_rttm_manager(tmp_path):
+    rttm_manager = pytest.importorskip("rttm_manager")
+    speakers = {"Anna": [WORDS[0], WORDS[2]], "Bert R.": [TimedText("so", 0.3, 0.75, None)]}
+    found = rttm_manager.import_rttm(str(written(tmp_path, "a.rttm", speakers, media="a/my talk.wav")))
+    assert [(each.file_id, each.turn_onset, each.turn_duration, each.speaker_name) for each in found] == [
+        ("my_talk", 0.12, 0.36, "Anna"),
+        ("my_talk", 0.3, 0.45, "Bert_R."),
+    ]
 
 
 def test_audacity_labels_are_separated_by_tabs(tmp_path):
@@ -169,7 +181,8 @@ def test_json_has_everything(tmp_path):
 
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_file_is_whole_or_not_there(tmp_path, ending, monkeypatch):
-    path = written(tmp_path, f"a{ending.upper()}", {"words": WORDS})
+    media = "talk.mp3"  # one of the formats needs it
+    path = written(tmp_path, f"a{ending.upper()}", {"words": WORDS}, media=media)
     before = path.read_bytes()
     assert before
 
@@ -178,7 +191,7 @@ def test_a_file_is_whole_or_not_there(tmp_path, ending, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
-        write_alignment(path, {"words": TOKENS})
+        write_alignment(path, {"words": TOKENS}, media=media)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [path.name]
 
@@ -188,12 +201,18 @@ EMPTY = {  # what a file without entries holds
     ".eaf": '<TIER LINGUISTIC_TYPE_REF="aligned" TIER_ID="words" />',
     ".srt": "",
     ".vtt": "WEBVTT",
+    ".ttml": "<body><div /></body>",
+    ".ass": "[Events]",
+    ".lrc": "",
+    ".smil": "<body />",
+    ".xhtml": "<body>",
     ".ctm": "",
+    ".rttm": "",
     ".txt": "",
     ".json": '"words": []',
 }
 DISJOINT = (".textgrid", ".eaf")
-ONE_TIER_ENDINGS = (".srt", ".vtt", ".ctm", ".txt")
+ONE_TIER_ENDINGS = (".srt", ".vtt", ".ttml", ".ass", ".lrc", ".smil", ".xhtml", ".ctm", ".txt")
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -248,7 +267,7 @@ def test_formats_of_one_tier_say_so(tmp_path, ending):
         assert written(tmp_path, f"a{ending}", tiers).exists()
         return
     with pytest.raises(InvalidInputError, match=r"holds one tier, tiers has 2: words, tokens\. Pass one of them"):
-        write_alignment(tmp_path / f"a{ending}", tiers)
+        written(tmp_path, f"a{ending}", tiers)
 
 
 def test_other_endings_and_no_tiers_are_refused(tmp_path):

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+import sys
+import types
 import wave
 from xml.etree import ElementTree
 
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 from ctckit.alignment import TimedText, write_alignment
 from ctckit.alignment.writers import FORMATS
 from ctckit.cli import app
-from ctckit.cli.align.files import ONE_TIER
+from ctckit.cli.align.files import KARAOKE, ONE_TIER
 from ctckit.errors import InvalidInputError
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import RATE, VOCABULARY, samples_of
@@ -72,6 +74,34 @@ def test_boundaries_and_offset(files):
     assert rows(invoke(*RECORDING[:-2])) == met
 
 
+def test_one_channel_of_a_recording(files):
+    import soundfile
+
+    samples, _ = soundfile.read(files / "talk.wav", dtype="float32")
+    noise = 0.7 * np.sign(np.sin(np.arange(len(samples)))).astype(np.float32)
+    soundfile.write(files / "two.wav", np.stack([noise, samples], axis=1), RATE)
+    found = rows(invoke("two.wav", *RECORDING[1:], "--channel", 2))
+    assert [row[:2] for row in found] == [["0.500", "1.300"], ["1.700", "2.500"]]
+    refused = invoke("two.wav", *RECORDING[1:], "--channel", 3)
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "ctckit: channel is 3, but two.wav has 2; expected 1..2.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--language", "deu"), "ctckit: language is given, which the acoustic model 'tiny' does not have."),
+        (("--device", "cuda"), "ctckit: device is given, which the acoustic model 'tiny' does not have."),
+        (("--batch-size", 2), "ctckit: batch_size is 2, but the model computes one chunk at a time; expected 1."),
+    ],
+)
+def test_options_that_an_acoustic_model_does_not_have(files, options, message):
+    result = invoke(*RECORDING, *options)
+    assert (result.exit_code, result.stderr.startswith(message)) == (2, True)
+
+
 def test_a_recording_of_another_rate_and_in_chunks(files):
     found = rows(invoke("twice.wav", *RECORDING[1:], "--chunk-seconds", 1))
     assert [row[:2] for row in found] == [["0.500", "1.300"], ["1.700", "2.500"]]
@@ -116,6 +146,28 @@ def test_a_text_of_one_line_has_subtitles_too(files):
     assert list(json.loads((files / "out.json").read_text(encoding="utf-8"))["tiers"]) == ["lines", "words", "tokens"]
 
 
+def cues_of(path):
+    """The times and texts of the cues in a file."""
+    return [tuple(block.split("\n")[1:]) for block in path.read_text(encoding="utf-8").strip().split("\n\n")]
+
+
+def test_limits_of_subtitles(files):
+    (files / "text.txt").write_text("Bad cab.", encoding="utf-8")
+    invoke(*RECORDING, "-o", "out.srt")
+    assert cues_of(files / "out.srt") == [("00:00:00,500 --> 00:00:02,600", "Bad cab.")]  # 2.6 s: the recording's end
+    invoke(*RECORDING, "-o", "out.srt", "--cue-characters", 4, "--cue-padding", 0.1, 0.25)
+    assert cues_of(files / "out.srt") == [("00:00:00,400 --> 00:00:02,600", "Bad", "cab.")]
+    limits = ("--cue-characters", 4, "--cue-lines", 1, "--cue-gap", 0.2, "--cue-seconds", 0.5, 3, "--reading-speed", 30)
+    invoke(*RECORDING, "-o", "out.srt", "--preset", "broadcast", "--cue-padding", 0, 0, *limits)
+    assert cues_of(files / "out.srt") == [
+        ("00:00:00,500 --> 00:00:01,300", "Bad"),
+        ("00:00:01,700 --> 00:00:02,500", "cab."),
+    ]
+    refused = invoke(*RECORDING, "-o", "out.srt", "--cue-seconds", 3, 1)
+    assert refused.exit_code == 2
+    assert "shortest_seconds is 3.0, longest_seconds 1.0" in " ".join(refused.output.split())
+
+
 def test_words_that_cannot_be_spelled_are_named_and_have_a_wildcard(files):
     (files / "text.txt").write_text("bad 42 cab", encoding="utf-8")
     result = invoke(*RECORDING)
@@ -131,6 +183,22 @@ def test_words_that_cannot_be_spelled_are_named_and_have_a_wildcard(files):
     assert "spelled" not in result.stderr
     assert [row[3] for row in rows(result)] == ["bad", "42"]
     assert rows(result)[1][:2] == ["1.700", "2.500"]
+
+
+def test_numbers_and_other_scripts(files, monkeypatch):
+    numbers = types.ModuleType("num2words")
+    numbers.CONVERTER_CLASSES, numbers.num2words = {"en": None}, lambda *_, **__: "cab"
+    monkeypatch.setitem(sys.modules, "num2words", numbers)
+    letters = types.SimpleNamespace(romanize_string=lambda _: "bad")
+    monkeypatch.setattr("ctckit.alignment.spoken._uroman", lambda: letters)
+    (files / "text.txt").write_text("бад 42", encoding="utf-8")
+    result = invoke(*RECORDING, "--numbers", "en", "--romanize")
+    assert [(row[0], row[1], row[3]) for row in rows(result)] == [("0.500", "1.300", "бад"), ("1.700", "2.500", "42")]
+    assert "cannot be spelled" not in result.stderr
+    (files / "spoken.txt").write_text("бад\tbad\n", encoding="utf-8")
+    assert rows(invoke(*RECORDING, "--numbers", "en", "--replacements", "spoken.txt")) == rows(result)
+    refused = invoke(*RECORDING, "--numbers", "xx")
+    assert (refused.exit_code, refused.stderr) == (2, "ctckit: language is 'xx'; num2words knows en.\n")
 
 
 def test_a_text_of_a_part_of_the_recording(files):
@@ -384,11 +452,32 @@ def test_a_vocabulary_of_another_size(files):
 
 def test_the_command_knows_the_formats_that_hold_one_tier(tmp_path):
     """Otherwise ``ctckit align -o`` would offer them three tiers, which they refuse."""
-    tiers = {name: [TimedText("a", 0.0, 1.0, None)] for name in ("lines", "words")}
+    tiers = {name: [TimedText("a", 0.0, 1.0, None)] for name in ("words", "tokens")}
     for ending in FORMATS:
         try:
-            write_alignment(tmp_path / f"a{ending}", tiers, duration_seconds=1.0)
+            write_alignment(tmp_path / f"a{ending}", tiers, duration_seconds=1.0, media="a.wav")
         except InvalidInputError:
             assert ending in ONE_TIER
         else:
-            assert ending not in ONE_TIER
+            assert ending not in ONE_TIER or ending == ".rttm"  # there a tier is a speaker
+
+
+def test_karaoke_has_the_words_of_the_text(files):
+    outputs = [part for ending in KARAOKE for part in ("-o", f"out{ending}")]
+    invoke(*RECORDING, "--karaoke", "--cue-padding", 0, 0, *outputs, "-o", "out.srt")
+    written = {ending: (files / f"out{ending}").read_text(encoding="utf-8") for ending in KARAOKE}
+    assert written[".lrc"].splitlines() == ["[00:00.50]<00:00.50>“Bad", "[00:01.70]<00:01.70>cab!”"]
+    assert "00:00:00.500 --> 00:00:01.340\n“Bad\n" in written[".vtt"]
+    assert r"{\k84}“Bad" in written[".ass"]
+    assert '<span id="l2w1">cab!”</span>' in written[".xhtml"]
+    assert '<text src="out.xhtml#l2w1" />' in written[".smil"]
+    assert '<audio src="talk.wav" clipBegin="1.700s" clipEnd="2.500s" />' in written[".smil"]
+    assert ">cab!”</span>" in written[".ttml"]
+
+
+def test_rttm_has_one_speaker(files):
+    invoke(*RECORDING, "-o", "out.rttm")
+    assert (files / "out.rttm").read_text(encoding="utf-8").splitlines() == [
+        "SPEAKER talk 1 0.500000 0.800000 <NA> <NA> speaker <NA> <NA>",
+        "SPEAKER talk 1 1.700000 0.800000 <NA> <NA> speaker <NA> <NA>",
+    ]

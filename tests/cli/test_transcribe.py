@@ -79,10 +79,21 @@ def test_path_and_text_of_several(files):
 
 
 def test_subtitles_have_the_times_of_the_decoder(files):
-    result = invoke("bad.wav", *TINY, "--format", "srt")
+    result = invoke("bad.wav", *TINY, "--format", "srt", "--cue-padding", 0, 0)
     assert result.stdout == "1\n00:00:00,500 --> 00:00:02,500\nbad cab\n"
-    found = invoke("bad.wav", *TINY, "-f", "vtt").stdout
+    found = invoke("bad.wav", *TINY, "-f", "vtt", "--cue-padding", 0, 0).stdout
     assert found == "WEBVTT\n\nNOTE confidence 1.00\n\n00:00:00.500 --> 00:00:02.500\nbad cab\n"
+
+
+def test_words_have_times_within_lines(files):
+    def last_line(form):
+        return invoke("bad.wav", *TINY, "-f", form, "--karaoke", "--cue-padding", 0, 0).stdout.splitlines()[-1]
+
+    assert last_line("vtt") == "bad <00:00:01.700>cab"
+    assert last_line("lrc") == "[00:00.50]<00:00.50>bad <00:01.70>cab"
+    assert last_line("ass").endswith(r",,{\k120}bad {\k80}cab")
+    assert ">cab</span>" in last_line("ttml")
+    assert last_line("srt") == "bad cab"
 
 
 def test_json_has_lines_and_words(files):

@@ -3,7 +3,8 @@
 ::
 
     model.py           AcousticModel; load_model finds one by the name of its plug-in
-    audio.py           reads recordings at the sample rate of a model
+    audio.py           recordings as samples of one channel, at the sample rate of a model
+    recordings.py      opens recordings: libsndfile, or FFmpeg's libraries
     chunked.py         listen, listen_in_chunks: run a model on a recording of any length, in chunks that overlap
     saved.py           save_emissions, load_emissions: the output of a model in a file
     hama.py            the plug-in for the package hama: phonemes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ctckit.vocabulary import Vocabulary
 
 CHUNK_SECONDS = 30.0
 CONTEXT_SECONDS = 5.0
+Window = tuple[Samples, int, int | None, int]  # an input of the network, see _windows
 SLACK = 4  # a network may return this many frames less than the samples have
 
 
@@ -57,8 +59,10 @@ def listen(
     model: AcousticModel,
     *,
     rate: int | None = None,
+    channel: int | None = None,
     chunk_seconds: float = CHUNK_SECONDS,
     context_seconds: float = CONTEXT_SECONDS,
+    batch_size: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Emissions:
     """Return the log-probabilities of a model for a recording.
@@ -72,18 +76,26 @@ def listen(
         recording: A file, or (S,) samples in −1..1.
         model: See ``load_model``.
         rate: Samples per second, for an array.
+        channel: The channel of a file, counted from 1. None: see ``audio.blocks``.
         chunk_seconds: Largest length of a chunk.
         context_seconds: Length of the context on either side.
+        batch_size: Most chunks that the network computes at a time; more than one is faster on a GPU.
         progress: Called with the number of seconds that are finished.
 
     Raises:
         DataError: If the file cannot be read.
         InvalidInputError: If an argument is wrong, or the model returns an array of another shape than it declares.
-        MissingDependencyError: If soundfile is not installed, or soxr and the recording has another rate.
+        MissingDependencyError: If a package is missing that reads or resamples the recording; see ``audio.blocks``.
     """
     found, seconds = [np.zeros((0, len(model.vocabulary)), np.float32)], 0.0
     for chunk in listen_in_chunks(
-        recording, model, rate=rate, chunk_seconds=chunk_seconds, context_seconds=context_seconds
+        recording,
+        model,
+        rate=rate,
+        channel=channel,
+        chunk_seconds=chunk_seconds,
+        context_seconds=context_seconds,
+        batch_size=batch_size,
     ):
         found.append(chunk.log_probs)
         seconds = chunk.end_seconds
@@ -97,8 +109,10 @@ def listen_in_chunks(
     model: AcousticModel,
     *,
     rate: int | None = None,
+    channel: int | None = None,
     chunk_seconds: float = CHUNK_SECONDS,
     context_seconds: float = CONTEXT_SECONDS,
+    batch_size: int = 1,
 ) -> Iterator[Chunk]:
     """Return an iterator over the log-probabilities of a recording, chunk by chunk, in bounded memory.
 
@@ -114,12 +128,18 @@ def listen_in_chunks(
     """
     _checks.number(chunk_seconds, "chunk_seconds", 0.1, float("inf"))
     _checks.number(context_seconds, "context_seconds", 0.0, float("inf"))
+    if _checks.positive_integer(batch_size, "batch_size") > 1 and model.log_probs_of_batch is None:
+        raise InvalidInputError(f"batch_size is {batch_size}, but the model computes one chunk at a time; expected 1.")
     if isinstance(recording, (str, os.PathLike)):
-        pieces: Iterable[Samples] = audio.blocks(Path(recording), model.rate)
+        pieces: Iterable[Samples] = audio.blocks(Path(recording), model.rate, channel)
     else:
         pieces = _array_pieces(recording, rate, model.rate)
     windows = _windows(pieces, model.frame_samples, *_chunk_frames(model, chunk_seconds, context_seconds))
-    return (Chunk(_frames(model, samples, left, kept), end / model.rate) for samples, left, kept, end in windows)
+    return (
+        Chunk(_kept(model, frames, len(samples), left, kept), end / model.rate)
+        for batch in _batches(windows, batch_size)
+        for (samples, left, kept, end), frames in zip(batch, _computed(model, batch), strict=True)
+    )
 
 
 def _chunk_frames(model: AcousticModel, chunk_seconds: float, context_seconds: float) -> tuple[int, int]:
@@ -138,9 +158,7 @@ def _chunk_frames(model: AcousticModel, chunk_seconds: float, context_seconds: f
     return min(chunk, limit), context
 
 
-def _windows(
-    pieces: Iterable[Samples], hop: int, chunk: int, context: int
-) -> Iterator[tuple[Samples, int, int | None, int]]:
+def _windows(pieces: Iterable[Samples], hop: int, chunk: int, context: int) -> Iterator[Window]:
     """Yield the inputs of the network: samples, frames before the chunk, frames of the chunk, end of the chunk.
 
     The last chunk keeps all remaining frames (None), and is longer than the context.
@@ -158,19 +176,34 @@ def _windows(
         yield buffer, left, None, first + len(buffer)
 
 
-def _frames(model: AcousticModel, samples: Samples, left: int, kept: int | None) -> npt.NDArray[np.float32]:
-    frames = np.asarray(model.log_probs(samples))
+def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:
+    """Yield neighboring windows of the same length, at most ``size`` at a time."""
+    for _, same in groupby(windows, key=lambda window: len(window[0])):
+        while batch := list(islice(same, size)):
+            yield batch
+
+
+def _computed(model: AcousticModel, batch: Sequence[Window]) -> Iterable[npt.NDArray[np.float32]]:
+    if len(batch) == 1 or model.log_probs_of_batch is None:
+        return (np.asarray(model.log_probs(samples)) for samples, *_ in batch)
+    return np.asarray(model.log_probs_of_batch(np.stack([samples for samples, *_ in batch])))
+
+
+def _kept(
+    model: AcousticModel, frames: npt.NDArray[np.float32], samples: int, left: int, kept: int | None
+) -> npt.NDArray[np.float32]:
+    """Return the frames of a chunk without those of its context."""
     classes = len(model.vocabulary)
     if frames.ndim != 2 or frames.shape[1] != classes:
         raise InvalidInputError(
-            f"model.log_probs returned an array of shape {frames.shape} for {len(samples)} samples; expected (T, C) "
+            f"model.log_probs returned an array of shape {frames.shape} for {samples} samples; expected (T, C) "
             f"with the C = {classes} classes of its vocabulary."
         )
-    count = len(samples) // model.frame_samples
+    count = samples // model.frame_samples
     least, most = max(left + (kept or 0), count - SLACK), count + 2
     if not least <= len(frames) <= most:
         raise InvalidInputError(
-            f"model.log_probs returned {len(frames)} frames for {len(samples)} samples; with frame_samples = "
+            f"model.log_probs returned {len(frames)} frames for {samples} samples; with frame_samples = "
             f"{model.frame_samples} expected {least} to {most}."
         )
     return frames[left : None if kept is None else left + kept].astype(np.float32)

@@ -10,20 +10,24 @@ import numpy.typing as npt
 
 from ctckit import _checks
 from ctckit.acoustic_models.model import AcousticModel
-from ctckit.errors import DataError
+from ctckit.errors import DataError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
 
 
-def load(folder: str) -> AcousticModel:
+def load(folder: str, *, device: str = "auto", language: str | None = None) -> AcousticModel:
     """Return the model of a folder, with its feature extractor and tokenizer, as ``save_pretrained`` wrote them.
 
     Nothing is downloaded, and no code of the folder is executed.
 
     Args:
         folder: The folder.
+        device: "cpu", "cuda", "mps" or another of torch; "auto": a GPU if there is one.
+        language: The adapter to use, for models that have one for each language, as MMS: "deu" for
+            adapter.deu.safetensors.
 
     Raises:
-        DataError: If it is not such a folder.
+        DataError: If it is not such a folder, or has no adapter for the language.
+        InvalidInputError: If there is no such device.
         MissingDependencyError: If transformers or torch is not installed.
     """
     try:
@@ -42,18 +46,52 @@ def load(folder: str) -> AcousticModel:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]})") from error
+    if language is not None:
+        _set_language(folder, network, tokenizer, language)
+    place = _move(network, device)
     rate = int(features.sampling_rate)
 
-    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        inputs = features(samples, sampling_rate=rate, return_tensors="pt")
+    def log_probs_of_batch(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        inputs = features(list(samples), sampling_rate=rate, return_tensors="pt")
         with torch.inference_mode():
-            logits = network(inputs[features.model_input_names[0]]).logits[0]
-        result: npt.NDArray[np.float32] = logits.float().log_softmax(dim=-1).numpy()
+            logits = network(inputs[features.model_input_names[0]].to(place)).logits
+        result: npt.NDArray[np.float32] = logits.float().log_softmax(dim=-1).cpu().numpy()
         return result
 
-    return AcousticModel(
-        _vocabulary(folder, config, tokenizer), rate, _frame_samples(config, rate, log_probs), log_probs
-    )
+    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        result: npt.NDArray[np.float32] = log_probs_of_batch(samples[None])[0]
+        return result
+
+    vocabulary = _vocabulary(folder, network.config, tokenizer)
+    step = _frame_samples(config, rate, log_probs)
+    return AcousticModel(vocabulary, rate, step, log_probs, log_probs_of_batch=log_probs_of_batch)
+
+
+def _set_language(folder: str, network: Any, tokenizer: Any, language: str) -> None:
+    try:
+        tokenizer.set_target_lang(language)
+        network.load_adapter(language, local_files_only=True)
+    except (AttributeError, OSError, ValueError) as error:
+        raise DataError(
+            f"{folder}: it has no adapter for the language {language!r} ({str(error).splitlines()[0]}); expected "
+            f"adapter.{language}.safetensors, and the language in vocab.json."
+        ) from error
+
+
+def _move(network: Any, device: str) -> Any:
+    """Move a network to a device and return that."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        network.to(device)
+    except (AssertionError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"device is {device!r}, which torch cannot use here ({str(error).splitlines()[0]}); expected one that it "
+            "can, such as cpu."
+        ) from error
+    return torch.device(device)
 
 
 def _expect_ctc(folder: str, config: Any) -> None:

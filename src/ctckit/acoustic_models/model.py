@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ctckit.vocabulary import Vocabulary
 
 GROUP = "ctckit.acoustic_models"
 
+Compute = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
 
 @dataclass(frozen=True)
 class AcousticModel:
@@ -23,7 +26,7 @@ class AcousticModel:
 
     A plug-in is a function that takes a string and returns an ``AcousticModel``. The string is the part behind the
     colon in ``--model NAME:STRING``, often empty. A package offers a plug-in by an entry point of the group
-    ``ctckit.acoustic_models``.
+    ``ctckit.acoustic_models``. The function may take ``device`` and ``language`` by name; see ``load_model``.
 
     Attributes:
         vocabulary: Its C classes.
@@ -35,6 +38,7 @@ class AcousticModel:
         spell: For models whose tokens are not letters: a function from a word in lower case to its tokens, or to None
             for a word that it cannot spell. None if tokens are letters.
         most_samples: The largest number of samples of its input; None: no limit.
+        log_probs_of_batch: A function from (B, S) samples to (B, T, C) log-probabilities; None: one input at a time.
     """
 
     vocabulary: Vocabulary
@@ -43,6 +47,7 @@ class AcousticModel:
     log_probs: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     spell: Callable[[str], Sequence[str] | None] | None = None
     most_samples: int | None = None
+    log_probs_of_batch: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] | None = None
 
     @property
     def frame_seconds(self) -> float:
@@ -50,15 +55,16 @@ class AcousticModel:
         return self.frame_samples / self.rate
 
 
-def load_model(name: str) -> AcousticModel:
+def load_model(name: str, **options: str) -> AcousticModel:
     """Return the acoustic model with this name.
 
     Args:
         name: A plug-in, such as "hama"; a plug-in with its argument, "huggingface:FOLDER"; or a folder of a Hugging
             Face model.
+        **options: What its plug-in takes besides: ``device`` and ``language``, for folders of Hugging Face.
 
     Raises:
-        InvalidInputError: If there is no such plug-in; lists the existing ones.
+        InvalidInputError: If there is no such plug-in; lists the existing ones. If it does not take an option.
         DataError: If the folder or file of the argument cannot be used.
         MissingDependencyError: If the package that it needs is not installed.
     """
@@ -74,7 +80,13 @@ def load_model(name: str) -> AcousticModel:
             f"model is {name!r}; expected a folder of a Hugging Face model, or one of the acoustic models {known} "
             f'(other packages can add some by entry points of the group "{GROUP}").'
         )
-    model = _loaded(found[plugin])(argument)
+    load = _loaded(found[plugin])
+    for option in options:
+        if option not in signature(load).parameters:
+            raise InvalidInputError(
+                f"{option} is given, which the acoustic model {plugin!r} does not have. Leave it out."
+            )
+    model = load(argument, **options)
     if not isinstance(model, AcousticModel):
         raise InvalidInputError(
             f"the acoustic model {plugin!r} ({found[plugin].value}) is a {type(model).__name__}; expected an "
@@ -86,20 +98,27 @@ def load_model(name: str) -> AcousticModel:
 def guarded(acoustic: AcousticModel) -> AcousticModel:
     """Return the model; what its network raises becomes a ``DataError``, so that one recording does not stop all."""
 
-    def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        try:
-            return acoustic.log_probs(samples)
-        except Exception as error:
-            raise DataError(
-                f"the acoustic model cannot compute {len(samples)} samples of it ({type(error).__name__}: {error})."
-            ) from error
+    def careful(compute: Compute) -> Compute:
+        def log_probs(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            try:
+                return compute(samples)
+            except Exception as error:
+                raise DataError(
+                    f"the acoustic model cannot compute {samples.shape[-1]} samples of it "
+                    f"({type(error).__name__}: {error})."
+                ) from error
 
-    return replace(acoustic, log_probs=log_probs)
+        return log_probs
+
+    batch = acoustic.log_probs_of_batch
+    return replace(
+        acoustic, log_probs=careful(acoustic.log_probs), log_probs_of_batch=None if batch is None else careful(batch)
+    )
 
 
-def _loaded(entry: EntryPoint) -> Callable[[str], Any]:
+def _loaded(entry: EntryPoint) -> Callable[..., Any]:
     try:
-        load: Callable[[str], Any] = entry.load()
+        load: Callable[..., Any] = entry.load()
     except (AttributeError, ImportError) as error:
         raise InvalidInputError(
             f"the acoustic model {entry.name!r} ({entry.value}) cannot be imported: {error}"

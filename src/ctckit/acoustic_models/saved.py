@@ -30,15 +30,27 @@ class Origin:
         digest: The BLAKE2 digest of its file, in hexadecimal digits.
         model: The name of the acoustic model, as ``load_model`` takes it; it spells words.
         chunk_seconds: The length of the pieces that the model got.
+        channel: The channel of the recording that was asked for.
+        language: The adapter of the model.
     """
 
     media: str
     digest: str
     model: str | None
     chunk_seconds: float
+    channel: int | None = None
+    language: str | None = None
 
     @classmethod
-    def of(cls, recording: Path, model: str | None, chunk_seconds: float) -> Origin:
+    def of(
+        cls,
+        recording: Path,
+        model: str | None,
+        chunk_seconds: float,
+        *,
+        channel: int | None = None,
+        language: str | None = None,
+    ) -> Origin:
         """Return the origin of the emissions of a recording.
 
         Raises:
@@ -53,7 +65,7 @@ class Origin:
             raise MissingFileError(f"{recording}: there is no such file.") from None
         except OSError as error:
             raise DataError(f"{recording}: cannot be read ({error.strerror or error}).") from None
-        return cls(recording.name, digest.hexdigest(), model, chunk_seconds)
+        return cls(recording.name, digest.hexdigest(), model, chunk_seconds, channel, language)
 
 
 @dataclass(frozen=True, eq=False)

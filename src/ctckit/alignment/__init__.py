@@ -7,7 +7,8 @@
     wildcards.py        targets with wildcards, and targets that may begin late and end early
     result.py           Alignment: spans, path, confidences, words
     boundaries.py       where a token begins and ends, by three definitions
-    transcript.py       Transcript: from a written text to tokens and back, with spelling.py and characters.py
+    transcript.py       Transcript: from a written text to tokens and back, with words.py, spelling.py and characters.py
+    spoken.py           number_words, romanized: words that are not spoken as they are written
     utterances.py       align_utterances: a list of texts in one recording
     lines.py            align_lines: the lines of a written text, with the best pronunciations
     summary.py          summarize: how well a text fits, and the lines that probably were not said
@@ -16,7 +17,7 @@
     spans.py            TokenSpan, WordSpan (frames), TimedText (seconds)
     timing.py           timed_tiers, timed_utterances: lines, words and tokens in seconds
     readers/            texts from plain files, subtitles, TextGrids and ELAN files
-    writers/            write_alignment: TextGrid, ELAN, subtitles, CTM, labels, JSON, formats of other packages
+    writers/            subtitle_cues; write_alignment: Praat, ELAN, subtitles, karaoke, books, tables, JSON
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ if TYPE_CHECKING:
     from ctckit.alignment.pronunciation import PronouncingDictionary
     from ctckit.alignment.result import Alignment
     from ctckit.alignment.spelling_choice import SpellingChoice
+    from ctckit.alignment.spoken import number_words, romanized
     from ctckit.alignment.summary import AlignmentSummary, NumberedLine, summarize
     from ctckit.alignment.timing import timed_tiers, timed_utterances
     from ctckit.alignment.transcript import Transcript, TranscriptWord
     from ctckit.alignment.utterances import UtteranceSpan, align_utterances
-    from ctckit.alignment.writers import Tiers, subtitle_lines, timed, write_alignment
+    from ctckit.alignment.writers import CueLimits, Tiers, subtitle_cues, subtitle_lines, timed, write_alignment
 
 __all__ = [
     "Alignment",
     "AlignmentSummary",
+    "CueLimits",
     "NumberedLine",
     "PronouncingDictionary",
     "Runs",
@@ -55,7 +58,10 @@ __all__ = [
     "align_lines",
     "align_utterances",
     "forced_align",
+    "number_words",
+    "romanized",
     "runs_of_path",
+    "subtitle_cues",
     "subtitle_lines",
     "summarize",
     "timed",
@@ -67,6 +73,7 @@ __all__ = [
 _ON_DEMAND = {  # decoders need the spans only
     "Alignment": "result",
     "AlignmentSummary": "summary",
+    "CueLimits": "writers",
     "NumberedLine": "summary",
     "PronouncingDictionary": "pronunciation",
     "SpellingChoice": "spelling_choice",
@@ -77,6 +84,9 @@ _ON_DEMAND = {  # decoders need the spans only
     "align_lines": "lines",
     "align_utterances": "utterances",
     "forced_align": "forced",
+    "number_words": "spoken",
+    "romanized": "spoken",
+    "subtitle_cues": "writers",
     "subtitle_lines": "writers",
     "summarize": "summary",
     "timed": "writers",

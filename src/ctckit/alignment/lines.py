@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy.typing as npt
 
 from ctckit.alignment.spelling_choice import SpellingChoice
+from ctckit.alignment.spoken import Replacements
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.utterances import STAR, UtteranceSpan, align_utterances
 from ctckit.vocabulary import Vocabulary
@@ -19,7 +20,7 @@ def align_lines(
     vocabulary: Vocabulary,
     *,
     spellings: Callable[[str], Sequence[Sequence[str]]] | None = None,
-    replacements: Mapping[str, str] | None = None,
+    replacements: Replacements | None = None,
     between: bool = True,
     edges: bool = True,
 ) -> list[UtteranceSpan]:

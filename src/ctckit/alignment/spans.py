@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -79,12 +79,15 @@ class TimedText:
         start_seconds: Its start.
         end_seconds: Its end.
         confidence: The confidence of its span.
+        before: The white space before it in the text: a space; nothing, in languages without spaces; or the end of a
+            line. It takes no part in comparisons.
     """
 
     text: str
     start_seconds: float
     end_seconds: float
     confidence: float | None
+    before: str = field(default=" ", repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from ctckit import _checks
-from ctckit._unicode import CharacterIndex, TextIndex, clusters, is_mark, is_spoken
+from ctckit._unicode import (
+    CharacterIndex,
+    TextIndex,
+    clusters,
+    encodings,
+    is_mark,
+    is_read_aloud,
+    is_spoken,
+    without_accents,
+)
 from ctckit.alignment.characters import ALIKE, CharacterSpeller
 from ctckit.errors import CharsetError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
@@ -109,10 +118,10 @@ class Speller:
                 result.spelled = True
             elif character in DIVIDERS and inside and self.separator is not None:
                 result.tokens.append(self.separator)
-            elif is_spoken(character[0]):
+            elif is_read_aloud(character[0]):
                 lost = character
             result.dropped += lost
-            if star is not None and any(map(is_spoken, lost)) and result.tokens[-1:] != [star]:
+            if star is not None and any(map(is_read_aloud, lost)) and result.tokens[-1:] != [star]:
                 result.tokens.append(star)
         return result
 
@@ -120,7 +129,7 @@ class Speller:
         whole = self._looked_up(word)
         if whole is not None:
             return Written(whole)
-        result, parts = Written(), [bare(part) for part in _divided(word)]
+        result, parts = Written(), [bare(part) or _symbols(part) for part in _divided(word)]
         for part in filter(None, parts):
             tokens = self._looked_up(part) if len(parts) > 1 else None
             if tokens is None:
@@ -134,10 +143,15 @@ class Speller:
     def _looked_up(self, word: str) -> list[int] | None:
         """Return the tokens of a word, or None for an unknown word."""
         if self._spellings is not None:
-            given = self._spellings.find(*_looked_up_as(word))
+            given = self._spellings.find(*_looked_up_as(word), *_looked_up_as(without_accents(word)))
         else:
-            given = self._spell(bare(word)) if callable(self._spell) and bare(word) else None
+            given = self._answer(bare(word))
         return None if given is None or not len(given) else self._classes(given, word)
+
+    def _answer(self, word: str) -> Any:
+        """Return what the function says for the first encoding of a word that it knows."""
+        answers = (self._spell(form) for form in encodings(word) if callable(self._spell) and form)
+        return next((answer for answer in answers if answer is not None and len(answer)), None)
 
     def _classes(self, given: Sequence[Any], word: str) -> list[int]:
         if not isinstance(given[0], str) and isinstance(given[0], Sequence):
@@ -161,6 +175,11 @@ def bare(word: str) -> str:
         return ""
     marks = takewhile(is_mark, word[letters[-1] + 1 :])
     return word[letters[0] : letters[-1] + 1] + "".join(marks)
+
+
+def _symbols(word: str) -> str:
+    """Return the symbols of a word that are read aloud."""
+    return "".join(filter(is_read_aloud, word))
 
 
 def _long_tokens(vocabulary: Vocabulary) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +111,7 @@ def timed_utterances(
         start = float(edges[there[0], 0]) if there else at
         at = float(edges[there[-1], 1]) if there else at
         lines.append(TimedText(each.text or "…", start, at, joined(own).confidence if own else each.confidence))
-        words += own
+        words += [replace(word, before="\n") for word in own[:1]] + own[1:]
     return {"lines": tuple(lines), "words": tuple(words), "tokens": _tokens(alignment, vocabulary, edges)}
 
 
@@ -138,7 +139,7 @@ def _words(
         there = [k for k in own if alignment.starts[k] < alignment.ends[k]]
         start = float(edges[there[0], 0]) if there else at
         at = float(edges[there[-1], 1]) if there else at
-        words.append(TimedText(word.text, start, at, span.confidence))
+        words.append(TimedText(word.text, start, at, span.confidence, word.before))
     return words
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit import _checks
-from ctckit._unicode import TextIndex
-from ctckit.alignment.spelling import Speller, bare
+from ctckit.alignment.spelling import Speller
+from ctckit.alignment.spoken import Replacements, Spoken, replacer
+from ctckit.alignment.words import Segment, words_of
 from ctckit.errors import InvalidInputError
 from ctckit.topology import Ints
 from ctckit.vocabulary import Vocabulary
@@ -29,7 +30,8 @@ class TranscriptWord:
         begin: Index of its first character in the text.
         end: One past its last character.
         positions: Positions of its tokens in the transcript's tokens; empty for a word that cannot be spelled.
-        dropped: Its letters, digits, vowel signs and other marks that have no token; not accents.
+        dropped: Its letters, digits, vowel signs, other marks and symbols such as & that have no token; not accents.
+        before: The white space before it in the text: a space, an end of line, or nothing.
     """
 
     text: str
@@ -37,17 +39,19 @@ class TranscriptWord:
     end: int
     positions: range
     dropped: str
+    before: str = " "
 
 
 class Transcript:
     """A text, its words, and the tokens that a model would write for it.
 
-    Words are separated by white space. Each character of a word is written with the first of these that the model has:
-    the character itself, in any encoding of Unicode (one code point, or a letter and marks); its lower or upper case;
-    its parts, if it is a ligature; the character without its accent, or without other marks. Punctuation that the model
-    does not have is left out. Hyphens and slashes within a word divide it. Letters and digits that cannot be written
-    are dropped, or become a wildcard. So are vowel signs. ``unspelled`` lists the words with what was dropped; only
-    accents can be missing without a note there.
+    Words are separated by white space, or found by ``segment`` in texts of languages that do not separate them. Each
+    character of a word is written with the first of these that the model has: the character itself, in any encoding of
+    Unicode (one code point, or a letter and marks); its lower or upper case; its parts, if it is a ligature; the
+    character without its accent, or without other marks. Punctuation that the model does not have is left out. Hyphens
+    and slashes within a word divide it. Letters and digits that cannot be written are dropped, or become a wildcard. So
+    are vowel signs, and symbols that are read aloud (&, %, €). ``unspelled`` lists the words with what was dropped;
+    only accents can be missing without a note there.
 
     Args:
         text: The text as it is written.
@@ -56,9 +60,13 @@ class Transcript:
         spell: The tokens of a word, for models that do not write letters: a ``PronouncingDictionary`` or another
             mapping, or a function such as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has; of
             several spellings the first is taken. A mapping is looked up for the
-            word as it is written, without punctuation, in lower and in upper case, in any encoding of Unicode; a
-            function is called once, for the word without punctuation. An unknown word (None) cannot be spelled.
-        replacements: Words that are not spoken as they are written: {"1984": "nineteen eighty-four"}.
+            word as it is written, without punctuation, in lower and in upper case, in any encoding of Unicode, then
+            without accents; a function is called for the word without punctuation: as it is written, in NFC, in NFD and
+            without accents, until it knows one of these. An unknown word (None) cannot be spelled.
+        replacements: Words that are not spoken as they are written: {"1984": "nineteen eighty-four"}; or a function
+            from a word with its punctuation to the spoken words, or to None: ``number_words("en")``, ``romanized``.
+        segment: A function from a text without spaces, in a script without them (Thai, Chinese and others), to its
+            words, which together are the text. By default BudouX, if it is installed, or else characters.
         star: The number of the wildcard that is put in place of what cannot be spelled; None: no wildcard is put there.
 
     Attributes:
@@ -88,23 +96,29 @@ class Transcript:
         vocabulary: Vocabulary | None = None,
         *,
         spell: Spell | None = None,
-        replacements: Mapping[str, str] | None = None,
+        replacements: Replacements | None = None,
+        segment: Segment | None = None,
         star: int | None = None,
     ) -> None:
         _checks.expect_instance(text, "text", str, "a string")
         speller = Speller(vocabulary, spell)
         self.text = text
         tokens: list[int] = []
-        words = []
-        spoken = TextIndex(replacements.get, replacements) if replacements else None
-        found = [(word, begin, speller.join(_spoken(word, spoken), star)) for word, begin in _words(text)]
+        words: list[TranscriptWord] = []
+        spaced = False  # whether there was a space since the last token
+        spoken = replacer(replacements)
+        found = [(word, begin, speller.join(_spoken(word, spoken), star)) for word, begin in words_of(text, segment)]
         speller.expect_written([written for _, _, written in found])
         for word, begin, written in found:
-            if written.tokens and tokens and speller.separator is not None:
+            before = _space(text[words[-1].end : begin]) if words else " "
+            spaced |= before != ""
+            if written.tokens and tokens and speller.separator is not None and spaced:
                 tokens.append(speller.separator)
+            spaced &= not written.tokens
             first = len(tokens)
             tokens += written.tokens
-            words.append(TranscriptWord(word, begin, begin + len(word), range(first, len(tokens)), written.dropped))
+            place = range(first, len(tokens))
+            words.append(TranscriptWord(word, begin, begin + len(word), place, written.dropped, before))
         self.words: tuple[TranscriptWord, ...] = tuple(words)
         self.tokens: Ints = np.array(tokens, dtype=np.int64)
         self.star = star
@@ -115,7 +129,7 @@ class Transcript:
 
     @property
     def unspelled(self) -> tuple[TranscriptWord, ...]:
-        """The words with letters, digits or marks that have no token, see ``TranscriptWord.dropped``."""
+        """The words with letters, digits, marks or symbols that have no token, see ``TranscriptWord.dropped``."""
         return tuple(word for word in self.words if word.dropped)
 
     def expect_tokens(self, tokens: npt.NDArray[np.integer[Any]]) -> None:
@@ -136,15 +150,10 @@ class Transcript:
             )
 
 
-def _words(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the words between white space, each with the index of its first character."""
-    begin = 0
-    for word in text.split():
-        begin = text.index(word, begin)
-        yield word, begin
-        begin += len(word)
+def _space(between: str) -> str:
+    return "\n" if "\n" in between else between[:1] and " "
 
 
-def _spoken(word: str, replacements: TextIndex[str] | None) -> Iterable[str]:
-    found = None if replacements is None else replacements.find(word, bare(word), bare(word).lower())
+def _spoken(word: str, spoken: Spoken | None) -> Iterable[str]:
+    found = None if spoken is None else spoken(word)
     return [word] if found is None else found.split()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ctckit._warning import warn
+from ctckit.cli.acoustic_options import AcousticOptions
 from ctckit.cli.inputs import read_lexicon
-from ctckit.cli.options import ACOUSTIC_MODEL, ChunkSeconds, SearchOptions, refuse_option
+from ctckit.cli.options import ACOUSTIC_MODEL, SearchOptions, refuse_option
 from ctckit.cli.output import progress_bar, some
+from ctckit.cli.subtitle_options import SubtitleOptions
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ class Format(str, Enum):
     text = "text"
     srt = "srt"
     vtt = "vtt"
+    ttml = "ttml"
+    ass = "ass"
+    lrc = "lrc"
     json = "json"
 
 
@@ -35,7 +40,13 @@ ENDINGS = {Format.text: "txt"}  # the others are the names of the formats
 
 
 def transcribe(
-    recordings: Annotated[list[Path], typer.Argument(help="Recordings: WAV, FLAC, OGG, MP3.", metavar="RECORDING...")],
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Recordings: WAV, FLAC, OGG, MP3; with the package av also MP4, M4A, WebM and others.",
+            metavar="RECORDING...",
+        ),
+    ],
     *,
     model: Annotated[str, ACOUSTIC_MODEL],
     form: Annotated[
@@ -43,8 +54,8 @@ def transcribe(
         typer.Option(
             "--format",
             "-f",
-            help="text; subtitles as srt or vtt; or json: lines and words with their times and confidences, as "
-            "ctckit align writes it.",
+            help="text; subtitles as srt, vtt, ttml or ass; lyrics as lrc; or json: lines and words with their times "
+            "and confidences, as ctckit align writes it.",
         ),
     ] = Format.text,
     out: Annotated[
@@ -60,7 +71,8 @@ def transcribe(
             "words are those of --lexicon, or of a model of words, or else all of the dictionary.",
         ),
     ] = None,
-    chunk_seconds: ChunkSeconds = 30.0,
+    reading: AcousticOptions,
+    subtitles: SubtitleOptions,
     search: SearchOptions,
 ) -> None:
     """Transcribe recordings: an acoustic model, then the beam search with lexicon and language model.
@@ -74,10 +86,9 @@ def transcribe(
     not have, and all without a dictionary, come from the model itself, which is slow for very many words.
     """
     from ctckit._files import make_folder
-    from ctckit.acoustic_models import load_model
 
     targets = _targets(recordings, out, form)
-    acoustic = load_model(model)
+    acoustic = reading.load(model)
     models = search.models()
     decoder = search.decoder(acoustic.vocabulary, models=models, lexicon=_lexicon(search, models, acoustic, dictionary))
     if out is not None:
@@ -85,13 +96,13 @@ def transcribe(
     problems = []
     for n, (recording, target) in enumerate(zip(recordings, targets, strict=True), 1):
         try:
-            found, seconds = _decoded(recording, acoustic, decoder, chunk_seconds, f"{n}/{len(recordings)}")
+            found, seconds = _decoded(recording, acoustic, decoder, f"{n}/{len(recordings)}", **reading.reading())
         except MissingDependencyError:
             raise
         except (DataError, InvalidInputError) as error:
             problems.append(str(error) if str(error).startswith(f"{recording}:") else f"{recording}: {error}")
             continue
-        content = _content(found, acoustic, form, seconds, recording, target)
+        content = _content(found, acoustic, form, subtitles, seconds, recording, target)
         if out is not None:
             _write(target, content)
         else:
@@ -169,15 +180,18 @@ def _spelled(
 
 
 def _decoded(
-    recording: Path, acoustic: AcousticModel, decoder: BeamDecoder, chunk_seconds: float, count: str
+    recording: Path, acoustic: AcousticModel, decoder: BeamDecoder, count: str, **reading: Any
 ) -> tuple[Hypothesis, float]:
-    """Return the text and the length of a recording. It is decoded while it is read, in bounded memory."""
+    """Return the text and the length of a recording. It is decoded while it is read, in bounded memory.
+
+    ``reading``: See ``listen_in_chunks``.
+    """
     from ctckit.acoustic_models import audio, listen_in_chunks
     from ctckit.acoustic_models.model import guarded
 
     stream, seconds = decoder.stream(), 0.0
     with progress_bar(f"{count} {recording.name}", audio.duration_seconds(recording)) as show:
-        for chunk in listen_in_chunks(recording, guarded(acoustic), chunk_seconds=chunk_seconds):
+        for chunk in listen_in_chunks(recording, guarded(acoustic), **reading):
             stream.push(chunk.log_probs)
             seconds = chunk.end_seconds
             show(seconds)
@@ -185,31 +199,41 @@ def _decoded(
 
 
 def _content(
-    found: Hypothesis, acoustic: AcousticModel, form: Format, seconds: float, recording: Path, target: Path
+    found: Hypothesis,
+    acoustic: AcousticModel,
+    form: Format,
+    subtitles: SubtitleOptions,
+    seconds: float,
+    recording: Path,
+    target: Path,
 ) -> str:
-    from ctckit.alignment.writers import alignment_content, timed
+    from ctckit.alignment import subtitle_lines
+    from ctckit.alignment.writers import alignment_content
 
     if form is Format.text:
         return f"{found.text}\n"
-    if acoustic.vocabulary.has_words:
-        name, entries = "words", timed(found.words, acoustic.frame_seconds)
-    else:
-        name, entries = "tokens", found.times(acoustic.frame_seconds)
-    tiers = {"lines": _lines(entries, of_words=name == "words")}
+    entries = found.times(acoustic.frame_seconds)
+    name = "words" if acoustic.vocabulary.has_words else "tokens"
+    words = entries if name == "words" else tuple(_glued(entries))
     if form is Format.json:
-        tiers[name] = entries
+        tiers = {"lines": subtitle_lines(words), name: entries}
+    else:
+        tiers = {"lines": subtitles.cues(words, seconds)}
+        if subtitles.karaoke and form is not Format.srt:
+            tiers["words"] = words
     return alignment_content(target, tiers, duration_seconds=seconds, media=recording.name).decode()
 
 
-def _lines(entries: Sequence[TimedText], *, of_words: bool) -> tuple[TimedText, ...]:
-    """Return the lines of subtitles. Tokens that are not words stand without spaces between them."""
-    from ctckit.alignment import subtitle_lines
-
-    if of_words:
-        return subtitle_lines(entries)
-    lines = subtitle_lines(entries, characters=2 * 42)  # with a space behind each token
-    texts = [replace(line, text=line.text.replace(" ", "").replace("␣", " ").strip()) for line in lines]
-    return tuple(line for line in texts if line.text)
+def _glued(tokens: Sequence[TimedText]) -> Iterator[TimedText]:
+    """Yield the tokens that are not white space, with spaces only where a token of white space was."""
+    space = " "
+    for token in tokens:
+        text = token.text.replace("␣", " ")
+        if text.strip():
+            yield replace(token, text=text.strip(), before=space or text[: text[0].isspace()])
+            space = text[len(text.rstrip()) :]
+        else:
+            space = " "
 
 
 def _write(path: Path, content: str) -> None:

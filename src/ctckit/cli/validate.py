@@ -45,7 +45,7 @@ def validate(
     from ctckit.alignment.corpus.pairs import find_pairs
 
     found = find_pairs(corpus)
-    replacements = {} if texts.replacements is None else read_replacements(texts.replacements)
+    replacements = texts.spoken_words({} if texts.replacements is None else read_replacements(texts.replacements))
     sources = Sources(RecordingOptions(model=model), PosteriorOptions(), texts.dictionary)
     acoustic = sources.model(model)
     spellings = sources.spellings(acoustic)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from ctckit.alignment.forced import why_impossible
 from ctckit.alignment.readers import TextFile
 from ctckit.alignment.spelling import bare
+from ctckit.alignment.spoken import Replacements
 from ctckit.alignment.transcript import Transcript
 from ctckit.alignment.utterances import STAR
 from ctckit.vocabulary import Vocabulary
@@ -60,7 +61,7 @@ class TextChecker:
         vocabulary: Vocabulary,
         frame_seconds: float,
         spellings: Spellings | None,
-        replacements: Mapping[str, str],
+        replacements: Replacements,
     ) -> None:
         self._vocabulary, self._frame_seconds, self._replacements = vocabulary, frame_seconds, replacements
         self._spell = None if spellings is None else lambda word: next(iter(spellings(word)), None)

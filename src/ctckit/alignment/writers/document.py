@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from typing import Any
 
+from ctckit.alignment.spans import TimedText
 from ctckit.alignment.writers.tiers import Tiers
 
 
@@ -15,6 +16,15 @@ def json_text(tiers: Tiers) -> str:
         "version": 1,
         "media": tiers.media,
         "duration_seconds": tiers.duration_seconds,
-        "tiers": {name: [asdict(each) for each in entries] for name, entries in tiers.entries.items()},
+        "tiers": {name: [_entry(each) for each in entries] for name, entries in tiers.entries.items()},
     }
     return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def _entry(each: TimedText) -> dict[str, Any]:
+    return {
+        "text": each.text,
+        "start_seconds": each.start_seconds,
+        "end_seconds": each.end_seconds,
+        "confidence": each.confidence,
+    }

@@ -9,12 +9,12 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 from ctckit.alignment.spans import TimedText
+from ctckit.alignment.writers import xml
 from ctckit.alignment.writers.tiers import CONFIDENCE, NOT_FOUND, Tiers, found_and_not, milliseconds
 from ctckit.errors import InvalidInputError
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 TYPE = "aligned"
-_NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 
 
 def eaf(tiers: Tiers) -> str:
@@ -47,8 +47,7 @@ def eaf(tiers: Tiers) -> str:
     if any(added):
         _add_dependent_type(document)
     ElementTree.indent(document)
-    text = ElementTree.tostring(document, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+    return xml.text_of(document)
 
 
 def _document_attributes() -> dict[str, str]:
@@ -83,7 +82,7 @@ def _add_tiers(document: ElementTree.Element, named: dict[str, Sequence[tuple[in
                 TIME_SLOT_REF1=slots[start],
                 TIME_SLOT_REF2=slots[end],
             )
-            ElementTree.SubElement(place, "ANNOTATION_VALUE").text = text.translate(_NOT_IN_XML)
+            ElementTree.SubElement(place, "ANNOTATION_VALUE").text = xml.allowed(text)
     return identifiers
 
 

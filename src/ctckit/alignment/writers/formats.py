@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from ctckit.alignment.writers import document, elan, praat, subtitles, tables
+from ctckit.alignment.writers import audiobooks, document, elan, karaoke, praat, subtitles, tables
 from ctckit.alignment.writers.tiers import Tiers
 from ctckit.errors import InvalidInputError
 
@@ -27,7 +27,13 @@ FORMATS: dict[str, Writer] = {  # by the ending of the file's name, in lower cas
     ".eaf": elan.eaf,
     ".srt": subtitles.srt,
     ".vtt": subtitles.webvtt,
+    ".ttml": subtitles.ttml,
+    ".ass": karaoke.ass,
+    ".lrc": karaoke.lrc,
+    ".smil": audiobooks.smil,
+    ".xhtml": audiobooks.xhtml,
     ".ctm": tables.ctm,
+    ".rttm": tables.rttm,
     ".txt": tables.audacity,
     ".json": document.json_text,
 }

@@ -1,59 +1,86 @@
-"""Subtitles: SubRip (.srt) and WebVTT (.vtt). A cue lasts a whole number of milliseconds, at least one."""
+"""Subtitles: SubRip (.srt), WebVTT (.vtt) and TTML (.ttml). A cue lasts whole milliseconds, at least one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from html import escape
+from xml.etree import ElementTree
 
 from ctckit.alignment.spans import TimedText
-from ctckit.alignment.writers.tiers import Tiers, joined, milliseconds
-
-_Cue = tuple[int, int, str, float | None]
-"""Start and end in milliseconds; the text, without empty lines, which would end the cue; the confidence."""
+from ctckit.alignment.writers import xml
+from ctckit.alignment.writers.lines import Line, cues
+from ctckit.alignment.writers.tiers import Tiers, milliseconds
 
 
 def srt(tiers: Tiers) -> str:
     """Return numbered cues."""
-    cues = [
-        f"{n}\n{_time(start, ',')} --> {_time(end, ',')}\n{text}\n"
-        for n, (start, end, text, _) in enumerate(_cues(tiers.only_tier()), 1)
-    ]
-    return "\n".join(cues)
+    tiers.only_tier()
+    written = [f"{n}\n{_times(cue, ',')}\n{cue.written(_text)}\n" for n, cue in enumerate(cues(tiers), 1)]
+    return "\n".join(written)
 
 
 def webvtt(tiers: Tiers) -> str:
-    """Return cues without names; ``&``, ``<`` and ``>`` are escaped. A note before a cue has its confidence."""
-    cues = [
-        f"{_note(sure)}{_time(start, '.')} --> {_time(end, '.')}\n{escape(text, quote=False)}\n"
-        for start, end, text, sure in _cues(tiers.only_tier())
-    ]
-    return "\n".join(["WEBVTT\n", *cues])
+    """Return cues without names; ``&``, ``<`` and ``>`` are escaped. A note before a cue has its confidence.
+
+    If words have times, each has its start before it.
+    """
+    written = [f"{_note(cue)}{_times(cue, '.')}\n{cue.written(_marked(cue))}\n" for cue in cues(tiers)]
+    return "\n".join(["WEBVTT\n", *written])
 
 
-def _cues(entries: Sequence[TimedText]) -> list[_Cue]:
-    """Return the cues of entries."""
-    cues: list[list[TimedText]] = []
-    leading: list[TimedText] = []
-    for each in entries:
-        if each.start_seconds < each.end_seconds:
-            cues.append([*leading, each])
-            leading = []
-        else:
-            (cues[-1] if cues else leading).append(each)
-    if leading:  # all texts are without frames
-        cues = [leading]
-    return [_cue(joined(cue)) for cue in cues]
+def ttml(tiers: Tiers) -> str:
+    """Return a paragraph for each cue, and within it a span for each word if words have times."""
+    document = ElementTree.Element("tt", {"xmlns": "http://www.w3.org/ns/ttml", "xml:lang": ""})
+    division = ElementTree.SubElement(ElementTree.SubElement(document, "body"), "div")
+    for cue in cues(tiers):
+        start, end = _interval(cue)
+        paragraph = ElementTree.SubElement(division, "p", begin=_time(start, "."), end=_time(end, "."))
+        for n, row in enumerate(cue.rows()):
+            if n:
+                ElementTree.SubElement(paragraph, "br")
+            for k, word in enumerate(row):
+                xml.add_text(paragraph, " " * bool(k and word.before))
+                if cue.words and word.start_seconds < word.end_seconds:  # times within a paragraph count from its start
+                    begin, stop = (_time(at - start, ".") for at in _interval(Line(word)))
+                    ElementTree.SubElement(paragraph, "span", begin=begin, end=stop).text = xml.allowed(word.text)
+                else:
+                    xml.add_text(paragraph, word.text)
+    return xml.text_of(document)
 
 
-def _cue(whole: TimedText) -> _Cue:
-    start = milliseconds(whole.start_seconds)
-    lines = [line.strip() for line in whole.text.splitlines()]
-    end = max(start + 1, milliseconds(whole.end_seconds))
-    return start, end, "\n".join(line for line in lines if line), whole.confidence
+def _note(cue: Line) -> str:
+    sure = cue.whole.confidence
+    return "" if sure is None else f"NOTE confidence {sure:.2f}\n\n"
 
 
-def _note(confidence: float | None) -> str:
-    return "" if confidence is None else f"NOTE confidence {confidence:.2f}\n\n"
+def _text(word: TimedText) -> str:
+    return word.text
+
+
+def _marked(cue: Line) -> Callable[[TimedText], str]:
+    """Return a function that writes a word with the time of its start, if that is within the cue."""
+    start, end = _interval(cue)
+    last = start
+
+    def written(word: TimedText) -> str:
+        nonlocal last
+        at = milliseconds(word.start_seconds)
+        mark = ""
+        if cue.words and last < at < end:
+            mark, last = f"<{_time(at, '.')}>", at
+        return mark + escape(word.text, quote=False)
+
+    return written
+
+
+def _interval(cue: Line) -> tuple[int, int]:
+    start = milliseconds(cue.whole.start_seconds)
+    return start, max(start + 1, milliseconds(cue.whole.end_seconds))
+
+
+def _times(cue: Line, point: str) -> str:
+    start, end = _interval(cue)
+    return f"{_time(start, point)} --> {_time(end, point)}"
 
 
 def _time(total: int, point: str) -> str:

@@ -123,7 +123,7 @@ def subtitle_lines(
     for word in words:
         line = lines[-1] if lines else []
         if line and (
-            len(" ".join(each.text for each in line)) + 1 + len(word.text) <= characters
+            len(text_of([*line, word])) <= characters
             and word.end_seconds - line[0].start_seconds <= seconds
             and word.start_seconds - max(each.end_seconds for each in line) <= pause
         ):
@@ -138,11 +138,17 @@ def joined(words: Sequence[TimedText]) -> TimedText:
     found = [word for word in words if word.start_seconds < word.end_seconds] or words
     sure = [word.confidence for word in words if word.confidence is not None]
     return TimedText(
-        " ".join(word.text for word in words),
+        text_of(words),
         min(word.start_seconds for word in found),
         max(word.end_seconds for word in found),
         math.fsum(sure) / len(sure) if sure else None,
+        words[0].before,
     )
+
+
+def text_of(words: Sequence[TimedText]) -> str:
+    """Return words as one text on one line, with the spaces that stand between them in the text."""
+    return "".join((" " if k and word.before else "") + word.text for k, word in enumerate(words))
 
 
 def checked(
@@ -202,7 +208,8 @@ def _entry(entry: TimedText, name: str) -> TimedText:
     if end < start:
         raise InvalidInputError(f"{name} begins at {start} s and ends at {end} s; expected an end behind the start.")
     sure = entry.confidence
-    return TimedText(entry.text, start, end, None if sure is None or not math.isfinite(sure) else float(sure))
+    sure = None if sure is None or not math.isfinite(sure) else float(sure)
+    return replace(entry, start_seconds=start, end_seconds=end, confidence=sure)
 
 
 def _seconds(value: float, name: str) -> float:

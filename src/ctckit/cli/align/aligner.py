@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from ctckit.cli.align.options import OutputOptions, PosteriorOptions, RecordingOptions, TextOptions
 from ctckit.cli.align.sources import Source, Sources
 from ctckit.cli.inputs import read_lines
+from ctckit.cli.subtitle_options import SubtitleOptions
 from ctckit.errors import DataError, InfeasibleTargetError
 
 if TYPE_CHECKING:
     from ctckit.alignment import AlignmentSummary, TimedText, UtteranceSpan
     from ctckit.alignment.readers import TextFile
+    from ctckit.alignment.spoken import Replacements
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class Aligner:
         posteriors: How to read posteriors.
         texts: How to read a text, and what may lie around it.
         output: Boundaries, offset, and the confidence below which a line is suspicious.
+        subtitles: The limits of cues.
         show_progress: Whether to show how far the model is in a recording.
     """
 
@@ -59,6 +62,7 @@ class Aligner:
     posteriors: PosteriorOptions
     texts: TextOptions
     output: OutputOptions
+    subtitles: SubtitleOptions
     show_progress: bool = True
 
     @property
@@ -108,11 +112,11 @@ class Aligner:
         return Sources(self.recordings, self.posteriors, self.texts.dictionary, self.show_progress)
 
     @cached_property
-    def _replacements(self) -> dict[str, str]:
+    def _replacements(self) -> Replacements:
         path = self.texts.replacements
-        return {} if path is None else read_replacements(path)
+        return self.texts.spoken_words({} if path is None else read_replacements(path))
 
-    def _lines(self, source: Source, said: TextFile, replacements: dict[str, str]) -> list[UtteranceSpan]:
+    def _lines(self, source: Source, said: TextFile, replacements: Replacements) -> list[UtteranceSpan]:
         from ctckit.alignment import align_lines
 
         try:

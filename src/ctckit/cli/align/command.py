@@ -16,6 +16,7 @@ from ctckit.cli.align.report import write_recording_report
 from ctckit.cli.align.summary import DOES_NOT_FIT, tell, tell_suspicious
 from ctckit.cli.options import given_options, refuse_option
 from ctckit.cli.output import some
+from ctckit.cli.subtitle_options import SubtitleOptions
 from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ def align(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A recording (WAV, FLAC, OGG, MP3); a .npz or .npy file of log-probabilities as ctckit decode reads, "
-            "or of --save-emissions; or a folder of recordings with their texts.",
+            help="A recording (WAV, FLAC, OGG, MP3; with the package av also MP4, M4A, WebM and others); a .npz or "
+            ".npy file of log-probabilities as ctckit decode reads, or of --save-emissions; or a folder of recordings "
+            "with their texts.",
             metavar="RECORDING",
         ),
     ],
@@ -41,6 +43,7 @@ def align(
     ] = None,
     *,
     output: OutputOptions,
+    subtitles: SubtitleOptions,
     texts: TextOptions,
     recording: RecordingOptions,
     corpus: CorpusOptions,
@@ -51,7 +54,7 @@ def align(
     Anything may lie between the lines of the text, before and behind it: pauses, music, speech that it does not have.
     A summary on standard error counts lines and words, and lists the lines that probably were not said.
     """
-    aligner = Aligner(recording, posteriors, texts, output)
+    aligner = Aligner(recording, posteriors, texts, output, subtitles)
     if source.is_dir():
         from ctckit.cli.align.corpus import align_corpus
 
@@ -71,7 +74,7 @@ def align(
     suspicious = found.summary.suspicious
     tell(f"{found.summary}.")
     tell_suspicious([f"line {each}" for each in suspicious], found.summary.below)
-    write_all(_writers(output, found))
+    write_all(_writers(output, subtitles, found))
     if output.fail_below is not None and suspicious:
         raise typer.Exit(DOES_NOT_FIT)
 
@@ -89,9 +92,9 @@ def _expect_writable(output: OutputOptions, recording: RecordingOptions) -> None
     expect_writable([*(output.out or ()), *others])
 
 
-def _writers(output: OutputOptions, found: Aligned) -> dict[Path, Callable[[Path], None]]:
+def _writers(output: OutputOptions, subtitles: SubtitleOptions, found: Aligned) -> dict[Path, Callable[[Path], None]]:
     writers: dict[Path, Callable[[Path], None]] = {
-        path: partial(write_tiers, found=found, output=output) for path in output.out or ()
+        path: partial(write_tiers, found=found, output=output, subtitles=subtitles) for path in output.out or ()
     }
     if output.figure is not None:
         writers[output.figure] = partial(_draw, found=found, output=output)
@@ -118,7 +121,7 @@ def _draw(path: Path, found: Aligned, output: OutputOptions) -> None:
         from ctckit.acoustic_models import audio
 
         start = max(between[0], offset)
-        samples, rate = audio.excerpt(source.recording, start - offset, between[1] - offset)
+        samples, rate = audio.excerpt(source.recording, start - offset, between[1] - offset, source.channel)
         sound = {"waveform": samples, "rate": rate, "waveform_seconds": start}
     drawn = draw_alignment(
         alignment,

@@ -145,7 +145,7 @@ def _key(pair: Pair, aligner: Aligner) -> str:
     files = [pair.recording, pair.text, *(path for path in (texts.dictionary, texts.replacements) if path is not None)]
     states = [(stat.st_size, stat.st_mtime_ns) for path in files if path.exists() for stat in [path.stat()]]
     heard = replace(aligner.recordings, save_emissions=None)
-    options = heard, aligner.posteriors, texts, output.boundaries, output.offset, output.tier
+    options = heard, aligner.posteriors, texts, aligner.subtitles, output.boundaries, output.offset, output.tier
     content = json.dumps([metadata.version("ctckit"), repr(options), states])
     return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -178,7 +178,7 @@ def _write(path: Path, found: Aligned, aligner: Aligner) -> None:
     from ctckit._files import make_folder
 
     make_folder(path.parent)
-    write_tiers(path, found, aligner.output)
+    write_tiers(path, found, aligner.output, aligner.subtitles)
 
 
 def _named(message: str, recording: Path) -> str:

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 from ctckit.cli.align.aligner import Aligned
 from ctckit.cli.align.options import OutputOptions, Tier
+from ctckit.cli.subtitle_options import SubtitleOptions
 from ctckit.errors import CTCKitError, DataError
 
 if TYPE_CHECKING:
     from ctckit.alignment import TimedText
 
-ONE_TIER = {".srt": "lines", ".vtt": "lines", ".ctm": "words", ".txt": "words"}  # these files hold one tier
-SUBTITLES = (".srt", ".vtt")
+ONE_TIER = {  # these files hold one tier
+    **dict.fromkeys((".srt", ".vtt", ".ttml", ".ass", ".lrc", ".smil", ".xhtml", ".rttm"), "lines"),
+    **dict.fromkeys((".ctm", ".txt"), "words"),
+}
+CUES = (".srt", ".vtt", ".ttml", ".ass")  # the lines of these files are cues
+KARAOKE = (".vtt", ".ttml", ".ass", ".lrc", ".smil", ".xhtml")  # these can hold the words of lines, too
 
 
 def expect_writable(paths: Iterable[Path]) -> None:
@@ -55,33 +60,33 @@ def write_all(writers: Mapping[Path, Callable[[Path], None]]) -> None:
         raise DataError("\n  ".join(problems))
 
 
-def write_tiers(path: Path, found: Aligned, output: OutputOptions) -> None:
+def write_tiers(path: Path, found: Aligned, output: OutputOptions, subtitles: SubtitleOptions) -> None:
     """Write the tiers that the format of a file holds."""
     from ctckit.alignment import write_alignment
 
+    duration = output.offset + found.source.duration_seconds
     write_alignment(
         path,
-        _tiers_for(path, found, output.tier),
-        duration_seconds=output.offset + found.source.duration_seconds,
+        _tiers_for(path, found, output.tier, subtitles, duration),
+        duration_seconds=duration,
         media=found.source.media,
     )
 
 
-def _tiers_for(path: Path, found: Aligned, tier: Tier | None) -> Mapping[str, Sequence[TimedText]]:
-    one = tier.value if tier else ONE_TIER.get(path.suffix.lower())
+def _tiers_for(
+    path: Path, found: Aligned, tier: Tier | None, subtitles: SubtitleOptions, duration_seconds: float
+) -> Mapping[str, Sequence[TimedText]]:
+    ending = path.suffix.lower()
+    one = tier.value if tier else ONE_TIER.get(ending)
     if one is None:
         return found.tiers
-    if one == "lines" and path.suffix.lower() in SUBTITLES and not found.text.timed:
-        return {one: _cues(found)}
-    return {one: found.tiers[one]}
-
-
-def _cues(found: Aligned) -> Sequence[TimedText]:
-    """Return the lines of the text, split to the length of subtitles."""
-    from ctckit.alignment import subtitle_lines
-
-    words = iter(found.tiers["words"])
-    cues: list[TimedText] = []
-    for line in found.text.lines:
-        cues += subtitle_lines([next(words) for _ in line.spoken.split()])
-    return cues
+    if one != "lines":
+        return {one: found.tiers[one]}
+    lines: Sequence[TimedText] = found.tiers["lines"]
+    if ending in CUES and not found.text.timed:
+        lines = subtitles.cues(found.tiers["words"], duration_seconds)
+    if ending == ".rttm":
+        return {"speaker": lines}
+    if subtitles.karaoke and ending in KARAOKE:
+        return {"lines": lines, "words": found.tiers["words"]}
+    return {"lines": lines}

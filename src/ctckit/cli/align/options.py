@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from ctckit.cli.options import ACOUSTIC_MODEL, VOCABULARY_FILE, ChunkSeconds, VocabularyOptions
+from ctckit.cli.acoustic_options import AcousticOptions
+from ctckit.cli.options import ACOUSTIC_MODEL, VOCABULARY_FILE, VocabularyOptions
+from ctckit.cli.spoken_options import SpokenOptions
+
+if TYPE_CHECKING:
+    from ctckit.acoustic_models.saved import Origin
 
 
 class Boundaries(str, Enum):
@@ -39,12 +44,10 @@ class PosteriorOptions(VocabularyOptions):
 
 
 @dataclass(frozen=True)
-class RecordingOptions:
+class RecordingOptions(AcousticOptions):
     """How to turn a recording into log-probabilities."""
 
-    panel: ClassVar[str] = "Recordings"
     model: Annotated[str | None, ACOUSTIC_MODEL] = None
-    chunk_seconds: ChunkSeconds = 30.0
     save_emissions: Annotated[
         Path | None,
         typer.Option(
@@ -53,9 +56,15 @@ class RecordingOptions:
         ),
     ] = None
 
+    def origin(self, path: Path) -> Origin:
+        """Return where the emissions of a recording come from."""
+        from ctckit.acoustic_models.saved import Origin
+
+        return Origin.of(path, self.model, self.chunk_seconds, channel=self.channel, language=self.language)
+
 
 @dataclass(frozen=True)
-class WordOptions:
+class WordOptions(SpokenOptions):
     """How to read a text and its words."""
 
     panel: ClassVar[str] = "Text"
@@ -102,16 +111,17 @@ class OutputOptions:
         typer.Option(
             "--out",
             "-o",
-            help="A file to write; its ending gives the format: .TextGrid, .eaf, .srt, .vtt, .ctm, .json, or .txt for "
-            "Audacity. May be given several times. Without it the words are printed: start, end, confidence and word, "
-            "separated by tabs. For a corpus: the folder to write into.",
+            help="A file to write; its ending gives the format: .TextGrid, .eaf, .srt, .vtt, .ttml, .ass, .lrc, .smil "
+            "and .xhtml (EPUB 3), .ctm, .rttm, .json, or .txt for Audacity. May be given several times. Without it the "
+            "words are printed: start, end, confidence and word, separated by tabs. For a corpus: the folder to write "
+            "into.",
         ),
     ] = None
     tier: Annotated[
         Tier | None,
         typer.Option(
-            help="Write only the lines of the text, the words or the tokens. By default all three; subtitles hold only "
-            "lines, .ctm and .txt only words."
+            help="Write only the lines of the text, the words or the tokens. By default all three; subtitles, "
+            "lyrics, books and .rttm hold only lines, .ctm and .txt only words."
         ),
     ] = None
     boundaries: Annotated[Boundaries, typer.Option(help="The rule that sets the start and the end of a token.")] = (

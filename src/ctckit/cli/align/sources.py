@@ -37,6 +37,7 @@ class Source:
         spellings: From a word to its spellings in tokens; None where words are spelled by their letters.
         media: The name of the recording, if it is known.
         recording: The audio file; None for posteriors.
+        channel: The channel of it that was asked for.
     """
 
     log_probs: npt.NDArray[Any]
@@ -46,6 +47,7 @@ class Source:
     spellings: Spellings | None
     media: str | None = None
     recording: Path | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ class Sources:
     @cached_property
     def model(self) -> Callable[[str], AcousticModel]:
         """Returns the acoustic model of a name, which is loaded once."""
-        from ctckit.acoustic_models.model import guarded, load_model
+        from ctckit.acoustic_models.model import guarded
 
-        return cache(lambda name: guarded(load_model(name)))
+        return cache(lambda name: guarded(self.recordings.load(name)))
 
     def _refuse_posterior_options(self, why: str) -> None:
         for option in given_options(self.posteriors):
@@ -124,14 +126,16 @@ class Sources:
         found = self._heard(path, model, kept)
         spellings = self.spellings(model)
         frame, seconds = found.frame_seconds, found.duration_seconds
-        return Source(found.log_probs, model.vocabulary, frame, seconds, spellings, path.name, path)
+        return Source(
+            found.log_probs, model.vocabulary, frame, seconds, spellings, path.name, path, self.recordings.channel
+        )
 
     def _heard(self, path: Path, model: AcousticModel, kept: Path | None) -> Emissions:
-        from ctckit.acoustic_models.saved import Origin, load_emissions, save_emissions
+        from ctckit.acoustic_models.saved import load_emissions, save_emissions
 
         if kept is None:
             return self._listen(path, model)
-        origin = Origin.of(path, self.recordings.model, self.recordings.chunk_seconds)
+        origin = self.recordings.origin(path)
         if kept.exists():
             saved = load_emissions(kept)
             if saved.origin == origin and saved.emissions.vocabulary == model.vocabulary:
@@ -145,7 +149,7 @@ class Sources:
         from ctckit.acoustic_models import audio, listen
 
         with progress_bar("acoustic model", audio.duration_seconds(path), shown=self.show_progress) as show:
-            return listen(path, model, chunk_seconds=self.recordings.chunk_seconds, progress=show)
+            return listen(path, model, **self.recordings.reading(), progress=show)
 
     def _of_emissions(self, path: Path) -> Source:
         from ctckit.acoustic_models.saved import load_emissions
