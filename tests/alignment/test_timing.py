@@ -50,9 +50,19 @@ def test_lines_words_and_tokens():
     assert [each.start_seconds for each in average] == (starts * 0.5 + 10).tolist()
 
 
-def test_a_text_of_one_line_has_no_lines():
+def test_one_line_is_a_line_too():
     said, found = aligned("a b\n", "a b")
-    assert list(timed_tiers(found, said, LETTERS, 1.0)) == ["words", "tokens"]
+    tiers = timed_tiers(found, said, LETTERS, 1.0, boundaries="spike")
+    assert list(tiers) == ["lines", "words", "tokens"]
+    assert times(tiers["lines"]) == [("a b", 0, 3)]
+
+
+def test_a_modifier_is_one_entry_with_its_sound():
+    sounds = Vocabulary(("", "a", "ː", "t", "ʰ", "\u0303", "|"), separator="|")
+    said, found = aligned("a b", ".aː\u0303|ʰt.", {"a": ["a", "ː", "\u0303"], "b": ["ʰ", "t"]}, sounds)
+    tokens = timed_tiers(found, said, sounds, 1.0, boundaries="spike")["tokens"]
+    assert times(tokens) == [("aː\u0303", 1, 4), ("ʰ", 5, 6), ("t", 6, 7)]
+    assert tokens[0].confidence == pytest.approx(np.prod(found.confidences[:3]), rel=DOUBLE)
 
 
 def test_what_no_frame_emits_stands_where_it_would_have_been():

@@ -309,6 +309,17 @@ def test_tokens_of_several_letters_need_a_spelling(text, tokens):
         Transcript(text, Vocabulary(short))
 
 
+def test_sounds_write_no_letters():
+    """A vocabulary of sounds takes texts in the phonetic alphabet; without spell, letters are not read as sounds."""
+    sounds = Vocabulary.from_characters("ðəkætmɪʃ ", separator=" ")
+    assert sounds.decode(Transcript("ðə kæt", sounds).tokens) == "ðə kæt"
+    with pytest.raises(InvalidInputError, match=r"has sounds \('ə', 'ɪ', 'ʃ'\), .* expected spell="):
+        Transcript("the cat", sounds)
+    assert len(Transcript("…", sounds).tokens) == 0
+    ewe = Vocabulary.from_characters("abdɖeɛfƒgɣhiklmnŋoɔprstuvʋwxyz ", separator=" ")
+    assert ewe.decode(Transcript("le nu", ewe).tokens) == "le nu"
+
+
 def test_a_few_long_tokens_do_no_harm():
     special = Vocabulary(("", "<s>", "<unk>", "[UNK]", "sil", "|", "a", "b"), separator="|")
     assert spelled(Transcript("ab, 42 b", special), special) == "ab|b"

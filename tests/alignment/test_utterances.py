@@ -171,6 +171,16 @@ def test_absent_texts_keep_their_scores_and_lose_their_frames():
     assert off(frames_of(first), made.spans[0]).max() <= 2
 
 
+def test_strings_are_spelled_in_sounds():
+    sounds = Vocabulary(("", "ð", "ə", "k", "æ", "t", "ʃ", "|"), separator="|")
+    spoken = [0, 1, 2, 0, 7, 3, 4, 5, 0]
+    frames = np.log(np.where(np.arange(8) == np.array(spoken)[:, None], 0.93, 0.01))
+    [found] = align_utterances(frames, ["The cat."], sounds, spell={"the": ["ð", "ə"], "cat": ["k", "æ", "t"]})
+    assert [(word.text, word.start, word.end) for word in found.words] == [("The", 1, 3), ("cat.", 5, 8)]
+    with pytest.raises(InvalidInputError, match=r"has sounds \('ə', 'ʃ'\), and the text is written in letters"):
+        align_utterances(frames, ["The cat."], sounds)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [

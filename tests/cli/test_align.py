@@ -102,6 +102,64 @@ def test_options_that_an_acoustic_model_does_not_have(files, options, message):
     assert (result.exit_code, result.stderr.startswith(message)) == (2, True)
 
 
+def test_times_may_be_shifted_forward(files):
+    assert [row[:2] for row in rows(invoke(*RECORDING, "--offset", -0.6))] == [["0.000", "0.700"], ["1.100", "1.900"]]
+
+
+def test_the_lag_of_the_model(files):
+    """It moves all times; if it is known, sounds are contiguous."""
+    assert [row[:2] for row in rows(invoke(*RECORDING, "--lag", 0.05))] == [["0.450", "1.250"], ["1.650", "2.450"]]
+    (files / "lag.json").write_text('{"lag_seconds": 0.05}')
+    first, second = rows(invoke(*RECORDING[:-2], "--lag", "lag.json"))
+    assert abs(float(first[0]) - 0.475) < 0.01  # it gets loud at 0.5
+    assert float(first[1]) < float(second[0])  # 0.4 s of silence
+    assert rows(invoke(*RECORDING[:-1], "contiguous", "--lag", 0.05)) == [first, second]
+    for lag, message in (("x.json", "expected seconds, or a file that --calibrate wrote"), ("text.txt", "no lag_sec")):
+        result = invoke(*RECORDING, "--lag", lag)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+def test_calibrate_writes_a_lag_that_align_reads(files):
+    textgrid = pytest.importorskip("praatio.textgrid")
+    folder = files / "labeled"
+    folder.mkdir()
+    (files / "talk.wav").rename(folder / "talk.wav")
+    grid = textgrid.Textgrid()
+    grid.addTier(textgrid.IntervalTier("words", [(0.5, 1.6, "bad"), (1.6, 2.5, "cab")], 0, 2.6))
+    grid.save(str(folder / "talk.TextGrid"), format="short_textgrid", includeBlankSpaces=True)
+    result = invoke("--calibrate", "labeled", "--model", "tiny", "-o", "lag.json")
+    assert result.exit_code == 0, result.output
+    content = json.loads((files / "lag.json").read_text())
+    assert (content["model"], content["words"], content["recordings"]) == ("tiny", 1, 1)
+    [_, second] = rows(invoke("labeled/talk.wav", *RECORDING[1:-2], "--lag", "lag.json"))
+    assert abs(float(second[0]) - 1.6) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--calibrate", "talk.wav"), "--calibrate takes a folder of recordings with TextGrids, and no text; got talk"),
+        (("--calibrate", ".", "text.txt"), "and no text; got . and text.txt."),
+        (("--calibrate", "."), "--calibrate needs --model"),
+        (("--calibrate", ".", "-m", "tiny"), "--calibrate needs one --out, a .json file."),
+        (("talk.wav", "-m", "tiny"), "TEXT is missing; expected a file with the spoken text."),
+        (("talk.wav", "text.txt", "-m", "tiny", "--dictionary-only"), "--dictionary-only needs --dictionary"),
+    ],
+)
+def test_arguments_that_do_not_go_together(files, arguments, message):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_the_dictionary_can_be_the_only_source(files):
+    (files / "words.dict").write_text("bad d a b\n")
+    both = ("talk.wav", "text.txt", "--model", "speller", "-d", "words.dict")
+    assert "cannot be spelled" not in invoke(*both).stderr
+    assert "cab!” cannot be spelled" in invoke(*both, "--dictionary-only").stderr
+
+
 def test_a_recording_of_another_rate_and_in_chunks(files):
     found = rows(invoke("twice.wav", *RECORDING[1:], "--chunk-seconds", 1))
     assert [row[:2] for row in found] == [["0.500", "1.300"], ["1.700", "2.500"]]
@@ -144,6 +202,7 @@ def test_a_text_of_one_line_has_subtitles_too(files):
     invoke(*RECORDING, "-o", "out.srt", "-o", "out.json")
     assert "Bad cab." in (files / "out.srt").read_text(encoding="utf-8").splitlines()
     assert list(json.loads((files / "out.json").read_text(encoding="utf-8"))["tiers"]) == ["lines", "words", "tokens"]
+    assert [row[3] for row in rows(invoke(*RECORDING, "--tier", "lines"))] == ["Bad cab."]
 
 
 def cues_of(path):

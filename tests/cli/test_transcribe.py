@@ -73,6 +73,16 @@ def test_the_text_is_printed(files):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "bad cab\n", ""), result.output
 
 
+def test_the_times_are_less_the_lag_of_the_model(files):
+    plain, less = (
+        json.loads(invoke("bad.wav", "-m", model, "--format", "json").stdout) for model in ("tiny", "tiny:0.1")
+    )
+    for tier in ("lines", "words"):
+        for before, after in zip(plain["tiers"][tier], less["tiers"][tier], strict=True):
+            assert after["start_seconds"] == pytest.approx(before["start_seconds"] - 0.1, abs=1e-6)
+            assert after["end_seconds"] == pytest.approx(before["end_seconds"] - 0.1, abs=1e-6)
+
+
 def test_path_and_text_of_several(files):
     result = invoke("bad.wav", "face.wav", "none.wav", *TINY)
     assert (result.exit_code, result.stdout) == (0, "bad.wav\tbad cab\nface.wav\tface\nnone.wav\t\n")

@@ -31,7 +31,8 @@ def log_probs(samples):
 
 
 def load(argument):
-    return AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, log_probs)
+    """The model; ``argument`` is its lag."""
+    return AcousticModel(VOCABULARY, RATE, FRAME_SAMPLES, log_probs, lag=float(argument) if argument else None)
 
 
 def load_speller(argument):

@@ -7,6 +7,7 @@
     recordings.py      opens recordings: libsndfile, or FFmpeg's libraries
     chunked.py         listen, listen_in_chunks: run a model on a recording of any length, in chunks that overlap
     saved.py           save_emissions, load_emissions: the output of a model in a file
+    calibration.py     measure_lag: how late a model is, from recordings with labeled borders; with labels.py
     hama.py            the plug-in for the package hama: phonemes
     huggingface.py     the plug-in for folders of Hugging Face models for CTC
 
@@ -15,7 +16,17 @@ The packages that a model needs are imported when it is loaded.
 
 from __future__ import annotations
 
+from ctckit.acoustic_models.calibration import MeasuredLag, measure_lag
 from ctckit.acoustic_models.chunked import Chunk, Emissions, listen, listen_in_chunks
 from ctckit.acoustic_models.model import AcousticModel, load_model
 
-__all__ = ["AcousticModel", "Chunk", "Emissions", "listen", "listen_in_chunks", "load_model"]
+__all__ = [
+    "AcousticModel",
+    "Chunk",
+    "Emissions",
+    "MeasuredLag",
+    "listen",
+    "listen_in_chunks",
+    "load_model",
+    "measure_lag",
+]

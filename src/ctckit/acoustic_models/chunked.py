@@ -15,7 +15,7 @@ from ctckit import _checks
 from ctckit.acoustic_models import audio
 from ctckit.acoustic_models.audio import Samples
 from ctckit.acoustic_models.model import AcousticModel
-from ctckit.errors import InvalidInputError
+from ctckit.errors import DataError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
 
 CHUNK_SECONDS = 30.0
@@ -83,7 +83,7 @@ def listen(
         progress: Called with the number of seconds that are finished.
 
     Raises:
-        DataError: If the file cannot be read.
+        DataError: If the file cannot be read, or has no samples.
         InvalidInputError: If an argument is wrong, or the model returns an array of another shape than it declares.
         MissingDependencyError: If a package is missing that reads or resamples the recording; see ``audio.blocks``.
     """
@@ -101,6 +101,8 @@ def listen(
         seconds = chunk.end_seconds
         if progress is not None:
             progress(seconds)
+    if not seconds and isinstance(recording, (str, os.PathLike)):
+        raise DataError(f"{os.fspath(recording)}: it has no samples, its length is 0 seconds; expected a recording.")
     return Emissions(np.concatenate(found), model.vocabulary, model.frame_seconds, seconds)
 
 
@@ -116,7 +118,8 @@ def listen_in_chunks(
 ) -> Iterator[Chunk]:
     """Return an iterator over the log-probabilities of a recording, chunk by chunk, in bounded memory.
 
-    Together, the chunks are the result of ``listen``, which has the same arguments and errors.
+    Together, the chunks are the result of ``listen``, which has the same arguments and errors; a recording without
+    samples is no error here.
 
     Example:
         Decode a recording of any length::

@@ -18,6 +18,10 @@ from ctckit.vocabulary import Vocabulary
 FRAME_SAMPLES = 320
 MOST_SAMPLES = 1499 * FRAME_SAMPLES  # the engine returns at most 1,500 frames, without a warning
 
+# Measured on ten recordings of two speakers in pocketsphinx-testdata, with the borders that pocketsphinx finds: the
+# median of 219 sounds within words. Tested on other speakers in docs/benchmarks/boundaries.md.
+LAG = 0.06
+
 
 def load(weights: str = "") -> AcousticModel:
     """Return the phoneme recognizer; the package's pronunciation network spells words that no dictionary has.
@@ -44,7 +48,7 @@ def load(weights: str = "") -> AcousticModel:
         return result
 
     rate, spell = network.model_sample_rate, _speller(hama, vocabulary)
-    return AcousticModel(vocabulary, rate, FRAME_SAMPLES, log_probs, spell, MOST_SAMPLES)
+    return AcousticModel(vocabulary, rate, FRAME_SAMPLES, log_probs, spell, MOST_SAMPLES, lag=None if weights else LAG)
 
 
 def _speller(hama: Any, vocabulary: Vocabulary) -> Callable[[str], Sequence[str] | None]:
@@ -58,7 +62,7 @@ def _speller(hama: Any, vocabulary: Vocabulary) -> Callable[[str], Sequence[str]
     def spell(word: str) -> tuple[str, ...] | None:
         if not word.replace("'", "").isalpha():  # for other characters the network returns random phonemes
             return None
-        sounds = tuple(each.phoneme for each in network()(word).alignments)
+        sounds = tuple(each.phoneme for each in network()(word).alignments if each.phoneme.strip())
         return sounds if sounds and known.issuperset(sounds) else None
 
     return spell

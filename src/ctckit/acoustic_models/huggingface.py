@@ -43,9 +43,9 @@ def load(folder: str, *, device: str = "auto", language: str | None = None) -> A
         network = AutoModelForCTC.from_pretrained(folder, local_files_only=True).eval()
         extractors: Any = AutoFeatureExtractor  # its methods have no types
         features = extractors.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]})") from error
+    tokenizer = _tokenizer(folder, AutoTokenizer)
     if language is not None:
         _set_language(folder, network, tokenizer, language)
     place = _move(network, device)
@@ -92,6 +92,18 @@ def _move(network: Any, device: str) -> Any:
             "can, such as cpu."
         ) from error
     return torch.device(device)
+
+
+def _tokenizer(folder: str, tokenizers: Any) -> Any:
+    needed = "expected the files that the tokenizer's save_pretrained writes, vocab.json among them"
+    try:
+        return tokenizers.from_pretrained(folder, local_files_only=True)
+    except TypeError as error:  # the file of its tokens is missing
+        raise DataError(f"{folder}: it has no tokenizer; {needed}.") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{folder}: its tokenizer cannot be loaded ({str(error).splitlines()[0]}); {needed}."
+        ) from error
 
 
 def _expect_ctc(folder: str, config: Any) -> None:

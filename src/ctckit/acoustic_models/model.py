@@ -38,6 +38,7 @@ class AcousticModel:
         spell: For models whose tokens are not letters: a function from a word in lower case to its tokens, or to None
             for a word that it cannot spell. None if tokens are letters.
         most_samples: The largest number of samples of its input; None: no limit.
+        lag: How much later than its sound a token appears, in seconds; see ``measure_lag``. None: not measured.
         log_probs_of_batch: A function from (B, S) samples to (B, T, C) log-probabilities; None: one input at a time.
     """
 
@@ -47,6 +48,7 @@ class AcousticModel:
     log_probs: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     spell: Callable[[str], Sequence[str] | None] | None = None
     most_samples: int | None = None
+    lag: float | None = None
     log_probs_of_batch: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] | None = None
 
     @property

@@ -7,6 +7,8 @@
     wildcards.py        targets with wildcards, and targets that may begin late and end early
     result.py           Alignment: spans, path, confidences, words
     boundaries.py       where a token begins and ends, by three definitions
+    contiguous.py       sounds without gaps between them, and silence kept
+    silence.py          quiet_spans: the quiet parts of a recording
     transcript.py       Transcript: from a written text to tokens and back, with words.py, spelling.py and characters.py
     spoken.py           number_words, romanized: words that are not spoken as they are written
     utterances.py       align_utterances: a list of texts in one recording
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ctckit.alignment.lines import align_lines
     from ctckit.alignment.pronunciation import PronouncingDictionary
     from ctckit.alignment.result import Alignment
+    from ctckit.alignment.silence import quiet_spans
     from ctckit.alignment.spelling_choice import SpellingChoice
     from ctckit.alignment.spoken import number_words, romanized
     from ctckit.alignment.summary import AlignmentSummary, NumberedLine, summarize
@@ -59,6 +62,7 @@ __all__ = [
     "align_utterances",
     "forced_align",
     "number_words",
+    "quiet_spans",
     "romanized",
     "runs_of_path",
     "subtitle_cues",
@@ -85,6 +89,7 @@ _ON_DEMAND = {  # decoders need the spans only
     "align_utterances": "utterances",
     "forced_align": "forced",
     "number_words": "spoken",
+    "quiet_spans": "silence",
     "romanized": "spoken",
     "subtitle_cues": "writers",
     "subtitle_lines": "writers",

@@ -49,7 +49,7 @@ def average_spike(durations: Floats) -> Floats:
     return np.stack([times[0:-1:2], times[1::2]], axis=1)
 
 
-def expect_kind(kind: str) -> None:
-    """Raise an error unless this is one of ``KINDS``."""
-    if kind not in KINDS:
-        raise InvalidInputError(f"boundaries is {kind!r}; expected one of {KINDS}.")
+def expect_kind(kind: str, kinds: tuple[str, ...] = KINDS) -> None:
+    """Raise an error unless this is one of ``kinds``."""
+    if kind not in kinds:
+        raise InvalidInputError(f"boundaries is {kind!r}; expected one of {kinds}.")

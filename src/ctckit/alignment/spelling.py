@@ -25,6 +25,7 @@ from ctckit.errors import CharsetError, InvalidInputError
 from ctckit.vocabulary import Vocabulary
 
 QUOTES = "’‘`"
+MOST_PHONETIC = 0.2  # a larger share of phonetic symbols among the letters: sounds. Ewe's alphabet has one in six
 DIVIDERS = "-‐‑–—/_"  # divide a word where they stand between letters
 
 
@@ -74,9 +75,10 @@ class Speller:
         self._characters = CharacterSpeller(CharacterIndex(texts), None if vocabulary is None else vocabulary.bytes_of)
         mark = " " if vocabulary is None or vocabulary.separator is None else vocabulary.separator
         self.separator = self._index.get(mark, texts.get(mark))
-        letters = sum(is_spoken(name[0]) and next(clusters(name)) == name for name in texts)
-        if len(self._long) > letters:
+        letters = [name for name in texts if is_spoken(name[0]) and next(clusters(name)) == name]
+        if len(self._long) > len(letters):
             raise self._needs_spell()
+        self._sounds = spell is None and MOST_PHONETIC * len(letters) < sum(map(_is_phonetic, letters))
 
     def expect_written(self, words: Sequence[Written]) -> None:
         """Raise an error if no word of a text has tokens because the tokens are no characters.
@@ -86,6 +88,19 @@ class Speller:
         """
         if self._long and any(word.dropped for word in words) and not any(word.spelled for word in words):
             raise self._needs_spell()
+
+    def expect_letters(self, text: str) -> None:
+        """Raise an error if the tokens are sounds, and a text is written in letters.
+
+        Raises:
+            InvalidInputError: If ``spell`` is needed.
+        """
+        if self._sounds and any(map(str.isalpha, text)) and not any(map(_is_phonetic, text)):
+            few = ", ".join(map(repr, [name for name in self._index if _is_phonetic(name)][: _checks.MOST_NAMED]))
+            raise InvalidInputError(
+                f"vocabulary has sounds ({few}), and the text is written in letters; expected spell=, for example that "
+                "of the acoustic model, or a PronouncingDictionary."
+            )
 
     def _needs_spell(self) -> InvalidInputError:
         few = ", ".join(map(repr, self._long[: _checks.MOST_NAMED]))
@@ -180,6 +195,11 @@ def bare(word: str) -> str:
 def _symbols(word: str) -> str:
     """Return the symbols of a word that are read aloud."""
     return "".join(filter(is_read_aloud, word))
+
+
+def _is_phonetic(name: str) -> bool:
+    """Return whether this is a symbol of the phonetic alphabet that is no Latin letter."""
+    return len(name) == 1 and "\u0250" <= name <= "\u02af"
 
 
 def _long_tokens(vocabulary: Vocabulary) -> list[str]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from ctckit import _checks
+from ctckit._unicode import is_modifier
+from ctckit.alignment import boundaries as borders
+from ctckit.alignment.contiguous import contiguous
 from ctckit.alignment.result import Alignment
 from ctckit.alignment.spans import TimedText, WordSpan
 from ctckit.alignment.transcript import Transcript, TranscriptWord
 from ctckit.alignment.utterances import UtteranceSpan
 from ctckit.alignment.writers.tiers import joined
+from ctckit.topology import Floats
 from ctckit.vocabulary import Vocabulary
+
+CONTIGUOUS = "contiguous"
 
 
 def timed_tiers(
@@ -24,22 +31,30 @@ def timed_tiers(
     offset_seconds: float = 0.0,
     *,
     boundaries: str = "occupancy",
+    lag_seconds: float = 0.0,
+    quiet: Floats | None = None,
 ) -> dict[str, tuple[TimedText, ...]]:
     """Return the lines, words and tokens of a text, each with its time.
 
-    Frame t begins at t · frame_seconds + offset_seconds. Words and lines that no frame emits have start = end at their
-    place in the text. The confidence of a line is the mean of the confidences of its words.
+    Frame t begins at t · frame_seconds + offset_seconds − lag_seconds. No time is outside of the recording, or below 0.
+    Words and lines that no frame emits have start = end at their place in the text. The confidence of a line is the
+    mean of the confidences of its words.
 
     Args:
         alignment: The alignment of the transcript's tokens.
         transcript: The text.
-        vocabulary: The texts of tokens. The result has no separators, no silent tokens and no wildcards.
+        vocabulary: The texts of tokens. The result has no separators, no silent tokens and no wildcards. A length mark,
+            an aspiration or another modifier is one entry with the sound before it.
         frame_seconds: Length of a frame, in seconds.
-        offset_seconds: Start of the first frame, in seconds.
-        boundaries: The definition of a token's start and end: see ``Alignment.boundaries``.
+        offset_seconds: Start of the recording, in seconds; below 0 if its beginning is to be left out.
+        boundaries: The definition of a token's start and end: see ``Alignment.boundaries``. Or "contiguous": each sound
+            lasts until the next one begins, or until a pause.
+        lag_seconds: The lag of the model, see ``AcousticModel.lag``.
+        quiet: For "contiguous": (K, 2) the quiet parts of the recording, see ``quiet_spans``, in seconds from its
+            start. Without them, pauses are found by the distances of the sounds.
 
     Returns:
-        "lines" (if the text has several), "words" and "tokens", as ``write_alignment`` takes them.
+        "lines", "words" and "tokens", as ``write_alignment`` takes them.
 
     Raises:
         InvalidInputError: If the alignment is of other tokens.
@@ -55,16 +70,65 @@ def timed_tiers(
         >>> [(word.text, word.start_seconds, word.end_seconds) for word in words]
         [('A,', 0.5, 1.5), ('b!', 3.0, 4.0)]
     """
-    edges = alignment.boundaries(boundaries) * frame_seconds + offset_seconds
-    words = _words(alignment.words(transcript), transcript.words, alignment, edges, offset_seconds)
-    tiers = {"words": tuple(words), "tokens": _tokens(alignment, vocabulary, edges)}
-    line_numbers = [transcript.text.count("\n", 0, word.begin) for word in transcript.words]
-    if len(set(line_numbers)) < 2:
-        return tiers
+    edges = token_times(
+        alignment, vocabulary, frame_seconds, offset_seconds, boundaries=boundaries, lag=lag_seconds, quiet=quiet
+    )
+    words = _words(alignment.words(transcript), transcript.words, alignment, edges, max(0.0, offset_seconds))
     lines: dict[int, list[TimedText]] = {}
-    for number, word in zip(line_numbers, words, strict=True):
-        lines.setdefault(number, []).append(word)
-    return {"lines": tuple(joined(line) for line in lines.values()), **tiers}
+    for written, timed in zip(transcript.words, words, strict=True):
+        lines.setdefault(transcript.text.count("\n", 0, written.begin), []).append(timed)
+    return {
+        "lines": tuple(joined(line) for line in lines.values()),
+        "words": tuple(words),
+        "tokens": _tokens(alignment, vocabulary, edges),
+    }
+
+
+def token_times(
+    alignment: Alignment,
+    vocabulary: Vocabulary,
+    frame_seconds: float,
+    offset_seconds: float,
+    *,
+    boundaries: str,
+    lag: float,
+    quiet: Floats | None,
+) -> Floats:
+    """Return (N, 2) the start and end of each token, in seconds; arguments as in ``timed_tiers``."""
+    borders.expect_kind(boundaries, (*borders.KINDS, CONTIGUOUS))
+    _checks.number(lag, "lag_seconds", -1.0, 1.0)
+    if quiet is not None:
+        quiet = _checks.floats(_checks.as_array(quiet, "quiet"), "quiet", "(K, 2)")
+    if boundaries == CONTIGUOUS:
+        edges = _contiguous(alignment, vocabulary, frame_seconds, lag, quiet)
+    else:
+        edges = alignment.boundaries(boundaries) * frame_seconds - lag
+    return np.maximum(np.clip(edges, 0.0, alignment.frames * frame_seconds) + offset_seconds, 0.0)
+
+
+def earlier(entries: Iterable[TimedText], seconds: float) -> tuple[TimedText, ...]:
+    """Return texts whose times are earlier by the lag of the model; none is below 0."""
+    return tuple(
+        replace(
+            each,
+            start_seconds=max(0.0, each.start_seconds - seconds),
+            end_seconds=max(0.0, each.end_seconds - seconds),
+        )
+        for each in entries
+    )
+
+
+def _contiguous(
+    alignment: Alignment, vocabulary: Vocabulary, frame_seconds: float, lag: float, quiet: Floats | None
+) -> Floats:
+    """Return (N, 2) the times of the sounds. Separators are silent: their time belongs to the sounds beside them."""
+    edges = alignment.boundaries("spike") * frame_seconds - lag
+    sounds = alignment.starts < alignment.ends
+    if vocabulary.separator is not None:
+        sounds &= alignment.tokens != vocabulary.tokens.index(vocabulary.separator)
+    spikes = borders.average_spike(alignment.durations)[sounds, 0] * frame_seconds
+    edges[sounds] = contiguous(spikes, lag, quiet)
+    return edges
 
 
 def timed_utterances(
@@ -74,6 +138,8 @@ def timed_utterances(
     offset_seconds: float = 0.0,
     *,
     boundaries: str = "occupancy",
+    lag_seconds: float = 0.0,
+    quiet: Floats | None = None,
 ) -> dict[str, tuple[TimedText, ...]]:
     """Return the utterances of a recording, their words and tokens, each with its time; see ``timed_tiers``.
 
@@ -81,8 +147,10 @@ def timed_utterances(
         utterances: What ``align_utterances`` returned for texts or transcripts.
         vocabulary: The texts of tokens.
         frame_seconds: Length of a frame, in seconds.
-        offset_seconds: Start of the first frame, in seconds.
-        boundaries: The definition of a token's start and end: see ``Alignment.boundaries``.
+        offset_seconds: Start of the recording, in seconds.
+        boundaries: The definition of a token's start and end: see ``timed_tiers``.
+        lag_seconds: The lag of the model.
+        quiet: For "contiguous": the quiet parts of the recording, see ``timed_tiers``.
 
     Returns:
         "lines": the texts as they are written, one entry for each utterance; "words" and "tokens".
@@ -100,10 +168,12 @@ def timed_utterances(
     if not utterances:
         return {"lines": (), "words": (), "tokens": ()}
     alignment = utterances[0].alignment
-    edges = alignment.boundaries(boundaries) * frame_seconds + offset_seconds
+    edges = token_times(
+        alignment, vocabulary, frame_seconds, offset_seconds, boundaries=boundaries, lag=lag_seconds, quiet=quiet
+    )
     lines: list[TimedText] = []
     words: list[TimedText] = []
-    at = offset_seconds
+    at = max(0.0, offset_seconds)
     for each in utterances:
         said = each.transcript.words if each.transcript is not None else ()
         own = _words(each.words, said, alignment, edges, at, each.positions.start)
@@ -144,11 +214,20 @@ def _words(
 
 
 def _tokens(alignment: Alignment, vocabulary: Vocabulary, edges: npt.NDArray[np.float64]) -> tuple[TimedText, ...]:
-    texts = []
+    """Return the tokens that are text. One that only changes the sound before it ("ː") is one entry with that sound."""
+    texts: list[TimedText] = []
+    joins = False  # whether the token before this one is text
     for (start, end), token, sure in zip(
         edges.tolist(), alignment.tokens.tolist(), alignment.confidences.tolist(), strict=True
     ):
         is_text = 0 <= token < len(vocabulary) and vocabulary[token] != vocabulary.separator
         if is_text and vocabulary.text_of(token).strip():
-            texts.append(TimedText(vocabulary.name(token), start, end, None if np.isnan(sure) else sure))
+            entry = TimedText(vocabulary.name(token), start, end, None if np.isnan(sure) else sure)
+            texts.append(_with_mark(texts.pop(), entry) if joins and is_modifier(entry.text) else entry)
+        joins = is_text
     return tuple(texts)
+
+
+def _with_mark(sound: TimedText, mark: TimedText) -> TimedText:
+    sure = None if sound.confidence is None or mark.confidence is None else sound.confidence * mark.confidence
+    return TimedText(sound.text + mark.text, sound.start_seconds, mark.end_seconds, sure)

@@ -56,7 +56,7 @@ class Transcript:
     Args:
         text: The text as it is written.
         vocabulary: Tokens that are characters; its separator (or space) is put between words. With ``spell``, any
-            vocabulary.
+            vocabulary. With sounds and without ``spell``, the text has to be in the phonetic alphabet.
         spell: The tokens of a word, for models that do not write letters: a ``PronouncingDictionary`` or another
             mapping, or a function such as a tokenizer's. The tokens are classes, or names that ``vocabulary`` has; of
             several spellings the first is taken. A mapping is looked up for the
@@ -78,7 +78,7 @@ class Transcript:
 
     Raises:
         InvalidInputError: If the text is not a string; or if ``spell`` is missing, and the tokens of the vocabulary are
-            pieces of words or sounds of several letters.
+            pieces of words or sounds.
         CharsetError: If ``spell`` returns tokens that the vocabulary does not have.
 
     Example:
@@ -102,6 +102,7 @@ class Transcript:
     ) -> None:
         _checks.expect_instance(text, "text", str, "a string")
         speller = Speller(vocabulary, spell)
+        speller.expect_letters(text)
         self.text = text
         tokens: list[int] = []
         words: list[TranscriptWord] = []

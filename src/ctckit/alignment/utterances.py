@@ -24,7 +24,7 @@ from ctckit.alignment.spans import (
     words_as_json,
     words_from_json,
 )
-from ctckit.alignment.transcript import Transcript
+from ctckit.alignment.transcript import Spell, Transcript
 from ctckit.alignment.wildcards import STAR_PENALTY
 from ctckit.errors import InfeasibleTargetError, InvalidInputError
 from ctckit.topology import Floats, Ints
@@ -165,6 +165,7 @@ def align_utterances(
     utterances: Sequence[Text],
     vocabulary: Vocabulary | None = None,
     *,
+    spell: Spell | None = None,
     blank: int | None = None,
     between: bool = True,
     edges: bool = True,
@@ -181,6 +182,7 @@ def align_utterances(
         log_probs: (T, C) natural logarithms; NumPy array or torch CPU tensor.
         utterances: Strings (with ``vocabulary``), ``Transcript`` objects, or sequences of classes; −1: a wildcard.
         vocabulary: The tokens of strings; see ``Transcript``.
+        spell: The spellings of their words, for models whose tokens are not letters; see ``Transcript``.
         blank: The class of the blank; by default that of ``vocabulary``, or 0.
         between: Whether to put a wildcard between neighbors, for speech and noise that belong to neither.
         edges: Whether to put a wildcard before the first and behind the last.
@@ -215,7 +217,7 @@ def align_utterances(
     blank = _blank(_checks.as_array(log_probs, "log_probs").shape, blank, vocabulary)
     if isinstance(utterances, (str, Transcript)):
         raise InvalidInputError("utterances is one text; expected a sequence of texts. Pass [text].")
-    texts = [_text(each, vocabulary, n) for n, each in enumerate(utterances)]
+    texts = [_text(each, vocabulary, spell, n) for n, each in enumerate(utterances)]
     for n, text in enumerate(texts):
         _checks.one_target(text.tokens, np.shape(log_probs)[1], blank, name=f"utterances[{n}]", star=STAR)
     recording = _Recording(log_probs, blank, _checks.flag(between, "between"), edges, star_penalty, window, boundaries)
@@ -244,13 +246,13 @@ class _Text:
     transcript: Transcript | None = None
 
 
-def _text(given: Text, vocabulary: Vocabulary | None, n: int) -> _Text:
+def _text(given: Text, vocabulary: Vocabulary | None, spell: Spell | None, n: int) -> _Text:
     if isinstance(given, str):
         if vocabulary is None:
             raise InvalidInputError(
                 f"utterances[{n}] is a string, but there is no vocabulary; expected one, or tokens, or a Transcript."
             )
-        given = Transcript(given, vocabulary)
+        given = Transcript(given, vocabulary, spell=spell)
     if isinstance(given, Transcript):
         wild = np.asarray(given.tokens == given.star) if given.star is not None else np.zeros(len(given.tokens), bool)
         return _Text(np.where(wild, STAR, given.tokens), given.text, given)

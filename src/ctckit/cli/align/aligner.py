@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ctckit.cli.align.options import OutputOptions, PosteriorOptions, RecordingO
 from ctckit.cli.align.sources import Source, Sources
 from ctckit.cli.inputs import read_lines
 from ctckit.cli.subtitle_options import SubtitleOptions
+from ctckit.cli.times import LagOptions, time_settings
 from ctckit.errors import DataError, InfeasibleTargetError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Aligned:
         lines: Each line in its frames.
         tiers: Lines, words and tokens with their times.
         summary: How well the text fits.
+        lag: The lag of the model, which the times do not have.
     """
 
     source: Source
@@ -37,6 +39,7 @@ class Aligned:
     lines: list[UtteranceSpan]
     tiers: dict[str, tuple[TimedText, ...]]
     summary: AlignmentSummary
+    lag: float = 0.0
 
     @property
     def unspelled(self) -> list[str]:
@@ -56,6 +59,7 @@ class Aligner:
         output: Boundaries, offset, and the confidence below which a line is suspicious.
         subtitles: The limits of cues.
         show_progress: Whether to show how far the model is in a recording.
+        lag: How late the tokens of the model are.
     """
 
     recordings: RecordingOptions
@@ -64,6 +68,7 @@ class Aligner:
     output: OutputOptions
     subtitles: SubtitleOptions
     show_progress: bool = True
+    lag: LagOptions = field(default_factory=LagOptions)
 
     @property
     def suspicious_below(self) -> float:
@@ -95,21 +100,18 @@ class Aligner:
         replacements = self._replacements  # what is wrong there is an error before the model runs
         source = self._sources.read(recording, emissions)
         lines = self._lines(source, said, replacements)
-        tiers = timed_utterances(
-            lines,
-            source.vocabulary,
-            source.frame_seconds,
-            self.output.offset,
-            boundaries=self.output.boundaries.value,
-        )
+        kind = None if self.output.boundaries is None else self.output.boundaries.value
+        times = time_settings(self.lag.lag, kind, source.model, source.recording, source.channel)
+        tiers = timed_utterances(lines, source.vocabulary, source.frame_seconds, self.output.offset, **times)
         tiers["lines"] = as_written(tiers["lines"], said)
         numbers = [line.number for line in said.lines]
         summary = summarize(tiers, numbers=numbers, below=self.suspicious_below)
-        return Aligned(source, said, lines, tiers, summary)
+        return Aligned(source, said, lines, tiers, summary, times["lag_seconds"])
 
     @cached_property
     def _sources(self) -> Sources:
-        return Sources(self.recordings, self.posteriors, self.texts.dictionary, self.show_progress)
+        texts = self.texts
+        return Sources(self.recordings, self.posteriors, texts.dictionary, self.show_progress, texts.dictionary_only)
 
     @cached_property
     def _replacements(self) -> Replacements:

@@ -13,10 +13,12 @@ from ctckit.cli.align.aligner import Aligned, Aligner
 from ctckit.cli.align.files import expect_writable, write_all, write_tiers
 from ctckit.cli.align.options import CorpusOptions, OutputOptions, PosteriorOptions, RecordingOptions, TextOptions
 from ctckit.cli.align.report import write_recording_report
+from ctckit.cli.align.sources import Sources
 from ctckit.cli.align.summary import DOES_NOT_FIT, tell, tell_suspicious
 from ctckit.cli.options import given_options, refuse_option
 from ctckit.cli.output import some
 from ctckit.cli.subtitle_options import SubtitleOptions
+from ctckit.cli.times import LagOptions, calibrate, expect_calibration
 from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def align(
     subtitles: SubtitleOptions,
     texts: TextOptions,
     recording: RecordingOptions,
+    lag: LagOptions,
     corpus: CorpusOptions,
     posteriors: PosteriorOptions,
 ) -> None:
@@ -54,7 +57,12 @@ def align(
     Anything may lie between the lines of the text, before and behind it: pauses, music, speech that it does not have.
     A summary on standard error counts lines and words, and lists the lines that probably were not said.
     """
-    aligner = Aligner(recording, posteriors, texts, output, subtitles)
+    if texts.dictionary_only and texts.dictionary is None:
+        raise InvalidInputError("--dictionary-only needs --dictionary, the file with the pronunciations.")
+    if lag.calibrate:
+        _calibrate(source, text, output, recording, texts)
+        return
+    aligner = Aligner(recording, posteriors, texts, output, subtitles, lag=lag)
     if source.is_dir():
         from ctckit.cli.align.corpus import align_corpus
 
@@ -77,6 +85,15 @@ def align(
     write_all(_writers(output, subtitles, found))
     if output.fail_below is not None and suspicious:
         raise typer.Exit(DOES_NOT_FIT)
+
+
+def _calibrate(
+    folder: Path, text: Path | None, output: OutputOptions, recording: RecordingOptions, texts: TextOptions
+) -> None:
+    path = expect_calibration(folder, text, recording.model, output.out)
+    sources = Sources(recording, PosteriorOptions(), texts.dictionary, dictionary_only=texts.dictionary_only)
+    model = sources.model(recording.model or "")
+    calibrate(folder, recording.model, model, sources.spellings(model), path)
 
 
 def _expect_writable(output: OutputOptions, recording: RecordingOptions) -> None:
@@ -126,7 +143,7 @@ def _draw(path: Path, found: Aligned, output: OutputOptions) -> None:
     drawn = draw_alignment(
         alignment,
         source.frame_seconds,
-        offset_seconds=offset,
+        offset_seconds=offset - found.lag,
         words=found.tiers["words"],
         names=source.vocabulary,
         between=between,

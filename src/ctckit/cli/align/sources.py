@@ -38,6 +38,7 @@ class Source:
         media: The name of the recording, if it is known.
         recording: The audio file; None for posteriors.
         channel: The channel of it that was asked for.
+        model: The acoustic model, if it is known.
     """
 
     log_probs: npt.NDArray[Any]
@@ -48,6 +49,7 @@ class Source:
     media: str | None = None
     recording: Path | None = None
     channel: int | None = None
+    model: AcousticModel | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,14 @@ class Sources:
         posteriors: How to read posteriors.
         dictionary: A pronouncing dictionary.
         show_progress: Whether to show how far the model is in a recording.
+        dictionary_only: Whether the model's own pronunciations do not count.
     """
 
     recordings: RecordingOptions
     posteriors: PosteriorOptions
     dictionary: Path | None
     show_progress: bool = True
+    dictionary_only: bool = False
 
     def prepare(self) -> None:
         """Load the acoustic model and the dictionary, if they are not loaded yet."""
@@ -127,7 +131,15 @@ class Sources:
         spellings = self.spellings(model)
         frame, seconds = found.frame_seconds, found.duration_seconds
         return Source(
-            found.log_probs, model.vocabulary, frame, seconds, spellings, path.name, path, self.recordings.channel
+            found.log_probs,
+            model.vocabulary,
+            frame,
+            seconds,
+            spellings,
+            path.name,
+            path,
+            self.recordings.channel,
+            model,
         )
 
     def _heard(self, path: Path, model: AcousticModel, kept: Path | None) -> Emissions:
@@ -158,14 +170,15 @@ class Sources:
         emissions = found.emissions
         model, media = (None, None) if found.origin is None else (found.origin.model, found.origin.media)
         name = self.recordings.model or model
-        spell = None if name is None else self.model(name).spell
+        acoustic = None if name is None else self.model(name)
         return Source(
             emissions.log_probs,
             emissions.vocabulary,
             emissions.frame_seconds,
             emissions.duration_seconds,
-            self._spellings(emissions.vocabulary, spell),
+            self._spellings(emissions.vocabulary, None if acoustic is None else acoustic.spell),
             media,
+            model=acoustic,
         )
 
     def _of_posteriors(self, path: Path) -> Source:
@@ -201,6 +214,7 @@ class Sources:
 
     def _spellings(self, vocabulary: Vocabulary, spell: Spell | None) -> Spellings | None:
         """Return a function from a word to its spellings, the dictionary's first; None where letters spell words."""
+        spell = None if self.dictionary_only else spell
         if self.dictionary is None and spell is None:
             return None
         known = {} if self.dictionary is None else self._read_dictionary(self.dictionary, vocabulary)
