@@ -140,3 +140,14 @@ def test_contiguous_words_share_the_time_of_the_separator():
 def test_wrong_arguments(options, message):
     with pytest.raises(InvalidInputError, match=message):
         words("ab cd", "..aa.b..|.cd..", **options)
+
+
+def test_tied_symbols_are_one_sound_and_no_time_is_behind_the_recording():
+    vocabulary = Vocabulary(("", "t͡", "s", "a"))
+    probs = np.full((6, 4), 0.05)
+    probs[range(6), [0, 1, 2, 0, 3, 3]] = 0.85
+    said = Transcript("ats", vocabulary, spell={"ats": ["t͡", "s", "a"]})
+    [found] = forced_align(np.log(probs), said.tokens)
+    tokens = timed_tiers(found, said, vocabulary, 0.02, duration_seconds=0.115)["tokens"]
+    assert [each.text for each in tokens] == ["t͡s", "a"]
+    assert tokens[-1].end_seconds == 0.115

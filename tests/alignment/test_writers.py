@@ -223,6 +223,14 @@ def test_a_tier_without_entries_is_written(tmp_path, ending):
     assert content or not text
 
 
+def test_praat_has_no_intervals_too_short_to_click(tmp_path):
+    words = (TimedText("a", 0.1, 0.449998, None), TimedText("b", 0.450025, 0.6, None), TimedText("c", 0.601, 0.7, None))
+    write_alignment(tmp_path / "x.TextGrid", {"words": words}, duration_seconds=0.7)
+    lines = (tmp_path / "x.TextGrid").read_text(encoding="utf-8").splitlines()
+    edges = [line.strip().split(" = ")[1] for line in lines if line.startswith("            x")]
+    assert edges == ["0", "0.1", "0.1", "0.450025", "0.450025", "0.6", "0.6", "0.601", "0.601", "0.7"]
+
+
 def test_praat_needs_a_duration(tmp_path):
     with pytest.raises(InvalidInputError, match=r"lasts 0 s, which Praat does not open; give duration_seconds\."):
         write_alignment(tmp_path / "a.TextGrid", {"words": ()})

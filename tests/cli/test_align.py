@@ -106,6 +106,16 @@ def test_times_may_be_shifted_forward(files):
     assert [row[:2] for row in rows(invoke(*RECORDING, "--offset", -0.6))] == [["0.000", "0.700"], ["1.100", "1.900"]]
 
 
+def test_words_before_the_start_are_told(files):
+    result = invoke(*RECORDING, "--offset", -1.5)
+    assert "ctckit: with --offset -1.5, the first 1 words lie before 0 and have no times.\n" in result.stderr
+    result = invoke(*RECORDING, "--offset", -2.6)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        "ctckit: --offset is -2.6, and the input has 2.600 s; expected a number above -2.600.",
+    )
+
+
 def test_the_lag_of_the_model(files):
     """It moves all times; if it is known, sounds are contiguous."""
     assert [row[:2] for row in rows(invoke(*RECORDING, "--lag", 0.05))] == [["0.450", "1.250"], ["1.650", "2.450"]]

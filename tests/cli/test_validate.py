@@ -83,5 +83,26 @@ def test_words_that_the_dictionary_does_not_have(corpus):
     (corpus / "0.txt").write_text("bad gab", encoding="utf-8")
     options = ("--dictionary", "d.dict", "--unknown-words", "words.dict")
     result = invoke("corpus", "--model", "speller:g", *options)
-    assert "1 words cannot be spelled: gab.\n1 words are not in d.dict: cab." in result.stdout
+    assert "1 word cannot be spelled: gab.\n1 word is not in d.dict: cab." in result.stdout
     assert (corpus.parent / "words.dict").read_text(encoding="utf-8") == "gab \ncab b a c\n"
+
+
+def test_words_in_parts_and_with_accents_are_looked_up_as_align_does(corpus):
+    (corpus.parent / "d.dict").write_text("bad b a d\ncab c a b\n", encoding="utf-8")
+    (corpus / "0.txt").write_text("bad-cab, bád ba\u0301d bad/gab", encoding="utf-8")
+    options = ("--dictionary", "d.dict", "--unknown-words", "words.dict")
+    result = invoke("corpus", "--model", "speller:g-/", *options)
+    assert result.exit_code == 0, result.output
+    assert "1 word cannot be spelled: bad/gab.\n" in result.stdout
+    assert "not in" not in result.stdout
+
+
+def test_several_dictionaries_and_none_of_the_model(corpus):
+    (corpus.parent / "first.dict").write_text("bad b a d\n", encoding="utf-8")
+    (corpus.parent / "second.dict").write_text("cab c a b\n", encoding="utf-8")
+    (corpus / "0.txt").write_text("bad cab gab", encoding="utf-8")
+    options = ("corpus", "--model", "speller", "--dictionary", "first.dict")
+    both = (*options, "--dictionary", "second.dict")
+    assert "2 words are not in first.dict: cab, gab." in invoke(*options).stdout
+    assert "1 word is not in first.dict, second.dict: gab." in invoke(*both).stdout
+    assert "1 word cannot be spelled: gab." in invoke(*both, "--dictionary-only").stdout

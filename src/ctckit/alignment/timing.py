@@ -21,6 +21,7 @@ from ctckit.topology import Floats
 from ctckit.vocabulary import Vocabulary
 
 CONTIGUOUS = "contiguous"
+_TIES = ("\u0361", "\u035c")  # above and below: two symbols, one sound
 
 
 def timed_tiers(
@@ -33,6 +34,7 @@ def timed_tiers(
     boundaries: str = "occupancy",
     lag_seconds: float = 0.0,
     quiet: Floats | None = None,
+    duration_seconds: float | None = None,
 ) -> dict[str, tuple[TimedText, ...]]:
     """Return the lines, words and tokens of a text, each with its time.
 
@@ -52,6 +54,7 @@ def timed_tiers(
         lag_seconds: The lag of the model, see ``AcousticModel.lag``.
         quiet: For "contiguous": (K, 2) the quiet parts of the recording, see ``quiet_spans``, in seconds from its
             start. Without them, pauses are found by the distances of the sounds.
+        duration_seconds: Length of the recording; by default that of its frames, which may reach a little further.
 
     Returns:
         "lines", "words" and "tokens", as ``write_alignment`` takes them.
@@ -71,7 +74,14 @@ def timed_tiers(
         [('A,', 0.5, 1.5), ('b!', 3.0, 4.0)]
     """
     edges = token_times(
-        alignment, vocabulary, frame_seconds, offset_seconds, boundaries=boundaries, lag=lag_seconds, quiet=quiet
+        alignment,
+        vocabulary,
+        frame_seconds,
+        offset_seconds,
+        boundaries=boundaries,
+        lag=lag_seconds,
+        quiet=quiet,
+        duration=duration_seconds,
     )
     words = _words(alignment.words(transcript), transcript.words, alignment, edges, max(0.0, offset_seconds))
     lines: dict[int, list[TimedText]] = {}
@@ -93,6 +103,7 @@ def token_times(
     boundaries: str,
     lag: float,
     quiet: Floats | None,
+    duration: float | None = None,
 ) -> Floats:
     """Return (N, 2) the start and end of each token, in seconds; arguments as in ``timed_tiers``."""
     borders.expect_kind(boundaries, (*borders.KINDS, CONTIGUOUS))
@@ -103,7 +114,8 @@ def token_times(
         edges = _contiguous(alignment, vocabulary, frame_seconds, lag, quiet)
     else:
         edges = alignment.boundaries(boundaries) * frame_seconds - lag
-    return np.maximum(np.clip(edges, 0.0, alignment.frames * frame_seconds) + offset_seconds, 0.0)
+    last = alignment.frames * frame_seconds
+    return np.maximum(np.clip(edges, 0.0, last if duration is None else min(last, duration)) + offset_seconds, 0.0)
 
 
 def earlier(entries: Iterable[TimedText], seconds: float) -> tuple[TimedText, ...]:
@@ -140,6 +152,7 @@ def timed_utterances(
     boundaries: str = "occupancy",
     lag_seconds: float = 0.0,
     quiet: Floats | None = None,
+    duration_seconds: float | None = None,
 ) -> dict[str, tuple[TimedText, ...]]:
     """Return the utterances of a recording, their words and tokens, each with its time; see ``timed_tiers``.
 
@@ -151,6 +164,7 @@ def timed_utterances(
         boundaries: The definition of a token's start and end: see ``timed_tiers``.
         lag_seconds: The lag of the model.
         quiet: For "contiguous": the quiet parts of the recording, see ``timed_tiers``.
+        duration_seconds: Length of the recording; by default that of its frames.
 
     Returns:
         "lines": the texts as they are written, one entry for each utterance; "words" and "tokens".
@@ -169,7 +183,14 @@ def timed_utterances(
         return {"lines": (), "words": (), "tokens": ()}
     alignment = utterances[0].alignment
     edges = token_times(
-        alignment, vocabulary, frame_seconds, offset_seconds, boundaries=boundaries, lag=lag_seconds, quiet=quiet
+        alignment,
+        vocabulary,
+        frame_seconds,
+        offset_seconds,
+        boundaries=boundaries,
+        lag=lag_seconds,
+        quiet=quiet,
+        duration=duration_seconds,
     )
     lines: list[TimedText] = []
     words: list[TimedText] = []
@@ -214,7 +235,10 @@ def _words(
 
 
 def _tokens(alignment: Alignment, vocabulary: Vocabulary, edges: npt.NDArray[np.float64]) -> tuple[TimedText, ...]:
-    """Return the tokens that are text. One that only changes the sound before it ("ː") is one entry with that sound."""
+    """Return the tokens that are text.
+
+    One that only changes the sound before it ("ː"), or is tied to it ("t͡", "s"), is one entry with that sound.
+    """
     texts: list[TimedText] = []
     joins = False  # whether the token before this one is text
     for (start, end), token, sure in zip(
@@ -223,7 +247,8 @@ def _tokens(alignment: Alignment, vocabulary: Vocabulary, edges: npt.NDArray[np.
         is_text = 0 <= token < len(vocabulary) and vocabulary[token] != vocabulary.separator
         if is_text and vocabulary.text_of(token).strip():
             entry = TimedText(vocabulary.name(token), start, end, None if np.isnan(sure) else sure)
-            texts.append(_with_mark(texts.pop(), entry) if joins and is_modifier(entry.text) else entry)
+            one_sound = joins and (is_modifier(entry.text) or texts[-1].text.endswith(_TIES))
+            texts.append(_with_mark(texts.pop(), entry) if one_sound else entry)
         joins = is_text
     return tuple(texts)
 

@@ -19,11 +19,11 @@ class SpokenOptions:
     panel: ClassVar[str] = "Text"
     numbers: Annotated[
         str | None,
-        typer.Option(help="The language in which numbers are read, such as en, de or pt_BR; needs ctckit[text]."),
+        typer.Option(help="The language in which numbers are read, such as en, de or pt_BR; needs ctckit\\[text]."),
     ] = None
     romanize: Annotated[
         bool,
-        typer.Option("--romanize", help="Spell words of other scripts in Latin letters; needs ctckit[text]."),
+        typer.Option("--romanize", help="Spell words of other scripts in Latin letters; needs ctckit\\[text]."),
     ] = False
 
     def spoken_words(self, known: Mapping[str, str]) -> Replacements:

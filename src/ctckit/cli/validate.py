@@ -46,7 +46,9 @@ def validate(
 
     found = find_pairs(corpus)
     replacements = texts.spoken_words({} if texts.replacements is None else read_replacements(texts.replacements))
-    sources = Sources(RecordingOptions(model=model), PosteriorOptions(), texts.dictionary)
+    sources = Sources(
+        RecordingOptions(model=model), PosteriorOptions(), texts.dictionaries, dictionary_only=texts.dictionary_only
+    )
     acoustic = sources.model(model)
     spellings = sources.spellings(acoustic)
     checker = TextChecker(acoustic.vocabulary, acoustic.frame_seconds, spellings, replacements)
@@ -62,22 +64,24 @@ def validate(
             show(n)
     problems += [f"{each.name}: the text cannot fit: {each.impossible}" for each in checked if each.impossible]
     seconds = sum(each.seconds for each in checked)
-    typer.echo(f"{len(found.pairs):,} recordings, {seconds / 60:.1f} minutes; {_counted(forms)}.")
+    readable = f"; {_counted(forms)}" if forms else ""
+    typer.echo(f"{_number(len(found.pairs), 'recording')}, {seconds / 60:.1f} minutes{readable}.")
     typer.echo(f"{checker.words.total():,} words, {len(checker.words):,} different.")
     known = [word for word, _ in checker.words.most_common() if word not in checker.unknown]
     unknown = [word for word, _ in checker.unknown.most_common()]
     guessed = sources.not_in_dictionary(known, acoustic)
     if unknown:
-        typer.echo(f"{len(unknown):,} words cannot be spelled: {some(unknown)}.")
+        typer.echo(f"{_number(len(unknown), 'word')} cannot be spelled: {some(unknown)}.")
     if guessed:
-        typer.echo(f"{len(guessed):,} words are not in {texts.dictionary}: {some(guessed)}.")
+        verb, names = "is" if len(guessed) == 1 else "are", ", ".join(map(str, texts.dictionaries))
+        typer.echo(f"{_number(len(guessed), 'word')} {verb} not in {names}: {some(guessed)}.")
     if unknown_words is not None:
         _write_words(unknown_words, unknown, guessed, spellings)
     for each, ratio in unusual(checked):
         pace = f"{ratio:.1f} times as fast" if ratio > 1 else f"{1 / ratio:.1f} times as slow"
         typer.echo(f"{each.name}: the text would be said {pace} as usual. Is it of this recording?")
     if problems:
-        raise DataError("\n  ".join([f"{len(problems):,} files of {corpus} cannot be used:", *problems]))
+        raise DataError("\n  ".join([f"{_number(len(problems), 'file')} of {corpus} cannot be used:", *problems]))
 
 
 def _checked(pair: Pair, checker: TextChecker, tier: str | None, forms: Counter[str]) -> CheckedText:
@@ -95,6 +99,10 @@ def _checked(pair: Pair, checker: TextChecker, tier: str | None, forms: Counter[
     return checker.check(str(pair.recording), text, seconds)
 
 
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def _counted(forms: Counter[str]) -> str:
     if len(forms) == 1:
         return next(iter(forms))
@@ -107,7 +115,7 @@ def _write_words(path: Path, unknown: Iterable[str], guessed: Iterable[str], spe
 
     lines = [f"{word}\t\n" if spellings is None else f"{word} \n" for word in unknown]
     if spellings is not None:
-        lines += [f"{word} {' '.join(spellings(word)[0])}\n" for word in guessed]
+        lines += [f"{word} {' '.join(next(iter(spellings(word)), ()))}\n" for word in guessed]
     try:
         write_atomically(path, "".join(lines).encode())
     except OSError as error:

@@ -8,6 +8,8 @@ from ctckit.alignment.spans import TimedText
 from ctckit.alignment.writers.tiers import CONFIDENCE, NOT_FOUND, Tiers, found_and_not, with_confidence
 from ctckit.errors import InvalidInputError
 
+SHORTEST_SECONDS = 0.001  # of an empty interval between two entries
+
 
 def textgrid(tiers: Tiers) -> str:
     """Return an interval tier for each tier. Empty intervals fill the time between entries, as Praat requires.
@@ -56,10 +58,13 @@ def _block(kind: str, name: str, parts: str, contents: Sequence[Sequence[str]], 
 
 
 def _intervals(entries: Sequence[TimedText], end: float) -> list[list[str]]:
+    """Return the intervals of a tier. What is too short to be clicked belongs to the entry before it."""
     filled: list[tuple[float, float, str]] = []
     at = 0.0
     for each in entries:
-        if at < each.start_seconds:
+        if filled and each.start_seconds - at < SHORTEST_SECONDS:
+            filled[-1] = (filled[-1][0], each.start_seconds, filled[-1][2])
+        elif at < each.start_seconds:
             filled.append((at, each.start_seconds, ""))
         filled.append((each.start_seconds, each.end_seconds, each.text))
         at = each.end_seconds

@@ -13,7 +13,7 @@ from ctckit.cli.align.sources import Source, Sources
 from ctckit.cli.inputs import read_lines
 from ctckit.cli.subtitle_options import SubtitleOptions
 from ctckit.cli.times import LagOptions, time_settings
-from ctckit.errors import DataError, InfeasibleTargetError
+from ctckit.errors import DataError, InfeasibleTargetError, InvalidInputError
 
 if TYPE_CHECKING:
     from ctckit.alignment import AlignmentSummary, TimedText, UtteranceSpan
@@ -99,19 +99,34 @@ class Aligner:
         said = read_lines(text, self.texts.text_tier)
         replacements = self._replacements  # what is wrong there is an error before the model runs
         source = self._sources.read(recording, emissions)
+        self._expect_offset_within(source)
         lines = self._lines(source, said, replacements)
         kind = None if self.output.boundaries is None else self.output.boundaries.value
         times = time_settings(self.lag.lag, kind, source.model, source.recording, source.channel)
-        tiers = timed_utterances(lines, source.vocabulary, source.frame_seconds, self.output.offset, **times)
+        tiers = timed_utterances(
+            lines,
+            source.vocabulary,
+            source.frame_seconds,
+            self.output.offset,
+            duration_seconds=source.duration_seconds,
+            **times,
+        )
         tiers["lines"] = as_written(tiers["lines"], said)
         numbers = [line.number for line in said.lines]
         summary = summarize(tiers, numbers=numbers, below=self.suspicious_below)
         return Aligned(source, said, lines, tiers, summary, times["lag_seconds"])
 
+    def _expect_offset_within(self, source: Source) -> None:
+        offset, seconds = self.output.offset, source.duration_seconds
+        if offset + seconds <= 0:
+            raise InvalidInputError(
+                f"--offset is {offset:g}, and the input has {seconds:.3f} s; expected a number above {-seconds:.3f}."
+            )
+
     @cached_property
     def _sources(self) -> Sources:
         texts = self.texts
-        return Sources(self.recordings, self.posteriors, texts.dictionary, self.show_progress, texts.dictionary_only)
+        return Sources(self.recordings, self.posteriors, texts.dictionaries, self.show_progress, texts.dictionary_only)
 
     @cached_property
     def _replacements(self) -> Replacements:

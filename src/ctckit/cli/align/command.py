@@ -57,7 +57,7 @@ def align(
     Anything may lie between the lines of the text, before and behind it: pauses, music, speech that it does not have.
     A summary on standard error counts lines and words, and lists the lines that probably were not said.
     """
-    if texts.dictionary_only and texts.dictionary is None:
+    if texts.dictionary_only and not texts.dictionary:
         raise InvalidInputError("--dictionary-only needs --dictionary, the file with the pronunciations.")
     if lag.calibrate:
         _calibrate(source, text, output, recording, texts)
@@ -79,6 +79,7 @@ def align(
     _warn_unspelled(found.unspelled)
     if not output.out:
         _print(found.tiers[output.tier.value if output.tier else "words"])
+    _warn_before_zero(found, output.offset)
     suspicious = found.summary.suspicious
     tell(f"{found.summary}.")
     tell_suspicious([f"line {each}" for each in suspicious], found.summary.below)
@@ -87,11 +88,20 @@ def align(
         raise typer.Exit(DOES_NOT_FIT)
 
 
+def _warn_before_zero(found: Aligned, offset: float) -> None:
+    if offset >= 0:
+        return
+    said = [span for line in found.lines for span in line.words]
+    lost = sum(span.aligned and word.end_seconds == 0.0 for span, word in zip(said, found.tiers["words"], strict=True))
+    if lost:
+        tell(f"with --offset {offset:g}, the first {lost} words lie before 0 and have no times.")
+
+
 def _calibrate(
     folder: Path, text: Path | None, output: OutputOptions, recording: RecordingOptions, texts: TextOptions
 ) -> None:
     path = expect_calibration(folder, text, recording.model, output.out)
-    sources = Sources(recording, PosteriorOptions(), texts.dictionary, dictionary_only=texts.dictionary_only)
+    sources = Sources(recording, PosteriorOptions(), texts.dictionaries, dictionary_only=texts.dictionary_only)
     model = sources.model(recording.model or "")
     calibrate(folder, recording.model, model, sources.spellings(model), path)
 

@@ -142,7 +142,7 @@ def _job(pair: Pair, out: Path, forms: Sequence[str], aligner: Aligner) -> Job:
 def _key(pair: Pair, aligner: Aligner) -> str:
     """Return a digest of what the result depends on: version, options, and the size and time of each file."""
     output, texts = aligner.output, aligner.texts
-    files = [pair.recording, pair.text, *(path for path in (texts.dictionary, texts.replacements) if path is not None)]
+    files = [pair.recording, pair.text, *texts.dictionaries, *([texts.replacements] if texts.replacements else [])]
     states = [(stat.st_size, stat.st_mtime_ns) for path in files if path.exists() for stat in [path.stat()]]
     heard = replace(aligner.recordings, save_emissions=None)
     options = heard, aligner.posteriors, texts, aligner.subtitles, output.boundaries, output.offset, output.tier

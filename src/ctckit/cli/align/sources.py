@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctckit._files import make_folder
+from ctckit._unicode import encodings
 from ctckit.cli.align.options import PosteriorOptions, RecordingOptions
 from ctckit.cli.inputs import read_posteriors
 from ctckit.cli.options import given_options, refuse_option
@@ -59,14 +60,14 @@ class Sources:
     Attributes:
         recordings: How to run the model.
         posteriors: How to read posteriors.
-        dictionary: A pronouncing dictionary.
+        dictionaries: Pronouncing dictionaries.
         show_progress: Whether to show how far the model is in a recording.
         dictionary_only: Whether the model's own pronunciations do not count.
     """
 
     recordings: RecordingOptions
     posteriors: PosteriorOptions
-    dictionary: Path | None
+    dictionaries: tuple[Path, ...]
     show_progress: bool = True
     dictionary_only: bool = False
 
@@ -81,11 +82,17 @@ class Sources:
         return self._spellings(model.vocabulary, model.spell)
 
     def not_in_dictionary(self, words: Iterable[str], model: AcousticModel) -> list[str]:
-        """Return the words that the dictionary does not have; none without a dictionary."""
-        if self.dictionary is None:
+        """Return the words that the dictionaries do not have, in whole or in parts; none without a dictionary."""
+        from ctckit.alignment import Transcript
+
+        if not self.dictionaries:
             return []
-        known = self._read_dictionary(self.dictionary, model.vocabulary)
-        return [word for word in words if word not in known]
+        known = self._known(model.vocabulary)
+
+        def spell(word: str) -> Sequence[str] | None:
+            return next(iter(known(word.lower())), None)
+
+        return [word for word in words if Transcript(word, model.vocabulary, spell=spell).unspelled]
 
     def read(self, path: Path, kept: Path | None = None) -> Source:
         """Return the log-probabilities of an input.
@@ -194,7 +201,7 @@ class Sources:
             raise DataError(
                 f"{path} has C = {log_probs.shape[1]} classes, but {options.vocabulary} has {len(vocabulary)} tokens."
             )
-        if self.dictionary is None and (vocabulary.word_start or vocabulary.continuation):
+        if not self.dictionaries and (vocabulary.word_start or vocabulary.continuation):
             raise InvalidInputError(
                 f"{options.vocabulary} has pieces of words, in which a word can be written in many ways; expected "
                 "--dictionary, with the pieces of each word."
@@ -215,17 +222,28 @@ class Sources:
     def _spellings(self, vocabulary: Vocabulary, spell: Spell | None) -> Spellings | None:
         """Return a function from a word to its spellings, the dictionary's first; None where letters spell words."""
         spell = None if self.dictionary_only else spell
-        if self.dictionary is None and spell is None:
+        if not self.dictionaries and spell is None:
             return None
-        known = {} if self.dictionary is None else self._read_dictionary(self.dictionary, vocabulary)
+        known = self._known(vocabulary)
 
         def spellings(word: str) -> Sequence[Sequence[str]]:
             word = word.lower().replace("’", "'")
-            found = list(known[word]) if word in known else []
             own = None if spell is None else spell(word)
-            return list(dict.fromkeys([*found, *([] if own is None else [tuple(own)])]))
+            return list(dict.fromkeys([*known(word), *([] if own is None else [tuple(own)])]))
 
         return spellings
+
+    def _known(self, vocabulary: Vocabulary) -> Callable[[str], list[tuple[str, ...]]]:
+        """Return a function from a word to its spellings in the dictionaries: as it is written, or without accents."""
+        dictionaries = [self._read_dictionary(path, vocabulary) for path in self.dictionaries]
+
+        def known(word: str) -> list[tuple[str, ...]]:
+            for form in encodings(word):
+                if found := [each for words in dictionaries if form in words for each in words[form]]:
+                    return found
+            return []
+
+        return known
 
 
 def _item(path: Path, item: str | None) -> npt.NDArray[Any]:
