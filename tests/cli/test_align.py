@@ -106,6 +106,13 @@ def test_times_may_be_shifted_forward(files):
     assert [row[:2] for row in rows(invoke(*RECORDING, "--offset", -0.6))] == [["0.000", "0.700"], ["1.100", "1.900"]]
 
 
+def test_a_line_ends_with_its_last_word_that_is_spelled(files):
+    (files / "text.txt").write_text("Bad 7\ncab", encoding="utf-8")
+    result = invoke(*RECORDING, "--tier", "lines")
+    assert [row[:2] for row in rows(result)] == [["0.500", "1.300"], ["1.700", "2.500"]]
+    assert "Add spellings with --dictionary or --replacements, or read numbers with --numbers." in result.stderr
+
+
 def test_words_before_the_start_are_told(files):
     result = invoke(*RECORDING, "--offset", -1.5)
     assert "ctckit: with --offset -1.5, the first 1 words lie before 0 and have no times.\n" in result.stderr
@@ -360,8 +367,17 @@ def test_subtitles_get_new_times_and_keep_their_texts(files):
     result = invoke("talk.wav", "old.srt", *RECORDING[2:], "-o", "new.srt", "-o", "new.vtt", "-o", "new.eaf")
     assert result.exit_code == 0, result.output
     assert (files / "new.srt").read_text(encoding="utf-8") == SUBTITLES.replace(
-        "00:00:09,000 --> 00:00:10,000", "00:00:00,500 --> 00:00:01,300"
-    ).replace("00:00:11,000 --> 00:00:12,000", "00:00:01,700 --> 00:00:02,500")
+        "00:00:09,000 --> 00:00:10,000", "00:00:00,500 --> 00:00:01,600"
+    ).replace("00:00:11,000 --> 00:00:12,000", "00:00:01,700 --> 00:00:02,600")
+    options = ("--cue-padding", 0, 0, "--cue-seconds", 0.1, 3, "--reading-speed", 99)
+    invoke("talk.wav", "old.srt", *RECORDING[2:], "-o", "close.srt", *options)
+    assert [times for times, _ in cues_of(files / "close.srt")] == [
+        "00:00:00,500 --> 00:00:01,300",
+        "00:00:01,700 --> 00:00:02,500",
+    ]
+    sung = invoke("talk.wav", "old.srt", *RECORDING[2:], "-o", "sung.ass", "--karaoke")
+    assert sung.exit_code == 0, sung.output
+    assert "<i>" not in (files / "sung.ass").read_text(encoding="utf-8")
     again = invoke("talk.wav", "new.eaf", *RECORDING[2:], "-o", "again.srt")
     assert again.exit_code == 0, again.output
     assert (files / "again.srt").read_text(encoding="utf-8") == (files / "new.srt").read_text(encoding="utf-8")

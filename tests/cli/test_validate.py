@@ -74,6 +74,8 @@ def test_unknown_words_are_written_to_be_filled_in(corpus):
     result = invoke("corpus", "--model", "tiny", "--unknown-words", "words.txt")
     assert "3 words cannot be spelled: 42, 7, and." in result.stdout
     assert (corpus.parent / "words.txt").read_text(encoding="utf-8") == "42\t\n7\t\nand\t\n"
+    again = invoke("corpus", "--model", "tiny", "--unknown-words", "words.txt")
+    assert (again.exit_code, again.stderr.startswith("ctckit: words.txt: is there already")) == (2, True)
     (corpus.parent / "words.txt").write_text("42\tbad\n7\tcab\nand\tbad\n", encoding="utf-8")
     assert "cannot be spelled" not in invoke("corpus", "--model", "tiny", "--replacements", "words.txt").stdout
 
@@ -91,7 +93,7 @@ def test_words_in_parts_and_with_accents_are_looked_up_as_align_does(corpus):
     (corpus.parent / "d.dict").write_text("bad b a d\ncab c a b\n", encoding="utf-8")
     (corpus / "0.txt").write_text("bad-cab, bád ba\u0301d bad/gab", encoding="utf-8")
     options = ("--dictionary", "d.dict", "--unknown-words", "words.dict")
-    result = invoke("corpus", "--model", "speller:g-/", *options)
+    result = invoke("corpus", "--model", "speller", "--dictionary-only", *options)
     assert result.exit_code == 0, result.output
     assert "1 word cannot be spelled: bad/gab.\n" in result.stdout
     assert "not in" not in result.stdout

@@ -198,10 +198,13 @@ def timed_utterances(
     for each in utterances:
         said = each.transcript.words if each.transcript is not None else ()
         own = _words(each.words, said, alignment, edges, at, each.positions.start)
-        there = [k for k in each.positions if alignment.starts[k] < alignment.ends[k]]
-        start = float(edges[there[0], 0]) if there else at
-        at = float(edges[there[-1], 1]) if there else at
-        lines.append(TimedText(each.text or "…", start, at, joined(own).confidence if own else each.confidence))
+        if own:  # a wildcard at the end of a line may lie far behind its words
+            lines.append(replace(joined(own), text=each.text or "…", before=" "))
+        else:
+            there = [k for k in each.positions if alignment.starts[k] < alignment.ends[k]]
+            start, end = (float(edges[there[0], 0]), float(edges[there[-1], 1])) if there else (at, at)
+            lines.append(TimedText(each.text or "…", start, end, each.confidence))
+        at = max(at, lines[-1].end_seconds)
         words += [replace(word, before="\n") for word in own[:1]] + own[1:]
     return {"lines": tuple(lines), "words": tuple(words), "tokens": _tokens(alignment, vocabulary, edges)}
 

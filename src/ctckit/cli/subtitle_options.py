@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 if TYPE_CHECKING:
-    from ctckit.alignment import TimedText
+    from ctckit.alignment import CueLimits, TimedText
 
 
 class Preset(str, Enum):
@@ -55,7 +55,18 @@ class SubtitleOptions:
 
     def cues(self, words: Sequence[TimedText], duration_seconds: float) -> tuple[TimedText, ...]:
         """Return the cues of words."""
-        from ctckit.alignment.writers import PRESETS, subtitle_cues
+        from ctckit.alignment.writers import subtitle_cues
+
+        return subtitle_cues(words, self._limits(), duration_seconds=duration_seconds)
+
+    def times(self, cues: Iterable[tuple[str, Sequence[TimedText]]], duration_seconds: float) -> tuple[TimedText, ...]:
+        """Return cues that are given with their words, with times within the limits."""
+        from ctckit.alignment.writers import timed_cues
+
+        return timed_cues(cues, self._limits(), duration_seconds=duration_seconds)
+
+    def _limits(self) -> CueLimits:
+        from ctckit.alignment.writers import PRESETS
 
         shortest, longest = self.cue_seconds or (None, None)
         before, behind = self.cue_padding or (None, None)
@@ -70,4 +81,4 @@ class SubtitleOptions:
             "behind_seconds": behind,
         }
         given = {name: value for name, value in changed.items() if value is not None}
-        return subtitle_cues(words, replace(PRESETS[self.preset.value], **given), duration_seconds=duration_seconds)
+        return replace(PRESETS[self.preset.value], **given)

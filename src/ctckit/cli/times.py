@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from warnings import catch_warnings, simplefilter
 
 import typer
 
@@ -70,7 +71,9 @@ def _quiet(kind: str, model: AcousticModel | None, recording: Path | None, chann
 
     if kind != "contiguous" or model is None or recording is None:
         return None
-    return quiet_spans(audio.blocks(recording, model.rate, channel), model.rate)
+    with catch_warnings():
+        simplefilter("ignore")  # they were given when the model heard the recording
+        return quiet_spans(audio.blocks(recording, model.rate, channel), model.rate)
 
 
 def _lag(given: str) -> float:

@@ -44,6 +44,8 @@ def validate(
     from ctckit.alignment.corpus.checks import TextChecker, unusual
     from ctckit.alignment.corpus.pairs import find_pairs
 
+    if unknown_words is not None and unknown_words.exists():
+        raise DataError(f"{unknown_words}: is there already, and may be filled in. Choose another file, or remove it.")
     found = find_pairs(corpus)
     replacements = texts.spoken_words({} if texts.replacements is None else read_replacements(texts.replacements))
     sources = Sources(

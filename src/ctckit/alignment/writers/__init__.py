@@ -4,7 +4,7 @@
 
     formats.py     which writer an ending has; other packages can add writers
     tiers.py       Tiers: what a writer gets, named tiers of texts with their times
-    cues.py        subtitle_cues: from words to the cues of subtitles, within limits
+    cues.py        subtitle_cues: from words to the cues of subtitles, within limits; timed_cues: times of given cues
     lines.py       lines with the times of their words, for the formats that can hold both
     praat.py       .TextGrid
     elan.py        .eaf
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from ctckit import _files
 from ctckit.alignment.spans import TimedText
-from ctckit.alignment.writers.cues import PRESETS, CueLimits, subtitle_cues
+from ctckit.alignment.writers.cues import PRESETS, CueLimits, subtitle_cues, timed_cues
 from ctckit.alignment.writers.formats import FORMATS, content_of, format_of
 from ctckit.alignment.writers.tiers import Tiers, checked, subtitle_lines, timed
 from ctckit.errors import DataError
@@ -39,6 +39,7 @@ __all__ = [
     "subtitle_cues",
     "subtitle_lines",
     "timed",
+    "timed_cues",
     "write_alignment",
 ]
 

@@ -124,6 +124,44 @@ def subtitle_cues(
     )
 
 
+def timed_cues(
+    cues: Iterable[tuple[str, Sequence[TimedText]]],
+    limits: CueLimits | str = "streaming",
+    *,
+    duration_seconds: float | None = None,
+) -> tuple[TimedText, ...]:
+    """Return cues that are given with the times of their words, which become longer as in ``subtitle_cues``.
+
+    Args:
+        cues: The text and the words of each, in the order of time. The texts stay as they are.
+        limits: The limits; those of characters and lines do not count.
+        duration_seconds: Length of the recording; no cue ends later.
+
+    Returns:
+        The cues. One whose words no frame emits keeps start = end.
+
+    Example:
+        >>> words = [TimedText("So", 0.2, 0.4, 0.9), TimedText("be", 2.0, 2.1, 0.8)]
+        >>> for cue in timed_cues([("<i>So</i>", words[:1]), ("be.", words[1:])], duration_seconds=9.0):
+        ...     print(f"{cue.start_seconds:.3f} {cue.end_seconds:.3f} {cue.text!r}")
+        0.200 1.040 '<i>So</i>'
+        2.000 2.840 'be.'
+    """
+    limits = _limits(limits)
+    given = [(text, _Unit(list(words))) for text, words in cues if words]
+    groups = [[unit] for _, unit in given if unit.found]
+    last = float("inf") if duration_seconds is None else milliseconds(duration_seconds)
+    times = iter(_times(groups, limits, last) if groups else ())
+    timed = []
+    for text, unit in given:
+        cue = replace(joined(unit.words), text=text)
+        if unit.found:
+            start, end = next(times)
+            cue = replace(cue, start_seconds=start / 1000, end_seconds=end / 1000)
+        timed.append(cue)
+    return tuple(timed)
+
+
 def _limits(limits: CueLimits | str) -> CueLimits:
     if isinstance(limits, CueLimits):
         return limits

@@ -76,7 +76,7 @@ def align(
         raise InvalidInputError("TEXT is missing; expected a file with the spoken text.")
     _expect_writable(output, recording)
     found = aligner.align(source, text, emissions=recording.save_emissions)
-    _warn_unspelled(found.unspelled)
+    _warn_unspelled(found.unspelled, texts)
     if not output.out:
         _print(found.tiers[output.tier.value if output.tier else "words"])
     _warn_before_zero(found, output.offset)
@@ -130,11 +130,12 @@ def _writers(output: OutputOptions, subtitles: SubtitleOptions, found: Aligned) 
     return writers
 
 
-def _warn_unspelled(words: Sequence[str]) -> None:
+def _warn_unspelled(words: Sequence[str], texts: TextOptions) -> None:
     if words:
+        numbers = any(map(str.isdigit, "".join(words))) and texts.numbers is None
         tell(
             f"{some(words)} cannot be spelled in the model's tokens; each is aligned as a wildcard. "
-            "Add spellings with --dictionary or --replacements."
+            f"Add spellings with --dictionary or --replacements{', or read numbers with --numbers' * numbers}."
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,10 +84,21 @@ def _tiers_for(
     if one != "lines":
         return {one: found.tiers[one]}
     lines: Sequence[TimedText] = found.tiers["lines"]
-    if ending in CUES and not found.text.timed:
-        lines = subtitles.cues(found.tiers["words"], duration_seconds)
+    karaoke = subtitles.karaoke and ending in KARAOKE
+    if ending in CUES:
+        words = found.tiers["words"]
+        lines = (
+            subtitles.times(_cues(found, spoken=karaoke), duration_seconds)
+            if found.text.timed
+            else subtitles.cues(words, duration_seconds)
+        )
     if ending == ".rttm":
         return {"speaker": lines}
-    if subtitles.karaoke and ending in KARAOKE:
-        return {"lines": lines, "words": found.tiers["words"]}
-    return {"lines": lines}
+    return {"lines": lines, "words": found.tiers["words"]} if karaoke else {"lines": lines}
+
+
+def _cues(found: Aligned, *, spoken: bool) -> Iterator[tuple[str, list[TimedText]]]:
+    """Yield the cues of a file with times, each with its words; without markup if ``spoken``."""
+    words = iter(found.tiers["words"])
+    for line, said in zip(found.lines, found.text.lines, strict=True):
+        yield said.spoken if spoken else said.text, list(islice(words, len(line.words)))
