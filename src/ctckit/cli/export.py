@@ -46,7 +46,8 @@ def export(
     """Write a model as an ONNX file, which reads without torch.
 
     The log-probabilities of the file are compared with those of the model. ctckit read --model name.onnx reads with it,
-    and so does any program with ONNX Runtime: the guide "Leave PyTorch: ONNX" says how.
+    and so does any program with ONNX Runtime, on lines that are cut like those of the training: see the guide "Leave
+    PyTorch: ONNX".
     """
     need_export("ctckit export")
     from ctckit.ocr.export.exporting import export_onnx
