@@ -41,7 +41,8 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# The core alone, all warnings as errors, with AddressSanitizer, UBSan and poisoned memory.
+# The core alone, all warnings as errors, with AddressSanitizer, UBSan and poisoned memory. GCC 11, and Clang with libc++,
+# only parse it, where they are installed.
 native-check: $(INSTALLED)
 	mkdir -p build
 	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/sanitized -DCMAKE_BUILD_TYPE=RelWithDebInfo > build/sanitized.log
@@ -52,6 +53,7 @@ native-check: $(INSTALLED)
 	build/sanitized/align_tests
 	build/sanitized/ngram_tests
 	$(BIN)/python native/tests/mutants.py --patterns
+	$(BIN)/python native/tests/compilers.py
 
 # Many callers at once under ThreadSanitizer, which needs addresses that are not too random: setarch, where it may.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)

@@ -1,4 +1,6 @@
-"""The settings that must come before the tests are imported, and a Chromium for the tests of the live lattice."""
+"""The settings that must come before the tests are imported; tests of packages that are not installed are skipped; a
+Chromium for the tests of the live lattice.
+"""
 
 import os
 import shutil
@@ -7,8 +9,38 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.optional import skipping_what_is_not_installed
+
 if not Path("/dev/nvidiactl").exists():  # no GPU: Triton's interpreter must be selected before Triton is imported
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    with skipping_what_is_not_installed():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    with skipping_what_is_not_installed():
+        return (yield)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return ModuleOfTests.from_parent(parent, path=module_path)
+
+
+class ModuleOfTests(pytest.Module):
+    """A module of tests, which is skipped if it imports a package that is not installed."""
+
+    def collect(self):
+        with skipping_what_is_not_installed():
+            try:
+                return super().collect()
+            except self.CollectError as error:
+                raise error.__cause__ or error from error
+
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -1,6 +1,5 @@
 """What the package exports, what importing it loads, and what it needs."""
 
-import doctest
 import importlib
 import importlib.util
 import pkgutil
@@ -14,6 +13,7 @@ import ctckit
 from ctckit import errors
 from ctckit.errors import CTCKitError, InvalidInputError, MissingDependencyError
 from ctckit.kernels import runtime
+from tests.support.examples import run_module, run_page
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
@@ -32,6 +32,12 @@ def test_all_names_are_sorted_and_can_be_imported():
         assert callable(getattr(ctckit, name))
     with pytest.raises(AttributeError, match="module 'ctckit' has no attribute 'ctc_lose'"):
         ctckit.ctc_lose  # noqa: B018
+
+
+def test_the_version_is_the_same_everywhere():
+    stated = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert ctckit.__version__ == stated
+    assert f"\nversion: {stated}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_no_function_has_the_name_of_a_module():
@@ -76,6 +82,32 @@ def test_import_loads_nothing_heavy_and_warns_of_nothing():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+AT_ONCE = """
+import sys, threading
+sys.modules['torch'] = None  # importing it fails, as if it were not installed
+import ctckit
+names = [*ctckit.__all__, 'decoding', 'language_models', 'viz', 'compat']
+barrier, errors = threading.Barrier(16), []
+def use(first):
+    barrier.wait()
+    try:
+        for name in names[first:] + names[:first]:
+            getattr(ctckit, name)
+    except BaseException as error:
+        errors.append(error)
+threads = [threading.Thread(target=use, args=(first,)) for first in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not errors, errors
+"""
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_many_threads_can_use_the_package_for_the_first_time(attempt):
+    done = run(AT_ONCE)
+    assert done.returncode == 0, done.stderr
+
+
 WITHOUT_TORCH = """
 import sys
 from pathlib import Path
@@ -111,7 +143,7 @@ def test_without_torch_the_rest_works_and_the_loss_names_the_extra():
 def test_examples_in_docstrings_run(name):
     if "triton" in name.split(".") or name.endswith(".triton_viterbi"):
         pytest.importorskip("triton")
-    failures, _ = doctest.testmod(importlib.import_module(name), raise_on_error=False)
+    failures, _ = run_module(importlib.import_module(name))
     assert failures == 0
 
 
@@ -138,6 +170,15 @@ def test_instruction_sets_can_be_chosen():
         runtime.set_instruction_set("mmx")
 
 
+def test_the_environment_chooses_the_instruction_set(monkeypatch):
+    code = "from ctckit.kernels import runtime; print(runtime.instruction_set())"
+    for value, expected in (("baseline", "baseline"), (" ", runtime.instruction_sets()[-1])):
+        monkeypatch.setenv("CTCKIT_ISA", value)
+        assert run(code).stdout.strip() == expected
+    monkeypatch.setenv("CTCKIT_ISA", "mmx")
+    assert "the environment variable CTCKIT_ISA is 'mmx'; expected one of baseline" in run(code).stderr
+
+
 @pytest.mark.parametrize("count", [0, -1, 1.5, True])
 def test_threads_are_counted_from_one(count):
     with pytest.raises(InvalidInputError, match=r"count is .*; expected a positive integer\."):
@@ -145,6 +186,5 @@ def test_threads_are_counted_from_one(count):
 
 
 def test_the_examples_of_the_readme_run():
-    pytest.importorskip("torch")
-    failures, tried = doctest.testfile(str(README), module_relative=False)
+    failures, tried = run_page(README)
     assert (failures, tried > 5) == (0, True)

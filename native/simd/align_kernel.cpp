@@ -25,10 +25,20 @@ constexpr int group_labels = group * lanes<Real>;
 template <class Real>
 constexpr Real impossible = -std::numeric_limits<Real>::infinity();
 
+// The lanes `Index` of a and b, which are numbered as one row. GCC before 12 has another name for it.
+template <class Real, int... Index>
+CTCKIT_INLINE Vector<Real> shuffled(Vector<Real> a, Vector<Real> b) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, Index...);
+#else
+  return __builtin_shuffle(a, b, Vector<typename IntegerOf<sizeof(Real)>::type>{Index...});
+#endif
+}
+
 // v shifted by `By` lanes; the last lanes of `left` fill the first ones.
 template <int By, class Real, int... K>
 CTCKIT_INLINE Vector<Real> moved(Vector<Real> left, Vector<Real> v, std::integer_sequence<int, K...>) {
-  return __builtin_shufflevector(left, v, (lanes<Real> - By + K)...);
+  return shuffled<Real, (lanes<Real> - By + K)...>(left, v);
 }
 template <int By, class Real>
 CTCKIT_INLINE Vector<Real> moved(Vector<Real> left, Vector<Real> v) {
@@ -37,7 +47,7 @@ CTCKIT_INLINE Vector<Real> moved(Vector<Real> left, Vector<Real> v) {
 
 template <int From, class Real, int... K>
 CTCKIT_INLINE Vector<Real> interleaved(Vector<Real> a, Vector<Real> b, std::integer_sequence<int, K...>) {
-  return __builtin_shufflevector(a, b, (From + K / 2 + K % 2 * lanes<Real>)...);
+  return shuffled<Real, (From + K / 2 + K % 2 * lanes<Real>)...>(a, b);
 }
 
 // Rows become columns: log2(lanes) times the upper and lower halves are interleaved.

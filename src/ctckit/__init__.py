@@ -31,6 +31,7 @@ imported when it is first used.
 from __future__ import annotations
 
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from ctckit.errors import MissingDependencyError
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from ctckit.variants import CTCVariant
     from ctckit.vocabulary import Vocabulary
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "Alignment",
@@ -134,11 +135,19 @@ _PACKAGES = (  # so that ``import ctckit`` is enough for ``ctckit.viz.draw_trell
 )
 
 
+_importing = RLock()  # threads that import a module and its package at once stop with "deadlock detected"
+
+
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return import_module(f"ctckit.{name}")
-    if name not in _MODULES:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ctckit")
+    if name not in _MODULES and name not in _PACKAGES:
         raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
+    with _importing:
+        return import_module(f"ctckit.{name}") if name in _PACKAGES else _exported(name)
+
+
+def _exported(name: str) -> Any:
     try:
         value = getattr(import_module(f"ctckit.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,11 @@ def shade(values: npt.NDArray[np.float64]) -> str:
     levels = np.ceil(np.clip(values, 0.0, 1.0) * (len(SHADES) - 1) - 1e-9)
     levels[values <= 0.005] = 0
     return "".join(SHADES[int(level)] for level in levels)
+
+
+def html(drawing: str) -> str:
+    """Return a drawing as HTML, for notebooks: characters of one width, and lines that touch."""
+    return f'<pre style="line-height: 1.2">{escape(drawing)}</pre>'
 
 
 def pooled(matrix: npt.NDArray[np.float64], width: int) -> tuple[npt.NDArray[np.float64], int]:

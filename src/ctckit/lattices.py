@@ -159,6 +159,9 @@ class Lattice:
     def __str__(self) -> str:
         return self.draw()
 
+    def _repr_html_(self) -> str:
+        return _drawing.html(self.draw())
+
     def _transition_probs(self, t: int) -> Floats:
         """Return (K, S) p(stay, advance, skip … | state s at frame t − 1); 0 for states that no path visits."""
         emission = self.log_probs[t, self.topology.labels]

@@ -266,6 +266,12 @@ def test_version():
     assert invoke("--version").stdout.startswith("ctckit ")
 
 
+def test_the_command_line_itself_imports_neither_numpy_nor_rich():
+    code = "import sys, ctckit.cli; assert not {'numpy', 'rich'} & set(sys.modules), sorted(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_and_explain_import_nothing_heavy():
     code = (
         "import sys\nfrom ctckit.cli import app\ntry:\n    app(['explain'])\nexcept SystemExit:\n    pass\n"

@@ -12,6 +12,8 @@ from ctckit.cli.trials import Trials
 from ctckit.decoding import read_settings, tuning
 from ctckit.errors import DataError
 
+pytest.importorskip("rapidfuzz")  # the command says that it is missing, by its exit code
+
 runner = CliRunner()
 LETTERS = Vocabulary.from_characters("ab|", separator="|")
 TEXTS = ["ab", "a b", "ba ab", "b", "ab ab", "ba"]

@@ -1,6 +1,5 @@
 """The examples in docs/guides run and print what the guides show."""
 
-import doctest
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from ctckit import NGramModel, Vocabulary
+from tests.support.examples import run_page
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "docs" / "guides"
@@ -33,7 +33,7 @@ def test_the_onnx_example_is_the_same_in_both_places():
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_the_examples_run(guide):
-    failures, tried = doctest.testfile(str(guide), module_relative=False, encoding="utf-8")
+    failures, tried = run_page(guide)
     assert (failures, tried > 0) == (0, True)
 
 

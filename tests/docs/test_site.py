@@ -1,6 +1,5 @@
 """The site: its chapters run, its reference is complete, its links have targets."""
 
-import doctest
 import importlib
 import os
 import pkgutil
@@ -11,6 +10,7 @@ import sys
 import pytest
 
 import ctckit
+from tests.support.examples import run_page
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -76,7 +76,7 @@ def test_a_chapter_has_all_its_parts(chapter):
 @pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_runs(chapter):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
     settings = {"CTCKIT_LEARN_QUICK": "1", "MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, "-W", "error", chapter.name],
@@ -91,7 +91,7 @@ def test_a_chapter_runs(chapter):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
 def test_examples_on_pages_run(page):
-    failures, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    failures, _ = run_page(page)
     assert failures == 0
 
 

@@ -6,6 +6,7 @@ import pytest
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.data import synthetic
 from ctckit.ocr.data.batches import prefetch
+from ctckit.ocr.data.digits import load_digits
 from ctckit.ocr.data.synthetic import (
     TEST_STYLE,
     TRAIN_STYLE,
@@ -30,10 +31,16 @@ def test_no_digit_image_is_in_training_and_test():
 
 
 def test_a_slice_holds_the_digits_that_its_indices_name():
-    from sklearn.datasets import load_digits
-
     digits = load_digit_slice("test")
-    np.testing.assert_array_equal(digits.labels, load_digits().target[digits.indices])
+    np.testing.assert_array_equal(digits.labels, load_digits()[1][digits.indices])
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    theirs = datasets.load_digits()
+    images, values = load_digits()
+    np.testing.assert_array_equal(images, theirs.images)
+    np.testing.assert_array_equal(values, theirs.target)
 
 
 def test_held_out_strings_are_composed_of_test_digits_only(monkeypatch):

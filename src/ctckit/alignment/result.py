@@ -308,6 +308,9 @@ class Alignment:
     def __str__(self) -> str:
         return self.draw()
 
+    def _repr_html_(self) -> str:
+        return _drawing.html(self.draw())
+
     def __repr__(self) -> str:
         return f"Alignment({len(self)} tokens, {self.frames} frames, log_prob={self.log_prob!r})"
 

@@ -14,7 +14,6 @@ _OCR_PACKAGES = {
     "safetensors": "safetensors",
     "PIL": "pillow",
     "jiwer": "jiwer",
-    "sklearn": "scikit-learn",
 }
 
 

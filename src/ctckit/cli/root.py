@@ -18,6 +18,7 @@ from ctckit.cli.align import align
 from ctckit.cli.decode import decode
 from ctckit.cli.demo import demo
 from ctckit.cli.diagnose import diagnose
+from ctckit.cli.doctor import doctor
 from ctckit.cli.evaluate import evaluate
 from ctckit.cli.explain import explain
 from ctckit.cli.export import export
@@ -73,7 +74,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo, train, evaluate, read, export, decode, tune, transcribe, validate, align, explain, diagnose):
+for _command in (
+    demo,
+    train,
+    evaluate,
+    read,
+    export,
+    decode,
+    tune,
+    transcribe,
+    validate,
+    align,
+    explain,
+    diagnose,
+    doctor,
+):
     app.command(epilog=EXIT_CODES)(expand(_command))
 app.add_typer(lm.app, name="lm", epilog=EXIT_CODES)
 

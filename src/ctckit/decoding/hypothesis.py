@@ -207,6 +207,9 @@ class Hypothesis:
     def __str__(self) -> str:
         return self.draw()
 
+    def _repr_html_(self) -> str:
+        return _drawing.html(self.draw())
+
     def __repr__(self) -> str:
         return f"Hypothesis(text={self.text!r}, log_prob={self.log_prob!r}, score={self.score!r})"
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ctckit import _drawing
 from ctckit.diagnosis.page import draw_page
 from ctckit.diagnosis.records import Finding, Record
 
@@ -25,6 +26,9 @@ class Diagnosis(Record):
 
     def __str__(self) -> str:
         return draw_page(self)
+
+    def _repr_html_(self) -> str:
+        return _drawing.html(draw_page(self))
 
 
 def _as_json(value: Any) -> Any:

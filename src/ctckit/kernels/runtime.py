@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import ctckit._native as _native
@@ -10,7 +11,8 @@ from ctckit import _checks
 from ctckit.errors import InvalidInputError
 
 MOST_THREADS = 1024  # no call can use more
-VARIABLE = "CTCKIT_NUM_THREADS"  # of the environment
+THREADS_VARIABLE = "CTCKIT_NUM_THREADS"  # of the environment
+ISA_VARIABLE = "CTCKIT_ISA"
 
 
 def instruction_sets() -> list[str]:
@@ -19,7 +21,10 @@ def instruction_sets() -> list[str]:
 
 
 def instruction_set() -> str:
-    """Return the instruction set in use: the last of ``instruction_sets()``, unless another was set."""
+    """Return the instruction set in use: the last of ``instruction_sets()``, unless another was set.
+
+    ``CTCKIT_ISA`` of the environment sets one by its name. It is read once.
+    """
     return str(_native.instruction_set())
 
 
@@ -55,20 +60,35 @@ def set_num_threads(count: int) -> None:
 
 
 def use_environment() -> None:
-    """Set the most threads to ``CTCKIT_NUM_THREADS``, if it is there.
+    """Set the instruction set to ``CTCKIT_ISA`` and the most threads to ``CTCKIT_NUM_THREADS``, if they are there.
 
     Raises:
-        InvalidInputError: If it is not a whole number of 1 or more.
+        InvalidInputError: If this machine does not have the instruction set, or if the number of threads is not a
+            whole number of 1 or more.
     """
-    found = os.environ.get(VARIABLE, "").strip()
+    _use_variable(
+        ISA_VARIABLE,
+        set_instruction_set,
+        f"one of {', '.join(instruction_sets())}",
+        f"use {instruction_sets()[-1]}, the fastest that this machine has",
+    )
+    _use_variable(
+        THREADS_VARIABLE,
+        lambda count: set_num_threads(int(count)),
+        "a whole number, 1 or more",
+        "use all processors that this process may use",
+    )
+
+
+def _use_variable(name: str, use: Callable[[str], None], expected: str, unset: str) -> None:
+    found = os.environ.get(name, "").strip()
     if not found:
         return
     try:
-        set_num_threads(int(found))
+        use(found)
     except ValueError:
         raise InvalidInputError(
-            f"the environment variable {VARIABLE} is {found!r}; expected a whole number, 1 or more. Correct it, or "
-            "unset it to use all processors that this process may use."
+            f"the environment variable {name} is {found!r}; expected {expected}. Correct it, or unset it to {unset}."
         ) from None
 
 

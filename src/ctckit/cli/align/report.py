@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ctckit.cli.align.aligner import Aligned
 
 if TYPE_CHECKING:
@@ -76,6 +74,8 @@ def _stretch(
 
 
 def _sound(recording: Path, start: float, end: float, offset: float) -> Sound | None:
+    import numpy as np
+
     from ctckit.acoustic_models import audio
     from ctckit.viz.alignment_page import Sound
 

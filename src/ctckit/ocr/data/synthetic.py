@@ -1,4 +1,4 @@
-"""Synthetic lines of handwritten digits, composed of scikit-learn's 1,797 real digits.
+"""Synthetic lines of handwritten digits, composed of 1,797 real digits.
 
 The digits (8x8 gray levels, written by 13 people) are split into three slices **by index**, so that no image is in two
 of them: ``train`` 0..1291, ``validation`` 1292..1436 (a part of the training digits, for the choice of settings),
@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.data.batches import Batch, make_batch
+from ctckit.ocr.data.digits import load_digits
 from ctckit.ocr.data.lines import GrayImage, Line
 from ctckit.vocabulary import Vocabulary
 
@@ -111,7 +112,7 @@ class DigitImages:
     Attributes:
         fields: Smooth ink fields, (n, 48, 48) float32, 0 paper and 1 full ink.
         labels: Their values 0..9, (n,) int64.
-        indices: Their positions in ``sklearn.datasets.load_digits``, (n,) int64.
+        indices: Their positions in ``ctckit.ocr.data.digits``, (n,) int64.
     """
 
     fields: FloatArray
@@ -124,13 +125,11 @@ class DigitImages:
 
 @lru_cache(maxsize=1)
 def _all_digits() -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = torch.from_numpy(np.asarray(bunch.images, dtype=np.float32) / 16.0)
+    levels, values = load_digits()
+    images = torch.from_numpy(levels.astype(np.float32) / 16.0)
     padded = F.pad(images, (_PAD, _PAD, _PAD, _PAD))[:, None]
     fields = F.interpolate(padded, scale_factor=_ZOOM, mode="bicubic", align_corners=False)[:, 0]
-    return fields.numpy(), np.asarray(bunch.target, dtype=np.int64)
+    return fields.numpy(), values.astype(np.int64)
 
 
 def load_digit_slice(name: str) -> DigitImages:

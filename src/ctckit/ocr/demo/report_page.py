@@ -26,6 +26,6 @@ $readings
 <p class="quiet">Strings with at least one error: the truth above the reading.</p>
 $errors
 
-<footer>Made by <code>ctckit demo</code>. Digits: scikit-learn's <code>load_digits</code> (UCI Optical Recognition of
-Handwritten Digits), 0–1436 for training, 1437–1796 for the held-out strings.</footer>
+<footer>Made by <code>ctckit demo</code>. Digits: Optical Recognition of Handwritten Digits
+(UCI, E. Alpaydin and C. Kaynak), 0–1436 for training, 1437–1796 for the held-out strings.</footer>
 """

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ctckit import _drawing
+
 UNREAD_CER = 0.9  # above it, nothing is read: an empty text has a CER of 1
 
 
@@ -42,6 +44,21 @@ class TrainingRecord:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def __str__(self) -> str:
+        lines = [f"training of {self.seconds:.0f} s, {self.lines_per_second:.0f} lines per second"]
+        if self.steps:
+            at = f"step {self.steps[-1]}"
+            lines.append(f"{at:<12} loss {self.loss[-1]:.4f}, CER {self.cer[-1]:.2%} of a training batch")
+        if self.best_step in self.validation_steps:
+            kept, at = self.validation_steps.index(self.best_step), f"step {self.best_step}"
+            lines.append(
+                f"{at:<12} CER {self.validation_cer[kept]:.2%} of the validation lines; these weights are kept"
+            )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return _drawing.html(str(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecord:
