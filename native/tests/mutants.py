@@ -70,10 +70,10 @@ MUTANTS = (
     ),
     Mutant("search: ties", "search/candidates.cpp", "selection.ties -= one;\n    return one;", "return one;"),
     Mutant(
-        "search: words remembered",
-        "search/search.cpp",
-        "each.context.word, each.context.node,",
-        "0, each.context.node,",
+        "search: steps remembered",
+        "search/step_memory.hpp",
+        " || place.state != state",
+        "",
     ),
     Mutant(
         "ranking: texts written alike",
@@ -251,8 +251,8 @@ MUTANTS = (
     Mutant("lower order", "lm/train.cpp", "static_cast<float>(own + lower);", "static_cast<float>(own);"),
     Mutant("KenLM: back-offs", "lm/kenlm/model.cpp", "sum += back_offs.values[static_cast<size_t>(k - 1)];", ";"),
     Mutant("KenLM: words of a state", "lm/kenlm/model.cpp", "found.kept = length;", ";"),
-    Mutant("KenLM: kept contexts", "lm/kenlm/model.cpp", "&& found.context == before.words", ""),
-    Mutant("KenLM: the end of a list", "lm/kenlm/trie.cpp", "half - 1) < wanted", "half) < wanted"),
+    Mutant("KenLM: kept contexts", "lm/kenlm/model.cpp", "&& kept.context == before.words", ""),
+    Mutant("KenLM: the end of a list", "lm/kenlm/trie.cpp", "place + 1 < last", "place + 2 < last"),
     Mutant("KenLM: high bits", "lm/kenlm/trie.cpp", "high << level.child_bits | low", "low"),
     Mutant("KenLM: sign of a word", "lm/kenlm/probing.hpp", "return {-std::abs(log_prob)", "return {log_prob"),
     Mutant(
