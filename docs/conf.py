@@ -19,11 +19,21 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "mathml",  # these three are in _extensions
+    "mathml",  # these four are in _extensions
+    "short_types",
     "reference_pages",
     "live_lattice",
 ]
-exclude_patterns = ["*.py", "_extensions", "_figures", "learn/data", "learn/_*.py", "images", "**/.ipynb_checkpoints"]
+exclude_patterns = [
+    "*.py",
+    "_extensions",
+    "_figures",
+    "learn/data",
+    "learn/_*.py",
+    "learn/ctc.py",
+    "images",
+    "**/.ipynb_checkpoints",
+]
 
 # A chapter is a Python file in percent format. MyST-NB executes it to make the page.
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}

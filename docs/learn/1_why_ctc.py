@@ -2,10 +2,11 @@
 # # 1 · Why CTC
 #
 # A picture of some handwritten digits goes in, the string of digits comes out. Nobody says where in the picture each
-# digit is. This chapter looks at three ways to set up that task, at what a network for the third way sees, and at the
-# one thing that is then missing. That one thing is CTC.
+# digit is. This chapter looks at four ways to set up that task, at what a network for the last way sees, and at the one
+# thing that is then missing. That one thing is CTC.
 #
-# Everything on these pages is computed while the page is built: what you read below the code is what the code printed.
+# What you read below the code is what the code printed when this page was built. Three things on the later pages are
+# recorded instead: a table of worst cases in chapter 4, the network's output in chapter 8, the benchmarks in chapter 9.
 
 # %% tags=["hide-input"]
 import numpy as np
@@ -37,7 +38,7 @@ picture(
 )
 
 # %% [markdown]
-# ## Three ways to read
+# ## Four ways to read
 #
 # **Character by character.** Cut the line into characters, classify each one. The classifier is easy: one small
 # picture, one of ten classes. The cutting is not. Let us cut wherever a column of the picture has no ink, which is the
@@ -72,14 +73,57 @@ print(f"{strings:,} classes for strings of 3 to 8 digits.")
 # second, and so on. It has to fix the greatest length beforehand, and the classifier for the fifth digit learns nothing
 # from the first.
 #
-# **As a sequence.** Slide over the line, and say for each narrow slice what is there: a digit, or nothing. Then read
-# the answers from left to right. Nothing has to be cut beforehand, any length will do, and a 7 is learned in whatever
-# place it stands. This is what a CRNN does, a *convolutional recurrent neural network* (Shi, Bai and Yao, 2015).
+# **Sequence to sequence, with attention.** A network looks at the whole line, then a second one writes the digits one
+# by one. For each digit it computes weights over the line, its *attention*, which say where to look next; it has also
+# seen the digits that it wrote before (Bahdanau, Cho and Bengio, 2014). Nothing has to be cut, and any length will do.
+# But nothing says that reading goes from left to right: the network has to learn it from many examples. On long lines
+# it may skip a part or write one twice, and it writes one digit after the other.
+#
+# **Frame by frame: CRNN + CTC.** Slide over the line, and say for each narrow slice what is there: a digit, or nothing.
+# Then read the answers from left to right. Nothing has to be cut beforehand, any length will do, a 7 is learned in
+# whatever place it stands, and all slices are computed at once. This is what a CRNN does, a *convolutional recurrent
+# neural network* (Shi, Bai and Yao, 2015).
+#
+# Side by side:
+#
+# | way | a training example needs | where it fails |
+# |---|---|---|
+# | character by character | the position of each character | cutting needs reading; joined writing |
+# | whole words as classes | a closed list of texts, each seen often | every text that is not in the list |
+# | sequence to sequence, attention | the text; many lines | little data; long lines: skips and repeats |
+# | CRNN + CTC | the text; a loss that knows only the text | more characters than frames; see the last section |
 #
 # ## What a CRNN sees
 #
 # Here is one, trained for a few hundred steps while this page was built (by `reader` in `_support.py`, beside the
 # chapters). It has three parts:
+
+# %% tags=["hide-input"]
+blocks = (
+    ("image", "(B, 1, 32, W)", GREY),
+    ("convolutions", "(B, 64, 4, W/4)", GREEN),
+    ("columns as\nvectors", "(B, T, 256)", GREEN),
+    ("recurrent layer,\nboth directions", "(B, T, 256)", BLUE),
+    ("linear layer", "(B, T, C)", RED),
+)
+figure = blank_figure(9, 1.7)
+axes = figure.add_subplot()
+for place, (name, shape, color) in enumerate(blocks):
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "none", "edgecolor": color}
+    axes.text(place, 0.6, name, ha="center", va="center", fontsize=9, bbox=box)
+    axes.text(place, -0.25, shape, ha="center", va="center", fontsize=9)
+    if place:
+        arrow = {"arrowstyle": "-|>", "color": GREY}
+        axes.annotate("", (place - 0.36, 0.6), (place - 0.62, 0.6), arrowprops=arrow)
+axes.set(xlim=(-0.5, len(blocks) - 0.5), ylim=(-0.6, 1.3))
+axes.axis("off")
+picture(
+    figure,
+    "The blocks of the CRNN and the shape behind each: B lines, W pixel columns, T = W / 4 frames, C classes.",
+)
+
+# %% [markdown]
+# In numbers, for the first of the six lines:
 
 # %%
 import torch
@@ -180,11 +224,27 @@ print(f"N = {len(line.text)} digits:  {line.text}")
 # **do not choose an alignment** (which frame says which letter), **add up all of them.** The next chapter says which
 # "all", the third how to add up more alignments than there are atoms in the room with some ten thousand additions.
 #
-# | way | needs | trouble |
-# |---|---|---|
-# | characters | positions of all characters | cutting needs reading |
-# | words | a class for each text | most texts never seen |
-# | sequence | a loss that knows only the text | which frame belongs to which letter? → CTC |
+# ## CTC or something else?
+#
+# CTC makes three assumptions, and each tells when to take something else:
+#
+# * **Conditional independence.** Given the picture, the frames are independent: p(path) is a product over frames. The
+#   network cannot say "if this is a 1, then that is a 7". A language model adds such knowledge afterwards (chapter 7).
+# * **Monotonic.** Text and frames run in the same direction. That is right for reading and for speech, and wrong for
+#   translation, or for a page of which the reading order is not known.
+# * **Many to one.** Each token takes a frame or more, so a text has at most as many tokens as there are frames, and a
+#   blank more for each pair of equal neighbors.
+#
+# | | depends on earlier tokens | monotonic | all frames at once | take it for |
+# |---|---|---|---|---|
+# | CTC | no | yes | yes | lines and speech, little data, alignment, speed; with a language model |
+# | transducer (RNN-T) | yes | yes | no: token by token | speech that is written while it is spoken, much data |
+# | attention | yes | no | no: token by token | other orders, translation, summaries, much data |
+#
+# A *transducer* (Graves, 2012) has the blank and the lattice of CTC, and a second network that sees the tokens written
+# so far; it may write several tokens in one frame. Many systems combine them: CTC as a second loss keeps attention
+# monotonic (Kim, Hori and Watanabe, 2017), and attention chooses among the best texts of CTC (the guide on
+# [rescoring](../guides/rescoring.md) does it with a language model).
 
 # %% [markdown]
 # ## Where this is in the package
@@ -222,7 +282,16 @@ table(rows, ["digits", "lines", "cut right"])
 # %% [markdown]
 # ## Sources
 #
-# K. Sayre, Machine recognition of handwritten words: a project report, *Pattern Recognition* 5, 1973. · A. Graves, S.
-# Fernández, F. Gomez, J. Schmidhuber, Connectionist temporal classification, *ICML* 2006. · I. Goodfellow, Y. Bulatov,
-# J. Ibarz, S. Arnoud, V. Shet, Multi-digit number recognition from Street View imagery, *ICLR* 2014. · B. Shi, X. Bai,
-# C. Yao, An end-to-end trainable neural network for image-based sequence recognition, *arXiv* 1507.05717, 2015.
+# * K. Sayre, [Machine recognition of handwritten words: a project
+#   report](https://doi.org/10.1016/0031-3203%2873%2990044-7), *Pattern Recognition* 5, 1973.
+# * A. Graves, S. Fernández, F. Gomez, J. Schmidhuber, [Connectionist temporal
+#   classification](https://doi.org/10.1145/1143844.1143891), *ICML* 2006.
+# * I. Goodfellow, Y. Bulatov, J. Ibarz, S. Arnoud, V. Shet, [Multi-digit number recognition from Street View
+#   imagery](https://arxiv.org/abs/1312.6082), *ICLR* 2014.
+# * D. Bahdanau, K. Cho, Y. Bengio, [Neural machine translation by jointly learning to align and
+#   translate](https://arxiv.org/abs/1409.0473), *ICLR* 2015.
+# * B. Shi, X. Bai, C. Yao, [An end-to-end trainable neural network for image-based sequence
+#   recognition](https://arxiv.org/abs/1507.05717), 2015.
+# * A. Graves, [Sequence transduction with recurrent neural networks](https://arxiv.org/abs/1211.3711), 2012.
+# * S. Kim, T. Hori, S. Watanabe, [Joint CTC-attention based end-to-end speech
+#   recognition](https://arxiv.org/abs/1609.06773), *ICASSP* 2017.

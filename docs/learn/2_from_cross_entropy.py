@@ -336,5 +336,7 @@ assert abs(total - 1) < 1e-12
 # %% [markdown]
 # ## Sources
 #
-# Graves and others, *ICML* 2006, sections 2 and 3. · A. Hannun, Sequence modeling with CTC, *Distill*, 2017, has
-# another good introduction, with drawings.
+# * Graves and others, [Connectionist temporal classification](https://doi.org/10.1145/1143844.1143891), *ICML*
+#   2006, sections 2 and 3.
+# * A. Hannun, [Sequence modeling with CTC](https://distill.pub/2017/ctc/), *Distill*, 2017, has another good
+#   introduction, with drawings.

@@ -144,7 +144,8 @@ picture(
 #
 # (stay, advance, and skip, the last only where it is allowed).
 #
-# This is the **forward algorithm**. By hand, frame by frame:
+# This is the **forward algorithm**. Computing a sum over many paths column by column, from sums that are already known,
+# is called **dynamic programming**. By hand, frame by frame:
 
 # %%
 before = np.zeros(5)
@@ -326,5 +327,9 @@ for text in ("dog", "dot", "too"):
 # %% [markdown]
 # ## Sources
 #
-# Graves and others, *ICML* 2006, section 4.1. · L. Rabiner, A tutorial on hidden Markov models, *Proceedings of the
-# IEEE* 77, 1989.
+# * Graves and others, [Connectionist temporal classification](https://doi.org/10.1145/1143844.1143891), *ICML*
+#   2006, section 4.1.
+# * L. Rabiner, [A tutorial on hidden Markov models](https://doi.org/10.1109/5.18626), *Proceedings of the IEEE* 77,
+#   1989.
+# * D. Jurafsky, J. Martin, [Speech and language processing](https://web.stanford.edu/~jurafsky/slp3/), a textbook with
+#   chapters on hidden Markov models and on CTC.

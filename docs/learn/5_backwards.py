@@ -428,5 +428,8 @@ print(
 # %% [markdown]
 # ## Sources
 #
-# Graves and others, *ICML* 2006, equations 9 to 16. · Rabiner 1989 for the occupancy. · That torch's gradient presumes
-# a log-softmax is discussed in pytorch/pytorch issue 52241; `tests/loss/test_torch_defects.py` shows it.
+# * Graves and others, [Connectionist temporal classification](https://doi.org/10.1145/1143844.1143891), *ICML*
+#   2006, equations 9 to 16.
+# * L. Rabiner, [A tutorial on hidden Markov models](https://doi.org/10.1109/5.18626), 1989, for the occupancy.
+# * That torch's gradient presumes a log-softmax is discussed in [issue
+#   52241](https://github.com/pytorch/pytorch/issues/52241) of pytorch; `tests/loss/test_torch_defects.py` shows it.

@@ -371,6 +371,7 @@ for step in (sorted(seen)[1], steps):
 # %% [markdown]
 # ## Sources
 #
-# A. Zeyer, R. Schlüter, H. Ney, Why does CTC result in peaky behavior?, *arXiv* 2105.14849, 2021. · Graves and others,
-# *ICML* 2006, figure 4, shows the error signal at three moments of a training. · The figures of the table are defined
-# in [`BlankShares` and `Peakiness`](../reference/diagnosis.md).
+# * A. Zeyer, R. Schlüter, H. Ney, [Why does CTC result in peaky behavior?](https://arxiv.org/abs/2105.14849), 2021.
+# * Graves and others, [Connectionist temporal classification](https://doi.org/10.1145/1143844.1143891), *ICML*
+#   2006: figure 4 shows the error signal at three moments of a training.
+# * The figures of the table are defined in [`BlankShares` and `Peakiness`](../reference/diagnosis.md).

@@ -222,6 +222,10 @@ beam_right = sum(found.text == text for found, text in zip(best, texts, strict=T
 print(f"beam: {beam_right} of {len(texts)} dates right (greedy: {right})")
 
 # %% [markdown]
+# That is hardly more, and no surprise. The beam only repairs the *search*: it finds the text that the network holds for
+# the likeliest. On most lines that greedy misreads, the network itself prefers a wrong text, and no search can help
+# there. What helps is knowledge that the network does not have.
+#
 # ## A language model
 #
 # The beam finds the likeliest text *for the network*. A reader knows more: there is no 35th of May, and no month 54. A
@@ -385,6 +389,7 @@ print(
 # %% [markdown]
 # ## Sources
 #
-# A. Graves, N. Jaitly, Towards end-to-end speech recognition with recurrent neural networks, *ICML* 2014. · A. Hannun,
-# A. Maas, D. Jurafsky, A. Ng, First-pass large vocabulary continuous speech recognition using bi-directional recurrent
-# DNNs, *arXiv* 1408.2873, 2014.
+# * A. Graves, N. Jaitly, [Towards end-to-end speech recognition with recurrent neural
+#   networks](https://proceedings.mlr.press/v32/graves14.html), *ICML* 2014.
+# * A. Hannun, A. Maas, D. Jurafsky, A. Ng, [First-pass large vocabulary continuous speech recognition using
+#   bi-directional recurrent DNNs](https://arxiv.org/abs/1408.2873), 2014.

@@ -51,3 +51,13 @@ def test_the_service_of_the_serving_guide_runs(tmp_path):
     environment = os.environ | {"CTCKIT_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout.splitlines(), done.stderr) == (texts, "")
+
+
+@pytest.mark.parametrize("page", [FOLDER / "index.md", FOLDER.parent / "index.md"], ids=["guides", "home"])
+def test_a_guide_has_one_name(page):
+    """The lists of guides name each by its title, which the sidebar also shows."""
+    listed = re.findall(r"^\|.*\[([^\]`]+)\]\((?:guides/)?(\w+)\.md\)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    titles = {guide.stem: guide.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") for guide in GUIDES}
+    assert {name: titles[name] for _, name in listed if name in titles} == {
+        name: said for said, name in listed if name in titles
+    }

@@ -15,7 +15,13 @@ from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
 CHAPTERS = sorted((DOCS / "learn").glob("[1-9]_*.py"))
-PAGES = [DOCS / "index.md", DOCS / "mathematics.md", DOCS / "errors.md", DOCS / "learn" / "index.md"]
+PAGES = [
+    DOCS / "index.md",
+    DOCS / "quickstart.md",
+    DOCS / "mathematics.md",
+    DOCS / "errors.md",
+    DOCS / "learn" / "index.md",
+]
 PACKAGES = [
     "ctckit",
     *(
@@ -51,10 +57,14 @@ def test_there_are_nine_chapters_and_the_index_has_them_in_order():
 
 def test_the_front_page_lists_all_parts():
     assert toctrees(DOCS / "index.md") == [
+        "install",
+        "quickstart",
         "learn/index",
         "guides/index",
         "reference/index",
         "mathematics",
+        "cheat_sheet",
+        "glossary",
         "errors",
         "benchmarks/index",
         "contributing/index",
@@ -142,6 +152,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     pages = {path.relative_to(tmp_path / "html").as_posix() for path in (tmp_path / "html").rglob("*.html")}
     assert {f"learn/{path.stem}.html" for path in CHAPTERS} | {"learn/lattice.html", "mathematics.html"} <= pages
     assert {f"guides/{path.stem}.html" for path in (DOCS / "guides").glob("*.md")} <= pages
+    assert [page for page in pages if "numpy._typing" in read(tmp_path / "html" / page)] == []
     fetched = re.findall(
         r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', read(tmp_path / "html" / "learn" / "3_forward.html")
     )
@@ -172,3 +183,30 @@ def test_links_have_targets(page):
         assert path.exists() or generated.search(target), target
         if anchor and path.suffix == ".md" and path.exists():
             assert anchor in anchors(path), f"{target}#{anchor}"
+
+
+SOURCE_PAGES = [DOCS / "mathematics.md", *CHAPTERS]
+WEB_LINK = re.compile(r"\]\((https?://[^)\s]*)\)")
+FORMS = {
+    "arxiv.org": r"/abs/\d{4}\.\d{4,5}",
+    "doi.org": r"/10\.\d{4,5}/[\w.%-]+",
+    "github.com": r"/[\w.-]+/[\w.-]+(/\S*)?",
+    "openreview.net": r"/forum\?id=\w+",
+}
+
+
+@pytest.mark.parametrize("page", SOURCE_PAGES, ids=lambda path: path.stem)
+def test_every_source_has_a_link(page):
+    sources = read(page).partition("## Sources\n")[2].replace("\n# ", "\n")
+    entries = re.split(r"^\* ", sources, flags=re.MULTILINE)[1:]
+    assert entries
+    assert [entry for entry in entries if "](" not in entry] == []
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), *CHAPTERS], ids=lambda path: str(path.relative_to(DOCS)))
+def test_links_to_the_web_are_well_formed(page):
+    """Each has https, a host, and where its form is known, this form. No link is followed."""
+    for link in WEB_LINK.findall(CODE.sub("", read(page).replace("\n# ", "\n"))):
+        assert re.fullmatch(r"https://[\w.-]+\.[a-z]+(/\S*)?", link), link
+        host, _, rest = link.removeprefix("https://").partition("/")
+        assert re.fullmatch(FORMS.get(host, ".*"), f"/{rest}"), link

@@ -277,3 +277,21 @@ def test_reading_pads_to_the_limit_too():
     found = compute_log_probs(network, images, batch_size=4)
     assert [len(each) for each in found] == [8000, 200, 200, 8000, 200]
     assert network.columns == [600, 8000, 8000]
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_training_that_ends_with_an_empty_reader_says_so(tmp_path, held_out):
+    curve = {"validation_cer": (1.0,), "validation_exact": (0.0,)} if held_out else {"cer": (1.0, 0.95)}
+    result = FitResult(tmp_path, TrainingRecord(**curve), 9, int(held_out))
+    assert result.reads_nothing
+    assert result.summary.endswith(UNREAD)
+
+
+def test_a_silent_training_warns_of_an_empty_reader(data, tmp_path):
+    with pytest.warns(UserWarning, match=UNREAD) as caught:
+        assert fit(data, tmp_path / "m", validation=0.5, learning_rate=1e-9).reads_nothing
+    assert caught[0].filename == __file__
+
+
+def test_a_training_without_points_says_nothing_of_its_reader(tmp_path):
+    assert not FitResult(tmp_path, TrainingRecord(), 9, 0).reads_nothing

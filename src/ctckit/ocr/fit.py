@@ -53,6 +53,7 @@ REPORT_FILE = "report.html"
 CACHE_FILE = "lines.sqlite"
 _LOCK_FILE = "training.lock"
 _WARNING = "Warning: "
+_READS_NOTHING = "The model reads nothing yet: check that texts and images match, or train for longer."
 _SHOWN = 5  # lines that are named; all are in SKIPPED_FILE
 _GOOD_CER = 0.05  # a run that ends above it, with its last weights the best, was too short
 _STEPS = 1500  # without epochs=: a CRNN needs some hundreds of steps before it reads anything
@@ -183,17 +184,24 @@ class FitResult:
     skipped: tuple[Skipped, ...] = ()
 
     @property
+    def reads_nothing(self) -> bool:
+        """Whether the CER stayed above 90 %: on the held-out lines, or on the training lines if none are held out."""
+        curve = self.record.validation_cer or self.record.cer
+        return bool(curve) and min(curve) > UNREAD_CER
+
+    @property
     def summary(self) -> str:
         """The result in one sentence."""
         record = self.record
         trained = f"Trained on {self.training_lines} lines in {record.seconds:.0f} s"
+        unread = f" {_READS_NOTHING}" if self.reads_nothing else ""
         if not record.validation_cer:
-            return f"{trained}; no lines were held out, so its error rate is not known."
+            return f"{trained}; no lines were held out, so its error rate is not known.{unread}"
         cer = min(record.validation_cer)
         exact = record.validation_exact[_last_index(record.validation_cer, cer)]
         return (
             f"{trained}. On {self.validation_lines} held-out lines: CER {100 * cer:.2f} %, "
-            f"{100 * exact:.1f} % of the lines exact.{_advice(record.validation_cer)}"
+            f"{100 * exact:.1f} % of the lines exact.{unread or _advice(record.validation_cer)}"
         )
 
 
@@ -202,8 +210,6 @@ def _last_index(values: Sequence[float], value: float) -> int:
 
 
 def _advice(curve: Sequence[float]) -> str:
-    if min(curve) > UNREAD_CER:
-        return " The model reads nothing yet: check that texts and images match, or train for longer."
     still_falling = curve[-1] > _GOOD_CER and len(curve) > 1 and curve[-1] < min(curve[:-1])
     return " The error was still falling: a longer training will help." if still_falling else ""
 
@@ -224,7 +230,7 @@ def fit_lines(
     Until the run is done, its checkpoint is in the model folder. A signal (Ctrl-C) stops the run with a checkpoint, as
     :func:`~ctckit.ocr.training.loop.train` says. Lines that cannot be used are left out, and are listed in
     ``skipped.tsv`` in the model folder, with the reasons. ``training.jsonl`` in this folder is the log of the run, as
-    :class:`~ctckit.ocr.training.log.TrainingLog` describes it.
+    :class:`~ctckit.ocr.training.log.TrainingLog` describes it. A warning says if the model reads nothing in the end.
 
     Args:
         data: See :mod:`ctckit.ocr.data.sources`.
@@ -353,7 +359,10 @@ def _fit(
         history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))
         save_model(out, model, vocabulary, record=record, rules=rules, history=history)
         checkpoint.unlink(missing_ok=True)
-    return FitResult(out, record, len(training), len(validation), found.skipped)
+    result = FitResult(out, record, len(training), len(validation), found.skipped)
+    if result.reads_nothing and console is None:
+        _tell([_WARNING + _READS_NOTHING], console)
+    return result
 
 
 @contextmanager
