@@ -183,7 +183,8 @@ def test_a_model_is_not_replaced_by_accident(model, data, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert (out / "weights.safetensors").read_bytes() != before
     (out / "checkpoint.safetensors").write_bytes(b"")
-    assert "an interrupted run is in this folder" in invoke("train", data, "--out", out).stderr
+    refused = invoke("train", data, "--out", out).stderr
+    assert "an interrupted run is in this folder. Continue it with resume=True (--resume), or" in refused
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")

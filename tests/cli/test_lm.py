@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from ctckit import NGramModel
 from ctckit.cli import app
 from tests.language_models.test_ngram import TEXT, arpa
+from tests.support.page_files import write_page
 from tests.support.tolerances import LM_LOG10
 
 runner = CliRunner()
@@ -35,6 +36,14 @@ def test_train_writes_what_the_name_says(tmp_path, text, name):
     loaded = NGramModel.load(tmp_path / name)
     assert loaded.counts == expected.counts
     assert loaded.log_prob("the cat") == pytest.approx(expected.log_prob("the cat"), abs=LM_LOG10)
+
+
+@pytest.mark.parametrize("source", ["", "page.xml"])
+def test_train_takes_the_texts_of_pages(tmp_path, source):
+    write_page(tmp_path / "pages", texts=("a cat  sat", "the cat"))
+    result = invoke("train", tmp_path / "pages" / source, "--order", 2, "--out", tmp_path / "m.arpa")
+    assert result.exit_code == 0, result.output
+    assert NGramModel.load(tmp_path / "m.arpa").counts == NGramModel.train(["a cat sat", "the cat"], order=2).counts
 
 
 def test_train_takes_the_options(tmp_path, text):

@@ -1,6 +1,7 @@
 """``ctckit read`` with the beam search."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -73,19 +74,22 @@ def test_a_file_of_settings(files):
 
 
 def test_several_texts_with_rank_and_score(files):
-    lines = [line.split("\t") for line in read(files, "--n-best", 3, images=("0.png", "1.png")).splitlines()]
-    assert [line[:2] for line in lines] == [[str(files / f"{n}.png"), rank] for n in range(2) for rank in "123"]
+    lines = [line.split("\t") for line in read(files, "--n-best", 30, images=("0.png", "1.png")).splitlines()]
     for n in range(2):
-        scores = [float(line[2]) for line in lines[3 * n : 3 * n + 3]]
+        of_image = [line for line in lines if line[0] == str(files / f"{n}.png")]
+        assert [int(rank) for _, rank, _, _ in of_image] == list(range(1, len(of_image) + 1))
+        scores = [float(score) for _, _, score, _ in of_image]
         assert scores == sorted(scores, reverse=True)
-        assert len({line[3] for line in lines[3 * n : 3 * n + 3]}) == 3
+        assert len({text for *_, text in of_image}) == len(of_image) > 1
 
 
 def test_several_texts_as_json(files):
-    (found,) = json.loads(read(files, "--n-best", 3, "--json"))
+    (found,) = json.loads(read(files, "--n-best", 30, "--json"))
     assert found["path"] == str(files / "0.png")
-    assert [set(reading) for reading in found["readings"]] == [{"text", "log_prob", "confidence", "spans", "score"}] * 3
-    printed = [line.split("\t")[3] for line in read(files, "--n-best", 3).splitlines()]
+    assert [set(reading) for reading in found["readings"]] == [
+        {"text", "log_prob", "confidence", "spans", "score"}
+    ] * len(found["readings"])
+    printed = [line.split("\t")[3] for line in read(files, "--n-best", 30).splitlines()]
     assert [reading["text"] for reading in found["readings"]] == printed
 
 
@@ -200,13 +204,14 @@ def test_json_of_pages(files, pages):
     assert both == lines
     assert [each.get("line") for each in both] == ["l0", "l1", "l0", None]
     assert set(both[0]["words"][0]) == {"text", "confidence", "outline"}
-    assert [len(each["readings"]) for each in json.loads(run(files, pages, "--json", "--n-best", 2).stdout)] == [2] * 4
+    assert all(len(each["readings"]) > 1 for each in json.loads(run(files, pages, "--json", "--n-best", 30).stdout))
 
 
 def test_pages_are_written_into_a_folder(files, pages, tmp_path):
     before = (pages / "book" / "one.xml").read_bytes()
     result = run(files, pages, "--out", tmp_path / "out")
     assert (result.exit_code, result.stdout) == (0, "")
+    assert re.search(rf"2 pages, 4 lines(, . without text)?: {re.escape(str(tmp_path / 'out'))}/", result.stderr)
     assert sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")) == [
         "book/one.xml",
         "book/two.xml",

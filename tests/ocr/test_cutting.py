@@ -7,6 +7,7 @@ from PIL import Image
 from ctckit.errors import DataError
 from ctckit.ocr.data.pages.cutting import cut_line, with_outlines
 from ctckit.ocr.data.pages.layout import PageLine
+from ctckit.ocr.data.rules import LineRules
 from tests.support.page_files import box, differ, draw_page, turned
 
 
@@ -72,6 +73,19 @@ def test_nothing_of_the_lines_around_it_is_left():
     found = np.asarray(cut(image, type(second)(second.text, second.baseline, outline)))
     assert np.asarray(image)[y0 - 40 : y0 - 22, x0:x1].min() < 60  # the other line
     assert found[:18, 30:].min() > 200
+
+
+def test_the_border_of_a_scanner_in_the_outline_becomes_paper():
+    image, (*_, line) = draw_page()
+    (left, top), (right, _) = line.outline[:2]
+    end = line.baseline[0][1] + 14  # of the page
+    bordered = image.copy()
+    bordered.paste(8, (0, end, image.width, image.height))
+    outline = ((left, top), (right, top - 4), (right, end + 16), (left, end + 20))
+    line = type(line)(line.text, line.baseline, outline)
+    assert differ(cut(bordered, line), cut(image, line)) < 1.0
+    seen = [LineRules().view(cut(each, line), 32).frame.height for each in (bordered, image)]
+    assert seen[0] == pytest.approx(seen[1], rel=0.05)
 
 
 def test_the_ground_of_a_dark_page_stays_dark():

@@ -74,6 +74,9 @@ def test_a_summary_says_what_is_not_known_and_what_would_help():
     curves = {"validation_steps": (1, 2), "validation_exact": (0.0, 0.5), "best_step": 2}
     falling = FitResult(Path("m"), TrainingRecord(validation_cer=(0.9, 0.3), **curves), 10, 2)
     assert falling.summary.endswith("The error was still falling: a longer training will help.")
+    started = TrainingRecord(validation_cer=(0.303, 0.2), **{**curves, "validation_steps": (0, 2)})
+    assert " Before training: CER 30.30 %." in FitResult(Path("m"), started, 10, 2).summary
+    assert "Before training" not in falling.summary
     good = FitResult(Path("m"), TrainingRecord(validation_cer=(0.9, 0.01), **curves), 10, 2)
     assert good.summary.endswith("50.0 % of the lines exact.")
 

@@ -155,15 +155,17 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path):
     empty.write_text(alto([], size=(420, 300), image="empty.png"))
     other = write_page(tmp_path, name="other", texts=("a",))
     other.write_text(other.read_text().replace('HEIGHT="300"', 'HEIGHT="900"'))
-    silent = write_page(tmp_path, name="silent", texts=("",))
+    silent = write_page(tmp_path, name="silent", texts=("", "", ""))
+    some = write_page(tmp_path, name="some", texts=("first line", ""))
     found = load_lines(tmp_path)
-    assert [each.text for each in found.lines] == ["first line", "second", "the third one"]
+    assert [each.text for each in found.lines] == ["first line", "second", "the third one", "first line"]
     assert sorted((Path(each.name.split(",")[0]).name, each.reason) for each in found.skipped) == [
         ("broken.xml", "the page cannot be read"),
         ("empty.xml", "the page has no lines"),
         ("lost.xml", "the image of the page is missing"),
         ("other.xml", "the image cannot be read"),
-        (silent.name, "the text is empty"),
+        (silent.name, "the page has no text"),
+        (some.name, "the text is empty"),
     ]
 
 
@@ -210,7 +212,9 @@ def test_where_the_image_of_a_page_is_found(tmp_path, xml, named, image):
 
 
 def test_a_missing_image_is_named(tmp_path):
-    with pytest.raises(MissingFileError, match=r"page\.xml: there is no image of this page \(looked for 'scan.png'"):
+    with pytest.raises(
+        MissingFileError, match=r"page\.xml: there is no image of this page \(looked for 'scan.png'.* images/"
+    ):
         find_image(tmp_path / "page.xml", "scan.png")
 
 

@@ -15,7 +15,7 @@ from ctckit.ocr.page_reader import read_page
 from ctckit.ocr.recognizer import Recognizer
 from ctckit.vocabulary import Vocabulary
 from tests.support.line_files import TINY
-from tests.support.page_files import page_xml, write_page
+from tests.support.page_files import alto, page_xml, write_page
 
 VOCABULARY = Vocabulary.from_characters(" abc\u05d0\u05d1")
 
@@ -47,7 +47,7 @@ def boxes(element, name):
     return [
         tuple(int(each.get(key)) for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
         for each in element.iter("{*}" + name)
-        if each.get("CONTENT")
+        if each.get("HPOS")
     ]
 
 
@@ -97,7 +97,7 @@ def test_alto_is_written_back(tmp_path):
     )
     content = read_page(speller(["ab", "a c", ""]), path).xml()
     root = etree.fromstring(content)
-    assert [each.get("CONTENT") for each in root.iter("{*}String")] == ["ab", "a", "c", ""]
+    assert [each.get("CONTENT") for each in root.iter("{*}String")] == ["ab", "a", "c", "the third one"]
     assert [each.get("CONTENT") for each in root.iter("{*}Glyph")] == ["a", "b", "a", "c"]
     assert [float(each.get("WC")) for each in root.iter("{*}String") if each.get("WC")] == pytest.approx(
         [0.98] * 3, abs=0.05
@@ -125,7 +125,7 @@ def test_page_is_written_back(tmp_path):
     content = read_page(speller(["ab", "a c", ""]), path).xml()
     root = etree.fromstring(content)
     lines = list(root.iter("{*}TextLine"))
-    assert [line.find("{*}TextEquiv/{*}Unicode").text or "" for line in lines] == ["ab", "a c", ""]
+    assert [line.find("{*}TextEquiv/{*}Unicode").text or "" for line in lines] == ["ab", "a c", "the third one"]
     assert [etree.QName(each).localname for each in lines[1]] == [
         "Coords",
         "Baseline",
@@ -144,7 +144,7 @@ def test_page_is_written_back(tmp_path):
     assert all(0 <= float(each.get("conf")) <= 1 for each in root.iter("{*}TextEquiv") if each.get("conf"))
     assert without_texts(content) == without_texts(path.read_bytes())
     (tmp_path / "again.xml").write_bytes(content)
-    assert [line.text for line in read_pages(tmp_path / "again.xml")[0].lines] == ["ab", "a c", ""]
+    assert [line.text for line in read_pages(tmp_path / "again.xml")[0].lines] == ["ab", "a c", "the third one"]
 
 
 def test_a_file_with_prefixed_names_keeps_its_prefix(tmp_path):
@@ -194,6 +194,41 @@ def test_a_line_that_cannot_be_read_keeps_its_text(tmp_path):
     assert [each.name for each in page.skipped] == [f"{path}, l0"]
     root = etree.fromstring(page.xml())
     assert [each.get("CONTENT") for each in root.iter("{*}String")] == ["kept", "ab"]
+
+
+@pytest.mark.parametrize("write", [alto, page_xml])
+@pytest.mark.parametrize("text", ["kept", ""])
+def test_a_line_in_which_nothing_is_read_stays_as_it_is(tmp_path, write, text):
+    path = write_page(tmp_path, write, texts=("x", "y"))
+    content = path.read_text()
+    content = content.replace('<String CONTENT="x"/>', f'<String CONTENT="{text}" HPOS="36" WIDTH="30"/>')
+    path.write_text(content.replace("<Unicode>x</Unicode>", f"<Unicode>{text}</Unicode>"))
+    first, second = (
+        [etree.tostring(line) for line in etree.fromstring(each).iter("{*}TextLine")]
+        for each in (path.read_bytes(), read_page(speller(["", "ab"]), path).xml())
+    )
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+
+
+@pytest.mark.parametrize(("spaces", "text"), [("single", "a cb"), ("keep", " a  cb ")])
+def test_white_space_is_as_the_rules_say(spaces, text):
+    recognizer = speller([" a  cb "], rules=LineRules(direction="ltr", spaces=spaces))
+    (reading,) = recognizer.read([np.random.default_rng(0).integers(0, 256, (32, 200)).astype(np.uint8)])
+    assert reading.text == text
+    assert "".join(span.character for span in reading.spans) == text
+    starts = [span.left for span in reading.spans]
+    assert starts == sorted(starts)
+
+
+def test_texts_that_differ_in_spaces_alone_are_one_reading():
+    recognizer = speller(["a  c"])
+    image = np.random.default_rng(0).integers(0, 256, (32, 200)).astype(np.uint8)
+    (readings,) = recognizer.read_n_best([image], 20)
+    texts = [reading.text for reading in readings]
+    assert texts[0] == "a c"
+    assert len(texts) == len(set(texts))
+    assert not any("  " in text for text in texts)
 
 
 def test_what_is_no_page_is_an_error(tmp_path):

@@ -89,6 +89,16 @@ def test_any_curve_can_be_drawn(values, logarithmic):
     assert (numbers >= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "labels"), [([3.4, 3.1], ["2", "5"]), ([2.0], ["2", "5"]), ([0.9, 0.03], ["0.02", "0.05", "0.1", "1"])]
+)
+def test_a_logarithmic_curve_has_numbers_at_both_ends(values, labels):
+    drawing = draw_curve(range(len(values)), values, title="t", logarithmic=True)
+    shown = re.findall(r'text-anchor="end">([0-9.]+)</text>', drawing)
+    assert [shown[0], shown[-2]] == [labels[0], labels[-1]]  # the last one is a step
+    assert set(labels) <= set(shown)
+
+
 def test_a_confusion_matrix_marks_the_diagonal_as_right():
     drawing = draw_confusion(np.array([[5, 1, 0], [0, 7, 2], [3, 0, 0]]), ["a", "b", "none"])
     assert drawing.count('class="right"') == 2

@@ -64,6 +64,15 @@ def test_training_leaves_eval_mode_and_a_complete_record():
     assert 0 < record.loss_share < 1
 
 
+def test_the_last_line_of_progress_has_the_last_validation():
+    shown = io.StringIO()
+    config = dataclasses.replace(CONFIG, validate_every=100)  # at the end alone
+    run(config, validation=LINES[:5], progress=TrainingProgress(Console(file=shown, width=200)))
+    last = shown.getvalue().splitlines()[-1]
+    assert last.startswith("step 12/12 ")
+    assert "validation CER" in last
+
+
 def test_the_record_survives_json():
     _, record = run(validation=LINES[:5])
     assert TrainingRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record

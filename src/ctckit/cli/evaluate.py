@@ -22,7 +22,13 @@ _SHOWN_CONFUSIONS = 8
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model folder, as ctckit train or demo writes it.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="A model folder, as ctckit train or demo writes it; an ONNX file; or a name such as "
+            '"ppocr-v6-small": how it reads before training.'
+        ),
+    ],
     data: Annotated[Path, LINES],
     *,
     as_json: Annotated[

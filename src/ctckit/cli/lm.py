@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ctckit.cli.requirements import need_ocr
 from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,13 @@ Model = Annotated[
         help="A model: ARPA (also packed by gzip, xz or bzip2), a binary file of KenLM, or .ctclm.", metavar="MODEL"
     ),
 ]
-Text = Annotated[Path, typer.Argument(help="UTF-8 text, one sentence a line; may be packed by gzip, xz or bzip2.")]
+Text = Annotated[
+    Path,
+    typer.Argument(
+        help="UTF-8 text, one sentence a line; may be packed by gzip, xz or bzip2. Or a folder of lines or pages, as "
+        "for ctckit train, or a page (.xml): their texts."
+    ),
+]
 Lowercase = Annotated[bool, typer.Option("--lowercase", help="Convert the text to lower case.")]
 UnitOfModel = Annotated[
     Unit | None,
@@ -195,7 +202,19 @@ def _load(path: Path, unit: Unit | None, unigrams: Path | None) -> NGramModel:
 def _lines(path: Path, lowercase: bool) -> Iterator[str]:
     from ctckit.language_models.files import lines_of
 
-    return (line.lower() for line in lines_of(path)) if lowercase else lines_of(path)
+    lines = _texts_of_lines(path) if path.is_dir() or path.suffix.lower() == ".xml" else lines_of(path)
+    return (line.lower() for line in lines) if lowercase else lines
+
+
+def _texts_of_lines(source: Path) -> Iterator[str]:
+    """Yield the texts of line images and pages, in the form in which ctckit train learns them by default."""
+    need_ocr("reading the texts of lines and pages")
+    from ctckit.ocr.data.pairs import Pair
+    from ctckit.ocr.data.rules import LineRules
+    from ctckit.ocr.data.sources import find_pairs
+
+    rules = LineRules()
+    return (rules.normalized(each.written) for each in find_pairs(source) if isinstance(each, Pair))
 
 
 def _numbers(text: str) -> list[int]:

@@ -117,6 +117,8 @@ def read(
                 each.print(n_best, alone=alone)
     if as_json:
         echo_json(found)
+    if out is not None:
+        typer.echo(f"{reader.summary}: {out}/", err=True)
     if problems:
         kinds = "lines and pages" if any(each.is_page for each in files) else "images"
         count = [] if alone else [f"{len(problems)} of {reader.lines + len(problems)} {kinds} cannot be read:"]
@@ -166,6 +168,16 @@ class _Reader:
     out: Path | None
     problems: list[str]
     lines: int = 0
+    pages: int = 0
+    empty: int = 0
+
+    @property
+    def summary(self) -> str:
+        """What was read, in numbers."""
+        pages = [_count(self.pages, "page")] if self.pages else []
+        return ", ".join(
+            [*pages, _count(self.lines, "line"), *([f"{self.empty:,} without text"] if self.empty else [])]
+        )
 
     def read(self, files: Sequence[Input]) -> Iterator[tuple[int, _Line]]:
         """Yield the lines in the order of the files, with the number of files that are done."""
@@ -177,6 +189,7 @@ class _Reader:
                 done += 1
                 for line in self._page(each) if each.is_page else readings.get(each.path, ()):
                     self.lines += 1
+                    self.empty += not line.readings[0].text
                     yield done, line
 
     def _images(self, images: Sequence[Input]) -> Iterator[tuple[Path, list[_Line]]]:
@@ -202,6 +215,7 @@ class _Reader:
         except DataError as error:
             self.problems.append(str(error))
             return []
+        self.pages += 1
         self.problems.extend(skipped.detail for skipped in page.skipped)
         return [_Line(each.path, line.readings, line) for line in page.lines]
 
@@ -214,6 +228,10 @@ class _Reader:
             write_atomically(path, content)
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from error
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _files(inputs: Sequence[Path]) -> tuple[list[Input], list[str]]:

@@ -201,12 +201,19 @@ class FitResult:
         exact = record.validation_exact[_last_index(record.validation_cer, cer)]
         return (
             f"{trained}. On {self.validation_lines} held-out lines: CER {100 * cer:.2f} %, "
-            f"{100 * exact:.1f} % of the lines exact.{unread or _advice(record.validation_cer)}"
+            f"{100 * exact:.1f} % of the lines exact.{_before(record)}{unread or _advice(record.validation_cer)}"
         )
 
 
 def _last_index(values: Sequence[float], value: float) -> int:
     return len(values) - 1 - list(reversed(values)).index(value)
+
+
+def _before(record: TrainingRecord) -> str:
+    """Return the error rate of the model that the training started from, if it was measured."""
+    if record.validation_steps[:1] != (0,):
+        return ""
+    return f" Before training: CER {100 * record.validation_cer[0]:.2f} %."
 
 
 def _advice(curve: Sequence[float]) -> str:
@@ -251,7 +258,9 @@ def fit_lines(
     """
     config, out = config or FitConfig(), Path(out)
     if resume and overwrite:
-        raise InvalidInputError("resume and overwrite are both given; resume continues a run, overwrite removes it.")
+        raise InvalidInputError(
+            "resume and overwrite are both given (--resume, --overwrite); resume continues a run, overwrite removes it."
+        )
     with _reserved(out, config.devices):  # fails before the lines are read and trained on, not after it
         if not resume and not overwrite:
             _expect_free(out)
@@ -435,11 +444,13 @@ def _show_charset(vocabulary: Vocabulary) -> str:
 def _expect_free(out: Path) -> None:
     if (out / CHECKPOINT_FILE).exists():
         raise DataError(
-            f"{out}: an interrupted run is in this folder. Continue it with resume, or replace it with overwrite."
+            f"{out}: an interrupted run is in this folder. Continue it with resume=True (--resume), or "
+            "replace it with overwrite=True (--overwrite)."
         )
     if (out / RECORD_FILE).exists():
         raise DataError(
-            f"{out}: a model is already in this folder. Choose another folder, or replace it with overwrite."
+            f"{out}: a model is already in this folder. Choose another folder, or replace it with "
+            "overwrite=True (--overwrite)."
         )
 
 

@@ -65,7 +65,7 @@ class ReadPage:
     def xml(self) -> bytes:
         """Return the file with these texts: words, characters, their boxes and confidences. All else is unchanged.
 
-        Lines that could not be read keep the texts that they have.
+        Lines that could not be read, or in which nothing was read, stay as they are, with the texts that they have.
 
         Raises:
             DataError: If the file cannot be read any more.

@@ -86,9 +86,9 @@ class Reading:
     """One text that was read in an image.
 
     Attributes:
-        text: The text, in logical order.
+        text: The text, in logical order. If the rules say so, white space is single spaces, and none at the ends.
         log_prob: ln P(text | image), summed over all alignments.
-        spans: The place of each character, from left to right in the picture.
+        spans: The place of each character of the text, from left to right in the picture.
         confidence: P(text | image) as a geometric mean per character, 0..1: comparable between short and long lines.
             0 for an empty text: nothing was read.
         score: The number that the decoder ranks by, in nats: ``log_prob`` plus the terms of the language models, the
@@ -251,7 +251,8 @@ class Recognizer:
             max_width: As for :meth:`read`.
 
         Returns:
-            For each image, in order, at least one reading, best first.
+            For each image, in order, at least one reading, best first. Texts that differ in white space alone are one
+            reading if the rules say single spaces.
 
         Raises:
             DataError: As for :meth:`read`.
@@ -292,9 +293,12 @@ class Recognizer:
         return self._backend.compute_log_probs(lines, batch_size=batch_size)
 
     def _interpret_all(self, found: Sequence[Hypothesis], line: LineImage) -> list[Reading]:
-        readings = [self._interpret(each, line) for each in found]
-        empty = [reading for reading in readings if not reading.text]
-        return [reading for reading in readings if reading.text or reading is empty[0]]
+        """Return the readings, of those with one text the first."""
+        readings: dict[str, Reading] = {}
+        for each in found:
+            reading = self._interpret(each, line)
+            readings.setdefault(reading.text, reading)
+        return list(readings.values())
 
     def _decode(self, outputs: Sequence[Any], decoder: BeamDecoder | None, n_best: int) -> list[list[Hypothesis]]:
         """Return the texts of lines; a beam decoder gets all in one call, for all of its threads."""
@@ -310,7 +314,7 @@ class Recognizer:
         if not hypothesis.text.strip():  # a picture does not show spaces alone
             return replace(_NOTHING, log_prob=log_prob, score=hypothesis.score)
         return Reading(
-            text=self.rules.displayed(hypothesis.text),
+            text=self.rules.spaced(self.rules.displayed(hypothesis.text)),
             log_prob=log_prob,
             spans=self._spans(hypothesis, line),
             confidence=math.exp(log_prob / len(hypothesis.tokens)),
@@ -320,7 +324,7 @@ class Recognizer:
     def _spans(self, hypothesis: Hypothesis, line: LineImage) -> tuple[CharacterSpan, ...]:
         pixels = line.frame.width / line.levels.shape[1]  # of the image for each column of the line
         along = self._backend.frame_pixels * pixels
-        return tuple(
+        spans = tuple(
             CharacterSpan(
                 self.vocabulary.decode([span.token]),
                 span.start,
@@ -330,6 +334,18 @@ class Recognizer:
             )
             for span in hypothesis.spans
         )
+        return _with_single_spaces(spans) if self.rules.spaces == "single" else spans
+
+
+def _with_single_spaces(spans: Sequence[CharacterSpan]) -> tuple[CharacterSpan, ...]:
+    """Return the spans without the spaces that a text with single spaces does not have."""
+    kept: list[CharacterSpan] = []
+    for span in spans:
+        if not span.character.isspace():
+            kept.append(span)
+        elif kept and kept[-1].character != " ":
+            kept.append(replace(span, character=" "))
+    return tuple(kept[:-1] if kept and kept[-1].character == " " else kept)
 
 
 def _with_torch(network: Network) -> Backend:

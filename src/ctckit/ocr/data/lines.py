@@ -411,7 +411,8 @@ def split_lines(
     count = max(1, round(share * len(lines))) if share else 0
     if count >= len(lines):
         raise DataError(
-            f"{len(lines)} lines with a validation share of {share} leave none to train on. Add lines, or use 0."
+            f"{len(lines)} {'line' if len(lines) == 1 else 'lines'} with a validation share of {share}: none is left "
+            "to train on. Add lines, or use validation=0 (--validation 0)."
         )
     order = np.random.default_rng(seed)
     chosen = _some_documents(lines, count, order) if by == "document" else _some_lines(lines, count, order)

@@ -141,6 +141,10 @@ def _of_page(path: Path, page: Page) -> Iterator[Found]:
         return
     if not page.lines:
         yield Skipped(str(path), "the page has no lines", f"{path}: the page has no lines. Draw them, or remove it.")
+    elif not any((line.text or "").strip() for line in page.lines):
+        count = f"{len(page.lines)} line{'' if len(page.lines) == 1 else 's'} without text"
+        yield Skipped(str(path), "the page has no text", f"{path}: {count}. Transcribe the page, or remove it.")
+        return
     for line in page.lines:
         picture = LineOnPage(path, image, (page.width, page.height), line)
         yield Pair(picture, line.text or "", picture.name)

@@ -118,19 +118,30 @@ def _noise(levels: Levels) -> float:
 
 
 def without_border(levels: Levels) -> Levels:
-    """Return gray levels (height, width) float32 with paper instead of the border of a scanner.
+    """Return gray levels (height, width) float32 with paper instead of the border of a scanner."""
+    border = border_in(levels)
+    return np.where(border, np.float32(np.percentile(levels, _PAPER)), levels) if border.any() else levels
+
+
+def border_in(levels: Levels) -> Mask:
+    """Return where the border of a scanner is, with the pixels next to it.
 
     The corners beside a turned line are borders too, if they are as dark as ink.
+
+    Args:
+        levels: (height, width) float32.
+
+    Returns:
+        (height, width) bool.
     """
     paper, black = (float(each) for each in np.percentile(levels, (_PAPER, 2.0)))
-    border = _border_in(levels < black + _BLACK * (paper - black))
+    border = _dark_runs(levels < black + _BLACK * (paper - black))
     if not border.any():
-        return levels
-    around = np.asarray(Image.fromarray(border.astype(np.uint8)).filter(ImageFilter.MaxFilter(3)), dtype=bool)
-    return np.where(around, np.float32(paper), levels)
+        return border
+    return np.asarray(Image.fromarray(border.astype(np.uint8)).filter(ImageFilter.MaxFilter(3)), dtype=bool)
 
 
-def _border_in(dark: Mask) -> Mask:
+def _dark_runs(dark: Mask) -> Mask:
     """Return which of the dark pixels are the border of a scanner, or the corners beside a turned line."""
     columns = np.flatnonzero(~dark.all(axis=0))
     if not len(columns):

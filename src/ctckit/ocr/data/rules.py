@@ -79,6 +79,15 @@ class LineRules:
         """
         return normalize_text(text, form=self.unicode, single_spaces=self.spaces == "single")
 
+    def spaced(self, text: str) -> str:
+        """Return a text with the white space that the rules allow.
+
+        Example:
+            >>> LineRules().spaced("  to  be ")
+            'to be'
+        """
+        return " ".join(text.split()) if self.spaces == "single" else text
+
     def for_texts(self, texts: list[str]) -> LineRules:
         """Return the rules with a direction instead of "auto": that of most texts."""
         if self.direction != "auto":

@@ -99,7 +99,7 @@ def _expect_free(folder: Path) -> None:
     if found:
         raise DataError(
             f"{folder}: {', '.join(found)} {'are' if len(found) > 1 else 'is'} already in this folder. "
-            "Choose another folder, or replace them with overwrite."
+            "Choose another folder, or replace them with overwrite=True (--overwrite)."
         )
 
 

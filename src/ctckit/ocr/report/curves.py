@@ -23,9 +23,7 @@ def draw_curve(
     """
     width, height, left, top = 400, 210, 46, 30
     right, bottom = width - 12, height - 26
-    positive = [value for value in values if value > 0]
-    low = min(positive, default=1e-3) if logarithmic else 0.0
-    high = max([*values, low * 1.01, 1e-9])
+    low, high = _decimal_range(values) if logarithmic else (0.0, max([*values, 1e-9]))
 
     def y_of(value: float) -> float:
         share = math.log(max(value, low) / low) / math.log(high / low) if logarithmic else value / high
@@ -47,11 +45,24 @@ def draw_curve(
     return "".join([*parts, f'<polyline class="curve" points="{points}"/></svg>'])
 
 
+def _decimal_range(values: Sequence[float]) -> tuple[float, float]:
+    """Return the nearest two of 1, 2, 5 × 10ⁿ around the positive values."""
+    positive = [value for value in values if value > 0] or [1e-3]
+    steps = _decimal_steps(min(positive) / 10.0, 10.0 * max(positive))
+    low = max(step for step in steps if step <= min(positive))
+    return low, min(step for step in steps if step >= max(positive) and step > low)
+
+
+def _decimal_steps(low: float, high: float) -> list[float]:
+    """Return 1, 2, 5 × 10ⁿ in a range."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = [float(f"{m}e{exponent}") for exponent in exponents for m in (1, 2, 5)]
+    return [step for step in steps if low <= step <= high]
+
+
 def _ticks(low: float, high: float, *, logarithmic: bool) -> list[float]:
     if not logarithmic:
         step = float(f"{high / 4:.0e}")
         return [float(f"{index * step:.3g}") for index in range(int(high / step + 1e-9) + 1)]
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    decades = [float(f"{m}e{exponent}") for exponent in exponents for m in (1, 2, 5)]
-    inside = [tick for tick in decades if low <= tick <= high]
+    inside = _decimal_steps(low, high)
     return inside if len(inside) <= 6 else [tick for tick in inside if f"{tick:e}".startswith("1.")]

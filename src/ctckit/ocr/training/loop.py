@@ -181,10 +181,13 @@ class _Run:
         for step, batch in self._batches(first, last):
             with self.budget.measure("step"):
                 logits, lengths = self._learn(step, batch)
-            if (step + 1) % self.config.report_every == 0 or self.budget.is_over(step + 1):
+            reported = (step + 1) % self.config.report_every == 0 or self.budget.is_over(step + 1)
+            if reported:
                 self._report(step + 1, batch, logits, lengths)
             self.curves.counters.seconds += time.perf_counter() - clock
             over = self._after(step + 1, last, stop)
+            if reported:
+                self.progress.show(step + 1, self.curves.record)  # with the validation of this step
             clock = time.perf_counter()
             if over:
                 break
@@ -295,7 +298,6 @@ class _Run:
         ]
         self.curves.add_point(done, character_error_rate(batch.texts, reads), self.learning_rate)
         self.observers.point(self._point())
-        self.progress.show(done, self.curves.record)
         self.budget.read()
 
     def _point(self) -> CurvePoint:

@@ -96,7 +96,10 @@ def _text(line: _Element) -> str | None:
 
 
 def set_words(line: _Element, words: Sequence[Word]) -> None:
-    """Replace the text of a TextLine: a String for each word, with its box and confidence, and in ALTO 4 its glyphs."""
+    """Replace the text of a TextLine: a String for each word, with its box and confidence, and in ALTO 4 its glyphs.
+
+    There is at least one word.
+    """
     strings: list[_Element] = []
     for word in words:
         if strings:
@@ -106,7 +109,7 @@ def set_words(line: _Element, words: Sequence[Word]) -> None:
             for glyph in word.glyphs:
                 add(string, "Glyph", CONTENT=glyph.text, **_position(glyph.outline), GC=f"{glyph.confidence:.4f}")
         strings.append(string)
-    replace_children(line, ("String", "SP", "HYP"), strings or [new(line, "String", CONTENT="")])
+    replace_children(line, ("String", "SP", "HYP"), strings)
 
 
 def _position(outline: Points) -> dict[str, str]:

@@ -3,7 +3,7 @@
 A line has a curve, its smoothed baseline c(u), u the length along it, and a unit normal n(u) towards the tops of the
 letters. Row y and column x of the cut-out are the page at c(x) + (top − y) · n(x), where ``top`` is the distance of the
 highest point of the outline from the curve. So a line of any direction comes out upright, and a curved one straight.
-Outside of the outline the cut-out has the color of the paper.
+Outside of the outline, and in the dark border of a scanner, the cut-out has the color of the paper.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from ctckit.errors import DataError
 from ctckit.ocr.data.pages.layout import PageLine, Points
+from ctckit.ocr.data.paper import border_in
 
 Array = npt.NDArray[np.float64]
 
@@ -25,6 +26,7 @@ _CUBIC = Image.Resampling.BICUBIC
 _STEP = 8.0  # pixels between two points of the curve
 _SMOOTH = 0.5  # standard deviation of the smoothing, in heights of the line
 _LARGEST = 32_767  # pixels of a cut-out in one direction
+_GLANCE = 64  # rows that are enough to tell the border of a scanner
 _ABOVE, _BELOW = 0.8, 0.3  # of the distance between lines, for a line with a baseline alone
 
 
@@ -217,7 +219,7 @@ def _heights(points: Array, curve: Array, ups: Array) -> Array:
 
 
 def _masked(page: Image.Image, outline: Array, reached: Array) -> tuple[Array, Image.Image]:
-    """Return the part of the page around the line, paper outside of the outline, and its corner on the page."""
+    """Return the part of the page around the line, with paper elsewhere, and its corner on the page."""
     low = np.floor(np.minimum(reached.min(axis=0), outline.min(axis=0))).astype(int) - 2
     high = np.ceil(np.maximum(reached.max(axis=0), outline.max(axis=0))).astype(int) + 3
     left, upper = (max(0, int(edge)) for edge in low)
@@ -228,13 +230,23 @@ def _masked(page: Image.Image, outline: Array, reached: Array) -> tuple[Array, I
             "is the one of the file."
         )
     part = page.crop((left, upper, right, lower))
-    mask = Image.new("L", part.size, 0)
-    ImageDraw.Draw(mask).polygon([(x - left, y - upper) for x, y in outline.tolist()], fill=255)
+    mask = _mask(part, outline - (left, upper))
     inside = np.asarray(part)[np.asarray(mask) > 0]
     paper = int(np.median(inside)) if inside.size else 255
     whole = Image.new("L", tuple((high - low).tolist()), paper)
     whole.paste(part, (left - int(low[0]), upper - int(low[1])), mask)
     return low.astype(np.float64), whole
+
+
+def _mask(part: Image.Image, outline: Array) -> Image.Image:
+    """Return 255 inside of the outline, but 0 in the border of a scanner: masked, it would be a stroke of the line."""
+    mask = Image.new("L", part.size, 0)
+    ImageDraw.Draw(mask).polygon([(x, y) for x, y in outline.tolist()], fill=255)
+    times = max(1, part.height // _GLANCE)
+    border = Image.fromarray(border_in(np.asarray(part.reduce(times), dtype=np.float32)))
+    box = (0.0, 0.0, part.width / times, part.height / times)
+    mask.paste(0, mask=border.resize(part.size, Image.Resampling.NEAREST, box))
+    return mask
 
 
 def with_outlines(lines: tuple[PageLine, ...]) -> tuple[PageLine, ...]:

@@ -43,13 +43,14 @@ def set_words(root: _Element, words: Mapping[tuple[int, int], Sequence[Word]]) -
 
     Args:
         root: Its root.
-        words: The words of a line, by the number of its page in the file and its number in that page.
+        words: The words of a line, by the number of its page in the file and its number in that page. A line without
+            words stays as it is.
     """
     form = _FORMATS[kind(root)]
     for n, page in enumerate(inside(root, "Page")):
         for number, line in enumerate(form.text_lines(page)):
-            if (n, number) in words:
-                form.set_words(line, words[n, number])
+            if found := words.get((n, number)):
+                form.set_words(line, found)
 
 
 def find_image(path: Path, named: str) -> Path:
@@ -70,8 +71,8 @@ def find_image(path: Path, named: str) -> Path:
             return candidate
     looked = f"{named!r}" if named else f"{path.stem} with {', '.join(IMAGE_SUFFIXES)}"
     raise MissingFileError(
-        f"{path}: there is no image of this page (looked for {looked} beside it, and in the folders above it). Put "
-        "the image beside the file, with the same name."
+        f"{path}: there is no image of this page (looked for {looked} beside it, in the folders above it, and in "
+        f"{', '.join(f'{each}/' for each in _BESIDE)} there). Put the image beside the file, with the same name."
     )
 
 

@@ -105,14 +105,15 @@ def _text(element: _Element) -> str | None:
 
 
 def set_words(line: _Element, words: Sequence[Word]) -> None:
-    """Replace the text of a TextLine: a Word for each word with its glyphs, and the text of the line."""
+    """Replace the text of a TextLine: a Word for each word with its glyphs, and the text of the line.
+
+    There is at least one word.
+    """
     name = line.get("id") or "line"
     replace_children(
         line, ("Word",), [_word(line, word, f"{name}_w{n + 1}") for n, word in enumerate(words)], before=_AFTER
     )
-    equivalent = new(line, "TextEquiv")
-    if words:
-        equivalent.set("conf", f"{sum(word.confidence for word in words) / len(words):.4f}")
+    equivalent = new(line, "TextEquiv", conf=f"{sum(word.confidence for word in words) / len(words):.4f}")
     add(equivalent, "Unicode").text = " ".join(word.text for word in words)
     replace_children(line, ("TextEquiv",), [equivalent], before=_AFTER[1:])
 
