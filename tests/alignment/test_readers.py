@@ -86,7 +86,7 @@ def test_the_tier_is_not_guessed(tmp_path):
         ("a.txt", b"\n \n", "it contains no text"),
         ("a.txt", b"\xff\xfa", "not a text in UTF-8"),
         ("a.vtt", b"00:01.000 --> 00:02.000\nso", "does not begin with WEBVTT"),
-        ("a.TextGrid", b"so", "it ends before its last entry"),
+        ("a.TextGrid", b"so", "it is not a TextGrid"),
         ("a.TextGrid", b'File type = "ooTextFile"\nObject class = "PitchTier"', "it is not a TextGrid"),
         ("a.eaf", b"<so", "it is no XML"),
         ("a.eaf", b"<so/>", "its root is 'so'; expected an ANNOTATION_DOCUMENT"),

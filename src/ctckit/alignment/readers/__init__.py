@@ -78,7 +78,7 @@ def read_lines(path: Path, tier: str | None = None) -> TextFile:
         ...     read_lines(path).lines
         (TextLine(number=1, text='<i>So</i> be it.', spoken='So be it.'),)
     """
-    content = _decoded(path)
+    content = decoded(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         texts: Sequence[str] = content.split("\n")
@@ -94,7 +94,8 @@ def read_lines(path: Path, tier: str | None = None) -> TextFile:
     return TextFile(path, lines, reader is not None)
 
 
-def _decoded(path: Path) -> str:
+def decoded(path: Path) -> str:
+    """Return the content of a text file in UTF-8, or in UTF-16 with its mark, with its lines ended by line feeds."""
     try:
         content = path.read_bytes()
         utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as Praat writes
