@@ -121,6 +121,12 @@ def test_budoux_finds_phrases(text, expected):
     assert segments("".join(decomposed)) == decomposed
 
 
+def test_characters_for_compatibility_are_divided_as_their_equals():
+    pytest.importorskip("budoux")
+    text = "\uf90b\uf900"  # in NFC these are other characters
+    assert list(map(len, segments(text))) == list(map(len, segments(unicodedata.normalize("NFC", text))))
+
+
 def test_no_separator_is_put_between_words_without_a_space(no_budoux):
     vocabulary = Vocabulary.from_characters("今日は晴れabc|", separator="|")
     transcript = Transcript("今日 は晴れ\nabc 。a", vocabulary)

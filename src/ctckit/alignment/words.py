@@ -57,8 +57,8 @@ def segments(text: str) -> list[str]:
         >>> segments("ສະບາຍດີ!")                                      # Lao
         ['ສ', 'ະ', 'ບ', 'າ', 'ຍ', 'ດີ!']
     """
-    parser = _parser(_language(text))
     composed = unicodedata.normalize("NFC", text)  # as BudouX knows it
+    parser = _parser(_language(composed))
     characters, written = list(clusters(composed)), list(clusters(text))
     if parser is None or len(characters) != len(written):
         return _characters(text)
