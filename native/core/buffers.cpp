@@ -1,21 +1,16 @@
 #include "core/buffers.hpp"
 
-#include <pthread.h>
-
 #include <cstdint>
 #include <mutex>
 #include <new>
 #include <utility>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "core/platform.hpp"
 
 namespace ctckit {
 namespace {
 
-constexpr size_t huge_page = size_t{2} << 20;
-constexpr std::align_val_t alignment{huge_page};
+constexpr std::align_val_t alignment{platform::huge_page};
 
 // Keeps one buffer: the last that was freed, of any size.
 struct Store {
@@ -30,15 +25,15 @@ Store& kept = *new Store;
 
 // The child of a fork has only the thread that forked. If another thread held the mutex, the child could never lock it.
 // So the forking thread locks it first.
-[[maybe_unused]] const int registered =
-    pthread_atfork([] { kept.mutex.lock(); }, [] { kept.mutex.unlock(); }, [] { kept.mutex.unlock(); });
+[[maybe_unused]] const bool registered = [] {
+  constexpr auto unlock = [] { kept.mutex.unlock(); };
+  platform::at_fork([] { kept.mutex.lock(); }, unlock, unlock);
+  return true;
+}();
 
 Buffer::Memory allocate(size_t bytes) {
   Buffer::Memory memory(static_cast<std::byte*>(::operator new(bytes, alignment)));
-#if defined(__linux__)
-  // With 2 MiB pages there are 512 times fewer page faults. This is a hint: it may fail.
-  if (bytes >= huge_page) madvise(memory.get(), bytes / huge_page * huge_page, MADV_HUGEPAGE);
-#endif
+  platform::use_huge_pages(memory.get(), bytes);
   return memory;
 }
 

@@ -5,9 +5,7 @@
 #include <memory>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "core/platform.hpp"
 
 namespace ctckit {
 
@@ -22,10 +20,7 @@ struct HugePages {
   T* allocate(size_t count) {
     const size_t bytes = count * sizeof(T);
     void* const memory = ::operator new(bytes, alignment(bytes));
-#if defined(__linux__)
-    // A hint: it may fail.
-    if (bytes >= huge_page) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
-#endif
+    platform::use_huge_pages(memory, bytes);
     return static_cast<T*>(memory);
   }
   void deallocate(T* memory, size_t count) { ::operator delete(memory, alignment(count * sizeof(T))); }
@@ -36,8 +31,9 @@ struct HugePages {
   }
 
  private:
-  static constexpr size_t huge_page = size_t{2} << 20;
-  static std::align_val_t alignment(size_t bytes) { return std::align_val_t{bytes >= huge_page ? huge_page : 64}; }
+  static std::align_val_t alignment(size_t bytes) {
+    return std::align_val_t{bytes >= platform::huge_page ? platform::huge_page : 64};
+  }
 };
 
 inline std::shared_ptr<std::byte> zeroed_memory(size_t bytes) {

@@ -1,16 +1,13 @@
 #include "core/processors.hpp"
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <fstream>
 #include <limits>
 #include <string>
-#include <thread>
+
+#include "core/platform.hpp"
 
 namespace ctckit {
 namespace {
@@ -70,14 +67,11 @@ int processors() {
   int quota = asked.load();
   if (quota == not_asked) {
     quota = quota_processors();
+    if (quota == 0) quota = platform::job_quota_processors();
     asked.store(quota);
   }
-  int found = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-#if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) found = std::max(1, CPU_COUNT(&allowed));
-#endif
-  return quota > 0 ? std::min(found, quota) : found;
+  const int allowed = platform::allowed_processors();
+  return quota > 0 ? std::min(allowed, quota) : allowed;
 }
 
 }  // namespace ctckit

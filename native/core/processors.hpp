@@ -4,7 +4,8 @@
 
 namespace ctckit {
 
-// The processors of the affinity mask, and no more than the CPU quota of the control groups allows. At least 1.
+// The processors of the affinity mask, and no more than the CPU quota of the control groups, or of
+// the job on Windows, allows. At least 1.
 int processors();
 
 // The processors that a CPU quota allows, rounded up; 0: there is no quota. A quota holds for all groups inside of the

@@ -1,8 +1,5 @@
 #include "core/threads.hpp"
 
-#include <dlfcn.h>
-#include <pthread.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/platform.hpp"
 #include "core/processors.hpp"
 
 namespace ctckit {
@@ -153,7 +151,7 @@ Pool& the_pool() {
   static std::once_flag once;
   std::call_once(once, [] {
     pool = std::make_unique<Pool>();
-    pthread_atfork(nullptr, nullptr, forget_threads_in_child);
+    platform::at_fork(nullptr, nullptr, forget_threads_in_child);
   });
   return *pool;
 }
@@ -169,12 +167,11 @@ void set_num_threads(int count) { threads.store(count); }
 
 bool share_openmp(const std::string& library) {
   the_pool();  // also registers the fork handler
-  void* const handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  if (!handle) return false;
+  const auto find = [&](const char* symbol) { return platform::find_loaded(library, symbol); };
   OpenMP found;
-  found.parallel = reinterpret_cast<OpenMP::Parallel>(dlsym(handle, "GOMP_parallel"));
-  found.in_parallel = reinterpret_cast<OpenMP::Ask>(dlsym(handle, "omp_in_parallel"));
-  found.max_threads = reinterpret_cast<OpenMP::Ask>(dlsym(handle, "omp_get_max_threads"));
+  found.parallel = reinterpret_cast<OpenMP::Parallel>(find("GOMP_parallel"));
+  found.in_parallel = reinterpret_cast<OpenMP::Ask>(find("omp_in_parallel"));
+  found.max_threads = reinterpret_cast<OpenMP::Ask>(find("omp_get_max_threads"));
   found.owner = std::this_thread::get_id();
   if (!found.parallel || !found.in_parallel || !found.max_threads) return false;
   openmp = found;

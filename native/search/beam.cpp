@@ -12,7 +12,7 @@ namespace {
 
 // Powers of two keep the largest mass between `lowest` and `highest`: products of one frame stay far below float's
 // largest number, and dropped masses are at least 2^100 times smaller than the largest.
-constexpr float unit = 0x1p30f, highest = Beam::highest, lowest = Beam::lowest;
+constexpr float unit = 0x1p30f;
 constexpr double ln2 = 0.69314718055994530942;
 constexpr size_t tidy_step = 1 << 12;
 

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "simd/x86.hpp"
+
 namespace ctckit {
 
 #define CTCKIT_DECLARE(isa)              \
@@ -36,12 +38,8 @@ namespace {
 std::vector<const InstructionSet*> available() {
   std::vector<const InstructionSet*> result = {&set_baseline};
 #if defined(CTCKIT_X86)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx2) result.push_back(&set_avx2);
-  if (avx2 && avx512) result.push_back(&set_avx512);
+  if (x86::has_avx2()) result.push_back(&set_avx2);
+  if (x86::has_avx2() && x86::has_avx512()) result.push_back(&set_avx512);
 #endif
   return result;
 }

@@ -1,7 +1,5 @@
 // Random language models compared with dictionaries, then damaged files: ARPA, ctckit's own in both layouts, and KenLM's from the tests'
 // golden folder. Runs under the sanitizers.
-#include <unistd.h>
-
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -230,17 +228,24 @@ std::shared_ptr<const Stored> as(const std::shared_ptr<const BackoffModel>& mode
 
 class TemporaryFile {
  public:
-  TemporaryFile() { close(mkstemp(path_)); }
-  ~TemporaryFile() { unlink(path_); }
-  const char* write(const std::string& bytes) {
-    std::FILE* const file = std::fopen(path_, "wb");
-    expect(file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() && !std::fclose(file), "writing");
+  TemporaryFile() : path_(name()) {}
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  std::string write(const std::string& bytes) {
+    std::ofstream file(path_, std::ios::binary);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.close();
+    expect(file.good(), "writing");
     return path_;
   }
   std::shared_ptr<const BackoffModel> load(const std::string& bytes) { return ctckit::ngram_from_file(write(bytes)); }
 
  private:
-  char path_[32] = "/tmp/ctckit-ngram-XXXXXX";
+  static std::string name() {
+    const std::string random = std::to_string(std::random_device{}());
+    return (std::filesystem::temp_directory_path() / ("ctckit-ngram-" + random)).string();
+  }
+
+  const std::string path_;
 };
 
 void damage_text(Random& random, std::string text) {

@@ -927,6 +927,6 @@ int main(int count, char** arguments) {
   expect(rounds < 10 || forged_searches > rounds, "some forgeries are within all ranges, and run");
   expect(rounds < 100 || words_found > 0, "some words begin so");
   expect(AskedInSessions::together > AskedInSessions::asked / 2, "most queries are asked together");
-  expect(known_gains > 2 * unknown_gains, "most changes are possible, and not too improbable");
+  expect(rounds < 100 || known_gains > 2 * unknown_gains, "most changes are possible, and not too improbable");
   std::printf("search_tests: %d rounds on each instruction set\n", rounds);
 }
