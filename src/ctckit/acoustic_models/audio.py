@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,19 +94,42 @@ def _names(channels: Sequence[int]) -> str:
     return " and ".join(str(k + 1) for k in channels)
 
 
+class Resampler:
+    """Brings samples to another rate, piece by piece.
+
+    Args:
+        rate: Samples per second of what comes.
+        wanted: Samples per second of what goes.
+
+    Raises:
+        MissingDependencyError: If the rates differ and soxr is not installed.
+    """
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self._stream: Any = None
+        if rate == wanted:
+            return
+        try:
+            import soxr
+        except ModuleNotFoundError as error:
+            raise _checks.missing(error, f"resampling from {rate} to {wanted} samples a second", "audio") from error
+        self._stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32")
+
+    def push(self, samples: Samples, *, last: bool = False) -> Samples:
+        """Return the samples that are ready; ``last``: nothing follows."""
+        if self._stream is None:
+            return samples
+        found: Samples = self._stream.resample_chunk(samples, last=last)
+        return found
+
+
 def resampled(pieces: Iterable[Samples], rate: int, wanted: int) -> Iterator[Samples]:
     """Yield the samples at another rate."""
-    if rate == wanted:
-        yield from pieces
-        return
-    try:
-        import soxr
-    except ModuleNotFoundError as error:
-        raise _checks.missing(error, f"resampling from {rate} to {wanted} samples a second", "audio") from error
-    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32")
+    resampler = Resampler(rate, wanted)
     for piece in pieces:
-        yield stream.resample_chunk(piece)
-    yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+        yield resampler.push(piece)
+    if rate != wanted:
+        yield resampler.push(np.zeros(0, dtype=np.float32), last=True)
 
 
 def excerpt(path: Path, start_seconds: float, end_seconds: float, channel: int | None = None) -> tuple[Samples, int]:

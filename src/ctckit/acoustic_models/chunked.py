@@ -33,6 +33,14 @@ class Emissions:
         vocabulary: The C classes.
         frame_seconds: Length of a frame, in seconds.
         duration_seconds: Length of the recording, in seconds.
+
+    Example:
+        >>> from ctckit.acoustic_models import example_recording
+        >>> emissions = example_recording().emissions
+        >>> emissions.log_probs.shape, len(emissions.vocabulary), emissions.frame_seconds
+        ((140, 191), 191, 0.02)
+        >>> round(emissions.duration_seconds, 2)
+        2.79
     """
 
     log_probs: npt.NDArray[np.float32]
@@ -48,6 +56,12 @@ class Chunk:
     Attributes:
         log_probs: (T, C) float32, natural logarithms.
         end_seconds: The end of this part in the recording, in seconds.
+
+    Example:
+        >>> from ctckit.acoustic_models import Chunk
+        >>> import numpy as np
+        >>> Chunk(np.zeros((50, 3), np.float32), end_seconds=1.0).log_probs.shape
+        (50, 3)
     """
 
     log_probs: npt.NDArray[np.float32]
@@ -86,6 +100,21 @@ def listen(
         DataError: If the file cannot be read, or has no samples.
         InvalidInputError: If an argument is wrong, or the model returns an array of another shape than it declares.
         MissingDependencyError: If a package is missing that reads or resamples the recording; see ``audio.blocks``.
+
+    Example:
+        >>> from ctckit.acoustic_models import AcousticModel, listen
+        >>> import numpy as np
+        >>> from ctckit import Vocabulary, greedy_decode
+        >>> def log_probs(samples):                                   # a network that calls sound "a"
+        ...     loud = np.abs(samples[: len(samples) // 100 * 100].reshape(-1, 100)).mean(axis=1) > 0.1
+        ...     return np.log(np.where(loud[:, None], [0.1, 0.9], [0.9, 0.1])).astype(np.float32)
+        >>> model = AcousticModel(Vocabulary.from_characters("a"), rate=1000, frame_samples=100, log_probs=log_probs)
+        >>> sound = np.repeat([0.0, 0.5, 0.0], 400).astype(np.float32)
+        >>> emissions = listen(sound, model, rate=1000)
+        >>> emissions.log_probs.shape, emissions.frame_seconds, emissions.duration_seconds
+        ((12, 2), 0.1, 1.2)
+        >>> [(span.start, span.end) for span in greedy_decode(emissions.log_probs)[0].spans]
+        [(4, 8)]
     """
     found, seconds = [np.zeros((0, len(model.vocabulary)), np.float32)], 0.0
     for chunk in listen_in_chunks(
@@ -122,12 +151,20 @@ def listen_in_chunks(
     samples is no error here.
 
     Example:
-        Decode a recording of any length::
-
-            stream = decoder.stream()
-            for chunk in listen_in_chunks("talk.wav", model):
-                stream.push(chunk.log_probs)
-            print(stream.finish().text)
+        >>> from ctckit.acoustic_models import AcousticModel, listen, listen_in_chunks
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder, Vocabulary
+        >>> def log_probs(samples):                                   # a network that calls sound "a"
+        ...     loud = np.abs(samples[: len(samples) // 100 * 100].reshape(-1, 100)).mean(axis=1) > 0.1
+        ...     return np.log(np.where(loud[:, None], [0.1, 0.9], [0.9, 0.1])).astype(np.float32)
+        >>> model = AcousticModel(Vocabulary.from_characters("a"), rate=1000, frame_samples=100, log_probs=log_probs)
+        >>> sound = np.tile(np.repeat([0.0, 0.5], 5000), 10).astype(np.float32)           # 100 seconds
+        >>> stream = BeamDecoder(model.vocabulary).stream()
+        >>> for chunk in listen_in_chunks(sound, model, rate=1000):
+        ...     stream.push(chunk.log_probs)
+        >>> whole = BeamDecoder(model.vocabulary).decode(listen(sound, model, rate=1000).log_probs)[0][0]
+        >>> stream.finish().text == whole.text
+        True
     """
     _checks.number(chunk_seconds, "chunk_seconds", 0.1, float("inf"))
     _checks.number(context_seconds, "context_seconds", 0.0, float("inf"))
@@ -137,7 +174,78 @@ def listen_in_chunks(
         pieces: Iterable[Samples] = audio.blocks(Path(recording), model.rate, channel)
     else:
         pieces = _array_pieces(recording, rate, model.rate)
-    windows = _windows(pieces, model.frame_samples, *_chunk_frames(model, chunk_seconds, context_seconds))
+    windows = _Windows(model.frame_samples, *_chunk_frames(model, chunk_seconds, context_seconds))
+    return _chunks(model, windows.of(pieces), batch_size)
+
+
+class Listener:
+    """Runs a model on audio that is still coming, such as that of a microphone.
+
+    Together, its chunks are those of ``listen_in_chunks`` for the whole audio. A chunk is ready ``context_seconds``
+    after its end.
+
+    Args:
+        model: See ``load_model``.
+        rate: Samples per second of the audio.
+        chunk_seconds: Length of a chunk: short ones come soon, long ones cost less.
+        context_seconds: What the model hears on either side of a chunk.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit.acoustic_models import AcousticModel, Listener
+        >>> from ctckit import Vocabulary
+        >>> def knows_nothing(samples):
+        ...     return np.log(np.full((len(samples) // 100, 2), 0.5, np.float32))
+        >>> model = AcousticModel(Vocabulary.from_characters("a"), 1000, 100, knows_nothing)    # 10 frames a second
+        >>> listener = Listener(model, rate=1000, chunk_seconds=0.5, context_seconds=0.2)
+        >>> microphone = np.zeros((10, 100), np.float32)
+        >>> [chunk.end_seconds for samples in microphone for chunk in listener.push(samples)]
+        [0.5]
+        >>> [chunk.end_seconds for chunk in listener.finish()]
+        [1.0]
+
+        Captions::
+
+            listener, stream = Listener(model, rate=48000), decoder.stream()
+            for samples in microphone:
+                for chunk in listener.push(samples):
+                    stream.push(chunk.log_probs)
+                print(stream.partial().text)
+
+    Raises:
+        InvalidInputError: On arguments out of range.
+        MissingDependencyError: If the rate is not the model's, and the package soxr is not installed.
+    """
+
+    def __init__(
+        self, model: AcousticModel, *, rate: int, chunk_seconds: float = 1.0, context_seconds: float = 0.5
+    ) -> None:
+        _checks.positive_integer(rate, "rate")
+        _checks.number(chunk_seconds, "chunk_seconds", 0.1, float("inf"))
+        _checks.number(context_seconds, "context_seconds", 0.0, float("inf"))
+        self._model = model
+        self._resampler = audio.Resampler(rate, model.rate)
+        self._windows = _Windows(model.frame_samples, *_chunk_frames(model, chunk_seconds, context_seconds))
+
+    def push(self, samples: npt.NDArray[np.floating]) -> list[Chunk]:
+        """Add samples, (S,) in −1..1, and return the chunks that are ready.
+
+        Raises:
+            InvalidInputError: If they are of another form, or not finite.
+        """
+        checked = _checks.floats(_checks.as_array(samples, "samples"), "samples", "(S)")
+        if not np.isfinite(checked).all():
+            raise InvalidInputError("samples has values that are not finite; expected samples in −1..1.")
+        piece = self._resampler.push(checked.astype(np.float32))
+        return list(_chunks(self._model, self._windows.push(piece)))
+
+    def finish(self) -> list[Chunk]:
+        """Return the last chunks; the audio has ended."""
+        rest = self._resampler.push(np.zeros(0, np.float32), last=True)
+        return list(_chunks(self._model, self._windows.of([rest])))
+
+
+def _chunks(model: AcousticModel, windows: Iterable[Window], batch_size: int = 1) -> Iterator[Chunk]:
     return (
         Chunk(_kept(model, frames, len(samples), left, kept), end / model.rate)
         for batch in _batches(windows, batch_size)
@@ -161,22 +269,34 @@ def _chunk_frames(model: AcousticModel, chunk_seconds: float, context_seconds: f
     return min(chunk, limit), context
 
 
-def _windows(pieces: Iterable[Samples], hop: int, chunk: int, context: int) -> Iterator[Window]:
-    """Yield the inputs of the network: samples, frames before the chunk, frames of the chunk, end of the chunk.
+class _Windows:
+    """The inputs of the network: samples, frames before the chunk, frames of the chunk, end of the chunk.
 
     The last chunk keeps all remaining frames (None), and is longer than the context.
     """
-    buffer = np.zeros(0, np.float32)
-    first, left = 0, 0  # the first sample of the buffer; frames before the chunk
-    for piece in pieces:
-        buffer = np.concatenate([buffer, piece])
-        while len(buffer) > (left + chunk + context) * hop:
-            yield buffer[: (left + chunk + context) * hop], left, chunk, first + (left + chunk) * hop
+
+    def __init__(self, hop: int, chunk: int, context: int) -> None:
+        self._hop, self._chunk, self._context = hop, chunk, context
+        self._buffer = np.zeros(0, np.float32)
+        self._first, self._left = 0, 0  # the first sample of the buffer; frames before the chunk
+
+    def push(self, piece: Samples) -> Iterator[Window]:
+        """Yield the windows that are complete with these samples."""
+        hop, chunk, context = self._hop, self._chunk, self._context
+        self._buffer = np.concatenate([self._buffer, piece])
+        while len(self._buffer) > (self._left + chunk + context) * hop:
+            left = self._left
+            yield self._buffer[: (left + chunk + context) * hop], left, chunk, self._first + (left + chunk) * hop
             dropped = max(0, left + chunk - context)
-            buffer = buffer[dropped * hop :]
-            first, left = first + dropped * hop, left + chunk - dropped
-    if first or len(buffer):
-        yield buffer, left, None, first + len(buffer)
+            self._buffer = self._buffer[dropped * hop :]
+            self._first, self._left = self._first + dropped * hop, left + chunk - dropped
+
+    def of(self, pieces: Iterable[Samples]) -> Iterator[Window]:
+        """Yield the windows of these samples, to the end."""
+        for piece in pieces:
+            yield from self.push(piece)
+        if self._first or len(self._buffer):
+            yield self._buffer, self._left, None, self._first + len(self._buffer)
 
 
 def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:

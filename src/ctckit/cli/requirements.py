@@ -18,6 +18,14 @@ _OCR_PACKAGES = {
 
 
 _READING_PACKAGES = {"onnxruntime": "onnxruntime", "PIL": "pillow"}
+_SERVICE_PACKAGES = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "websockets": "websockets",
+    "python_multipart": "python-multipart",
+    "prometheus_client": "prometheus-client",
+    "PIL": "pillow",
+}
 _EXPORT_PACKAGES = {**_OCR_PACKAGES, **_READING_PACKAGES, "onnx": "onnx"}
 
 
@@ -52,6 +60,15 @@ def need_export(command: str) -> None:
         MissingDependencyError: As above.
     """
     _need(command, _EXPORT_PACKAGES, "export")
+
+
+def need_service(command: str) -> None:
+    """Check that the packages of ``ctckit[serve]`` are installed.
+
+    Raises:
+        MissingDependencyError: As above.
+    """
+    _need(command, _SERVICE_PACKAGES, "serve")
 
 
 def _need(command: str, packages: Mapping[str, str], extra: str) -> None:

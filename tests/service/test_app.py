@@ -1,0 +1,107 @@
+"""What all routes share: bounds, errors, state."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ctckit import BeamDecoder
+from ctckit.errors import InvalidInputError
+from ctckit.service import Limits, Models
+from tests.service.conftest import VOCABULARY, log_probs, npy
+
+
+def test_health_and_metrics(client):
+    service = client("acoustic")
+    assert service.get("/health").json()["models"] == ["decoder", "acoustic model"]
+    service.get("/nothing/here")
+    metrics = service.get("/metrics").text
+    assert 'ctckit_answers_total{route="/health",status="200"} 1.0' in metrics
+    assert 'ctckit_answers_total{route="other",status="404"} 1.0' in metrics
+
+
+def test_the_page_of_openapi_names_all_routes(client):
+    pytest.importorskip("torch")
+    paths = client("recognizer").get("/openapi.json").json()["paths"]
+    assert set(paths) == {"/read", "/decode", "/align", "/health"}
+
+
+def test_a_body_above_the_limit_is_not_read(client):
+    service = client(body_bytes=1000)
+    declared = service.post("/decode", content=b"x" * 1001)
+    streamed = service.post("/decode", content=iter([b"x" * 600] * 2))
+    form = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n' + b"a" * 2000
+    in_a_form = service.post(
+        "/align", content=iter([form, b"\r\n--x--\r\n"]), headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    for answer in (declared, streamed, in_a_form):
+        assert (answer.status_code, answer.json()["error"]["kind"]) == (413, "TooLarge")
+
+
+def test_a_full_service_says_when_to_try_again(client, monkeypatch):
+    gate = threading.Event()
+    decode = BeamDecoder.decode
+    monkeypatch.setattr(BeamDecoder, "decode", lambda *args, **options: gate.wait(10) and decode(*args, **options))
+    service = client(requests=2)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(service.post, "/decode", content=npy(log_probs("a"))) for _ in range(2)]
+        while "ctckit_requests_under_way 2.0" not in service.get("/metrics").text:
+            time.sleep(0.01)
+        refused = service.post("/decode", content=npy(log_probs("a")))
+        assert service.get("/health").status_code == 200
+        gate.set()
+        assert [each.result().status_code for each in waiting] == [200, 200]
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+
+
+def test_an_answer_that_takes_too_long(client, monkeypatch):
+    monkeypatch.setattr(BeamDecoder, "decode", lambda *args, **options: time.sleep(0.5))
+    answer = client(answer_seconds=0.1).post("/decode", content=npy(log_probs("a")))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        504,
+        "the answer was not ready within 0.1 seconds.",
+    )
+
+
+def test_an_unexpected_error_tells_nothing_of_the_server(client, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("/home/secret")
+
+    monkeypatch.setattr(BeamDecoder, "decode", broken)
+    service = client()
+    answer = service.post("/decode", content=npy(log_probs("a")))
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {"error": {"kind": "Unexpected", "message": "an error of this service; its log says more."}},
+    )
+    monkeypatch.undo()
+    assert service.post("/decode", content=npy(log_probs("a"))).json()["hypotheses"][0]["text"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/decode", 405, "Method Not Allowed"),
+        ("POST", "/nothing", 404, "Not Found"),
+        ("POST", "/decode?n_best=0", 422, "n_best: Input should be greater than or equal to 1"),
+        ("POST", "/align", 422, "text: Field required"),
+    ],
+)
+def test_errors_of_the_framework_have_the_same_form(client, method, path, status, message):
+    answer = client().request(method, path)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (status, message)
+
+
+def test_models_with_other_tokens_are_refused():
+    from tests.support import tiny_acoustic_model
+
+    with pytest.raises(InvalidInputError, match="the vocabulary of acoustic is not the decoder's; expected the same"):
+        Models(BeamDecoder(VOCABULARY), acoustic=tiny_acoustic_model.load(""))
+
+
+def test_limits_are_checked():
+    with pytest.raises(InvalidInputError, match="pixels is 0"):
+        Limits(pixels=0)
+    with pytest.raises(InvalidInputError, match="window_seconds is -1"):
+        Limits(window_seconds=-1)

@@ -1,0 +1,61 @@
+"""``ctckit serve``, as a process."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.service.conftest import VOCABULARY, log_probs, npy
+
+pytest.importorskip("uvicorn")
+pytest.importorskip("websockets")
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Run the command on any free port; returns the process and its address."""
+    (tmp_path / "tokens.txt").write_text("\n".join(token or "<blank>" for token in VOCABULARY.tokens), encoding="utf-8")
+    options = ["--vocabulary", "tokens.txt", "--separator", " ", "--port", "0", "--window", "400"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ctckit", "serve", *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if found := re.search(r"running on (http://\S+)", line):
+            break
+    assert found, "".join(lines)
+    yield process, found.group(1)
+    process.kill()
+    process.stderr.close()
+
+
+def test_sigterm_finishes_what_is_under_way(served):
+    import httpx
+
+    process, address = served
+    answers = []
+
+    def ask():
+        answers.append(httpx.post(f"{address}/decode", content=npy(log_probs("a cab")), timeout=20))
+
+    httpx.get(f"{address}/health").raise_for_status()
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while "under_way 1.0" not in httpx.get(f"{address}/metrics").text:
+        pass
+    process.send_signal(signal.SIGTERM)
+    asking.join(20)
+    assert answers[0].json()["hypotheses"][0]["text"] == "a cab"
+    assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_one_of_model_and_vocabulary_is_needed():
+    done = subprocess.run([sys.executable, "-m", "ctckit", "serve"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ctckit: give either --model, or --vocabulary for log-probabilities that clients send.\n",
+    )
