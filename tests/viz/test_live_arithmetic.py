@@ -171,8 +171,8 @@ def test_the_page_has_the_posteriors_of_the_package(page):
 
 
 READ_ARRAY = """(bytes) => {
-  const { rows } = ctckit.parseNpy(Uint8Array.from(bytes).buffer);
-  return rows.map((row) => [...row]);
+  const item = ctckit.parseNpy(Uint8Array.from(bytes).buffer);
+  return item.rows(0, item.frames).map((row) => [...row]);
 }"""
 
 

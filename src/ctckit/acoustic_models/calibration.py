@@ -38,6 +38,12 @@ class MeasuredLag:
         words: The number of words.
         recordings: The number of recordings.
         left_out: The recordings that could not be used, each with the reason.
+
+    Example:
+        >>> from ctckit.acoustic_models import MeasuredLag
+        >>> lag = MeasuredLag(seconds=0.06, spread_seconds=0.01, words=21, recordings=4, left_out=())
+        >>> f"{lag.seconds} s, from {lag.words} words"
+        '0.06 s, from 21 words'
     """
 
     seconds: float
@@ -67,6 +73,24 @@ def measure_lag(folder: Path, model: AcousticModel, spellings: Spellings | None 
 
     Raises:
         DataError: If no recording can be used; names the reasons.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ctckit.acoustic_models import AcousticModel, measure_lag
+        >>> from tempfile import mkdtemp
+        >>> import soundfile
+        >>> from ctckit.acoustic_models import example_recording
+        >>> from ctckit.alignment import TimedText, write_alignment
+        >>> example, folder = example_recording(), Path(mkdtemp())
+        >>> soundfile.write(folder / "one.wav", example.samples, example.rate)
+        >>> labels = [TimedText("ten", 1.18, 1.44, None), TimedText("meters", 1.44, 1.96, None)]    # by hand
+        >>> write_alignment(folder / "one.TextGrid", {"words": labels})
+        >>> sounds = {"ten": ["t", "ɛ", "n"], "meters": ["m", "i", "t", "ɝ", "z"]}
+        >>> heard = example.emissions
+        >>> model = AcousticModel(heard.vocabulary, example.rate, 320, lambda samples: heard.log_probs)
+        >>> lag = measure_lag(folder, model, lambda word: [sounds[word]])
+        >>> lag.words, lag.recordings, lag.left_out
+        (1, 1, ())
     """
     found: list[float] = []
     used, left_out = 0, []

@@ -40,6 +40,17 @@ class AcousticModel:
         most_samples: The largest number of samples of its input; None: no limit.
         lag: How much later than its sound a token appears, in seconds; see ``measure_lag``. None: not measured.
         log_probs_of_batch: A function from (B, S) samples to (B, T, C) log-probabilities; None: one input at a time.
+
+    Example:
+        >>> from ctckit.acoustic_models import AcousticModel
+        >>> import numpy as np
+        >>> from ctckit import Vocabulary
+        >>> def log_probs(samples):                                   # a network that calls sound "a"
+        ...     loud = np.abs(samples[: len(samples) // 100 * 100].reshape(-1, 100)).mean(axis=1) > 0.1
+        ...     return np.log(np.where(loud[:, None], [0.1, 0.9], [0.9, 0.1])).astype(np.float32)
+        >>> model = AcousticModel(Vocabulary.from_characters("a"), rate=1000, frame_samples=100, log_probs=log_probs)
+        >>> model.log_probs(np.zeros(500, np.float32)).shape
+        (5, 2)
     """
 
     vocabulary: Vocabulary
@@ -69,6 +80,13 @@ def load_model(name: str, **options: str) -> AcousticModel:
         InvalidInputError: If there is no such plug-in; lists the existing ones. If it does not take an option.
         DataError: If the folder or file of the argument cannot be used.
         MissingDependencyError: If the package that it needs is not installed.
+
+    Example:
+        >>> from ctckit.acoustic_models import load_model
+        >>> model = load_model("hama")  # doctest: +SKIP
+        >>> load_model("no such model")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ctckit.errors.InvalidInputError: ...
     """
     if (Path(name) / "config.json").is_file():
         name = f"huggingface:{name}"

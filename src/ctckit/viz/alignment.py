@@ -64,6 +64,7 @@ def draw_alignment(
         InvalidInputError: If ``between`` is empty, ``rate`` is missing, or names are too few.
 
     Example:
+        >>> from ctckit.viz import draw_alignment
         >>> import numpy as np, matplotlib; matplotlib.use("Agg")
         >>> from ctckit.alignment import forced_align
         >>> [found] = forced_align(np.log(np.full((50, 3), 1 / 3)), [1, 2])

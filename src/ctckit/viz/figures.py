@@ -45,6 +45,7 @@ def draw_trellis(
         MissingDependencyError: If Matplotlib is not installed.
 
     Example:
+        >>> from ctckit.viz import draw_trellis
         >>> import numpy as np, ctckit
         >>> import matplotlib; matplotlib.use("Agg")
         >>> axes = draw_trellis(ctckit.lattice(np.log(np.full((5, 3), 1 / 3)), [1, 2]), names=["", "a", "b"])

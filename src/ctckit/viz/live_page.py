@@ -31,6 +31,7 @@ def write_live_page(
     text: str = "apple",
     frames: int | None = None,
     posteriors: Sequence[LivePosterior] = (),
+    chapters: str | None = None,
 ) -> Path:
     """Write the live lattice as one HTML file that works without other files and without a network.
 
@@ -39,6 +40,7 @@ def write_live_page(
         text: The first target.
         frames: Frames of the synthetic posterior; by default a few for each character.
         posteriors: Outputs of your networks. The page shows the first one at the start; without any, a synthetic one.
+        chapters: Where the chapters of the tutorial are, an address without a slash at its end. The page links to them.
 
     Returns:
         The path.
@@ -48,6 +50,8 @@ def write_live_page(
         InvalidInputError: If ``frames`` is more than the page can show.
 
     Example:
+        >>> from pathlib import Path
+        >>> from ctckit.viz import write_live_page
         >>> import tempfile
         >>> path = write_live_page(Path(tempfile.mkdtemp()) / "apple.html", text="apple")
         >>> path.read_text(encoding="utf-8").splitlines()[0]
@@ -55,16 +59,24 @@ def write_live_page(
     """
     path = Path(path)
     make_folder(path.parent)
-    write_atomically(path, live_page(text=text, frames=frames, posteriors=posteriors).encode())
+    write_atomically(path, live_page(text=text, frames=frames, posteriors=posteriors, chapters=chapters).encode())
     return path
 
 
-def live_page(*, text: str = "apple", frames: int | None = None, posteriors: Sequence[LivePosterior] = ()) -> str:
+def live_page(
+    *,
+    text: str = "apple",
+    frames: int | None = None,
+    posteriors: Sequence[LivePosterior] = (),
+    chapters: str | None = None,
+) -> str:
     """Return the page as a string; see ``write_live_page``."""
     if frames is not None and not 0 <= frames <= MOST_FRAMES:
         raise InvalidInputError(f"frames is {frames}; the page shows 0 to {MOST_FRAMES}.")
     available = {f"given-{number}": each for number, each in enumerate(posteriors)} | bundled_posteriors()
     data: dict[str, Any] = {"text": text, "posteriors": [each.to_dict(key) for key, each in available.items()]}
+    if chapters is not None:
+        data["chapters"] = chapters
     if posteriors:
         data["source"] = "given-0"
     if frames is not None:

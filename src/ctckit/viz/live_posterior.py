@@ -28,6 +28,18 @@ class LivePosterior:
         image: (H, W) uint8, the input image, from the first frame to the last.
         wave: (W, 2) lowest and highest value, −1..1, of each of W equal pieces of the input sound.
         credit: Its source.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.viz import LivePosterior, write_live_page
+        >>> vocabulary = Vocabulary.from_characters("aelp")
+        >>> log_probs = np.log(0.02 + 0.9 * np.eye(5)[[1, 4, 0, 4, 3, 2]])
+        >>> mine = LivePosterior("mine", log_probs, vocabulary, "apple")
+        >>> write_live_page(Path(mkdtemp()) / "mine.html", posteriors=[mine]).name
+        'mine.html'
     """
 
     title: str

@@ -39,6 +39,7 @@ def draw_states(
         MissingDependencyError: If Matplotlib is not installed.
 
     Example:
+        >>> from ctckit.viz import draw_states
         >>> import matplotlib; matplotlib.use("Agg")
         >>> from ctckit.topology import ctc_topology
         >>> axes = draw_states(ctc_topology([3, 1, 1]), names=["", "a", "b", "c"])

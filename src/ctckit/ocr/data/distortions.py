@@ -152,6 +152,8 @@ def distort_image(image: GrayImage, rng: np.random.Generator, *, names: Collecti
         (height, width × 0.85..1.18) uint8.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.ocr.data.distortions import distort_image
         >>> image = np.full((32, 100), 255, np.uint8)
         >>> distort_image(image, np.random.default_rng(0)).shape[0]
         32

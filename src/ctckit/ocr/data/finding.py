@@ -69,6 +69,7 @@ class Frame:
         """Return the point of the image that lies so far along the line and below the upper edge of the frame.
 
         Example:
+            >>> from ctckit.ocr.data.finding import Frame
             >>> Frame(10.0, 5.0, 100.0, 20.0).point(30.0, 10.0)
             (40.0, 15.0)
         """

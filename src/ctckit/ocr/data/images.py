@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from ctckit.errors import DataError, MissingFileError
 
@@ -48,7 +48,10 @@ def load_image(path: str | Path, *, upright: bool = True) -> Image.Image:
 
 
 def _unreadable(error: Exception) -> str:
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):  # its message has the address of an object
+        said = "it has none of the formats that Pillow knows"
+    else:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"cannot be read as an image ({said}). Convert it to PNG, or remove it."
 
 

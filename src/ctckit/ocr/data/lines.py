@@ -117,6 +117,7 @@ class LineSet:
         """The number of skipped lines for each reason, the most frequent first.
 
         Example:
+            >>> from ctckit.ocr.data.lines import LineSet, Skipped
             >>> LineSet((), (Skipped("a.png", "no text file", "…"), Skipped("b.png", "no text file", "…"))).counts
             '2 × no text file'
         """
@@ -238,6 +239,7 @@ def describe_lines(lines: Sequence[TextLine], kind: str) -> dict[str, Any]:
         kind: What they are for, the beginning of the names.
 
     Example:
+        >>> from ctckit.ocr.data.lines import describe_lines
         >>> describe_lines([], "held-out")["held-out lines"]
         0
     """
@@ -260,6 +262,8 @@ def charset_of(lines: Iterable[TextLine]) -> str:
     """Return all characters of the texts, sorted.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.ocr.data.lines import Line, charset_of
         >>> charset_of([Line(np.zeros((32, 9), np.uint8), "papa", "a")])
         'ap'
     """
@@ -341,6 +345,7 @@ def frames_needed(text: str) -> int:
     """Return the number of frames that a text needs: one per character, and one per blank between equal neighbors.
 
     Example:
+        >>> from ctckit.ocr.data.lines import frames_needed
         >>> frames_needed("apple")
         6
     """
@@ -373,6 +378,7 @@ def documents_of(names: Sequence[str]) -> list[str]:
     If there is only one document then, pages count as documents.
 
     Example:
+        >>> from ctckit.ocr.data.lines import documents_of
         >>> documents_of(["will_64-4_040.jpg", "will_64-5_001.jpg", "will_65-1.xml, line_7"])
         ['will_64', 'will_64', 'will_65']
         >>> documents_of(["page1_01.png", "page1_02.png", "page2_01.png"])

@@ -26,6 +26,8 @@ def pad_levels(
         Levels (B, 1, height, W) uint8, and widths (B,) int64.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.ocr.data.padding import pad_levels
         >>> levels, widths = pad_levels([np.zeros((2, 3), np.uint8), np.zeros((2, 1), np.uint8)])
         >>> levels[1, 0].tolist(), widths.tolist()
         ([[0, 255, 255], [0, 255, 255]], [3, 1])
@@ -52,6 +54,7 @@ def group_by_width(widths: Sequence[int], batch_size: int, *, step: int = 0) -> 
         The positions of each batch.
 
     Example:
+        >>> from ctckit.ocr.data.padding import group_by_width
         >>> group_by_width([100, 100, 100, 5000, 5000], 4)
         [slice(0, 3, None), slice(3, 4, None), slice(4, 5, None)]
         >>> group_by_width([60, 64, 65], 4, step=64)

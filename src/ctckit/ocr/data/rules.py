@@ -74,6 +74,7 @@ class LineRules:
         r"""Return a text in this form.
 
         Example:
+            >>> from ctckit.ocr import LineRules
             >>> LineRules(unicode="NFD").normalized(" \u00e9\u00a0 a ") == "e\u0301 a"
             True
         """
@@ -83,6 +84,7 @@ class LineRules:
         """Return a text with the white space that the rules allow.
 
         Example:
+            >>> from ctckit.ocr import LineRules
             >>> LineRules().spaced("  to  be ")
             'to be'
         """
@@ -116,6 +118,8 @@ class LineRules:
             DataError: If the result would be wider.
 
         Example:
+            >>> from PIL import Image
+            >>> from ctckit.ocr import LineRules
             >>> LineRules().view(Image.new("L", (200, 50), 255), 32).levels.shape
             (32, 128)
         """

@@ -62,6 +62,8 @@ def vary_scan(image: GrayImage, rng: np.random.Generator, *, style: ScanStyle = 
         (height, another width) uint8.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.ocr.data.scanning import vary_scan
         >>> line = np.full((32, 200), 255, np.uint8)
         >>> vary_scan(line, np.random.default_rng(0)).shape[0]
         32

@@ -139,6 +139,7 @@ def load_digit_slice(name: str) -> DigitImages:
         InvalidInputError: For any other name.
 
     Example:
+        >>> from ctckit.ocr.data.synthetic import load_digit_slice
         >>> len(load_digit_slice("test"))
         360
     """
@@ -164,6 +165,7 @@ def compose_strings(
         ``count`` lines; ``line.image`` is (32, width) uint8, ``line.text`` has the digits.
 
     Example:
+        >>> from ctckit.ocr.data.synthetic import compose_strings, load_digit_slice
         >>> lines = compose_strings(load_digit_slice("test"), 2, seed=0)
         >>> lines[0].image.shape[0]
         32
@@ -192,6 +194,7 @@ def compose_texts(
         InvalidInputError: If a text is empty or has a character that is not a digit of ``digits``.
 
     Example:
+        >>> from ctckit.ocr.data.synthetic import compose_texts, load_digit_slice
         >>> [line.text for line in compose_texts(load_digit_slice("test"), ["1984", "7"], seed=0)]
         ['1984', '7']
     """

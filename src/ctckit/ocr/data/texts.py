@@ -49,6 +49,7 @@ def normalize_text(text: str, *, form: str = "NFC", single_spaces: bool = True) 
             space; at both ends it is removed. Otherwise only line ends are removed.
 
     Example:
+        >>> from ctckit.ocr.data.texts import normalize_text
         >>> normalize_text(" to\u00a0 be\u200b ")
         'to be'
     """
@@ -62,6 +63,7 @@ def unusable_because(text: str) -> str | None:
     r"""Return why a text cannot be the text of a line, before it is normalized; None if it can.
 
     Example:
+        >>> from ctckit.ocr.data.texts import unusable_because
         >>> unusable_because("one\ntwo")
         '2 lines of text; expected one. Split the image into lines.'
     """
@@ -91,6 +93,7 @@ def display_order(text: str, *, rightward: bool = True) -> str:
         MissingDependencyError: If python-bidi is not installed, and the text needs it.
 
     Example:
+        >>> from ctckit.ocr.data.texts import display_order
         >>> display_order("(\u05d0\u05d1) 12", rightward=False) == "12 (\u05d1\u05d0)"
         True
     """
@@ -113,6 +116,7 @@ def is_right_to_left(text: str) -> bool:
     """Return whether most letters of a text are of a script that is written from right to left.
 
     Example:
+        >>> from ctckit.ocr.data.texts import is_right_to_left
         >>> [is_right_to_left(text) for text in ("שלום", "peace", "1948")]
         [True, False, False]
     """
@@ -124,6 +128,7 @@ def show_characters(characters: str) -> str:
     r"""Return characters for a message; those that have no picture of their own by their numbers.
 
     Example:
+        >>> from ctckit.ocr.data.texts import show_characters
         >>> show_characters("a\u200d\u0301")
         'a<U+200D><U+0301>'
     """

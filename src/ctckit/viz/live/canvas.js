@@ -2,6 +2,9 @@
 
 import { TRANSITIONS } from "./ctc.js";
 
+/** Whether the window is small: then rows are lower, so that the lattice is on the first screen. */
+export const isCompact = () => innerWidth <= 640 || innerHeight < 820;
+
 export const MANY_ROWS = 14; // above, the rows of classes are lower
 
 /** A canvas of `width` × `height` CSS pixels, sharp on any screen; its cleared context. */
@@ -48,6 +51,29 @@ export function shadeFrames(context, store, ink, width, height) {
   for (const t of markedFrames(store)) context.fillRect(t * width, 0, width, height);
 }
 
+export const AXIS = 20; // the height of the frame numbers
+
+/** The distance of the frame numbers, in frames. */
+function numberedFrames(width) {
+  return [1, 2, 5, 10, 20, 50].find((each) => each * width >= 24) ?? 100;
+}
+
+/** The frame numbers under a panel; those of the marked frames are always drawn. */
+export function drawFrameNumbers(context, store, ink, width, top) {
+  const middle = (t) => (t + 0.5) * width;
+  const write = (t, weight) => {
+    context.font = `${weight} 11px system-ui, sans-serif`;
+    context.fillText(t, middle(t), top + AXIS / 2 + 2);
+  };
+  context.fillStyle = ink.quiet;
+  for (let t = 0; t < store.count; t += numberedFrames(width)) write(t, 400);
+  for (const t of markedFrames(store)) {
+    context.clearRect(middle(t) - 13, top, 26, AXIS);
+    context.fillStyle = ink.ink;
+    write(t, 700);
+  }
+}
+
 export function roundedBar(context, x, y, width, height, radius) {
   const corner = Math.min(radius, width / 2, height / 2);
   context.beginPath();
@@ -84,12 +110,10 @@ export function scrollTogether(scrollers) {
   }
 }
 
-/** Scrolls column t of a canvas into view. */
+/** Scrolls column t of a canvas into view, with some columns on both sides of it. */
 export function reveal(canvas, t, width) {
   const scroller = canvas.parentElement;
-  const left = t * width;
-  if (left < scroller.scrollLeft) scroller.scrollLeft = left - width;
-  else if (left + width > scroller.scrollLeft + scroller.clientWidth) {
-    scroller.scrollLeft = left + 2 * width - scroller.clientWidth;
-  }
+  const margin = Math.min(3 * width, scroller.clientWidth / 3);
+  const [left, right] = [t * width - margin, (t + 1) * width + margin];
+  scroller.scrollLeft = Math.max(Math.min(scroller.scrollLeft, left), right - scroller.clientWidth);
 }

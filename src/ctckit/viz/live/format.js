@@ -31,6 +31,15 @@ export function formatLog(value, digits = 2) {
   return value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
 }
 
+const SMALL_CHANGE = 0.1;
+
+/** A change with its sign: +0.12, −0.12; a small one as exactly as the loss, +0.0046; ±0. */
+export function formatChange(value) {
+  const size = Math.abs(value);
+  const written = formatLog(size, size < SMALL_CHANGE ? 4 : 2);
+  return Number(written) === 0 ? "±0" : `${value > 0 ? "+" : "−"}${written}`;
+}
+
 /** A log-probability on the scale that is shown. */
 export function formatScore(log, scale) {
   return scale === "log" ? formatLog(log) : formatExp(log);

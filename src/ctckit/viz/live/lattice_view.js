@@ -2,36 +2,33 @@
 // state.
 
 import { TRANSITIONS, IMPOSSIBLE, arrivals, transitionOccupancy, departures, hasArrow } from "./ctc.js";
-import { cellAt, colors, markedFrames, prepared, reveal, shadeFrames } from "./canvas.js";
-import { element } from "./dom.js";
+import { AXIS, cellAt, colors, drawFrameNumbers, isCompact, prepared, reveal, shadeFrames } from "./canvas.js";
+import { byId, element } from "./dom.js";
 import { formatExp, formatScore } from "./format.js";
 
 const MANY = 2500; // states × frames: above, a picture of cells instead of dots and lines
 const FAINTEST = 0.02;
-const AXIS = 20; // the height of the frame numbers
 
 /** The height of a row. Rows of many states are low; then only the tokens, in every other row, have names. */
 export function rowHeight(states) {
-  return states <= 13 ? 32 : states <= 25 ? 24 : Math.max(7, Math.floor(680 / states));
+  return states <= 13 ? (isCompact() ? 22 : 27) : states <= 25 ? 22 : Math.max(7, Math.floor(640 / states));
 }
 
-/** The distance of the frame numbers under the lattice, in frames. */
-function numberedFrames(width) {
-  return [1, 2, 5, 10, 20, 50].find((each) => each * width >= 24) ?? 100;
-}
+const NATS = 16; // of the log scale of α and β
+const DECADES_OF_SHARES = 6; // of that of γ
 
-/** A function from [t][s] to 0..1, the strength with which a state is drawn. */
+/** A function from [t][s] to 0..1, the strength of a state in the picture. α and β are scaled in each frame. */
 export function shading(store, quantity = store.quantity) {
   const { lattice, scale } = store;
   const matrix = lattice[quantity];
-  if (quantity === "occupancy") {
-    return (t, s) => (scale === "linear" ? matrix[t][s] : logShade(Math.log10(matrix[t][s]), 0, 6));
-  }
-  const tops = matrix.map((row) => row.reduce((a, b) => Math.max(a, b), IMPOSSIBLE)).filter((top) => top > IMPOSSIBLE);
-  const top = Math.max(...tops);
-  if (scale === "linear") return (t, s) => (matrix[t][s] > IMPOSSIBLE ? Math.exp(matrix[t][s] - top) : 0);
-  const range = 1.25 * (top - Math.min(...tops)) + 9;
-  return (t, s) => logShade(matrix[t][s], top, range);
+  if (quantity === "occupancy") return (t, s) => shareShade(matrix[t][s], scale);
+  const tops = matrix.map((row) => row.reduce((a, b) => Math.max(a, b), IMPOSSIBLE));
+  if (scale === "linear") return (t, s) => (matrix[t][s] > IMPOSSIBLE ? Math.exp(matrix[t][s] - tops[t]) : 0);
+  return (t, s) => logShade(matrix[t][s], tops[t], NATS);
+}
+
+function shareShade(share, scale) {
+  return scale === "linear" ? share : logShade(Math.log10(share), 0, DECADES_OF_SHARES);
 }
 
 function logShade(value, top, range) {
@@ -46,8 +43,8 @@ export function reached(store, t) {
 
 export class LatticeView {
   constructor(announce) {
-    this.canvas = document.getElementById("lattice-canvas");
-    this.names = document.getElementById("lattice-names");
+    this.canvas = byId("lattice-canvas");
+    this.names = byId("lattice-names");
     this.announce = announce;
   }
 
@@ -99,8 +96,13 @@ export class LatticeView {
     store.picked = null;
     store.hover = next;
     redraw();
-    reveal(this.canvas, next.t, this.width);
+    this.reveal(next.t);
     return this.announce(describeState(store, next));
+  }
+
+  /** Scrolls a frame into view. */
+  reveal(t) {
+    reveal(this.canvas, t, this.width);
   }
 
   render(store, width) {
@@ -149,24 +151,7 @@ export class LatticeView {
     }
     if (feasible && store.showPath && path.length) this.drawPath(context, ink);
     if (state) this.drawState(context, ink, state);
-    this.drawAxis(context, ink, states * height);
-  }
-
-  /** The frame numbers; those of the marked frames are always drawn. */
-  drawAxis(context, ink, top) {
-    const { store, width } = this;
-    const every = numberedFrames(width);
-    const write = (t, weight) => {
-      context.font = `${weight} 11px system-ui, sans-serif`;
-      context.fillText(t, this.x(t), top + AXIS / 2 + 2);
-    };
-    context.fillStyle = ink.quiet;
-    for (let t = 0; t < store.count; t += every) write(t, 400);
-    for (const t of markedFrames(store)) {
-      context.clearRect(this.x(t) - 13, top, 26, AXIS);
-      context.fillStyle = ink.ink;
-      write(t, 700);
-    }
+    drawFrameNumbers(context, store, ink, width, states * height);
   }
 
   drawCells(context, ink, shade) {
@@ -216,7 +201,7 @@ export class LatticeView {
       const probs = quantity === "occupancy" ? transitionOccupancy(lattice, t) : null;
       for (let s = 0; s < lattice.states; s++) {
         const strengths = probs
-          ? probs.map((row) => (store.scale === "linear" ? row[s] : logShade(Math.log10(row[s]), 0, 6)))
+          ? probs.map((row) => shareShade(row[s], store.scale))
           : sharesOf(quantity === "alpha" ? this.coming(t, s) : this.going(t, s), shade(ahead, s));
         for (const k of TRANSITIONS.keys()) {
           const strength = strengths[k];

@@ -1,5 +1,7 @@
 // The players: of the recursion, frame by frame, and of the steps of a training.
 
+import { byId } from "./dom.js";
+
 const FRAME_MS = 420;
 const STEP_MS = 260;
 const DIRECTIONS = {
@@ -16,9 +18,10 @@ class Clock {
   }
 
   start() {
+    clearInterval(this.timer);
     this.timer = setInterval(() => this.step(false) || this.stop(), this.milliseconds());
     this.button.textContent = "❚❚";
-    this.button.classList.add("playing");
+    this.button.setAttribute("aria-pressed", true);
     if (!this.step(true)) this.stop();
   }
 
@@ -26,20 +29,20 @@ class Clock {
     clearInterval(this.timer);
     this.timer = null;
     this.button.textContent = "▶";
-    this.button.classList.remove("playing");
+    this.button.setAttribute("aria-pressed", false);
   }
 }
 
 /** The frame controls. α is played from the first frame on, β and γ from the last one back. */
 export class Player {
-  constructor(store, redraw) {
+  constructor(store, moved) {
     this.store = store;
-    this.redraw = redraw;
-    this.scrub = document.getElementById("scrub");
+    this.moved = moved;
+    this.scrub = byId("scrub");
     const pace = () => Math.max(60, Math.min(FRAME_MS, 12_000 / Math.max(1, store.count)));
-    this.clock = new Clock(document.getElementById("play"), pace, (first) => this.play(first));
-    document.getElementById("back").addEventListener("click", () => this.go(store.frame - 1));
-    document.getElementById("ahead").addEventListener("click", () => this.go(store.frame + 1));
+    this.clock = new Clock(byId("play"), pace, (first) => this.play(first));
+    byId("back").addEventListener("click", () => this.go(store.frame - 1));
+    byId("ahead").addEventListener("click", () => this.go(store.frame + 1));
     this.scrub.addEventListener("input", () => this.go(Number(this.scrub.value)));
   }
 
@@ -47,16 +50,15 @@ export class Player {
     return this.store.quantity !== "alpha";
   }
 
+  /** One frame ahead. The first one after a pause continues; after the end, or where nothing was played, it begins. */
   play(first) {
     const { store } = this;
-    if (!store.count) return false;
     const last = store.count - 1;
-    if (first) this.move(this.backwards ? last : 0);
-    else {
-      const next = store.frame + (this.backwards ? -1 : 1);
-      if (next < 0 || next > last) return false; // it stays where it has ended
-      this.move(next);
-    }
+    const next = store.frame + (this.backwards ? -1 : 1);
+    const ended = next < 0 || next > last;
+    if (first && store.count && (ended || store.cursor > last)) this.move(this.backwards ? last : 0);
+    else if (ended) return false; // it stays where it has ended
+    else this.move(next);
     return true;
   }
 
@@ -64,7 +66,7 @@ export class Player {
   move(t) {
     this.store.cursor = t;
     this.store.hover = this.store.picked = null;
-    this.redraw();
+    this.moved(t);
   }
 
   go(t) {
@@ -79,9 +81,9 @@ export class Player {
     this.scrub.value = Math.max(0, store.frame);
     const frame = `frame ${store.frame} (0–${last})`;
     this.scrub.setAttribute("aria-valuetext", frame);
-    document.getElementById("frame").textContent = store.cursor >= store.count ? `all ${store.count} frames` : frame;
-    document.getElementById("play-note").textContent = DIRECTIONS[store.quantity];
-    for (const id of ["play", "back", "ahead", "scrub"]) document.getElementById(id).disabled = store.count === 0;
+    byId("frame").textContent = store.cursor >= store.count ? `all ${store.count} frames` : frame;
+    byId("play-note").textContent = DIRECTIONS[store.quantity];
+    for (const id of ["play", "back", "ahead", "scrub"]) byId(id).disabled = store.count === 0;
   }
 }
 
@@ -89,8 +91,8 @@ export class Player {
 export class Replay {
   constructor(store) {
     this.store = store;
-    this.slider = document.getElementById("replay");
-    this.clock = new Clock(document.getElementById("replay-play"), () => STEP_MS, (first) => this.play(first));
+    this.slider = byId("replay");
+    this.clock = new Clock(byId("replay-play"), () => STEP_MS, (first) => this.play(first));
     this.slider.addEventListener("input", () => {
       this.clock.stop();
       store.setStep(Number(this.slider.value));
@@ -101,18 +103,18 @@ export class Replay {
     const { store } = this;
     const last = store.history ? store.history.length - 1 : 0;
     if (!last || (!first && store.step >= last)) return false;
-    store.setStep(first && store.step >= last ? 0 : Math.min(last, store.step + (first ? 0 : 1)));
+    store.setStep(store.step >= last ? 0 : store.step + 1);
     return true;
   }
 
   render(store) {
     const several = store.history?.length > 1;
-    document.getElementById("replay-field").hidden = !several;
+    byId("replay-field").hidden = !several;
     if (!several) return this.clock.stop();
     this.slider.max = store.history.length - 1;
     this.slider.value = store.step;
     const name = String(store.posterior.steps?.[store.step] ?? store.step);
-    document.getElementById("replay-value").textContent = name;
+    byId("replay-value").textContent = name;
     this.slider.setAttribute("aria-valuetext", name);
   }
 }

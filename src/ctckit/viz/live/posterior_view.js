@@ -1,14 +1,20 @@
 // The posterior as bars that can be dragged; above it the image or the sound that the network read.
 
-import { MANY_ROWS, cellAt, colors, prepared, reveal, roundedBar, shadeFrames } from "./canvas.js";
-import { formatProb } from "./format.js";
+import {
+  AXIS, MANY_ROWS, cellAt, colors, drawFrameNumbers, isCompact, prepared, reveal, roundedBar, shadeFrames,
+} from "./canvas.js";
+import { byId, element } from "./dom.js";
+import { formatChange, formatLog, formatProb } from "./format.js";
 
 const REST_ROW = 18;
 
 /** The height of a row. */
 function rowHeightOf(store) {
-  return store.rows.length <= MANY_ROWS ? 27 : store.rows.length <= 40 ? 19 : 14;
+  return store.rows.length <= MANY_ROWS ? (isCompact() ? 20 : 25) : store.rows.length <= 40 ? 19 : 14;
 }
+
+/** Whether the lattice, which has the frame numbers, is hidden by the tour. */
+const isAlone = () => byId("lattice").offsetHeight === 0;
 
 const PIXELS_PER_NAT = 14; // dragging by so many pixels multiplies the odds by e
 const KEY_STEP = 0.5; // nats
@@ -28,8 +34,8 @@ export function barHeight(prob, scale) {
 
 export class PosteriorView {
   constructor(announce) {
-    this.canvas = document.getElementById("posterior-canvas");
-    this.names = document.getElementById("posterior-names");
+    this.canvas = byId("posterior-canvas");
+    this.names = byId("posterior-names");
     this.announce = announce;
     this.cell = null; // {t, c}: under the pointer, reached by key, or `selected` by a tap
   }
@@ -108,6 +114,7 @@ export class PosteriorView {
   letGo() {
     clearTimeout(this.touch?.timer);
     this.touch = this.drag = null;
+    this.draw();
   }
 
   at(event) {
@@ -155,7 +162,8 @@ export class PosteriorView {
     const { store } = this;
     const { t, c } = this.cell;
     const name = c === store.blank ? "blank" : store.name(c);
-    return `frame ${t}, ${name}: ${formatProb(Math.exp(store.logProbs[t][c]))}`;
+    const loss = store.edited ? `; loss ${formatLog(-store.lattice.total, 3)}` : "";
+    return `frame ${t}, ${name}: ${formatProb(Math.exp(store.logProbs[t][c]))}${loss}`;
   }
 
   /** Draws everything again, with the names of the classes; `width` is that of a frame. */
@@ -184,6 +192,11 @@ export class PosteriorView {
       rest.title = `${store.names.length - store.rows.length} other classes together`;
       labels.push(rest);
     }
+    if (isAlone()) {
+      const axis = element("span", "frame", "sans");
+      axis.style.height = `${AXIS}px`;
+      labels.push(axis);
+    }
     this.names.replaceChildren(...labels);
     if (focused) this.names.querySelector(`[data-class="${focused}"]`)?.focus();
     const frames = `${store.count} frames × ${store.rows.length} classes`;
@@ -198,7 +211,7 @@ export class PosteriorView {
     const high = rowHeightOf(store);
     const height = rows.length * high + (rest ? REST_ROW : 0);
     const all = Math.max(1, store.count * width);
-    const context = prepared(this.canvas, all, height);
+    const context = prepared(this.canvas, all, height + (isAlone() ? AXIS : 0));
     const ink = colors();
     shadeFrames(context, store, ink, width, height);
     const gap = width > 12 ? 1.5 : 0.5;
@@ -215,6 +228,7 @@ export class PosteriorView {
       context.globalAlpha = 1;
     });
     if (rest) this.drawRest(context, ink, gap, height);
+    if (isAlone()) drawFrameNumbers(context, store, ink, width, height);
     if (this.cell?.t < store.count && rows.includes(this.cell.c)) this.drawCell(context, ink);
   }
 
@@ -241,11 +255,14 @@ export class PosteriorView {
     context.beginPath();
     context.roundRect(cell.t * width + 0.5, top + 0.5, width - 1, row - 2, 3);
     context.stroke();
-    const text = formatProb(prob);
+    const change = this.drag && store.edited ? ` · loss ${formatChange(store.change)}` : "";
+    const text = `frame ${cell.t}, ${store.name(cell.c)}: ${formatProb(prob)}${change}`;
     context.font = "600 12px system-ui, sans-serif";
     const wide = context.measureText(text).width + 8;
     const right = (cell.t + 1) * width + 3;
-    const x = right + wide < store.count * width ? right : cell.t * width - wide - 3;
+    const { scrollLeft, clientWidth } = this.canvas.parentElement;
+    const fits = right + wide < scrollLeft + clientWidth;
+    const x = fits ? right : Math.max(scrollLeft, cell.t * width - wide - 3);
     context.fillStyle = ink.ink;
     roundedBar(context, x, top + row / 2 - 9.5, wide, 18, 4);
     context.fillStyle = ink.card;
@@ -258,16 +275,17 @@ const MEDIA_HEIGHT = 64;
 /** The image or the sound that the network read, on the axis of the frames. */
 export function renderMedia(store, width) {
   const media = store.posterior?.image ?? store.posterior?.wave;
-  const panel = document.getElementById("media");
+  const panel = byId("media");
   panel.hidden = !media;
   if (!media) return;
-  const canvas = document.getElementById("media-canvas");
+  const canvas = byId("media-canvas");
   canvas.setAttribute("aria-label", store.posterior.title);
+  canvas.classList.toggle("paper", Boolean(store.posterior.image));
   const ink = colors();
   const all = store.count * width;
   if (store.posterior.image) {
     const { rows, columns } = media;
-    const height = Math.min(110, Math.max(24, (all * rows) / columns));
+    const height = Math.min(isCompact() ? 60 : 110, Math.max(24, (all * rows) / columns));
     const context = prepared(canvas, all, height);
     context.imageSmoothingEnabled = true;
     context.drawImage(pictureOf(media), 0, 0, all, height);

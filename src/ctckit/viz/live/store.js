@@ -8,27 +8,38 @@ import { beamsOf, collapse, greedyPath, tokensOf } from "./search.js";
 export const BEAM_WIDTH = 40;
 export const SYNTHETIC = "synthetic";
 export const UNIFORM = "uniform";
+export const OPENED = "file";
 const SLOW_SEARCH = 60_000; // frames × classes: above, the search waits until nothing else happens
 const LEAST_LOGIT = -14; // dragging a class up from −∞ begins here
 const ROWS = 14; // more only where they have to be
 const WORTH_A_ROW = 0.05;
+const SAME = 1e-9; // nats: differences below are rounding
 
 export class Store {
   constructor(page) {
+    this.page = page;
     this.posteriors = new Map(page.posteriors.map((each) => [each.key, each]));
     this.views = [];
-    this.quantity = "occupancy";
-    this.scale = "linear";
     this.showPath = true;
+    this.complaint = null; // why a file cannot be shown; until the next change
+  }
+
+  /** Shows what an address asks for; where it says nothing, what the page begins with. */
+  restore(asked) {
+    const { page } = this;
+    this.quantity = asked.quantity ?? "alpha";
+    this.scale = asked.scale ?? "linear";
     this.hover = null; // {t, s} under the pointer, or last reached by key
-    this.picked = null; // {t, s} pinned by a click or by Enter
-    this.cursor = Infinity; // the frame up to which the recursion has been played; beams are those of this frame
-    this.text = page.text;
-    this.spelled = page.text;
-    this.frames = page.frames ?? null;
-    this.edited = false;
-    this.take(page.source ?? SYNTHETIC, page.step ?? null);
-    if (page.target != null) this.setText(page.target);
+    this.text = this.spelled = asked.text ?? page.text;
+    this.frames = asked.frames ?? page.frames ?? null;
+    const known = [SYNTHETIC, UNIFORM, ...this.posteriors.keys()].includes(asked.source);
+    this.take(known ? asked.source : (asked.text === null && page.source) || SYNTHETIC, asked.step);
+    if (asked.target !== null) this.setText(asked.target);
+    for (const [t, c, logit] of asked.drags) if (t < this.count && c < this.names.length) this.setLogit(t, c, logit);
+    this.cursor = asked.frame ?? Infinity; // the frame that the player has reached; the beam is that of this frame
+    const [t, s] = asked.state ?? [-1, 0];
+    this.picked = this.has({ t, s }) ? { t, s } : null; // {t, s} pinned by a click or by Enter
+    this.tell();
   }
 
   subscribe(view) {
@@ -42,6 +53,7 @@ export class Store {
   /** Selects another posterior, at a training step if it has several. */
   take(key, step = null) {
     this.source = key;
+    this.step = 0;
     this.posterior = this.posteriors.get(key) ?? null;
     if (this.posterior) {
       const { names, blank, target } = this.posterior;
@@ -57,6 +69,26 @@ export class Store {
       this.spelled = this.text;
       this.synthesize();
     }
+  }
+
+  /** The target of the posterior as it was selected. */
+  get firstText() {
+    return this.posterior?.target ?? this.spelled;
+  }
+
+  /** Whether a link can hold what is shown. */
+  get linkable() {
+    return this.source !== OPENED;
+  }
+
+  /** The logits that differ from those of the network: [frame, class, logit]. */
+  drags() {
+    const found = [];
+    if (!this.edited) return found;
+    this.logits.forEach((row, t) =>
+      row.forEach((logit, c) => logit === this.original[t][c] || found.push([t, c, logit])),
+    );
+    return found;
   }
 
   /** The posterior of another step of the training; the target stays. */
@@ -87,6 +119,7 @@ export class Store {
 
   setText(text) {
     this.text = text;
+    this.untouched = null;
     this.compute();
   }
 
@@ -109,6 +142,7 @@ export class Store {
     this.edited = false;
     this.cursor = Infinity;
     this.choice = null;
+    this.untouched = null;
     this.compute();
   }
 
@@ -132,6 +166,7 @@ export class Store {
   }
 
   compute() {
+    this.complaint = null;
     const { tokens, unknown } = encode(this.text, this.names, this.blank);
     this.target = tokens;
     this.unknown = unknown;
@@ -146,11 +181,35 @@ export class Store {
     this.tell();
   }
 
+  /** How much the drags have changed the loss; null without drags. */
+  get change() {
+    if (!this.edited) return null;
+    this.untouched ??= latticeOf(this.original.map(logSoftmax), this.target, this.blank).total;
+    return this.untouched === this.lattice.total ? 0 : this.untouched - this.lattice.total;
+  }
+
   search() {
     clearTimeout(this.searching);
-    const run = () => (this.beams = beamsOf(this.logProbs, this.blank, BEAM_WIDTH, this.beams, this.beams.length));
+    this.rival = null;
+    const run = () => {
+      this.beams = beamsOf(this.logProbs, this.blank, BEAM_WIDTH, this.beams, this.beams.length);
+      this.rival = this.findRival();
+    };
     if (this.count * this.names.length <= SLOW_SEARCH) run();
     else this.searching = setTimeout(() => (run(), this.tell()), 250);
+  }
+
+  /** The best text of the search that is not the target, with all its paths: {tokens, total}; null if there is none. */
+  findRival() {
+    const target = this.target.join();
+    const texts = (this.beams[this.count - 1] ?? []).map((each) => tokensOf(each.text));
+    const tokens = texts.find((each) => each.join() !== target);
+    return tokens ? { tokens, total: latticeOf(this.logProbs, tokens, this.blank).total } : null;
+  }
+
+  /** Whether the rival is as likely as the target. */
+  get tied() {
+    return this.rival !== null && Math.abs(this.rival.total - this.lattice.total) < SAME;
   }
 
   get count() {
