@@ -12,7 +12,7 @@ from ctckit.viz.live_page import write_live_page
 def write(app: Sphinx, error: Exception | None) -> None:
     """Write the page if the build succeeded and makes HTML."""
     if error is None and app.builder.format == "html":
-        write_live_page(Path(app.outdir) / "learn" / "lattice.html")
+        write_live_page(Path(app.outdir) / "learn" / "lattice.html", chapters=".")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

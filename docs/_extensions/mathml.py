@@ -1,6 +1,12 @@
-"""Write formulas as MathML, which browsers draw without a script and without a network."""
+"""Write formulas as MathML, which browsers draw without a script and without a network.
+
+Browsers do not break a formula into lines. A formula of its own is therefore written in parts, which begin behind
+``qquad`` and ``allowbreak``. In a narrow window they are on lines of their own.
+"""
 
 from __future__ import annotations
+
+import re
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -16,8 +22,14 @@ def inline(self: HTML5Translator, node: nodes.math) -> None:
 
 def block(self: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula in a paragraph of its own."""
-    self.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    equations = re.split(r"(?:\\qquad\s*)+", node.astext())
+    self.body.append(f'<div class="formula">{"".join(map(_equation, equations))}</div>')
     raise nodes.SkipNode
+
+
+def _equation(latex: str) -> str:
+    parts = re.split(r"\\allowbreak\s*", latex)
+    return f'<div class="equation">{"".join(convert(part, display="block") for part in parts)}</div>'
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from command_examples import find_examples, section
 from sphinx.application import Sphinx
 
 
@@ -30,12 +31,16 @@ class Page:
         title: The heading.
         modules: The page has those public names of ``ctckit`` that these modules, or modules inside of them, define.
         also: Modules whose public names all follow after these.
+        without: Modules whose public names are on another page, whatever defines them.
+        see: The guides and chapters about it: paths from the folder of the docs, without their ends.
     """
 
     name: str
     title: str
     modules: tuple[str, ...]
     also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    see: tuple[str, ...] = ()
 
 
 def _parts(package: str) -> tuple[str, ...]:
@@ -44,36 +49,102 @@ def _parts(package: str) -> tuple[str, ...]:
     return tuple(f"{package}.{each.name}" for each in found if not each.name.startswith("_"))
 
 
+_FOR_USERS = ("ctckit.ocr", "ctckit.ocr.networks.base", "ctckit.ocr.training.observing", "ctckit.ocr.data.synthetic")
 PAGES = (
-    Page("loss", "The loss", ("ctckit.loss", "ctckit.variants"), ("ctckit.objectives",)),
-    Page("lattice", "The lattice", ("ctckit.lattices",)),
-    Page("alignment", "Alignment", ("ctckit.alignment",), ("ctckit.alignment",)),
-    Page("acoustic_models", "Acoustic models", (), ("ctckit.acoustic_models",)),
-    Page("language_models", "Language models", ("ctckit.language_models",), ("ctckit.language_models",)),
-    Page("decoding", "Decoding", ("ctckit.decoding",), ("ctckit.decoding",)),
-    Page("diagnosis", "Diagnosis", ("ctckit.diagnosis",), ("ctckit.diagnosis", "ctckit.diagnosis.records")),
-    Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",)),
-    Page("settings", "Settings", ("ctckit.kernels.runtime",)),
-    Page("topology", "Topology", (), ("ctckit.topology", "ctckit.variants")),
+    Page(
+        "loss",
+        "The loss",
+        ("ctckit.loss", "ctckit.variants"),
+        ("ctckit.objectives",),
+        see=("guides/loss", "guides/variants", "guides/gpu", "learn/3_forward", "learn/5_backwards"),
+    ),
+    Page("lattice", "The lattice", ("ctckit.lattices",), see=("learn/3_forward", "learn/5_backwards", "learn/live")),
+    Page(
+        "alignment",
+        "Alignment",
+        ("ctckit.alignment",),
+        ("ctckit.alignment",),
+        see=("guides/alignment", "guides/align_recordings", "learn/8_alignment"),
+    ),
+    Page(
+        "acoustic_models",
+        "Acoustic models",
+        (),
+        ("ctckit.acoustic_models",),
+        see=("guides/transcribe", "guides/align_recordings", "learn/8_alignment"),
+    ),
+    Page(
+        "language_models",
+        "Language models",
+        ("ctckit.language_models",),
+        ("ctckit.language_models",),
+        see=("guides/language_models", "guides/rescoring", "learn/7_reading_out"),
+    ),
+    Page(
+        "decoding",
+        "Decoding",
+        ("ctckit.decoding",),
+        ("ctckit.decoding",),
+        see=("guides/decoding", "guides/serving", "guides/rescoring", "learn/7_reading_out"),
+    ),
+    Page(
+        "diagnosis",
+        "Diagnosis",
+        ("ctckit.diagnosis",),
+        ("ctckit.diagnosis", "ctckit.diagnosis.records"),
+        see=("guides/diagnose", "learn/6_training"),
+    ),
+    Page("service", "A service", (), ("ctckit.service",), see=("guides/serving",)),
+    Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",), see=("guides/decoding", "learn/2_from_cross_entropy")),
+    Page("settings", "Settings", ("ctckit.kernels.runtime",), see=("guides/serving", "learn/9_speed")),
+    Page(
+        "topology",
+        "Topology",
+        (),
+        ("ctckit.topology", "ctckit.variants"),
+        see=("guides/variants", "learn/2_from_cross_entropy", "learn/3_forward"),
+    ),
     Page(
         "kernels",
         "The definition in plain Python",
         (),
         ("ctckit.kernels.loss.reference", "ctckit.kernels.search.reference"),
+        see=("mathematics", "learn/4_by_hand", "learn/7_reading_out", "learn/9_speed"),
     ),
     Page(
         "ocr",
         "Line recognizers",
         ("ctckit.ocr",),
+        _FOR_USERS,
+        see=(
+            "guides/train_on_your_lines",
+            "guides/pages",
+            "guides/evaluate",
+            "guides/onnx",
+            "learn/1_why_ctc",
+            "learn/6_training",
+        ),
+    ),
+    Page("viz", "Figures", ("ctckit.viz",), ("ctckit.viz",), see=("learn/gallery", "learn/live")),
+    Page(
+        "compat",
+        "Other libraries' names",
+        (),
+        _parts("ctckit.compat"),
+        see=("guides/moving_from_torch", "guides/moving_from_other_decoders", "guides/moving_from_other_aligners"),
+    ),
+    Page("errors", "Errors", (), ("ctckit.errors",), see=("errors",)),
+    Page(
+        "ocr_parts",
+        "Parts of the line recognizers",
+        (),
         (
-            "ctckit.ocr",
             *_parts("ctckit.ocr.data"),
             *_parts("ctckit.ocr.networks"),
             "ctckit.ocr.training.loop",
             "ctckit.ocr.training.config",
             "ctckit.ocr.training.interruption",
             "ctckit.ocr.training.evaluation",
-            "ctckit.ocr.training.observing",
             "ctckit.ocr.training.log",
             "ctckit.ocr.training.tensorboard",
             "ctckit.ocr.starting",
@@ -90,15 +161,9 @@ PAGES = (
             *_parts("ctckit.ocr.export"),
             "ctckit.ocr.model_folder",
         ),
+        without=_FOR_USERS,
+        see=("contributing/adding", "contributing/layout"),
     ),
-    Page("viz", "Figures", ("ctckit.viz",), ("ctckit.viz",)),
-    Page(
-        "compat",
-        "Other libraries' names",
-        (),
-        _parts("ctckit.compat"),
-    ),
-    Page("errors", "Errors", (), ("ctckit.errors",)),
 )
 
 
@@ -120,6 +185,9 @@ def contents(page: Page) -> list[str]:
     package = importlib.import_module("ctckit")
     names = [f"ctckit.{name}" for name in package.__all__ if _page_of(getattr(package, name)) == page.name]
     known = {id(getattr(package, name)) for name in package.__all__}
+    for path in page.without:
+        module = importlib.import_module(path)
+        known |= {id(getattr(module, name)) for name in public_names(module)}
     for path in page.also:
         module = importlib.import_module(path)
         names += [f"{path}.{name}" for name in public_names(module) if id(getattr(module, name)) not in known]
@@ -142,9 +210,10 @@ def _page_of(value: Any) -> str:
     return str(module).split(".")[1]
 
 
-def text_of(page: Page) -> Iterator[str]:
+def text_of(page: Page, docs: Path) -> Iterator[str]:
     """Yield the lines of a page."""
     yield f"# {page.title}\n"
+    yield f"See also: {', '.join(_link(docs, place) for place in page.see)}.\n"
     for name in contents(page):
         value = _resolve(name)
         yield f"## {name.rpartition('.')[2]}\n\n```{{eval-rst}}"
@@ -157,41 +226,74 @@ def text_of(page: Page) -> Iterator[str]:
         yield "```\n"
 
 
+def _link(docs: Path, place: str) -> str:
+    """Return a link to a guide or a chapter by its title."""
+    path = next(path for end in ("md", "py") if (path := docs / f"{place}.{end}").exists())
+    [title] = re.findall(r"^(?:# )?# (?!%)(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)[:1]
+    return f"[{title}](../{path.relative_to(docs).as_posix()})"
+
+
+def summary(value: Any) -> str:
+    """Return the first sentence of a docstring, as Markdown for the cell of a table."""
+    text = (inspect.getdoc(value) or "").partition("\n\n")[0]
+    return re.sub(r"``?([^`]*)``?", r"`\1`", " ".join(text.split())).replace("|", r"\|")
+
+
+def index_of(pages: list[Page]) -> str:
+    """Return the index: each name with its summary."""
+    parts = [
+        "# Reference\n\nEvery public name, from the docstrings of the package. Everywhere, B is the number of items, T "
+        "of frames, C of classes, N of tokens, and S = 2N + 1 of states. "
+        "The [command line](command_line.md) has its own page.\n"
+    ]
+    for page in pages:
+        parts.append(f"## [{page.title}]({page.name}.md)\n")
+        if page.without:
+            parts.append("What the commands are made of, for those who change them.\n")
+            continue
+        parts.append("| name | |\n|---|---|")
+        for name in contents(page):
+            value = _resolve(name)
+            parts.append(
+                f"| {{py:obj}}`{name.rpartition('.')[2]} <{name}>` | {summary(value) if callable(value) else ''} |"
+            )
+        parts.append("")
+    entries = "\n".join([*(page.name for page in pages), "command_line"])
+    return "\n".join([*parts, f"```{{toctree}}\n:hidden:\n\n{entries}\n```\n"])
+
+
 def _resolve(name: str) -> Any:
     path, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(path), attribute)
 
 
-def command_line() -> str:
-    """Return a page with the help of every command."""
+def command_line(docs: Path) -> str:
+    """Return a page with the help of every command, and examples from the guides."""
     os.environ.update(NO_COLOR="1", COLUMNS="100", TERM="dumb")
-    import typer
     from typer.testing import CliRunner
 
     from ctckit.cli import app
+    from ctckit.cli.lazy import with_all_commands
 
-    runner, parts = CliRunner(), ["# Command line\n"]
+    runner, parts, examples = CliRunner(), ["# Command line\n"], find_examples(docs)
 
     def add(words: list[str], command: Any) -> None:
         text = runner.invoke(app, [*words, "--help"], terminal_width=100, prog_name="ctckit").output
         parts.append(f"## {' '.join(['ctckit', *words])}\n\n```text\n{text.strip()}\n```\n")
+        if " ".join(words) in examples:
+            parts.append(section(examples[" ".join(words)]))
         for name, each in getattr(command, "commands", {}).items():
             add([*words, name], each)
 
-    add([], typer.main.get_command(app))
+    add([], with_all_commands(app))
     return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()) + "\n"
 
 
 def write(folder: Path) -> None:
     """Write all pages. Files with unchanged text are not written, so that Sphinx does not read them again."""
-    pages = {page.name: "\n".join(text_of(page)) for page in all_pages()}
-    pages["command_line"] = command_line()
-    entries = "\n".join(pages)
-    pages["index"] = (
-        "# Reference\n\nEvery public name, from the docstrings of the package. Everywhere, B is the number of "
-        "items, T of frames, C of classes, N of tokens, and S = 2N + 1 of states.\n\n"
-        f"```{{toctree}}\n:maxdepth: 2\n\n{entries}\n```\n"
-    )
+    docs = folder.parent
+    pages = {page.name: "\n".join(text_of(page, docs)) for page in all_pages()}
+    pages |= {"command_line": command_line(docs), "index": index_of(all_pages())}
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
         path = folder / f"{name}.md"

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 1 · Why CTC
 #
+# [中文](zh/1_why_ctc.py)
+#
 # A picture of some handwritten digits goes in, the string of digits comes out. Nobody says where in the picture each
 # digit is. This chapter looks at four ways to set up that task, at what a network for the last way sees, and at the one
 # thing that is then missing. That one thing is CTC.
@@ -57,9 +59,10 @@ right = [pieces(line.image) == len(line.text) for line in lines]
 print(f"{sum(right)} of {len(lines)} lines fall into as many pieces as they have digits.")
 
 # %% [markdown]
-# Digits touch, a 5 loses its roof, noise makes specks. And in joined handwriting, or in speech, there is nothing to cut
-# at all: one has to know what is written to see where its parts are. (Sayre wrote this down as a paradox in 1973, and
-# it has his name: to recognise a letter one must segment it, to segment it one must recognise it.)
+# Digits touch, the upper stroke of a 5 is apart from the rest, noise makes specks. And in joined handwriting, or in
+# speech, there is nothing to cut at all: one has to know what is written to see where its parts are. (Sayre wrote this
+# down as a paradox in 1973, and it has his name: to recognise a letter one must segment it, to segment it one must
+# recognise it.)
 #
 # **Word by word.** One class for each whole string. That is a fine idea for "yes" and "no". For numbers:
 
@@ -91,12 +94,12 @@ print(f"{strings:,} classes for strings of 3 to 8 digits.")
 # | character by character | the position of each character | cutting needs reading; joined writing |
 # | whole words as classes | a closed list of texts, each seen often | every text that is not in the list |
 # | sequence to sequence, attention | the text; many lines | little data; long lines: skips and repeats |
-# | CRNN + CTC | the text; a loss that knows only the text | more characters than frames; see the last section |
+# | CRNN + CTC | the text; a loss that knows only the text | more characters than frames; see "CTC or something else?" |
 #
 # ## What a CRNN sees
 #
-# Here is one, trained for a few hundred steps while this page was built (by `reader` in `_support.py`, beside the
-# chapters). It has three parts:
+# Here is one, trained for a few hundred steps while this page was built (by `reader`, among the functions that
+# draw the pictures). It has three parts:
 
 # %% tags=["hide-input"]
 blocks = (
@@ -232,8 +235,8 @@ print(f"N = {len(line.text)} digits:  {line.text}")
 #   network cannot say "if this is a 1, then that is a 7". A language model adds such knowledge afterwards (chapter 7).
 # * **Monotonic.** Text and frames run in the same direction. That is right for reading and for speech, and wrong for
 #   translation, or for a page of which the reading order is not known.
-# * **Many to one.** Each token takes a frame or more, so a text has at most as many tokens as there are frames, and a
-#   blank more for each pair of equal neighbors.
+# * **Many to one.** Each token takes a frame or more, so a text cannot have more tokens than there are frames. Each
+#   pair of equal neighbors takes one frame more, for a blank between them (chapter 2).
 #
 # | | depends on earlier tokens | monotonic | all frames at once | take it for |
 # |---|---|---|---|---|
@@ -255,18 +258,29 @@ print(f"N = {len(line.text)} digits:  {line.text}")
 #
 # ## Exercises
 #
+# In the notebook or the script, put your answer in the place of `...`: `check` then says `True` or `False`.
+#
 # **1.** How many frames does this network give for a line 300 pixels wide? And for one of 301? Can a line of 8 digits
 # be too narrow for it?
+
+# %%
+from _support import check
+
+check(..., "b3956a")  # the frames of 300 and of 301, as (…, …)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 print([network.frames(width) for width in (300, 301)])
 # Each halving rounds up: 300 → 150 → 75, and 301 → 151 → 76. The network must say at least
 # one thing for each digit, so T must be 8 or more (a little more, if digits repeat: next
 # chapter). 8 digits in less than 29 pixels do not fit.
-assert [network.frames(width) for width in (300, 301, 29, 28)] == [75, 76, 8, 7]
+assert check(tuple(network.frames(width) for width in (300, 301)), "b3956a")
+assert [network.frames(width) for width in (29, 28)] == [8, 7]
 
 # %% [markdown]
 # **2.** How does cutting at empty columns fare with lines of different lengths?
+
+# %%
+check(..., "e760bd")  # "better" or "worse" the longer the line is
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 rows = []
@@ -275,9 +289,10 @@ for digits in range(3, 9):
         ok for ok, line in zip(right, lines, strict=True) if len(line.text) == digits
     ]
     rows.append([digits, len(of_this_length), f"{100 * np.mean(of_this_length):.0f} %"])
-table(rows, ["digits", "lines", "cut right"])
 # Every digit is one more chance to go wrong: what works for one in 8 of 10 cases works
 # for 3 in a row in 0.8³ = 51 %, and for 8 in a row in 0.8⁸ = 17 %.
+assert check("worse", "e760bd")
+table(rows, ["digits", "lines", "cut right"])
 
 # %% [markdown]
 # ## Sources

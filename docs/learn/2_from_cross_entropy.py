@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 2 · From cross-entropy to CTC
 #
+# [中文](zh/2_from_cross_entropy.py)
+#
 # Where a classifier is trained, there is one picture, one right class, and one number: the cross-entropy, −log of the
 # probability that the network gave to the right class. This chapter walks from there to CTC, and meets the only two new
 # things on the way: the *collapse* and the *blank*.
@@ -157,6 +159,9 @@ collapse_box("_a_pp_ple_")
 #   had to say a letter in every frame would have to decide in every frame. With a blank, it can wait, and say the
 #   letter in the one frame in which it is sure.
 #
+# In the live lattice: <a href="lattice.html#source=synthetic&amp;text=apple&amp;drags=8.0.-600_9.0.-600">without the
+# blank between the two *p*</a>, the same network reads *aple*.
+#
 # It is not the space between words, which is a character like any other. And it is not an invention of the training
 # only: reading uses it in the same way.
 #
@@ -165,6 +170,9 @@ collapse_box("_a_pp_ple_")
 # One for each letter, and one more for each pair of equal neighbours, for the blank between:
 #
 # $$ T \ge N + \text{adjacent repeats} $$
+#
+# In the live lattice: <a href="lattice.html#source=synthetic&amp;text=apple&amp;frames=5">*apple* in five frames</a>
+# has no path.
 #
 # Say a batch holds these three lines:
 
@@ -244,9 +252,9 @@ print(f"CTC of one frame: {loss.item():.3f}")
 assert abs(loss.item() + math.log(probs[right])) < 1e-12
 
 # %% [markdown]
-# How many paths does a text have? `ctckit.lattice`, which does no softmax, takes the logarithm of any weights. Give
-# each class the weight 1 in every frame (a 0, as a logarithm): then each path weighs 1, and the sum counts them. For
-# *orange* and growing T:
+# How many paths does a text have? Give each class the weight 1 in every frame. Then each path weighs 1, and the sum
+# over the paths is their number. `ctckit.lattice` can compute this sum: it takes the logarithms of any weights, and
+# does no softmax. The logarithm of 1 is 0, so all its numbers are 0 here. For *orange* and growing T:
 
 # %% tags=["hide-input"]
 tokens = [names.index(letter) for letter in "orange"]
@@ -299,16 +307,28 @@ source_of(collapse)
 #
 # **1.** Which texts can two frames spell with the classes ∅, a, b? How often each?
 
+# %%
+from _support import check
+
+check(..., "a1e581")  # the number of texts, and of paths of a, as (…, …)
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 from collections import Counter
 from itertools import product
 
-Counter(collapsed("".join(path)) or "(nothing)" for path in product("_ab", repeat=2))
+spelled = Counter(
+    collapsed("".join(path)) or "(nothing)" for path in product("_ab", repeat=2)
+)
+assert check((len(spelled), spelled["a"]), "a1e581")
+spelled
 # Nine paths, five texts: a and b have three paths each (aa, a_, _a). "aa" cannot be said in
 # two frames.
 
 # %% [markdown]
 # **2.** What if the order of the two steps were the other way round: first remove blanks, then merge repeats?
+
+# %%
+check(..., "9dd602")  # what a_p_p_l_e becomes, as "…"
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 import itertools
@@ -320,9 +340,13 @@ def wrong_order(path: str) -> str:
 
 
 print(wrong_order("a_p_p_l_e"))  # aple: no path at all could spell a double letter
+assert check(wrong_order("a_p_p_l_e"), "9dd602")
 
 # %% [markdown]
 # **3.** Do the probabilities of all texts sum to 1?
+
+# %%
+check(..., "3cae67")  # what they sum to
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # Every path collapses to exactly one text, so summing over texts and their paths is summing
@@ -331,7 +355,7 @@ frames = np.log(np.random.default_rng(0).dirichlet(np.ones(3), size=4))  # T = 4
 texts = {tuple(collapse(path)) for path in product(range(3), repeat=4)}
 total = sum(math.exp(ctckit.lattice(frames, list(text)).log_likelihood) for text in texts)
 print(len(texts), "texts, together", round(total, 12))
-assert abs(total - 1) < 1e-12
+assert check(total, "3cae67") and abs(total - 1) < 1e-12
 
 # %% [markdown]
 # ## Sources

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 3 · The forward algorithm
 #
+# [中文](zh/3_forward.py)
+#
 # A text has more paths than can be listed. This chapter lists them once, for a very small text, and then finds the same
 # sum without listing them.
 
@@ -142,10 +144,12 @@ picture(
 #
 # $$ \alpha_t(s) = [\alpha_{t-1}(s) + \alpha_{t-1}(s-1) + \alpha_{t-1}(s-2)] \cdot p_t(\text{class of } s) $$
 #
-# (stay, advance, and skip, the last only where it is allowed).
+# (stay, advance, and skip, the last only where it is allowed). It begins in frame 0: there, the first blank and the
+# first letter have their own probabilities, and all other states have 0.
 #
 # This is the **forward algorithm**. Computing a sum over many paths column by column, from sums that are already known,
-# is called **dynamic programming**. By hand, frame by frame:
+# is called **dynamic programming**. By hand, frame by frame (the last line compares with the library, which keeps
+# logarithms):
 
 # %%
 before = np.zeros(5)
@@ -240,22 +244,27 @@ print(
 # That is the whole trick: **sum first, then multiply**, which is allowed because multiplication distributes over
 # addition. The work grows with T · N, not with the number of paths.
 #
+# In the live lattice, α runs frame by frame: <a
+# href="lattice.html#source=uniform&amp;text=dog&amp;frames=6&amp;play=recursion">*dog* in six
+# frames, all classes equally likely</a>.
+#
 # The pale cells are those that no complete path visits: early on, one cannot be in *g* yet; late, one can no longer be
 # in the first blank. What remains is a slanted band. Chapter 9 leaves the rest out.
 #
 # ## The same thing as a hidden Markov model
 #
 # Readers who know hidden Markov models have recognised one: states in a row, left to right, each emits its class; "how
-# likely is the observation" is the forward algorithm (Rabiner, 1989). Two things differ. The arrows have no
-# probabilities of their own, each weighs 1, because the network's output already sums to 1 in each frame. And what a
-# state contributes, $p_t(c)$, is the probability of the class given the picture, not of the picture given the class. So
-# CTC calculates like a hidden Markov model; what comes out is a probability of texts, which over all texts sums to 1
-# (exercise 3 of chapter 2).
+# likely is the observation" is the forward algorithm (Rabiner, 1989). Two things differ. First, the arrows have no
+# probabilities of their own: each weighs 1, because the network's output already sums to 1 in each frame. Second, the
+# emissions differ. In a hidden Markov model a state has a probability of the observation: how likely is this picture
+# if the class is *a*? In CTC it is the other way round: how likely is the class *a* if this is the picture? That is
+# $p_t(c)$, what the network computes. So CTC calculates like a hidden Markov model; what comes out is a probability of
+# texts, which over all texts sums to 1 (exercise 3 of chapter 2).
 #
-# What a trained network says, the matrix of its probabilities (its *posteriors*, in the jargon), leaves most arrows
-# with next to nothing. Here is *dog* under a network that is sure of the letters, and less of when they begin. Dots:
-# how likely the path is there, given that the text is dog (chapter 5 computes that); lines: how likely each arrow is
-# taken; red: the likeliest single path.
+# The matrix of a network's probabilities is also called its *posteriors*. A trained network gives nearly all of the
+# probability to one or two classes of each frame, so most arrows are hardly ever taken. Here is *dog* under a network
+# that is sure of the letters, and less of when they begin. Dots: how likely the path is there, given that the text is
+# dog (chapter 5 computes that); lines: how likely each arrow is taken; red: the likeliest single path.
 
 # %% tags=["hide-input"]
 rng = np.random.default_rng(3)
@@ -291,27 +300,41 @@ source_of(reference.forward)
 source_of(reference.arrivals)
 
 # %% [markdown]
-# `arrows[k, s]` is the weight of the arrow from s − k into s: k = 0 is stay, 1 advance, 2 skip, and −∞ stands where no
-# arrow is. The C++ core has the same three arrows in `native/simd/transitions.hpp`.
+# `topology.transitions[k, s]` is the logarithm of the weight of the arrow from s − k into s: k = 0 is stay, 1 advance,
+# 2 skip. `topology.start` says where a path may begin: it is 0 for the first two states and −∞ for the others.
+# `IMPOSSIBLE` is −∞, for an arrow that is not there. `emissions` looks up, for each frame and state, the
+# log-probability of the state's class. `log_sum` adds numbers that are given as logarithms: the log of the sum of their
+# exponentials. So `alpha` here is the logarithm of the α above. The C++ core has the same three arrows in
+# `native/simd/transitions.hpp`.
 #
 # ## Exercises
 #
 # **1.** In *aab*, why may the path not skip from the first *a* to the second? Which paths would be counted for the
 # wrong text?
 
+# %%
+from _support import check
+
+check(..., "fb8e20")  # the text whose paths would be counted, as "…"
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # "a a b" without a blank collapses to "ab", not to "aab". If the skip were allowed, paths of
 # ab would be counted for aab. The topology forbids it: the logarithm of the skip's weight
 # is −∞ into the second a (state 3), and 0 into b (state 5), where it is allowed.
 print(ctc_topology([1, 1, 2]).skip.tolist())
+assert check("".join(" ab"[c] for c in collapse([1, 1, 2])), "fb8e20")
 
 # %% [markdown]
 # **2.** The number of paths of *dog* in T frames is the binomial coefficient of T + 3 over 6. Check it for T = 3 … 12.
 # What is it for *dot* and for *too*?
 
+# %%
+check(..., "da0867")  # the paths of dot and of too in 12 frames, as (…, …)
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 from math import comb
 
+in_twelve = {}
 for text in ("dog", "dot", "too"):
     tokens = [letters.index(letter) for letter in text]
     counts = [
@@ -319,8 +342,10 @@ for text in ("dog", "dot", "too"):
         for T in range(3, 13)
     ]
     print(text, counts)
+    in_twelve[text] = counts[-1]
     if text != "too":
         assert counts == [comb(T + 3, 6) for T in range(3, 13)]
+assert check((in_twelve["dot"], in_twelve["too"]), "da0867")
 # dot has as many as dog. too has fewer: the blank between the two o is compulsory, so it
 # has what a text without repeats has with one frame less.
 

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 4 · By hand
 #
+# [中文](zh/4_by_hand.py)
+#
 # A batch of three words, every number on the table: the expanded target, the first column, the three conditions, the
 # recursion in ten lines, the loss. It comes out as PyTorch's, to twelve digits. Then the same again for long inputs,
 # where numbers become so small that the *representation* of a number decides.
@@ -88,15 +90,16 @@ print("α₀ =", alpha[0].round(4).tolist())
 # %% [markdown]
 # ## The three conditions
 #
-# For every later cell (t, s), what may arrive depends on what state s is. There are three cases, known as the three
-# conditions, and each has its picture: the same three arrows, of which one may be missing. The numbers are those of
-# *apple*.
+# For every later cell (t, s), what may arrive depends on what state s is. There are three cases for state s, known as
+# the three conditions. They are not the three arrows: each case says which of the arrows *stay*, *advance* and *skip*
+# lead into s. Each case has a picture; in pictures 1 and 2 the *skip* is missing. The numbers are those of *apple*.
 #
 # 1. **State s is a blank.** It is reached by *stay* and by *advance*. No skip: from the blank two states back it would
-#    pass over a letter.
+#    pass over a letter. (The first blank has no state before it: only *stay*.)
 # 2. **State s is the same letter as two states before** (the second *p*). Again *stay* and *advance* only: without the
 #    blank in between, two *p* in a row would collapse to one.
 # 3. **Otherwise**, s is a letter that differs from the letter before it: *stay*, *advance*, and *skip* over the blank.
+#    (The first letter has no letter before it: only *stay* and *advance*.)
 
 
 # %%
@@ -156,6 +159,11 @@ picture(
 )
 
 # %% [markdown]
+# The same three cases in the live lattice, with another network's numbers: <a
+# href="lattice.html#source=synthetic&amp;text=apple&amp;state=6.4">a blank</a>, <a
+# href="lattice.html#source=synthetic&amp;text=apple&amp;state=6.5">the second *p*</a>, <a
+# href="lattice.html#source=synthetic&amp;text=apple&amp;state=6.7">another letter</a>.
+#
 # ## The matrix, and the loss
 #
 # A path ends in the last letter or in the blank behind it, so the probability of the word is the sum of the last two
@@ -546,6 +554,11 @@ for reduction in ("none", "sum", "mean"):
 # **1.** Break condition 2 in `loss_by_hand` (allow the skip between equal letters). Which of the three words changes
 # its loss, and in which direction?
 
+# %%
+from _support import check
+
+check(..., "476ec4")  # the word, and "higher" or "lower", as (…, …)
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 import inspect
 
@@ -559,9 +572,13 @@ for b, name in enumerate(words):
     )
 # Only apple has a repeat. Paths of "aple" are now counted as apple's: its probability is
 # too high, its loss too low.
+assert check(("apple", "lower"), "476ec4")
 
 # %% [markdown]
 # **2.** What is the loss of an empty target?
+
+# %%
+check(..., "eebc81")  # the loss if all 27 classes are equally likely in each of 15 frames
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # One state, the blank; one path, all blanks: −Σ log p(blank).
@@ -570,11 +587,16 @@ empty = ctckit.ctc_loss(
 ).item()
 print(empty, -np.log(probs[0, :, 0]).sum())
 assert abs(empty + np.log(probs[0, :, 0]).sum()) < 1e-12
+assert check(T * np.log(C), "eebc81")
 
 # %% [markdown]
 # **3.** How many frames does *watermelon* need at least? And *apple*? Set T to one less and see what `ctc_loss` says.
 
+# %%
+check(..., "949396")  # the frames of watermelon and of apple, as (…, …)
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
+assert check((10, 6), "949396")
 for name, needed in (("watermelon", 10), ("apple", 6)):
     assert ctckit.topology.frames_needed(vocabulary.encode(name)) == needed
     short = logits[:1, : needed - 1]

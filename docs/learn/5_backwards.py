@@ -157,6 +157,12 @@ picture(
 )
 
 # %% [markdown]
+# In the live lattice: <a
+# href="lattice.html#source=synthetic&amp;text=apple&amp;quantity=beta&amp;play=recursion">β, from the end to the
+# start</a>, and <a
+# href="lattice.html#source=synthetic&amp;text=apple&amp;quantity=occupancy&amp;state=6.3">α, β and γ of one
+# state</a>.
+#
 # ## The gradient
 #
 # Sum γ over all states of one class (the two *p*, the six blanks): $\gamma_t(c)$, the probability that frame t says c,
@@ -227,7 +233,7 @@ for axes, (title, values, color) in zip(
     axes.set_title(title)
     axes.set_yticks(range(5), names)
 axes = figure.axes[2]
-axes.imshow(formula.T, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+axes.imshow(formula.T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
 axes.set_title("gradient p − γ, from −1 to 1")
 axes.set_yticks(range(5), names)
 only_bottom(axes)
@@ -235,12 +241,15 @@ for axes in figure.axes:
     axes.set_xlabel("frame")
 picture(
     figure,
-    "What the network says, what the text asks for, and the difference. In the last panel red is negative: this logit"
-    " is to rise; blue is positive: it is to fall. Each of its columns sums to 0.",
+    "What the network says, what the text asks for, and the difference. In the last panel blue is negative: this logit"
+    " is to rise; red is positive: it is to fall. Each of its columns sums to 0.",
 )
 
 # %% [markdown]
 # Each column of the gradient sums to 0: a frame cannot be told to say more of everything.
+#
+# In the live lattice: <a href="lattice.html#source=misread&amp;quantity=occupancy">the gradient of a string whose first
+# digit is misread</a>.
 #
 # ## Mistakes that these identities catch
 #
@@ -389,6 +398,11 @@ source_of(reference.logit_gradient)
 #
 # **1.** Where is the gradient exactly 0, for all classes of a frame?
 
+# %%
+from _support import check
+
+check(..., "ff8447")  # that of the blank: one letter, two frames, five equal classes
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # Where p = γ: the network says exactly what the text, given its own opinion elsewhere, asks
 # for. With one frame and one letter that is p = 1. Frames beyond input_lengths get 0 as
@@ -397,21 +411,28 @@ long = torch.zeros(1, 4, 5, requires_grad=True)
 ctckit.ctc_loss(long, [[1]], [2], [1]).backward()
 for row in long.grad[0].tolist():
     print([round(value, 3) for value in row])
+assert check(long.grad[0, 0, 0].item(), "ff8447")
 # (Two frames, five classes, all alike: the paths aa, a∅, ∅a give γ = 2/3 for the letter and
 # 1/3 for the blank, and 1/5 − 1/3 = −0.133.)
 
 # %% [markdown]
 # **2.** How many frames does the path spend in the blank, on average? And in each letter?
 
+# %%
+check(..., "57d5fc")  # what all of them sum to
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # Sum the occupancy over time.
 for c, frames in enumerate(item.token_occupancy.sum(axis=0)):
     print(f"{names[c]} {frames:.2f} frames")
-assert abs(item.token_occupancy.sum() - 12) < 1e-9
+assert check(item.token_occupancy.sum(), "57d5fc")
 
 # %% [markdown]
 # **3.** Take one step against the gradient (logits − 0.5 · gradient), again and again. What do the probabilities
 # become?
+
+# %%
+check(..., "c1b7cf")  # the number of paths that share the probability: "grows" or "falls"
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 free = logits.copy()
@@ -424,6 +445,8 @@ print(
 )
 # One path has won: the one that was a bit ahead. Any path would have done; CTC does not
 # care which. More of that in chapter 6.
+fewer = ctckit.lattice(now, target).entropy() < item.entropy()
+assert check("falls" if fewer else "grows", "c1b7cf")
 
 # %% [markdown]
 # ## Sources

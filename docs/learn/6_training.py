@@ -335,18 +335,29 @@ widths
 # ## Where this is in the package
 #
 # [`diagnosis/`](../reference/diagnosis.md) is the table above (`measures.py`) and its verdicts (`findings.py`);
-# `ocr/training/loop.py` the real training loop; [`variants.py`](../reference/topology.md) the label prior. In [the live
-# lattice](live.md) the occupancies of such a training can be replayed with a slider.
+# `ocr/training/loop.py` the real training loop; [`variants.py`](../reference/topology.md) the label prior. The
+# live lattice replays such a training: <a
+# href="lattice.html#source=digits&amp;quantity=occupancy&amp;play=training">from the first step</a>, <a
+# href="lattice.html#source=digits&amp;step=8&amp;quantity=occupancy">while it emits only blanks</a>, <a
+# href="lattice.html#source=digits&amp;step=36&amp;quantity=occupancy">trained</a>.
 #
 # ## Exercises
 #
 # **1.** Before the first step, what is γ(∅) if all classes are exactly equally likely? Does it depend on the number of
 # frames?
 
+# %%
+from _support import check
+
+check(..., "3beed8")  # γ(∅) of 5 digits in 5 frames, and "yes" or "no", as (…, …)
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
+of_blank = {}
 for frames in (5, 10, 20, 40, 80):
     uniform = ctckit.lattice(np.full((frames, 11), -np.log(11)), [1, 2, 3, 4, 5])
-    print(frames, "frames:", round(float(uniform.token_occupancy[:, 0].mean()), 3))
+    of_blank[frames] = float(uniform.token_occupancy[:, 0].mean())
+    print(frames, "frames:", round(of_blank[frames], 3))
+assert check((of_blank[5], "yes" if of_blank[80] > of_blank[5] else "no"), "3beed8")
 # It is the share of blanks in all paths, counted. With 5 frames for 5 digits there is no
 # room for any; with more frames it rises to about a half: N + 1 of the 2N + 1 states are
 # blanks.
@@ -354,6 +365,9 @@ for frames in (5, 10, 20, 40, 80):
 # %% [markdown]
 # **2.** A batch with one line whose text is wrong: what would the gradient of its frames do in the blank phase, and
 # what at the end?
+
+# %%
+check(..., "8810ad")  # the text that pulls harder at the end: "right" or "wrong"
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 for step in (sorted(seen)[1], steps):
@@ -364,6 +378,7 @@ for step in (sorted(seen)[1], steps):
         for each in (item, wrong)
     ]
     print(f"step {step}: Σ|gradient| right text {sizes[0]:.2f}, wrong text {sizes[1]:.2f}")
+assert QUICK or check("wrong" if sizes[1] > sizes[0] else "right", "8810ad")
 # In the blank phase the wrong text costs as much as the right one: nothing is known of the
 # digits. Later it pulls much harder than any right line. A few wrong transcripts can spoil
 # the end of a training, not its beginning.

@@ -127,6 +127,9 @@ picture(figure, "A line on which greedy errs; red: the likeliest class of each f
 # | *l* again, after a blank | a new text, with *l* twice |
 # | another digit *c* | a new text, with *c* behind it |
 #
+# In the live lattice: <a href="lattice.html#source=digits&amp;step=15">a step of a training at which the greedy text
+# and the beam's best text differ</a>. The player shows the beam after each frame.
+#
 # A text can be reached in several ways in the same frame: then they are added. This is again the forward algorithm, on
 # all texts of the beam at once. In Python:
 
@@ -353,14 +356,25 @@ for each in beam.decode(log_probs, n_best=4)[0]:
 # **1.** Decode the line above with beams of 1, 2, 5, 20. When is the date found? (`prefix_beam_search` is honest;
 # `BeamDecoder` repairs single mistakes afterwards.)
 
+# %%
+from _support import check
+
+check(..., "7dae7d")  # the mass of the best text: "grows" or "falls" with the beam
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
+masses = []
 for width in (1, 2, 5, 20):
     last = prefix_beam_search(np.exp(log_probs), width)[-1]
     text = next(iter(last))
-    print(f"{width:>3}: {vocabulary.decode(text)}, mass {sum(last[text]):.4f}")
+    masses.append(sum(last[text]))
+    print(f"{width:>3}: {vocabulary.decode(text)}, mass {masses[-1]:.4f}")
+assert check("grows" if masses[-1] >= masses[0] else "falls", "7dae7d")
 
 # %% [markdown]
 # **2.** Why can a beam search not simply keep the likeliest *paths*, as one would for a hidden Markov model?
+
+# %%
+check(..., "644dbf")  # are there "more" or "fewer" texts than paths?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # Because many paths are one text. The best 50 paths of a line may all be the same text with
@@ -371,20 +385,23 @@ paths = {(): 1.0}
 for frame in z:
     paths = {(*path, c): p * frame[c] for path, p in paths.items() for c in range(11)}
     paths = dict(sorted(paths.items(), key=lambda item: -item[1])[:50])
-print(
-    len({tuple(ctckit.topology.collapse(path)) for path in paths}),
-    "texts in the best 50 paths",
-)
+different = len({tuple(ctckit.topology.collapse(path)) for path in paths})
+print(different, "texts in the best 50 paths")
+assert check("fewer" if different < len(paths) else "more", "644dbf")
 
 # %% [markdown]
 # **3.** The reader of this chapter was trained on strings of any digits. What would be different if it had been trained
 # on dates?
+
+# %%
+check(..., "e823da")  # a "larger" or a "smaller" weight λ of the language model
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 # Its recurrent layer would have learned some of what the language model knows: p(y | x) of
 # a network contains the prior of its training texts. A language model then counts it twice,
 # and a smaller λ is right. Where training texts and use differ, as here, the model outside
 # has the advantage that it can be changed without training.
+assert check("smaller", "e823da")
 
 # %% [markdown]
 # ## Sources

@@ -6,8 +6,6 @@
 # single path. Here both meet a recorded sentence.
 
 # %% tags=["hide-input"]
-import wave
-
 import numpy as np
 from _support import (
     BLUE,
@@ -22,6 +20,7 @@ from _support import (
 from _widgets import players
 
 import ctckit
+from ctckit.acoustic_models import example_recording
 from ctckit.viz import draw_alignment
 
 # %% [markdown]
@@ -29,17 +28,13 @@ from ctckit.viz import draw_alignment
 #
 # Someone says "go forward ten meters" (from the test data of PocketSphinx). A small network, of the package `hama`, has
 # listened: every 20 milliseconds it says which of 189 sounds of speech it hears, or the mark between words, or the
-# blank. What it said is stored beside this page, so that nothing needs to be installed to follow.
+# blank. What it said is in ctckit, with the recording, so that no model needs to be installed to follow.
 
 # %%
-with wave.open("data/go_forward.wav") as file:
-    rate = file.getframerate()
-    sound = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
-heard = np.load("data/go_forward.npz")
-log_probs = heard["log_probs"].astype(np.float64)  # (T, C)
-log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)  # as it was rounded
-labels = heard["labels"].tolist()
-sounds = ctckit.Vocabulary(tuple(labels), labels.index(""), separator="<wb>")
+recording = example_recording()
+sound, rate = recording.samples, recording.rate
+sounds = recording.emissions.vocabulary
+log_probs = recording.emissions.log_probs.astype(np.float64)  # (T, C)
 print(
     f"{len(sound) / rate:.2f} s, {log_probs.shape[0]} frames of 20 ms, {log_probs.shape[1]} classes"
 )
@@ -153,6 +148,8 @@ assert path == found.path.tolist() and abs(score - found.log_prob) < 1e-3
 print(f"log p of the best path: {score:.3f}; forced_align: {found.log_prob:.3f}")
 
 # %% [markdown]
+# In the live lattice: <a href="lattice.html#source=word&amp;quantity=occupancy">a recorded word with its best path</a>.
+#
 # ## Viterbi against occupancy
 #
 # How much of the text's probability is in that one path?
@@ -342,6 +339,11 @@ table(rows, ["word", "s", "confidence"])
 #
 # **1.** Align "go go forward ten meters". Where does the second *go* end up, and how sure is it?
 
+# %%
+from _support import check
+
+check(..., "5c3f2d")  # the second where the second go begins
+
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 twice = ctckit.Transcript("Go go forward ten meters.", sounds, spell=spoken)
 [each] = ctckit.forced_align(log_probs, twice.tokens, blank=sounds.blank)
@@ -349,9 +351,14 @@ for word in each.words(twice):
     print(
         f"{word.text:8} {word.start * 0.02:.2f}–{word.end * 0.02:.2f} s  confidence {word.confidence:.3f}"
     )
+assert check(each.words(twice)[1].start * 0.02, "5c3f2d")
+# It is where go is; the first go is squeezed into the silence before, with a confidence of 0.
 
 # %% [markdown]
 # **2.** Is the best path the one that is in the likeliest state of each frame?
+
+# %%
+check(..., "939029")  # "yes" or "no"
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
 vague, _ = of_all_paths(unsure / 3 - np.logaddexp.reduce(unsure / 3, axis=1, keepdims=True))
@@ -362,6 +369,7 @@ print(
     "of",
     len(likeliest),
 )
+assert check("no" if (likeliest != vague.best_path()).any() else "yes", "939029")
 jumps = np.diff(likeliest)
 print("steps that no arrow makes:", int(np.count_nonzero((jumps < 0) | (jumps > 2))))
 # Taking each frame for itself makes the fewest frames wrong on average, but the result need

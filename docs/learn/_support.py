@@ -1,32 +1,32 @@
-"""What the chapters share: pictures that follow the page's colours, and a reader trained while the page is built.
+"""What the chapters share: pictures that follow the page's colors, a reader, the check of an answer.
 
 Nothing here is about CTC. A chapter that needs a trained network asks for ``reader()``: the first one that does trains
-the demo's network for some hundred steps; the others find it in ``build/learn``.
+the demo's network for some hundred steps; the others find it in the folder ``CACHE``.
+
+The notebooks and scripts to download have copies of what they use (docs/_extensions/downloads.py), in one cell with
+the chapter. So the names here begin with an underscore, if no chapter imports them.
 """
 
-from __future__ import annotations
-
+import builtins
 import os
 import re
 from functools import lru_cache
+from hashlib import sha256
 from html import escape
 from io import StringIO
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import gettempdir
+from traceback import extract_stack
+from typing import Any
 
 import numpy as np
 from matplotlib import rcParams
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from ctckit.ocr import Recognizer
-
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / "build" / "learn"
+CACHE = Path(os.environ.get("CTCKIT_LEARN_CACHE", f"{gettempdir()}/ctckit-learn"))
 
 #: The tests and CI run the chapters with short trainings and small tables: the same code, other sizes.
 QUICK = bool(os.environ.get("CTCKIT_LEARN_QUICK"))
@@ -155,11 +155,6 @@ def show_matrix(
     only_bottom(axes)
 
 
-def table(rows: list[list[Any]], head: list[str]) -> Table:
-    """Rows as a table, numbers to the right."""
-    return Table(rows, head)
-
-
 class Table:
     """A table that Jupyter shows as HTML and a terminal as text."""
 
@@ -185,6 +180,37 @@ class Table:
         return "\n".join("  ".join(row) for row in [self.head, *self.rows])
 
 
+def table(rows: list[list[Any]], head: list[str]) -> Table:
+    """Rows as a table, numbers to the right."""
+    return Table(rows, head)
+
+
+def check(answer: Any, digest: str) -> bool | None:
+    """Whether an answer is right; None for ``...``, which is no answer yet. A script prints it, a notebook shows it.
+
+    In a script, a solution asks ``is_right`` instead, which prints nothing.
+
+    Args:
+        answer: A number, a word, or several of them in a tuple or list. Three digits after the point count.
+        digest: The beginning of the SHA-256 digest of the right one, so that it can be read nowhere.
+    """
+    right = None if answer is ... else is_right(answer, digest)
+    if not hasattr(builtins, "__IPYTHON__"):
+        line = extract_stack(limit=2)[0].lineno
+        said = "no answer yet" if right is None else f"{answer} is {right}"
+        print(f"exercise in line {line}: {said}")
+    return right
+
+
+def is_right(answer: Any, digest: str) -> bool:
+    """Whether an answer is right; see ``check``."""
+    parts = answer if isinstance(answer, tuple | list) else [answer]
+    text = " ".join(
+        each.lower() if isinstance(each, str) else f"{each:.3f}" for each in parts
+    )
+    return sha256(text.encode()).hexdigest().startswith(digest)
+
+
 def _is_number(cell: str) -> bool:
     return (
         not cell
@@ -196,7 +222,7 @@ STEPS = 60 if QUICK else 420
 
 
 @lru_cache(maxsize=1)
-def reader() -> Recognizer:
+def reader() -> Any:
     """The demo's network, trained for some hundred steps: reads handwritten digit strings, with mistakes."""
     from ctckit.ocr import CRNN, CRNNConfig, Recognizer
 

@@ -10,14 +10,14 @@ from typing import Any
 
 _COLLAPSE = """
 <div class="collapse-box">
-<label>a path, _ for the blank: <input type="text" value="{path}" spellcheck="false" autocapitalize="off"></label>
+<label>a path, _ or ∅ for the blank: <input type="text" value="{path}" spellcheck="false" autocapitalize="off"></label>
 <output aria-live="polite"></output>
 <script>
 (() => {{
   const box = document.currentScript.parentElement;
   const [input, output] = [box.querySelector("input"), box.querySelector("output")];
   const show = () => {{
-    const path = [...input.value];
+    const path = [...input.value.replaceAll("∅", "_")];
     const merged = path.filter((letter, t) => t === 0 || letter !== path[t - 1]);
     const text = merged.filter((letter) => letter !== "_").join("");
     output.textContent = `repeats merged: ${{merged.join("") || "–"}}   blanks removed: ${{text || "(nothing)"}}`;

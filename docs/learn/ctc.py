@@ -74,7 +74,7 @@ def states(targets: Tensor, lengths: Tensor, blank: int) -> tuple[Tensor, Tensor
     tokens = pad_sequence(rows, batch_first=True, padding_value=blank)  # (B, N)
     labels = torch.full((len(rows), 2 * tokens.shape[1] + 1), blank)  # (B, S)
     labels[:, 1::2] = tokens
-    skip = torch.zeros(labels.shape, dtype=torch.float64)
+    skip = torch.zeros(labels.shape, dtype=torch.float64)  # into the first two states: none
     is_blank = labels[:, 2:] == blank  # condition 1: no skip to a blank
     is_repeat = labels[:, 2:] == labels[:, :-2]  # condition 2: none between equal tokens
     skip[:, 2:] = (~is_blank & ~is_repeat).double()  # condition 3: any other

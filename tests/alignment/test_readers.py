@@ -44,13 +44,14 @@ WRITTEN = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]) | 
 @given(st.lists(WRITTEN, min_size=1, max_size=4))
 @settings(max_examples=25)
 def test_any_text_comes_back(written):
-    """Not those with markup or arrows, which mean something in subtitles."""
+    """Not those with markup or arrows, which mean something in subtitles; subtitles have single spaces."""
     entries = [TimedText(text, float(n), n + 1.0, None) for n, text in enumerate(written)]
     with tempfile.TemporaryDirectory() as folder:
         for ending in ("srt", "vtt", "TextGrid", "eaf"):
             path = Path(folder) / f"a.{ending}"
             path.write_bytes(alignment_content(path, {"lines": entries}))
-            assert texts(path) == [text.strip() for text in written]
+            single = ending in ("srt", "vtt")
+            assert texts(path) == [" ".join(text.split()) if single else text.strip() for text in written]
 
 
 def test_markup_and_line_ends_of_subtitles(tmp_path):

@@ -32,6 +32,7 @@ def test_tokens_words_and_times():
     assert found.spans[1] == TokenSpan(2, 2, 3, -0.1, 0.5)
     assert found.words == (WordSpan("ab", 0, 3, 0.25), WordSpan("c", 6, 9, 0.75))
     assert found.times(0.5) == (TimedText("ab", 0.0, 1.5, 0.25), TimedText("c", 3.0, 4.5, 0.75))
+    assert found.times(0.5, 1.0) == (TimedText("ab", 0.0, 0.5, 0.25), TimedText("c", 2.0, 3.5, 0.75))
     assert found.spans[4].seconds(0.02) == pytest.approx((0.12, 0.18), abs=DOUBLE)
 
 

@@ -26,7 +26,9 @@ def test_the_watch_tells_a_plateau_once():
     assert [step for step, found in enumerate(told, start=1) if found] == [30]
     assert told[29].cause == "blank-phase"
     (page,) = pages
-    assert page.startswith("step 30: the loss has not fallen in 30 steps (mean 2.6, then 2.6).\ndiagnosis: blank-phase")
+    assert page.startswith(
+        "step 30: the loss fell by less than 5 % in 30 steps (mean 2.6, then 2.6).\ndiagnosis: blank-phase"
+    )
 
 
 def test_the_first_fall_does_not_hide_the_plateau():

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-FOLDERS = ("benchmarks", "docs", "native", "src", "tests")
+FOLDERS = ("benchmarks", "docs", "native", "release", "src", "tests")
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "reference" not in path.parts),

@@ -27,7 +27,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ctckit.alignment.spans import Runs, TimedText, TokenSpan, WordSpan, runs_of_path
+from ctckit.alignment.spans import Runs, Spans, TimedText, TokenSpan, WordSpan, runs_of_path
 
 if TYPE_CHECKING:
     from ctckit.alignment.forced import forced_align
@@ -50,6 +50,7 @@ __all__ = [
     "NumberedLine",
     "PronouncingDictionary",
     "Runs",
+    "Spans",
     "SpellingChoice",
     "Tiers",
     "TimedText",

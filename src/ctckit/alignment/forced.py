@@ -64,6 +64,7 @@ def forced_align(
             above 0.
 
     Example:
+        >>> from ctckit import forced_align
         >>> import numpy as np
         >>> probs = np.full((6, 3), 0.1)
         >>> probs[range(6), [0, 1, 1, 0, 2, 0]] = 0.8

@@ -47,6 +47,8 @@ def align_lines(
         InvalidInputError: On arguments that ``align_utterances`` or ``Transcript`` rejects.
 
     Example:
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.alignment import align_lines
         >>> import numpy as np
         >>> sounds = Vocabulary(("", "ð", "i", "ə", "ɛ", "n", "d", "|"), separator="|")
         >>> probs = np.full((12, 8), 0.05)

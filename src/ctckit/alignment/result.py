@@ -147,7 +147,7 @@ class Alignment:
     def spans(self) -> Spans[TokenSpan]:
         """One ``TokenSpan`` for each token, with its confidence (None for wildcards).
 
-        ``spans(unit="seconds", stride=…)`` returns them in seconds or pixels, see ``Spans``.
+        ``spans(unit="seconds", stride=…)`` returns them in seconds or pixels, see :class:`~ctckit.alignment.Spans`.
         """
         columns = (self.tokens, self.starts, self.ends, self.token_log_probs)
         fields = zip(*(column.tolist() for column in columns), _or_none(self.confidences), strict=True)
@@ -185,7 +185,7 @@ class Alignment:
 
         Returns:
             The words in frames; a call of the result, ``words(of)(unit="seconds", stride=…)``, returns them in seconds
-            or pixels, see ``Spans``.
+            or pixels, see :class:`~ctckit.alignment.Spans`.
 
         Raises:
             InvalidInputError: If the target is not that of the transcript.
@@ -246,6 +246,8 @@ class Alignment:
             InvalidInputError: Names the first entry that is missing or wrong.
 
         Example:
+            >>> import numpy as np
+            >>> from ctckit import Alignment
             >>> import json
             >>> from ctckit.alignment import forced_align
             >>> [found] = forced_align(np.log([[0.7, 0.3], [0.2, 0.8], [0.9, 0.1]]), [1])

@@ -33,6 +33,8 @@ def quiet_spans(pieces: Iterable[npt.NDArray[np.floating[Any]]], rate: int) -> F
         (K, 2) start and end of each part of at least 50 ms, in seconds, ascending.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.alignment import quiet_spans
         >>> rng = np.random.default_rng(0)
         >>> samples = rng.normal(0, 0.1, 16000)
         >>> samples[4000:8000] /= 1000

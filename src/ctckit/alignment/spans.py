@@ -27,6 +27,14 @@ class TokenSpan:
         end: One past the last frame.
         log_prob: Mean log-probability of the class over these frames, in nats.
         confidence: Posterior of the token against another token in its place, or none; None if not computed.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import forced_align
+        >>> probs = [[0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2], [0.1, 0.1, 0.8]]
+        >>> [found] = forced_align(np.log(probs), [[1, 2]])
+        >>> [(span.token, span.start, span.end, round(span.log_prob, 2)) for span in found.spans]
+        [(1, 0, 2, -0.22), (2, 3, 4, -0.22)]
     """
 
     token: int
@@ -53,6 +61,14 @@ class WordSpan:
         end: One past the last frame of its last token. A word that no frame emits has an empty span (start = end) at
             its place in the text.
         confidence: Product of the confidences of its tokens; None if these were not computed.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import Vocabulary, forced_align
+        >>> letters = Vocabulary.from_characters("ab ", separator=" ")
+        >>> [found] = forced_align(np.log(0.01 + 0.96 * np.eye(4)[[1, 2, 3, 0, 2]]), [letters.encode("ab b")])
+        >>> [(word.text, word.start, word.end, round(word.confidence, 2)) for word in found.words(letters)]
+        [('ab', 0, 2, 0.97), ('b', 4, 5, 0.97)]
     """
 
     text: str
@@ -81,6 +97,12 @@ class TimedText:
         confidence: The confidence of its span.
         before: The white space before it in the text: a space; nothing, in languages without spaces; or the end of a
             line. It takes no part in comparisons.
+
+    Example:
+        >>> from ctckit import WordSpan
+        >>> from ctckit.alignment import timed
+        >>> timed([WordSpan("so", 10, 14, 0.9)], frame_seconds=0.02)
+        (TimedText(text='so', start_seconds=0.2, end_seconds=0.28, confidence=0.9),)
     """
 
     text: str
@@ -118,6 +140,7 @@ class Spans(tuple[SpanT, ...]):
     """Spans in frames: a tuple. A call returns them in another unit.
 
     Example:
+        >>> from ctckit.alignment import Spans, WordSpan
         >>> spans = Spans([WordSpan("so", 10, 14, 0.5)])
         >>> spans(unit="seconds", stride=0.02)
         (PlacedSpan(text='so', start=0.2, end=0.28, confidence=0.5, unit='seconds', token=None),)
@@ -261,6 +284,13 @@ class Runs:
         starts: (N,) int64 first frames.
         ends: (N,) int64 one past the last frames.
         log_probs: (N,) float64 mean log-probability of the class over these frames.
+
+    Example:
+        >>> from ctckit.alignment import runs_of_path
+        >>> import numpy as np
+        >>> runs = runs_of_path(np.array([0, 1, 1, 0, 2]), np.log([0.9, 0.5, 0.7, 0.9, 0.8]), blank=0)
+        >>> runs.tokens.tolist(), runs.starts.tolist(), runs.ends.tolist()
+        ([1, 2], [1, 4], [3, 5])
     """
 
     tokens: npt.NDArray[np.int32]
@@ -276,6 +306,13 @@ def runs_of_path(frame_tokens: npt.NDArray[np.int64], log_probs: npt.NDArray[np.
         frame_tokens: (T,) the class of each frame.
         log_probs: (T,) its log-probability.
         blank: The class of the blank.
+
+    Example:
+        >>> from ctckit.alignment import runs_of_path
+        >>> import numpy as np
+        >>> runs = runs_of_path(np.array([0, 1, 1, 0, 1]), np.log([0.9, 0.5, 0.7, 0.9, 0.8]), blank=0)
+        >>> runs.starts.tolist(), np.exp(runs.log_probs).round(2).tolist()    # the geometric mean of 0.5 and 0.7
+        ([1, 4], [0.59, 0.8])
     """
     starts = np.flatnonzero(np.append(True, frame_tokens[1:] != frame_tokens[:-1])[: len(frame_tokens)])
     ends = np.append(starts[1:], len(frame_tokens))

@@ -27,6 +27,9 @@ class SpellingChoice:
         vocabulary: Has the names of the tokens.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit import Transcript, Vocabulary
+        >>> from ctckit.alignment import SpellingChoice
         >>> from ctckit.alignment import forced_align
         >>> sounds = Vocabulary(("", "ð", "i", "ə", "ɛ", "n", "d", "|"), separator="|")
         >>> probs = np.full((9, 8), 0.05)

@@ -49,7 +49,11 @@ def number_words(language: str) -> Spoken:
         MissingDependencyError: If num2words is not installed.
 
     Example:
-        ``Transcript("In 1984", vocabulary, replacements=number_words("en"))``
+        >>> from ctckit.alignment import number_words
+        >>> from ctckit import Transcript, Vocabulary
+        >>> letters = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz ", separator=" ")
+        >>> letters.decode(Transcript("In 1984", letters, replacements=number_words("en")).tokens)
+        'in nineteen eighty four'
     """
     try:
         import num2words
@@ -104,7 +108,11 @@ def romanized(word: str) -> str | None:
         MissingDependencyError: If uroman is not installed.
 
     Example:
-        ``Transcript("नमस्ते", vocabulary, replacements=romanized)`` is spelled "namaste".
+        >>> from ctckit.alignment import romanized
+        >>> from ctckit import Transcript, Vocabulary
+        >>> letters = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz ", separator=" ")
+        >>> letters.decode(Transcript("नमस्ते", letters, replacements=romanized).tokens)  # doctest: +SKIP
+        'namaste'
     """
     if not any(each.isalpha() and not unicodedata.name(each, "LATIN").startswith("LATIN") for each in word):
         return None

@@ -21,6 +21,12 @@ class NumberedLine:
     Attributes:
         number: Its number in the text, from 1.
         line: The line, its time and its confidence.
+
+    Example:
+        >>> from ctckit.alignment import NumberedLine
+        >>> from ctckit.alignment import TimedText
+        >>> print(NumberedLine(2, TimedText("Never!", 1.5, 1.9, 0.01)))
+        2, 1.50–1.90 s, 0.01: Never!
     """
 
     number: int
@@ -53,6 +59,15 @@ class AlignmentSummary:
         words: The number of words.
         confidence: The mean confidence of the lines; None if no line has one.
         below: Lines with a lower confidence are suspicious.
+
+    Example:
+        >>> from ctckit.alignment import TimedText, summarize
+        >>> lines = [TimedText("So be it.", 0.5, 1.5, 0.8), TimedText("Never!", 1.5, 1.9, 0.01)]
+        >>> summary = summarize({"lines": lines, "words": lines})
+        >>> summary.confidence, [line.number for line in summary.suspicious]
+        (0.405, [2])
+        >>> print(summary)
+        2 lines, 2 words, mean confidence 0.41
     """
 
     lines: tuple[NumberedLine, ...]
@@ -82,6 +97,7 @@ def summarize(
         below: Lines with a lower confidence are suspicious. Text that was not said has about 0.00.
 
     Example:
+        >>> from ctckit.alignment import TimedText, summarize
         >>> lines = [TimedText("So be it.", 0.5, 1.5, 0.8), TimedText("Never!", 1.5, 1.9, 0.01)]
         >>> found = summarize({"lines": lines, "words": lines})
         >>> print(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +63,9 @@ def timed_tiers(
         InvalidInputError: If the alignment is of other tokens.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit import Transcript, Vocabulary
+        >>> from ctckit.alignment import timed_tiers
         >>> from ctckit.alignment import forced_align
         >>> letters = Vocabulary.from_characters("abc", separator="c")
         >>> probs = np.full((9, 4), 0.1)
@@ -118,18 +121,6 @@ def token_times(
     return np.maximum(np.clip(edges, 0.0, last if duration is None else min(last, duration)) + offset_seconds, 0.0)
 
 
-def earlier(entries: Iterable[TimedText], seconds: float) -> tuple[TimedText, ...]:
-    """Return texts whose times are earlier by the lag of the model; none is below 0."""
-    return tuple(
-        replace(
-            each,
-            start_seconds=max(0.0, each.start_seconds - seconds),
-            end_seconds=max(0.0, each.end_seconds - seconds),
-        )
-        for each in entries
-    )
-
-
 def _contiguous(
     alignment: Alignment, vocabulary: Vocabulary, frame_seconds: float, lag: float, quiet: Floats | None
 ) -> Floats:
@@ -170,6 +161,9 @@ def timed_utterances(
         "lines": the texts as they are written, one entry for each utterance; "words" and "tokens".
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.alignment import timed_utterances
         >>> from ctckit.alignment import align_utterances
         >>> letters = Vocabulary.from_characters("ab")
         >>> probs = np.full((9, 3), 0.1)

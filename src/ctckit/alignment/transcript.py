@@ -32,6 +32,13 @@ class TranscriptWord:
         positions: Positions of its tokens in the transcript's tokens; empty for a word that cannot be spelled.
         dropped: Its letters, digits, vowel signs, other marks and symbols such as & that have no token; not accents.
         before: The white space before it in the text: a space, an end of line, or nothing.
+
+    Example:
+        >>> from ctckit import Transcript, Vocabulary
+        >>> letters = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz ", separator=" ")
+        >>> transcript = Transcript("So, be it!", letters)
+        >>> [(word.text, word.begin, word.end, word.positions) for word in transcript.words]
+        [('So,', 0, 3, range(0, 2)), ('be', 4, 6, range(3, 5)), ('it!', 7, 10, range(6, 8))]
     """
 
     text: str
@@ -82,6 +89,7 @@ class Transcript:
         CharsetError: If ``spell`` returns tokens that the vocabulary does not have.
 
     Example:
+        >>> from ctckit import Transcript, Vocabulary
         >>> letters = Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz'|", separator="|")
         >>> said = Transcript("“It's 42,” Zoë said.", letters, replacements={"42": "forty-two"})
         >>> letters.decode(said.tokens)

@@ -57,6 +57,15 @@ class UtteranceSpan:
         positions: Positions of its tokens in the alignment.
         transcript: Its transcript, if it was given as one or as a string.
         boundaries: The definition of ``start``, ``end`` and the borders of ``words``, see ``Alignment.boundaries``.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import align_utterances
+        >>> probs = np.full((12, 4), 0.05)
+        >>> probs[range(12), [0, 1, 2, 0, 3, 3, 0, 2, 1, 0, 0, 0]] = 0.85
+        >>> first, second = align_utterances(np.log(probs), [[1, 2], [2, 1]])
+        >>> first.start, first.end, round(first.log_prob, 2), round(first.confidence, 2), first.absent
+        (1, 3, -0.16, 0.47, False)
     """
 
     text: str | None
@@ -85,7 +94,10 @@ class UtteranceSpan:
 
     @property
     def spans(self) -> Spans[TokenSpan]:
-        """The spans of its tokens; ``spans(unit="seconds", stride=…)`` in seconds or pixels, see ``Spans``."""
+        """The spans of its tokens.
+
+        ``spans(unit="seconds", stride=…)`` returns them in seconds or pixels, see :class:`~ctckit.alignment.Spans`.
+        """
         return Spans(self.alignment.spans[self.positions.start : self.positions.stop])
 
     @cached_property
@@ -202,6 +214,7 @@ def align_utterances(
         InvalidInputError: On arguments that ``forced_align`` or ``Transcript`` rejects.
 
     Example:
+        >>> from ctckit import align_utterances
         >>> import numpy as np
         >>> probs = np.full((12, 4), 0.05)
         >>> probs[range(12), [0, 1, 2, 0, 3, 3, 0, 2, 1, 0, 0, 0]] = 0.85

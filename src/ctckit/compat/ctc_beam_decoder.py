@@ -42,6 +42,7 @@ class BeamSearchDecoder:
         MissingFileError: If there is no such model; a ``FileNotFoundError``.
 
     Example:
+        >>> from ctckit.compat.ctc_beam_decoder import BeamSearchDecoder
         >>> import numpy as np
         >>> decoder = BeamSearchDecoder([" ", "a", "b"])
         >>> decoder.n_columns, decoder.blank_id
@@ -109,7 +110,14 @@ def build_ctcdecoder(
     unk_score_offset: float = DEFAULT_UNK_SCORE_OFFSET,
     lm_score_boundary: bool = True,
 ) -> BeamSearchDecoder:
-    """Return a ``BeamSearchDecoder``; the arguments are the same."""
+    """Return a ``BeamSearchDecoder``; the arguments are the same.
+
+    Example:
+        >>> from ctckit.compat.ctc_beam_decoder import build_ctcdecoder
+        >>> import numpy as np
+        >>> build_ctcdecoder(["", "a", "b"]).decode(np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]))
+        'ab'
+    """
     return BeamSearchDecoder(
         labels,
         kenlm_model_path=kenlm_model_path,
@@ -122,5 +130,11 @@ def build_ctcdecoder(
 
 
 def has_kenlm() -> bool:
-    """Return True: language models are always available."""
+    """Return True: language models are always available.
+
+    Example:
+        >>> from ctckit.compat.ctc_beam_decoder import has_kenlm
+        >>> has_kenlm()
+        True
+    """
     return True

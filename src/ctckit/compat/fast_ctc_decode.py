@@ -50,6 +50,8 @@ def beam_search(
         SearchError: On NaN, or if a frame has no label left; a ``RuntimeError``.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.compat.fast_ctc_decode import beam_search
         >>> probs = np.array([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [0.3, 0.1, 0.6]], np.float32)
         >>> beam_search(probs, "NAC", beam_size=5, beam_cut_threshold=0.05)
         ('AC', [0, 2])
@@ -88,6 +90,8 @@ def viterbi_search(
         SearchError: On NaN; a ``RuntimeError``.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit.compat.fast_ctc_decode import viterbi_search
         >>> probs = np.array([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.4, 0.0, 0.6]], np.float32)
         >>> viterbi_search(probs, "NAC", qstring=True)
         ('AC+&', [0, 2])

@@ -47,6 +47,7 @@ class Config:
     """KenLM's options for loading. They concern its binary files and its messages, so here they change nothing.
 
     Example:
+        >>> from ctckit.compat.kenlm import Config, LoadMethod
         >>> config = Config()
         >>> config.load_method == LoadMethod.POPULATE_OR_READ
         True
@@ -63,6 +64,7 @@ class State:
     """A context of words; a ``Model`` writes it. States of one model are equal if they predict the same.
 
     Example:
+        >>> from ctckit.compat.kenlm import State
         >>> State() == State()
         True
     """
@@ -95,6 +97,7 @@ class FullScoreReturn:
         oov: Whether the model does not know the word.
 
     Example:
+        >>> from ctckit.compat.kenlm import FullScoreReturn
         >>> FullScoreReturn(-0.5, 2, False)
         FullScoreReturn(-0.5, 2, False)
     """
@@ -120,6 +123,7 @@ class Model:
         ArgumentTypeError: If an argument has a wrong type. It is a ``TypeError`` and an ``InvalidInputError``.
 
     Example:
+        >>> from ctckit.compat.kenlm import Model, State
         >>> from ctckit import NGramModel
         >>> model = Model(NGramModel.train(["a rose is a rose"], order=2))
         >>> "rose" in model, b"tulip" in model

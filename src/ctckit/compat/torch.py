@@ -53,6 +53,7 @@ def ctc_loss(
         LossInputError: On wrong types, ranks, sizes, lengths, classes; before any computation.
 
     Example:
+        >>> from ctckit.compat.torch import ctc_loss
         >>> import torch
         >>> log_probs = torch.randn(50, 2, 20).log_softmax(2)
         >>> arguments = log_probs, torch.tensor([1, 2, 3, 4, 4]), (50, 40), (3, 2)
@@ -172,6 +173,7 @@ class CTCLoss(torch.nn.Module):
     """``torch.nn.CTCLoss``: the same arguments, the same results.
 
     Example:
+        >>> from ctckit.compat.torch import CTCLoss
         >>> CTCLoss(blank=9, zero_infinity=True)
         CTCLoss(blank=9, reduction='mean', zero_infinity=True)
     """

@@ -62,6 +62,7 @@ def forced_align(
         TargetTooLongError: If no path emits a target: T < N + adjacent repeats, or each path contains a class of −∞.
 
     Example:
+        >>> from ctckit.compat.torchaudio import forced_align, merge_tokens
         >>> import torch
         >>> probs = torch.tensor([[[0.1, 0.8, 0.1], [0.7, 0.2, 0.1], [0.2, 0.1, 0.7], [0.1, 0.1, 0.8]]])
         >>> tokens, scores = forced_align(probs.log(), torch.tensor([[1, 2]]))
@@ -237,6 +238,12 @@ class TokenSpan:
         start: First frame.
         end: One past the last frame.
         score: The mean of the scores of these frames.
+
+    Example:
+        >>> from ctckit.compat.torchaudio import TokenSpan
+        >>> span = TokenSpan(token=3, start=4, end=7, score=0.9)
+        >>> len(span)
+        3
     """
 
     token: int
@@ -260,6 +267,8 @@ def merge_tokens(tokens: Tensor, scores: Tensor, blank: int = 0) -> list[TokenSp
         ValueError: If either is not a vector, or their lengths differ.
 
     Example:
+        >>> import torch
+        >>> from ctckit.compat.torchaudio import merge_tokens
         >>> merge_tokens(torch.tensor([0, 3, 3, 0, 3]), torch.tensor([-1.0, -2.0, -4.0, -1.0, -0.5]))
         [TokenSpan(token=3, start=1, end=3, score=-3.0), TokenSpan(token=3, start=4, end=5, score=-0.5)]
     """

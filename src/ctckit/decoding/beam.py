@@ -61,8 +61,8 @@ class BeamDecoder:
     between a token's neighbors give another token, or none, a higher posterior, the text with that change takes its
     place if its exact score is better. So errors of one token that come from a narrow beam are corrected.
 
-    A decoder can be pickled and copied, and used by several threads at once. A copy has the same language models; a
-    pickle contains them.
+    A decoder can be pickled and copied, and used by several threads at once. A copy has the same language models. A
+    pickle contains the models in memory, but only the path and a fingerprint of files that are memory-mapped.
 
     Args:
         vocabulary: A ``Vocabulary``, or its C tokens, with "" for the blank.
@@ -82,7 +82,8 @@ class BeamDecoder:
         oov_charge: Nats for each letter of an unknown word; None forbids such words.
         hotwords: Words or phrases to favor: an iterable, or a mapping from each to its weight (None: the default).
             Where words exist, hotwords match whole words, otherwise anywhere. Where tokens are not characters, a
-            hotword may also be its tokens with spaces between them. ``decode`` and ``stream`` take others.
+            hotword may also be its tokens with spaces between them. The argument ``hotwords`` of ``decode`` and of
+            ``stream`` replaces them for one call.
         hotword_weight: Nats for one occurrence of a hotword that has no weight of its own, −60..60; below 0, the
             hotword is avoided. None: up to 10 nats, less for short hotwords and in large sets, which are often found
             where nobody said them.
@@ -95,12 +96,17 @@ class BeamDecoder:
         InvalidInputError: On the first argument that is wrong or does not fit the others.
 
     Example:
+        >>> from ctckit import BeamDecoder
         >>> import numpy as np
         >>> probs = np.array([[0.6, 0.4], [0.6, 0.4]])  # the blank, "a"
         >>> decoder = BeamDecoder(["", "a"])
         >>> best = decoder.decode(np.log(probs))[0][0]
         >>> best.text, round(float(np.exp(best.log_prob)), 2)  # aa + a∅ + ∅a: more than ∅∅, the best path
         ('a', 0.64)
+        >>> unsure = np.log([[0.1, 0.5, 0.4]])  # the blank, "a", "b"
+        >>> decoder = BeamDecoder(["", "a", "b"], hotwords={"b": 3.0})
+        >>> decoder.decode(unsure)[0][0].text
+        'b'
 
     Source: Hannun et al. 2014, algorithm 1; kernels/search/reference.py is the search in plain loops.
     """
@@ -271,6 +277,7 @@ class BeamDecoder:
             InvalidInputError: On a wrong hotword, or a duration that is not positive.
 
         Example:
+            >>> from ctckit import BeamDecoder
             >>> import numpy as np
             >>> log_probs = np.log([[0.02, 0.49, 0.49]] + 49 * [[0.98, 0.01, 0.01], [0.01, 0.01, 0.98]])
             >>> decoder = BeamDecoder(["", "a", "b"])

@@ -30,6 +30,7 @@ class EndpointRules:
         longest: The utterance lasts this long; usually 20 seconds or more.
 
     Example:
+        >>> from ctckit.decoding import EndpointRules
         >>> import numpy as np
         >>> from ctckit import BeamDecoder
         >>> rules = EndpointRules(silence_after_speech=1.0, longest=20.0)

@@ -45,6 +45,7 @@ def greedy_decode(
         InvalidInputError: On a wrong rank, type or length, NaN within the lengths, or values above 0.
 
     Example:
+        >>> from ctckit import greedy_decode
         >>> import numpy as np
         >>> probs = np.array([[0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
         >>> best = greedy_decode(np.log(probs))[0]

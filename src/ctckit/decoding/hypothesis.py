@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -32,9 +32,10 @@ from ctckit.vocabulary import Vocabulary
 class Hypothesis:
     """One text that a decoder found in a sequence of frames.
 
-    Besides the attributes below it has ``tokens``, ``text``, ``log_prob``, ``lm_log_prob``, ``spans`` and ``words``;
-    they are computed on demand. Two hypotheses are equal if all their numbers are equal, bit by bit, and their texts
-    are written alike. ``print(hypothesis)`` draws the text over time.
+    Most programs need ``text``, ``words`` with their frames and confidences, ``spans`` (the same for each token),
+    ``times`` and ``score``. They are computed on demand, as are ``tokens``, ``log_prob`` and ``lm_log_prob``. Two
+    hypotheses are equal if all their numbers are equal, bit by bit, and their texts are written alike.
+    ``print(hypothesis)`` draws the text over time.
 
     Attributes:
         decoded: The numbers, as arrays.
@@ -43,6 +44,19 @@ class Hypothesis:
             found. For a greedy decoder it is log_prob. ``rescore`` adds another term.
         vocabulary: Writes the tokens as text; None: tokens are written as numbers.
         word_names: The words of the lexicon, if it has spellings of its own; by their number in the lexicon.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder, Vocabulary
+        >>> letters = Vocabulary.from_characters(" ab", separator=" ")
+        >>> probs = np.full((4, 4), 0.02) + 0.92 * np.eye(4)[[2, 1, 3, 2]]  # (T, C): "a", " ", "b", "a"
+        >>> [[best]] = BeamDecoder(letters).decode(np.log(probs)[None])
+        >>> best.text
+        'a ba'
+        >>> [(word.text, word.start, word.end, round(word.confidence, 2)) for word in best.words]
+        [('a', 0, 1, 0.96), ('ba', 2, 4, 0.94)]
+        >>> [(word.text, word.start_seconds, word.end_seconds) for word in best.times(0.5)]
+        [('a', 0.0, 0.5), ('ba', 1.0, 2.0)]
     """
 
     decoded: Decoded
@@ -84,7 +98,10 @@ class Hypothesis:
 
     @cached_property
     def spans(self) -> Spans[TokenSpan]:
-        """The frames of each token in the likeliest alignment. ``spans(unit="seconds", stride=…)``: see ``Spans``."""
+        """The frames of each token in the likeliest alignment.
+
+        ``spans(unit="seconds", stride=…)`` returns them in seconds or pixels, see :class:`~ctckit.alignment.Spans`.
+        """
         found = self.decoded.rescoring
         arrays = (found.starts, found.ends, found.token_log_probs)
         fields = zip(self.tokens, *(each.tolist() for each in arrays), self._confidences, strict=True)
@@ -92,26 +109,35 @@ class Hypothesis:
 
     @cached_property
     def words(self) -> Spans[WordSpan]:
-        """The frames of each word; none without a mark of words. ``words(unit="seconds", stride=…)``: see ``Spans``."""
+        """The frames of each word; none without a mark of words.
+
+        ``words(unit="seconds", stride=…)`` returns them in seconds or pixels, see :class:`~ctckit.alignment.Spans`.
+        """
         if self.vocabulary is None or not self.vocabulary.has_words:
             return Spans()
         spelled = words_of(self.tokens, self.vocabulary)
         return Spans(self._word(n, text, members) for n, (text, members) in enumerate(spelled))
 
-    def times(self, frame_seconds: float) -> tuple[TimedText, ...]:
+    def times(self, frame_seconds: float, lag_seconds: float = 0.0) -> tuple[TimedText, ...]:
         """Return the words, or the tokens where there are no words, with their times in seconds.
 
         Args:
             frame_seconds: The duration of a frame.
+            lag_seconds: The lag of the model (``AcousticModel.lag``): the times are earlier by it, and at least 0.
         """
-        if self.words:
-            return tuple(TimedText(each.text, *each.seconds(frame_seconds), each.confidence) for each in self.words)
+        spans: Iterable[WordSpan] = self.words or self._texts()
+        found = []
+        for each in spans:
+            start, end = (max(0.0, at - lag_seconds) for at in each.seconds(frame_seconds))
+            found.append(TimedText(each.text, start, end, each.confidence))
+        return tuple(found)
+
+    def _texts(self) -> Iterator[WordSpan]:
         if self.vocabulary is None:
             texts = [(str(token), [k]) for k, token in enumerate(self.tokens)]
         else:
             texts = texts_of(self.tokens, self.vocabulary)
-        spans = (self._span(text.replace(" ", "␣"), members) for text, members in texts)
-        return tuple(TimedText(each.text, *each.seconds(frame_seconds), each.confidence) for each in spans)
+        return (self._span(text.replace(" ", "␣"), members) for text, members in texts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the hypothesis as an object that ``json.dumps(…, allow_nan=False)`` takes.
@@ -150,6 +176,8 @@ class Hypothesis:
             InvalidInputError: Names the first entry that is missing or wrong.
 
         Example:
+            >>> import numpy as np
+            >>> from ctckit import Hypothesis
             >>> import json
             >>> from ctckit import BeamDecoder
             >>> best = BeamDecoder(["", "a", "b"]).decode(np.log([[0.2, 0.7, 0.1], [0.1, 0.1, 0.8]]))[0][0]

@@ -38,6 +38,15 @@ class Partial:
         tentative_tokens: The classes of the rest of the best text.
         stable_words: The whole words of the stable text.
         tentative_words: The other words; the last one may be in progress.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder
+        >>> stream = BeamDecoder(["", "a", "b"]).stream()
+        >>> stream.push(np.log([[0.02, 0.96, 0.02], [0.02, 0.02, 0.96]]))
+        >>> partial = stream.partial()
+        >>> partial.stable + partial.tentative
+        'ab'
     """
 
     stable: str
@@ -49,7 +58,10 @@ class Partial:
 
     @property
     def words(self) -> Spans[WordSpan]:
-        """All words. ``words(unit="seconds", stride=…)``: see ``Spans``. None without a mark of words."""
+        """All words; none without a mark of words.
+
+        ``words(unit="seconds", stride=…)`` returns them in seconds or pixels, see :class:`~ctckit.alignment.Spans`.
+        """
         return Spans(self.stable_words + self.tentative_words)
 
     def to_dict(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             ``MissingFileError`` if there is none.
 
     Example:
+        >>> from ctckit.decoding import read_settings, write_settings
         >>> import tempfile
         >>> from ctckit import BeamDecoder
         >>> tuned = BeamDecoder(["", "a"], token_bonus=0.5)
@@ -72,6 +73,17 @@ def write_settings(path: str | os.PathLike[str], settings: Mapping[str, Any]) ->
 
     Raises:
         DataError: If a name or a value is not of a setting, or the file cannot be written.
+
+    Example:
+        >>> from ctckit.decoding import write_settings
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from ctckit import BeamDecoder
+        >>> from ctckit.decoding import read_settings
+        >>> file = Path(mkdtemp()) / "settings.json"
+        >>> write_settings(file, BeamDecoder(["", "a", "b"], beam_width=20, token_bonus=0.5).settings)
+        >>> read_settings(file)["token_bonus"]
+        0.5
     """
     path = Path(path)
     kept = {name: settings[name] for name in sorted(settings) if settings[name] != -math.inf}

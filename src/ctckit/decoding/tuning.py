@@ -60,6 +60,16 @@ class Tuning:
         names: The settings that were tuned.
         points: (P, len(names)) the values that were tried, without those of the cross-validation.
         errors: (P,) the error at each point.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder, tune
+        >>> log_probs = np.log([[[0.5, 0.4, 0.1], [0.6, 0.1, 0.3]]] * 4)
+        >>> tuning = tune(BeamDecoder(["", "a", "b"]), log_probs, ["ab"] * 4, grid={"token_bonus": [0.0, 2.0]})
+        >>> tuning.names, tuning.points.shape, tuning.error
+        (('token_bonus',), (6, 1), 0.0)
+        >>> tuning.decoder.decode(log_probs)[0][0].text
+        'ab'
     """
 
     decoder: BeamDecoder

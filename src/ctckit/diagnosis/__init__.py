@@ -59,6 +59,7 @@ def diagnose(
             different numbers of items, a blank that is not a class.
 
     Example:
+        >>> from ctckit import diagnose
         >>> import numpy as np
         >>> found = diagnose(np.zeros((2, 4, 5)), [[1, 2, 2, 3], [4, 0, 0, 0]], [4, 3], [4, 1])
         >>> [finding.code for finding in found.findings]

@@ -16,6 +16,15 @@ class Finding:
         code: A stable name, such as "infeasible-data".
         seen: The observation with its figures, in one sentence or two.
         remedy: What to do about it.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import diagnose
+        >>> [first, *others] = diagnose(np.zeros((2, 4, 5)), [[1, 2, 2, 3], [4, 0, 0, 0]], [4, 3], [4, 1]).findings
+        >>> first.code
+        'infeasible-data'
+        >>> first.remedy.partition(";")[0]
+        'Correct or leave out these items'
     """
 
     code: str
@@ -210,6 +219,7 @@ def signed(shift: int) -> str:
     """Return a shift of labels as text, with a sign.
 
     Example:
+        >>> from ctckit.diagnosis.records import signed
         >>> signed(1), signed(-1)
         ('+1', '−1')
     """

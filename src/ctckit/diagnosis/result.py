@@ -13,7 +13,17 @@ from ctckit.diagnosis.records import Finding, Record
 
 @dataclass(frozen=True)
 class Diagnosis(Record):
-    """The result of ``diagnose``: a ``Record`` that ``print`` shows as a page."""
+    """The result of ``diagnose``: a ``Record`` that ``print`` shows as a page.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import diagnose
+        >>> found = diagnose(np.zeros((2, 4, 5)), [[1, 2, 2, 3], [4, 0, 0, 0]], [4, 3], [4, 1])
+        >>> found.cause, found.infeasible[0].missing
+        ('infeasible-data', 1)
+        >>> str(found).splitlines()[0]
+        'diagnosis: infeasible-data, 2 items, T = 4, C = 5, blank 0'
+    """
 
     def with_findings(self, findings: tuple[Finding, ...]) -> Diagnosis:
         """Return a copy with these findings."""

@@ -34,6 +34,7 @@ class TrainingWatch:
         step: Number of steps so far; set it if a run is resumed.
 
     Example:
+        >>> from ctckit.diagnosis import TrainingWatch
         >>> import numpy as np
         >>> watch = TrainingWatch(write=lambda page: print(page.splitlines()[0]))
         >>> batch = np.zeros((1, 2, 3)), [[1, 2, 1]], [2], [3]
@@ -118,7 +119,10 @@ class TrainingWatch:
         self._start_over()
         if now <= before - self.least_fall * abs(before):
             return None
-        reason = f"the loss has not fallen in {self.patience} steps (mean {before:.4g}, then {now:.4g})"
+        reason = (
+            f"the loss fell by less than {100 * self.least_fall:.3g} % in {self.patience} steps "
+            f"(mean {before:.4g}, then {now:.4g})"
+        )
         return self._report(reason, batch, always=False)
 
     def _start_over(self) -> None:

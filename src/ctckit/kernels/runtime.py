@@ -46,6 +46,14 @@ def num_threads() -> int:
     By default, it is ``CTCKIT_NUM_THREADS`` of the environment, or else the number of processors that this process may
     use: those of its CPU affinity, and at most its CPU quota, rounded up, if it runs in a container that has one
     (control groups of version 1 or 2). The variable and the quota are read once.
+
+    Example:
+        >>> import ctckit
+        >>> most = ctckit.num_threads()
+        >>> ctckit.set_num_threads(1)
+        >>> ctckit.num_threads()
+        1
+        >>> ctckit.set_num_threads(most)
     """
     return int(_native.num_threads())
 
@@ -55,6 +63,14 @@ def set_num_threads(count: int) -> None:
 
     Raises:
         InvalidInputError: If ``count`` is not a positive integer.
+
+    Example:
+        >>> import ctckit
+        >>> before = ctckit.num_threads()
+        >>> ctckit.set_num_threads(2)
+        >>> ctckit.num_threads()
+        2
+        >>> ctckit.set_num_threads(before)
     """
     _native.set_num_threads(min(_checks.positive_integer(count, "count"), MOST_THREADS))
 

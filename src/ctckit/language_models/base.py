@@ -25,7 +25,24 @@ State = TypeVar("State")
 
 
 class LanguageModelLike(Protocol):
-    """What an object needs to be a language model for the search; see ``LanguageModel``."""
+    """What an object needs to be a language model for the search; see ``LanguageModel``.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder, Vocabulary
+        >>> class NoTwice:
+        ...     unit = "char"
+        ...     def begin(self):
+        ...         return None
+        ...     def score(self, state, entry):
+        ...         return (-9.0 if entry == state else -1.0), entry
+        ...     def end(self, state):
+        ...         return 0.0
+        >>> vocabulary = Vocabulary.from_characters("ab")
+        >>> log_probs = np.log([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
+        >>> [BeamDecoder(vocabulary, language_model=model).decode(log_probs)[0][0].text for model in (None, NoTwice())]
+        ['aa', 'a']
+    """
 
     unit: str
 
@@ -59,6 +76,7 @@ class LanguageModel(ABC, Generic[State]):
         space: The entry that stands for a space, where the unit is "char".
 
     Example:
+        >>> from ctckit.language_models import LanguageModel
         >>> import math
         >>> class Alternating(LanguageModel):
         ...     '''Expects a word to differ from the word before it.'''

@@ -52,6 +52,12 @@ class Discounts:
         two: D₂, for n-grams seen twice.
         more: D₃, for all others.
         fallback: True where the text was too small, or too regular, to estimate them: they are then 0.5, 1 and 1.5.
+
+    Example:
+        >>> from ctckit import NGramModel
+        >>> model = NGramModel.train(["a cat", "a hat", "the cat"], order=1, unit="word")
+        >>> [(each.two, each.fallback) for each in model.discounts]
+        [(1.5, False)]
     """
 
     one: float
@@ -71,6 +77,7 @@ class NGramModel(LanguageModel[int]):
         discounts: The discounts of each order, if this object was made by :meth:`train`; else None.
 
     Example:
+        >>> from ctckit import NGramModel
         >>> model = NGramModel.train(["the cat sat", "the cat ran", "a dog ran"], order=2)
         >>> len(model), model.order, "cat" in model, "cow" in model
         (9, 2, True, False)

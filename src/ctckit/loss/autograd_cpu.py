@@ -19,7 +19,7 @@ from typing import Any, cast
 import torch
 
 from ctckit.errors import MissingDerivativeError
-from ctckit.loss.compute_cpu import Outputs, compute_gradient, compute_hvp, compute_loss, is_fused
+from ctckit.loss.compute_cpu import compute_gradient, compute_hvp, compute_loss, is_fused
 from ctckit.loss.options import Options, gradients, is_recorded, is_transformed, loss_dtype
 
 Tensor = torch.Tensor
@@ -114,7 +114,7 @@ def _(
     return loss, gradient, normalizers, counts, logits.new_empty(items, dtype=torch.float64)
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *problem, options = inputs
     ctx.save_for_backward(*problem, *output[1:])
     ctx.options = options

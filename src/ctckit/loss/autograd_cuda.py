@@ -18,7 +18,7 @@ import torch
 
 from ctckit.errors import BackendError, InvalidInputError
 from ctckit.loss import autograd_cpu
-from ctckit.loss.compute_cuda import KINDS, Outputs, compute_gradient, compute_loss, windows
+from ctckit.loss.compute_cuda import KINDS, compute_gradient, compute_loss, windows
 from ctckit.loss.options import Options, gradients, is_transformed
 
 Tensor = torch.Tensor
@@ -105,7 +105,7 @@ def _(
     )
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *problem, ctx.options = inputs
     ctx.save_for_backward(*problem, *output[1:])
     ctx.set_materialize_grads(False)

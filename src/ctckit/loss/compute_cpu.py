@@ -25,7 +25,6 @@ from ctckit.kernels.loss import BACKENDS, native
 from ctckit.loss.options import Options, loss_dtype
 
 Tensor = torch.Tensor
-Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 runtime.share_openmp(Path(torch.__file__).parent / "lib")
 
@@ -42,7 +41,7 @@ def compute_loss(
     target_lengths: Tensor,
     transitions: Tensor | None,
     options: str,
-) -> Outputs:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # written out, because torch 2.6 reads it as text
     """Return the reduced loss and what its derivatives need.
 
     Returns:

@@ -17,7 +17,6 @@ from ctckit.kernels.batch import TargetBatch, check_targets, expect_feasible
 from ctckit.loss.options import Options
 
 Tensor = torch.Tensor
-Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 KINDS = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -29,7 +28,9 @@ def compute_loss(
     target_lengths: Tensor,
     transitions: Tensor | None,
     options: str,
-) -> Outputs:
+) -> tuple[
+    Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor
+]:  # written out, because torch 2.6 reads it as text
     """Return the reduced loss, the seven tensors of ``launch.Forward``, and the weights of the items."""
     o = Options.decode(options)
     _expect_device(logits, o.name)

@@ -78,6 +78,7 @@ def ctc_loss(
         InfeasibleTargetError: With ``infeasible="error"``; names the items.
 
     Example:
+        >>> from ctckit import ctc_loss
         >>> import torch
         >>> logits = torch.zeros(1, 2, 3, requires_grad=True)        # two frames, uniform over 3 classes
         >>> loss = ctc_loss(logits, [[1]], [2], [1])

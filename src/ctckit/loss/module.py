@@ -18,6 +18,7 @@ class CTCLoss(torch.nn.Module):
     """``ctc_loss`` as a module: the same options, batch first.
 
     Example:
+        >>> from ctckit import CTCLoss
         >>> import torch
         >>> criterion = CTCLoss(infeasible="zero")
         >>> logits = torch.randn(4, 50, 28, requires_grad=True)

@@ -34,6 +34,7 @@ def focal(losses: Tensor, target_lengths: Any | None = None, *, focus: float = 2
         (B,) the focal losses.
 
     Example:
+        >>> from ctckit.objectives import focal
         >>> import torch
         >>> [round(value, 4) for value in focal(torch.tensor([0.1, 2.0])).tolist()]
         [0.0009, 1.4953]
@@ -65,6 +66,7 @@ def path_entropy(log_probs: Tensor, targets: Any, input_lengths: Any, target_len
         (B,), 0 where one alignment has all the probability; NaN where a target cannot be emitted.
 
     Example:
+        >>> from ctckit.objectives import path_entropy
         >>> import torch
         >>> log_probs = torch.full((1, 2, 2), 0.5).log()
         >>> path_entropy(log_probs, [[1]], [2], [1]).exp().item()  # three alignments, equally likely
@@ -97,6 +99,7 @@ def consistency(logits: Tensor, other_logits: Tensor, input_lengths: Any, *, red
         reduction: "mean" over all frames, "sum", or "none": (B,), the sum over the frames of each item.
 
     Example:
+        >>> from ctckit.objectives import consistency
         >>> import torch
         >>> consistency(torch.zeros(1, 4, 3), torch.zeros(1, 4, 3), [4]).item()
         0.0
@@ -144,6 +147,7 @@ def time_mask(
         generator: The source of random numbers.
 
     Example:
+        >>> from ctckit.objectives import time_mask
         >>> import torch
         >>> time_mask(torch.ones(1, 100, 2), [100], generator=torch.Generator().manual_seed(0)).mean().item() < 1
         True

@@ -92,6 +92,7 @@ def write_alignment(
         DataError: If the file cannot be written.
 
     Example:
+        >>> from ctckit.alignment import timed, write_alignment
         >>> import tempfile
         >>> from pathlib import Path
         >>> from ctckit import WordSpan

@@ -101,6 +101,7 @@ def subtitle_cues(
         InvalidInputError: If there is no preset of this name.
 
     Example:
+        >>> from ctckit.alignment import CueLimits, TimedText, subtitle_cues
         >>> texts = "It was late. The rain had stopped an hour ago, and the street was empty.".split()
         >>> words = [TimedText(text, 0.4 * k, 0.4 * k + 0.3, None) for k, text in enumerate(texts)]
         >>> for cue in subtitle_cues(words, CueLimits(characters=24)):

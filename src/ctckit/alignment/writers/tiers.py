@@ -30,6 +30,13 @@ class Tiers:
             a confidence is a finite number or None.
         duration_seconds: Length of the recording, at least the last end.
         media: The recording's name.
+
+    Example:
+        >>> from ctckit.alignment import Tiers
+        >>> from ctckit.alignment import TimedText
+        >>> tiers = Tiers("talk.json", {"words": (TimedText("so", 0.2, 0.28, 0.9),)}, 1.0, "talk.wav")
+        >>> [(name, len(entries)) for name, entries in tiers.entries.items()]
+        [('words', 1)]
     """
 
     name: str
@@ -84,6 +91,8 @@ def timed(
         vocabulary: The texts of tokens; by default their numbers.
 
     Example:
+        >>> from ctckit import WordSpan
+        >>> from ctckit.alignment import timed
         >>> timed([WordSpan("so", 10, 14, 0.5)], 0.02, 60.0)
         (TimedText(text='so', start_seconds=60.2, end_seconds=60.28, confidence=0.5),)
     """
@@ -115,6 +124,7 @@ def subtitle_lines(
         pause: Seconds without a word after which a line ends.
 
     Example:
+        >>> from ctckit.alignment import TimedText, subtitle_lines
         >>> words = [TimedText("so", 0.0, 0.3, 0.9), TimedText("be", 0.4, 0.6, 0.7), TimedText("it", 2.0, 2.2, None)]
         >>> [(line.text, line.start_seconds, line.end_seconds) for line in subtitle_lines(words)]
         [('so be', 0.0, 0.6), ('it', 2.0, 2.2)]

@@ -24,6 +24,7 @@ def install() -> None:
         InvalidInputError: If the original pyctcdecode is imported already; there would be two classes of each name.
 
     Example:
+        >>> from ctckit.compat.pyctcdecode import install, uninstall
         >>> install()
         >>> import pyctcdecode
         >>> pyctcdecode.BeamSearchDecoderCTC.__module__
@@ -40,7 +41,16 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo ``install``. Without a call of ``install`` it does nothing."""
+    """Undo ``install``. Without a call of ``install`` it does nothing.
+
+    Example:
+        >>> import sys
+        >>> from ctckit.compat.pyctcdecode import install, uninstall
+        >>> install()
+        >>> uninstall()
+        >>> "pyctcdecode" in sys.modules
+        False
+    """
     for name in (*(f"{NAME}{each}" for each in MODULES), KENLM):
         module = sys.modules.get(name)
         if module is not None and module.__name__.startswith("ctckit."):

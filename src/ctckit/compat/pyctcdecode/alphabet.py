@@ -35,6 +35,7 @@ class Alphabet:
         is_bpe: Whether labels are pieces, with "▁" where a word begins.
 
     Example:
+        >>> from ctckit.compat.pyctcdecode import Alphabet
         >>> Alphabet.build_alphabet(["<pad>", "|", "a", "b"]).labels
         ['', ' ', 'a', 'b']
         >>> Alphabet.build_alphabet(["[PAD]", "[UNK]", "cat", "##s"]).labels

@@ -79,6 +79,7 @@ class BeamSearchDecoderCTC(DecoderFiles):
         strict: Whether to search like the original.
 
     Example:
+        >>> from ctckit.compat.pyctcdecode import Alphabet, BeamSearchDecoderCTC
         >>> import numpy as np
         >>> decoder = BeamSearchDecoderCTC(Alphabet.build_alphabet(["", " ", "a", "b"]))
         >>> probs = np.array([[0.1, 0.0, 0.8, 0.1], [0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.2, 0.6]])
@@ -376,6 +377,7 @@ def build_ctcdecoder(
         DataError: If the model cannot be read.
 
     Example:
+        >>> from ctckit.compat.pyctcdecode import build_ctcdecoder
         >>> import numpy as np
         >>> decoder = build_ctcdecoder(["", " ", "a", "b"], strict=True)
         >>> text, state, frames, logit_score, lm_score = decoder.decode_beams(np.eye(4)[[2, 1, 3]] * 9.0)[0]

@@ -90,6 +90,9 @@ class HotwordScorer:
         weight: Nats for each hotword in a text.
 
     Example:
+        >>> import re
+        >>> from ctckit.compat.pyctcdecode import HotwordScorer
+        >>> from ctckit.compat.pyctcdecode.language_model import CharTrie
         >>> scorer = HotwordScorer.build_scorer(["ice cream"], weight=10.0)
         >>> scorer.score("more ice and ice cream"), scorer.score_partial_token("cr"), scorer.score_partial_token("cow")
         (30.0, 4.0, 0.0)
@@ -131,7 +134,21 @@ class HotwordScorer:
 
 
 class AbstractLanguageModel(abc.ABC):
-    """The interface of a language model of words in pyctcdecode. Scores are nats; states may be of any type."""
+    """The interface of a language model of words in pyctcdecode. Scores are nats; states may be of any type.
+
+    Example:
+        >>> from ctckit.compat.pyctcdecode import AbstractLanguageModel
+        >>> class Unigram(AbstractLanguageModel):
+        ...     order = 1
+        ...     def get_start_state(self):
+        ...         return None
+        ...     def score_partial_token(self, partial_token):
+        ...         return 0.0
+        ...     def score(self, prev_state, word, is_last_word=False):
+        ...         return -float(len(word)), None
+        >>> Unigram().score(None, "cat")
+        (-3.0, None)
+    """
 
     @property
     @abc.abstractmethod
@@ -178,6 +195,7 @@ class LanguageModel(AbstractLanguageModel):
         score_boundary: Whether a text is a sentence, which begins after <s> and ends with </s>.
 
     Example:
+        >>> from ctckit.compat.pyctcdecode import LanguageModel
         >>> from ctckit import NGramModel
         >>> model = LanguageModel(NGramModel.train(["a rose is a rose"], order=2), ["a", "rose", "is"])
         >>> score, state = model.score(model.get_start_state(), "a")
@@ -347,6 +365,19 @@ class MultiLanguageModel(AbstractLanguageModel):
 
     Args:
         language_models: Two or more.
+
+    Example:
+        >>> from ctckit.compat.pyctcdecode import AbstractLanguageModel, MultiLanguageModel
+        >>> class Unigram(AbstractLanguageModel):
+        ...     order = 1
+        ...     def get_start_state(self):
+        ...         return None
+        ...     def score_partial_token(self, partial_token):
+        ...         return 0.0
+        ...     def score(self, prev_state, word, is_last_word=False):
+        ...         return -float(len(word)), None
+        >>> MultiLanguageModel([Unigram(), Unigram()]).score([None, None], "cat")
+        (-3.0, [None, None])
     """
 
     def __init__(self, language_models: Sequence[LanguageModel]) -> None:

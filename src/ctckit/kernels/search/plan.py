@@ -225,6 +225,13 @@ class Parts:
         oov_letters: The number of letters in words that are out of vocabulary.
         hotwords: The sum of the weights of the hotwords in the text, nats.
         word_indices: For each word, its index in ``SearchPlan.words``; −1 for a word that is not there.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import BeamDecoder
+        >>> [[best]] = BeamDecoder(["", "a"], hotwords={"a": 2.0}).decode(np.log([[[0.2, 0.8]]]))
+        >>> best.parts.hotwords, round(best.score - best.log_prob, 3)
+        (2.0, 2.0)
     """
 
     token_lm_log_prob: float = 0.0
