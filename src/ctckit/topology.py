@@ -105,6 +105,7 @@ def ctc_topology(target: npt.ArrayLike, *, blank: int = 0) -> Topology:
         A topology of S = 2N + 1 states.
 
     Example:
+        >>> from ctckit.topology import ctc_topology
         >>> ctc_topology([3, 1, 1]).labels.tolist()
         [0, 3, 0, 1, 0, 1, 0]
         >>> ctc_topology([3, 1, 1]).skip.tolist()
@@ -130,6 +131,7 @@ def adjacent_repeats(target: npt.ArrayLike) -> int:
     """Return how often a token equals the one before it.
 
     Example:
+        >>> from ctckit.topology import adjacent_repeats
         >>> adjacent_repeats([1, 16, 16, 12, 5])
         1
     """
@@ -141,6 +143,7 @@ def frames_needed(target: npt.ArrayLike) -> int:
     """Return the smallest number of frames that can emit a target under plain CTC: N + adjacent repeats.
 
     Example:
+        >>> from ctckit.topology import frames_needed
         >>> frames_needed([1, 16, 16, 12, 5])
         6
     """
@@ -155,6 +158,7 @@ def collapse(path: npt.ArrayLike, *, blank: int = 0) -> list[int]:
         blank: The class of the blank.
 
     Example:
+        >>> from ctckit.topology import collapse
         >>> collapse([0, 3, 3, 0, 1, 0, 1])
         [3, 1, 1]
     """

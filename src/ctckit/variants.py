@@ -65,6 +65,7 @@ class CTCVariant:
         InvalidInputError: On values outside these ranges.
 
     Example:
+        >>> from ctckit import CTCVariant
         >>> CTCVariant(delay_penalty=0.01).min_frames
         1
 
@@ -165,6 +166,9 @@ def token_graphs(
         The token graphs, padded to the longest.
 
     Example:
+        >>> import numpy as np
+        >>> from ctckit import CTCVariant
+        >>> from ctckit.variants import token_graphs
         >>> one = token_graphs(np.array([[3, 1]]), np.array([2]), np.array([9]), CTCVariant(min_frames=2), classes=4)
         >>> one.tokens.tolist()
         [[3, 3, 1, 1]]

@@ -40,6 +40,7 @@ class Vocabulary:
             ("level": each beginning of a character). None: no token is.
 
     Example:
+        >>> from ctckit import Vocabulary
         >>> vocabulary = Vocabulary.from_characters("0123456789")
         >>> len(vocabulary), vocabulary.encode("407")
         (11, [5, 1, 8])
@@ -149,6 +150,8 @@ class Vocabulary:
             InvalidInputError: If an argument does not fit the file.
 
         Example:
+            >>> from pathlib import Path
+            >>> from ctckit import Vocabulary
             >>> import tempfile
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     size = Path(folder, "tokens.txt").write_text("<blk> 0\n<unk> 1\n▁a 2\nb 3\n", encoding="utf-8")

@@ -115,7 +115,7 @@ def test_a_line_ends_with_its_last_word_that_is_spelled(files):
 
 def test_words_before_the_start_are_told(files):
     result = invoke(*RECORDING, "--offset", -1.5)
-    assert "ctckit: with --offset -1.5, the first 1 words lie before 0 and have no times.\n" in result.stderr
+    assert "ctckit: with --offset -1.5, the first word lies before 0 and has no time.\n" in result.stderr
     result = invoke(*RECORDING, "--offset", -2.6)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         2,

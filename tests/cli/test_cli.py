@@ -11,6 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ctckit.cli import app, requirements
+from ctckit.cli.lazy import with_all_commands
+from ctckit.cli.root import COMMANDS
 from ctckit.ocr.model_folder import load_model
 
 runner = CliRunner()
@@ -51,7 +53,7 @@ def model(data, tmp_path_factory):
 def test_train_says_what_it_did_and_what_comes_next(model):
     out, result = model
     assert "Trained on 8 lines" in result.stdout
-    assert "On 1 held-out lines: CER" in result.stdout
+    assert "On 1 held-out line: CER" in result.stdout
     assert f"Model:  {out}" in result.stdout
     assert f"Next:   ctckit read IMAGE... --model {out}" in result.stdout
     files = ["model.json", "report.html", "training.jsonl", "weights.safetensors"]
@@ -163,7 +165,7 @@ def test_a_missing_package_prints_the_install_command(monkeypatch):
 
 
 def test_help_documents_the_exit_codes():
-    names = [command.callback.__name__ for command in app.registered_commands]
+    names = [command.name for command in app.registered_commands]
     assert "decode" in names
     for command in ((), *((name,) for name in names)):
         result = invoke(*command, "--help")
@@ -271,6 +273,60 @@ def test_the_command_line_itself_imports_neither_numpy_nor_rich():
     code = "import sys, ctckit.cli; assert not {'numpy', 'rich'} & set(sys.modules), sorted(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+HEAVY = {
+    "numpy",
+    "rich.console",
+    "torch",
+    "matplotlib",
+    "PIL",
+    "sklearn",
+    "lightning_fabric",
+    "ctckit.cli.options",
+    "ctckit.kernels",
+}
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version", "--no-such-option"])
+def test_the_help_and_the_version_import_no_command(argument):
+    code = (
+        f"import sys\nfrom ctckit.cli import app\ntry:\n    app(['{argument}'])\nexcept SystemExit:\n    pass\n"
+        f"print({HEAVY} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {"rich.console"} if argument == "--no-such-option" else set()  # the message is drawn by Rich
+    assert eval(done.stdout.splitlines()[-1]) == loaded
+
+
+def test_the_help_of_all_commands_is_what_each_says():
+    for name, command in with_all_commands(app).commands.items():
+        assert COMMANDS[name] == " ".join(command.help.split("\n\n")[0].split())
+        assert invoke("--help").stdout.count(f"\n  {name} ") == 1
+
+
+def test_without_arguments_the_help_is_shown():
+    shown = [
+        subprocess.run([sys.executable, "-m", "ctckit", *arguments], capture_output=True, text=True, check=True).stdout
+        for arguments in ((), ("--help",))
+    ]
+    assert shown[0] == shown[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ctckit de", ["demo", "decode"]),
+        ("ctckit decode --token-", ["--token-bonus", "--token-threshold"]),
+        ("ctckit lm tr", ["train"]),
+    ],
+)
+def test_the_shell_completes_commands_and_their_options(words, expected):
+    count = str(len(words.split()) - 1)
+    environment = {**os.environ, "_CTCKIT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": count}
+    code = "from ctckit.cli import app; app(prog_name='ctckit')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == expected
 
 
 def test_help_and_explain_import_nothing_heavy():

@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 import ctckit
 from ctckit.cli import app
+from ctckit.cli.lazy import with_all_commands
 from ctckit.cli.options import SearchOptions, VocabularyOptions, expand, given_options
 from ctckit.decoding.settings_file import NAMES
 from tests.support.search_problems import random_arpa
 
 runner = CliRunner()
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = with_all_commands(app).commands
 SEARCH = [field.name for field in dataclasses.fields(SearchOptions)]
 CLASSES = [field.name for field in dataclasses.fields(VocabularyOptions)]
 

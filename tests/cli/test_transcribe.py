@@ -4,18 +4,18 @@ import json
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from ctckit import BeamDecoder, NGramModel
 from ctckit.acoustic_models import AcousticModel, listen, load_model
 from ctckit.cli import app
+from ctckit.cli.lazy import with_all_commands
 from ctckit.decoding.streaming import DecodeStream
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import FRAME_SAMPLES, RATE, VOCABULARY, samples_of
 
 runner = CliRunner()
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = with_all_commands(app).commands
 
 
 def invoke(*arguments):

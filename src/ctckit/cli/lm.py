@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ORDERS = {"word": 3, "char": 6, "token": 3}
 
-app = typer.Typer(help="Train, inspect, convert and test n-gram language models.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train, inspect, convert and test n-gram language models.", no_args_is_help=True, add_completion=False
+)
 
 
 class Layout(str, Enum):

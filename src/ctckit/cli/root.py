@@ -1,34 +1,20 @@
 """The command line: the app, which registers one command per file.
 
-Commands are thin: each calls one function of the library. Heavy imports stand inside the commands, so that
-``ctckit --help`` is quick.
+Commands are thin: each calls one function of the library. The module of a command is imported when the command is used,
+and heavy imports stand inside the commands, so that ``ctckit --help`` is quick.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ctckit.cli import lm
-from ctckit.cli.align import align
-from ctckit.cli.decode import decode
-from ctckit.cli.demo import demo
-from ctckit.cli.diagnose import diagnose
-from ctckit.cli.doctor import doctor
-from ctckit.cli.evaluate import evaluate
-from ctckit.cli.explain import explain
-from ctckit.cli.export import export
-from ctckit.cli.options import expand
+from ctckit.cli.lazy import LazyCommand
 from ctckit.cli.output import accept_all_characters
-from ctckit.cli.read import read
-from ctckit.cli.train import train
-from ctckit.cli.transcribe import transcribe
-from ctckit.cli.tune import tune
-from ctckit.cli.validate import validate
 from ctckit.errors import CTCKitError, InputWarning
 
 BAD_INPUT = 2
@@ -37,10 +23,36 @@ EXIT_CODES = (
     "cannot be used (the message says which one and what to do); "
     "3 a text does not fit (ctckit align --fail-below); 130 interrupted (129 and 143 by SIGHUP and SIGTERM)."
 )
+COMMANDS = {  # in this order in the help, with the first paragraph of each command's own help
+    "demo": "Train on handwritten digit strings, read held-out ones, and write a report. Takes a few minutes.",
+    "train": "Train a recognizer on your own line images.",
+    "evaluate": "Compare what a model reads with the known texts: error rates, confusions, calibration.",
+    "read": "Read line images and pages.",
+    "export": "Write a model as an ONNX file, which reads without torch.",
+    "decode": "Decode saved posteriors by beam search.",
+    "tune": "Choose lm_weight, word_bonus and other settings on posteriors whose texts are known.",
+    "transcribe": "Transcribe recordings: an acoustic model, then the beam search with lexicon and language model.",
+    "validate": "Check a corpus before it is aligned: files, lengths, sampling rates, words.",
+    "align": "Find the time of each word of a text.",
+    "explain": "Draw the CTC lattice of a text: how likely each state is at each frame.",
+    "diagnose": "Explain why a network does not learn from a batch, and what to do about it.",
+    "serve": "Serve a model over HTTP: read line images, decode log-probabilities, align recordings, and live streams.",
+    "doctor": "Show versions, instruction set, threads, extras, GPU and models. Paste its output into a bug report.",
+    "lm": "Train, inspect, convert and test n-gram language models.",
+}
 
 
 class _Group(TyperGroup):
     """Turns the library's errors into one message on standard error and exit code 2, and its warnings into messages."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help as plain text: typer's drawing of it imports Rich, which takes longer than all the rest."""
+        super(TyperGroup, self).format_help(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of each command; click would cut it at the end of the line."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: Any) -> Any:
         accept_all_characters()
@@ -70,36 +82,22 @@ app = typer.Typer(
     name="ctckit",
     help="The CTC toolkit: train a text-line recognizer, read with it, decode, align, and see what CTC does.",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (
-    demo,
-    train,
-    evaluate,
-    read,
-    export,
-    decode,
-    tune,
-    transcribe,
-    validate,
-    align,
-    explain,
-    diagnose,
-    doctor,
-):
-    app.command(epilog=EXIT_CODES)(expand(_command))
-app.add_typer(lm.app, name="lm", epilog=EXIT_CODES)
+for _name, _help in COMMANDS.items():
+    app.command(_name, cls=LazyCommand, help=_help, epilog=EXIT_CODES)(lambda: None)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; without arguments it shows the help."""
+    app(None if sys.argv[1:] else ["--help"])
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo(f"ctckit {metadata.version('ctckit')}")
         raise typer.Exit
 

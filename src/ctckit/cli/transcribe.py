@@ -208,12 +208,11 @@ def _content(
     target: Path,
 ) -> str:
     from ctckit.alignment import subtitle_lines
-    from ctckit.alignment.timing import earlier
     from ctckit.alignment.writers import alignment_content
 
     if form is Format.text:
         return f"{found.text}\n"
-    entries = earlier(found.times(acoustic.frame_seconds), acoustic.lag or 0.0)
+    entries = found.times(acoustic.frame_seconds, acoustic.lag or 0.0)
     name = "words" if acoustic.vocabulary.has_words else "tokens"
     words = entries if name == "words" else tuple(_glued(entries))
     if form is Format.json:

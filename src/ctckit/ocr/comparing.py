@@ -166,6 +166,7 @@ def compare_lines(names: Sequence[str], truths: Sequence[str], reads: Sequence[s
         reads: What was read.
 
     Example:
+        >>> from ctckit.ocr.comparing import compare_lines
         >>> (line,) = compare_lines(["a.png"], ["to be"], ["to bee"])
         >>> line.characters.rate, line.words.rate
         (0.2, 0.5)
@@ -191,6 +192,7 @@ def find_confusions(truths: Sequence[str], reads: Sequence[str]) -> tuple[Confus
     """Return the characters that were misread, the most frequent confusion first.
 
     Example:
+        >>> from ctckit.ocr.comparing import find_confusions
         >>> find_confusions(["1234", "11"], ["1334", "1"])
         (Confusion(true='1', read='', count=1), Confusion(true='2', read='3', count=1))
     """
@@ -209,6 +211,7 @@ def aligned_pieces(truths: Sequence[str], reads: Sequence[str]) -> Iterator[tupl
     The two are equal, or of the same length, or one is empty.
 
     Example:
+        >>> from ctckit.ocr.comparing import aligned_pieces
         >>> list(aligned_pieces(["gray cat"], ["grey cats"]))
         [('gr', 'gr'), ('a', 'e'), ('y cat', 'y cat'), ('', 's')]
     """

@@ -193,14 +193,14 @@ class FitResult:
     def summary(self) -> str:
         """The result in one sentence."""
         record = self.record
-        trained = f"Trained on {self.training_lines} lines in {record.seconds:.0f} s"
+        trained = f"Trained on {_lines(self.training_lines)} in {record.seconds:.0f} s"
         unread = f" {_READS_NOTHING}" if self.reads_nothing else ""
         if not record.validation_cer:
             return f"{trained}; no lines were held out, so its error rate is not known.{unread}"
         cer = min(record.validation_cer)
         exact = record.validation_exact[_last_index(record.validation_cer, cer)]
         return (
-            f"{trained}. On {self.validation_lines} held-out lines: CER {100 * cer:.2f} %, "
+            f"{trained}. On {_lines(self.validation_lines, 'held-out')}: CER {100 * cer:.2f} %, "
             f"{100 * exact:.1f} % of the lines exact.{_before(record)}{unread or _advice(record.validation_cer)}"
         )
 
@@ -255,6 +255,21 @@ def fit_lines(
             why); if ``out`` is not free, not writable, or another process trains into it; if the run in it had other
             lines or options.
         TrainingInterrupted: If a signal stops the training; it is a ``KeyboardInterrupt``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ctckit.ocr import FitConfig, fit_lines
+        >>> from tempfile import mkdtemp
+        >>> from PIL import Image
+        >>> from ctckit.ocr.data.synthetic import held_out_strings
+        >>> folder = Path(mkdtemp())
+        >>> for n, line in enumerate(held_out_strings(4)):
+        ...     Image.fromarray(line.image).save(folder / f"{n}.png")
+        ...     _ = (folder / f"{n}.gt.txt").write_text(line.text)
+        >>> config = FitConfig(epochs=1, validation=0, distort=False)  # for four lines; the defaults are for real data
+        >>> result = fit_lines(folder, folder / "model", config=config)
+        >>> result.training_lines, result.validation_lines, result.reads_nothing
+        (4, 0, True)
     """
     config, out = config or FitConfig(), Path(out)
     if resume and overwrite:
@@ -341,7 +356,7 @@ def _fit(
         if not resume:
             checkpoint.unlink(missing_ok=True)
         _write_skipped(found.skipped, out / SKIPPED_FILE)
-    summary = f"{len(training)} training lines, {len(validation)} held-out lines; {_show_charset(vocabulary)}"
+    summary = f"{_lines(len(training), 'training')}, {_lines(len(validation), 'held-out')}; {_show_charset(vocabulary)}"
     follow = [f"Open {out / REPORT_FILE} in a browser to follow the training."] if validation else []
     _tell([*_notes(found, rules, out / SKIPPED_FILE), summary, *follow], console)
     report = TrainingReport(out / REPORT_FILE, title=out.resolve().name, rules=rules, skipped=found.skipped)
@@ -437,6 +452,10 @@ def _notes(found: LineSet, rules: LineRules, listed: Path) -> Iterator[str]:
         )
 
 
+def _lines(count: int, kind: str = "") -> str:
+    return " ".join(filter(None, [str(count), kind, "line" if count == 1 else "lines"]))
+
+
 def _show_charset(vocabulary: Vocabulary) -> str:
     return f"{len(vocabulary) - 1} characters: {show_characters(''.join(vocabulary.tokens))}"
 
@@ -466,7 +485,7 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
         early_stopping=config.patience,
         learning_rate=config.learning_rate,
         warmup_steps=0 if config.start is None else _gentle_steps(config, steps),
-        flat_start=0 if config.start else min(_FLAT_START, _FLAT_START if config.minutes else steps // 4),
+        flat_start=0 if config.start else _flat_steps(config, steps),
         seed=config.seed,
         accelerator=config.accelerator,
         devices=config.devices,
@@ -476,6 +495,10 @@ def _training_config(config: FitConfig, source: LineBatches, model: Network) -> 
         freeze_steps=0 if config.start is None else config.start.freeze_steps,
         validate_every=max(per_epoch, steps // _VALIDATIONS),
     )
+
+
+def _flat_steps(config: FitConfig, steps: int) -> int:
+    return _FLAT_START if config.minutes is not None else min(_FLAT_START, steps // 4)
 
 
 def _gentle_steps(config: FitConfig, steps: int) -> int:

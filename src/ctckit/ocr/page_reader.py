@@ -51,6 +51,28 @@ class ReadPage:
         path: The file.
         lines: The lines in reading order.
         skipped: The lines that could not be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig, Recognizer, read_page
+        >>> from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> recognizer = Recognizer(CRNN(config), Vocabulary.from_characters(CHARSET))  # untrained
+        >>> from tempfile import mkdtemp
+        >>> from PIL import Image
+        >>> folder = Path(mkdtemp())
+        >>> Image.fromarray(held_out_strings(1)[0].image).save(folder / "page.png")
+        >>> namespace = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+        >>> outline = '<TextLine id="l1"><Coords points="0,0 106,0 106,32 0,32"/></TextLine>'
+        >>> region = f'<TextRegion id="r">{outline}</TextRegion>'
+        >>> page = f'<Page imageFilename="page.png" imageWidth="106" imageHeight="32">{region}</Page>'
+        >>> _ = (folder / "page.xml").write_text(f'<PcGts xmlns="{namespace}">{page}</PcGts>')
+        >>> page = read_page(recognizer, folder / "page.xml")
+        >>> page.path.name, len(page.lines), page.skipped
+        ('page.xml', 1, ())
+        >>> page.lines[0].text == page.lines[0].readings[0].text
+        True
     """
 
     path: Path
@@ -96,6 +118,26 @@ def read_page(
 
     Raises:
         DataError: If the file is no page, or its image is missing or cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ctckit.ocr import read_page
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig, Recognizer
+        >>> from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> recognizer = Recognizer(CRNN(config), Vocabulary.from_characters(CHARSET))  # untrained
+        >>> from tempfile import mkdtemp
+        >>> from PIL import Image
+        >>> folder = Path(mkdtemp())
+        >>> Image.fromarray(held_out_strings(1)[0].image).save(folder / "page.png")
+        >>> namespace = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+        >>> outline = '<TextLine id="l1"><Coords points="0,0 106,0 106,32 0,32"/></TextLine>'
+        >>> region = f'<TextRegion id="r">{outline}</TextRegion>'
+        >>> page = f'<Page imageFilename="page.png" imageWidth="106" imageHeight="32">{region}</Page>'
+        >>> _ = (folder / "page.xml").write_text(f'<PcGts xmlns="{namespace}">{page}</PcGts>')
+        >>> [(line.name, line.page, line.number) for line in read_page(recognizer, folder / "page.xml").lines]
+        [('l1', 0, 0)]
     """
     path = Path(path)
     prepared: list[tuple[int, int, LineOnPage, CutLine, LineImage]] = []

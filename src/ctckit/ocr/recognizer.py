@@ -93,6 +93,18 @@ class Reading:
             0 for an empty text: nothing was read.
         score: The number that the decoder ranks by, in nats: ``log_prob`` plus the terms of the language models, the
             lexicon and the hotwords; without a beam decoder ``log_prob`` itself.
+
+    Example:
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig, Recognizer
+        >>> from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> recognizer = Recognizer(CRNN(config), Vocabulary.from_characters(CHARSET))  # untrained
+        >>> [reading] = recognizer.read([held_out_strings(1)[0].image])
+        >>> reading.text == "".join(span.character for span in reading.spans)
+        True
+        >>> reading.score == reading.log_prob
+        True
     """
 
     text: str
@@ -115,11 +127,14 @@ class Recognizer:
         rules: The form of its texts, and how it sees images.
 
     Example:
-        ::
-
-            recognizer = Recognizer.load("model")
-            for reading in recognizer.read(["line1.png", "line2.png"]):
-                print(reading.text, f"{reading.confidence:.0%}")
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig, Recognizer
+        >>> from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> recognizer = Recognizer(CRNN(config), Vocabulary.from_characters(CHARSET))  # untrained
+        >>> readings = recognizer.read([line.image for line in held_out_strings(3)])
+        >>> [0 <= reading.confidence <= 1 for reading in readings]
+        [True, True, True]
     """
 
     def __init__(

@@ -94,7 +94,12 @@ def _warn_before_zero(found: Aligned, offset: float) -> None:
     said = [span for line in found.lines for span in line.words]
     lost = sum(span.aligned and word.end_seconds == 0.0 for span, word in zip(said, found.tiers["words"], strict=True))
     if lost:
-        tell(f"with --offset {offset:g}, the first {lost} words lie before 0 and have no times.")
+        which = (
+            "first word lies before 0 and has no time"
+            if lost == 1
+            else f"first {lost} words lie before 0 and have no times"
+        )
+        tell(f"with --offset {offset:g}, the {which}.")
 
 
 def _calibrate(

@@ -111,10 +111,19 @@ def export_onnx(
         MissingDependencyError: If onnx or onnxruntime is not installed.
 
     Example:
-        ::
-
-            export_onnx("model", "model.onnx")
-            Recognizer.load("model.onnx").read(["line.png"])
+        >>> from pathlib import Path
+        >>> from ctckit.ocr import export_onnx
+        >>> from tempfile import mkdtemp
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig
+        >>> from ctckit.ocr.model_folder import save_model
+        >>> from ctckit.ocr.data.synthetic import CHARSET
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> folder = Path(mkdtemp())
+        >>> model = save_model(folder / "model", CRNN(config), Vocabulary.from_characters(CHARSET))
+        >>> exported = export_onnx(model, folder / "model.onnx")
+        >>> exported.path.name, exported.difference < 1e-3
+        ('model.onnx', True)
     """
     _checks.choice(output, "output", EXPORTED)
     out = Path(out)

@@ -55,6 +55,7 @@ class Calibration:
             InvalidInputError: If a confidence is not in 0..1.
 
         Example:
+            >>> from ctckit.ocr.judging.calibration import Calibration
             >>> measured = Calibration.measure([(0.9, True), (0.9, True), (0.9, False), (0.5, True)])
             >>> round(measured.error, 3)  # 3/4 · |0.9 - 2/3| + 1/4 · |0.5 - 1|
             0.3

@@ -46,6 +46,23 @@ class ModelEvaluation:
         unknown: Characters in the texts that the model does not have, with their counts, the most frequent first.
         rules: The rules of the model.
         seconds: Wall time of loading and reading.
+
+    Example:
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig, Recognizer, evaluate_model
+        >>> from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> recognizer = Recognizer(CRNN(config), Vocabulary.from_characters(CHARSET))  # untrained
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from PIL import Image
+        >>> folder = Path(mkdtemp())
+        >>> for n, line in enumerate(held_out_strings(3)):
+        ...     Image.fromarray(line.image).save(folder / f"{n}.png")
+        ...     _ = (folder / f"{n}.gt.txt").write_text(line.text)
+        >>> evaluation = evaluate_model(recognizer, folder)
+        >>> len(evaluation.lines), len(evaluation.worst), evaluation.exact < 0.5
+        (3, 3, True)
     """
 
     lines: tuple[ComparedLine, ...]

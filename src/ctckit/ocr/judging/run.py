@@ -59,12 +59,22 @@ def evaluate_model(
             names all.
 
     Example:
-        ::
-
-            evaluation = evaluate_model(Recognizer.load("model"), "lines/")
-            print(f"CER {evaluation.cer:.1%}, WER {evaluation.wer:.1%}")
-            for confusion in evaluation.confusions[:5]:
-                print(confusion.true, "read as", confusion.read, confusion.count)
+        >>> from ctckit.ocr import evaluate_model
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNN, CRNNConfig, Recognizer
+        >>> from ctckit.ocr.data.synthetic import CHARSET, held_out_strings
+        >>> config = CRNNConfig(num_classes=11, channels=(4, 8), strides=((4, 2), (4, 2)), hidden=8)
+        >>> recognizer = Recognizer(CRNN(config), Vocabulary.from_characters(CHARSET))  # untrained
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from PIL import Image
+        >>> folder = Path(mkdtemp())
+        >>> for n, line in enumerate(held_out_strings(3)):
+        ...     Image.fromarray(line.image).save(folder / f"{n}.png")
+        ...     _ = (folder / f"{n}.gt.txt").write_text(line.text)
+        >>> evaluation = evaluate_model(recognizer, folder)
+        >>> len(evaluation.lines), evaluation.cer > 0.5, evaluation.skipped
+        (3, True, ())
     """
     start = time.perf_counter()
     judge = _Judge(recognizer, decoder, batch_size, worst)

@@ -95,6 +95,7 @@ class CRNNConfig:
             InvalidInputError: If there is no such configuration.
 
         Example:
+            >>> from ctckit.ocr import CRNNConfig
             >>> CRNNConfig(num_classes=11).shaped(frame_pixels=2).frames(101)
             51
         """
@@ -118,6 +119,7 @@ class CRNNConfig:
         """Return the number of frames T of a line of ``width`` pixels, exactly.
 
         Example:
+            >>> from ctckit.ocr import CRNNConfig
             >>> CRNNConfig(num_classes=11).frames(101)
             26
         """
@@ -189,6 +191,8 @@ class CRNN(ConfiguredNetwork):
         config: The configuration.
 
     Example:
+        >>> import torch
+        >>> from ctckit.ocr import CRNN, CRNNConfig
         >>> model = CRNN(CRNNConfig(num_classes=11)).eval()
         >>> logits, input_lengths = model(torch.zeros(2, 1, 32, 100), torch.tensor([100, 60]))
         >>> tuple(logits.shape), input_lengths.tolist()

@@ -60,6 +60,8 @@ class LineNetwork(CRNN):
         config: The configuration.
 
     Example:
+        >>> import torch
+        >>> from ctckit.ocr.networks.line import LineConfig, LineNetwork
         >>> model = LineNetwork(LineConfig(num_classes=80)).eval()
         >>> logits, input_lengths = model(torch.zeros(2, 1, 64, 100), torch.tensor([100, 60]))
         >>> tuple(logits.shape), input_lengths.tolist()

@@ -79,6 +79,8 @@ def metadata_of(description: Description, vocabulary: Vocabulary) -> dict[str, s
         InvalidInputError: If a token is not a part of one line, so that the entry ``character`` cannot hold it.
 
     Example:
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr.onnx.metadata import Description, metadata_of
         >>> metadata_of(Description(32, 4), Vocabulary.from_characters("ab"))["character"]
         'a\nb'
     """

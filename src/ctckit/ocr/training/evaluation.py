@@ -74,6 +74,7 @@ def character_error_rate(truths: Sequence[str], reads: Sequence[str]) -> float:
     """Return the number of character errors per true character, over all texts together.
 
     Example:
+        >>> from ctckit.ocr.training.evaluation import character_error_rate
         >>> character_error_rate(["1234", "5678"], ["1234", "568"])
         0.125
     """

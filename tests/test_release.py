@@ -1,0 +1,69 @@
+"""The sdist and the wheels have all that they need and nothing else."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from release.contents import package_files, stray_and_missing
+from tests.support.paths import ROOT
+
+LEFT_OUT = (".ci/", ".github/")  # of no use outside the repository
+WITHOUT_CORE = {"wheel.cmake": "false", "wheel.py-api": ""}
+BUILD = "import sys; from scikit_build_core import build; print(getattr(build, sys.argv[1])(sys.argv[2], {setting}))"
+
+
+def build(what, folder, setting=None):
+    """Build without an environment of its own, and without the C++ core: seconds."""
+    pytest.importorskip("scikit_build_core")
+    command = [sys.executable, "-c", BUILD.format(setting=setting), what, folder]
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Path(folder) / done.stdout.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build("build_wheel", tmp_path_factory.mktemp("wheel"), WITHOUT_CORE)
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    return build("build_sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def test_a_wheel_has_the_package_and_its_description(wheel):
+    assert stray_and_missing(wheel, with_core=False) == (set(), set())
+
+
+def test_package_files_are_those_that_one_expects():
+    names = package_files()
+    assert {"ctckit/__init__.py", "ctckit/py.typed", "ctckit/_native.pyi", "ctckit/ocr/data/digits/LICENSE"} <= names
+    suffixes = {Path(name).suffix for name in names}
+    assert suffixes == {".py", ".pyi", ".typed", ".css", ".html", ".js", ".npz", ".wav", ""}
+
+
+def test_the_sdist_has_every_file_of_the_repository(sdist):
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip("this is not a git repository")
+    tracked = {name for name in done.stdout.splitlines() if (ROOT / name).exists()}
+    with tarfile.open(sdist) as archive:
+        found = {name.partition("/")[2] for name in archive.getnames()}
+    assert {name for name in tracked - found if not name.startswith(LEFT_OUT)} == set()
+    assert found - tracked == {"PKG-INFO"}
+
+
+def test_two_builds_are_the_same_bytes(sdist, wheel, tmp_path):
+    assert build("build_sdist", tmp_path).read_bytes() == sdist.read_bytes()
+    assert build("build_wheel", tmp_path, WITHOUT_CORE).read_bytes() == wheel.read_bytes()
