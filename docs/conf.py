@@ -26,7 +26,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "mathml",  # these six are in _extensions
+    "mathml",  # these seven are in _extensions
     "short_types",
     "untyped_returns",
     "reference_pages",

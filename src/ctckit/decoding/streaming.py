@@ -93,8 +93,8 @@ class DecodeStream:
 
     A stream can be pickled and copied at any time. The copy continues where the stream is, here or in another process,
     and gives the same bits for the same frames; neither changes with the other. A copy shares the decoder, which never
-    changes; a pickle contains it, with its language models. Unpickling damaged bytes of the search raises
-    ``InvalidInputError``.
+    changes; a pickle contains it, with the language models in memory, but of mapped files only the path and a
+    fingerprint. Unpickling damaged bytes of the search raises ``InvalidInputError``.
 
     Example:
         >>> import copy
