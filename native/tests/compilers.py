@@ -17,6 +17,7 @@ import nanobind
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "native"
 COMPILERS = {"GCC 11": ["g++-11"], "Clang with libc++": ["clang++", "-stdlib=libc++"]}
+OF_WINDOWS = NATIVE / "core" / "platform_windows.cpp"  # needs its headers: cross_check.py compiles it
 OPTIONS = ["-std=c++20", "-fsyntax-only", "-w", "-I", str(NATIVE)]
 SYSTEM = ["-isystem", nanobind.include_dir(), "-isystem", sysconfig.get_path("include")]
 
@@ -36,7 +37,7 @@ def works(compiler: list[str]) -> bool:
 
 def main() -> int:
     """Return the number of sources that a compiler refuses."""
-    sources = [path for path in sorted(NATIVE.rglob("*.cpp")) if "tests" not in path.parts]
+    sources = [path for path in sorted(NATIVE.rglob("*.cpp")) if "tests" not in path.parts and path != OF_WINDOWS]
     refused = 0
     for name, compiler in COMPILERS.items():
         if not works(compiler):
