@@ -3,11 +3,7 @@ import io
 import numpy as np
 import pytest
 
-pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
-
 from ctckit import BeamDecoder, Vocabulary
-from ctckit.service import Limits, Models, create_app
 from tests.support import tiny_acoustic_model
 
 VOCABULARY = Vocabulary.from_characters("abc ", separator=" ")
@@ -16,7 +12,10 @@ VOCABULARY = Vocabulary.from_characters("abc ", separator=" ")
 @pytest.fixture
 def client():
     """Make clients: of a decoder, a recognizer of bars or the tiny acoustic model, with these limits."""
+    pytest.importorskip("httpx")
     from starlette.testclient import TestClient
+
+    from ctckit.service import Limits, create_app
 
     with_states = []
 
@@ -32,6 +31,8 @@ def client():
 
 
 def models(kind):
+    from ctckit.service import Models
+
     if kind == "decoder":
         return Models(BeamDecoder(VOCABULARY))
     if kind == "acoustic":

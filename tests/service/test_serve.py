@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from ctckit.cli.serve import LimitOptions
+from ctckit.service import Limits
 from tests.service.conftest import VOCABULARY, log_probs, npy
 
 pytest.importorskip("uvicorn")
@@ -59,3 +61,7 @@ def test_one_of_model_and_vocabulary_is_needed():
         2,
         "ctckit: give either --model, or --vocabulary for log-probabilities that clients send.\n",
     )
+
+
+def test_the_limits_of_the_command_are_those_of_the_service():
+    assert LimitOptions().limits() == Limits()

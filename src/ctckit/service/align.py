@@ -88,7 +88,8 @@ def _spellings(service: Service) -> Spellings | None:
     spell = acoustic.spell
 
     def spellings(word: str) -> list[Sequence[str]]:
-        found = spell(word.lower())
+        with service.one_at_a_time:
+            found = spell(word.lower())
         return [] if found is None else [found]
 
     return spellings
