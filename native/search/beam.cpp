@@ -259,8 +259,7 @@ std::vector<int32_t> Beam::recent(size_t count) const {
       result.push_back(tree_[node].token);
   }
   std::ranges::sort(result);
-  const auto repeated = std::ranges::unique(result);
-  result.erase(repeated.begin(), repeated.end());
+  result.erase(std::unique(result.begin(), result.end()), result.end());
   return result;
 }
 

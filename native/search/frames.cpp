@@ -67,8 +67,7 @@ TextFrames::TextFrames(const Frames& frames, std::span<const int32_t> before, st
   classes_ = tokens_;
   classes_.push_back(frames.blank);
   std::ranges::sort(classes_);
-  const auto repeated = std::ranges::unique(classes_);
-  classes_.erase(repeated.begin(), repeated.end());
+  classes_.erase(std::unique(classes_.begin(), classes_.end()), classes_.end());
   const auto number_of = [&](int32_t token) {
     return static_cast<int32_t>(std::ranges::lower_bound(classes_, token) - classes_.begin());
   };

@@ -111,7 +111,7 @@ int64_t KnownText::end_of(size_t last) {
 KnownText::Window& KnownText::add_window(size_t first, size_t last, bool is_sure) {
   if (windows_.size() == most_windows) windows_.pop_front();
   const std::span<const int32_t> tokens = std::span(tokens_).subspan(first, last - first);
-  return windows_.emplace_back(first, last, is_sure, scorer_.passes(tokens, start_of(first), end_of(last)));
+  return windows_.emplace_back(Window{first, last, is_sure, scorer_.passes(tokens, start_of(first), end_of(last))});
 }
 
 }  // namespace ctckit

@@ -72,7 +72,7 @@ const std::vector<double>& Passes::emissions_of(int32_t token) {
   for (size_t t = 0; t < rows; ++t) scores[t] -= static_cast<float>(top_[t]);
   const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(rows), exponentials.data());
   const double factor = std::isinf(top) ? 0 : std::exp(static_cast<double>(top));
-  std::vector<double>& column = columns_.emplace_back(token, std::vector<double>(rows)).emissions;
+  std::vector<double>& column = columns_.emplace_back(Column{token, std::vector<double>(rows)}).emissions;
   for (size_t t = 0; t < rows; ++t) {
     const bool flushed = exponentials[t] == 0;
     column[t] = flushed ? exact_if_zero(0, scores[t]) : static_cast<double>(exponentials[t]) * factor;
