@@ -8,9 +8,13 @@ import threading
 
 import pytest
 
-from ctckit.cli.serve import LimitOptions
+from ctckit.cli.acoustic_options import AcousticOptions
+from ctckit.cli.options import SearchOptions, VocabularyOptions
+from ctckit.cli.serve import LimitOptions, _models
+from ctckit.errors import InvalidInputError
 from ctckit.service import Limits
 from tests.service.conftest import VOCABULARY, log_probs, npy
+from tests.support import tiny_acoustic_model
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("websockets")
@@ -65,3 +69,22 @@ def test_one_of_model_and_vocabulary_is_needed():
 
 def test_the_limits_of_the_command_are_those_of_the_service():
     assert LimitOptions().limits() == Limits()
+
+
+def test_options_that_would_do_nothing_are_refused(tmp_path):
+    recognizer = tmp_path / "model.onnx"
+    with pytest.raises(
+        InvalidInputError, match=r"^--blank does nothing here: .*model.onnx has the tokens and the blank"
+    ):
+        _models(str(recognizer), None, VocabularyOptions(blank=0), AcousticOptions(), SearchOptions())
+    with pytest.raises(
+        InvalidInputError, match=r"^--word-start does nothing here: tiny has its vocabulary. Leave it out"
+    ):
+        _models("tiny", None, VocabularyOptions(word_start="_"), AcousticOptions(), SearchOptions())
+
+
+def test_recordings_are_read_as_the_options_say(tmp_path, monkeypatch):
+    tiny_acoustic_model.install(tmp_path, tiny="tests.support.tiny_acoustic_model:load")
+    monkeypatch.syspath_prepend(tmp_path)
+    models = _models("tiny", None, VocabularyOptions(), AcousticOptions(channel=2), SearchOptions())
+    assert models.listening == {"channel": 2, "chunk_seconds": 30.0, "batch_size": 1}

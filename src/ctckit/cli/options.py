@@ -15,7 +15,7 @@ takes a group as one parameter, and ``expand`` turns this parameter into the opt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -166,6 +166,12 @@ class VocabularyOptions(WordMarks):
             "default as the file shows it."
         ),
     ] = None
+
+    def expect_only(self, possible: Collection[str], why: str) -> None:
+        """Refuse the options that would do nothing: all but the possible ones."""
+        for option in fields(self):
+            if getattr(self, option.name) is not None and option.name not in possible:
+                raise InvalidInputError(f"--{option.name.replace('_', '-')} does nothing here: {why}. Leave it out.")
 
     def load(self, path: Path) -> Vocabulary:
         """Return the vocabulary of a file."""

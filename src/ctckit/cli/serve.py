@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from ctckit.cli.acoustic_options import AcousticOptions
-from ctckit.cli.options import SearchOptions, VocabularyOptions
+from ctckit.cli.options import SearchOptions, VocabularyOptions, WordMarks
 from ctckit.cli.requirements import need_reading, need_service
 from ctckit.errors import InvalidInputError
 
@@ -122,11 +122,13 @@ def _models(
         need_reading("ctckit serve", Path(model))
         from ctckit.ocr.recognizer import Recognizer
 
+        classes.expect_only([mark.name for mark in fields(WordMarks)], f"{model} has the tokens and the blank")
         recognizer = Recognizer.load(model, device=acoustics.device.value)
         decoder = search.decoder(classes.mark(recognizer.vocabulary))
         return Models(decoder, recognizer, search=search != SearchOptions())
+    classes.expect_only((), f"{model} has its vocabulary")
     acoustic = acoustics.load(model)
-    return Models(search.decoder(acoustic.vocabulary), acoustic=acoustic)
+    return Models(search.decoder(acoustic.vocabulary), acoustic=acoustic, listening=acoustics.reading())
 
 
 def _is_recognizer(model: str) -> bool:

@@ -51,7 +51,7 @@ def _of_recording(service: Service, content: bytes, text: str, frame_seconds: fl
         recording_file(content, "recording", service.limits.recording_seconds) as path,
         service.one_at_a_time,
     ):
-        heard = listen(path, acoustic)
+        heard = listen(path, acoustic, **service.models.listening)
     return _aligned(service, heard.log_probs, text, heard.frame_seconds, heard.duration_seconds)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.errors import InvalidInputError
@@ -22,6 +23,7 @@ class Models:
         decoder: For log-probabilities, streams, and lines with ``n_best`` above 1.
         recognizer: For ``/read``. Its vocabulary is the decoder's.
         acoustic: For recordings, in ``/align`` and ``/stream``. Its vocabulary is the decoder's.
+        listening: How recordings are read: arguments of ``listen``, such as ``channel``.
         search: Whether lines are read by the decoder even where one text is wanted; else by the best path.
 
     Example:
@@ -34,6 +36,7 @@ class Models:
     decoder: BeamDecoder
     recognizer: Recognizer | None = None
     acoustic: AcousticModel | None = None
+    listening: Mapping[str, Any] = field(default_factory=dict)
     search: bool = False
 
     def __post_init__(self) -> None:
