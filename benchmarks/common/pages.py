@@ -55,7 +55,8 @@ def run_of(case: Results) -> str:
     if not (run := case.get("run")):
         return ""
     rough = "" if run["load_before"] <= QUIET else ": rough figures"
-    return f" Measured later ({run['date']}, commit {run['commit']}), load before: {run['load_before']}{rough}."
+    where = f" on another machine, {run['processor']}" if "processor" in run else ""
+    return f" Measured later{where} ({run['date']}, commit {run['commit']}), load before: {run['load_before']}{rough}."
 
 
 def settings_list(results: Results, settings: Mapping[str, Setting]) -> str:

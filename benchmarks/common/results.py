@@ -44,10 +44,14 @@ def figures_of(results: Results, case: str, peer: str) -> Results | None:
 
 
 def run_of_its_own(results: Results) -> Results:
-    """Return ``{"run": …}``: date, commit and load, if this run adds to the results of another one; else nothing."""
-    now = {key: value for key, value in machine.about().items() if key in ("date", "commit", "load_before")}
-    same = all(now[key] == results[key] for key in ("date", "commit"))
-    return {} if same else {"run": now}
+    """Return ``{"run": …}``: what is known of this run, if it adds to the results of another one; else nothing."""
+    keys = ("date", "commit", "processor", "load_before")
+    now = {key: value for key, value in machine.about().items() if key in keys}
+    if all(now[key] == results[key] for key in ("date", "commit")):
+        return {}
+    if now["processor"] == results["processor"]:
+        del now["processor"]
+    return {"run": now}
 
 
 class Recorder:

@@ -21,6 +21,7 @@ from benchmarks.decoding.peers import PEERS
 from benchmarks.decoding.tuning import OTHER
 
 RESULTS = pages.RESULTS / "decoding.json"
+ELSEWHERE = pages.RESULTS / "decoding-zen4.json"
 PAGE = pages.PAGES / "decoding.md"
 FIGURE = pages.IMAGES / "decoding-speed-and-gap.png"
 HELD_OUT = (
@@ -149,12 +150,22 @@ def equal_quality(results: Results) -> str:
     return markdown_table(("", *(case["about"] for case in cases)), rows)
 
 
+def elsewhere() -> str:
+    """Return the ratios of a whole run on another processor."""
+    found = saved(ELSEWHERE)
+    if found is None:
+        return "Not measured."
+    table = equal_quality(found)
+    return f"{found['processor']}, {found['instruction_set']}; {pages.when(found)}\n\n{table}"
+
+
 def page(results: Results) -> str:
     """Return the whole page."""
     return pages.page(
         "decoding.md",
         warning=pages.warning(results),
         equal_quality=equal_quality(results),
+        elsewhere=elsewhere(),
         bounds=fill("decoding_bounds.md"),
         cases="\n\n".join(map(case_section, results["cases"])),
         tuned=tuned_table(results),

@@ -234,15 +234,17 @@ def test_the_page_warns_of_rough_figures():
 
 
 def test_a_case_that_was_measured_later_says_so(monkeypatch):
-    now = {"date": "e", "commit": "c", "load_before": 3.5, "cores": 2}
-    monkeypatch.setattr(machine, "about", lambda: now)
     results = some_results()
+    now = {"date": "e", "commit": "c", "processor": results["processor"], "load_before": 3.5, "cores": 2}
+    monkeypatch.setattr(machine, "about", lambda: now)
     assert run_of_its_own({**results, "date": "e"}) == {}
     results["cases"][1] |= run_of_its_own(results)
     written = page.page(results)
     assert written.count("beam 100. Measured later (e, commit c), load before: 3.5: rough figures.") == 1
     monkeypatch.setitem(now, "load_before", 0.1)
     assert pages.run_of(run_of_its_own(results)) == " Measured later (e, commit c), load before: 0.1."
+    monkeypatch.setitem(now, "processor", "P")
+    assert " on another machine, P (e," in pages.run_of(run_of_its_own(results))
 
 
 def test_the_page_is_what_the_results_make():
