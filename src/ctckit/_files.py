@@ -25,6 +25,22 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: not a text in UTF-8 ({error}).") from None
 
 
+_NOT_OURS = ("__MACOSX", "@eaDir", ".ipynb_checkpoints")
+
+
+def files_under(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder, by name, then those of its subfolders; a link to a parent is not followed."""
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(parent)
+        ours = [each for each in folders if each not in _NOT_OURS and not _is_loop(Path(parent, each), here)]
+        folders[:] = sorted(ours)
+        yield from (Path(parent, file) for file in sorted(files) if not file.startswith("._"))
+
+
+def _is_loop(folder: Path, parent: str) -> bool:
+    return folder.is_symlink() and Path(parent).is_relative_to(os.path.realpath(folder))
+
+
 def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
     """Replace ``path`` by a file of these parts; after a failure the old file or the new file is there, complete."""
     temporary = write_temporary(path, *parts)

@@ -14,7 +14,7 @@ from ctckit.cli import app
 from ctckit.cli.train import TrainingOptions
 from ctckit.ocr.fit import CHECKPOINT_FILE, LOG_FILE, FitConfig
 from ctckit.ocr.model_folder import load_model
-from ctckit.ocr.training import tensorboard
+from ctckit.ocr.training import launching, tensorboard
 from ctckit.ocr.training.observing import TrainingObserver
 from tests.support.line_files import TEXTS, interrupt, start_command, wait_until, write_line, write_lines
 
@@ -131,11 +131,34 @@ def test_one_device_trains_whatever_the_environment_says(data, tmp_path, environ
     assert load_model(out).record.steps
 
 
-def test_several_devices_under_slurm_get_a_remedy_that_is_not_set_yet(data, tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_NTASKS", "4")
-    result = invoke("train", data, "--out", tmp_path / "m", "--device", "cpu", "--devices", 2)
-    assert result.exit_code == 2
-    assert result.stderr.rstrip().endswith("Use devices=1.")
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (launching.LaunchInterrupted(15), 143, ""),
+        (
+            launching.ProcessFailedError("it failed.", 1, is_killed=False),
+            1,
+            "ctckit: it failed.",
+        ),
+        (
+            launching.ProcessFailedError("it died.", 137, is_killed=True),
+            137,
+            "ctckit: it died. Nothing was saved; start again with the same command.",
+        ),
+    ],
+)
+def test_how_processes_end_that_train_together(data, tmp_path, monkeypatch, error, code, told):
+    calls = []
+
+    def launch(arguments, devices):
+        calls.append((arguments, devices))
+        raise error
+
+    monkeypatch.setattr(launching, "launch", launch)
+    monkeypatch.setattr("sys.argv", ["ctckit", "train", "and", "so", "on"])
+    result = invoke("train", data, "--out", tmp_path / "m", "--devices", 2)
+    assert calls == [(("-m", "ctckit", "train", "and", "so", "on"), 2)]
+    assert (result.exit_code, result.stderr.rstrip()) == (code, told)
 
 
 def test_a_training_is_limited_and_followed(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from ctckit.ocr.tensor_file import read_tensors
 from ctckit.ocr.training import loop
 from ctckit.ocr.training.averaging import POWER, AveragedWeights
 from ctckit.ocr.training.checkpoint import save_checkpoint
-from ctckit.ocr.training.evaluation import evaluate
+from ctckit.ocr.training.evaluation import compare
 from ctckit.ocr.training.observing import TrainingObserver
 from tests.support.tiny_training import CONFIG, LINES, TINY, assert_same_weights, run
 
@@ -94,14 +95,13 @@ class Kept(TrainingObserver):
 @pytest.mark.parametrize("better", [True, False])
 def test_the_better_weights_are_kept(monkeypatch, better):
     """Here the CER of the averaged weights, which are read first, is lower or higher than that of the others."""
-    calls = []
+    calls = itertools.count(1)
 
-    def evaluate_as_written(*arguments):
-        calls.append(arguments[0])
-        first = len(calls) % 2 == 1
-        return dataclasses.replace(evaluate(*arguments), cer=0.3 if first is better else 0.4)
+    def compare_as_written(*arguments, **options):
+        first = next(calls) % 2 == 1
+        return dataclasses.replace(compare(*arguments, **options), cer=0.3 if first is better else 0.4)
 
-    monkeypatch.setattr(loop, "evaluate", evaluate_as_written)
+    monkeypatch.setattr(loop, "compare", compare_as_written)
     kept = Kept()
     model, record = run(validation=LINES[:3], observers=[kept])
     assert kept.averaged == [better] * 3
@@ -112,7 +112,7 @@ def test_the_better_weights_are_kept(monkeypatch, better):
 
 
 def test_of_equal_readings_the_averaged_weights_are_kept(monkeypatch):
-    monkeypatch.setattr(loop, "evaluate", lambda *arguments: dataclasses.replace(evaluate(*arguments), cer=0.5))
+    monkeypatch.setattr(loop, "compare", lambda *given, **more: dataclasses.replace(compare(*given, **more), cer=0.5))
     kept = Kept()
     run(validation=LINES[:3], observers=[kept])
     assert kept.averaged == [True] * 3

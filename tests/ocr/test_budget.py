@@ -14,7 +14,7 @@ from ctckit.ocr.networks.crnn import CRNN
 from ctckit.ocr.training import loop
 from ctckit.ocr.training.budget import Budget
 from ctckit.ocr.training.config import TrainingConfig
-from ctckit.ocr.training.evaluation import evaluate
+from ctckit.ocr.training.evaluation import compare
 from ctckit.ocr.training.observing import TrainingObserver
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
@@ -232,10 +232,10 @@ def script(monkeypatch, *cers):
     """Let the validations have these CERs, one after the other."""
     waiting = list(cers)
 
-    def evaluate_as_written(*arguments):
-        return dataclasses.replace(evaluate(*arguments), cer=waiting.pop(0))
+    def compare_as_written(*arguments, **options):
+        return dataclasses.replace(compare(*arguments, **options), cer=waiting.pop(0))
 
-    monkeypatch.setattr(loop, "evaluate", evaluate_as_written)
+    monkeypatch.setattr(loop, "compare", compare_as_written)
 
 
 PATIENT = dataclasses.replace(CONFIG, steps=20, validate_every=2, early_stopping=2, average=False)
@@ -275,3 +275,25 @@ def test_without_patience_a_run_is_complete(monkeypatch):
     _, record = run(dataclasses.replace(PATIENT, early_stopping=None), validation=LINES[:3])
     assert record.steps[-1] == 20
     assert record.best_step == 2
+
+
+class Fickle(Budget):
+    """A budget that is used up after step 4, until the state is saved: saving took less time than before."""
+
+    ends = saved = False
+
+    def is_over(self, done):
+        self.ends |= done >= 4
+        return self.ends and not self.saved
+
+    def measure(self, what):
+        self.saved |= self.ends and what == "saving"
+        return super().measure(what)
+
+
+def test_a_run_whose_time_is_used_up_does_not_blame_the_validations(monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "Budget", Fickle)
+    console = Console(file=io.StringIO())
+    _, record = run(PATIENT, validation=LINES[:3], checkpoint=tmp_path / "c", progress=TrainingProgress(console))
+    assert record.validation_steps == (2, 4)
+    assert "Stopped" not in console.file.getvalue()

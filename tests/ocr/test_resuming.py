@@ -131,7 +131,7 @@ def test_the_place_of_the_lines_does_not_matter(data, interrupted, tmp_path):
 
 def test_overwriting_removes_the_old_run(data, interrupted, tmp_path, monkeypatch):
     """So that an interruption before the new run saves anything cannot be continued with the old run."""
-    monkeypatch.setattr(loop, "evaluate", interrupt)
+    monkeypatch.setattr(loop, "read_lines", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fit_lines(data, interrupted, config=config(), overwrite=True)
     assert not (interrupted / CHECKPOINT_FILE).exists()

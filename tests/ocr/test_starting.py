@@ -294,8 +294,8 @@ def test_a_training_from_a_model_has_fewer_steps(data, model, tmp_path, monkeypa
 def test_bfloat16_where_the_processor_has_it(data, onnx_file, tmp_path, monkeypatch, supported):
     monkeypatch.setattr("ctckit.ocr.fit.computes_bfloat16", lambda: supported)
     found = []
-    make = loop.make_fabric
-    monkeypatch.setattr(loop, "make_fabric", lambda *settings: found.append(settings[2]) or make(*settings))
+    make = loop.launched_fabric
+    monkeypatch.setattr(loop, "launched_fabric", lambda *settings: found.append(settings[2]) or make(*settings))
     fit(data, tmp_path / "new", onnx_file)
     fit_lines(data, tmp_path / "tiny", config=FitConfig(epochs=1, network="tiny"))
     assert found == ["bf16-mixed" if supported else "32-true", "32-true"]

@@ -2,6 +2,7 @@ import dataclasses
 import io
 import json
 import math
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from rich.console import Console
 
 from ctckit.errors import DataError, InvalidInputError, ModelFormatError
+from ctckit.loss import ctc_loss
+from ctckit.ocr.data.batches import make_batch
 from ctckit.ocr.networks.crnn import CRNN
 from ctckit.ocr.training import batch_loss
 from ctckit.ocr.training.evaluation import character_error_rate, evaluate
@@ -17,6 +20,7 @@ from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import TrainingRecord
 from ctckit.vocabulary import Vocabulary
 from tests.support.tiny_training import CONFIG, LINES, TINY, VOCABULARY, assert_same_weights, run, source
+from tests.support.triton_interpreter import interpreter
 
 
 def test_a_tiny_model_learns_to_read():
@@ -187,6 +191,21 @@ def test_the_loss_of_a_device_without_kernels_is_computed_on_the_cpu(monkeypatch
     loss = batch_loss.compute_loss(torch.zeros(4, 20, 3), batch, torch.full((4,), 20), blank=0)
     assert loss.device.type == "cpu"
     assert math.isfinite(loss)
+
+
+def test_the_kernels_for_gpus_give_the_loss_of_the_cpu(monkeypatch):
+    pytest.importorskip("triton")
+    batch, lengths = make_batch(LINES[:2], VOCABULARY), torch.tensor([5, 6])
+    logits = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+    found = []
+    for backend in ("auto", "triton"):
+        leaf = logits.clone().requires_grad_()
+        with interpreter(monkeypatch, frames=4), monkeypatch.context() as patched:
+            patched.setattr(batch_loss, "ctc_loss", partial(ctc_loss, backend=backend))
+            loss = batch_loss.compute_loss(leaf, batch, lengths, blank=0)
+            loss.backward()
+        found.append((loss.detach(), leaf.grad))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.gpu

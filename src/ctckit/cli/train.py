@@ -11,13 +11,13 @@ import typer
 
 from ctckit.cli.options import LINES, Device, DeviceOption
 from ctckit.cli.requirements import need_ocr
+from ctckit.cli.train_processes import SIGNALED, Advice, record_error, train_in_processes
 
 if TYPE_CHECKING:
     from ctckit.ocr.fit import FitConfig
     from ctckit.ocr.starting import StartConfig
     from ctckit.ocr.training.observing import TrainingObserver
 
-_SIGNALED = 128  # plus the number of the signal: what shells report; 130 for Ctrl-C
 INTERRUPTED = 130
 _RULE = "By default {}, or with --from MODEL as in a model folder."
 
@@ -222,7 +222,14 @@ class TrainingOptions:
     distort: Annotated[bool, typer.Option(help="Distort the lines slightly, differently in each epoch.")] = True
     seed: Annotated[int, typer.Option(min=0, help="On a CPU, the same seed gives the same model.")] = 0
     device: DeviceOption = Device.auto
-    devices: Annotated[int, typer.Option(min=1, help="The number of devices.")] = 1
+    devices: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="The number of devices of this machine. Each gets a process of its own and a part of each batch; the "
+            "result is that of one device. For several machines, use torchrun.",
+        ),
+    ] = 1
     precision: Annotated[
         Precision,
         typer.Option(
@@ -306,12 +313,17 @@ def train(
     need_ocr("ctckit train")
     from rich.console import Console
 
-    from ctckit.ocr.fit import CHECKPOINT_FILE, REPORT_FILE, fit_lines
-    from ctckit.ocr.training.devices import in_first_process
+    from ctckit.errors import CTCKitError
+    from ctckit.ocr.fit import REPORT_FILE, fit_lines
+    from ctckit.ocr.training.devices import in_first_process, is_launched
     from ctckit.ocr.training.interruption import TrainingInterrupted
 
     config = training.config()
-    first = in_first_process(config.devices)
+    advice = Advice(out, overwrite=overwrite)
+    if config.devices > 1 and not is_launched():
+        train_in_processes(config.devices, advice)
+        return
+    first = in_first_process()
     console = Console(stderr=True, quiet=not first)
     try:
         result = fit_lines(
@@ -324,17 +336,16 @@ def train(
             observers=training.observers(),
         )
     except TrainingInterrupted as stop:
-        typer.echo(f"\nInterrupted after step {stop.step}. {_advice(overwrite=overwrite)}", err=True)
-        raise typer.Exit(_SIGNALED + stop.signal) from None
+        if first:
+            typer.echo(f"\nInterrupted after step {stop.step}. {advice.saved}", err=True)
+        raise typer.Exit(SIGNALED + stop.signal) from None
     except KeyboardInterrupt:
-        saved = (out / CHECKPOINT_FILE).exists()
-        advice = _advice(overwrite=overwrite) if saved else "Nothing was saved; start again with the same command."
-        typer.echo(f"\nInterrupted. {advice}", err=True)
+        if first:
+            typer.echo(f"\nInterrupted. {advice.saved if advice.is_saved else advice.unsaved}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except CTCKitError as error:
+        record_error(error, first=first)
+        raise
     if first:
         typer.echo(result.summary)
         typer.echo(f"Model:  {out}\nReport: {out / REPORT_FILE}\nNext:   ctckit read IMAGE... --model {out}")
-
-
-def _advice(*, overwrite: bool) -> str:
-    return f"Continue: the same command with --resume{' instead of --overwrite' if overwrite else ''}."

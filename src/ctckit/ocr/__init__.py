@@ -5,11 +5,12 @@
 
 Read in this order:
 
-    networks/       the networks by name; base (the protocol of a network), crnn; pretrained/ (from ONNX files)
+    networks/       the networks by name; base (the protocol of a network), sharing (layers of shared batches), crnn,
+                    line; pretrained/ (from ONNX files)
     data/           sources (folders, pages, tables, Parquet), images, texts, rules, lines, batches, synthetic
                     (the demo's digit strings); pages/ reads ALTO and PAGE files and cuts their lines out
-    training/       config, loop, budget, batch_loss, averaging, curves, checkpoint, interruption, devices, evaluation,
-                    record, progress; observing, log, tensorboard
+    training/       config, loop, team, budget, batch_loss, averaging, curves, checkpoint, interruption, devices,
+                    launching, evaluation, record, progress; observing, log, tensorboard
     tensor_file     tensors in a file
     model_folder    saves and loads models
     starting        the model that a training starts from; bundled, those that packages of others have

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ from ctckit.ocr.report.training import TrainingReport
 from ctckit.ocr.shaping import fields_of, shaped, with_frames_for
 from ctckit.ocr.starting import Start, StartConfig, class_parameters, load_start, with_classes
 from ctckit.ocr.training.config import TrainingConfig, expect_positive
-from ctckit.ocr.training.devices import computes_bfloat16, in_first_process
+from ctckit.ocr.training.devices import computes_bfloat16, count_processes, in_first_process
 from ctckit.ocr.training.log import TrainingLog
 from ctckit.ocr.training.loop import train
 from ctckit.ocr.training.observing import TrainingObserver
@@ -94,7 +95,8 @@ class FitConfig:
             fewer if texts have more characters than their lines have frames.
         start: The model to start from; None starts from random weights.
         accelerator: Lightning Fabric's name of the device, such as ``"cpu"`` or ``"cuda"``.
-        devices: The number of devices.
+        devices: The number of devices of this machine; each needs a process of its own, which torchrun starts. The
+            number changes how fast the training is, and nothing else.
         precision: Lightning Fabric's name of the number format, such as ``"32-true"``. "auto" is ``"bf16-mixed"`` for a
             network of kind "pretrained" or "line" on a CPU that computes in bfloat16, and ``"32-true"`` otherwise.
         max_width: The most columns of a line at the height of the network.
@@ -251,6 +253,8 @@ def fit_lines(
         clock: The time in seconds, for ``config.minutes``; ``time.process_time`` counts CPU time.
 
     Raises:
+        InvalidInputError: If options contradict each other, or ``config.devices`` needs processes that are not there.
+        ProcessLostError: If a process that trains together with this one has ended.
         DataError: If no line can be used, or, with ``config.strict``, if one cannot (the message names all and says
             why); if ``out`` is not free, not writable, or another process trains into it; if the run in it had other
             lines or options.
@@ -276,7 +280,10 @@ def fit_lines(
         raise InvalidInputError(
             "resume and overwrite are both given (--resume, --overwrite); resume continues a run, overwrite removes it."
         )
-    with _reserved(out, config.devices):  # fails before the lines are read and trained on, not after it
+    count_processes(config.devices)
+    if not in_first_process():
+        console = Console(quiet=True)
+    with _reserved(out):  # fails before the lines are read and trained on, not after it
         if not resume and not overwrite:
             _expect_free(out)
         start = None if config.start is None else load_start(config.start)
@@ -284,7 +291,7 @@ def fit_lines(
         # tells the height and the frames before the classes are known
         shape = shaped(kind, config.height, config.frame_pixels) if start is None else start.network
         rules = config.all_rules(start)
-        with _loading(console) as done:
+        with _preparing(out, config), _loading(console) as done:
             lines = load_lines(
                 data,
                 height=shape.height,
@@ -352,7 +359,7 @@ def _fit(
         training, vocabulary, model, batch_size=config.batch_size, seed=config.seed, distort=config.distort
     )
     checkpoint = out / CHECKPOINT_FILE
-    if in_first_process(config.devices):
+    if in_first_process():
         if not resume:
             checkpoint.unlink(missing_ok=True)
         _write_skipped(found.skipped, out / SKIPPED_FILE)
@@ -379,7 +386,7 @@ def _fit(
         observers=(TrainingLog(out / LOG_FILE), report, *observers),
         clock=clock,
     )
-    if in_first_process(config.devices):
+    if in_first_process():
         history = (*(start.history if start else ()), Stage("data", data, lines=len(training)))
         save_model(out, model, vocabulary, record=record, rules=rules, history=history)
         checkpoint.unlink(missing_ok=True)
@@ -390,9 +397,9 @@ def _fit(
 
 
 @contextmanager
-def _reserved(out: Path, devices: int) -> Iterator[None]:
+def _reserved(out: Path) -> Iterator[None]:
     """Make the model folder, and lock it: one training at a time writes into it. If it stays empty, it is removed."""
-    if not in_first_process(devices):
+    if not in_first_process():
         yield
         return
     is_new = not out.exists()
@@ -403,6 +410,17 @@ def _reserved(out: Path, devices: int) -> Iterator[None]:
     finally:
         if is_new and not any(out.iterdir()):
             out.rmdir()
+
+
+@contextmanager
+def _preparing(out: Path, config: FitConfig) -> Iterator[None]:
+    """Let one of the processes that train together prepare the lines in a file; the others find them prepared."""
+    if not config.cache:
+        yield
+        return
+    make_folder(out)
+    with locked(out, f"{CACHE_FILE}.lock", doing="is preparing lines in it", wait=math.inf):
+        yield
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from ctckit.ocr.data.padding import group_by_width as group_by_width
 from ctckit.ocr.data.padding import pad_levels
 from ctckit.ocr.data.scanning import vary_scan
 from ctckit.ocr.networks.base import FrameCounter
+from ctckit.ocr.networks.sharing import Share
 from ctckit.vocabulary import Vocabulary
 
 
@@ -34,6 +35,7 @@ class Batch:
         targets: (B, N) int64 classes, padded with 0.
         target_lengths: (B,) int64, tokens.
         texts: The B texts.
+        share: Which lines of a batch these are, if several processes share it; None is a whole batch.
     """
 
     images: torch.Tensor
@@ -41,12 +43,14 @@ class Batch:
     targets: torch.Tensor
     target_lengths: torch.Tensor
     texts: tuple[str, ...]
+    share: Share | None = None
 
 
 class BatchSource(Protocol):
     """The batches of a training run; each depends on the step number alone, so that a run can resume.
 
-    If a source has an attribute ``settings``, a mapping of JSON values by name, a run resumes only with equal ones.
+    If a source has an attribute ``settings``, a mapping of JSON values by name, a run resumes only with equal ones. If
+    it is a :class:`RowSource`, each of several processes makes only its own lines of a batch.
     """
 
     @property
@@ -55,6 +59,68 @@ class BatchSource(Protocol):
 
     def batch(self, step: int) -> Batch:
         """Return the batch of this step, counted from 0."""
+
+
+@runtime_checkable
+class RowSource(Protocol):
+    """A source that can make some lines of a batch without the others."""
+
+    def lines_in(self, step: int) -> int:
+        """Return the number of lines in the batch of this step."""
+
+    def rows(self, step: int, rows: range) -> Batch:
+        """Return these lines of the batch of this step, padded to the widest of them."""
+
+
+class SharedBatches:
+    """The share of one process of each batch. All shares together are the batches of the source.
+
+    Args:
+        source: The batches.
+        rank: The number of the process, 0 ≤ ``rank`` < ``ranks``.
+        ranks: The number of processes.
+
+    Example:
+        >>> from ctckit import Vocabulary
+        >>> from ctckit.ocr import CRNNConfig
+        >>> from ctckit.ocr.data.batches import LineBatches, SharedBatches
+        >>> from ctckit.ocr.data.synthetic import held_out_strings
+        >>> lines, vocabulary = held_out_strings(5), Vocabulary.from_characters("0123456789")
+        >>> source = LineBatches(lines, vocabulary, CRNNConfig(num_classes=11), batch_size=5)
+        >>> shares = [SharedBatches(source, rank, 2).batch(0) for rank in (0, 1)]
+        >>> [len(share.texts) for share in shares]
+        [2, 3]
+    """
+
+    def __init__(self, source: BatchSource, rank: int, ranks: int) -> None:
+        self._source = source
+        self._rank, self._ranks = rank, ranks
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """The number of batches in an epoch."""
+        return self._source.batches_per_epoch
+
+    def batch(self, step: int) -> Batch:
+        """Return this process's lines of the batch of this step."""
+        if isinstance(self._source, RowSource):
+            rows, share = self._share(self._source.lines_in(step))
+            return replace(self._source.rows(step, rows), share=share)
+        whole = self._source.batch(step)
+        rows, share = self._share(len(whole.texts))
+        part = slice(rows.start, rows.stop)
+        return Batch(
+            images=whole.images[part],
+            widths=whole.widths[part],
+            targets=whole.targets[part],
+            target_lengths=whole.target_lengths[part],
+            texts=whole.texts[part],
+            share=share,
+        )
+
+    def _share(self, total: int) -> tuple[range, Share]:
+        rows = range(total * self._rank // self._ranks, total * (self._rank + 1) // self._ranks)
+        return (rows, Share(rows.start, total)) if rows else (range(1), Share(0, total, counts=False))
 
 
 def pad_images(images: Sequence[GrayImage]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,14 +213,28 @@ class LineBatches:
         options = {"batch_size": self._batch_size, "distort": self._distort, "order_seed": self._seed}
         return {**options, **describe_lines(self._lines, "training")}
 
+    def lines_in(self, step: int) -> int:
+        """Return the number of lines in the batch of this step."""
+        return len(self._positions(step))
+
     def batch(self, step: int) -> Batch:
         """Return the batch of this step."""
-        epoch, position = divmod(step, self.batches_per_epoch)
-        lines = [self._lines[index] for index in self._order(epoch)[position]]
-        if self._distort:
-            rng = np.random.default_rng((self._seed, step, 1))
-            lines = [self._distorted(line, rng) for line in lines]
-        return make_batch(lines, self._vocabulary)
+        return self.rows(step, range(self.lines_in(step)))
+
+    def rows(self, step: int, rows: range) -> Batch:
+        """Return these lines of the batch of this step, padded to the widest of them."""
+        positions = self._positions(step)[rows.start : rows.stop]
+        return make_batch([self._line(step, position) for position in positions], self._vocabulary)
+
+    def _positions(self, step: int) -> npt.NDArray[np.int64]:
+        epoch, number = divmod(step, self.batches_per_epoch)
+        return self._order(epoch)[number]
+
+    def _line(self, step: int, position: int) -> TextLine:
+        line = self._lines[position]
+        if not self._distort:
+            return line
+        return self._distorted(line, np.random.default_rng((self._seed, step, 1, position)))
 
     def _epoch_order(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         rng = np.random.default_rng((self._seed, epoch, 0))

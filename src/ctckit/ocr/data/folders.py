@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ctckit._files import files_under
 from ctckit.errors import DataError
 from ctckit.ocr.data.images import IMAGE_SUFFIXES
 from ctckit.ocr.data.page_lines import pages_among
@@ -15,7 +15,6 @@ from ctckit.ocr.data.texts import read_text
 
 TEXT_SUFFIX = ".gt.txt"
 _PROCESSED = (".bin", ".nrm", ".dew")  # "binarized", "normalized", "dewarped", between a line's name and its suffix
-_NOT_OURS = ("__MACOSX", "@eaDir", ".ipynb_checkpoints")
 
 
 def pairs_in_folder(folder: Path) -> list[Found]:
@@ -54,18 +53,6 @@ def _rows(path: Path) -> Iterator[Found]:
         yield from pairs_in_parquet(path)
     except DataError as error:
         yield Skipped(str(path), "the table cannot be read", str(error))
-
-
-def files_under(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and its subfolders; a linked folder is entered, but not twice in one path."""
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(parent)
-        folders[:] = [each for each in folders if each not in _NOT_OURS and not _is_loop(Path(parent, each), here)]
-        yield from (Path(parent, file) for file in files if not file.startswith("._"))
-
-
-def _is_loop(folder: Path, parent: str) -> bool:
-    return folder.is_symlink() and Path(parent).is_relative_to(os.path.realpath(folder))
 
 
 def _text_files(image: Path) -> list[Path]:

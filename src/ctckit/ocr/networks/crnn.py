@@ -23,6 +23,7 @@ from torch import nn
 
 from ctckit.errors import InvalidInputError
 from ctckit.ocr.networks.base import ConfiguredNetwork
+from ctckit.ocr.networks.sharing import SharedBatchNorm2d, random_rows
 
 # far beyond what can be trained; a configuration from a file may claim anything
 _LARGEST = {"num_classes": 2**20, "height": 1024, "hidden": 2**16, "layers": 64, "channels": 2**14, "strides": 64}
@@ -142,7 +143,7 @@ class _Convolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm = SharedBatchNorm2d(outputs)
         self.shortcut = inputs == outputs and stride == (1, 1)
 
     def forward(self, images: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -180,7 +181,7 @@ class _FeatureDropout(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         if not self.training or not self.share:
             return states
-        kept = torch.rand(len(states), 1, states.shape[2], device=states.device) >= self.share
+        kept = random_rows(len(states), 1, states.shape[2], device=states.device) >= self.share
         return states * (kept.to(states.dtype) / (1.0 - self.share))
 
 

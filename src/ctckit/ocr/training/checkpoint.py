@@ -80,6 +80,8 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
     if not isinstance(header, dict) or not isinstance(header.get("settings"), dict):
         raise damaged(path, "its header has no settings")
     made_with = {"network": "CRNN", **header["settings"]}  # the only network when checkpoints did not name theirs
+    if made_with.get("devices") == 1:  # when each device had batches of its own, their number had to be the same
+        del made_with["devices"]
     _check_settings(path, made_with, json.loads(json.dumps(dict(settings))))
     step, progress = header.get("step"), header.get("progress")
     if not isinstance(step, int) or isinstance(step, bool) or step < 0 or not isinstance(progress, dict):
@@ -90,6 +92,19 @@ def load_checkpoint(path: Path, *, settings: Mapping[str, Any]) -> Checkpoint:
         raise damaged(path, error) from error
     weights, best, average = (_under(part, tensors) for part in ("weights/", "best/", "average/"))
     return Checkpoint(step, weights, best, optimizer, progress, average)
+
+
+def saved_step(path: Path) -> int:
+    """Return the number of completed steps of the run in a checkpoint.
+
+    Raises:
+        ModelFormatError: If the file is damaged.
+    """
+    _, header = read_tensors(path, remedy=_REMEDY, what="the checkpoint ")
+    try:
+        return int(header["step"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise damaged(path, "its header has no step") from error
 
 
 _REMEDY = "Start without resuming."
@@ -141,14 +156,23 @@ def _under(prefix: str, tensors: Tensors) -> Tensors:
 
 
 def _check_settings(path: Path, made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    names = [name for name in {*made_with, *asked} if made_with.get(name) != asked.get(name)]
-    if names:
-        names.sort(key=lambda name: (" " in name, name))  # options, then what follows from them for the lines
-        differing = "; ".join(f"{name} was {_shown(name, made_with)}, now {_shown(name, asked)}" for name in names)
+    if made_with != asked:
         raise DataError(
-            f"{path}: this run cannot be resumed with other settings: {differing}. "
+            f"{path}: this run cannot be resumed with other settings: {differences(made_with, asked, 'was', 'now')}. "
             "Use the same ones, or start without resuming."
         )
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], of_one: str, of_other: str) -> str:
+    """Return what differs between two settings, in words.
+
+    Example:
+        >>> differences({"seed": 0, "batch_size": 4}, {"seed": 0, "batch_size": 8}, "was", "now")
+        'batch_size was 4, now 8'
+    """
+    names = [name for name in {*one, *other} if one.get(name) != other.get(name)]
+    names.sort(key=lambda name: (" " in name, name))  # options, then what follows from them for the lines
+    return "; ".join(f"{name} {of_one} {_shown(name, one)}, {of_other} {_shown(name, other)}" for name in names)
 
 
 def _shown(name: str, settings: Mapping[str, Any]) -> Any:

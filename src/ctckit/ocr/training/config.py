@@ -13,7 +13,7 @@ from ctckit.errors import InvalidInputError
 _WHOLE = ("steps", "devices", "report_every", "validate_every", "patience", "early_stopping")
 _REAL = ("minutes", "learning_rate", "clip_norm", "save_seconds")
 _LIMITS = ("steps", "minutes", "early_stopping")  # None is no limit
-_FREE = ("save_seconds", "workers")  # a run may resume with others
+_FREE = ("devices", "save_seconds", "workers")  # a run may resume with others
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -58,7 +58,8 @@ class TrainingConfig:
         clip_norm: Gradients with a larger norm are scaled down to this norm.
         seed: Seeds the dropout; the batch source has its own seed.
         accelerator: Lightning Fabric's name of the device: ``"cpu"``, ``"cuda"``, ``"mps"``, ``"auto"``.
-        devices: The number of devices.
+        devices: The number of devices of this machine. Each has a process of its own, which torchrun starts, and a part
+            of each batch. A run may resume with another number.
         precision: Lightning Fabric's name of the number format: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"``.
         report_every: Steps between two points of the curves.
         validate_every: Steps between two validations; each also writes a checkpoint. With ``minutes`` it is not used:

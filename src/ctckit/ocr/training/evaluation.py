@@ -58,13 +58,29 @@ def evaluate(model: Network, vocabulary: Vocabulary, lines: Sequence[TextLine], 
         batch_size: Lines at once.
     """
     start = time.perf_counter()
+    reads = read_lines(model, vocabulary, lines, batch_size=batch_size)
+    return compare(lines, reads, seconds=time.perf_counter() - start)
+
+
+def read_lines(model: Network, vocabulary: Vocabulary, lines: Sequence[TextLine], *, batch_size: int = 64) -> list[str]:
+    """Return the greedy reading of each line; arguments as for :func:`evaluate`, but there may be no line."""
     reads = []
     for first in range(0, len(lines), _IN_MEMORY):
         images = [line.image for line in lines[first : first + _IN_MEMORY]]
         for log_probs in compute_log_probs(model, images, batch_size=batch_size):
             (hypothesis,) = greedy_decode(log_probs, blank=vocabulary.blank)
             reads.append(vocabulary.decode(hypothesis.tokens))
-    seconds = time.perf_counter() - start
+    return reads
+
+
+def compare(lines: Sequence[TextLine], reads: Sequence[str], *, seconds: float) -> Evaluation:
+    """Return the readings of at least one line, with their errors.
+
+    Args:
+        lines: The lines.
+        reads: Their readings, in the same order.
+        seconds: The time of reading.
+    """
     truths = [line.text for line in lines]
     exact = sum(truth == read for truth, read in zip(truths, reads, strict=True)) / len(lines)
     return Evaluation(tuple(truths), tuple(reads), character_error_rate(truths, reads), exact, seconds)

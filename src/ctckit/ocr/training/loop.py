@@ -4,6 +4,9 @@ All random numbers of step ``s`` (its batch, its dropout) are drawn from ``(seed
 with the same seed give the same weights, and a run that was stopped and resumed gives the weights of one that was not.
 A run whose time is limited is different: the number of its steps, and their learning rates, depend on the speed of the
 machine.
+
+Several processes (``team``) share each batch. The loss of a step is the mean over all its lines, wherever they are; so
+the number of processes changes nothing but the order of sums.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +28,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.ocr.data.batches import Batch, BatchSource, prefetch
 from ctckit.ocr.data.lines import TextLine, describe_lines
 from ctckit.ocr.networks.base import Network, TwoReadings
+from ctckit.ocr.networks.sharing import sharing
 from ctckit.ocr.tensor_file import Tensors
 from ctckit.ocr.training.averaging import AveragedWeights
 from ctckit.ocr.training.batch_loss import compute_loss
@@ -31,14 +36,14 @@ from ctckit.ocr.training.budget import Budget
 from ctckit.ocr.training.checkpoint import Checkpoint, damaged, expect_matching, load_checkpoint, save_checkpoint
 from ctckit.ocr.training.config import TrainingConfig as TrainingConfig
 from ctckit.ocr.training.curves import Curves
-from ctckit.ocr.training.devices import in_first_process as in_first_process
-from ctckit.ocr.training.devices import make_fabric
-from ctckit.ocr.training.evaluation import character_error_rate, eval_mode, evaluate
+from ctckit.ocr.training.devices import launched_fabric
+from ctckit.ocr.training.evaluation import character_error_rate, compare, eval_mode, read_lines
 from ctckit.ocr.training.flat_start import flat_loss, flat_weight
 from ctckit.ocr.training.interruption import Interruption, TrainingInterrupted
 from ctckit.ocr.training.observing import CurvePoint, Observers, TrainingObserver, Validation
 from ctckit.ocr.training.progress import TrainingProgress
 from ctckit.ocr.training.record import Evaluation, TrainingRecord
+from ctckit.ocr.training.team import Parts, Team, connected
 from ctckit.vocabulary import Vocabulary
 
 
@@ -69,6 +74,9 @@ def train(
     With ``checkpoint``, in the main thread, SIGINT (Ctrl-C), SIGTERM and SIGHUP stop the run after the step it is in,
     with a checkpoint; a second signal stops it at once.
 
+    In processes that torchrun has started, each call trains with a part of each batch, and all networks are the same
+    afterwards. Only the first process writes the checkpoint and tells the observers.
+
     Args:
         model: The network; afterwards it is in eval mode and on the CPU.
         source: The batch of each step.
@@ -91,7 +99,9 @@ def train(
         The curves and results of the run.
 
     Raises:
-        InvalidInputError: If vocabulary and network do not agree, or the loss stops being finite.
+        InvalidInputError: If vocabulary and network do not agree, or the loss stops being finite; if processes that
+            train together do not have the same lines and settings.
+        ProcessLostError: If a process that trains together with this one has ended.
         DataError: If ``resume`` is given and there is no checkpoint with the same settings.
         TrainingInterrupted: If a signal stops the run; it is a ``KeyboardInterrupt``.
     """
@@ -100,7 +110,7 @@ def train(
             f"the vocabulary has {len(vocabulary)} classes and the network {model.num_classes}; they must be equal."
         )
     shown = progress or TrainingProgress(quiet=True)
-    with Interruption() if checkpoint else nullcontext() as stop:
+    with Interruption() if checkpoint else nullcontext() as stop, connected(checkpoint, tell=shown.tell):
         run = _Run(
             model, source, vocabulary, config, validation, checkpoint, shown, settings or {}, carried, observers, clock
         )
@@ -137,8 +147,9 @@ class _Run:
         self.validation, self.checkpoint, self.progress = validation, checkpoint, progress
         self.settings = self._all_settings(settings)
         self.starts_from_a_model = bool(carried)
-        self.fabric = make_fabric(config.accelerator, config.devices, config.precision)
-        self.fabric.launch()
+        self.fabric = launched_fabric(config.accelerator, config.devices, config.precision)
+        self.team = Team(self.fabric)
+        self.team.expect_same(self.settings)
         # convolutions in channels-last format are a tenth to a fifth faster here, on CPUs and on GPUs
         module = cast(torch.nn.Module, model)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -151,8 +162,8 @@ class _Run:
             self.model.mark_forward_method("training_logits")
         self.averaged = AveragedWeights(model) if config.average and validation else None
         seconds = None if config.minutes is None else 60.0 * config.minutes
-        self.budget = Budget(config.steps, seconds, clock=clock, agree=self._as_in_the_first_process)
-        self.observers = Observers(observers if self.fabric.is_global_zero else ())
+        self.budget = Budget(config.steps, seconds, clock=clock, agree=self.team.of_the_first)
+        self.observers = Observers(observers if self.team.is_first else ())
         self.learning_rate = 0.0
         self.curves = Curves()
         self.best: Tensors = {}
@@ -198,14 +209,9 @@ class _Run:
         patience = self.config.early_stopping
         return self.budget.is_over(done) or (patience is not None and self.curves.stale >= patience)
 
-    def _as_in_the_first_process(self, value: float) -> float:
-        return value if self.fabric.world_size == 1 else float(self.fabric.broadcast(value))
-
     def _batches(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
-        rank, ranks = self.fabric.global_rank, self.fabric.world_size
-        steps = range(first * ranks + rank, last * ranks + rank, ranks)
-        batches = prefetch(self.source, steps, workers=self.config.workers)
-        return zip(range(first, last), batches, strict=True)
+        steps = range(first, last)
+        return zip(steps, prefetch(self.team.shared(self.source), steps, workers=self.config.workers), strict=True)
 
     def _after(self, done: int, last: int, stop: Interruption | None) -> bool:
         """Validate and save after a step, when it is time to; stop the run if a signal has come.
@@ -216,64 +222,63 @@ class _Run:
         due = self.budget.is_over(done) or self.budget.is_validation_due(done, self.config.validate_every)
         if due:
             self._validate(done)
-        over = self._is_over(done)
+        used_up, over = self.budget.is_over(done), self._is_over(done)
         stopped = self._stopped(stop) if done < last and not over else None
         if due or done == last or stopped or self._is_long_unsaved():
             self._keep(done)
         if stopped:
             raise TrainingInterrupted(done, stopped)
-        if over and not self.budget.is_over(done):
+        if over and not used_up:
             self.progress.tell(f"Stopped after step {done}: {self.curves.stale} validations without a lower CER.")
         return over
 
     def _is_long_unsaved(self) -> bool:
-        return self._as_in_the_first_process(time.perf_counter() - self.saved) > self.config.save_seconds
+        return self.team.of_the_first(time.perf_counter() - self.saved) > self.config.save_seconds
 
     def _stopped(self, stop: Interruption | None) -> int:
         """Return the number of the signal that came, to this process or to one that trains with it; 0 if none did."""
-        number = 0 if stop is None else stop.number or 0
-        if self.fabric.world_size == 1:
-            return number
-        return int(torch.as_tensor(self.fabric.all_gather(torch.tensor(number))).max())
+        return self.team.largest(0 if stop is None else stop.number or 0)
 
     def _learn(self, step: int, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Take a step; return the logits and their lengths."""
-        torch.manual_seed(self.config.seed * 1_000_003 + step * self.fabric.world_size + self.fabric.global_rank)
+        torch.manual_seed(self.config.seed * 1_000_003 + step)
         self.learning_rate = self.config.learning_rate_at(step, self.budget.time_share)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * (self.config.carried_rate_at(step) if group["carried"] else 1.0)
+        batch, parts = self.team.aligned(batch, self.raw)
         logits, lengths, auxiliary = self._logits(batch)
         start = time.perf_counter()
-        ctc = self._loss(logits, batch, lengths).to(self.fabric.device)
-        value = float(ctc.detach())
-        loss = ctc + self._flat_loss(step, logits, batch, lengths)
+        ctc = parts.lines * self._loss(logits, batch, lengths).to(self.fabric.device)
+        value = self.team.sum(float(ctc.detach()))
+        loss = ctc + self._flat_loss(step, logits, batch, lengths, parts)
         if auxiliary is not None and isinstance(self.raw, TwoReadings):
-            second = self._loss(auxiliary, batch, lengths).to(self.fabric.device)
-            second = second + self._flat_loss(step, auxiliary, batch, lengths)
+            second = parts.lines * self._loss(auxiliary, batch, lengths).to(self.fabric.device)
+            second = second + self._flat_loss(step, auxiliary, batch, lengths, parts)
             loss = loss + self.raw.auxiliary_weight * second
         self.curves.counters.loss_seconds += time.perf_counter() - start
         self.watch(value, logits, batch.targets, lengths, batch.target_lengths)
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}", step + 1)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss)
+        self.fabric.backward(self.team.size * loss)  # the gradient is the mean over the processes
         # after a gradient that is not finite the next loss is not finite either, and that error names the remedy
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False)
         self.optimizer.step()
         if self.averaged:
             self.averaged.update(self.raw)
         counters = self.curves.counters
-        counters.lines += len(batch.texts) * self.fabric.world_size
+        counters.lines += parts.total
         counters.loss_sum += value
         counters.loss_count += 1
         return logits.detach(), lengths
 
     def _logits(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         images, widths = batch.images.to(self.fabric.device), batch.widths.to(self.fabric.device)
-        if isinstance(self.raw, TwoReadings):
-            logits, lengths, auxiliary = self.model.training_logits(images, widths)
-            return logits, lengths, auxiliary
-        logits, lengths = self.model(images, widths)
+        with sharing(batch.share):
+            if isinstance(self.raw, TwoReadings):
+                logits, lengths, auxiliary = self.model.training_logits(images, widths)
+                return logits, lengths, auxiliary
+            logits, lengths = self.model(images, widths)
         return logits, lengths, None
 
     def _loss(self, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor:
@@ -285,8 +290,10 @@ class _Run:
             self.watch.explain(reason, logits, batch.targets, lengths, batch.target_lengths)
             raise
 
-    def _flat_loss(self, step: int, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor) -> torch.Tensor | float:
-        weight = flat_weight(step, self.config.flat_start)
+    def _flat_loss(
+        self, step: int, logits: torch.Tensor, batch: Batch, lengths: torch.Tensor, parts: Parts
+    ) -> torch.Tensor | float:
+        weight = parts.frames * flat_weight(step, self.config.flat_start)
         return weight * flat_loss(logits, batch, lengths, blank=self.vocabulary.blank) if weight else 0.0
 
     def _report(self, done: int, batch: Batch, logits: torch.Tensor, lengths: torch.Tensor) -> None:
@@ -296,7 +303,9 @@ class _Run:
             self.vocabulary.decode(hypothesis.tokens)
             for hypothesis in greedy_decode(log_probs, lengths.cpu(), blank=self.vocabulary.blank)
         ]
-        self.curves.add_point(done, character_error_rate(batch.texts, reads), self.learning_rate)
+        pairs = list(zip(batch.texts, reads, strict=True)) if batch.share is None or batch.share.counts else []
+        texts, found = zip(*chain.from_iterable(self.team.lists(pairs)), strict=True)
+        self.curves.add_point(done, character_error_rate(texts, found), self.learning_rate)
         self.observers.point(self._point())
         self.budget.read()
 
@@ -345,7 +354,9 @@ class _Run:
     def _evaluate(self, network: Network, step: int) -> Evaluation:
         try:
             with self.fabric.autocast():
-                return evaluate(network, self.vocabulary, self.validation)
+                start = time.perf_counter()
+                reads = self.team.merged(read_lines(network, self.vocabulary, self.team.part_of(self.validation)))
+                return compare(self.validation, reads, seconds=time.perf_counter() - start)
         except InvalidInputError as error:  # the lines were checked before: the network's output is wrong
             raise self._diverged("the network's output is not finite", step) from error
 
@@ -371,7 +382,7 @@ class _Run:
             return
         with self.budget.measure("saving"):
             self.curves.counters.elapsed = self.budget.spent
-            if self.fabric.is_global_zero:
+            if self.team.is_first:
                 save_checkpoint(self.checkpoint, self._state(step), settings=self.settings)
         self.saved = time.perf_counter()
 
@@ -389,7 +400,8 @@ class _Run:
         path = self.checkpoint
         if path is None:
             raise InvalidInputError("resume=True needs checkpoint=, the file to resume from.")
-        state = load_checkpoint(path, settings=self.settings)
+        state = self.team.of_the_first(load_checkpoint(path, settings=self.settings) if self.team.is_first else None)
+        assert state is not None
         groups = self.optimizer.state_dict()["param_groups"]
         parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
         expect_matching(path, state, self.raw.state_dict(), parameters)
