@@ -28,6 +28,8 @@ NOT_OURS = {
     "model/",
     "others/",
     "read/",
+    "scans/",
+    "texts/",
     "transcribed/",
 }
 PLACEHOLDER = re.compile(r"NAME|…")  # `networks/NAME.py` in a recipe stands for a file that the reader adds

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ctckit.cli.bulk.options import BulkOptions, recorded
 from ctckit.cli.inputs import Item, read_items
-from ctckit.cli.options import VOCABULARY_FILE, NBest, SearchOptions, VocabularyOptions
+from ctckit.cli.options import VOCABULARY_FILE, NBest, SearchOptions, VocabularyOptions, refuse_option
 from ctckit.cli.output import echo_json, progress_bar
+from ctckit.cli.texts import text_columns
 from ctckit.errors import CTCKitError, DataError, InvalidInputError
 
 if TYPE_CHECKING:
-    from ctckit import BeamDecoder, Hypothesis, Vocabulary
+    from ctckit import BeamDecoder, Hypothesis
 
 BATCH_SIZE = 32  # items decoded between two updates of the progress bar
 
 
 def decode(
     posteriors: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
             help="A .npz file of natural log-probabilities: log_probs (B, T, C) and, if lengths differ, input_lengths "
             "(B,); or logp (Σ T, C) and offsets (B + 1,); or one array (T, C) for each item. Or a .npy file, (T, C) or "
-            "(B, T, C), or a folder of .npy files (T, C).",
-            metavar="POSTERIORS",
+            "(B, T, C), or a folder of .npy files (T, C). With --shards any number of files with one item each.",
+            metavar="POSTERIORS...",
         ),
     ],
     *,
     vocabulary: Annotated[Path, VOCABULARY_FILE],
     classes: VocabularyOptions,
+    bulk: BulkOptions,
     search: SearchOptions,
     n_best: NBest = 1,
     frame_seconds: Annotated[
@@ -47,17 +50,52 @@ def decode(
 
     Items that cannot be decoded are named at the end, and the exit code is 2; the others are decoded.
     """
-    items = read_items(posteriors)
+    if bulk.shards is not None:
+        if as_json:
+            refuse_option("--json", "--shards is the folder for the texts")
+        _decode_to_shards(posteriors, vocabulary, n_best, frame_seconds, classes, bulk, search)
+        return
+    bulk.refuse()
+    if len(posteriors) != 1:
+        raise InvalidInputError(f"{len(posteriors)} POSTERIORS are given; expected one, or --shards FOLDER for rows.")
+    items = read_items(posteriors[0])
     decoder = search.decoder(classes.load(vocabulary))
     found = _decoded(decoder, items, n_best)
     decoded = [(name, each) for (name, _), each in zip(items, found, strict=True) if not isinstance(each, CTCKitError)]
     if as_json and decoded:
-        echo_json([_as_dict(name, each, decoder.vocabulary, frame_seconds) for name, each in decoded])
+        echo_json(
+            [
+                {"item": name, "hypotheses": [text_columns(each, frame_seconds) for each in hypotheses]}
+                for name, hypotheses in decoded
+            ]
+        )
     elif not as_json:
         _print(decoded, n_best)
     problems = [(name, each) for (name, _), each in zip(items, found, strict=True) if isinstance(each, CTCKitError)]
     if problems:
         raise _left_out(problems, len(items))
+
+
+def _decode_to_shards(
+    posteriors: Sequence[Path],
+    vocabulary: Path,
+    n_best: int,
+    frame_seconds: float | None,
+    classes: VocabularyOptions,
+    bulk: BulkOptions,
+    search: SearchOptions,
+) -> None:
+    from ctckit.bulk.inputs import Inputs
+    from ctckit.cli.bulk.decode import SUFFIXES, DecodeColumns, DecodeWork
+    from ctckit.cli.bulk.job import Job
+
+    def start() -> DecodeWork:
+        return DecodeWork(search.decoder(classes.load(vocabulary)), n_best, frame_seconds, bulk.spans)
+
+    settings = recorded(
+        classes, search, command="decode", vocabulary=vocabulary, n_best=n_best, frame_seconds=frame_seconds
+    )
+    Job("decoding", start, Inputs(posteriors, SUFFIXES), DecodeColumns, settings).run(bulk, bulk.workers)
 
 
 def _print(decoded: Iterable[tuple[str, list[Hypothesis]]], n_best: int) -> None:
@@ -95,26 +133,3 @@ def _decoded(decoder: BeamDecoder, items: Sequence[Item], n_best: int) -> list[l
             found += texts_of(items[start : start + BATCH_SIZE])
             show(len(found))
     return found
-
-
-def _as_dict(
-    name: str, hypotheses: Iterable[Hypothesis], vocabulary: Vocabulary, frame_seconds: float | None
-) -> dict[str, Any]:
-    return {"item": name, "hypotheses": [_hypothesis_as_dict(each, vocabulary, frame_seconds) for each in hypotheses]}
-
-
-def _hypothesis_as_dict(found: Hypothesis, vocabulary: Vocabulary, frame_seconds: float | None) -> dict[str, Any]:
-    def place(text: str, span: Any) -> dict[str, Any]:
-        where = {"text": text, "start": span.start, "end": span.end, "confidence": span.confidence}
-        if frame_seconds is not None:
-            where["start_seconds"], where["end_seconds"] = span.seconds(frame_seconds)
-        return where
-
-    return {
-        "text": found.text,
-        "log_prob": found.log_prob,
-        "lm_log_prob": found.lm_log_prob,
-        "score": found.score,
-        "tokens": [place(vocabulary.name(span.token), span) for span in found.spans],
-        "words": [place(word.text, word) for word in found.words],
-    }

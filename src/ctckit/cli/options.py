@@ -171,7 +171,7 @@ class VocabularyOptions(WordMarks):
         """Refuse the options that would do nothing: all but the possible ones."""
         for option in fields(self):
             if getattr(self, option.name) is not None and option.name not in possible:
-                raise InvalidInputError(f"--{option.name.replace('_', '-')} does nothing here: {why}. Leave it out.")
+                refuse_option(f"--{option.name.replace('_', '-')}", why)
 
     def load(self, path: Path) -> Vocabulary:
         """Return the vocabulary of a file."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctckit._files import make_folder, write_atomically
-from ctckit.cli.options import Device, DeviceOption, NBest, SearchOptions, WordMarks
+from ctckit._files import files_under, make_folder, write_atomically
+from ctckit.cli.bulk.options import BulkOptions, recorded
+from ctckit.cli.options import Device, DeviceOption, NBest, SearchOptions, WordMarks, refuse_option
 from ctckit.cli.output import echo_json, progress_bar
 from ctckit.cli.requirements import need_reading
 from ctckit.errors import DataError, InvalidInputError
@@ -81,6 +82,7 @@ def read(
         int, typer.Option(min=1, help="The most columns of an image, scaled to the height of the model.")
     ] = 8192,
     device: DeviceOption = Device.cpu,
+    bulk: BulkOptions,
     marks: WordMarks,
     search: SearchOptions,
 ) -> None:
@@ -95,11 +97,14 @@ def read(
     By default the best path is read. With --n-best above 1, or an option of the beam search, that search decodes.
     """
     need_reading("ctckit read", model)
-    from ctckit.ocr.recognizer import Recognizer
-
-    recognizer = Recognizer.load(model, device=device.value)
-    beam_search = n_best > 1 or search != SearchOptions()
-    decoder = search.decoder(marks.mark(recognizer.vocabulary)) if beam_search else None
+    if bulk.shards is not None:
+        for option, given in {"--out": out, "--json": as_json, "--jsonl": as_json_lines}.items():
+            if given:
+                refuse_option(option, "--shards is the folder for what is read")
+        _read_to_shards(inputs, model, n_best, max_width, device, bulk, marks, search)
+        return
+    bulk.refuse()
+    recognizer, decoder = _loaded(model, device, n_best, marks, search)
     files, problems = _files(inputs)
     if out is not None:
         _expect_free(out, files)
@@ -123,6 +128,41 @@ def read(
         kinds = "lines and pages" if any(each.is_page for each in files) else "images"
         count = [] if alone else [f"{len(problems)} of {reader.lines + len(problems)} {kinds} cannot be read:"]
         raise DataError("\n  ".join([*count, *problems]))
+
+
+def _loaded(
+    model: Path, device: Device, n_best: int, marks: WordMarks, search: SearchOptions
+) -> tuple[Recognizer, BeamDecoder | None]:
+    from ctckit.ocr.recognizer import Recognizer
+
+    recognizer = Recognizer.load(model, device=device.value)
+    beam_search = n_best > 1 or search != SearchOptions()
+    return recognizer, search.decoder(marks.mark(recognizer.vocabulary)) if beam_search else None
+
+
+def _read_to_shards(
+    inputs: Sequence[Path],
+    model: Path,
+    n_best: int,
+    max_width: int,
+    device: Device,
+    bulk: BulkOptions,
+    marks: WordMarks,
+    search: SearchOptions,
+) -> None:
+    from ctckit.bulk.settings import identity
+    from ctckit.cli.bulk.job import Job
+    from ctckit.cli.bulk.read import ReadColumns, ReadWork, inputs_to_read
+    from ctckit.ocr.bundled import path_of_model
+
+    def start() -> ReadWork:
+        recognizer, decoder = _loaded(model, device, n_best, marks, search)
+        sizes = {} if device is Device.cpu else {"at_once": _AT_ONCE, "batch_size": 32}
+        return ReadWork(recognizer, decoder, n_best, max_width, bulk.spans, **sizes)
+
+    named = identity(path_of_model(model), str(model))
+    settings = recorded(marks, search, command="read", model=named, n_best=n_best, max_width=max_width)
+    Job("reading", start, inputs_to_read(inputs), ReadColumns, settings).run(bulk, bulk.workers)
 
 
 @dataclass(frozen=True)
@@ -236,7 +276,6 @@ def _count(number: int, what: str) -> str:
 
 def _files(inputs: Sequence[Path]) -> tuple[list[Input], list[str]]:
     """Return the files of the inputs, those of folders ordered by path, and the messages about what cannot be read."""
-    from ctckit.ocr.data.folders import files_under
     from ctckit.ocr.data.images import IMAGE_SUFFIXES
     from ctckit.ocr.data.page_lines import pages_among
     from ctckit.ocr.data.pages.files import PAGE_SUFFIX

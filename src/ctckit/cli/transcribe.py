@@ -12,8 +12,9 @@ import typer
 
 from ctckit._warning import warn
 from ctckit.cli.acoustic_options import AcousticOptions
+from ctckit.cli.bulk.options import BulkOptions, recorded
 from ctckit.cli.inputs import read_lexicon
-from ctckit.cli.options import ACOUSTIC_MODEL, SearchOptions, refuse_option
+from ctckit.cli.options import ACOUSTIC_MODEL, Device, SearchOptions, given_options, refuse_option
 from ctckit.cli.output import progress_bar, some
 from ctckit.cli.subtitle_options import SubtitleOptions
 from ctckit.errors import DataError, InvalidInputError, MissingDependencyError
@@ -73,6 +74,7 @@ def transcribe(
     ] = None,
     reading: AcousticOptions,
     subtitles: SubtitleOptions,
+    bulk: BulkOptions,
     search: SearchOptions,
 ) -> None:
     """Transcribe recordings: an acoustic model, then the beam search with lexicon and language model.
@@ -86,17 +88,27 @@ def transcribe(
     not have, and all without a dictionary, come from the model itself, which is slow for very many words.
     """
     from ctckit._files import make_folder
+    from ctckit.acoustic_models import audio
 
+    if bulk.shards is not None:
+        for option in [
+            *(["--out"] if out else []),
+            *(["--format"] if form is not Format.text else []),
+            *given_options(subtitles),
+        ]:
+            refuse_option(option, "--shards is the folder for the texts")
+        _transcribe_to_shards(recordings, model, dictionary, reading, bulk, search)
+        return
+    bulk.refuse()
     targets = _targets(recordings, out, form)
-    acoustic = reading.load(model)
-    models = search.models()
-    decoder = search.decoder(acoustic.vocabulary, models=models, lexicon=_lexicon(search, models, acoustic, dictionary))
+    acoustic, decoder = _loaded(model, dictionary, reading, search)
     if out is not None:
         make_folder(out)
     problems = []
     for n, (recording, target) in enumerate(zip(recordings, targets, strict=True), 1):
         try:
-            found, seconds = _decoded(recording, acoustic, decoder, f"{n}/{len(recordings)}", **reading.reading())
+            with progress_bar(f"{n}/{len(recordings)} {recording.name}", audio.duration_seconds(recording)) as show:
+                found, seconds = _decoded(recording, acoustic, decoder, show, **reading.reading())
         except MissingDependencyError:
             raise
         except (DataError, InvalidInputError) as error:
@@ -110,6 +122,41 @@ def transcribe(
     if problems:
         count = f"{len(problems)} of {len(recordings)} recordings cannot be transcribed:"
         raise DataError("\n  ".join(problems if len(recordings) == 1 else [count, *problems]))
+
+
+def _loaded(
+    model: str, dictionary: Path | None, reading: AcousticOptions, search: SearchOptions
+) -> tuple[AcousticModel, BeamDecoder]:
+    acoustic = reading.load(model)
+    models = search.models()
+    lexicon = _lexicon(search, models, acoustic, dictionary)
+    return acoustic, search.decoder(acoustic.vocabulary, models=models, lexicon=lexicon)
+
+
+def _transcribe_to_shards(
+    recordings: Sequence[Path],
+    model: str,
+    dictionary: Path | None,
+    reading: AcousticOptions,
+    bulk: BulkOptions,
+    search: SearchOptions,
+) -> None:
+    from ctckit.bulk.inputs import Inputs
+    from ctckit.bulk.settings import identity
+    from ctckit.cli.bulk.job import Job
+    from ctckit.cli.bulk.transcribe import SUFFIXES, TranscribeColumns, TranscribeWork
+
+    def start() -> TranscribeWork:
+        acoustic, decoder = _loaded(model, dictionary, reading, search)
+
+        def decode(recording: Path) -> tuple[Hypothesis, float]:
+            return _decoded(recording, acoustic, decoder, lambda at: None, **reading.reading())
+
+        return TranscribeWork(acoustic, decode, bulk.spans)
+
+    heard = replace(reading, device=Device.auto, batch_size=1)  # these change nothing but rounding
+    settings = recorded(heard, search, command="transcribe", model=identity(model), dictionary=dictionary)
+    Job("transcribing", start, Inputs(recordings, SUFFIXES), TranscribeColumns, settings).run(bulk, bulk.workers)
 
 
 def _targets(recordings: Sequence[Path], out: Path | None, form: Format) -> list[Path]:
@@ -180,22 +227,21 @@ def _spelled(
 
 
 def _decoded(
-    recording: Path, acoustic: AcousticModel, decoder: BeamDecoder, count: str, **reading: Any
+    recording: Path, acoustic: AcousticModel, decoder: BeamDecoder, show: Callable[[float], None], **reading: Any
 ) -> tuple[Hypothesis, float]:
     """Return the text and the length of a recording. It is decoded while it is read, in bounded memory.
 
     ``reading``: See ``listen_in_chunks``.
     """
-    from ctckit.acoustic_models import audio, listen_in_chunks
+    from ctckit.acoustic_models import listen_in_chunks
     from ctckit.acoustic_models.model import guarded
 
     stream, seconds = decoder.stream(), 0.0
-    with progress_bar(f"{count} {recording.name}", audio.duration_seconds(recording)) as show:
-        for chunk in listen_in_chunks(recording, guarded(acoustic), **reading):
-            stream.push(chunk.log_probs)
-            seconds = chunk.end_seconds
-            show(seconds)
-        return stream.finish(), seconds
+    for chunk in listen_in_chunks(recording, guarded(acoustic), **reading):
+        stream.push(chunk.log_probs)
+        seconds = chunk.end_seconds
+        show(seconds)
+    return stream.finish(), seconds
 
 
 def _content(

@@ -11,6 +11,7 @@
     report.py     --report: a page of suspicious lines
     corpus.py     a folder of recordings
     workers.py    processes that align
+    shards.py     --shards: rows instead of files
 """
 
 from ctckit.cli.align.command import align as align

@@ -15,6 +15,7 @@ from ctckit.cli.align.options import CorpusOptions, OutputOptions, PosteriorOpti
 from ctckit.cli.align.report import write_recording_report
 from ctckit.cli.align.sources import Sources
 from ctckit.cli.align.summary import DOES_NOT_FIT, tell, tell_suspicious
+from ctckit.cli.bulk.options import ShardOptions
 from ctckit.cli.options import given_options, refuse_option
 from ctckit.cli.output import some
 from ctckit.cli.subtitle_options import SubtitleOptions
@@ -50,6 +51,7 @@ def align(
     recording: RecordingOptions,
     lag: LagOptions,
     corpus: CorpusOptions,
+    shards: ShardOptions,
     posteriors: PosteriorOptions,
 ) -> None:
     """Find the time of each word of a text.
@@ -63,6 +65,14 @@ def align(
         _calibrate(source, text, output, recording, texts)
         return
     aligner = Aligner(recording, posteriors, texts, output, subtitles, lag=lag)
+    if shards.shards is not None:
+        from ctckit.cli.align.shards import align_to_shards
+
+        if text is not None:
+            raise InvalidInputError(f"TEXT is {text}, but with --shards each recording has its text beside it.")
+        align_to_shards(source, aligner, corpus, shards)
+        return
+    shards.refuse()
     if source.is_dir():
         from ctckit.cli.align.corpus import align_corpus
 
