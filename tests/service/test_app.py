@@ -1,5 +1,6 @@
 """What all routes share: bounds, errors, state."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -105,3 +106,29 @@ def test_limits_are_checked():
         Limits(pixels=0)
     with pytest.raises(InvalidInputError, match="window_seconds is -1"):
         Limits(window_seconds=-1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "head"),
+    [
+        ("decode", "/decode", []),
+        ("recognizer", "/read", [(b"content-type", b"multipart/form-data; boundary=b")]),
+        ("acoustic", "/align", [(b"content-type", b"multipart/form-data; boundary=b")]),
+    ],
+)
+def test_a_client_that_goes_away_is_no_error_of_the_service(client, caplog, kind, path, head):
+    messages = iter([{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message)
+
+    service = client("decoder" if kind == "decode" else kind)
+    scope = {"type": "http", "method": "POST", "path": path, "headers": head, "query_string": b"", "app": service.app}
+    asyncio.run(service.app(scope, receive, send))
+    assert sent[0]["status"] == 499
+    assert not caplog.records
+    assert f'answers_total{{route="{path}",status="499"}} 1.0' in service.get("/metrics").text

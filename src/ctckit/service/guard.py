@@ -85,6 +85,8 @@ class _Body:
         except (asyncio.TimeoutError, TimeoutError):
             seconds = self._limits.body_seconds
             raise self._refusal(408, "TooSlow", f"the body did not come within {seconds:g} seconds.") from None
+        if message["type"] == "http.disconnect":
+            raise self._refusal(499, "Gone", "the client went away before the end of its request.")
         self._bytes += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._bytes > self._limits.body_bytes:

@@ -1,0 +1,1 @@
+"""How fast the service and the jobs over many inputs are."""
