@@ -21,6 +21,8 @@ def interpreter(monkeypatch, *, frames=None, pairs=None):
         result = empty(*shape, **options)
         return result.fill_(float("nan") if result.is_floating_point() else torch.iinfo(result.dtype).max - 9)
 
+    with torch.device("cpu"):  # the first such block records the functions that make tensors, for all later ones
+        torch.empty(0)
     monkeypatch.setattr(torch, "empty", poisoned)
     if frames:
         monkeypatch.setattr(triton_loss, "FRAMES", frames)
