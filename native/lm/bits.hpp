@@ -40,6 +40,18 @@ constexpr uint64_t packed_bytes(uint64_t count, unsigned width) noexcept {
   return (count * width + 63) / 64 * 8 + sizeof(uint64_t);
 }
 
+constexpr uint64_t each_byte = 0x0101010101010101u;
+
+// The number of ones in each byte of a word.
+inline uint64_t ones_of_bytes(uint64_t word) noexcept {
+  word -= word >> 1 & 0x5555555555555555u;
+  word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+  return (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+}
+
+// std::popcount, which is a call where the processor may lack an instruction for it.
+inline uint64_t ones_of(uint64_t word) noexcept { return ones_of_bytes(word) * each_byte >> 56; }
+
 // A vector of bits in memory, at most 2³², with numbers that speed up counting (rank) and finding (select):
 //   the bits, in blocks of 256,
 //   for each block, the uint32 number of ones before it,
@@ -76,8 +88,8 @@ class BitVector {
   // The number of ones before a bit.
   uint64_t ones_before(uint64_t bit) const noexcept {
     uint64_t ones = rank(bit / block_bits);
-    for (uint64_t k = bit / block_bits * block_words; k < bit / 64; ++k) ones += count(word(k));
-    return std::min(ones + count(word(bit / 64) & ((uint64_t{1} << bit % 64) - 1)), bits_);
+    for (uint64_t k = bit / block_bits * block_words; k < bit / 64; ++k) ones += ones_of(word(k));
+    return std::min(ones + ones_of(word(bit / 64) & ((uint64_t{1} << bit % 64) - 1)), bits_);
   }
 
   // The ones between the zeros k − 1 and k.
@@ -91,20 +103,12 @@ class BitVector {
 
  private:
   static constexpr uint64_t block_bits = 256, block_words = 4, block_bytes = 32, hint_zeros = 128;
-  static constexpr uint64_t each_byte = 0x0101010101010101u;
 
   static constexpr uint64_t blocks(uint64_t bits) noexcept { return bits / block_bits + 1; }
   static constexpr uint64_t hints(uint64_t zeros) noexcept { return zeros / hint_zeros + 1; }
-  // Not std::popcount: without an instruction for it, that is a call.
-  static uint64_t counts_of_bytes(uint64_t word) noexcept {
-    word -= word >> 1 & 0x5555555555555555u;
-    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
-    return (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
-  }
-  static uint64_t count(uint64_t word) noexcept { return counts_of_bytes(word) * each_byte >> 56; }
-  // The place of the one with this number, for a number below count(word).
+  // The place of the one with this number, for a number below ones_of(word).
   static uint64_t place(uint64_t word, uint64_t number) noexcept {
-    const uint64_t sums = counts_of_bytes(word) * each_byte;  // in each byte, of itself and those before it
+    const uint64_t sums = ones_of_bytes(word) * each_byte;  // in each byte, of itself and those before it
     const uint64_t reached = ((sums | 0x80 * each_byte) - (number + 1) * each_byte) & 0x80 * each_byte;
     const auto bit = static_cast<unsigned>(std::countr_zero(reached)) & ~7u;
     word >>= bit;
@@ -121,7 +125,7 @@ class BitVector {
     while (block + 1 < blocks_ && (block + 1) * block_bits - rank(block + 1) <= number) ++block;
     uint64_t left = number - (block * block_bits - rank(block));
     for (uint64_t k = block * block_words; k < (block + 1) * block_words; ++k) {
-      const uint64_t zeros = ~word(k), here = count(zeros);
+      const uint64_t zeros = ~word(k), here = ones_of(zeros);
       if (left < here) return k * 64 + place(zeros, left);
       left -= here;
     }
@@ -143,7 +147,7 @@ inline void BitVector::index(std::byte* at, uint64_t bits, uint64_t zeros) noexc
   for (uint64_t block = 0; block < blocks(bits); ++block) {
     put(ranks + block * sizeof(uint32_t), ones);
     for (uint64_t k = 0; k < block_words; ++k) {
-      ones += count(word_at(at + block * block_bytes + k * sizeof(uint64_t)));
+      ones += ones_of(word_at(at + block * block_bytes + k * sizeof(uint64_t)));
     }
     const uint64_t zeros_so_far = (block + 1) * block_bits - ones;
     for (; hint < hints(zeros) && hint * hint_zeros < zeros_so_far; ++hint)

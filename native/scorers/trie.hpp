@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "lm/bits.hpp"
 #include "scorers/plan.hpp"
 
 namespace ctckit {
@@ -27,7 +28,7 @@ class Trie {
   uint32_t child(uint32_t node, int32_t letter) const {
     const uint64_t bit = bit_of(letter), there = nodes_[node].letters;
     if (!(there & bit)) return none;
-    if (every_letter_has_its_bit_) return first_child(node) + static_cast<uint32_t>(std::popcount(there & (bit - 1)));
+    if (every_letter_has_its_bit_) return first_child(node) + static_cast<uint32_t>(ones_of(there & (bit - 1)));
     uint32_t from = first_child(node), to = end_child(node);
     while (to - from > 8) {
       const uint32_t middle = from + (to - from) / 2;

@@ -43,11 +43,16 @@ def compiles_core(compiler: Path, target: str) -> bool:
 def compiles_bindings(compiler: Path, target: str) -> bool:
     """Return whether the object files of the bindings compile."""
     headers = [str(NATIVE), "-isystem", nanobind.include_dir(), "-isystem", sysconfig.get_path("include")]
-    command = [str(compiler), "c++", "-target", target, "-std=c++20", "-c", "-o", "/dev/null", "-I", *headers]
+    command = [str(compiler), "c++", "-target", target, "-std=c++20", "-c", "-I", *headers]
+    objects = ROOT / "build" / "cross" / target / "bindings"
+    objects.mkdir(parents=True, exist_ok=True)
+
+    def compiles(source: Path) -> bool:
+        output = objects / f"{source.stem}.o"
+        return subprocess.run([*command, "-o", str(output), str(source)], check=False).returncode == 0
+
     with ThreadPoolExecutor(JOBS) as pool:
-        sources = sorted((NATIVE / "bindings").glob("*.cpp"))
-        done = pool.map(lambda source: subprocess.run([*command, str(source)], check=False).returncode, sources)
-        return all(code == 0 for code in list(done))
+        return all(list(pool.map(compiles, sorted((NATIVE / "bindings").glob("*.cpp")))))
 
 
 def main(targets: list[str]) -> int:

@@ -8,6 +8,7 @@ namespace {
 constexpr unsigned most_value_bits = 25;
 constexpr unsigned most_bits = 57;  // what one read gives at any bit
 constexpr uint64_t missing = ~uint64_t{0};
+constexpr uint64_t few = 64;  // siblings that are searched one by one
 
 // How many low bits of a child's place stay in the entries of an array that is compressed.
 unsigned low_bits(uint64_t entries, uint64_t children, unsigned most_saved) {
@@ -37,6 +38,7 @@ Trie::Trie(const Header& header, Sections& sections) : levels_(header.counts.siz
     level.count = header.counts[k + 1];
     level.children = longest ? 0 : header.counts[k + 2];
     level.words = header.counts[0];
+    level.word_share = (uint64_t{1} << 32) / std::max(level.words, uint64_t{1});
     level.word_bits = static_cast<unsigned>(std::bit_width(header.counts[0]));
     if (!header.is_quantized()) {
       level.log_prob_bits = 31;
@@ -118,14 +120,34 @@ void Trie::check_children(const Header& header) const {
   }
 }
 
-// Searches siblings. Words are spread evenly, so a few steps of interpolation shorten a long list; by halves, if not. In a
-// short list, the place that interpolation gives is a few entries off: the search goes on from there, entry by entry, which
-// reads less memory than halves do. Few steps suffice for any content.
+// Searches siblings. Words are spread evenly, so in a short list the place that interpolation gives is a few entries off: the
+// search goes on from there, entry by entry, which reads less memory than halves do. Few steps suffice for any content.
 uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexcept {
-  constexpr uint64_t few = 64;
-  uint64_t first = node.first, last = node.last;  // the word is at [first, last), if at all
-  uint64_t least = 0, most = level.words;         // words there are at least `least` and below `most`
-  if (wanted >= most || first == last) return missing;
+  if (wanted >= level.words || node.first == node.last) return missing;
+  Node near = node;
+  uint64_t place = node.first + ((node.last - node.first) * (wanted * level.word_share) >> 32);
+  if (node.last - node.first > few) {
+    place = shorten(level, wanted, near);
+    if (near.first == near.last) return missing;
+  }
+  uint32_t found = word(level, place);
+  while (found < wanted) {
+    if (++place == near.last) return missing;
+    found = word(level, place);
+    if (found > wanted) return missing;
+  }
+  while (found > wanted) {
+    if (place == near.first) return missing;
+    found = word(level, --place);
+  }
+  return found == wanted ? place : missing;
+}
+
+// Leaves the few siblings among which a word is, if at all, and returns the likeliest place: by a few steps of
+// interpolation, and by halves, if the words are not spread evenly.
+uint64_t Trie::shorten(const Level& level, uint32_t wanted, Node& node) noexcept {
+  auto& [first, last] = node;
+  uint64_t least = 0, most = level.words;  // words at [first, last) are at least `least` and below `most`
   const auto expected = [&] {
     const float share = static_cast<float>(wanted - least) / static_cast<float>(most - least);
     return std::min(first + static_cast<uint64_t>(share * static_cast<float>(last - first)), last - 1);
@@ -133,10 +155,9 @@ uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexc
   for (int step = 0; step < 4 && last - first > few; ++step) {
     const uint64_t place = expected();
     const uint32_t found = word(level, place);
-    if (found == wanted) return place;
-    if (found < wanted) {
-      first = place + 1;
-      least = uint64_t{found} + 1;
+    if (found <= wanted) {
+      first = place;
+      least = found;
     } else {
       last = place;
       most = found;
@@ -146,12 +167,7 @@ uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexc
     const uint64_t middle = first + (last - first) / 2;
     (word(level, middle) <= wanted ? first : last) = middle;
   }
-  if (first == last) return missing;
-  uint64_t place = expected();
-  uint32_t found = word(level, place);
-  while (found < wanted && place + 1 < last) found = word(level, ++place);
-  while (found > wanted && place > first) found = word(level, --place);
-  return found == wanted ? place : missing;
+  return first == last ? first : expected();
 }
 
 float Trie::log_prob(const Level& level, uint64_t bit) noexcept {

@@ -57,6 +57,7 @@ class Trie {
   // The n-grams of one order.
   struct Level {
     uint64_t words, count, children;  // words, n-grams of this order, of the next one
+    uint64_t word_share;              // of all words, one; · 2³²
     const std::byte* entries;
     unsigned word_bits, back_off_bits, log_prob_bits, child_bits, entry_bits;
     const std::byte *log_probs, *back_offs;  // the values; null if not quantized
@@ -77,6 +78,7 @@ class Trie {
     return static_cast<uint32_t>(bits_at(level.entries, place * level.entry_bits, level.word_bits));
   }
   static uint64_t find(const Level& level, uint32_t word, const Node& node) noexcept;
+  static uint64_t shorten(const Level& level, uint32_t word, Node& node) noexcept;
   static float log_prob(const Level& level, uint64_t bit) noexcept;
   static float back_off(const Level& level, uint64_t bit) noexcept;
   static uint64_t low_child(const Level& level, uint64_t place) noexcept;
