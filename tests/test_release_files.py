@@ -35,6 +35,14 @@ def test_the_citation_has_the_licenses():
     assert re.findall(r"^  - (\S+)$", stated(r"^license:\n((?:  - .*\n)+)", citation), re.MULTILINE) == LICENSES
 
 
+def test_the_image_and_the_compose_file_name_the_same_extras():
+    image, compose = ((ROOT / name).read_text(encoding="utf-8") for name in ("Dockerfile", "compose.yaml"))
+    extras = stated(r"^ARG EXTRAS=(.*)", image)
+    assert stated(r"EXTRAS: \$\{EXTRAS:-(.*)\}", compose) == extras
+    for extra in [*extras.split(","), *stated(r"EXTRAS=(\S+)", image).split(",")]:
+        assert re.search(rf"^{extra} = \[", PROJECT, re.MULTILINE)
+
+
 def test_the_notes_of_a_release_are_its_section_of_the_changelog():
     text = "# Changes\n\n## Unreleased\n\n- New.\n\n## 0.2.0 (today)\n\n### Added\n\n- Old.\n\n## 0.1.0\n\n- First.\n"
     assert notes(text) == "- New."

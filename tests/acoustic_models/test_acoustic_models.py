@@ -174,6 +174,44 @@ def test_files_that_are_no_recordings(tmp_path):
         listen(str(tmp_path / "b.wav"), tiny_acoustic_model.load(""))
 
 
+def changed(path, place, *values):
+    content = bytearray(path.read_bytes())
+    content[place : place + len(values)] = values
+    path.write_bytes(content)
+
+
+def test_damaged_recordings(tmp_path):
+    pytest.importorskip("av")
+    changed(head := write_wav(tmp_path / "head.wav", np.zeros(100)), 34, 255)  # bits of a sample
+    changed(frame := write_wav(tmp_path / "frame.flac", np.zeros(100)), 85, 255)
+    with pytest.raises(DataError, match=r"head\.wav: not .*, and its sound is in no form that FFmpeg knows\. Convert"):
+        audio.duration_seconds(head)
+    with pytest.raises(DataError, match=r"frame\.flac: it cannot be read to its end \(.*\)\. Convert it again\."):
+        list(audio.blocks(frame, RATE))
+
+
+def test_a_damaged_rate_takes_no_memory(tmp_path):
+    path = tmp_path / "a.wav"
+    pytest.importorskip("soundfile").write(path, np.zeros(8000, np.float32), 8000, subtype="GSM610")
+    changed(path, 24, 0xFF, 0xFF, 0xFF, 0x7F)
+    assert sum(map(len, audio.blocks(path, 2**31 - 1))) >= 8000
+
+
+def test_titles_that_are_not_in_utf8(tmp_path):
+    path = media_files.write(tmp_path / "a.m4a", np.zeros((1600, 2), np.float32), 16000)
+    changed(path, path.read_bytes().index(b"isomiso2"), 0xE9)
+    assert sum(map(len, audio.blocks(path, 16000))) >= 1600
+
+
+def test_a_recording_whose_form_changes(tmp_path):
+    pytest.importorskip("soxr")
+    parts = [media_files.write(tmp_path / f"{rate}.aac", np.full((2 * rate, 2), 0.1), rate) for rate in (16000, 48000)]
+    both = tmp_path / "both.aac"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    lengths = [sum(map(len, audio.blocks(path, 16000))) for path in (*parts, both)]
+    assert lengths[2] == pytest.approx(lengths[0] + lengths[1], abs=1600)
+
+
 @pytest.mark.parametrize(
     ("package", "message"), [("soundfile", "reading a recording"), ("soxr", "resampling from 8000 t")]
 )

@@ -64,7 +64,7 @@ def test_small_problems(instruction_set, dtype, input_kind, seed):
 @pytest.mark.parametrize("case", range(6))
 def test_triton_in_small_sizes(monkeypatch, case):
     """Tiles of 2 and 8 frames; one window, and windows of 32 pairs that share two pairs with each neighbor."""
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", minversion="3.3")
     tokens, frames, pairs, items = [
         (0, 8, 1024, 2),
         (3, 8, 1024, 2),
@@ -218,7 +218,7 @@ def test_nan_and_infinity_give_nan_in_every_backend(input_kind, value):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_nan_and_infinity_give_nan_in_triton(monkeypatch, value):
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", minversion="3.3")
     logits, batch = random_batch(7, items=2, frames=4, classes=4, tokens=2, dtype=np.float32)
     logits[0, 3, 1] = value
     gradient = np.zeros_like(logits)

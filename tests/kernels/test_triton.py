@@ -24,7 +24,7 @@ from tests.support.problems import random_batch
 from tests.support.tolerances import DOUBLE, HALF_ROUNDING, HALF_STEP, SINGLE_GRADIENT, SINGLE_LOSS
 from tests.support.triton_interpreter import interpreter
 
-pytest.importorskip("triton")
+pytest.importorskip("triton", minversion="3.3")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TARGETS = torch.tensor([[1, 2, 2], [1, 1, 2], [4, -9, 99]])  # entries beyond the lengths are arbitrary

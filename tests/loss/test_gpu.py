@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 from tests.support.problems import random_batch
 from tests.support.tolerances import DOUBLE, HALF_STEP, SINGLE_GRADIENT, SINGLE_LOSS, SMALLEST_LOSS, TORCH_SINGLE
 
-pytest.importorskip("triton")
+pytest.importorskip("triton", minversion="3.3")
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 
 

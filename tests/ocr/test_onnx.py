@@ -326,6 +326,8 @@ try:
     main()
 except SystemExit as stop:
     assert not stop.code, stop.code
+from ctckit.cli import serve
+assert serve._is_recognizer("model.onnx") and not serve._is_recognizer("hama")
 assert "torch" not in sys.modules
 try:
     Recognizer.load("model")
@@ -341,7 +343,7 @@ def test_reading_needs_no_torch(tmp_path, exported):
     page, lines = draw_page()
     page.save(tmp_path / "page.png")
     (tmp_path / "page.xml").write_text(alto(lines, size=page.size), encoding="utf-8")
-    command = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH]
+    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning:typer", "-c", WITHOUT_TORCH]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     of_torch = Recognizer(model, VOCABULARY, rules=LineRules(direction="ltr"))

@@ -1,6 +1,7 @@
 """Folders and tables of lines: what is taken, and what is left out and named."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -227,7 +228,8 @@ def test_swapped_columns_are_named(tmp_path):
 
 def test_paths_that_no_file_can_have_are_named(tmp_path):
     picture(tmp_path / "a.png")
-    (tmp_path / "t.tsv").write_text(f"a.png\tab\n{'x' * 5000}\tab\nnone.png\tab\na\0.png\tab\n")
+    odd = "a\0.png" if sys.version_info >= (3, 11) else "y" * 5000  # before, Python's csv reads no table with NUL
+    (tmp_path / "t.tsv").write_text(f"a.png\tab\n{'x' * 5000}\tab\nnone.png\tab\n{odd}\tab\n")
     found = load_lines(tmp_path / "t.tsv")
     assert texts(found) == ["ab"]
     assert reasons(found) == ["the image cannot be read", "the image is missing", "the image cannot be read"]

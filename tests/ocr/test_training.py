@@ -194,7 +194,7 @@ def test_the_loss_of_a_device_without_kernels_is_computed_on_the_cpu(monkeypatch
 
 
 def test_the_kernels_for_gpus_give_the_loss_of_the_cpu(monkeypatch):
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", minversion="3.3")
     batch, lengths = make_batch(LINES[:2], VOCABULARY), torch.tensor([5, 6])
     logits = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
     found = []

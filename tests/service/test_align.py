@@ -49,20 +49,37 @@ def test_times_of_a_recording(client):
 )
 def test_what_cannot_be_aligned(client, kind, files, data, message):
     pytest.importorskip("soundfile")
-    answer = client(kind).post("/align", files={k: ("x", v) for k, v in files.items()} or {"other": b""}, data=data)
+    answer = client(kind).post("/align", files={k: ("x", v) for k, v in files.items()}, data=data)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"].startswith(message)
     assert "/tmp" not in answer.text
 
 
-def test_a_recording_that_is_too_long(client):
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"txt": "a"}, "txt: there is no such field; expected frame_seconds or log_probs or recording or text."),
+        ({"text": "a", "frames": "1"}, "frames: there is no such field; expected frame_seconds or"),
+    ],
+)
+@pytest.mark.parametrize("files", [None, {"log_probs": b""}])
+def test_fields_that_are_not_known(client, data, message, files):
+    answer = client().post("/align", data=data, files=files)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith(message)
+
+
+@pytest.mark.parametrize("says_its_length", [True, False])
+def test_a_recording_that_is_too_long(client, monkeypatch, says_its_length):
     soundfile = pytest.importorskip("soundfile")
+    if not says_its_length:
+        monkeypatch.setattr("ctckit.acoustic_models.audio.duration_seconds", lambda path: 0.0)
     file = io.BytesIO()
     soundfile.write(file, samples_of("bad cab"), RATE, format="WAV")
     answer = client("acoustic", recording_seconds=1.0).post(
         "/align", files={"recording": file.getvalue()}, data={"text": "Bad"}
     )
-    assert answer.json()["error"]["message"] == "recording: lasts 2 seconds; this service takes at most 1."
+    assert answer.json()["error"]["message"] == "recording: lasts 2 seconds or more; this service takes at most 1."
 
 
 def test_a_text_that_does_not_fit(client):

@@ -10,7 +10,7 @@ import pytest
 from ctckit import BeamDecoder
 from ctckit.errors import InvalidInputError
 from ctckit.service import Limits, Models
-from tests.service.conftest import VOCABULARY, log_probs, npy
+from tests.service.conftest import VOCABULARY, log_probs, npy, png
 
 
 def test_health_and_metrics(client):
@@ -22,10 +22,53 @@ def test_health_and_metrics(client):
     assert 'ctckit_answers_total{route="other",status="404"} 1.0' in metrics
 
 
-def test_the_page_of_openapi_names_all_routes(client):
+def form(value):
+    """The keys and kinds of a value of JSON; null is left out, as FastAPI leaves it out of examples."""
+    if isinstance(value, dict):
+        return {key: form(each) for key, each in value.items() if each is not None}
+    return [form(value[0])] if value and isinstance(value, list) else type(value)
+
+
+def test_the_page_of_openapi_tells_all_that_a_client_meets(client):
     pytest.importorskip("torch")
-    paths = client("recognizer").get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/read", "/decode", "/align", "/health"}
+    from tests.support import bars_network
+
+    service, of_words = client("recognizer"), client()
+    page = service.get("/openapi.json").json()
+    line, frames = png(bars_network.draw("a")), npy(log_probs("a"))
+    answers = {
+        "/read": service.post("/read", files=[("images", line), ("images", b"no image")]),
+        "/decode": of_words.post("/decode", content=frames),
+        "/align": service.post("/align", data={"text": "a", "frame_seconds": "0.02"}, files={"log_probs": frames}),
+        "/health": service.get("/health"),
+    }
+    assert set(page["paths"]) == set(answers)
+    for path, answer in answers.items():
+        [(method, route)] = page["paths"][path].items()
+        assert route["operationId"] == path[1:]
+        assert route["summary"]
+        assert route["description"]
+        examples = {int(status): each["content"]["application/json"] for status, each in route["responses"].items()}
+        example = examples.pop(200)["example"]
+        assert form(example) == form(answer.json())
+        if method == "post":
+            assert set(examples) == {400, 408, 413, 422, 500, 503, 504}
+            assert all(set(each["example"]["error"]) == {"kind", "message"} for each in examples.values())
+            assert "Retry-After" in route["responses"]["503"]["headers"]
+
+
+def test_the_page_of_openapi_asks_for_what_a_form_can_say(client):
+    pytest.importorskip("torch")
+    bodies = client("recognizer").get("/openapi.json").json()["components"]["schemas"]
+    assert bodies["Body_read"]["properties"]["images"]["minItems"] == 1
+    fields = bodies["Body_align"]["properties"]
+    assert {name: field["type"] for name, field in fields.items()} == {
+        "text": "string",
+        "recording": "string",
+        "log_probs": "string",
+        "frame_seconds": "number",
+    }
+    assert (fields["frame_seconds"]["exclusiveMinimum"], fields["frame_seconds"]["maximum"]) == (0, 10)
 
 
 def test_a_body_above_the_limit_is_not_read(client):
@@ -86,7 +129,10 @@ def test_an_unexpected_error_tells_nothing_of_the_server(client, monkeypatch):
         ("GET", "/decode", 405, "Method Not Allowed"),
         ("POST", "/nothing", 404, "Not Found"),
         ("POST", "/decode?n_best=0", 422, "n_best: Input should be greater than or equal to 1"),
+        ("POST", "/decode?hotwords=Zurich", 422, "hotwords: there is no such parameter; expected hotword or n_best."),
         ("POST", "/align", 422, "text: Field required"),
+        ("POST", "/align?text=a", 422, "text: is a field of the form; send it there, as curl -F text=… does."),
+        ("POST", "/align?n_best=3", 422, "n_best: there is no such parameter; expected none."),
     ],
 )
 def test_errors_of_the_framework_have_the_same_form(client, method, path, status, message):
@@ -132,3 +178,24 @@ def test_a_client_that_goes_away_is_no_error_of_the_service(client, caplog, kind
     assert sent[0]["status"] == 499
     assert not caplog.records
     assert f'answers_total{{route="{path}",status="499"}} 1.0' in service.get("/metrics").text
+
+
+def test_a_client_that_goes_away_while_its_answer_is_computed_is_counted_as_such(client):
+    service = client()
+    request = service.build_request(
+        "POST", "/align", data={"text": "a", "frame_seconds": "1"}, files={"log_probs": npy(log_probs("a"))}
+    )
+    messages = iter([{"type": "http.request", "body": request.read()}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/align", "query_string": b"", "app": service.app}
+    head = [(name.lower(), value) for name, value in request.headers.raw]
+    asyncio.run(service.app({**scope, "headers": head}, receive, send))
+    assert 'answers_total{route="/align",status="499"} 1.0' in service.get("/metrics").text
+    service.send(request)
+    assert 'answers_total{route="/align",status="200"} 1.0' in service.get("/metrics").text

@@ -52,6 +52,12 @@ def test_an_image_that_cannot_be_read_spoils_no_other(client):
     assert lines[1]["readings"][0]["text"] == "ab"
 
 
+def test_a_parameter_in_the_form(client):
+    answer = client("recognizer").post("/read", files=sent(picture("ab")), data={"n_best": "3"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"] == "n_best: belongs in the address, not in the form: /read?n_best=…."
+
+
 def test_too_many_images(client):
     answer = client("recognizer", images=2).post("/read", files=sent(*[picture("a")] * 3))
     assert (answer.status_code, answer.json()["error"]["kind"]) == (413, "TooLarge")

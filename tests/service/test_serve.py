@@ -11,7 +11,7 @@ import pytest
 from ctckit.cli.acoustic_options import AcousticOptions
 from ctckit.cli.options import SearchOptions, VocabularyOptions
 from ctckit.cli.serve import LimitOptions, _models
-from ctckit.errors import InvalidInputError
+from ctckit.errors import InvalidInputError, ModelFormatError
 from ctckit.service import Limits
 from tests.service.conftest import VOCABULARY, log_probs, npy
 from tests.support import tiny_acoustic_model
@@ -77,6 +77,22 @@ def test_options_that_would_do_nothing_are_refused(tmp_path):
         _models(str(recognizer), None, VocabularyOptions(blank=0), AcousticOptions(), SearchOptions())
     with pytest.raises(InvalidInputError, match=r"^--word-start is given, but tiny has its vocabulary\."):
         _models("tiny", None, VocabularyOptions(word_start="_"), AcousticOptions(), SearchOptions())
+
+
+def test_a_folder_that_is_absent_is_said_to_be_absent(tmp_path):
+    pytest.importorskip("torch")
+    with pytest.raises(ModelFormatError, match=r"none: no such folder\. A model folder holds"):
+        _models(f"{tmp_path}/none/", None, VocabularyOptions(), AcousticOptions(), SearchOptions())
+    with pytest.raises(InvalidInputError, match="or one of the acoustic models hama"):
+        _models("hamma", None, VocabularyOptions(), AcousticOptions(), SearchOptions())
+
+
+def test_a_model_folder_is_known_by_the_file_that_it_has():
+    pytest.importorskip("torch")
+    from ctckit.cli import serve
+    from ctckit.ocr import model_folder
+
+    assert serve.RECORD_FILE == model_folder.RECORD_FILE
 
 
 def test_recordings_are_read_as_the_options_say(tmp_path, monkeypatch):

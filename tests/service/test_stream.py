@@ -8,6 +8,8 @@ from ctckit.service import stream
 from tests.service.conftest import VOCABULARY, log_probs
 from tests.support.tiny_acoustic_model import RATE, samples_of
 
+MOST = "expected a number above 0, at most 1,000,000"
+
 
 def test_log_probs_as_they_come(client):
     frames = log_probs("a cab")
@@ -41,6 +43,26 @@ def test_a_long_stream_comes_in_segments(client, monkeypatch):
     assert "".join(texts).replace(" ", "") == said.replace(" ", "")
 
 
+def test_with_a_stride_commit_after_is_in_seconds(client):
+    def stable(begin):
+        with client().websocket_connect("/stream") as socket:
+            socket.send_json({"kind": "log_probs", **begin})
+            socket.send_bytes(log_probs("a cab " * 20).tobytes())
+            return socket.receive_json()["partial"]["stable"]
+
+    in_seconds = stable({"commit_after": 1.0, "stride": 0.05})
+    assert in_seconds
+    assert in_seconds == stable({"commit_after": 20})
+    assert in_seconds != stable({"commit_after": 200})
+
+
+def test_the_address_of_a_stream_has_no_parameters(client):
+    with client().websocket_connect("/stream?kind=log_probs") as socket:
+        assert socket.receive_json()["error"]["message"] == (
+            "kind: the address of a stream has no parameters; send it in the first message."
+        )
+
+
 @pytest.mark.parametrize("kind", ["float32", "int16"])
 def test_audio_as_it_comes(client, kind):
     samples = samples_of("bad cab")
@@ -61,13 +83,20 @@ def test_audio_as_it_comes(client, kind):
         ("decoder", [b"\0"], "the first message is binary; expected an object"),
         ("decoder", ["[]"], "a message in text is not an object of JSON."),
         ("decoder", ["{"], "a message in text is not an object of JSON."),
+        ("decoder", ["[" * 100_000], "a message in text is not an object of JSON."),
         ("decoder", ["{}"], 'kind is null; expected "float32", "int16" or "log_probs".'),
         ("decoder", ['{"kind": "int16", "rate": 16000}'], 'this service has no acoustic model; expected "kind"'),
         ("acoustic", ['{"kind": "int16", "rate": 1}'], "rate is 1; expected the samples per second, 100 to 400000."),
         ("acoustic", ['{"kind": "int16"}'], "rate is null; expected the samples per second"),
         ("acoustic", ['{"kind": "int16", "rate": 8000}', b"\0"], "a message has 1 bytes; expected whole samples of"),
-        ("decoder", ['{"kind": "log_probs", "beam": 9}'], "beam is not known; expected kind, rate and commit_after."),
-        ("decoder", ['{"kind": "log_probs", "commit_after": 0}'], "commit_after is 0; expected a number above 0."),
+        ("decoder", ['{"kind": "log_probs", "beam": 9}'], '"beam" is not known; expected kind, rate, stride and'),
+        ("decoder", ['{"kind": "log_probs", "commit_after": 0}'], "commit_after is 0; expected a number above 0, at"),
+        ("decoder", ['{"kind": "log_probs", "commit_after": true}'], "commit_after is true; expected a number"),
+        ("decoder", ['{"kind": "log_probs", "commit_after": 2e6}'], f"commit_after is 2000000.0; {MOST}."),
+        ("decoder", ['{"kind": "log_probs", "commit_after": 0.5}'], "commit_after is 0.5 frames; expected a whole"),
+        ("decoder", ['{"kind": "log_probs", "stride": 11}'], "stride is 11; expected a number above 0, at most 10."),
+        ("decoder", ['{"kind": "log_probs", "rate": 16000}'], "rate is given, but log_probs are frames; give stride"),
+        ("acoustic", ['{"kind": "int16", "rate": 8000, "stride": 1}'], "stride is given, but the acoustic model"),
         ("decoder", ['{"kind": "log_probs"}', b"\0" * 7], "a message has 7 bytes; expected frames of 5 float32"),
         ("decoder", ['{"kind": "log_probs"}', b"\0" * 400], "a message has more than 300 bytes"),
         ("decoder", ['{"kind": "log_probs"}', '{"stop": 1}'], 'a message is neither binary nor {"end": true}.'),

@@ -14,6 +14,7 @@ from ctckit import _checks
 from ctckit.errors import DataError, MissingDependencyError, MissingFileError
 
 BLOCK_SECONDS = 10
+MOST_BLOCK = 1 << 22  # samples: above, the rate is that of a damaged file
 Channels = npt.NDArray[np.float32]  # (S, channels)
 
 
@@ -70,17 +71,17 @@ class _SoundFile:
         self.seconds = file.frames / file.samplerate
 
     def pieces(self, first: int = 0) -> Iterator[Channels]:
-        if self._file.seekable():
-            self._file.seek(min(first, self._file.frames))
-            first = 0
-        yield from _without_first(first, self._pieces())
-
-    def _pieces(self) -> Iterator[Channels]:
         try:
-            while len(piece := self._file.read(BLOCK_SECONDS * self.rate, dtype="float32", always_2d=True)):
-                yield piece
+            if self._file.seekable():
+                self._file.seek(min(first, self._file.frames))
+                first = 0
+            yield from _without_first(first, self._pieces())
         except RuntimeError as error:  # LibsndfileError is one
             raise _damaged(self._path, error) from None
+
+    def _pieces(self) -> Iterator[Channels]:
+        while len(piece := self._file.read(_block(self.rate), dtype="float32", always_2d=True)):
+            yield piece
 
 
 @contextmanager
@@ -97,10 +98,13 @@ def _opened_by_av(path: Path, why: str) -> Iterator[Recording]:
             'pip install "ctckit[media]", or convert the file.'
         ) from None
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:  # of titles that are not in UTF-8
             if not container.streams.audio:
                 raise DataError(f"{path}: it has no sound; expected a recording, or a video with a sound track.")
-            yield _Media(path, av, container)
+            sound = container.streams.audio[0]
+            if sound.codec_context is None or not sound.rate or not sound.channels:
+                raise DataError(f"{refused}, and its sound is in no form that FFmpeg knows. Convert it again.")
+            yield _Media(path, av, container, sound)
     except av.FFmpegError as error:
         raise DataError(
             f"{refused}, nor one that FFmpeg reads ({error.strerror}). Expected WAV, FLAC, OGG or MP3, for example; "
@@ -109,35 +113,46 @@ def _opened_by_av(path: Path, why: str) -> Iterator[Recording]:
 
 
 class _Media:
-    def __init__(self, path: Path, av: Any, container: Any) -> None:
-        self._path, self._av, self._container = path, av, container
-        self._stream = container.streams.audio[0]
-        self.rate, self.channels = int(self._stream.rate), int(self._stream.channels)
+    def __init__(self, path: Path, av: Any, container: Any, stream: Any) -> None:
+        self._path, self._av, self._container, self._stream = path, av, container, stream
+        self.rate, self.channels = int(stream.rate), int(stream.channels)
         self.seconds = (container.duration or 0) / av.time_base
 
     def pieces(self, first: int = 0) -> Iterator[Channels]:
         yield from _without_first(first, self._pieces())
 
     def _pieces(self) -> Iterator[Channels]:
-        floats = self._av.AudioResampler(format="fltp", layout=self._stream.layout, rate=self.rate)
-        begun = False
+        layout, floats, form = self._stream.layout, None, None
         try:
             for frame in self._container.decode(self._stream):
-                if not begun:  # times count from the start of the file: of the picture, in a video
-                    begun = True
-                    late = (frame.time or 0.0) - (self._container.start_time or 0) / self._av.time_base
-                    yield np.zeros((max(0, round(late * self.rate)), self.channels), np.float32)
+                if floats is None:
+                    yield from self._silence_before(frame)
+                own = frame.format.name, frame.layout.name, frame.sample_rate
+                if own != form:  # a resampler takes frames of one form
+                    yield from self._converted(floats, None)
+                    floats, form = self._av.AudioResampler(format="fltp", layout=layout, rate=self.rate), own
                 yield from self._converted(floats, frame)
             yield from self._converted(floats, None)
         except self._av.FFmpegError as error:
             raise _damaged(self._path, error) from None
 
+    def _silence_before(self, first: Any) -> Iterator[Channels]:
+        """Yield silence until the first frame: times count from the start of the file, of the picture in a video."""
+        late = (first.time or 0.0) - (self._container.start_time or 0) / self._av.time_base
+        samples, block = round(late * self.rate), _block(self.rate)
+        for begin in range(0, samples, block):
+            yield np.zeros((min(block, samples - begin), self.channels), np.float32)
+
     def _converted(self, floats: Any, frame: Any) -> Iterator[Channels]:
-        for each in floats.resample(frame):
+        for each in floats.resample(frame) if floats is not None else ():
             yield each.to_ndarray().T.astype(np.float32, copy=False)
 
 
 MEDIA = (".mp4", ".m4a", ".m4b", ".m4v", ".mov", ".mkv", ".webm", ".aac", ".wma", ".amr", ".3gp", ".gsm", ".avi", ".ts")
+
+
+def _block(rate: int) -> int:
+    return min(BLOCK_SECONDS * rate, MOST_BLOCK)
 
 
 def _without_first(count: int, pieces: Iterator[Channels]) -> Iterator[Channels]:

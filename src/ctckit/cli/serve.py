@@ -16,6 +16,7 @@ from ctckit.errors import InvalidInputError
 if TYPE_CHECKING:
     from ctckit.service import Limits, Models
 
+RECORD_FILE = "model.json"  # of a model folder; the module that writes them needs torch
 STOP_SECONDS = 30  # for requests that are under way
 
 
@@ -133,6 +134,7 @@ def _models(
 
 def _is_recognizer(model: str) -> bool:
     from ctckit.ocr.bundled import BUNDLED
-    from ctckit.ocr.model_folder import RECORD_FILE
 
-    return model in BUNDLED or Path(model).suffix.lower() == ".onnx" or (Path(model) / RECORD_FILE).is_file()
+    path = Path(model)
+    is_missing_folder = path.name != model and not path.exists()  # names of acoustic models have no slash
+    return model in BUNDLED or path.suffix.lower() == ".onnx" or (path / RECORD_FILE).is_file() or is_missing_folder

@@ -72,5 +72,5 @@ def frames_of(duration: float, name: str, stride: float | None) -> int:
             "frame to the next) as well."
         )
     if not 1 <= value <= MOST_FRAMES:
-        raise InvalidInputError(f"{name} is {value:.0f} frames; expected at least 1.")
+        raise InvalidInputError(f"{name} is {value:.0f} frames; expected 1 to {MOST_FRAMES:,}.")
     return int(value)

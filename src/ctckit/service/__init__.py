@@ -9,7 +9,7 @@
     read.py  decode.py  align.py   one route each: POST /read, /decode, /align
     stream.py      WS /stream: text while the audio comes
     payloads.py    arrays, images and recordings out of the bytes of a request
-    schemas.py     the forms of answers; answers.py: errors as answers
+    schemas.py     the forms of answers; answers.py: errors as answers; openapi.py: examples and errors for /docs
     batching.py    requests that come together are computed together
     guard.py       sizes and times of bodies, the number of requests under way
     metrics.py     counts for Prometheus

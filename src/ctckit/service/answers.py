@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from ctckit.errors import CTCKitError
@@ -17,6 +19,35 @@ class RefusedError(Exception):
     def __init__(self, status: int, kind: str, message: str) -> None:
         super().__init__(message)
         self.status, self.kind, self.message = status, kind, message
+
+
+async def expect_known_parameters(request: Request) -> None:
+    """Refuse a parameter or a field of the form that the route does not have: a misspelt one would do nothing.
+
+    Raises:
+        RefusedError: With the status 422.
+    """
+    route = request.scope["route"].dependant
+    parameters = {each.alias for each in route.query_params}
+    fields = {each.alias for each in route.body_params}
+    for name in request.query_params:
+        if name in fields:
+            raise _misplaced(name, f"is a field of the form; send it there, as curl -F {name}=… does")
+        if name not in parameters:
+            raise _misplaced(name, f"there is no such parameter; {_expected(parameters)}")
+    for name in await request.form() if fields else ():
+        if name in parameters:
+            raise _misplaced(name, f"belongs in the address, not in the form: {request.url.path}?{name}=…")
+        if name not in fields:
+            raise _misplaced(name, f"there is no such field; {_expected(fields)}")
+
+
+def _misplaced(name: str, why: str) -> RefusedError:
+    return RefusedError(422, "InvalidRequest", f"{name}: {why}.")
+
+
+def _expected(names: Collection[str]) -> str:
+    return f"expected {' or '.join(sorted(names))}" if names else "expected none"
 
 
 def bad_input(error: CTCKitError) -> RefusedError:

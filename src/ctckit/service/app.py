@@ -19,6 +19,7 @@ from ctckit.service.guard import Guard
 from ctckit.service.limits import Limits
 from ctckit.service.metrics import CONTENT_TYPE, Metrics
 from ctckit.service.models import Models
+from ctckit.service.openapi import ABOUT, HEALTH, answers
 from ctckit.service.read import add_read
 from ctckit.service.schemas import Health
 from ctckit.service.service import Service
@@ -63,8 +64,9 @@ def create_app(models: Models, limits: Limits | None = None) -> FastAPI:
     app = FastAPI(
         title="ctckit",
         version=version("ctckit"),
-        description="Reads text lines, decodes and aligns, by CTC.",
+        description=ABOUT,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # the names of functions in generated clients
     )
     service = Service(app, models, limits, Metrics())
     if models.recognizer is not None:
@@ -82,8 +84,14 @@ def create_app(models: Models, limits: Limits | None = None) -> FastAPI:
 
 
 def _add_state(service: Service) -> None:
-    @service.app.get("/health", response_model=Health, summary="Whether the service takes requests.")
+    @service.app.get(
+        "/health",
+        response_model=Health,
+        responses={200: answers(HEALTH)[200]},
+        summary="Whether the service takes requests.",
+    )
     async def health() -> Any:
+        """Answered at once, also when the service is busy; it has no errors."""
         return {"status": "ok", "version": version("ctckit"), "models": service.models.names}
 
     @service.app.get("/metrics", include_in_schema=False)

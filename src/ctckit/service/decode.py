@@ -6,13 +6,15 @@ from itertools import groupby
 from typing import Annotated, Any
 
 import numpy.typing as npt
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 
 from ctckit.decoding.beam import BeamDecoder
 from ctckit.decoding.hypothesis import Hypothesis
 from ctckit.errors import CTCKitError
+from ctckit.service.answers import expect_known_parameters
+from ctckit.service.openapi import DECODE, NPY_BODY, answers
 from ctckit.service.payloads import array_of
-from ctckit.service.schemas import ERRORS, NPY_BODY, DecodeAnswer
+from ctckit.service.schemas import DecodeAnswer
 from ctckit.service.service import Service
 
 
@@ -31,7 +33,8 @@ def add_decode(service: Service) -> None:
     @service.app.post(
         "/decode",
         response_model=DecodeAnswer,
-        responses=ERRORS,
+        responses=answers(DECODE),
+        dependencies=[Depends(expect_known_parameters)],
         openapi_extra=NPY_BODY,
         summary="Decode log-probabilities by beam search.",
     )
@@ -42,7 +45,10 @@ def add_decode(service: Service) -> None:
             list[str], Query(max_length=1000, description="A word or phrase to favor, in this request alone.")
         ] = [],  # noqa: B006 (FastAPI copies it)
     ) -> Any:
-        """The body is a .npy file of NumPy: natural log-probabilities (T, C), float16, float32 or float64."""
+        """The body is a .npy file of NumPy: natural log-probabilities (T, C), float16, float32 or float64.
+
+        `curl --data-binary @posteriors.npy "http://127.0.0.1:8000/decode?n_best=3&hotword=Zurich"`
+        """
         content = await request.body()
         log_probs = array_of(content, classes=len(decoder.vocabulary), most_frames=limits.frames)
         found = await service.answered(batcher.result(_Item(log_probs, n_best, tuple(hotword))))

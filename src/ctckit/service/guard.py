@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from starlette.requests import Request
+
 from ctckit.service.answers import RefusedError, error_answer
 from ctckit.service.limits import Limits
 from ctckit.service.metrics import Metrics
@@ -37,7 +39,7 @@ class Guard:
             if body.refused is not None and not status:
                 return  # whatever the app makes of the error: the answer is below
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = 499 if await body.is_left(scope) else message["status"]
             await send(message)
 
         free = scope["path"] in FREE
@@ -92,6 +94,10 @@ class _Body:
         if self._bytes > self._limits.body_bytes:
             raise self._refusal(413, "TooLarge", self._most)
         return message
+
+    async def is_left(self, scope: Scope) -> bool:
+        """Return whether the client went away after its body, so that nobody gets the answer."""
+        return self._whole and await Request(scope, self._receive).is_disconnected()
 
     @property
     def _most(self) -> str:

@@ -74,21 +74,16 @@ def image_of(content: bytes, *, name: str, most_pixels: int) -> Any:
 
 
 @contextmanager
-def recording_file(content: bytes, name: str, most_seconds: float) -> Iterator[Path]:
+def recording_file(content: bytes, name: str) -> Iterator[Path]:
     """Give a recording as a file, which the readers of recordings need; it is removed afterwards.
 
     Raises:
-        DataError: If it cannot be read, or is too long. Messages call it ``name``.
+        DataError: If the caller raises one. Its message calls the file ``name``.
     """
-    from ctckit.acoustic_models import audio
-
     with tempfile.TemporaryDirectory(prefix="ctckit-") as folder:
         path = Path(folder) / "recording"
         path.write_bytes(content)
         try:
-            seconds = audio.duration_seconds(path)
-            if seconds > most_seconds:
-                raise DataError(f"{path}: lasts {seconds:.0f} seconds; this service takes at most {most_seconds:g}.")
             yield path
         except DataError as error:
             raise DataError(str(error).replace(str(path), name)) from None

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import File, Query, UploadFile
+from fastapi import Depends, File, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from ctckit.errors import CTCKitError
-from ctckit.service.answers import RefusedError, as_json, bad_input
+from ctckit.service.answers import RefusedError, as_json, bad_input, expect_known_parameters
+from ctckit.service.openapi import READ, answers
 from ctckit.service.payloads import image_of
-from ctckit.service.schemas import ERRORS, ReadAnswer
+from ctckit.service.schemas import ReadAnswer
 from ctckit.service.service import Service
 
 if TYPE_CHECKING:
@@ -38,12 +39,23 @@ def add_read(service: Service, recognizer: "Recognizer") -> None:
         readings = await service.answered(batcher.result(_Line(line, n_best)))
         return {"name": file.filename, "readings": [asdict(each) for each in readings]}
 
-    @service.app.post("/read", response_model=ReadAnswer, responses=ERRORS, summary="Read images of text lines.")
+    @service.app.post(
+        "/read",
+        response_model=ReadAnswer,
+        responses=answers(READ),
+        dependencies=[Depends(expect_known_parameters)],
+        summary="Read images of text lines.",
+    )
     async def read(
-        images: Annotated[list[UploadFile], File(description="PNG, JPEG or TIFF images with one line of text each.")],
+        images: Annotated[
+            list[UploadFile], File(min_length=1, description="PNG, JPEG or TIFF images with one line of text each.")
+        ],
         n_best: Annotated[int, Query(ge=1, le=limits.n_best, description="The most texts for each image.")] = 1,
     ) -> Any:
-        """The answer has one entry for each image, in order; one that cannot be read has an ``error``."""
+        """The answer has one entry for each image, in order; one that cannot be read has an `error`.
+
+        `curl -F images=@line1.png -F images=@line2.png "http://127.0.0.1:8000/read?n_best=3"`
+        """
         if len(images) > limits.images:
             raise RefusedError(
                 413, "TooLarge", f"{len(images)} images; this service takes at most {limits.images} at once."

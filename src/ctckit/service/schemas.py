@@ -1,4 +1,4 @@
-"""The forms of answers, for the OpenAPI page."""
+"""The forms of answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 class Error(BaseModel):
     """Why a request, or one item of it, has no result."""
 
-    kind: str = Field(examples=["DataError"])
+    kind: str = Field(description="The name of the error, for programs.")
     message: str
 
 
@@ -86,20 +86,3 @@ class Health(BaseModel):
     status: str
     version: str
     models: list[str]
-
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorAnswer, "description": "Bad input: what, where, what was expected."},
-    408: {"model": ErrorAnswer, "description": "The body came too slowly."},
-    413: {"model": ErrorAnswer, "description": "Too large."},
-    422: {"model": ErrorAnswer, "description": "A parameter is missing or wrong."},
-    503: {"model": ErrorAnswer, "description": "Too many requests are under way; see Retry-After."},
-    504: {"model": ErrorAnswer, "description": "The answer was not ready in time."},
-}
-NPY_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "A .npy file of NumPy: natural log-probabilities (T, C).",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}

@@ -5,7 +5,8 @@ it sends binary messages: samples of one channel, or frames (T, C) of float32, a
 each with {"partial": …} if the text has changed. In a long stream there is now and then a {"segment": …} beside it:
 text that is final, and in no later message. {"end": true} gives {"final": …}, the rest, and the service closes. What is
 wrong gives {"error": …}, and the service closes. For captions, the first message has "commit_after" as well: text that
-ended so long ago is final, in seconds, or in frames of log-probabilities.
+ended so many seconds ago is final. For log-probabilities these are seconds if there is a "stride", the seconds from one
+frame to the next, and frames if not.
 """
 
 import asyncio
@@ -32,6 +33,8 @@ SEGMENT_TOKENS = 1000  # of a partial result: above them, what is closed is sent
 BAD, BUSY = 1008, 1013  # codes of the protocol: against the rules, try again later
 _SAMPLES = {"float32": ("<f4", 1.0), "int16": ("<i2", 32768.0)}
 RATES = (100, 400_000)
+MOST_STRIDE = 10  # seconds, as of POST /align
+MOST_DELAY = 1_000_000
 
 
 def add_stream(service: Service) -> None:
@@ -64,6 +67,8 @@ async def _refuse(socket: WebSocket, error: RefusedError, code: int) -> None:
 
 
 async def _serve(service: Service, socket: WebSocket) -> None:
+    for name in socket.query_params:
+        raise DataError(f"{name}: the address of a stream has no parameters; send it in the first message.")
     begin = await _received(service, socket)
     if not isinstance(begin, dict):
         raise DataError('the first message is binary; expected an object such as {"kind": "int16", "rate": 16000}.')
@@ -95,12 +100,16 @@ async def _serve(service: Service, socket: WebSocket) -> None:
 
 
 def _new_stream(service: Service, begin: dict[str, Any]) -> DecodeStream:
-    commit_after = begin.get("commit_after")
-    if commit_after is not None and (not isinstance(commit_after, (int, float)) or not 0 < commit_after < 1e6):
-        raise DataError(f"commit_after is {json.dumps(commit_after)}; expected a number above 0.")
-    if begin["kind"] == "log_probs" or service.models.acoustic is None:
-        return service.models.decoder.stream(commit_after=commit_after)
-    return service.models.decoder.stream(commit_after=commit_after, stride=service.models.acoustic.frame_seconds)
+    acoustic = service.models.acoustic
+    stride = begin.get("stride") if begin["kind"] == "log_probs" or acoustic is None else acoustic.frame_seconds
+    for name, value, most in (("stride", stride, MOST_STRIDE), ("commit_after", begin.get("commit_after"), MOST_DELAY)):
+        if value is not None and (not _is_number(value) or not 0 < value <= most):
+            raise DataError(f"{name} is {json.dumps(value)}; expected a number above 0, at most {most:,}.")
+    return service.models.decoder.stream(commit_after=begin.get("commit_after"), stride=stride)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 async def _received(service: Service, socket: WebSocket) -> bytes | dict[str, Any]:
@@ -116,7 +125,7 @@ async def _received(service: Service, socket: WebSocket) -> bytes | dict[str, An
     if content is None:
         try:
             found = json.loads(message["text"])
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise DataError("a message in text is not an object of JSON.")
@@ -132,15 +141,19 @@ def _frames(service: Service, begin: dict[str, Any]) -> Frames:
     Raises:
         DataError: If the first message is wrong, or the service has no model for it.
     """
-    if unknown := set(begin) - {"kind", "rate", "commit_after"}:
-        raise DataError(f"{sorted(unknown)[0]} is not known; expected kind, rate and commit_after.")
+    if unknown := set(begin) - {"kind", "rate", "stride", "commit_after"}:
+        raise DataError(f"{json.dumps(min(unknown))} is not known; expected kind, rate, stride and commit_after.")
     kind, rate = begin.get("kind"), begin.get("rate")
     if kind == "log_probs":
+        if "rate" in begin:
+            raise DataError("rate is given, but log_probs are frames; give stride, the seconds from one to the next.")
         return _frames_as_sent(len(service.models.vocabulary))
-    if kind not in _SAMPLES:
+    if not isinstance(kind, str) or kind not in _SAMPLES:
         raise DataError(f'kind is {json.dumps(kind)}; expected "float32", "int16" or "log_probs".')
     if service.models.acoustic is None:
         raise DataError('this service has no acoustic model; expected "kind": "log_probs".')
+    if "stride" in begin:
+        raise DataError("stride is given, but the acoustic model knows it; leave it out.")
     if not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
         raise DataError(f"rate is {json.dumps(rate)}; expected the samples per second, {RATES[0]} to {RATES[1]}.")
     return _heard_frames(service, service.models.acoustic, kind, rate)
