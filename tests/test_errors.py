@@ -1,11 +1,12 @@
 """The exceptions, as other code catches them."""
 
+import pickle
 import re
 from pathlib import Path
 
 import pytest
 
-from ctckit import NGramModel, Vocabulary, errors
+from ctckit import NGramModel, Vocabulary, _posterior_files, errors
 from ctckit.acoustic_models import audio
 from ctckit.alignment import PronouncingDictionary
 from ctckit.cli import inputs
@@ -24,7 +25,7 @@ LOADERS = {
     "audio.blocks": lambda path: next(iter(audio.blocks(path, 100))),
     "PronouncingDictionary": lambda path: PronouncingDictionary(path, Vocabulary(("", "a"))),
     "inputs.read_text": inputs.read_text,
-    "inputs.read_posteriors": inputs.read_posteriors,
+    "_posterior_files.read_posteriors": _posterior_files.read_posteriors,
 }
 
 
@@ -39,3 +40,13 @@ def test_the_tree_in_the_docstring_names_every_exception():
     for name, each in vars(errors).items():
         if isinstance(each, type) and issubclass(each, errors.CTCKitError):
             assert re.search(rf"\b{name}\b", errors.__doc__)
+
+
+def test_errors_can_be_pickled():
+    for error in (
+        errors.DataError("x: is damaged."),
+        errors.InfeasibleTargetError("no room", (3,)),
+        errors.MissingDependencyError("reading", "av", "media"),
+    ):
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))

@@ -95,6 +95,9 @@ PAGES = (
         see=("guides/diagnose", "learn/6_training"),
     ),
     Page("service", "A service", (), ("ctckit.service",), see=("guides/serving",)),
+    Page(
+        "distributed", "Many machines", (), ("ctckit.distributed",), see=("guides/many_machines", "guides/many_files")
+    ),
     Page("vocabulary", "Vocabulary", ("ctckit.vocabulary",), see=("guides/decoding", "learn/2_from_cross_entropy")),
     Page("settings", "Settings", ("ctckit.kernels.runtime",), see=("guides/serving", "learn/9_speed")),
     Page(

@@ -68,8 +68,12 @@ class MissingDependencyError(CTCKitError, ImportError):
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f'{what} needs {package}, which is not installed. Install it: pip install "ctckit[{extra}]"')
+        self._what = what
         self.package = package
         self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
+        return type(self), (self._what, self.package, self.extra)
 
 
 class MissingDerivativeError(CTCKitError, NotImplementedError):

@@ -105,6 +105,16 @@ def test_a_file_that_has_no_rows_is_named(tmp_path, form):
         done_in(tmp_path, form)
 
 
+@pytest.mark.parametrize("left", [0, 0.5, 0.98])
+def test_a_file_whose_end_is_cut_off_is_named(tmp_path, form, left):
+    write(tmp_path, form, [*ROWS, Row("d.png", found={"text": "é" * 99, "sure": 1.0, "places": []})])
+    [path] = shards_of(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(left * len(content))])
+    with pytest.raises(DataError, match=rf"{path.name}.*Delete this file and give the same command"):
+        done_in(tmp_path, form)
+
+
 def test_a_path_that_is_not_utf_8_is_shown_with_escapes():
     assert shown("caf\udce9/ü.png") == r"caf\xe9/ü.png"
 

@@ -1,7 +1,10 @@
 """``--shards`` of read, decode, transcribe and align: rows for many inputs, continued after a stop."""
 
 import json
+import os
 import re
+import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import ctckit
 from ctckit.bulk import shards
 from ctckit.cli import app
 from ctckit.cli.bulk import progress
+from ctckit.distributed import decode
 from ctckit.errors import DataError
 from tests.support import tiny_acoustic_model
 from tests.support.tiny_acoustic_model import RATE, samples_of
@@ -87,6 +91,41 @@ def test_the_same_command_continues(files, monkeypatch):
     again = run("decode", "in", *DECODE, "--shard-rows", 2)
     assert "3 inputs cannot be used" in again.stderr
     assert {path.name: path.stat().st_mtime_ns for path in shards.shards_of(files / "out")} == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals end processes at once")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_job_whose_rows_are_written(files, monkeypatch, number, code):
+    add = shards.ShardWriter.add
+
+    def add_and_stop(self, rows):
+        add(self, rows)
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    run("decode", "in/0.npy", *DECODE)
+    with monkeypatch.context() as patched:
+        patched.setattr(shards.ShardWriter, "add", add_and_stop)
+        patched.setattr(decode, "DecodeWork", partial(decode.DecodeWork, at_once=2))
+        stopped = run("decode", "in", *DECODE, "--workers", 1)
+    assert stopped.exit_code == code
+    assert "stopped: 3 of 8 rows are in out/; the same command continues" in stopped.stderr
+    assert len(rows_in(files / "out")) == 3
+    assert signal.getsignal(number) is before
+    run("decode", "in", *DECODE)
+    assert texts_in(files / "out") == TEXTS | BROKEN
+
+
+def test_errors_of_earlier_runs_are_told_apart(files):
+    assert "1 input cannot be used; its row in out has an error." in run("decode", "in/bad.npy", *DECODE).stderr
+    one = run("decode", "in/bad.npy", "in/0.npy", *DECODE).stderr
+    assert "1 input cannot be used, as earlier runs found; its row in out has an error." in one
+    two = run("decode", "in/nan.npy", *DECODE).stderr
+    assert "2 inputs cannot be used, 1 of them in this run; the row of each in out has an error." in two
+
+
+def test_one_row_is_one_row(files):
+    assert "1 row, 0 with errors: out/" in run("decode", "in/0.npy", *DECODE).stderr
 
 
 def test_progress_has_rate_errors_and_the_time_left(files, monkeypatch):

@@ -13,8 +13,13 @@ import pytest
 
 from ctckit import NGramModel, Vocabulary, acoustic_models
 from ctckit.alignment import TimedText
+from ctckit.bulk.formats import JsonLines, Parquet
+from ctckit.bulk.rows import Row
+from ctckit.bulk.shards import ShardWriter
+from ctckit.distributed.columns import DecodedText
 from tests.support import tiny_acoustic_model
 from tests.support.paths import ROOT
+from tests.support.spark import use_local_spark
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w*).*?\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
@@ -91,6 +96,7 @@ def programs(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if programs(page)], ids=name)
+@pytest.mark.filterwarnings("default::FutureWarning:pyspark", "ignore::ResourceWarning")  # of PySpark
 def test_programs_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for program in programs(page):
@@ -101,6 +107,11 @@ def test_programs_run(page, tmp_path, monkeypatch):
 
 def prepare(program, folder, monkeypatch):
     """Write the files that a program reads, and return the names that it has from the text around it."""
+    if "pyspark" in program:
+        use_local_spark(monkeypatch)
+        return lines_and_model(folder)
+    if "pandas" in program:
+        return rows_of_jobs(folder)
     if "onnxruntime" in program:
         return recognizer_in_onnx(folder, monkeypatch)
     if "Recognizer" in program:
@@ -116,6 +127,29 @@ def prepare(program, folder, monkeypatch):
         pytest.importorskip("num2words")
         return {"vocabulary": Vocabulary.from_characters("abcdefghijklmnopqrstuvwxyz ")}
     raise AssertionError(f"a program without a test: {program}")
+
+
+def rows_of_jobs(folder):
+    """Two rows in JSON lines, one of them again, and both in Parquet."""
+    for package in ("pandas", "pyarrow"):
+        pytest.importorskip(package)
+    rows = [Row("a.npy", found={"text": "a"}), Row("b.npy", error={"what": "is damaged.", "remedy": ""})]
+    jobs = {"texts": (JsonLines(), rows), "texts2": (JsonLines(), rows[1:]), "texts3": (Parquet(DecodedText), rows)}
+    for name, (form, each) in jobs.items():
+        (folder / name).mkdir()
+        with ShardWriter(folder / name, form, 10) as writer:
+            writer.add(each)
+    return {}
+
+
+def lines_and_model(folder):
+    """A model of random weights, and two lines."""
+    from tests.support.line_files import write_line
+
+    names = recognizer(folder)
+    for name, text in (("1", "ab"), ("2", "b")):
+        write_line(folder / "lines", name, text)
+    return names
 
 
 def recognizer(folder):

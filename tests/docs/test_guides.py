@@ -31,6 +31,7 @@ def test_the_onnx_example_states_what_the_model_expects():
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # of its own settings
 def test_the_examples_run(guide):
     failures, tried = run_page(guide)
     assert (failures, tried > 0) == (0, True)

@@ -35,6 +35,7 @@ PACKAGES = [
             "alignment",
             "decoding",
             "diagnosis",
+            "distributed",
             "language_models",
             "loss",
             "objectives",

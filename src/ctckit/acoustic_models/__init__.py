@@ -7,6 +7,7 @@
     recordings.py      opens recordings: libsndfile, or FFmpeg's libraries
     chunked.py         listen, listen_in_chunks, Listener: run a model on audio of any length, in chunks that overlap
     saved.py           save_emissions, load_emissions: the output of a model in a file
+    times.py           time_settings: the lag, and the quiet parts between sounds
     calibration.py     measure_lag: how late a model is, from recordings with labeled borders; with labels.py
     example/           example_recording: a sentence in the package, with the output of a model
     hama.py            the plug-in for the package hama: phonemes

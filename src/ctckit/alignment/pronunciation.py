@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ctckit._unicode import encodings
 from ctckit.errors import DataError, MissingDependencyError, MissingFileError
 from ctckit.vocabulary import Vocabulary
 
@@ -164,3 +165,34 @@ def _entries(path: Path) -> Iterator[tuple[int, str, str]]:
 
 def _key(word: str) -> str:
     return unicodedata.normalize("NFC", word.lower())
+
+
+def word_spellings(
+    dictionaries: Sequence[PronouncingDictionary], spell: Callable[[str], Sequence[str] | None] | None
+) -> Callable[[str], list[tuple[str, ...]]] | None:
+    """Return a function from a word to its spellings, those of the dictionaries first.
+
+    Args:
+        dictionaries: Known words.
+        spell: Spells other words, or returns None; None: nothing does.
+
+    Returns:
+        The function; None if letters spell words.
+    """
+    if not dictionaries and spell is None:
+        return None
+
+    def spellings(word: str) -> list[tuple[str, ...]]:
+        word = word.lower().replace("’", "'")
+        own = None if spell is None else spell(word)
+        return list(dict.fromkeys([*spellings_in(dictionaries, word), *([] if own is None else [tuple(own)])]))
+
+    return spellings
+
+
+def spellings_in(dictionaries: Sequence[PronouncingDictionary], word: str) -> list[tuple[str, ...]]:
+    """Return the spellings of a word in dictionaries: as it is written, or else without accents."""
+    for form in encodings(word):
+        if found := [tuple(each) for words in dictionaries if form in words for each in words[form]]:
+            return found
+    return []

@@ -36,7 +36,11 @@ class Format(Protocol):
         """Return the content of a file, in parts, from what ``encode`` returned."""
 
     def read(self, path: Path) -> Iterator[tuple[str, bool]]:
-        """Yield path, and whether there is an error, of each row of a file."""
+        """Yield path, and whether there is an error, of each row of a file.
+
+        Raises:
+            DataError: If the file is damaged, or its end is cut off.
+        """
 
 
 class JsonLines:
@@ -55,15 +59,21 @@ class JsonLines:
         return encoded
 
     def read(self, path: Path) -> Iterator[tuple[str, bool]]:
-        """Yield path, and whether there is an error, of each line; the rest of a line is not parsed."""
+        """Yield path, and whether there is an error, of each line; only of the last line, the rest is parsed too."""
         decode = json.JSONDecoder().raw_decode
-        with path.open(encoding="utf-8") as file:
-            for n, line in enumerate(file, 1):
+        n, line = 0, ""
+        with path.open("rb") as file:
+            for n, content in enumerate(file, 1):
                 try:
+                    line = content.decode()
                     name, end = decode(line, len(self._start))
                 except ValueError:
                     raise _damaged(f"{path}, line {n}") from None
                 yield str(name), not line.startswith(self._no_error, end)
+        try:
+            json.loads(line)
+        except ValueError:
+            raise _damaged(f"{path}, line {n}") from None
 
 
 class Parquet:
@@ -98,7 +108,10 @@ class Parquet:
 
     def read(self, path: Path) -> Iterator[tuple[str, bool]]:
         """Yield path, and whether there is an error, of each row."""
-        file = open_parquet(path)
+        try:
+            file = open_parquet(path)
+        except DataError:
+            raise _damaged(str(path)) from None
         if not {"path", "error"} <= set(file.schema_arrow.names):
             raise _damaged(str(path))
         for batch in file.iter_batches(columns=["path", "error"]):
@@ -164,4 +177,7 @@ def _finite(value: Any) -> Any:
 
 
 def _damaged(where: str) -> DataError:
-    return DataError(f"{where}: is not a row of a job. Remove this file to have its inputs computed again.")
+    return DataError(
+        f"{where}: is damaged, or its end is cut off. Delete this file and give the same command: its inputs are "
+        "computed again."
+    )

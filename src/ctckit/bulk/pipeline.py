@@ -24,8 +24,8 @@ class Work(Protocol):
     def at_once(self) -> int:
         """How many inputs are computed together."""
 
-    def load(self, path: Path) -> Any:
-        """Return what is computed, from a file.
+    def load(self, given: Any) -> Any:
+        """Return what is computed, from an input: the path of a file, or what else the work takes.
 
         Raises:
             CTCKitError: If it cannot be used: then its row has this error.
@@ -55,7 +55,7 @@ def compute_rows(work: Work, paths: Iterable[str], workers: int) -> Iterator[lis
     with ThreadPoolExecutor(workers) as pool:
         try:
             while part := list(islice(rest, work.at_once)):
-                waiting.append(pool.submit(_rows_of, work, part))
+                waiting.append(pool.submit(rows_of, work, part, [Path(each) for each in part]))
                 if len(waiting) == 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -65,31 +65,41 @@ def compute_rows(work: Work, paths: Iterable[str], workers: int) -> Iterator[lis
                 future.cancel()
 
 
-def _rows_of(work: Work, paths: Sequence[str]) -> list[Row]:
-    rows: dict[str, Row] = {}
-    loaded: dict[str, Any] = {}
-    for path in paths:
+def rows_of(work: Work, names: Sequence[str], given: Sequence[Any]) -> list[Row]:
+    """Return the rows of a few inputs, in order.
+
+    Args:
+        work: What to do.
+        names: What the rows and their errors call the inputs: paths, as they were given.
+        given: What ``work.load`` gets.
+
+    Raises:
+        MissingDependencyError: If a package is missing: then no input can be used.
+    """
+    rows: dict[int, Row] = {}
+    loaded: dict[int, Any] = {}
+    for n, (name, each) in enumerate(zip(names, given, strict=True)):
         try:
-            loaded[path] = work.load(Path(path))
+            loaded[n] = work.load(each)
         except CTCKitError as error:
-            rows[path] = _failed(path, error)
-    rows |= _computed(work, loaded)
-    return [rows[path] for path in paths]
+            rows[n] = _failed(name, error)
+    rows |= _computed(work, names, loaded)
+    return [rows[n] for n in range(len(names))]
 
 
-def _computed(work: Work, loaded: Mapping[str, Any]) -> dict[str, Row]:
+def _computed(work: Work, names: Sequence[str], loaded: Mapping[int, Any]) -> dict[int, Row]:
     if not loaded:
         return {}
     try:
         found = work.compute(list(loaded.values()))
     except CTCKitError as error:
         if len(loaded) > 1:
-            return {path: _computed(work, {path: each})[path] for path, each in loaded.items()}
-        return {path: _failed(path, error) for path in loaded}
-    return {path: Row(shown(path), found=columns) for path, columns in zip(loaded, found, strict=True)}
+            return {n: _computed(work, names, {n: each})[n] for n, each in loaded.items()}
+        return {n: _failed(names[n], error) for n in loaded}
+    return {n: Row(shown(names[n]), found=columns) for n, columns in zip(loaded, found, strict=True)}
 
 
-def _failed(path: str, error: CTCKitError) -> Row:
+def _failed(name: str, error: CTCKitError) -> Row:
     if isinstance(error, MissingDependencyError):
         raise error
-    return Row(shown(path), error=problem_of(error, path))
+    return Row(shown(name), error=problem_of(error, name))

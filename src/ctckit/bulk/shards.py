@@ -64,6 +64,9 @@ class ShardWriter:
         folder: The folder, which is there.
         form: The format.
         most_rows: The most rows of a shard.
+
+    Attributes:
+        written: How many rows are in the shards that it has written.
     """
 
     def __init__(self, folder: Path, form: Format, most_rows: int) -> None:
@@ -71,7 +74,8 @@ class ShardWriter:
         self._next = max((_number(path) + 1 for path in shards_of(folder)), default=0)
         self._encoded: list[Any] = []
         self._rows = 0
-        self._written = time.monotonic()
+        self._last = time.monotonic()
+        self.written = 0
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -91,7 +95,7 @@ class ShardWriter:
             part, rows = rows[: self._most_rows - self._rows], rows[self._most_rows - self._rows :]
             self._encoded.append(self._form.encode(part))
             self._rows += len(part)
-            if self._rows == self._most_rows or time.monotonic() - self._written >= MOST_SECONDS:
+            if self._rows == self._most_rows or time.monotonic() - self._last >= MOST_SECONDS:
                 self._write()
 
     def _write(self) -> None:
@@ -104,8 +108,9 @@ class ShardWriter:
             raise DataError(
                 f"{path}: cannot be written ({error.strerror or error}). Make room, and run the same command again."
             ) from error
-        self._next += 1
-        self._encoded, self._rows, self._written = [], 0, time.monotonic()
+        now, written = time.monotonic(), self.written + self._rows
+        # One statement without a call: an interrupt comes before it or after it, and no row is written twice.
+        self._next, self._encoded, self._rows, self._last, self.written = self._next + 1, [], 0, now, written
 
 
 def _number(path: Path) -> int:

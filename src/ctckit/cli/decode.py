@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ctckit._posterior_files import Item, read_items
 from ctckit.cli.bulk.options import BulkOptions, recorded
-from ctckit.cli.inputs import Item, read_items
 from ctckit.cli.options import VOCABULARY_FILE, NBest, SearchOptions, VocabularyOptions, refuse_option
 from ctckit.cli.output import echo_json, progress_bar
-from ctckit.cli.texts import text_columns
+from ctckit.distributed.columns import text_columns
 from ctckit.errors import CTCKitError, DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _decode_to_shards(
     search: SearchOptions,
 ) -> None:
     from ctckit.bulk.inputs import Inputs
-    from ctckit.cli.bulk.decode import SUFFIXES, DecodeColumns, DecodeWork
     from ctckit.cli.bulk.job import Job
+    from ctckit.distributed.decode import SUFFIXES, DecodeColumns, DecodeWork
 
     def start() -> DecodeWork:
         return DecodeWork(search.decoder(classes.load(vocabulary)), n_best, frame_seconds, bulk.spans)

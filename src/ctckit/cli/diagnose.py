@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ctckit.cli.inputs import read_batch
+from ctckit._posterior_files import read_batch
 from ctckit.cli.output import echo_json
 
 

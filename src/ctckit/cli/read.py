@@ -152,7 +152,8 @@ def _read_to_shards(
 ) -> None:
     from ctckit.bulk.settings import identity
     from ctckit.cli.bulk.job import Job
-    from ctckit.cli.bulk.read import ReadColumns, ReadWork, inputs_to_read
+    from ctckit.cli.bulk.read import inputs_to_read
+    from ctckit.distributed.read import ReadColumns, ReadWork
     from ctckit.ocr.bundled import path_of_model
 
     def start() -> ReadWork:
@@ -162,7 +163,8 @@ def _read_to_shards(
 
     named = identity(path_of_model(model), str(model))
     settings = recorded(marks, search, command="read", model=named, n_best=n_best, max_width=max_width)
-    Job("reading", start, inputs_to_read(inputs), ReadColumns, settings).run(bulk, bulk.workers)
+    job = Job("reading", start, inputs_to_read(inputs), ReadColumns, settings, gpu=device is Device.cuda)
+    job.run(bulk, bulk.workers)
 
 
 @dataclass(frozen=True)

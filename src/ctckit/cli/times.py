@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-from warnings import catch_warnings, simplefilter
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -42,41 +41,8 @@ class LagOptions:
     ] = False
 
 
-def time_settings(
-    lag: str | None,
-    boundaries: str | None,
-    model: AcousticModel | None,
-    recording: Path | None,
-    channel: int | None = None,
-) -> Any:
-    """Return the arguments of ``timed_tiers`` for ``boundaries``, ``lag_seconds`` and ``quiet``.
-
-    Without a choice, the sounds of a model with a known lag are contiguous.
-
-    Args:
-        lag: The option.
-        boundaries: The option; None: not given.
-        model: The acoustic model; None for posteriors.
-        recording: The recording; None for posteriors.
-        channel: The channel of it that the model has heard; None: not chosen.
-    """
-    known = _lag(lag) if lag is not None else None if model is None else model.lag
-    kind = boundaries or ("occupancy" if known is None else "contiguous")
-    return {"boundaries": kind, "lag_seconds": known or 0.0, "quiet": _quiet(kind, model, recording, channel)}
-
-
-def _quiet(kind: str, model: AcousticModel | None, recording: Path | None, channel: int | None) -> Any:
-    from ctckit.acoustic_models import audio
-    from ctckit.alignment import quiet_spans
-
-    if kind != "contiguous" or model is None or recording is None:
-        return None
-    with catch_warnings():
-        simplefilter("ignore")  # they were given when the model heard the recording
-        return quiet_spans(audio.blocks(recording, model.rate, channel), model.rate)
-
-
-def _lag(given: str) -> float:
+def read_lag(given: str) -> float:
+    """Return the lag that an option names: seconds, or a file that ``--calibrate`` wrote."""
     try:
         return float(given)
     except ValueError:

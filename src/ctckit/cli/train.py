@@ -11,7 +11,8 @@ import typer
 
 from ctckit.cli.options import LINES, Device, DeviceOption
 from ctckit.cli.requirements import need_ocr
-from ctckit.cli.train_processes import SIGNALED, Advice, record_error, train_in_processes
+from ctckit.cli.signals import SIGNALED
+from ctckit.cli.train_processes import Advice, record_error, train_in_processes
 
 if TYPE_CHECKING:
     from ctckit.ocr.fit import FitConfig

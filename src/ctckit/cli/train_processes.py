@@ -8,9 +8,8 @@ from pathlib import Path
 
 import typer
 
+from ctckit.cli.signals import SIGNALED
 from ctckit.errors import CTCKitError
-
-SIGNALED = 128  # plus the number of the signal: what shells report; 130 for Ctrl-C
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _transcribe_to_shards(
     from ctckit.bulk.inputs import Inputs
     from ctckit.bulk.settings import identity
     from ctckit.cli.bulk.job import Job
-    from ctckit.cli.bulk.transcribe import SUFFIXES, TranscribeColumns, TranscribeWork
+    from ctckit.distributed.transcribe import SUFFIXES, TranscribeColumns, TranscribeWork
 
     def start() -> TranscribeWork:
         acoustic, decoder = _loaded(model, dictionary, reading, search)
@@ -156,7 +156,8 @@ def _transcribe_to_shards(
 
     heard = replace(reading, device=Device.auto, batch_size=1)  # these change nothing but rounding
     settings = recorded(heard, search, command="transcribe", model=identity(model), dictionary=dictionary)
-    Job("transcribing", start, Inputs(recordings, SUFFIXES), TranscribeColumns, settings).run(bulk, bulk.workers)
+    inputs, gpu = Inputs(recordings, SUFFIXES), reading.device is Device.cuda
+    Job("transcribing", start, inputs, TranscribeColumns, settings, gpu=gpu).run(bulk, bulk.workers)
 
 
 def _targets(recordings: Sequence[Path], out: Path | None, form: Format) -> list[Path]:

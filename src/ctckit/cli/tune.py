@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctckit.cli.inputs import npy_files, read_posteriors, read_text
+from ctckit._posterior_files import npy_files, read_posteriors
+from ctckit.cli.inputs import read_text
 from ctckit.cli.options import VOCABULARY_FILE, SearchOptions, VocabularyOptions
 from ctckit.errors import DataError, InvalidInputError
 

@@ -12,8 +12,8 @@ from ctckit.cli.align.options import OutputOptions, PosteriorOptions, RecordingO
 from ctckit.cli.align.sources import Source, Sources
 from ctckit.cli.inputs import read_lines
 from ctckit.cli.subtitle_options import SubtitleOptions
-from ctckit.cli.times import LagOptions, time_settings
-from ctckit.errors import DataError, InfeasibleTargetError, InvalidInputError
+from ctckit.cli.times import LagOptions, read_lag
+from ctckit.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
     from ctckit.alignment import AlignmentSummary, TimedText, UtteranceSpan
@@ -44,8 +44,9 @@ class Aligned:
     @property
     def unspelled(self) -> list[str]:
         """The words with a wildcard, each once."""
-        words = [word.text for line in self.lines if line.transcript for word in line.transcript.unspelled]
-        return list(dict.fromkeys(words))
+        from ctckit.distributed.align import unspelled_words
+
+        return unspelled_words(self.lines)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Aligner:
         Raises:
             CTCKitError: If the recording or the text cannot be used.
         """
+        from ctckit.acoustic_models.times import time_settings
         from ctckit.alignment import summarize, timed_utterances
         from ctckit.alignment.readers import read_lines
 
@@ -102,7 +104,8 @@ class Aligner:
         self._expect_offset_within(source)
         lines = self._lines(source, said, replacements)
         kind = None if self.output.boundaries is None else self.output.boundaries.value
-        times = time_settings(self.lag.lag, kind, source.model, source.recording, source.channel)
+        lag = None if self.lag.lag is None else read_lag(self.lag.lag)
+        times = time_settings(source.model, source.recording, source.channel, lag=lag, boundaries=kind)
         tiers = timed_utterances(
             lines,
             source.vocabulary,
@@ -134,24 +137,18 @@ class Aligner:
         return self.texts.spoken_words({} if path is None else read_replacements(path))
 
     def _lines(self, source: Source, said: TextFile, replacements: Replacements) -> list[UtteranceSpan]:
-        from ctckit.alignment import align_lines
+        from ctckit.distributed.align import aligned_lines
 
-        try:
-            found = align_lines(
-                source.log_probs,
-                [line.spoken for line in said.lines],
-                source.vocabulary,
-                spellings=source.spellings,
-                replacements=replacements,
-                between=self.texts.gaps,
-                edges=self.texts.edges,
-            )
-        except InfeasibleTargetError as error:
-            why = str(error).partition(": ")[2]
-            raise InfeasibleTargetError(f"{said.path}: the text cannot be emitted: {why}") from None
-        if not any(len(line.positions) for line in found):
-            raise DataError(f"{said.path}: it contains nothing that can be spelled in the model's tokens.")
-        return found
+        return aligned_lines(
+            source.log_probs,
+            [line.spoken for line in said.lines],
+            source.vocabulary,
+            str(said.path),
+            source.spellings,
+            replacements=replacements,
+            between=self.texts.gaps,
+            edges=self.texts.edges,
+        )
 
 
 def as_written(lines: Sequence[TimedText], said: TextFile) -> tuple[TimedText, ...]:

@@ -68,7 +68,7 @@ def align_corpus(folder: Path, aligner: Aligner, options: CorpusOptions) -> None
     with locked(out, ".alignment.lock", doing="is aligning a corpus into it"):
         journal = Journal(out / JOURNAL)
         try:
-            _run([job for job in jobs if not _is_done(job, journal)], aligner, options.workers, journal)
+            _run([job for job in jobs if not _is_done(job, journal)], aligner, options.workers or 1, journal)
         finally:
             journal.close()
             records = [journal.records[job.pair.name] for job in jobs if job.pair.name in journal.records]

@@ -177,5 +177,6 @@ class CorpusOptions:
         ),
     ] = None
     workers: Annotated[
-        int, typer.Option(min=1, help="The number of processes that align; each one loads the model.")
-    ] = 1
+        int | None,
+        typer.Option(min=1, help="The number of processes that align; each one loads the model.", show_default="1"),
+    ] = None

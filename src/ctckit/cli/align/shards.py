@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from ctckit.acoustic_models.recordings import MEDIA
 from ctckit.alignment.corpus.pairs import RECORDINGS, TEXTS
@@ -14,23 +14,13 @@ from ctckit.bulk.settings import identity
 from ctckit.cli.align.aligner import Aligner
 from ctckit.cli.align.options import CorpusOptions
 from ctckit.cli.bulk.job import Job
-from ctckit.cli.bulk.options import ShardOptions, recorded
+from ctckit.cli.bulk.options import Engine, ShardOptions, recorded
 from ctckit.cli.options import Device, given_options, refuse_option
-from ctckit.cli.texts import Timed, timed_columns
+from ctckit.distributed.align import AlignColumns, align_columns
 from ctckit.errors import DataError
 
 SUFFIXES = tuple(dict.fromkeys((*RECORDINGS, *MEDIA)))
 _TEXTS = tuple(".TextGrid" if each == ".textgrid" else each for each in TEXTS)
-
-
-class AlignColumns(TypedDict):
-    """The length of a recording, the parts of its text with their times, and the words that cannot be spelled."""
-
-    seconds: float
-    lines: Sequence[Timed]
-    words: Sequence[Timed]
-    tokens: Sequence[Timed]
-    unspelled: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -61,9 +51,7 @@ class AlignWork:
 
     def _columns(self, recording: Path, text: Path) -> dict[str, Any]:
         found = self.aligner.align(recording, text)
-        names = ("lines", "words", "tokens") if self.spans else ("lines", "words")
-        tiers = {name: timed_columns(found.tiers[name]) for name in names}
-        return {"seconds": found.source.duration_seconds, **tiers, "unspelled": found.unspelled}
+        return align_columns(found.lines, found.tiers, found.source.duration_seconds, spans=self.spans)
 
 
 def align_to_shards(source: Path, aligner: Aligner, corpus: CorpusOptions, shards: ShardOptions) -> None:
@@ -86,7 +74,9 @@ def align_to_shards(source: Path, aligner: Aligner, corpus: CorpusOptions, shard
     digests = {name: identity(value) for name, value in named.items() if value is not None}
     groups = recordings, aligner.posteriors, aligner.texts, aligner.output
     settings = recorded(*groups, command="align", **digests)
-    Job("aligning", start, Inputs([source], SUFFIXES), AlignColumns, settings).run(shards, corpus.workers)
+    inputs, gpu = Inputs([source], SUFFIXES), aligner.recordings.device is Device.cuda
+    workers = corpus.workers or (None if shards.engine is Engine.ray else 1)
+    Job("aligning", start, inputs, AlignColumns, settings, gpu=gpu).run(shards, workers)
 
 
 def _options_of(aligner: Aligner) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctckit._files import make_folder
-from ctckit._unicode import encodings
+from ctckit._posterior_files import read_posteriors
+from ctckit.alignment.pronunciation import spellings_in, word_spellings
 from ctckit.cli.align.options import PosteriorOptions, RecordingOptions
-from ctckit.cli.inputs import read_posteriors
 from ctckit.cli.options import given_options, refuse_option
 from ctckit.cli.output import progress_bar, some
 from ctckit.errors import DataError, InvalidInputError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ctckit.acoustic_models import AcousticModel, Emissions
+    from ctckit.alignment import PronouncingDictionary
     from ctckit.vocabulary import Vocabulary
 
 Spellings = Callable[[str], Sequence[Sequence[str]]]
@@ -87,10 +88,10 @@ class Sources:
 
         if not self.dictionaries:
             return []
-        known = self._known(model.vocabulary)
+        known = self._dictionaries(model.vocabulary)
 
         def spell(word: str) -> Sequence[str] | None:
-            return next(iter(known(word.lower())), None)
+            return next(iter(spellings_in(known, word.lower())), None)
 
         return [word for word in words if Transcript(word, model.vocabulary, spell=spell).unspelled]
 
@@ -221,29 +222,10 @@ class Sources:
 
     def _spellings(self, vocabulary: Vocabulary, spell: Spell | None) -> Spellings | None:
         """Return a function from a word to its spellings, the dictionary's first; None where letters spell words."""
-        spell = None if self.dictionary_only else spell
-        if not self.dictionaries and spell is None:
-            return None
-        known = self._known(vocabulary)
+        return word_spellings(self._dictionaries(vocabulary), None if self.dictionary_only else spell)
 
-        def spellings(word: str) -> Sequence[Sequence[str]]:
-            word = word.lower().replace("’", "'")
-            own = None if spell is None else spell(word)
-            return list(dict.fromkeys([*known(word), *([] if own is None else [tuple(own)])]))
-
-        return spellings
-
-    def _known(self, vocabulary: Vocabulary) -> Callable[[str], list[tuple[str, ...]]]:
-        """Return a function from a word to its spellings in the dictionaries: as it is written, or without accents."""
-        dictionaries = [self._read_dictionary(path, vocabulary) for path in self.dictionaries]
-
-        def known(word: str) -> list[tuple[str, ...]]:
-            for form in encodings(word):
-                if found := [each for words in dictionaries if form in words for each in words[form]]:
-                    return found
-            return []
-
-        return known
+    def _dictionaries(self, vocabulary: Vocabulary) -> list[PronouncingDictionary]:
+        return [self._read_dictionary(path, vocabulary) for path in self.dictionaries]
 
 
 def _item(path: Path, item: str | None) -> npt.NDArray[Any]:

@@ -5,5 +5,7 @@
     options.py       the options
     job.py           the run of a job
     progress.py      how far it is, how fast, and how many errors
-    read.py, …       of each command: how an input is loaded and computed, and its columns (cli/align has its own)
+    read.py          the inputs of ctckit read
+
+How an input is loaded and computed, and its columns, are in ctckit.distributed; cli/align has its own.
 """

@@ -1,8 +1,7 @@
-"""The run of a job over many inputs, in one process, into one folder."""
+"""The run of a job over many inputs, into one folder."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +20,11 @@ from ctckit.bulk.rows import Row
 from ctckit.bulk.rows import shown as shown_path
 from ctckit.bulk.settings import expect_settings, record_settings
 from ctckit.bulk.shards import Done, ShardWriter, done_in
-from ctckit.cli.bulk.options import ShardOptions
+from ctckit.cli.bulk.options import Engine, ShardOptions
 from ctckit.cli.bulk.progress import Pace, shown
+from ctckit.cli.signals import exit_code, signals_as_interrupts
+from ctckit.distributed.on_ray import actors, cluster
+from ctckit.distributed.threads import started
 from ctckit.errors import DataError, InvalidInputError
 
 _SHARD_ROWS = 10_000
@@ -39,6 +41,7 @@ class Job:
         inputs: The inputs.
         columns: A class whose annotations are the columns; see ``ctckit.bulk.formats.Parquet``.
         settings: What the results depend on; see ``recorded``.
+        gpu: Whether a worker of Ray needs a GPU.
     """
 
     what: str
@@ -46,18 +49,21 @@ class Job:
     inputs: Inputs
     columns: type
     settings: Mapping[str, Any]
+    gpu: bool = False
 
     def run(self, options: ShardOptions, workers: int | None) -> None:
         """Compute the rows of all inputs that the folder does not have yet.
 
         Args:
             options: The folder and its files.
-            workers: The number of threads; None is one for each processor.
+            workers: The number of threads, or of workers of Ray; None is one for each processor.
 
         Raises:
             InvalidInputError: If the folder has rows that were made with other settings.
             DataError: If something given has no inputs; at the end, if inputs cannot be used.
+            typer.Exit: If Ctrl-C, SIGTERM or SIGHUP stops it; the rows so far are written.
         """
+        options.expect_engine()
         folder = self._free(options.shards)
         form = options.format(self.columns)
         own = {"ctckit": metadata.version("ctckit"), "format": form.suffix[1:], "spans": options.spans}
@@ -67,18 +73,20 @@ class Job:
         with locked(folder, ".job.lock", doing="is writing rows into it"):
             expect_settings(folder, settings)
             done = done_in(folder, form)
+            before = len(done.keys)
             left = _left(self.inputs, done, pace)
             writer = ShardWriter(folder, form, options.shard_rows or _SHARD_ROWS)
             failed: list[str] = []
-            if (first := next(left, None)) is not None:
-                workers = workers or ctckit.num_threads()
-                share = max(1, ctckit.num_threads() // workers)
-                with _core_threads(share):
-                    work = self.start()
-                    record_settings(folder, settings)  # not before: what cannot start leaves no record
-                    with _torch_threads(share):
-                        failed = self._compute(compute_rows(work, chain([first], left), workers), writer, pace)
-        _conclude(folder, len(done.keys), done.errors + pace.errors, failed)
+            try:
+                if (first := next(left, None)) is not None:
+                    with self._computed(options, workers, chain([first], left)) as parts:
+                        record_settings(folder, settings)  # not before: what cannot start leaves no record
+                        failed = self._compute(parts, writer, pace)
+            except KeyboardInterrupt as interrupt:
+                rows = f"{before + writer.written:,} of {pace.total:,} rows are in {folder}/"
+                typer.echo(f"stopped: {rows}; the same command continues", err=True)
+                raise typer.Exit(exit_code(interrupt)) from None
+        _conclude(folder, len(done.keys), done.errors, pace.errors, failed)
 
     def _free(self, folder: Path | None) -> Path:
         assert folder is not None
@@ -87,10 +95,23 @@ class Job:
                 raise InvalidInputError(f"--shards {folder} is in {given}, an input. Choose another folder.")
         return folder
 
+    @contextmanager
+    def _computed(
+        self, options: ShardOptions, workers: int | None, paths: Iterator[str]
+    ) -> Iterator[Iterator[list[Row]]]:
+        """Start the work; yield the rows."""
+        if options.engine is Engine.ray:
+            with cluster(options.address) as ray, actors(ray, self.start, workers, gpu=self.gpu) as started_actors:
+                yield started_actors.rows(paths)
+            return
+        workers = workers or ctckit.num_threads()
+        with started(self.start, max(1, ctckit.num_threads() // workers)) as work:
+            yield compute_rows(work, paths, workers)
+
     def _compute(self, parts: Iterable[Sequence[Row]], writer: ShardWriter, pace: Pace) -> list[str]:
         """Write rows as they come; return the first few errors."""
         named: list[str] = []
-        with shown(self.what, pace) as show, writer:
+        with signals_as_interrupts(), shown(self.what, pace) as show, writer:
             for rows in parts:
                 writer.add(rows)
                 failed = [
@@ -112,36 +133,12 @@ def _left(inputs: Iterable[str], done: Done, pace: Pace) -> Iterator[str]:
             pace.skipped += 1
 
 
-def _conclude(folder: Path, rows: int, errors: int, failed: Sequence[str]) -> None:
-    typer.echo(f"{rows:,} rows, {errors:,} with errors: {folder}/", err=True)
-    if errors:
-        inputs = (
-            "1 input cannot be used; its row" if errors == 1 else f"{errors:,} inputs cannot be used; the row of each"
-        )
-        raise DataError("\n  ".join([f"{inputs} in {folder} has an error.", *failed]))
-
-
-@contextmanager
-def _core_threads(count: int) -> Iterator[None]:
-    """Give each call of the compiled core, and each session of ONNX Runtime that is opened, so many threads."""
-    before = ctckit.num_threads()
-    ctckit.set_num_threads(count)
-    try:
-        yield
-    finally:
-        ctckit.set_num_threads(before)
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """Give each call of torch so many threads, if it is loaded."""
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        yield
+def _conclude(folder: Path, rows: int, errors_before: int, errors_now: int, failed: Sequence[str]) -> None:
+    errors = errors_before + errors_now
+    typer.echo(f"{rows:,} row{'' if rows == 1 else 's'}, {errors:,} with errors: {folder}/", err=True)
+    if not errors:
         return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    inputs, its_row = ("1 input", "its row") if errors == 1 else (f"{errors:,} inputs", "the row of each")
+    found = ", as earlier runs found" if not errors_now else f", {errors_now:,} of them in this run"
+    when = found if errors_before else ""
+    raise DataError("\n  ".join([f"{inputs} cannot be used{when}; {its_row} in {folder} has an error.", *failed]))

@@ -22,6 +22,13 @@ class ShardFormat(str, Enum):
     parquet = "parquet"
 
 
+class Engine(str, Enum):
+    """What computes the rows."""
+
+    threads = "threads"
+    ray = "ray"
+
+
 @dataclass(frozen=True)
 class ShardOptions:
     """Rows in files of a folder, one for each input, also for one that cannot be used."""
@@ -42,6 +49,19 @@ class ShardOptions:
     spans: Annotated[
         bool, typer.Option("--spans", help="Add the place of each character, token or word to the rows.")
     ] = False
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What computes the rows: threads of this process, or workers of a Ray cluster on any machines."
+        ),
+    ] = Engine.threads
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="The Ray cluster, such as 10.0.0.1:6379. By default the one of this machine, which is started if "
+            "there is none."
+        ),
+    ] = None
 
     def refuse(self) -> None:
         """Refuse the other options if ``--shards`` is not given.
@@ -52,6 +72,15 @@ class ShardOptions:
         for each in fields(self):
             if self.shards is None and getattr(self, each.name) != each.default:
                 refuse_option(f"--{each.name.replace('_', '-')}", "--shards, the folder for the rows, is not")
+
+    def expect_engine(self) -> None:
+        """Refuse ``--address`` with an engine that has none.
+
+        Raises:
+            InvalidInputError: If it is given.
+        """
+        if self.address is not None and self.engine is not Engine.ray:
+            refuse_option("--address", "--engine ray is not")
 
     def format(self, columns: type) -> Format:
         """Return the format of the files.
@@ -69,10 +98,13 @@ class ShardOptions:
 
 @dataclass(frozen=True)
 class BulkOptions(ShardOptions):
-    """Rows in files of a folder, computed in threads."""
+    """Rows in files of a folder, with the number of workers."""
 
     workers: Annotated[
-        int | None, typer.Option(min=1, help="How many threads compute.", show_default="one for each processor")
+        int | None,
+        typer.Option(
+            min=1, help="How many threads, or workers of Ray, compute.", show_default="one for each processor"
+        ),
     ] = None
 
 

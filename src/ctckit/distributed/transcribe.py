@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 from ctckit.acoustic_models import AcousticModel
 from ctckit.acoustic_models.recordings import MEDIA
 from ctckit.alignment.corpus.pairs import RECORDINGS
-from ctckit.cli.texts import Timed, timed_columns
 from ctckit.decoding.hypothesis import Hypothesis
+from ctckit.distributed.columns import Timed, timed_columns
 
 SUFFIXES = (*(each for each in RECORDINGS if each != ".npz"), *MEDIA)
 
