@@ -15,6 +15,11 @@ def settle(page):
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def clear_target(page):
+    """Empty the target. ``page.fill`` would press Delete, a key that was lost once on a busy machine."""
+    page.locator("#target").evaluate("(field) => { field.value = ''; field.dispatchEvent(new Event('input')); }")
+
+
 def until(page, condition, seconds=120):
     """Wait for an expression. wait_for_function does not work: the page forbids eval."""
     end = time.monotonic() + seconds

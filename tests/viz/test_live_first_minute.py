@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ctckit import lattice
-from tests.support.live_page import cell, settle, store, tile, until
+from tests.support.live_page import cell, clear_target, settle, store, tile, until
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
@@ -36,7 +36,7 @@ def test_a_small_probability_beside_a_tick_is_explained(page):
     page.fill("#target", "ape")
     settle(page)
     assert page.text_content("#meaning").startswith("“apple” is more likely than “ape”: 0.037.")
-    page.fill("#target", "")
+    clear_target(page)
     settle(page)
     assert "more likely than the empty text" in page.text_content("#meaning")
     page.locator("#frames").fill("1")

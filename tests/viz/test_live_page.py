@@ -13,7 +13,7 @@ from ctckit.errors import InvalidInputError
 from ctckit.viz import LivePosterior, write_live_page
 from ctckit.viz.live_page import _LIVE, joined_modules, live_page
 from ctckit.viz.synthetic import synthetic_vocabulary
-from tests.support.live_page import cell, loss_of, settle, store, tile
+from tests.support.live_page import cell, clear_target, loss_of, settle, store, tile
 from tests.support.tolerances import BROWSER, THREE_DIGITS
 
 DATA = re.compile(r'<script type="application/json" id="page-data">\n(.*?)\n</script>', re.DOTALL)
@@ -181,7 +181,7 @@ def test_too_few_frames_are_explained(page):
 
 @pytest.mark.parametrize("frames", [0, 1])
 def test_hardly_any_frames(page, frames):
-    page.fill("#target", "")
+    clear_target(page)
     page.locator("#frames").fill(str(frames))
     expected = 0.0 if frames == 0 else -math.log(store(page, "Math.exp(store.logProbs[0][0])"))
     assert tile(page, "loss") == f"{expected:.4f}"
