@@ -252,7 +252,7 @@ MUTANTS = (
     Mutant("KenLM: back-offs", "lm/kenlm/model.cpp", "sum += back_offs.values[static_cast<size_t>(k - 1)];", ";"),
     Mutant("KenLM: words of a state", "lm/kenlm/model.cpp", "found.kept = length;", ";"),
     Mutant("KenLM: kept contexts", "lm/kenlm/model.cpp", "&& kept.context == before.words", ""),
-    Mutant("KenLM: the end of a list", "lm/kenlm/trie.cpp", "place + 1 < last", "place + 2 < last"),
+    Mutant("KenLM: the end of a list", "lm/kenlm/trie.cpp", "++place == near.last", "++place + 1 == near.last"),
     Mutant("KenLM: high bits", "lm/kenlm/trie.cpp", "high << level.child_bits | low", "low"),
     Mutant("KenLM: sign of a word", "lm/kenlm/probing.hpp", "return {-std::abs(log_prob)", "return {log_prob"),
     Mutant(

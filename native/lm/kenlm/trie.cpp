@@ -146,7 +146,7 @@ uint64_t Trie::find(const Level& level, uint32_t wanted, const Node& node) noexc
 // Leaves the few siblings among which a word is, if at all, and returns the likeliest place: by a few steps of
 // interpolation, and by halves, if the words are not spread evenly.
 uint64_t Trie::shorten(const Level& level, uint32_t wanted, Node& node) noexcept {
-  auto& [first, last] = node;
+  uint64_t &first = node.first, &last = node.last;
   uint64_t least = 0, most = level.words;  // words at [first, last) are at least `least` and below `most`
   const auto expected = [&] {
     const float share = static_cast<float>(wanted - least) / static_cast<float>(most - least);
