@@ -45,11 +45,10 @@ def write_atomically(path: Path, *parts: bytes | memoryview) -> None:
     """Replace ``path`` by a file of these parts; after a failure the old file or the new file is there, complete."""
     temporary = write_temporary(path, *parts)
     try:
-        os.replace(temporary, path)
+        rename_into_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    remove_abandoned(path)
     sync_folder(path.parent)
 
 
@@ -73,11 +72,16 @@ def write_temporary(path: Path, *parts: bytes | memoryview) -> Path:
     return temporary
 
 
-def remove_abandoned(path: Path) -> None:
-    """Remove the temporary files of ``path`` whose writers were killed: no process of this machine writes them."""
-    for temporary in temporaries_of(path):
-        if _is_abandoned(temporary, path):
-            temporary.unlink(missing_ok=True)
+def rename_into_place(temporary: Path, path: Path) -> None:
+    """Replace ``path`` by its temporary file, after those that killed writers of ``path`` left are removed.
+
+    In this order: a writer that is killed in between has not replaced the file, which is written again, and then they
+    are removed. In the other order they would stay for ever, if the file is never written again.
+    """
+    for other in temporaries_of(path):
+        if _is_abandoned(other, path):
+            other.unlink(missing_ok=True)
+    os.replace(temporary, path)
 
 
 def temporaries_of(path: Path) -> list[Path]:

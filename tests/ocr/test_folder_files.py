@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -174,6 +175,24 @@ def test_files_of_killed_writers_are_removed_by_the_next_save(tmp_path):
         path.write_bytes(b"half")
     save_model(tmp_path, network(VOCABULARIES[0]), VOCABULARIES[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "weights.safetensors"]
+
+
+def test_a_writer_that_is_killed_after_the_rename_leaves_nothing_of_killed_writers(tmp_path):
+    """A file that is there is perhaps never written again: nobody would remove them later."""
+    left = tmp_path / f"a.{_files._host()}.{dead_process()}.abc.new"
+    left.write_bytes(b"half")
+    script = f"""
+import os, pathlib, signal
+from ctckit import _files
+rename = os.replace
+def rename_and_die(*paths):
+    rename(*paths)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.replace = rename_and_die
+_files.write_atomically(pathlib.Path({str(tmp_path / "a")!r}), b"1")
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_files_of_living_writers_and_of_young_unknown_ones_stay(tmp_path):

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ctckit._files import locked, make_folder, remove_abandoned, sync_folder, temporaries_of, write_temporary
+from ctckit._files import locked, make_folder, rename_into_place, sync_folder, temporaries_of, write_temporary
 from ctckit.errors import DataError, InvalidInputError, MissingModelError, ModelFormatError
 from ctckit.ocr.data.rules import BEFORE, LineRules
 from ctckit.ocr.networks import NETWORKS, Network, build, name_of, shapes_of
@@ -125,8 +125,7 @@ def _replace(folder: Path, content: Mapping[str, bytes]) -> None:
         for name, part in content.items():
             staged[name] = write_temporary(folder / name, part)
         for name in (WEIGHTS_FILE, RECORD_FILE):
-            os.replace(staged[name], folder / name)
-            remove_abandoned(folder / name)
+            rename_into_place(staged[name], folder / name)
         sync_folder(folder)
     except OSError as error:
         raise DataError(f"{folder}: the model cannot be saved ({error.strerror}). The old one stays.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctckit import _checks
-from ctckit._files import make_folder, remove_abandoned, sync_folder, write_temporary
+from ctckit._files import make_folder, rename_into_place, sync_folder, write_temporary
 from ctckit.errors import DataError, InvalidInputError
 from ctckit.ocr.data.images import GrayImage
 from ctckit.ocr.data.lines import LineSet, load_lines
@@ -254,8 +253,7 @@ def _replacing(out: Path, content: bytes) -> Iterator[Path]:
         raise DataError(f"{out}: cannot be written ({error.strerror}). Choose another file.") from error
     try:
         yield temporary
-        os.replace(temporary, out)
-        remove_abandoned(out)
+        rename_into_place(temporary, out)
         sync_folder(out.parent)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}). Choose another file.") from error
