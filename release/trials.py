@@ -2,7 +2,10 @@
 
 A Python is a command, so that a foreign one can run in an emulator. Those of this machine are found; others are given:
 
-    python -m release.trials dist --python "qemu-aarch64-static -L ROOT ROOT/usr/bin/python3.11"
+    python -m release.trials dist --python "qemu-aarch64-static -L ROOT -0 SCRIPT ROOT/usr/bin/python3.11"
+
+Tests start the Python again by its name. Where the kernel cannot run foreign programs (binfmt_misc), that name must be
+a script, SCRIPT, which starts the emulator: `exec qemu-aarch64-static -L ROOT -0 SCRIPT ROOT/usr/bin/python3.11 "$@"`.
 
 `ctckit doctor` and the tests below have to succeed, and the core has to find the instruction sets of the processor.
 """
@@ -124,6 +127,8 @@ def main() -> int:
     )
     parser.add_argument("--tests", nargs="+", default=TESTS)
     arguments = parser.parse_args()
+    if shutil.which("uv") is None:
+        parser.error("uv is not installed. It installs the wheels: pip install uv.")
     pythons = [python_of(each) for each in arguments.python] if arguments.python else pythons_here()
     failed, untried = [], []
     for wheel in sorted(arguments.folder.glob("*.whl")):

@@ -29,37 +29,74 @@ Passes::Passes(const Frames& frames, std::span<const int32_t> closed, std::span<
                std::span<const double> column)
     : frames_(frames), closed_(closed.size()), tokens_(closed.begin(), closed.end()) {
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  const auto rows = static_cast<size_t>(frames_.count);
-  skip_.assign(width(), 0);
+  width_ = (tokens_.size() + 1) / block * block + block;
+  const auto size = static_cast<size_t>(frames_.count) * width_;
+  label_alpha_ = std::make_unique_for_overwrite<double[]>(block + width_ + size);
+  blank_alpha_ = std::make_unique_for_overwrite<double[]>(block + width_ + size);
+  label_u_ = std::make_unique_for_overwrite<double[]>(size + block);
+  skip_.assign(width_ + block, 0);
   for (size_t i = 1; i < tokens_.size(); ++i) skip_[i + 1] = may_skip(i);
-  label_alpha_.resize((rows + 1) * width());
-  blank_alpha_.resize((rows + 1) * width());
-  label_u_.resize(rows * width());
   find_emissions();
-  forward(column);
-  if (end_ > 0) backward();
+  run(column);
 }
 
+// The emissions of the blank, of the text's other classes, and a 0 for places without a label.
 void Passes::find_emissions() {
   std::vector<int32_t> classes = {frames_.blank};
+  std::vector<size_t> places;
   for (const int32_t token : tokens_) {
     const auto known = std::ranges::find(classes, token);
-    distinct_.push_back(static_cast<size_t>(known - classes.begin()));
+    places.push_back(static_cast<size_t>(known - classes.begin()));
     if (known == classes.end()) classes.push_back(token);
   }
-  classes_ = classes.size();
-  const auto rows = static_cast<size_t>(frames_.count),
-             width = static_cast<size_t>(whole_blocks(static_cast<int>(classes_)));
-  emissions_.resize(rows * classes_);
-  std::vector<float> all_scores(rows * classes_), exponentials(width);
-  frames_.gather(classes, all_scores.data());
-  for (size_t t = 0; t < rows; ++t) {
-    const float* const scores = &all_scores[t * classes_];
-    const float top = beam_kernels().exponentials(scores, static_cast<int>(classes_), exponentials.data());
-    top_.push_back(std::isinf(top) ? 0 : static_cast<double>(top));
-    for (size_t k = 0; k < classes_; ++k)
-      emissions_[t * classes_ + k] = exact_if_zero(exponentials[k], scores[k] - top);
+  const size_t rows = static_cast<size_t>(frames_.count), count = classes.size();
+  classes_ = count + 1;
+  classes_at_.assign(width_, static_cast<int32_t>(count));
+  std::ranges::transform(places, classes_at_.begin() + 1, [](size_t place) { return static_cast<int32_t>(place); });
+  std::vector<float> scores(rows * count),
+      exponentials(static_cast<size_t>(whole_blocks(static_cast<int>(scores.size()))));
+  frames_.gather(classes, scores.data());
+  for (auto frame = scores.begin(); frame != scores.end(); frame += static_cast<std::ptrdiff_t>(count)) {
+    const auto end = frame + static_cast<std::ptrdiff_t>(count);
+    const float top = *std::max_element(frame, end);
+    top_.push_back(std::isinf(top) ? 0 : top);
+    std::for_each(frame, end, [&](float& score) { score -= top_.back(); });
   }
+  beam_kernels().exponentials(scores.data(), static_cast<int>(scores.size()), exponentials.data());
+  emissions_.resize(rows * classes_);
+  for (size_t t = 0; t < rows; ++t)
+    for (size_t k = 0; k < count; ++k)
+      emissions_[t * classes_ + k] = exact_if_zero(exponentials[t * count + k], scores[t * count + k]);
+}
+
+// The states begin with the masses of a column.
+void Passes::run(std::span<const double> column) {
+  const size_t count = tokens_.size();
+  std::fill_n(label_alpha_.get(), block + width_, 0);
+  std::fill_n(blank_alpha_.get(), block + width_, 0);
+  for (size_t s = 0; s < std::min(column.size(), 2 * count + 1); ++s)
+    (s % 2 ? alpha_label(0)[s / 2 + 1] : alpha_blank(0)[s / 2]) = std::exp(column[s]);
+  std::fill_n(label_u(frames_.count), block, 0);
+  std::vector<double> label_beta(width_), blank_beta(width_), blank_u(width_);
+  blank_beta[count] = 1;
+  if (count > 0) label_beta[count] = 1;
+  scale_.resize(static_cast<size_t>(frames_.count));
+  const PassesProblem problem{frames_.count,
+                              static_cast<int>(width_),
+                              static_cast<int>(classes_),
+                              classes_at_.data(),
+                              skip_.data(),
+                              emissions_.data(),
+                              scale_.data(),
+                              alpha_label(0),
+                              alpha_blank(0),
+                              label_u(0),
+                              label_beta.data(),
+                              blank_beta.data(),
+                              blank_u.data()};
+  passes_kernel().forward(problem);
+  end_ = alpha_blank(frames_.count)[count] + alpha_label(frames_.count)[count];
+  if (end_ > 0) passes_kernel().backward(problem);
 }
 
 // The scaled emissions of a class in all frames, as in emissions_.
@@ -69,7 +106,7 @@ const std::vector<double>& Passes::emissions_of(int32_t token) {
   const size_t rows = top_.size();
   std::vector<float> scores(rows), exponentials(static_cast<size_t>(whole_blocks(static_cast<int>(rows))));
   frames_.gather({&token, 1}, scores.data());
-  for (size_t t = 0; t < rows; ++t) scores[t] -= static_cast<float>(top_[t]);
+  for (size_t t = 0; t < rows; ++t) scores[t] -= top_[t];
   const float top = beam_kernels().exponentials(scores.data(), static_cast<int>(rows), exponentials.data());
   const double factor = std::isinf(top) ? 0 : std::exp(static_cast<double>(top));
   std::vector<double>& column = columns_.emplace_back(Column{token, std::vector<double>(rows)}).emissions;
@@ -81,41 +118,8 @@ const std::vector<double>& Passes::emissions_of(int32_t token) {
   return column;
 }
 
-void Passes::forward(std::span<const double> column) {
-  const size_t count = tokens_.size();
-  for (size_t s = 0; s < std::min(column.size(), 2 * count + 1); ++s)
-    (s % 2 ? alpha_label(0)[s / 2 + 1] : alpha_blank(0)[s / 2]) = std::exp(column[s]);
-  for (int64_t t = 0; t < frames_.count; ++t) {
-    const double *const label = alpha_label(t), *const blank = alpha_blank(t);
-    double *const next_label = alpha_label(t + 1), *const next_blank = alpha_blank(t + 1);
-    double* const row = emissions_.data() + static_cast<size_t>(t) * classes_;
-    double sum = 0;
-    for (size_t i = 0; i <= count; ++i) sum += next_blank[i] = (blank[i] + label[i]) * row[0];
-    for (size_t i = 0; i < count; ++i)
-      sum += next_label[i + 1] = (label[i + 1] + blank[i] + skip_[i + 1] * label[i]) * row[distinct_[i]];
-    scale_.push_back(sum > 0 ? 1 / sum : 0);
-    for (size_t i = 0; i <= count; ++i) next_blank[i] *= scale_.back(), next_label[i] *= scale_.back();
-    for (size_t k = 0; k < classes_; ++k) row[k] *= scale_.back();
-  }
-  end_ = alpha_blank(frames_.count)[count] + alpha_label(frames_.count)[count];
-}
-
-void Passes::backward() {
-  const size_t count = tokens_.size();
-  std::vector<double> blank_u(count + 1), beta_label(count), beta_blank(count + 1);
-  beta_blank[count] = 1;
-  if (count > 0) beta_label[count - 1] = 1;
-  for (int64_t t = frames_.count - 1; t >= 0; --t) {
-    const double* const row = emissions_.data() + static_cast<size_t>(t) * classes_;
-    double* const u = label_u(t);
-    for (size_t i = 0; i < count; ++i) u[i + 1] = beta_label[i] * row[distinct_[i]];
-    for (size_t i = 0; i <= count; ++i) blank_u[i] = beta_blank[i] * row[0];
-    for (size_t i = 0; i < count; ++i) beta_label[i] = u[i + 1] + blank_u[i + 1] + skip_[i + 2] * u[i + 2];
-    for (size_t i = 0; i <= count; ++i) beta_blank[i] = blank_u[i] + (i < count ? u[i + 1] : 0);
-  }
-}
-
 double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
+  if (!(end_ > 0)) return std::nan("");  // the text is impossible
   from += closed_, to += closed_;
   const double near = end_ > least_ratio ? ratio(from, to, instead, negligible) : std::nan("");
   return std::log(std::isnan(near) ? ratio(from, to, instead, 0) : near);

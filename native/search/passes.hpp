@@ -11,10 +11,12 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "search/confidence.hpp"
+#include "simd/passes_kernel.hpp"
 
 namespace ctckit {
 
@@ -30,28 +32,29 @@ class Passes {
 
  private:
   void find_emissions();
-  void forward(std::span<const double> column);
-  void backward();
+  void run(std::span<const double> column);
   const std::vector<double>& emissions_of(int32_t token);
   double ratio(size_t from, size_t to, std::span<const int32_t> instead, double negligible);
   bool may_skip(size_t label) const { return tokens_[label] != tokens_[label - 1]; }
 
-  // Rows of frames; those of α begin one frame earlier, with the column. Label i has the place i + 1, and place 0 is
-  // empty; so has `label_u_` the empty place N + 1.
-  size_t width() const { return tokens_.size() + 2; }
-  double* alpha_label(int64_t row) { return label_alpha_.data() + static_cast<size_t>(row) * width(); }
-  double* alpha_blank(int64_t row) { return blank_alpha_.data() + static_cast<size_t>(row) * width(); }
-  double* label_u(int64_t t) { return label_u_.data() + static_cast<size_t>(t) * width(); }
+  // Rows of frames, as in simd/passes_kernel.hpp: label i has the place i + 1. The rows of α begin one frame earlier,
+  // with the column.
+  double* alpha_label(int64_t row) { return label_alpha_.get() + block + static_cast<size_t>(row) * width_; }
+  double* alpha_blank(int64_t row) { return blank_alpha_.get() + block + static_cast<size_t>(row) * width_; }
+  double* label_u(int64_t t) { return label_u_.get() + static_cast<size_t>(t) * width_; }
+
+  static constexpr size_t block = passes_block;
 
   Frames frames_;
   size_t closed_;                    // the number of closed tokens
   std::vector<int32_t> tokens_;      // these are the first
-  std::vector<double> skip_;         // 1 where a label may follow the label before it
-  std::vector<double> emissions_;    // (frames, distinct classes), relative to top_; scaled by scale_ in forward()
-  std::vector<size_t> distinct_;     // of each token: its place in emissions_; the blank has place 0
-  size_t classes_ = 1;               // distinct ones
-  std::vector<double> top_, scale_;  // of each frame
-  std::vector<double> label_alpha_, blank_alpha_, label_u_;
+  size_t width_, classes_;           // of the rows of states, and of those of emissions
+  std::vector<double> skip_;         // see PassesProblem
+  std::vector<int32_t> classes_at_;  // see PassesProblem
+  std::vector<double> emissions_;    // relative to top_, times scale_
+  std::vector<float> top_;           // of each frame: the largest score of these classes
+  std::vector<double> scale_;        // of each frame
+  std::unique_ptr<double[]> label_alpha_, blank_alpha_, label_u_;
   struct Column {
     int32_t token;
     std::vector<double> emissions;

@@ -40,6 +40,7 @@ struct Group {
 struct Text {
   std::vector<int32_t> tokens;  // of the best variant
   double score;
+  std::optional<double> own = {};  // the exact log-probability of these tokens alone, if it was computed
 };
 
 bool is_placed(const Decoded& text) { return text.tokens.empty() || text.rescored.ends.back() > 0; }
@@ -80,11 +81,12 @@ class Ranking {
     const auto append = [&](Decoded text) {
       if (is_placed(text)) result.push_back(std::move(text));
     };
-    for (auto each = texts.begin(); each != texts.end() && result.empty(); ++each) append(refined_most(each->tokens));
-    if (result.empty()) return {complete(scored(texts.front().tokens))};
+    for (auto each = texts.begin(); each != texts.end() && result.empty(); ++each)
+      append(refined_most(each->tokens, each->own));
+    if (result.empty()) return {complete(scored(texts.front().tokens, texts.front().own))};
     for (const Text& each : texts) {
       if (result.size() == n) break;
-      if (!same(each.tokens, result.front().tokens)) append(complete(scored(each.tokens)));
+      if (!same(each.tokens, result.front().tokens)) append(complete(scored(each.tokens, each.own)));
     }
     std::stable_sort(result.begin() + 1, result.end(),
                      [](const Decoded& a, const Decoded& b) { return a.score > b.score; });
@@ -95,8 +97,8 @@ class Ranking {
   void know(std::vector<int32_t> tokens) { known_.emplace(scorer_, std::move(tokens)); }
 
   // The text after as many rounds of refinements as improve it.
-  Decoded refined_most(std::vector<int32_t> tokens) {
-    Scored scored = this->scored(std::move(tokens));
+  Decoded refined_most(std::vector<int32_t> tokens, std::optional<double> exact = {}) {
+    Scored scored = this->scored(std::move(tokens), exact);
     double own = scored.own;
     Decoded best = complete(std::move(scored));
     for (int round = 0; round < max_rounds; ++round) {
@@ -151,8 +153,11 @@ class Ranking {
       best = std::max(best, texts.back().score);
       lost = std::max(lost, texts.back().score - next->mass);
     }
-    for (Text& each : texts)
-      if (!known_->is_short() && each.score > best - in_doubt) each.score = scored(each.tokens).text.score;
+    for (Text& each : texts) {
+      if (known_->is_short() || !(each.score > best - in_doubt)) continue;
+      const Scored exact = scored(each.tokens);
+      each.score = exact.text.score, each.own = exact.own;
+    }
     std::ranges::stable_sort(texts, std::ranges::greater{}, &Text::score);
     for (; next != groups_.end() && texts.size() < n; ++next) texts.push_back(text_of(*next));
     std::stable_sort(texts.begin() + 1, texts.end(), [](const Text& a, const Text& b) { return a.score > b.score; });
@@ -251,13 +256,13 @@ class Ranking {
     return known_->is_short() || is_known(tokens) ? known_->log_prob_of(tokens) : scorer_.log_prob_of(tokens);
   }
 
-  // A text with its exact scores, and the log-probability of these tokens alone.
+  // A text with its exact scores, and the log-probability of these tokens alone, which may be known.
   struct Scored {
     Decoded text;
     double own;
   };
-  Scored scored(std::vector<int32_t> tokens) {
-    const double own = own_log_prob(tokens);
+  Scored scored(std::vector<int32_t> tokens, std::optional<double> exact = {}) {
+    const double own = exact ? *exact : own_log_prob(tokens);
     Scored result{{std::move(tokens), {}, {}, 0}, own};
     Decoded& text = result.text;
     text.parts = scorers_.parts(whole(text.tokens), options_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "scorers/plan.hpp"
 #include "search/confidence.hpp"
@@ -37,10 +38,12 @@ Alignment align(const Frames& frames, std::span<const int32_t> tokens) {
   std::ranges::copy(own.tokens(), labels.begin());
   for (size_t i = 1; i < tokens.size(); ++i)
     if (tokens[i] == tokens[i - 1]) skip[i] = impossible;
-  std::vector<uint8_t> choices(static_cast<size_t>(frames.count) * size);
+  // The kernel writes what is read here: much faster than to set it all to 0 before.
+  const auto choices = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(frames.count) * size);
   PathProblem problem{rows.log_probs,
                       rows.stride,
                       static_cast<int>(rows.count),
+                      rows.classes,
                       rows.blank,
                       count,
                       width,
@@ -48,7 +51,7 @@ Alignment align(const Frames& frames, std::span<const int32_t> tokens) {
                       skip.data(),
                       {},
                       {},
-                      choices.data()};
+                      choices.get()};
   for (size_t row = 0; row < 2; ++row) {
     problem.label_scores[row] = scores.data() + 2 * row * (size + beam_block) + beam_block;
     problem.blank_scores[row] = problem.label_scores[row] + size + beam_block;

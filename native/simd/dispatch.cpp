@@ -7,20 +7,23 @@
 
 namespace ctckit {
 
-#define CTCKIT_DECLARE(isa)              \
-  namespace isa {                        \
-  extern const LossKernels loss_kernels; \
-  extern const BeamKernels beam_kernels; \
-  extern const PathKernel path_kernel;   \
-  extern const AlignKernel align_kernel; \
-  }                                      \
-  static const InstructionSet set_##isa = {isa::loss_kernels, isa::beam_kernels, isa::path_kernel, isa::align_kernel};
+#define CTCKIT_DECLARE(isa)                                                                                            \
+  namespace isa {                                                                                                      \
+  extern const LossKernels loss_kernels;                                                                               \
+  extern const BeamKernels beam_kernels;                                                                               \
+  extern const PassesKernel passes_kernel;                                                                             \
+  extern const PathKernel path_kernel;                                                                                 \
+  extern const AlignKernel align_kernel;                                                                               \
+  }                                                                                                                    \
+  static const InstructionSet set_##isa = {isa::loss_kernels, isa::beam_kernels, isa::passes_kernel, isa::path_kernel, \
+                                           isa::align_kernel};
 
 namespace {
 
 struct InstructionSet {
   const LossKernels& loss;
   const BeamKernels& beam;
+  const PassesKernel& passes;
   const PathKernel& path;
   const AlignKernel& align;
 };
@@ -53,6 +56,7 @@ std::atomic<const InstructionSet*>& chosen() {
 
 const LossKernels& loss_kernels() { return chosen().load()->loss; }
 const BeamKernels& beam_kernels() { return chosen().load()->beam; }
+const PassesKernel& passes_kernel() { return chosen().load()->passes; }
 const PathKernel& path_kernel() { return chosen().load()->path; }
 const AlignKernel& align_kernel() { return chosen().load()->align; }
 

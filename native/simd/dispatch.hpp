@@ -9,12 +9,14 @@
 #include "simd/align_kernel.hpp"
 #include "simd/beam_kernel.hpp"
 #include "simd/loss_kernel.hpp"
+#include "simd/passes_kernel.hpp"
 #include "simd/path_kernel.hpp"
 
 namespace ctckit {
 
 const LossKernels& loss_kernels();
 const BeamKernels& beam_kernels();
+const PassesKernel& passes_kernel();
 const PathKernel& path_kernel();
 const AlignKernel& align_kernel();
 

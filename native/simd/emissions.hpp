@@ -4,10 +4,25 @@
 
 #include "simd/arena.hpp"
 #include "simd/lattice.hpp"
+#include "simd/table.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 
 constexpr double ln2 = 0.69314718055994530942;
+
+#if defined(__AVX512F__)
+// The same as Emission, but looked up where it is needed: for emissions that are not kept.
+template <class Number>
+struct TableEmission {
+  Table<typename Number::Mantissa> mantissas;
+  Table<typename Number::Exponent> exponents;
+  const int32_t* labels;
+  Scaled<Number> of_blank;
+
+  CTCKIT_INLINE Scaled<Number> label_at(int i) const { return {mantissas.at(labels + i), exponents.at(labels + i)}; }
+  CTCKIT_INLINE Scaled<Number> blank() const { return of_blank; }
+};
+#endif
 
 template <class Number, class Real>
 class Emitter {
@@ -40,6 +55,18 @@ class Emitter {
     out.label[out.width] = blank.mantissa[0], out.label_exponent[out.width] = blank.exponent[0];
   }
 
+#if defined(__AVX512F__)
+  CTCKIT_INLINE bool fits_in_registers() const { return by_table_ && classes_ <= Table<Mantissa>::most; }
+
+  CTCKIT_INLINE TableEmission<Number> in_registers(const Real* x, Mantissa top) {
+    fill_table(x, top);
+    return {{table_, classes_},
+            {table_exponent_, classes_},
+            labels_,
+            {broadcast(table_[blank_]), broadcast(table_exponent_[blank_])}};
+  }
+#endif
+
   // Whether every product of emissions stays in the range of Number, over `frames` frames with one transition each, of
   // at most `greatest_weight` nats.
   CTCKIT_INLINE bool in_range(int frames, double greatest_weight) const {
@@ -54,7 +81,7 @@ class Emitter {
   }
 
   // Fewer classes than labels: one exponential for each class, then a table lookup for each label.
-  CTCKIT_INLINE void look_up(const Real* x, Mantissa top, Window window, const Emission<Number>& out) {
+  CTCKIT_INLINE void fill_table(const Real* x, Mantissa top) {
     for (int c = 0; c < classes_; c += lanes<Mantissa>) {
       Mantissa row[lanes<Mantissa>];
       for (int k = 0; k < lanes<Mantissa>; ++k) row[k] = c + k < classes_ ? static_cast<Mantissa>(x[c + k]) : top;
@@ -62,17 +89,18 @@ class Emitter {
       store(table_ + c, power.mantissa);
       store(table_exponent_ + c, power.exponent);
     }
-#if defined(__AVX512F__)  // a table of 32 entries fits in two registers: one instruction looks up 16 labels
+  }
+
+  CTCKIT_INLINE void look_up(const Real* x, Mantissa top, Window window, const Emission<Number>& out) {
+    fill_table(x, top);
+#if defined(__AVX512F__)
     if constexpr (sizeof(Mantissa) == 4) {
-      if (classes_ <= 32) {
-        const int upper = classes_ > 16 ? 16 : 0;
-        const __m512 low = _mm512_loadu_ps(table_), high = _mm512_loadu_ps(table_ + upper);
-        const __m512i low_exponent = _mm512_loadu_si512(table_exponent_);
-        const __m512i high_exponent = _mm512_loadu_si512(table_exponent_ + upper);
-        for (int i = window.from; i < window.to; i += 16) {
-          const __m512i index = _mm512_loadu_si512(labels_ + i);
-          _mm512_storeu_ps(out.label + i, _mm512_permutex2var_ps(low, index, high));
-          _mm512_storeu_si512(out.label_exponent + i, _mm512_permutex2var_epi32(low_exponent, index, high_exponent));
+      if (classes_ <= Table<Mantissa>::most) {
+        const Table<Mantissa> mantissas(table_, classes_);
+        const Table<Exponent> exponents(table_exponent_, classes_);
+        for (int i = window.from; i < window.to; i += lanes<Mantissa>) {
+          store(out.label + i, mantissas.at(labels_ + i));
+          store(out.label_exponent + i, exponents.at(labels_ + i));
         }
         return;
       }

@@ -93,9 +93,9 @@ struct Emission {
 };
 
 // α of the next frame: (sum over the incoming transitions) · emission, for states [from, to).
-template <class Number, class Transitions>
+template <class Number, class Emissions, class Transitions>
 CTCKIT_INLINE void forward_step(const FrameStates<Number>& before, const FrameStates<Number>& after,
-                                const Emission<Number>& emission, const Transitions& transitions, int from, int to) {
+                                const Emissions& emission, const Transitions& transitions, int from, int to) {
   const Scaled<Number> blank_emission = emission.blank();
   for (int i = from; i < to; i += lanes<typename Number::Mantissa>) {
     const Scaled<Number> label = transitions.into_label(before, i), blank = transitions.into_blank(before, i);

@@ -283,16 +283,28 @@ class Solver {
   }
 
   void advance(int t, const Real* x, const States& before, const States& after, Window window) {
-    emitter_.compute(x, maximum_[t], window, emission(t));
-    if (Transitions::weighted && t == 0)
-      forward_step<Number>(before, after, emission(t), transitions_.start(), window.from, window.to);
-    else
-      forward_step<Number>(before, after, emission(t), transitions_.inside(), window.from, window.to);
+    emit(t, x, window, [&](const auto& emissions) __attribute__((always_inline)) {
+      if (Transitions::weighted && t == 0)
+        forward_step<Number>(before, after, emissions, transitions_.start(), window.from, window.to);
+      else
+        forward_step<Number>(before, after, emissions, transitions_.inside(), window.from, window.to);
+    });
     if (t % renormalize_each == renormalize_each - 1) after.renormalize(window.from, window.to);
     // The next frame reads beyond this window, at most one block, because its band may be wider. It must read zeros.
     for (int i = window.from - Transitions::speed; i < window.from; ++i)
       after.label[i] = 0, after.label_exponent[i] = Number::zero_exponent;
     after.clear(window.to, smaller(window.to + block, width_ + padding));
+  }
+
+  // Calls `use` with the emissions of a frame. They are kept for the backward pass, if there is one.
+  template <class Use>
+  CTCKIT_INLINE void emit(int t, const Real* x, Window window, Use&& use) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(Mantissa) == 4)
+      if (!item_->gradient && emitter_.fits_in_registers()) return use(emitter_.in_registers(x, maximum_[t]));
+#endif
+    emitter_.compute(x, maximum_[t], window, emission(t));
+    use(emission(t));
   }
 
   bool find_likelihood(const States& last) {

@@ -6,6 +6,7 @@
 
 #include "simd/lanes.hpp"
 #include "simd/lattice.hpp"
+#include "simd/table.hpp"
 
 namespace ctckit::CTCKIT_ISA {
 
@@ -24,25 +25,41 @@ Band band(const PathProblem& problem, int t) {
   return {from / width * width, (to + width - 1) / width * width};
 }
 
+// The log-probabilities of a frame, for the labels from an index on.
+struct Gathered {
+  const float* frame;
+  CTCKIT_INLINE Vector<float> at(const int32_t* labels) const { return gather_at<float>(frame, labels); }
+};
+
 // Ties: stay wins over advance, advance wins over skip.
-void step(const PathProblem& problem, int t, Band states) {
-  const float* const x = problem.log_probs + t * problem.frame_stride;
+template <class Emissions>
+CTCKIT_INLINE void step(const PathProblem& problem, int t, Band states, float blank_log_prob,
+                        const Emissions& emissions) {
   const float *const label = problem.label_scores[(t + 1) & 1], *const blank = problem.blank_scores[(t + 1) & 1];
   float *const label_after = problem.label_scores[t & 1], *const blank_after = problem.blank_scores[t & 1];
   uint8_t* const codes = problem.choices + static_cast<int64_t>(t) * problem.width;
-  const Vector<float> blank_emission = broadcast(x[problem.blank]);
+  const Vector<float> blank_emission = broadcast(blank_log_prob);
   for (int i = states.from; i < states.to; i += width) {
     const Vector<float> stay = load(label + i), advance = load(blank + i), before = load(label + i - 1);
     const Vector<float> skip = before + load(problem.skip + i);
     const Vector<int32_t> advances = advance > stay;
     const Vector<float> better = advances ? advance : stay;
     const Vector<int32_t> skips = skip > better, enters = before > advance;
-    store(label_after + i, (skips ? skip : better) + gather_at<float>(x, problem.labels + i));
+    store(label_after + i, (skips ? skip : better) + emissions.at(problem.labels + i));
     store(blank_after + i, (enters ? before : advance) + blank_emission);
     const Vector<int32_t> code = (skips ? broadcast(int32_t{2}) : (advances & 1)) | (enters & 4);
     const Codes narrow = __builtin_convertvector(code, Codes);
     std::memcpy(codes + i, &narrow, sizeof narrow);
   }
+}
+
+void step(const PathProblem& problem, int t, Band states) {
+  const float* const frame = problem.log_probs + t * problem.frame_stride;
+#if defined(__AVX512F__)
+  if (problem.classes <= Table<float>::most)
+    return step(problem, t, states, frame[problem.blank], Table<float>(frame, problem.classes));
+#endif
+  step(problem, t, states, frame[problem.blank], Gathered{frame});
 }
 
 // Only differences of scores matter; scores near 0 keep more digits of them.

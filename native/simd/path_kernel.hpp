@@ -9,7 +9,7 @@ namespace ctckit {
 struct PathProblem {
   const float* log_probs;  // (frames, classes)
   int64_t frame_stride;
-  int frames, blank, tokens;
+  int frames, classes, blank, tokens;
   int width;              // more than `tokens`, whole blocks
   const int32_t* labels;  // (width): classes, any class as padding
   const float* skip;      // (width): 0 if label i may follow label i − 1 without a blank, else −∞

@@ -87,6 +87,8 @@ MUTANTS = (
     Mutant("change: skip into it", "search/passes.cpp", "instead.front() != left", "true"),
     Mutant("change: skip out of it", "search/passes.cpp", "before_right != right", "true"),
     Mutant("change: blanks in it", "search/passes.cpp", "k > 0 ? middle_[2 * k - 1] : left_blank", "left_blank"),
+    Mutant("passes: skip", "simd/passes_kernel.cpp", "load(problem.skip + i + 1) * next", "next"),
+    Mutant("passes: last emission", "simd/passes_kernel.cpp", "k < problem.classes", "k + 2 < problem.classes"),
     Mutant("ranking: score after a change", "scorers/fusion_path.cpp", "change.gain -= gains_[next];", ""),
     Mutant("words of one spelling", "scorers/word_choice.cpp", "choice.score > same.score", "false"),
     Mutant("search: saved label part", "search/beam.cpp", "label_[i] = text.label;", ""),
