@@ -13,11 +13,10 @@ constexpr int width = lanes<double>;
 void forward(const PassesProblem& given) {
   const PassesProblem problem = given;  // no array can be a part of it
   for (int64_t t = 0; t < problem.frames; ++t) {
-    const double *const label = problem.label_alpha + t * problem.width, *const blank =
-                                                                             problem.blank_alpha + t * problem.width;
-    double *const label_after = problem.label_alpha + (t + 1) * problem.width, *const blank_after =
-                                                                                   problem.blank_alpha +
-                                                                                   (t + 1) * problem.width;
+    const double* const label = problem.label_alpha + t * problem.width;
+    const double* const blank = problem.blank_alpha + t * problem.width;
+    double* const label_after = problem.label_alpha + (t + 1) * problem.width;
+    double* const blank_after = problem.blank_alpha + (t + 1) * problem.width;
     double* const emissions = problem.emissions + t * problem.classes;
     Vector<double> sum = {};
     for (int i = 0; i < problem.width; i += width) {
