@@ -36,6 +36,11 @@ class Platform:
         family = f"manylinux_{NEWEST_GLIBC.replace('.', '_')}" if self.library == "gnu" else "musllinux_1_2"
         return f"{family}_{self.machine}"
 
+    def suffix(self, version: str) -> str:
+        """Return how the file of an extension module ends. Python 3.10 does not tell musl from glibc (bpo-43112)."""
+        library = "gnu" if version == "3.10" else self.library
+        return f".cpython-{version.replace('.', '')}-{self.machine}-linux-{library}.so"
+
 
 PLATFORMS = [Platform(machine, library) for library in ("gnu", "musl") for machine in ("x86_64", "aarch64")]
 BUILD_PYTHONS = ["3.10", "3.11", "3.12"]

@@ -72,7 +72,7 @@ def built(platform: Platform, version: str, python: Path) -> Path:
     environment = {
         "PYTHONPATH": "",  # the build sees only its own packages
         "_PYTHON_HOST_PLATFORM": f"linux-{platform.machine}",
-        "SETUPTOOLS_EXT_SUFFIX": f".cpython-{version.replace('.', '')}-{platform.machine}-linux-{platform.library}.so",
+        "SETUPTOOLS_EXT_SUFFIX": platform.suffix(version),
     }
     for old in folder.glob("*.whl"):
         old.unlink()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from release.contents import package_files, stray_and_missing
+from release.platforms import Platform
 from tests.support.paths import ROOT
 
 LEFT_OUT = (".ci/", ".github/")  # of no use outside the repository
@@ -45,6 +46,13 @@ def test_package_files_are_those_that_one_expects():
     assert {"ctckit/__init__.py", "ctckit/py.typed", "ctckit/_native.pyi", "ctckit/ocr/data/digits/LICENSE"} <= names
     suffixes = {Path(name).suffix for name in names}
     assert suffixes == {".py", ".pyi", ".typed", ".css", ".html", ".js", ".npz", ".wav", ""}
+
+
+def test_a_core_has_the_name_that_its_python_looks_for():
+    """CPython 3.10 on musl looks for a name with "gnu", and the wheels of NumPy for it have that."""
+    assert Platform("x86_64", "musl").suffix("3.10") == ".cpython-310-x86_64-linux-gnu.so"
+    assert Platform("x86_64", "musl").suffix("3.11") == ".cpython-311-x86_64-linux-musl.so"
+    assert Platform("aarch64", "gnu").suffix("3.11") == ".cpython-311-aarch64-linux-gnu.so"
 
 
 def test_the_sdist_has_every_file_of_the_repository(sdist):
