@@ -14,6 +14,8 @@ namespace {
 constexpr double negligible = 1e-80;
 // A smaller ratio, or one through a greater u, may have lost parts to underflow.
 constexpr double least_ratio = 1e-30, greatest_u = 1e250;
+// Nats: a smaller difference may be a rounding error. So equally likely texts stay equal, on all instruction sets.
+constexpr double rounding = 1e-12;
 // Frames may be left out where the text itself passes the place in the others with this share of its mass.
 constexpr double most_passed = 1 - 1e-9;
 
@@ -122,7 +124,8 @@ double Passes::gain(size_t from, size_t to, std::span<const int32_t> instead) {
   if (!(end_ > 0)) return std::nan("");  // the text is impossible
   from += closed_, to += closed_;
   const double near = end_ > least_ratio ? ratio(from, to, instead, negligible) : std::nan("");
-  return std::log(std::isnan(near) ? ratio(from, to, instead, 0) : near);
+  const double result = std::log(std::isnan(near) ? ratio(from, to, instead, 0) : near);
+  return std::abs(result) < rounding ? 0 : result;
 }
 
 // Frames are left out before the mass of the tokens before the change reaches `negligible`, and after it has fallen below

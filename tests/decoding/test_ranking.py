@@ -10,6 +10,7 @@ import pytest
 import ctckit
 from ctckit import BeamDecoder, NGramModel, Vocabulary
 from ctckit.decoding import beam
+from ctckit.kernels import runtime
 from tests.support.search_problems import ENGINES, LETTERS, TOLERANCES, random_arpa, text_probs
 
 
@@ -215,3 +216,24 @@ def test_lists_are_exact_where_frames_exclude_classes(penalty):
         log_probs = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
         found = decoder.decode(log_probs, n_best=8)[0]
         expect_best_first(found, log_probs)
+
+
+@pytest.mark.parametrize("name", runtime.instruction_sets())
+def test_a_text_as_likely_as_the_likeliest_has_its_log_probability(name):
+    """Rounding errors, which differ between instruction sets, do not decide which of them comes first."""
+    vocabulary = Vocabulary(("", *"abcdefgh"))
+    before = runtime.instruction_set()
+    runtime.set_instruction_set(name)
+    try:
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            probs = np.full((16, len(vocabulary)), 0.01)
+            probs[np.arange(0, 16, 2), rng.integers(3, len(vocabulary), 8)] += 0.9
+            probs[1::2, 0] += 0.9
+            probs[2 * rng.integers(8)] = [0.01, 0.45, 0.45, *[0.015] * 6]  # "a" or "b"
+            log_probs = np.log(probs / probs.sum(1, keepdims=True)).astype(np.float32)
+            first, second = BeamDecoder(vocabulary).decode(log_probs, n_best=2)[0]
+            assert first.text.translate(str.maketrans("ab", "ba")) == second.text
+            assert first.log_prob == second.log_prob
+    finally:
+        runtime.set_instruction_set(before)
