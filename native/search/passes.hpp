@@ -27,7 +27,8 @@ class Passes {
          std::span<const double> column);
 
   // Returns log p(other | x) − log p(tokens | x), where `other` has this instead of the tokens [from, to). NaN where the
-  // difference is too large for these numbers: then only a pass over `other` can tell.
+  // difference is too large for these numbers: then only a pass over `other` can tell. 0 where it
+  // may be a rounding error.
   double gain(size_t from, size_t to, std::span<const int32_t> instead);
 
  private:

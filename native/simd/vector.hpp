@@ -6,7 +6,6 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -90,15 +89,12 @@ CTCKIT_INLINE Vector<T> load_rest(const T* array, int64_t length, int64_t rest, 
   return load(buffer);
 }
 
-template <class T, class From, int... K>
-CTCKIT_INLINE Vector<T> gather_lanes(const From* from, const int32_t* index, std::integer_sequence<int, K...>) {
-  return Vector<T>{static_cast<T>(from[index[K]])...};
-}
-
-// from[index[k]] in lane k. An initializer, because GCC sets one lane after the other in a loop.
+// from[index[k]] in lane k.
 template <class T, class From>
 CTCKIT_INLINE Vector<T> gather_at(const From* from, const int32_t* index) {
-  return gather_lanes<T>(from, index, std::make_integer_sequence<int, lanes<T>>());
+  Vector<T> result = {};
+  for (int k = 0; k < lanes<T>; ++k) result[k] = static_cast<T>(from[index[k]]);
+  return result;
 }
 
 // The counterpart of load_rest: stores the upper lanes at the end of an array. If the array is long enough, the other
