@@ -9,8 +9,9 @@ from pathlib import Path
 from release.platforms import ROOT
 
 CORE = re.compile(r"ctckit/_native\.[\w.-]*(so|pyd)")
+LICENSED = ["native/bindings", "src/ctckit/acoustic_models/example", "src/ctckit/ocr/data/digits"]  # by others
 DESCRIPTION = ["METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"]
-DESCRIPTION += [f"licenses/src/ctckit/{each}/LICENSE" for each in ("acoustic_models/example", "ocr/data/digits")]
+DESCRIPTION += [f"licenses/{folder}/LICENSE" for folder in LICENSED]
 
 
 def package_files() -> set[str]:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from release.contents import LICENSED
 from release.notes import CHANGELOG, notes
 from tests.support.paths import ROOT
 
@@ -28,6 +29,9 @@ def test_the_recipe_has_the_version_the_requirements_and_the_licenses():
     build = requirements(stated(r"^requires = (\[.*\])", PROJECT))
     assert build <= requirements(RECIPE[RECIPE.index("  host:\n") : RECIPE.index("  run:\n")])
     assert stated(r"license: (.*)", RECIPE) == " AND ".join(LICENSES)
+    files = re.findall(r'^  "(.*LICENSE)"', PROJECT, re.MULTILINE)
+    assert re.findall(r"^    - (.*LICENSE)$", RECIPE, re.MULTILINE) == files
+    assert [f"{folder}/LICENSE" for folder in LICENSED] == files[1:]
 
 
 def test_the_citation_has_the_licenses():

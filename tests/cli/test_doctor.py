@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from importlib import metadata
 
@@ -22,6 +23,7 @@ def test_the_doctor_shows_what_is_here(monkeypatch):
     assert f"{runtime.instruction_set()} (of {', '.join(runtime.instruction_sets())})" in shown.stdout
     found = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
     assert found["ctckit"]["numpy"] == metadata.version("numpy")
+    assert re.fullmatch(r"3\.\d+\.\S+ \(\w+, \S*(linux-(gnu|musl)|macos|win)\S*\)", found["ctckit"]["Python"])
     assert found["core"]["threads"].startswith(f"{runtime.num_threads()} (of ")
     assert found["environment"]["OMP_NUM_THREADS"] == "3"
     assert found["GPU"] == {"unknown": "torch is not installed"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sysconfig
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
@@ -48,10 +49,11 @@ def doctor(
 
 def installation() -> Facts:
     """Return the versions of ctckit, of Python, of the system, and of the packages that ctckit always needs."""
+    built_for = sysconfig.get_config_var("HOST_GNU_TYPE") or sysconfig.get_platform()  # the first tells musl from glibc
     return {
         "version": metadata.version("ctckit"),
         "folder": str(Path(__file__).parents[1]),
-        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "Python": f"{platform.python_version()} ({platform.python_implementation()}, {built_for})",
         "system": platform.platform(),
         **{name: metadata.version(name) for name in ("numpy", "rich", "typer")},
     }
