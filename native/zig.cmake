@@ -19,3 +19,7 @@ set(CMAKE_CXX_COMPILER_TARGET ${CTCKIT_TARGET})
 set(CMAKE_CXX_ARCHIVE_CREATE "\"${CTCKIT_ZIG}\" ar qc <TARGET> <OBJECTS>")
 set(CMAKE_CXX_ARCHIVE_APPEND "\"${CTCKIT_ZIG}\" ar q <TARGET> <OBJECTS>")
 set(CMAKE_CXX_ARCHIVE_FINISH "\"${CTCKIT_ZIG}\" ranlib <TARGET>")
+
+# The ABI of Python that scikit-build-core asks for: when CMake compiles for another system, it does not ask the Python
+# that it found for its ABI, and so it would refuse a free-threaded one.
+unset(Python_FIND_ABI CACHE)

@@ -43,8 +43,8 @@ class Platform:
 
 
 PLATFORMS = [Platform(machine, library) for library in ("gnu", "musl") for machine in ("x86_64", "aarch64")]
-BUILD_PYTHONS = ["3.10", "3.11", "3.12"]
-TRIED_PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+BUILD_PYTHONS = ["3.10", "3.11", "3.12", "3.14t"]  # t: free-threaded
+TRIED_PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.14t"]
 
 
 def interpreter(version: str) -> Path | None:
@@ -52,7 +52,8 @@ def interpreter(version: str) -> Path | None:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     on_path = shutil.which(f"python{version}")
     candidates = [Path(on_path)] if on_path else []
-    candidates += sorted(pyenv.glob(f"{version}.*/bin/python"))
+    number = version.removesuffix("t")
+    candidates += sorted(pyenv.glob(f"{number}.*[0-9]{version.removeprefix(number)}/bin/python"))
     return next((path for path in candidates if works(path)), None)
 
 

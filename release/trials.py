@@ -31,7 +31,9 @@ OLD_PROCESSOR = ["qemu-x86_64-static", "-cpu", "Nehalem"]  # without AVX
 FACTS = """
 import json, platform, sys, sysconfig
 musl = "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "")
-print(json.dumps([list(sys.version_info[:2]), platform.machine(), "musl" if musl else "gnu"]))
+free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+print(json.dumps(dict(executable=sys.executable, version=sys.version_info[:2], free_threaded=free_threaded,
+    machine=platform.machine(), library="musl" if musl else "gnu")))
 """
 
 
@@ -41,13 +43,17 @@ class Python:
 
     Attributes:
         command: What runs it.
+        executable: What it calls itself.
         version: Its major and minor version.
+        free_threaded: Whether it has no GIL.
         machine: The architecture that it sees.
         library: Its C library: "gnu" or "musl".
     """
 
     command: list[str]
+    executable: str
     version: tuple[int, int]
+    free_threaded: bool
     machine: str
     library: str
 
@@ -60,26 +66,30 @@ class Python:
         """Return whether a wheel is for this Python."""
         _, _, python, abi, platform = wheel.stem.split("-")
         lowest = (3, int(python.removeprefix("cp3")))
-        fits = self.version >= lowest if abi == "abi3" else self.version == lowest
+        if abi == "abi3":
+            fits = self.version >= lowest and not self.free_threaded
+        else:
+            fits = self.version == lowest and self.free_threaded == abi.endswith("t")
         return fits and platform.endswith(self.machine) and ("musl" in platform) == (self.library == "musl")
 
 
 def python_of(command: list[str]) -> Python:
     """Return the facts of a Python."""
     done = subprocess.run([*command, "-c", FACTS], capture_output=True, text=True, check=True)
-    version, machine, library = json.loads(done.stdout)
-    return Python(command, tuple(version), machine, library)
+    facts = json.loads(done.stdout)
+    return Python(command, **facts | {"version": tuple(facts["version"])})
 
 
 def pythons_here() -> list[Python]:
-    """Return the Pythons of this machine, and the first of them on a processor without AVX."""
+    """Return the Pythons of this machine, and the newest of them with a GIL on a processor without AVX."""
     found = {version: interpreter(version) for version in TRIED_PYTHONS}
     for version, path in found.items():
         if path is None:
             print(f"Python {version} is not installed: its wheels are not tried in it")
     commands = [[str(path)] for path in found.values() if path is not None]
     if shutil.which(OLD_PROCESSOR[0]):
-        commands.append([*OLD_PROCESSOR, commands[-1][0]])
+        newest = [path for version, path in found.items() if path is not None and not version.endswith("t")][-1]
+        commands.append([*OLD_PROCESSOR, str(newest)])
     else:
         print(f"{OLD_PROCESSOR[0]} is not installed: no wheel is tried on a processor without AVX")
     return [python_of(command) for command in commands]
@@ -88,9 +98,13 @@ def pythons_here() -> list[Python]:
 def install(wheel: Path, python: Python, folder: Path) -> None:
     """Install the wheel, what it needs and what its tests need into an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    target = ["--target", folder, "--python-version", ".".join(map(str, python.version))]
-    target += ["--python-platform", f"{python.machine}-unknown-linux-{python.library}", "--only-binary", ":all:"]
-    command = ["uv", "pip", "install", "--quiet", *target, wheel, "pytest", "hypothesis"]
+    if python.free_threaded:  # uv knows no such version: it has to run it
+        target = ["--python", python.executable]
+    else:
+        target = ["--python-version", ".".join(map(str, python.version))]
+        target += ["--python-platform", f"{python.machine}-unknown-linux-{python.library}"]
+    command = ["uv", "pip", "install", "--quiet", "--target", folder, *target, "--only-binary", ":all:"]
+    command += [wheel, "pytest", "hypothesis"]
     subprocess.run([str(part) for part in command], check=True)
 
 

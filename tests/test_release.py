@@ -10,6 +10,7 @@ import pytest
 
 from release.contents import package_files, stray_and_missing
 from release.platforms import Platform
+from release.trials import Python
 from tests.support.paths import ROOT
 
 LEFT_OUT = (".ci/", ".github/")  # of no use outside the repository
@@ -53,6 +54,26 @@ def test_a_core_has_the_name_that_its_python_looks_for():
     assert Platform("x86_64", "musl").suffix("3.10") == ".cpython-310-x86_64-linux-gnu.so"
     assert Platform("x86_64", "musl").suffix("3.11") == ".cpython-311-x86_64-linux-musl.so"
     assert Platform("aarch64", "gnu").suffix("3.11") == ".cpython-311-aarch64-linux-gnu.so"
+    assert Platform("aarch64", "gnu").suffix("3.14t") == ".cpython-314t-aarch64-linux-gnu.so"
+
+
+@pytest.mark.parametrize(
+    ("wheel", "versions"),
+    [
+        ("cp310-cp310-manylinux_2_27_x86_64", ["3.10"]),
+        ("cp312-abi3-manylinux_2_27_x86_64", ["3.12", "3.14"]),
+        ("cp314-cp314t-manylinux_2_27_x86_64", ["3.14t"]),
+        ("cp312-abi3-musllinux_1_2_x86_64", []),
+        ("cp312-abi3-manylinux_2_27_aarch64", []),
+    ],
+)
+def test_a_wheel_is_tried_in_the_pythons_that_take_it(wheel, versions):
+    pythons = {
+        version: Python([], "", (3, int(version[2:4])), version.endswith("t"), "x86_64", "gnu")
+        for version in ["3.10", "3.11", "3.12", "3.14", "3.14t"]
+    }
+    name = Path(f"ctckit-0.1.0-{wheel}.whl")
+    assert [version for version, python in pythons.items() if python.takes(name)] == versions
 
 
 def test_the_sdist_has_every_file_of_the_repository(sdist):

@@ -1,6 +1,7 @@
 """One stream, several threads: their calls run one after another, and nothing is lost."""
 
 import threading
+import time
 
 import numpy as np
 
@@ -62,16 +63,18 @@ def test_the_core_refuses_a_search_that_another_thread_uses():
     """Below the lock of the stream: an error, never a race."""
     frames = random_frames(4000, 5).astype(np.float32)
     search = BeamDecoder(["", *"abc"], beam_width=100).stream()._search
-    refusals = []
-    for _ in range(20):
-        pushing = threading.Thread(target=search.push, args=(frames,))
-        pushing.start()
-        while pushing.is_alive():
+    refusals, patience = [], time.monotonic() + 60
+
+    def use(work, *arguments):
+        while not refusals and time.monotonic() < patience:
             try:
-                search.best(1)
+                work(*arguments)
             except RuntimeError as error:
                 refusals.append(str(error))
-        pushing.join()
-        if refusals:
-            break
+
+    threads = [threading.Thread(target=use, args=each) for each in ((search.push, frames), (search.best, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert refusals[0].startswith("another thread is using this object.")
