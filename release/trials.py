@@ -32,8 +32,7 @@ FACTS = """
 import json, platform, sys, sysconfig
 musl = "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "")
 free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-print(json.dumps(dict(executable=sys.executable, version=sys.version_info[:2], free_threaded=free_threaded,
-    machine=platform.machine(), library="musl" if musl else "gnu")))
+print(json.dumps([sys.version_info[:2], free_threaded, platform.machine(), "musl" if musl else "gnu"]))
 """
 
 
@@ -43,7 +42,6 @@ class Python:
 
     Attributes:
         command: What runs it.
-        executable: What it calls itself.
         version: Its major and minor version.
         free_threaded: Whether it has no GIL.
         machine: The architecture that it sees.
@@ -51,7 +49,6 @@ class Python:
     """
 
     command: list[str]
-    executable: str
     version: tuple[int, int]
     free_threaded: bool
     machine: str
@@ -76,8 +73,8 @@ class Python:
 def python_of(command: list[str]) -> Python:
     """Return the facts of a Python."""
     done = subprocess.run([*command, "-c", FACTS], capture_output=True, text=True, check=True)
-    facts = json.loads(done.stdout)
-    return Python(command, **facts | {"version": tuple(facts["version"])})
+    version, *facts = json.loads(done.stdout)
+    return Python(command, tuple(version), *facts)
 
 
 def pythons_here() -> list[Python]:
@@ -98,13 +95,15 @@ def pythons_here() -> list[Python]:
 def install(wheel: Path, python: Python, folder: Path) -> None:
     """Install the wheel, what it needs and what its tests need into an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    if python.free_threaded:  # uv knows no such version: it has to run it
-        target = ["--python", python.executable]
+    version = ".".join(map(str, python.version))
+    target = ["--target", folder, "--python-platform", f"{python.machine}-unknown-linux-{python.library}"]
+    if not python.free_threaded:
+        target += ["--python-version", version]
+    elif here := interpreter(f"{version}t"):  # uv has no name for this ABI: it asks a Python of this machine
+        target += ["--python", here]
     else:
-        target = ["--python-version", ".".join(map(str, python.version))]
-        target += ["--python-platform", f"{python.machine}-unknown-linux-{python.library}"]
-    command = ["uv", "pip", "install", "--quiet", "--target", folder, *target, "--only-binary", ":all:"]
-    command += [wheel, "pytest", "hypothesis"]
+        sys.exit(f"Python {version}t is not installed here. Without it, uv cannot choose packages for another one.")
+    command = ["uv", "pip", "install", "--quiet", *target, "--only-binary", ":all:", wheel, "pytest", "hypothesis"]
     subprocess.run([str(part) for part in command], check=True)
 
 

@@ -69,7 +69,7 @@ def test_a_core_has_the_name_that_its_python_looks_for():
 )
 def test_a_wheel_is_tried_in_the_pythons_that_take_it(wheel, versions):
     pythons = {
-        version: Python([], "", (3, int(version[2:4])), version.endswith("t"), "x86_64", "gnu")
+        version: Python([], (3, int(version[2:4])), version.endswith("t"), "x86_64", "gnu")
         for version in ["3.10", "3.11", "3.12", "3.14", "3.14t"]
     }
     name = Path(f"ctckit-0.1.0-{wheel}.whl")
