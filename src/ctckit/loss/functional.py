@@ -157,7 +157,7 @@ def reduced_loss(logits: Tensor, target_arguments: tuple[Any, Any, Any], options
     tokens, frames, lengths = (
         _as_integers(each, name, on_device) for each, name in zip(target_arguments, names, strict=True)
     )
-    return _applied(logits, (tokens, frames, lengths), None, replace(options, blank=blank))
+    return _applied(logits, (tokens, frames, lengths), None, options.with_blank(blank))
 
 
 def _applied(

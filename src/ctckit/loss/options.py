@@ -52,6 +52,11 @@ class Options:
             f"{self.validate:d} {differentiated:d} {counted:d}"
         )
 
+    def with_blank(self, blank: int) -> Options:
+        """Return the options with another blank. torch.compile of PyTorch 2.6 cannot follow ``dataclasses.replace``."""
+        flags = self.validate, self.differentiated, self.counted
+        return Options(blank, self.reduction, self.infeasible, self.input_kind, self.backend, self.name, *flags)
+
     @staticmethod
     @lru_cache(maxsize=256)
     def decode(text: str) -> Options:
