@@ -102,7 +102,7 @@ def install(wheel: Path, python: Python, folder: Path) -> None:
     elif here := interpreter(f"{version}t"):  # uv has no name for this ABI: it asks a Python of this machine
         target += ["--python", here]
     else:
-        sys.exit(f"Python {version}t is not installed here. Without it, uv cannot choose packages for another one.")
+        sys.exit(f"Python {version}t is not installed on this machine; uv needs it to choose the packages. Install it.")
     command = ["uv", "pip", "install", "--quiet", *target, "--only-binary", ":all:", wheel, "pytest", "hypothesis"]
     subprocess.run([str(part) for part in command], check=True)
 

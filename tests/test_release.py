@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from release.contents import package_files, stray_and_missing
-from release.platforms import Platform
+from release.platforms import Platform, interpreter
 from release.trials import Python
 from tests.support.paths import ROOT
 
@@ -55,6 +55,16 @@ def test_a_core_has_the_name_that_its_python_looks_for():
     assert Platform("x86_64", "musl").suffix("3.11") == ".cpython-311-x86_64-linux-musl.so"
     assert Platform("aarch64", "gnu").suffix("3.11") == ".cpython-311-aarch64-linux-gnu.so"
     assert Platform("aarch64", "gnu").suffix("3.14t") == ".cpython-314t-aarch64-linux-gnu.so"
+
+
+def test_a_free_threaded_python_of_pyenv_is_told_from_one_with_a_gil(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    for name in ("3.98.1", "3.98.2t"):
+        (tmp_path / "versions" / name / "bin").mkdir(parents=True)
+        (tmp_path / "versions" / name / "bin" / "python").symlink_to(sys.executable)
+    assert interpreter("3.98") == tmp_path / "versions/3.98.1/bin/python"
+    assert interpreter("3.98t") == tmp_path / "versions/3.98.2t/bin/python"
+    assert interpreter("3.97") is None
 
 
 @pytest.mark.parametrize(

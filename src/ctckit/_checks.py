@@ -65,7 +65,7 @@ def _array_of_tensor(tensor: Any, name: str) -> npt.NDArray[Any]:
 
 def _array_of_values(tensor: Any, name: str) -> npt.NDArray[Any]:
     try:
-        values = [each.item() for each in tensor.flatten()]  # tolist() fails there in PyTorch 2.6
+        values = [each.item() for each in tensor.flatten()]  # inside torch.func, tolist() fails in PyTorch 2.6
     except RuntimeError:
         raise InvalidInputError(
             f"{name} has no values that could be read, as in torch.func.vmap over it. Map over others, or loop."

@@ -1,4 +1,4 @@
-"""Threads of Python share decoders and models. Free-threaded Python runs them at once, and the GIL stays off."""
+"""Threads share decoders and models. Free-threaded Python runs them at the same time, and the GIL stays off."""
 
 import subprocess
 import sys
